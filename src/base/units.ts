@@ -1,0 +1,18 @@
+declare const remote: unique symbol
+/** An address in another task. Made only by `remoteAddress`, so that it is never used as one of ours. */
+export type RemoteAddress = bigint & { readonly [remote]: true }
+
+/** Brands a number read from the kernel or an image as an address in another task. */
+export const remoteAddress = (value: bigint | number): RemoteAddress => BigInt(value) as RemoteAddress
+
+/** Bytes in a page. Only 4096 is supported on x86-64; aarch64 kernels may be built with 16 or 64 KiB, which the check command refuses. */
+export const PAGE_SIZE = 4096
+export const PAGE = 4096n
+
+/** Rounds bytes up to whole pages. */
+export const pageUp = (bytes: bigint): bigint => (bytes + PAGE - 1n) & ~(PAGE - 1n)
+/** Rounds bytes down to whole pages. */
+export const pageDown = (bytes: bigint): bigint => bytes & ~(PAGE - 1n)
+
+/** "0x7f00" for messages and strace notation. */
+export const hex = (value: bigint | number): string => `0x${value.toString(16)}`
