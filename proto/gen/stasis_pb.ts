@@ -1,0 +1,156 @@
+// Made from proto/stasis.proto by build/generate.ts. Not to be edited.
+import type { Schema } from "../schema.ts"
+
+/**
+ * A system call whose kernel-side restart block was pending when the thread was frozen (rax -516): what is needed to arm
+ * it again with the time that was left, instead of answering EINTR.
+ */
+export interface stasis_restart_entry {
+  /** Number of the interrupted call in the system-call table of the dumping architecture. */
+  syscall_nr: number
+  /** Clock of a sleep, CLOCK_*; absent where the call has none (poll, futex). */
+  clock_id?: number
+  /** Time left at the freeze. */
+  remaining_sec?: bigint
+  remaining_nsec?: number
+  /** Arguments of the call as found at the freeze, in order. */
+  args: bigint[]
+}
+export const stasis_restart_entrySchema: Schema<stasis_restart_entry> = {
+  name: "stasis_restart_entry",
+  fields: [
+    { number: 1, name: "syscall_nr", type: "uint32", label: "required" },
+    { number: 2, name: "clock_id", type: "uint32", label: "optional" },
+    { number: 3, name: "remaining_sec", type: "uint64", label: "optional" },
+    { number: 4, name: "remaining_nsec", type: "uint32", label: "optional" },
+    { number: 5, name: "args", type: "uint64", label: "repeated" },
+  ],
+}
+
+/** One thread. */
+export interface stasis_thread_entry {
+  tid: number
+  /** CPU mask of sched_getaffinity(2): bit n of byte n / 8 = CPU n. Absent = not recorded. */
+  cpu_affinity?: Uint8Array
+  /** /proc/PID/timerslack_ns, nanoseconds. */
+  timerslack_ns?: bigint
+  /** ioprio_get(2): class << 13 | level. */
+  ioprio?: number
+  /** Class of RSEQ.md module 2 at the freeze: unregistered, idle, outside, abortable, no-restart or malformed. */
+  rseq_class?: string
+  /** Strategy that found the registration: ptrace, libc or tls-symbol. */
+  rseq_discovery?: string
+  /** flags of PTRACE_GET_RSEQ_CONFIGURATION. */
+  rseq_flags?: number
+  /** The rseq_cs pointer as found, before any fix-up; absent = 0. */
+  rseq_cs?: bigint
+  restart?: stasis_restart_entry
+  /** NT_X86_XSTATE bytes whole, standard layout, when a component is in use that core-%u.img has no field for. */
+  extra_xstate?: Uint8Array
+  /** sched_getattr(2), include/uapi/linux/sched/types.h. Times of SCHED_DEADLINE in nanoseconds. */
+  uclamp_min?: number
+  uclamp_max?: number
+  sched_flags?: bigint
+  sched_runtime?: bigint
+  sched_deadline?: bigint
+  sched_period?: bigint
+  /** Extended restartable-sequence state (Linux 7.0 slice control), raw bytes of struct rseq from offset 0. */
+  rseq_area?: Uint8Array
+  /** IP at the freeze, before any fix-up. Shown to people, never restored. */
+  frozen_ip?: bigint
+}
+export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
+  name: "stasis_thread_entry",
+  fields: [
+    { number: 1, name: "tid", type: "uint32", label: "required" },
+    { number: 2, name: "cpu_affinity", type: "bytes", label: "optional" },
+    { number: 3, name: "timerslack_ns", type: "uint64", label: "optional" },
+    { number: 4, name: "ioprio", type: "int32", label: "optional" },
+    { number: 5, name: "rseq_class", type: "string", label: "optional" },
+    { number: 6, name: "rseq_discovery", type: "string", label: "optional" },
+    { number: 7, name: "rseq_flags", type: "uint32", label: "optional" },
+    { number: 8, name: "rseq_cs", type: "uint64", label: "optional" },
+    { number: 9, name: "restart", type: "message", label: "optional", message: () => stasis_restart_entrySchema },
+    { number: 10, name: "extra_xstate", type: "bytes", label: "optional" },
+    { number: 11, name: "uclamp_min", type: "uint32", label: "optional" },
+    { number: 12, name: "uclamp_max", type: "uint32", label: "optional" },
+    { number: 13, name: "sched_flags", type: "uint64", label: "optional" },
+    { number: 14, name: "sched_runtime", type: "uint64", label: "optional" },
+    { number: 15, name: "sched_deadline", type: "uint64", label: "optional" },
+    { number: 16, name: "sched_period", type: "uint64", label: "optional" },
+    { number: 17, name: "rseq_area", type: "bytes", label: "optional" },
+    { number: 18, name: "frozen_ip", type: "uint64", label: "optional" },
+  ],
+}
+
+/** One open file of files.img. */
+export interface stasis_file_entry {
+  id: number
+  /** EFD_SEMAPHORE of an eventfd. */
+  eventfd_semaphore?: boolean
+}
+export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
+  name: "stasis_file_entry",
+  fields: [
+    { number: 1, name: "id", type: "uint32", label: "required" },
+    { number: 2, name: "eventfd_semaphore", type: "bool", label: "optional" },
+  ],
+}
+
+/** One memory area of mm-%u.img, by its bounds. */
+export interface stasis_vma_entry {
+  start: bigint
+  end: bigint
+  /** Name set with PR_SET_VMA_ANON_NAME, without "[anon:" and "]". */
+  name?: string
+  /** Bytes in huge pages (AnonHugePages, ShmemPmdMapped or FilePmdMapped of smaps) at the freeze. */
+  huge_bytes?: bigint
+  /** Protection key of PKRU, x86-64. */
+  protection_key?: number
+  /** Sealed with mseal(2). */
+  sealed?: boolean
+}
+export const stasis_vma_entrySchema: Schema<stasis_vma_entry> = {
+  name: "stasis_vma_entry",
+  fields: [
+    { number: 1, name: "start", type: "uint64", label: "required" },
+    { number: 2, name: "end", type: "uint64", label: "required" },
+    { number: 3, name: "name", type: "string", label: "optional" },
+    { number: 4, name: "huge_bytes", type: "uint64", label: "optional" },
+    { number: 5, name: "protection_key", type: "uint32", label: "optional" },
+    { number: 6, name: "sealed", type: "bool", label: "optional" },
+  ],
+}
+
+/** stasis-core-%u.img, one entry per process. */
+export interface stasis_task_entry {
+  /** 1. A reader refuses a larger one. */
+  format_version: number
+  /** Program and version that wrote the image, for people. */
+  producer: string
+  /** personality(0xffffffff). The field of task_core_entry is mis-parsed by CRIU and ignored. */
+  personality?: number
+  /** /proc/PID/coredump_filter. */
+  coredump_filter?: number
+  threads: stasis_thread_entry[]
+  files: stasis_file_entry[]
+  vmas: stasis_vma_entry[]
+  /** Page size of the dumping host, bytes. */
+  page_size?: number
+  /** release of uname(2) of the dumping host. */
+  kernel_release?: string
+}
+export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
+  name: "stasis_task_entry",
+  fields: [
+    { number: 1, name: "format_version", type: "uint32", label: "required" },
+    { number: 2, name: "producer", type: "string", label: "required" },
+    { number: 3, name: "personality", type: "uint32", label: "optional" },
+    { number: 4, name: "coredump_filter", type: "uint32", label: "optional" },
+    { number: 5, name: "threads", type: "message", label: "repeated", message: () => stasis_thread_entrySchema },
+    { number: 6, name: "files", type: "message", label: "repeated", message: () => stasis_file_entrySchema },
+    { number: 7, name: "vmas", type: "message", label: "repeated", message: () => stasis_vma_entrySchema },
+    { number: 8, name: "page_size", type: "uint32", label: "optional" },
+    { number: 9, name: "kernel_release", type: "string", label: "optional" },
+  ],
+}

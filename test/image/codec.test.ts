@@ -1,0 +1,98 @@
+import { describe, expect, test } from "bun:test"
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
+import { createFileRegistry, fromBinary, toBinary, toJson } from "@bufbuild/protobuf"
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt"
+import { decode } from "../../proto/decode.ts"
+import { encode } from "../../proto/encode.ts"
+import { file_entrySchema } from "../../proto/gen/fdinfo_pb.ts"
+import { rseq_entrySchema } from "../../proto/gen/rseq_pb.ts"
+import { vma_entrySchema } from "../../proto/gen/vma_pb.ts"
+import type { AnySchema } from "../../proto/schema.ts"
+import { bytesOf, textOf } from "../../proto/text.ts"
+import { fullMessage } from "./messages.ts"
+
+const root = join(import.meta.dir, "../..")
+const built = Bun.spawnSync([join(root, "node_modules/.bin/buf"), "build", "proto", "-o", "-#format=binpb"], { cwd: root })
+const reference = createFileRegistry(fromBinary(FileDescriptorSetSchema, built.stdout))
+
+const schemas: AnySchema[] = []
+for (const file of readdirSync(join(root, "proto/gen"))) {
+  const exports: Record<string, unknown> = await import(join(root, "proto/gen", file))
+  for (const [name, value] of Object.entries(exports)) if (name.endsWith("Schema")) schemas.push(value as AnySchema)
+}
+
+describe("the codec agrees with protobuf-es", () => {
+  test("on the list of messages", () => {
+    const messages = [...reference.files].flatMap((file) => file.messages.map(({ name }) => name))
+    expect(schemas.map(({ name }) => name).sort()).toEqual(messages.sort())
+  })
+
+  for (const schema of schemas) {
+    test(`on every field of ${schema.name}`, () => {
+      const other = reference.getMessage(schema.name)
+      if (!other) throw new Error(`protobuf-es does not know ${schema.name}`)
+      const full = fullMessage(schema)
+      const bytes = encode(schema, full)
+      const theirs = fromBinary(other, bytes)
+      expect(theirs.$unknown ?? []).toEqual([])
+      expect(Object.keys(toJson(other, theirs) as object)).toHaveLength(schema.fields.length)
+      expect(toBinary(other, theirs)).toEqual(bytes)
+      expect(decode(schema, bytes)).toEqual(full)
+    })
+  }
+})
+
+describe("decode", () => {
+  const registered = { rseq_abi_pointer: 0x7f00n, rseq_abi_size: 32, signature: 0x53053053 }
+
+  test("skips fields it does not know", () => {
+    const unknown = Uint8Array.of(0xf8, 0x01, 0x05, 0xfa, 0x01, 0x01, 0x00, 0xf9, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 0xfd, 0x01, 1, 2, 3, 4)
+    expect(decode(rseq_entrySchema, Uint8Array.from([...encode(rseq_entrySchema, registered), ...unknown]))).toEqual(registered)
+  })
+
+  test("takes packed lists", () => {
+    const name = "pstree_entry"
+    const schema = schemas.find((candidate) => candidate.name === name)!
+    const bytes = Uint8Array.of(8, 1, 16, 0, 24, 1, 32, 1, 0x2a, 3, 1, 0xac, 0x02)
+    expect(decode(schema, bytes)).toEqual({ pid: 1, ppid: 0, pgid: 1, sid: 1, threads: [1, 300] })
+  })
+
+  test("keeps enum values that are new", () => {
+    expect(decode(file_entrySchema, Uint8Array.of(8, 99, 16, 1))).toEqual({ type: 99, id: 1 })
+  })
+
+  test("names a missing required field", () => {
+    expect(() => decode(vma_entrySchema, Uint8Array.of(8, 1))).toThrow("vma_entry lacks its required field end")
+  })
+
+  test("refuses bytes that end inside a field", () => {
+    const bytes = encode(rseq_entrySchema, registered)
+    for (let length = 1; length < bytes.length; length++) expect(() => decode(rseq_entrySchema, bytes.subarray(0, length))).toThrow()
+  })
+
+  test("refuses a wire type that does not fit", () => {
+    expect(() => decode(rseq_entrySchema, Uint8Array.of(0x0a, 0))).toThrow(
+      "rseq_entry.rseq_abi_pointer before byte 1 has wire type 2, not 0",
+    )
+  })
+})
+
+describe("encode", () => {
+  test("refuses values out of range and missing ones", () => {
+    const good = { rseq_abi_pointer: 0n, rseq_abi_size: 32, signature: 1 }
+    expect(() => encode(rseq_entrySchema, { ...good, signature: -1 })).toThrow("rseq_entry.signature is -1")
+    expect(() => encode(rseq_entrySchema, { ...good, signature: 0x1_0000_0000 })).toThrow("signature")
+    expect(() => encode(rseq_entrySchema, { ...good, rseq_abi_pointer: -1n })).toThrow("rseq_abi_pointer")
+    expect(() => encode(rseq_entrySchema as AnySchema, { signature: 1 })).toThrow("rseq_abi_pointer is undefined")
+  })
+})
+
+describe("text", () => {
+  test("keeps bytes that are not UTF-8", () => {
+    const bytes = Uint8Array.of(0x2f, 0xff, 0xc3, 0xa9, 0xed, 0xa0, 0x80, 0xf0, 0x9f, 0x98, 0x80, 0xc3)
+    expect(textOf(bytes)).toBe("/\udcffé\udced\udca0\udc80😀\udcc3")
+    expect(bytesOf(textOf(bytes))).toEqual(bytes)
+    expect(bytesOf("/dev/null")).toEqual(Uint8Array.from(Buffer.from("/dev/null")))
+  })
+})
