@@ -1,0 +1,59 @@
+import { kernelSigaction, SA, SIG, sigbit } from "./abi/signal.ts"
+import { doorFlag, doorHandlers } from "./kernel.ts"
+import { encode } from "./layout.ts"
+import { allocate, attempt, syscall } from "./syscall.ts"
+
+/** Sent by our own timer; a real-time signal that neither libc nor JavaScriptCore uses. */
+const TICK = 50
+const TICK_NANOSECONDS = 20_000_000n
+const CLOCK_MONOTONIC = 1
+const SIGEV_THREAD_ID = 4
+const STOPPERS = [SIG.INT, SIG.TERM, SIG.HUP] as const
+const memory = allocate(4096)
+
+function setHandler(signal: number, handler: number): Uint8Array {
+  memory.bytes.set(
+    encode(kernelSigaction, {
+      sa_handler: handler,
+      sa_flags: SA.RESTORER | SA.ONSTACK,
+      sa_restorer: doorHandlers.restorer(),
+      sa_mask: sigbit(TICK),
+    }),
+  )
+  syscall("rt_sigaction", signal, memory.address, memory.address + 32, 8)
+  return memory.bytes.slice(32, 64)
+}
+
+/**
+ * While this scope lives, SIGINT, SIGTERM and SIGHUP do not end the tool: they are noted, `interruptedBy` tells them, and blocking
+ * calls of this thread answer EINTR at least every 20 ms, so that a wait can look at its deadline. Disposal puts the handlers back.
+ *
+ * Kernel: sigaction(2), timer_create(2) with SIGEV_THREAD_ID. Precondition: called on the main thread, once at a time.
+ */
+export function holdInterrupts(): Disposable {
+  const before = [...STOPPERS, TICK].map(
+    (signal) => [signal, setHandler(signal, signal === TICK ? doorHandlers.tick() : doorHandlers.interrupt())] as const,
+  )
+  const { address, view } = memory
+  memory.bytes.fill(0, 0, 128)
+  view.setInt32(8, TICK, true) //            sigev_signo
+  view.setInt32(12, SIGEV_THREAD_ID, true)
+  view.setInt32(16, syscall("gettid"), true)
+  syscall("timer_create", CLOCK_MONOTONIC, address, address + 64)
+  const timer = view.getInt32(64, true)
+  for (const at of [8, 24]) view.setBigUint64(at, TICK_NANOSECONDS, true)
+  for (const at of [0, 16]) view.setBigUint64(at, 0n, true)
+  syscall("timer_settime", timer, 0, address, 0)
+  return {
+    [Symbol.dispose]() {
+      attempt("timer_delete", timer)
+      for (const [signal, action] of before) {
+        memory.bytes.set(action)
+        attempt("rt_sigaction", signal, memory.address, 0, 8)
+      }
+    },
+  }
+}
+
+/** Number of the signal that asked the tool to stop, 0 while there was none. */
+export const interruptedBy = (): number => doorFlag()

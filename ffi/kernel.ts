@@ -1,0 +1,114 @@
+/**
+ * The only file that knows bun:ffi: memory with addresses, and one raw door into the kernel.
+ *
+ * System calls go through a page of our own machine code (ffi/stub/door.ARCH.S), not through libc: the answer is -errno itself,
+ * and glibc and musl builds run the same code. libc is asked once, for mmap and mprotect, to make that page.
+ */
+import { CFunction, dlopen, FFIType, type Pointer, toArrayBuffer } from "bun:ffi"
+import { door as doorX86_64 } from "./stub/gen/x86_64.ts"
+
+/** CPU architectures by Node's name; undefined where no stub exists yet. */
+const DOORS = { x64: doorX86_64, arm64: undefined } as const
+
+const door = DOORS[process.arch as keyof typeof DOORS]
+
+/** True where this build can call the kernel at all; false on architectures without a stub. */
+export const doorExists = door !== undefined
+
+/** Memory that the kernel sees: at a fixed address, never moved, never freed. */
+export interface KernelMemory {
+  readonly address: number
+  readonly bytes: Uint8Array
+  readonly view: DataView
+}
+
+const LIBC = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1", "libc.so"] as const
+const PROT_READ_WRITE = 3
+const PROT_READ_EXEC = 5
+const MAP_PRIVATE_ANONYMOUS = 0x22
+const PAGE = 4096
+
+type Answer = number | bigint
+type RawCall = (nr: number, a: Answer, b: Answer, c: Answer, d: Answer, e: Answer, f: Answer) => Answer
+
+function openLibc() {
+  for (const name of LIBC) {
+    try {
+      return dlopen(name, {
+        mmap: { args: ["u64", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
+        mprotect: { args: ["u64", "u64", "i32"], returns: "i32" },
+      }).symbols
+    } catch {
+      // the next name is another libc's
+    }
+  }
+  throw new Error(`Unreachable: no libc among ${LIBC.join(", ")} although this program runs on one`)
+}
+
+/** Maps the door page. Its flag word lives in the page behind it, which stays writable. */
+function openDoor(): { page: number; flag: KernelMemory } {
+  if (!door) throw new Error(`No kernel door for architecture ${process.arch}: this build can only show images`)
+  const libc = openLibc()
+  const page = Number(libc.mmap(0, 2 * PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0))
+  const flag = memoryAt(page + PAGE, PAGE)
+  const { bytes, view } = memoryAt(page, PAGE)
+  bytes.set(Buffer.from(door.code, "base64"))
+  view.setBigUint64(door.symbols.door_flag, BigInt(flag.address), true)
+  if (libc.mprotect(page, PAGE, PROT_READ_EXEC) !== 0) throw new Error("Cannot make the system call page executable")
+  return { page, flag }
+}
+
+/** A view of this process's own memory. Precondition: the range is mapped and stays mapped. */
+export function memoryAt(address: number, size: number): KernelMemory {
+  const buffer = toArrayBuffer(address as Pointer, 0, size)
+  return { address, bytes: new Uint8Array(buffer), view: new DataView(buffer) }
+}
+
+const opened = door ? openDoor() : undefined
+
+const entry = (symbol: keyof typeof doorX86_64.symbols): number => {
+  if (!opened || !door) throw new Error(`No kernel door for architecture ${process.arch}: this build can only show images`)
+  return opened.page + door.symbols[symbol]
+}
+
+/** Addresses in the door page, for sigaction: handlers and the signal return. */
+export const doorHandlers = {
+  /** Stores the signal's number in `doorFlag`. */
+  interrupt: (): number => entry("door_interrupt"),
+  /** Does nothing: a blocking call answers EINTR. */
+  tick: (): number => entry("door_tick"),
+  restorer: (): number => entry("door_restorer"),
+} as const
+
+/** Number of the last interrupting signal, 0 while there was none. Written by the handler. */
+export const doorFlag = (): number => opened?.flag.view.getInt32(0, true) ?? 0
+
+const raw: RawCall = opened
+  ? (CFunction({
+      ptr: entry("door_syscall") as Pointer,
+      args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"],
+      returns: FFIType.i64_fast,
+    }) as unknown as RawCall)
+  : () => -38 // ENOSYS
+
+/**
+ * Runs one system call and returns the kernel's raw answer: -4095 to -1 is -errno.
+ *
+ * Answers beyond 2^53 come as bigint. Arguments may be numbers up to 2^53 or bigints; negative numbers are sign-extended.
+ */
+export const kernel = (nr: number, a: Answer = 0, b: Answer = 0, c: Answer = 0, d: Answer = 0, e: Answer = 0, f: Answer = 0): Answer =>
+  raw(nr, a, b, c, d, e, f)
+
+/**
+ * Starts a program from a descriptor in a vfork child.
+ *
+ * @param fd of the executable; `path` is the empty string, `argv` and `envp` are arrays of pointers, all as addresses
+ * @param execveat number of that system call
+ * @returns the child's PID, or -errno of clone. A failing exec is a child that exits with 127.
+ *
+ * Precondition: every signal is blocked in this thread, so that no handler runs in the child while it borrows our memory.
+ */
+export function spawnFromFd(fd: number, path: number, argv: number, envp: number, flags: number, execveat: number): number {
+  const spawn = CFunction({ ptr: entry("door_spawn") as Pointer, args: ["i64", "i64", "i64", "i64", "i64", "i64"], returns: FFIType.i64_fast })
+  return Number(spawn(fd, path, argv, envp, flags, execveat))
+}

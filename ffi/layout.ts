@@ -1,0 +1,78 @@
+/** Kernel structures as data: a literal of offsets and widths gives reading and writing. Little-endian, as both supported architectures are. */
+
+type Scalar = "u8" | "u16" | "u32" | "u64" | "i32" | "i64"
+export type Fields = Readonly<Record<string, readonly [offset: number, width: Scalar]>>
+
+export interface Layout<F extends Fields> {
+  /** C name, for messages and for the test against a C compiler. */
+  readonly name: string
+  /** The header that defines it. */
+  readonly header: string
+  /** Bytes. */
+  readonly size: number
+  readonly fields: F
+}
+
+/** A decoded structure: 64-bit members are bigint, the rest numbers. */
+export type Decoded<L> = L extends Layout<infer F> ? { -readonly [K in keyof F]: F[K][1] extends "u64" | "i64" ? bigint : number } : never
+
+/** Describes a C structure by its members' offsets in bytes. */
+export const layout = <const F extends Fields>(name: string, header: string, size: number, fields: F): Layout<F> => ({ name, header, size, fields })
+
+const WIDTH = { u8: 1, u16: 2, u32: 4, u64: 8, i32: 4, i64: 8 } as const satisfies Record<Scalar, number>
+/** Bytes of one member. */
+export const widthOf = (scalar: Scalar): number => WIDTH[scalar]
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/**
+ * Reads a structure out of bytes.
+ *
+ * @param at offset of the structure in bytes
+ * @throws RangeError when a member lies outside `bytes`
+ */
+export function decode<F extends Fields>({ fields }: Layout<F>, bytes: Uint8Array, at = 0): Decoded<Layout<F>> {
+  const view = viewOf(bytes)
+  const result: Record<string, number | bigint> = {}
+  for (const [name, [offset, width]] of Object.entries(fields)) result[name] = READ[width](view, at + offset)
+  return result as Decoded<Layout<F>>
+}
+
+/** Writes members into bytes at `at`; members not named stay as they are. Values are cut to their width. */
+export function encodeInto<F extends Fields>(
+  { fields }: Layout<F>,
+  bytes: Uint8Array,
+  values: { readonly [K in keyof F]?: number | bigint },
+  at = 0,
+): void {
+  const view = viewOf(bytes)
+  for (const [name, value] of Object.entries(values)) {
+    const field = fields[name]
+    if (field && value !== undefined) WRITE[field[1]](view, at + field[0], value as number | bigint)
+  }
+}
+
+/** A structure as new bytes; members not named are 0. */
+export function encode<F extends Fields>(structure: Layout<F>, values: { readonly [K in keyof F]?: number | bigint }): Uint8Array {
+  const bytes = new Uint8Array(structure.size)
+  encodeInto(structure, bytes, values)
+  return bytes
+}
+
+const READ: Record<Scalar, (view: DataView, at: number) => number | bigint> = {
+  u8: (view, at) => view.getUint8(at),
+  u16: (view, at) => view.getUint16(at, true),
+  u32: (view, at) => view.getUint32(at, true),
+  i32: (view, at) => view.getInt32(at, true),
+  u64: (view, at) => view.getBigUint64(at, true),
+  i64: (view, at) => view.getBigInt64(at, true),
+}
+
+const WRITE: Record<Scalar, (view: DataView, at: number, value: number | bigint) => void> = {
+  u8: (view, at, value) => view.setUint8(at, Number(value)),
+  u16: (view, at, value) => view.setUint16(at, Number(value), true),
+  u32: (view, at, value) => view.setUint32(at, Number(value), true),
+  i32: (view, at, value) => view.setInt32(at, Number(value), true),
+  u64: (view, at, value) => view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true),
+  i64: (view, at, value) => view.setBigInt64(at, BigInt.asIntN(64, BigInt(value)), true),
+}

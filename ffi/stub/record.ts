@@ -1,0 +1,38 @@
+import { layout } from "../layout.ts"
+
+/** Head of a thread's part of the area. Mirror: restorer.ARCH.S, "Entry". */
+export const stubHeader = layout("struct stub_header", "ffi/stub/restorer.x86_64.S", 128, {
+  count: [0, "u32"], //          records in the program
+  cleanup: [4, "u32"], //        index to go on at after a failure; count = nothing to undo
+  failed: [8, "u32"], //         out: the first record that failed; NONE_FAILED otherwise
+  pid: [16, "u32"], //           tgkill(pid, tid, signal) is the stop
+  tid: [20, "u32"],
+  signal: [24, "u32"],
+  frame: [32, "u64"], //         stack pointer for rt_sigreturn when no tracer caught the stop; 0 = none
+  protect: [40, "u64"], //       start of the part to make writable first; 0 = none
+  protectSize: [48, "u64"], //   bytes
+  restartStack: [56, "u64"], //  the thread's own stack pointer if it sat in a restart block; 0 = it did not
+  restartMask: [64, "u64"], //   address of its signal mask
+  restartResult: [72, "u64"], // address of the frame's result register
+})
+
+/** One system call. Mirror: restorer.ARCH.S. */
+export const stubRecord = layout("struct stub_record", "ffi/stub/restorer.x86_64.S", 64, {
+  number: [0, "u32"],
+  flags: [4, "u32"],
+  argument0: [8, "u64"],
+  argument1: [16, "u64"],
+  argument2: [24, "u64"],
+  argument3: [32, "u64"],
+  argument4: [40, "u64"],
+  argument5: [48, "u64"],
+  result: [56, "i64"], //        out: the kernel's raw answer
+})
+
+export const NONE_FAILED = 0xffffffff
+/** How an argument is meant; two bits each from bit 0 of `flags`. */
+export const ARGUMENT = { literal: 0, result: 1, u32At: 2, u64At: 3 } as const
+/** Any failure of this record is an answer. */
+export const MAY_FAIL = 1 << 12
+/** Shift of the one errno that is an answer. */
+export const EXPECTED_ERRNO = 16

@@ -1,0 +1,75 @@
+import { ERRNO } from "./errno.ts"
+import { type KernelMemory, kernel, memoryAt } from "./kernel.ts"
+import { NUMBER as AARCH64 } from "./numbers.aarch64.ts"
+import { NUMBER as X86_64 } from "./numbers.x86_64.ts"
+
+export type Syscall = keyof typeof X86_64 | keyof typeof AARCH64
+export type Errno = (typeof ERRNO)[keyof typeof ERRNO][0]
+export type Argument = number | bigint
+
+const NUMBER: Readonly<Partial<Record<Syscall, number>>> = process.arch === "arm64" ? AARCH64 : X86_64
+const NO_SUCH_CALL = 0xffff // every architecture answers ENOSYS
+const MAX_ERRNO = 4095
+
+/** Number of a system call on this machine; one that the architecture lacks gives a number that the kernel answers with ENOSYS. */
+export const syscallNumber = (call: Syscall): number => NUMBER[call] ?? NO_SUCH_CALL
+
+const NAMES = new Map(Object.entries(NUMBER).map(([name, number]) => [number, name as Syscall]))
+/** Name of a system call number, for messages; "syscall_N" when unknown. */
+export const syscallName = (number: number): string => NAMES.get(number) ?? `syscall_${number}`
+
+/** Name of an errno such as "ENOENT". */
+export const errnoName = (errno: number): Errno => (ERRNO[errno as keyof typeof ERRNO]?.[0] ?? `errno ${errno}`) as Errno
+const MEANING = new Map<string, string>(Object.values(ERRNO))
+
+/** The kernel refused a call. Data for code: branch on `errno`. `where` says which task ran it when it was not this process. */
+export class SyscallError extends Error {
+  override readonly name = "SyscallError"
+  constructor(
+    readonly call: string,
+    readonly errno: Errno,
+    readonly args: readonly Argument[],
+    readonly where = "",
+  ) {
+    const shown = args.map((value) => (value < 0 ? `${value}` : `0x${value.toString(16)}`)).join(", ")
+    super(`${call}(${shown})${where} answered ${errno}: ${MEANING.get(errno) ?? "not a known error"}`)
+  }
+}
+
+/** True when `answer` is -errno. */
+export const isFailure = (answer: number): boolean => answer < 0 && answer >= -MAX_ERRNO
+
+/**
+ * Runs one system call in this process and returns the answer, failures as -errno.
+ *
+ * For calls whose failure is an answer. Answers are numbers: exact up to 2^53, which covers every user address.
+ */
+export function attempt(call: Syscall, ...args: Argument[]): number {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = args
+  return Number(kernel(NUMBER[call] ?? NO_SUCH_CALL, a, b, c, d, e, f))
+}
+
+/**
+ * Runs one system call in this process and returns the kernel's answer.
+ *
+ * @throws SyscallError
+ */
+export function syscall(call: Syscall, ...args: Argument[]): number {
+  const answer = attempt(call, ...args)
+  if (isFailure(answer)) throw new SyscallError(call, errnoName(-answer), args)
+  return answer
+}
+
+/** Bytes of our own that the kernel may read and write: page-aligned, zeroed, never freed. Meant for a few long-lived buffers. */
+export function allocate(bytes: number): KernelMemory {
+  const size = Math.max(4096, Math.ceil(bytes / 4096) * 4096)
+  return memoryAt(syscall("mmap", 0, size, 3 /* PROT_READ|PROT_WRITE */, 0x22 /* MAP_PRIVATE|MAP_ANONYMOUS */, -1, 0), size)
+}
+
+const paths = allocate(8192)
+/** Writes a NUL-terminated path into a shared buffer and returns its address; valid until the next call. At most 4095 bytes. */
+export function pathArgument(path: string): number {
+  const length = Buffer.from(paths.bytes.buffer).write(path, 0, 4095)
+  paths.bytes[length] = 0
+  return paths.address
+}

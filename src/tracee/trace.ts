@@ -1,0 +1,93 @@
+import { iovec, NT_X86_XSTATE, PTRACE } from "../../ffi/abi/ptrace.ts"
+import { type Registers, userRegsStruct } from "../../ffi/abi/registers.x86_64.ts"
+import { SIGINFO_SIZE } from "../../ffi/abi/signal.ts"
+import { decode, encodeInto } from "../../ffi/layout.ts"
+import { allocate, attempt, errnoName, SyscallError, syscall } from "../../ffi/syscall.ts"
+
+const memory = allocate(64 * 1024)
+const { address, bytes, view } = memory
+const STATE = 4096 // where the big answers go
+const XSTATE_ROOM = 32 * 1024 // AMX needs 11 KiB
+
+/** One ptrace request with plain arguments. @throws SyscallError ESRCH not stopped or gone · EPERM not allowed */
+export const ptrace = (request: keyof typeof PTRACE, tid: number, addr: number | bigint = 0, data: number | bigint = 0): number =>
+  syscall("ptrace", PTRACE[request], tid, addr, data)
+
+/** The same; a failure is an answer (-errno). */
+export const tryPtrace = (request: keyof typeof PTRACE, tid: number, addr: number | bigint = 0, data: number | bigint = 0): number =>
+  attempt("ptrace", PTRACE[request], tid, addr, data)
+
+/** General registers of a stopped thread. */
+export function getRegisters(tid: number): Registers {
+  ptrace("GETREGS", tid, 0, address + STATE)
+  return decode(userRegsStruct, bytes, STATE)
+}
+
+/** Sets all general registers of a stopped thread. orig_ax = -1n (as u64) keeps the kernel from restarting a system call. */
+export function setRegisters(tid: number, registers: Registers): void {
+  encodeInto(userRegsStruct, bytes, registers, STATE)
+  ptrace("SETREGS", tid, 0, address + STATE)
+}
+
+/** Extended state (x87, SSE, AVX, ... PKRU) in the standard layout of XSAVE, as many bytes as this CPU has. */
+export function getXstate(tid: number): Uint8Array {
+  encodeInto(iovec, bytes, { iov_base: address + STATE, iov_len: XSTATE_ROOM })
+  ptrace("GETREGSET", tid, NT_X86_XSTATE, address)
+  return bytes.slice(STATE, STATE + Number(view.getBigUint64(8, true)))
+}
+
+/** Sets the extended state. @throws SyscallError EINVAL when the layout or a feature does not fit this CPU */
+export function setXstate(tid: number, state: Uint8Array): void {
+  bytes.set(state, STATE)
+  encodeInto(iovec, bytes, { iov_base: address + STATE, iov_len: state.length })
+  ptrace("SETREGSET", tid, NT_X86_XSTATE, address)
+}
+
+/** Blocked signals of a stopped thread, bit N-1 for signal N. */
+export function getSignalMask(tid: number): bigint {
+  ptrace("GETSIGMASK", tid, 8, address)
+  return view.getBigUint64(0, true)
+}
+
+/** Sets the blocked signals of a stopped thread; SIGKILL and SIGSTOP stay unblocked whatever is asked. */
+export function setSignalMask(tid: number, mask: bigint): void {
+  view.setBigUint64(0, mask, true)
+  ptrace("SETSIGMASK", tid, 8, address)
+}
+
+/** siginfo_t (128 bytes) of the signal that a thread in signal-delivery-stop is about to get. */
+export function getSignalInfo(tid: number): Uint8Array {
+  ptrace("GETSIGINFO", tid, 0, address)
+  return bytes.slice(0, SIGINFO_SIZE)
+}
+
+/**
+ * The pending signals of a stopped thread, oldest first, as raw siginfo_t of 128 bytes.
+ *
+ * @param shared the queue of the whole process instead of the thread's own
+ */
+export function peekSignals(tid: number, shared: boolean): Uint8Array[] {
+  const BATCH = 32
+  const found: Uint8Array[] = []
+  for (;;) {
+    view.setBigUint64(0, BigInt(found.length), true)
+    view.setUint32(8, shared ? 1 : 0, true)
+    view.setInt32(12, BATCH, true)
+    const count = ptrace("PEEKSIGINFO", tid, address, address + STATE)
+    for (let i = 0; i < count; i++) found.push(bytes.slice(STATE + i * SIGINFO_SIZE, STATE + (i + 1) * SIGINFO_SIZE))
+    if (count < BATCH) return found
+  }
+}
+
+/** Raw answer of PTRACE_GET_RSEQ_CONFIGURATION (24 bytes), or the errno's name where the kernel lacks it (EIO before 5.13). */
+export function getRseqConfiguration(tid: number): Uint8Array | string {
+  const answer = tryPtrace("GET_RSEQ_CONFIGURATION", tid, 24, address)
+  return answer < 0 ? errnoName(-answer) : bytes.slice(0, 24)
+}
+
+/** Detaches a stopped thread, delivering `signal` (0 = none). False when the thread is gone. */
+export function detach(tid: number, signal = 0): boolean {
+  const answer = tryPtrace("DETACH", tid, 0, signal)
+  if (answer < 0 && errnoName(-answer) !== "ESRCH") throw new SyscallError("ptrace", errnoName(-answer), [PTRACE.DETACH, tid])
+  return answer === 0
+}

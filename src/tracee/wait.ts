@@ -1,0 +1,68 @@
+import { PTRACE_EVENT_STOP } from "../../ffi/abi/ptrace.ts"
+import { SIG } from "../../ffi/abi/signal.ts"
+import { interruptedBy } from "../../ffi/interrupt.ts"
+import { allocate, attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
+import { CheckpointError } from "../base/errors.ts"
+
+const WALL = 0x40000000 // __WALL: threads and processes alike
+const WNOHANG = 1
+const memory = allocate(4096)
+
+/** A point in time that waits must not pass, in ms of performance.now(). Infinity = none. */
+export interface Deadline {
+  readonly at: number
+}
+/** A deadline so many seconds from now; 0 = none, as CRIU's --timeout 0. */
+export const deadlineIn = (seconds: number): Deadline => ({ at: seconds === 0 ? Number.POSITIVE_INFINITY : performance.now() + seconds * 1000 })
+
+/** How a traced thread reported itself. `signal` of an event-stop is SIGTRAP, or the stopping signal of a group stop. */
+export type Report =
+  | { readonly kind: "event-stop"; readonly signal: number }
+  | { readonly kind: "signal-stop"; readonly signal: number }
+  | { readonly kind: "syscall-stop" }
+  | { readonly kind: "gone"; readonly status: number }
+
+/** Turns a wait status into what happened. Man page: ptrace(2), "Stopped states". */
+export function readStatus(status: number): Report {
+  if ((status & 0xff) !== 0x7f) return { kind: "gone", status }
+  const signal = (status >> 8) & 0xff
+  if (status >> 16 === PTRACE_EVENT_STOP) return { kind: "event-stop", signal }
+  if (signal === (SIG.TRAP | 0x80)) return { kind: "syscall-stop" }
+  return { kind: "signal-stop", signal }
+}
+
+/** Throws when the user asked the tool to stop, or when the deadline passed while `doing`. */
+export function checkDeadline(deadline: Deadline, doing: string): void {
+  const signal = interruptedBy()
+  if (signal) throw new CheckpointError("E_INTERRUPTED", `Cannot finish ${doing}`, `signal ${signal} asked stasis to stop`, "Run the command again when ready")
+  if (performance.now() > deadline.at)
+    throw new CheckpointError(
+      "E_TIMEOUT",
+      `Cannot finish ${doing}`,
+      "the time given by --timeout is over",
+      "A task in uninterruptible sleep (state D) cannot be stopped: wait for it, or give a longer --timeout",
+    )
+}
+
+/**
+ * Waits for the next report of one traced thread or child.
+ *
+ * @throws CheckpointError E_TIMEOUT, E_INTERRUPTED · SyscallError ECHILD when it is neither our tracee nor our child
+ * Precondition for deadlines: `holdInterrupts` is active, else the wait ends only with a report.
+ */
+export function waitReport(tid: number, deadline: Deadline, doing: string): Report {
+  for (;;) {
+    const answer = attempt("wait4", tid, memory.address, WALL, 0)
+    if (answer === tid) return readStatus(memory.view.getInt32(0, true))
+    const errno = errnoName(-answer)
+    if (errno === "ECHILD") return { kind: "gone", status: 0 }
+    if (errno !== "EINTR") throw new SyscallError("wait4", errno, [tid])
+    checkDeadline(deadline, doing)
+  }
+}
+
+/** The report of one traced thread or child if there is one already. */
+export function pollReport(tid: number): Report | undefined {
+  const answer = attempt("wait4", tid, memory.address, WALL | WNOHANG, 0)
+  return answer === tid ? readStatus(memory.view.getInt32(0, true)) : undefined
+}
