@@ -1,0 +1,101 @@
+/** What a command was asked to do, as plain data. Made by src/cli from the command line; every path is absolute. */
+
+/** What both directions share. */
+export interface CommonOptions {
+  /** Directory of the image files (-D). Absolute; existence is checked by the flow. */
+  readonly imagesDir: string
+  /** Directory of statistics, relative logs and pidfiles (-W). Absolute; `imagesDir` unless given. */
+  readonly workDir: string
+  /** File that log lines go to (-o), absolute; standard error when undefined. */
+  readonly logFile: string | undefined
+  /** CRIU's scale: 0 nothing, 1 errors, 2 warnings, 3 steps, 4 calls. */
+  readonly verbosity: number
+  /** The tree is a job of a shell outside it: session and terminal come from there (-j). */
+  readonly shellJob: boolean
+  /** Seconds that the command may take before it undoes what it did; 0 = no limit. */
+  readonly timeoutSeconds: number
+  /** Programs that `runScripts` calls at each hook, in order. Absolute. */
+  readonly actionScripts: readonly string[]
+  /** Descriptor that `announceReady` writes one zero byte to. Open when the flow starts. */
+  readonly statusFd: number | undefined
+  /** File that `announceReady` writes the root's PID to. Absolute. */
+  readonly pidfile: string | undefined
+  /** Results as one JSON object on standard output, errors as one on standard error. */
+  readonly json: boolean
+}
+
+/** What to do with a thread whose rseq state would make the kernel kill it: refuse the dump, or save the state as it is. */
+export const RSEQ_MALFORMED = ["refuse", "keep"] as const
+export type RseqMalformed = (typeof RSEQ_MALFORMED)[number]
+
+/** How rseq registrations are found: the first way that works, or one only. */
+export const RSEQ_DISCOVERY = ["auto", "ptrace", "libc", "tls"] as const
+export type RseqDiscovery = (typeof RSEQ_DISCOVERY)[number]
+
+/** `stasis dump`. At most one of `leaveRunning` and `leaveStopped`; neither = the tree is killed once the images are safe. */
+export interface DumpOptions extends CommonOptions {
+  /** PID of the root of the tree, 1 to 4194304. */
+  readonly pid: number
+  readonly leaveRunning: boolean
+  readonly leaveStopped: boolean
+  /** Images are on the disk, not only in its cache, before the tree is killed. */
+  readonly sync: boolean
+  readonly rseqMalformed: RseqMalformed
+  readonly rseqDiscovery: RseqDiscovery
+}
+
+/** `stasis restore`. `sibling` only with `detached`. */
+export interface RestoreOptions extends CommonOptions {
+  /** The command ends when the tree runs, instead of waiting for its root (-d). */
+  readonly detached: boolean
+  /** The root becomes a child of our parent, not of us (-S). */
+  readonly sibling: boolean
+  /** What could be restored nearly, with a warning, is refused instead. */
+  readonly strict: boolean
+}
+
+/** `stasis rseq`. Exactly one of `pid` and `imagesDir` is given. */
+export interface RseqOptions {
+  /** A live task, 1 to 4194304. */
+  readonly pid: number | undefined
+  /** A set of images. Absolute. */
+  readonly imagesDir: string | undefined
+  /** How often the threads are stopped and looked at; undefined = once, one row a thread. */
+  readonly samples: number | undefined
+  readonly rseqDiscovery: RseqDiscovery
+  readonly json: boolean
+}
+
+/** `stasis check`. At most one of `all` and `feature`. */
+export interface CheckOptions {
+  /** Also what is needed in special cases only. */
+  readonly all: boolean
+  /** One feature by name, or "list" for their names. */
+  readonly feature: string | undefined
+  readonly json: boolean
+}
+
+/** What a dump did. */
+export interface DumpReport {
+  /** Root of the dumped tree. */
+  readonly pid: number
+  /** Threads of all processes together. */
+  readonly threads: number
+  readonly imagesDir: string
+  /** Size of all image files together, bytes. */
+  readonly bytes: number
+  /** From the first thread stopped to the last one released or killed, microseconds. */
+  readonly frozenMicroseconds: number
+  /** From the start of the command, microseconds. */
+  readonly wallMicroseconds: number
+  /** The tree still exists: running, or stopped where that was asked for. */
+  readonly leftRunning: boolean
+}
+
+/** What a restore did. */
+export interface RestoreReport {
+  /** Root of the restored tree. */
+  readonly pid: number
+  /** Its exit status, 128 + signal when it was killed; undefined when detached. */
+  readonly exitStatus: number | undefined
+}
