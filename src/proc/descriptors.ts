@@ -1,0 +1,31 @@
+import { listIfAlive, missing, procPath, readLinkIfAlive } from "./source.ts"
+
+/** An open descriptor and what its link says: a path (maybe with " (deleted)"), "pipe:[7]", "anon_inode:[eventfd]" ... */
+export interface Descriptor {
+  readonly fd: number
+  readonly target: string
+}
+
+/**
+ * Open descriptors in ascending order, of a process, or of a thread when `tid` is given; null when it is gone.
+ * One that is closed while the list is read is left out. Kernel: fs/proc/fd.c
+ * @throws CheckpointError E_PERMISSION · E_IO
+ */
+export function readDescriptorsIfAlive(pid: number, tid?: number): Descriptor[] | null {
+  const folder = procPath(pid, tid, "fd")
+  const descriptors: Descriptor[] = []
+  const numbers = listIfAlive(folder)?.map(Number)
+  if (!numbers) return null
+  for (const fd of numbers.sort((a, b) => a - b)) {
+    const target = readLinkIfAlive(`${folder}/${fd}`)
+    if (target !== null) descriptors.push({ fd, target })
+  }
+  return descriptors
+}
+
+/** As `readDescriptorsIfAlive`. @throws CheckpointError E_NO_PROCESS when it is gone */
+export function readDescriptors(pid: number, tid?: number): Descriptor[] {
+  const descriptors = readDescriptorsIfAlive(pid, tid)
+  if (!descriptors) throw missing(pid, tid, "fd")
+  return descriptors
+}

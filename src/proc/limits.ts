@@ -1,0 +1,49 @@
+import { expectAlive, textReader } from "./source.ts"
+import { lines, words } from "./text.ts"
+
+/** RLIM_INFINITY. Header: include/uapi/asm-generic/resource.h */
+export const RLIM_INFINITY = 2n ** 64n - 1n
+
+/** Names in /proc/PID/limits in the order of their RLIMIT_* numbers, 0 to 15. Kernel: fs/proc/base.c lnames[] */
+export const LIMIT_NAMES = [
+  "Max cpu time", // RLIMIT_CPU, seconds
+  "Max file size", // RLIMIT_FSIZE, bytes
+  "Max data size",
+  "Max stack size",
+  "Max core file size",
+  "Max resident set",
+  "Max processes", // RLIMIT_NPROC
+  "Max open files", // RLIMIT_NOFILE
+  "Max locked memory",
+  "Max address space",
+  "Max file locks",
+  "Max pending signals",
+  "Max msgqueue size",
+  "Max nice priority",
+  "Max realtime priority",
+  "Max realtime timeout", // RLIMIT_RTTIME, µs
+] as const
+
+/** Soft and hard value; `RLIM_INFINITY` = unlimited. */
+export interface Limit {
+  readonly soft: bigint
+  readonly hard: bigint
+}
+
+/** /proc/PID/limits -> 16 limits, the index is the RLIMIT_* number. A limit that the kernel does not print is unlimited. */
+export function parseLimits(text: string): Limit[] {
+  const rows = lines(text)
+  return LIMIT_NAMES.map((name) => {
+    const row = rows.find((line) => line.startsWith(`${name} `))
+    const [soft = "unlimited", hard = "unlimited"] = row ? words(row.slice(name.length)) : []
+    return { soft: limitOf(soft), hard: limitOf(hard) }
+  })
+}
+
+const limitOf = (text: string): bigint => (text === "unlimited" ? RLIM_INFINITY : BigInt(text))
+
+/** Limits of a process; null when it is gone. Needs no capability, unlike prlimit(2). @throws CheckpointError E_PERMISSION · E_IO */
+export const readLimitsIfAlive = textReader("limits", parseLimits)
+
+/** As `readLimitsIfAlive`. @throws CheckpointError E_NO_PROCESS when it is gone */
+export const readLimits = expectAlive("limits", readLimitsIfAlive)

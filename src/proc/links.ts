@@ -1,0 +1,39 @@
+import { cutDeleted } from "./maps.ts"
+import { expectAlive, linkReader, listIfAlive, procPath, readLinkIfAlive } from "./source.ts"
+
+/** Executable; null when the task is gone, is a zombie or a kernel thread. "deleted" may lie, see Mapping. @throws CheckpointError E_PERMISSION · E_IO */
+export const readExeIfAlive = linkReader("exe", cutDeleted)
+/** As `readExeIfAlive`. @throws CheckpointError E_NO_PROCESS it is gone · E_KERNEL it has no executable */
+export const readExe = expectAlive("exe", readExeIfAlive)
+
+/** Working directory; null when the task is gone or a zombie. @throws CheckpointError E_PERMISSION · E_IO */
+export const readCwdIfAlive = linkReader("cwd", cutDeleted)
+/** As `readCwdIfAlive`. @throws CheckpointError E_NO_PROCESS */
+export const readCwd = expectAlive("cwd", readCwdIfAlive)
+
+/** Root directory; null when the task is gone or a zombie. @throws CheckpointError E_PERMISSION · E_IO */
+export const readRootIfAlive = linkReader("root", cutDeleted)
+/** As `readRootIfAlive`. @throws CheckpointError E_NO_PROCESS */
+export const readRoot = expectAlive("root", readRootIfAlive)
+
+/** Inode of each namespace by the name of its link: cgroup ipc mnt net pid pid_for_children time time_for_children user uts. */
+export type Namespaces = ReadonlyMap<string, bigint>
+
+/** "mnt:[4026531840]" -> its inode. Kernel: fs/nsfs.c ns_get_name() */
+export const parseNamespace = (link: string): bigint => BigInt(link.slice(link.indexOf("[") + 1, -1))
+
+/** Namespaces of a process, or of a thread when `tid` is given; null when it is gone. @throws CheckpointError E_PERMISSION · E_IO */
+export function readNamespacesIfAlive(pid: number, tid?: number): Namespaces | null {
+  const folder = procPath(pid, tid, "ns")
+  const names = listIfAlive(folder)
+  if (!names) return null
+  const found = new Map<string, bigint>()
+  for (const name of names) {
+    const link = readLinkIfAlive(`${folder}/${name}`)
+    if (link !== null) found.set(name, parseNamespace(link))
+  }
+  return found
+}
+
+/** As `readNamespacesIfAlive`. @throws CheckpointError E_NO_PROCESS */
+export const readNamespaces = expectAlive("ns", readNamespacesIfAlive)

@@ -1,0 +1,94 @@
+import { expectAlive, textReader } from "./source.ts"
+
+/** One line of /proc/PID/maps. See proc_pid_maps(5). */
+export interface Mapping {
+  /** First address, and the first one after it. */
+  readonly start: bigint
+  readonly end: bigint
+  readonly read: boolean
+  readonly write: boolean
+  readonly exec: boolean
+  /** MAP_SHARED; printed "s", against "p". */
+  readonly shared: boolean
+  /** Bytes into the file. */
+  readonly offset: bigint
+  readonly devMajor: number
+  readonly devMinor: number
+  /** 0 = no file behind it. */
+  readonly inode: bigint
+  /** File name, "[heap]", "[anon:name]" ..., or "" for a mapping without a name. Newlines are decoded, " (deleted)" is cut off. */
+  readonly path: string
+  /** The name ended in " (deleted)". A living file may be called so: compare device and inode of the path before you believe it. */
+  readonly deleted: boolean
+}
+
+const DELETED = " (deleted)"
+const SPACE = 0x20
+
+/** A path of the kernel without its " (deleted)", and whether it had one. */
+export function cutDeleted(path: string): { readonly path: string; readonly deleted: boolean } {
+  return path.endsWith(DELETED) ? { path: path.slice(0, -DELETED.length), deleted: true } : { path, deleted: false }
+}
+
+/**
+ * One maps line, `text[from, to)` without its newline.
+ *
+ * The kernel escapes only the newline (as \012), not the backslash: a file whose name holds those four characters is
+ * not told apart; its link in map_files is exact. Kernel: fs/proc/task_mmu.c show_map_vma()
+ */
+export function parseMapping(text: string, from: number, to: number): Mapping {
+  const dash = text.indexOf("-", from)
+  const flags = text.indexOf(" ", dash) + 1
+  const offset = flags + 5
+  const device = text.indexOf(" ", offset) + 1
+  const colon = text.indexOf(":", device)
+  const inode = text.indexOf(" ", colon) + 1
+  const blank = text.indexOf(" ", inode)
+  const inodeEnd = blank < 0 || blank > to ? to : blank
+  let name = inodeEnd
+  while (name < to && text.charCodeAt(name) === SPACE) name++
+  const raw = text.slice(name, to)
+  const { path, deleted } = cutDeleted(raw.includes("\\012") ? raw.replaceAll("\\012", "\n") : raw)
+  return {
+    start: hexAt(text, from, dash),
+    end: hexAt(text, dash + 1, flags - 1),
+    read: text[flags] === "r",
+    write: text[flags + 1] === "w",
+    exec: text[flags + 2] === "x",
+    shared: text[flags + 3] === "s",
+    offset: hexAt(text, offset, device - 1),
+    devMajor: Number.parseInt(text.slice(device, colon), 16),
+    devMinor: Number.parseInt(text.slice(colon + 1, inode - 1), 16),
+    inode: BigInt(text.slice(inode, inodeEnd)),
+    path,
+    deleted,
+  }
+}
+
+/** Hexadecimal digits `text[from, to)`. parseInt is exact to 53 bits and three times as fast as BigInt("0x..."). */
+function hexAt(text: string, from: number, to: number): bigint {
+  const digits = text.slice(from, to)
+  return digits.length <= 13 ? BigInt(Number.parseInt(digits, 16)) : BigInt(`0x${digits}`)
+}
+
+/** /proc/PID/maps -> its mappings, lowest address first. */
+export function parseMaps(text: string): Mapping[] {
+  const mappings: Mapping[] = []
+  for (let at = 0; at < text.length; ) {
+    const end = text.indexOf("\n", at)
+    const to = end < 0 ? text.length : end
+    mappings.push(parseMapping(text, at, to))
+    at = to + 1
+  }
+  return mappings
+}
+
+/**
+ * Mappings of a process, through a thread when `tid` is given (a leader that has exited shows none); null when it is gone.
+ * Each page of the file is consistent, the whole only while the process is stopped.
+ * @throws CheckpointError E_PERMISSION · E_IO
+ */
+export const readMapsIfAlive = textReader("maps", parseMaps)
+
+/** As `readMapsIfAlive`. @throws CheckpointError E_NO_PROCESS when it is gone */
+export const readMaps = expectAlive("maps", readMapsIfAlive)

@@ -1,0 +1,123 @@
+import { closeSync, existsSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs"
+import { CheckpointError } from "../base/errors.ts"
+import { decodeBytes } from "./text.ts"
+
+/** Path of a /proc file of a process, or of one of its threads when `tid` is given. */
+export const procPath = (pid: number, tid: number | undefined, name: string): string =>
+  tid === undefined ? `/proc/${pid}/${name}` : `/proc/${pid}/task/${tid}/${name}`
+
+/** One buffer for all reads, bytes; seq files answer at most about a page a call, so a larger one gains nothing. */
+const chunk = Buffer.allocUnsafeSlow(64 * 1024)
+
+/**
+ * Whole content of a /proc file.
+ *
+ * @returns null = the task is gone, or this kernel has no such file (ENOENT, ESRCH)
+ * @throws CheckpointError E_PERMISSION no ptrace access · E_IO anything else
+ *
+ * Kernel: fs/seq_file.c seq_read_iter(): a short answer is not the end, only 0 bytes is.
+ */
+export function readBytesIfAlive(path: string): Buffer | null {
+  return answerIfAlive(path, () => {
+    const fd = openSync(path, "r")
+    try {
+      const parts: Buffer[] = []
+      for (;;) {
+        const count = readSync(fd, chunk, 0, chunk.length, null)
+        if (count === 0) return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+        parts.push(Buffer.from(chunk.subarray(0, count)))
+      }
+    } finally {
+      closeSync(fd)
+    }
+  })
+}
+
+/** The target of a /proc link, bytes that are not UTF-8 kept as `decodeBytes` says. Answers and errors as `readBytesIfAlive`. */
+export const readLinkIfAlive = (path: string): string | null => answerIfAlive(path, () => decodeBytes(readlinkSync(path, "buffer")))
+
+/** Names in a /proc directory, in the kernel's order. Answers and errors as `readBytesIfAlive`. */
+export const listIfAlive = (path: string): string[] | null => answerIfAlive(path, () => readdirSync(path))
+
+/** A reader of one file of a process, or of a thread when `tid` is given. */
+export type Reader<T> = (pid: number, tid?: number) => T
+
+/** Makes the reader of one text file whose answer for a task that is gone is null. */
+export function textReader<T>(name: string, parse: (text: string) => T): Reader<T | null> {
+  return (pid, tid) => {
+    const bytes = readBytesIfAlive(procPath(pid, tid, name))
+    return bytes && parse(decodeBytes(bytes))
+  }
+}
+
+/** Makes the reader of one file of bytes whose answer for a task that is gone is null. */
+export function bytesReader<T>(name: string, parse: (bytes: Buffer) => T): Reader<T | null> {
+  return (pid, tid) => {
+    const bytes = readBytesIfAlive(procPath(pid, tid, name))
+    return bytes && parse(bytes)
+  }
+}
+
+/** Makes the reader of one link whose answer for a task that is gone is null. */
+export function linkReader<T>(name: string, parse: (target: string) => T): Reader<T | null> {
+  return (pid, tid) => {
+    const target = readLinkIfAlive(procPath(pid, tid, name))
+    return target === null ? null : parse(target)
+  }
+}
+
+/**
+ * Makes a reader that throws where `readIfAlive` answers null.
+ *
+ * @throws CheckpointError E_NO_PROCESS the task is gone · E_KERNEL the task lives, but this kernel has no such file
+ */
+export function expectAlive<T>(name: string, readIfAlive: Reader<T | null>): Reader<T> {
+  return (pid, tid) => {
+    const answer = readIfAlive(pid, tid)
+    if (answer === null) throw missing(pid, tid, name)
+    return answer
+  }
+}
+
+/** Why `name` of a task could not be read although nothing but "not found" was said. */
+export function missing(pid: number, tid: number | undefined, name: string): CheckpointError {
+  const path = procPath(pid, tid, name)
+  const task = tid === undefined || tid === pid ? `process ${pid}` : `thread ${tid} of process ${pid}`
+  return existsSync(procPath(pid, tid, "stat"))
+    ? new CheckpointError(
+        "E_KERNEL",
+        `Cannot read ${path}`,
+        "the kernel has no such file for this task",
+        "Use a kernel built with CONFIG_CHECKPOINT_RESTORE",
+      )
+    : new CheckpointError(
+        "E_NO_PROCESS",
+        `Cannot read ${path}`,
+        `${task} does not exist`,
+        "Check the PID, and that the process is still running",
+      )
+}
+
+function answerIfAlive<T>(path: string, read: () => T): T | null {
+  try {
+    return read()
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : ""
+    if (code === "ENOENT" || code === "ESRCH") return null
+    if (code === "EACCES" || code === "EPERM")
+      throw new CheckpointError(
+        "E_PERMISSION",
+        `Cannot read ${path}`,
+        `access was denied (${code})`,
+        "Run as root, or as the owner of the process with CAP_SYS_PTRACE",
+        error,
+      )
+    throw new CheckpointError(
+      "E_IO",
+      `Cannot read ${path}`,
+      code || String(error),
+      "Check that /proc is mounted and descriptors are not used up",
+      error,
+    )
+  }
+}

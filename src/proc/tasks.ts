@@ -1,0 +1,56 @@
+import { listIfAlive, missing, type Reader, textReader } from "./source.ts"
+import { words } from "./text.ts"
+
+/** IDs of all processes that the reader's PID namespace shows, ascending. */
+export function listProcesses(): number[] {
+  const names = listIfAlive("/proc") ?? []
+  return names
+    .filter((name) => name >= "1" && name <= "9~")
+    .map(Number)
+    .filter(Number.isInteger)
+    .sort((a, b) => a - b)
+}
+
+/**
+ * IDs of a process's threads, ascending; null when it is gone. A thread made meanwhile may be missing unless all are stopped.
+ * @throws CheckpointError E_PERMISSION · E_IO
+ */
+export function listThreadsIfAlive(pid: number): number[] | null {
+  const tids = listIfAlive(`/proc/${pid}/task`)
+    ?.map(Number)
+    .sort((a, b) => a - b)
+  // The folder of a process that is being reaped can still be opened, and is empty.
+  return tids?.length ? tids : null
+}
+
+/** As `listThreadsIfAlive`. @throws CheckpointError E_NO_PROCESS when it is gone */
+export function listThreads(pid: number): number[] {
+  const tids = listThreadsIfAlive(pid)
+  if (!tids) throw missing(pid, undefined, "task")
+  return tids
+}
+
+/**
+ * PIDs of the children that one thread has made, in the order of their birth; null when it is gone or the kernel lacks
+ * CONFIG_PROC_CHILDREN. Exact only while all children are stopped. Kernel: fs/proc/array.c children_seq_show()
+ * @throws CheckpointError E_PERMISSION · E_IO
+ */
+export const readChildrenIfAlive: (pid: number, tid: number) => number[] | null = textReader("children", (text) => words(text).map(Number))
+
+/**
+ * Children of every thread of a process.
+ * @throws CheckpointError E_NO_PROCESS when it is gone · E_KERNEL the kernel has no "children" file
+ */
+export function readChildren(pid: number): number[] {
+  return listThreads(pid).flatMap((tid) => {
+    const children = readChildrenIfAlive(pid, tid)
+    if (children) return children
+    const reason = missing(pid, tid, "children")
+    // A thread that ends meanwhile hands its children to another one of the process.
+    if (reason.code === "E_NO_PROCESS") return []
+    throw reason
+  })
+}
+
+/** Name of a thread as bytes say it, without escapes: up to 15 bytes and a newline. */
+export const readCommIfAlive: Reader<string | null> = textReader("comm", (text) => text.slice(0, -1))
