@@ -7,9 +7,9 @@ const NOTES_LIMIT = 1024n * 1024n
 
 /** The GNU build ID, usually 20 bytes; null when the file has none. Looked for in PT_NOTE, then in note sections. */
 export function buildId(elf: Elf): Uint8Array | null {
-  for (const { type, vaddr, offset, fileSize, align } of elf.segments) {
-    if (type !== PT_NOTE || fileSize > NOTES_LIMIT) continue
-    const found = buildIdIn(readView(elf.read, elf.offsetOf(vaddr) ?? offset, fileSize), align)
+  for (const segment of elf.segments) {
+    const offset = segment.type === PT_NOTE && segment.fileSize <= NOTES_LIMIT ? elf.placeOf(segment) : null
+    const found = offset === null ? null : buildIdIn(readView(elf.read, offset, segment.fileSize), segment.align)
     if (found) return found
   }
   for (const { type, offset, size } of elf.sections) {

@@ -14,8 +14,8 @@ export interface TablePlace {
 export function dynamicTags(elf: Elf): ReadonlyMap<bigint, bigint> {
   const tags = new Map<bigint, bigint>()
   const segment = elf.segments.find(({ type }) => type === PT_DYNAMIC)
-  const offset = segment && elf.offsetOf(segment.vaddr)
-  const table = segment && offset !== null && offset !== undefined ? readView(elf.read, offset, segment.fileSize) : null
+  const offset = segment ? elf.placeOf(segment) : null
+  const table = segment && offset !== null ? readView(elf.read, offset, segment.fileSize) : null
   for (let at = 0; table && at + DYN_SIZE <= table.byteLength; at += DYN_SIZE) {
     const tag = table.getBigUint64(at, true)
     if (tag === DT_NULL) break
@@ -39,10 +39,12 @@ export function dynamicTable(elf: Elf): TablePlace | null {
   const hash = place(DT_HASH)
   const gnuHash = place(DT_GNU_HASH)
   if (symbols === null || strings === null) return null
-  const count =
-    (hash === null ? null : (readView(elf.read, hash, 8)?.getUint32(4, true) ?? null)) ?? (gnuHash === null ? null : gnuCount(elf, gnuHash))
+  const count = (hash === null ? null : hashCount(elf, hash)) ?? (gnuHash === null ? null : gnuCount(elf, gnuHash))
   return count === null ? null : { symbols, symbolsSize: BigInt(count * SYM_SIZE), strings, stringsSize: tags.get(DT_STRSZ) ?? 0n }
 }
+
+/** u32 nbucket, nchain; one chain word a symbol. */
+const hashCount = ({ read }: Elf, offset: bigint): number | null => readView(read, offset, 8)?.getUint32(4, true) ?? null
 
 /** Words of a hash chain read at once. */
 const CHAIN = 1024
@@ -59,9 +61,9 @@ function gnuCount(elf: Elf, offset: bigint): number | null {
   let last = 0
   for (let at = 0; at < buckets.byteLength; at += 4) last = Math.max(last, buckets.getUint32(at, true))
   if (last < firstHashed) return firstHashed
-  const chains = bucketsAt + BigInt(bucketCount) * 4n
+  const chains = Number(bucketsAt + BigInt(bucketCount) * 4n)
   for (;;) {
-    const bytes = elf.read(Number(chains) + (last - firstHashed) * 4, CHAIN * 4)
+    const bytes = elf.read(chains + (last - firstHashed) * 4, CHAIN * 4)
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     for (let at = 0; at + 4 <= bytes.byteLength; at += 4, last++) if (view.getUint32(at, true) & 1) return last + 1
     if (bytes.byteLength < CHAIN * 4) return null

@@ -27,7 +27,10 @@ export function readView(read: ReadAt, offset: bigint | number, length: bigint |
 /** The NUL-ended string at `offset` of a string table; "" when it lies outside. Bytes that are not UTF-8 become U+FFFD. */
 export function stringAt(table: Uint8Array, offset: number): string {
   if (offset >= table.length) return ""
-  const end = table.indexOf(0, offset)
-  return decoder.decode(table.subarray(offset, end < 0 ? table.length : end))
+  const text = table.subarray(offset, offset + NAME_LIMIT)
+  const end = text.indexOf(0)
+  return decoder.decode(end < 0 ? text : text.subarray(0, end))
 }
+/** Bytes; longer than any mangled name, so that a damaged table without a NUL does not cost its length for each name. */
+const NAME_LIMIT = 32768
 const decoder = new TextDecoder()
