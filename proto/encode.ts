@@ -1,4 +1,4 @@
-import { type AnySchema, type Field, type ScalarType, type Schema, valuesOf } from "./schema.ts"
+import { type AnySchema, type Field, type Schema, valuesOf } from "./schema.ts"
 import { bytesOf } from "./text.ts"
 
 /** Wire types of the protocol-buffer encoding. */

@@ -37,8 +37,8 @@ describe("the codec agrees with protobuf-es", () => {
       const theirs = fromBinary(other, bytes)
       expect(theirs.$unknown ?? []).toEqual([])
       expect(Object.keys(toJson(other, theirs) as object)).toHaveLength(schema.fields.length)
-      expect(toBinary(other, theirs)).toEqual(bytes)
-      expect(decode(schema, bytes)).toEqual(full)
+      expect(Buffer.compare(toBinary(other, theirs), bytes)).toBe(0)
+      expect<unknown>(decode(schema, bytes)).toEqual(full)
     })
   }
 })
@@ -55,11 +55,11 @@ describe("decode", () => {
     const name = "pstree_entry"
     const schema = schemas.find((candidate) => candidate.name === name)!
     const bytes = Uint8Array.of(8, 1, 16, 0, 24, 1, 32, 1, 0x2a, 3, 1, 0xac, 0x02)
-    expect(decode(schema, bytes)).toEqual({ pid: 1, ppid: 0, pgid: 1, sid: 1, threads: [1, 300] })
+    expect<unknown>(decode(schema, bytes)).toEqual({ pid: 1, ppid: 0, pgid: 1, sid: 1, threads: [1, 300] })
   })
 
   test("keeps enum values that are new", () => {
-    expect(decode(file_entrySchema, Uint8Array.of(8, 99, 16, 1))).toEqual({ type: 99, id: 1 })
+    expect<unknown>(decode(file_entrySchema, Uint8Array.of(8, 99, 16, 1))).toEqual({ type: 99, id: 1 })
   })
 
   test("names a missing required field", () => {

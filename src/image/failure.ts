@@ -1,0 +1,52 @@
+import { basename, dirname } from "node:path"
+import { CheckpointError, type ErrorCode } from "../base/errors.ts"
+
+/** What an image is not: tells the file, the place and what is there. */
+export function corrupt(path: string, found: string, cause?: unknown): CheckpointError {
+  const next = `Fetch the images again from where they were made, or dump again: ${dirname(path)} cannot be restored as it is`
+  return new CheckpointError("E_IMAGE_CORRUPT", `Cannot read image ${basename(path)}`, found, next, cause)
+}
+
+/** An image that should be there and is not. */
+export function missing(path: string, cause?: unknown): CheckpointError {
+  const next = `Check that ${dirname(path)} is the whole directory of a finished dump`
+  return new CheckpointError("E_IMAGE_MISSING", `Cannot read image ${basename(path)}`, "there is no such file", next, cause)
+}
+
+/** Name of the error number in an error of node:fs or a SyscallError of ours; undefined for anything else. */
+export function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  if ("code" in error && typeof error.code === "string" && error.code.startsWith("E")) return error.code
+  return "errno" in error && typeof error.errno === "string" ? error.errno : undefined
+}
+
+const FULL = ["E_DISK_FULL", "the disk is full", "Free space there or name another directory with -D, then try again"] as const
+const DENIED = ["E_DIRECTORY", "this user may not write there", "Run as the owner of the directory, or name another with -D"] as const
+const REMEDY: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
+  ENOSPC: FULL,
+  EDQUOT: ["E_DISK_FULL", "the disk quota of this user is used up", FULL[2]],
+  EFBIG: [
+    "E_DISK_FULL",
+    "the file would exceed RLIMIT_FSIZE or the limit of its file system",
+    "Raise ulimit -f, or name another directory with -D",
+  ],
+  EACCES: DENIED,
+  EPERM: DENIED,
+  EROFS: ["E_DIRECTORY", "its file system is read-only", "Name a writable directory with -D"],
+  ENOENT: ["E_DIRECTORY", "there is no such directory", "Create it, or name another with -D"],
+  ENOTDIR: ["E_DIRECTORY", "a part of the path is not a directory", "Name a directory with -D"],
+  EISDIR: ["E_DIRECTORY", "a directory has the name of an image", "Move that directory away, or name another with -D"],
+  ENOTEMPTY: ["E_DIRECTORY", "a directory has the name of an image", "Move that directory away, or name another with -D"],
+}
+
+/** Tells people why a file could not be written or read; an error that is already for people stays as it is. */
+export function ioFailure(action: string, error: unknown): CheckpointError {
+  if (error instanceof CheckpointError) return error
+  const errno = errnoOf(error)
+  const [code, found, next] = REMEDY[errno ?? ""] ?? [
+    "E_IO",
+    errno ?? String(error),
+    "See the kernel log for errors of the disk, or name another directory with -D",
+  ]
+  return new CheckpointError(code, action, found, next, error)
+}

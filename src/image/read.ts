@@ -1,0 +1,84 @@
+import { basename } from "node:path"
+import { decode } from "../../proto/decode.ts"
+import { CheckpointError } from "../base/errors.ts"
+import { hex } from "../base/units.ts"
+import { COMMON_MAGIC, catalog, type EntryImage, type EntryKind, type EntryOf, SERVICE_MAGIC } from "./catalog.ts"
+import { corrupt } from "./failure.ts"
+import type { Framed } from "./write.ts"
+
+/** Form of a set's heads: 1 = the kind's word only, 2 = a common word in front. */
+export type HeadVersion = 1 | 2
+
+function knownAs(magic: number): string {
+  if (magic === COMMON_MAGIC) return "the first word of a version-2 image"
+  if (magic === SERVICE_MAGIC) return "the first word of a statistics file"
+  for (const row of Object.values(catalog)) if (row.framing !== "raw" && row.magic === magic) return `the word of ${row.file}`
+  return "no word of any image"
+}
+
+function expectWord(path: string, view: DataView, at: number, expected: number): number {
+  if (at + 4 > view.byteLength) throw corrupt(path, `the file ends at byte ${view.byteLength}, inside the words it should begin with`)
+  const found = view.getUint32(at, true)
+  if (found === expected) return at + 4
+  const text = `bytes ${at}-${at + 3} are ${hex(found)} (${knownAs(found)}), not ${hex(expected)} (${knownAs(expected)})`
+  if (at > 0 || (expected !== COMMON_MAGIC && found !== COMMON_MAGIC)) throw corrupt(path, text)
+  const next = "Restore with the program that wrote the set, or dump again"
+  throw new CheckpointError(
+    "E_IMAGE_VERSION",
+    `Cannot read image ${basename(path)}`,
+    `${text}: its version is not that of inventory.img`,
+    next,
+  )
+}
+
+/** Steps over the words at the start. Without a version, either form is taken. */
+function skipHead(path: string, { framing, magic }: EntryImage, view: DataView, version: HeadVersion | undefined): number {
+  const common = framing === "service" ? SERVICE_MAGIC : COMMON_MAGIC
+  if (framing === "inventory" || version === 1) return expectWord(path, view, 0, magic)
+  if (version === undefined && view.byteLength >= 4 && view.getUint32(0, true) === magic) return 4
+  return expectWord(path, view, expectWord(path, view, 0, common), magic)
+}
+
+/**
+ * Entries of an image, each with its payload. Mirror: ./write.ts.
+ *
+ * @param path for error texts only
+ * @param version form of the head; without it, either
+ * @throws CheckpointError E_IMAGE_CORRUPT, E_IMAGE_VERSION: names file and byte, what was expected and what is there
+ */
+export function decodeImage<K extends EntryKind>(kind: K, path: string, bytes: Uint8Array, version?: HeadVersion): Required<Framed<K>>[] {
+  const image: EntryImage = catalog[kind]
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const entries: Required<Framed<K>>[] = []
+  let at = skipHead(path, image, view, version)
+  while (at < bytes.length) {
+    const index = entries.length
+    const schema = index === 0 ? image.head : image.entry
+    if (at + 4 > bytes.length) throw corrupt(path, `the size of entry ${index} at byte ${at} is cut short: ${bytes.length - at} of 4 bytes`)
+    const size = view.getUint32(at, true)
+    const from = at + 4
+    const left = bytes.length - from
+    if (size > left) throw corrupt(path, `entry ${index} (${schema.name}) at byte ${from} should have ${size} bytes, ${left} are left`)
+    const message = attempt(path, `entry ${index} at byte ${from} is no ${schema.name}`, () =>
+      decode(schema, bytes.subarray(from, from + size)),
+    )
+    const rest = bytes.subarray(from + size)
+    const length = attempt(path, `the payload of entry ${index} at byte ${from + size} is damaged`, () =>
+      (index === 0 ? image.headPayload : image.payload)(message, rest),
+    )
+    if (length > rest.length)
+      throw corrupt(path, `the payload of entry ${index} at byte ${from + size} should have ${length} bytes, ${rest.length} are left`)
+    // The catalog's row is the proof of the type: the schema of `kind` decoded it.
+    entries.push({ message: message as EntryOf<K>, payload: rest.subarray(0, length) })
+    at = from + size + length
+  }
+  return entries
+}
+
+function attempt<T>(path: string, found: string, step: () => T): T {
+  try {
+    return step()
+  } catch (error) {
+    throw corrupt(path, found, error)
+  }
+}

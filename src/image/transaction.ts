@@ -1,0 +1,144 @@
+import { closeSync, fstatSync, ftruncateSync, openSync, rmdirSync, rmSync, writeSync } from "node:fs"
+import { join } from "node:path"
+import { logger } from "../base/log.ts"
+import type { EntryKind, EntryOf } from "./catalog.ts"
+import { commitSet } from "./commit.ts"
+import { prepareDirectory, temporaryName } from "./directory.ts"
+import { ioFailure } from "./failure.ts"
+import { fileName, type ImageId } from "./name.ts"
+import { encodeImage, type Framed } from "./write.ts"
+
+const log = logger("image")
+
+/** How a set is written. */
+export interface ImageOptions {
+  /** Whether files reach the disk before the set counts as complete. */
+  readonly sync: boolean
+  /**
+   * Makes the first `bytes` of a file exist on the disk: fallocate(2), which only the kernel door can call. Without it,
+   * `preallocate` only sets the size.
+   */
+  readonly allocate?: (fd: number, bytes: number) => void
+}
+
+/** A pages file that is filled by whoever holds the memory. */
+export interface PagesFile {
+  /** Open for reading and writing, close-on-exec, at offset 0; closed by the transaction. */
+  readonly fd: number
+  /** Takes room on the disk before a freeze. The surplus goes with `truncate`. @param bytes from the start of the file */
+  preallocate(bytes: number): void
+  /** Sets the final size in bytes. */
+  truncate(bytes: number): void
+}
+
+/** A file of the set under its temporary name. */
+export interface PendingFile {
+  readonly name: string
+  readonly temporary: string
+  readonly fd: number
+  /** What was written; undefined for pages. */
+  readonly written: { readonly kind: EntryKind; readonly bytes: Uint8Array } | undefined
+  /** N of pages-N.img. */
+  readonly pagesId: number | undefined
+}
+
+/** A set that becomes visible as a whole, or not at all. Left without `commit`, nothing of it remains. */
+export interface ImageTransaction extends Disposable {
+  readonly directory: string
+  /**
+   * Writes one image. An empty list writes none: absent and empty mean the same.
+   *
+   * @throws CheckpointError E_DISK_FULL, E_DIRECTORY, E_IO
+   */
+  write<K extends EntryKind>(kind: K, id: ImageId, entries: readonly (EntryOf<K> | Framed<K>)[]): void
+  /** Makes pages-N.img. @throws CheckpointError E_DISK_FULL, E_DIRECTORY, E_IO */
+  pages(pagesId: number): PagesFile
+  /** Makes the set complete. Afterwards the older set is gone. @throws CheckpointError; then the older set is as before */
+  commit(): void
+  /** Bytes of all files so far, pages included. */
+  readonly bytesWritten: number
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+}
+
+/**
+ * Starts a set in `directory`, which is made when its parent exists. Temporaries of runs that were killed are removed first.
+ *
+ * @throws CheckpointError E_DIRECTORY it cannot be written, or another run is writing there · E_DISK_FULL
+ */
+export function beginImages(path: string, options: ImageOptions): ImageTransaction {
+  const { directory, made } = prepareDirectory(path)
+  const files: PendingFile[] = []
+  let committed = false
+
+  function open(name: string, rest: Pick<PendingFile, "written" | "pagesId">): PendingFile {
+    const temporary = join(directory, temporaryName(name))
+    if (files.some((file) => file.name === name)) throw new Error(`Unreachable: ${name} is written twice`)
+    try {
+      const file = { name, temporary, fd: openSync(temporary, "wx+", 0o600), ...rest }
+      files.push(file)
+      return file
+    } catch (error) {
+      throw ioFailure(`Cannot create ${join(directory, name)}`, error)
+    }
+  }
+
+  return {
+    directory,
+    write(kind, id, entries) {
+      if (entries.length === 0) return
+      const bytes = encodeImage(kind, entries)
+      const { fd, name } = open(fileName(kind, id), { written: { kind, bytes }, pagesId: undefined })
+      try {
+        writeAll(fd, bytes)
+      } catch (error) {
+        throw ioFailure(`Cannot write ${join(directory, name)}`, error)
+      }
+      log.debug(`${name}: ${entries.length} entries, ${bytes.length} bytes`)
+    },
+    pages(pagesId) {
+      const { fd, name } = open(fileName("pages", pagesId), { written: undefined, pagesId })
+      const guarded = (step: () => void): void => {
+        try {
+          step()
+        } catch (error) {
+          throw ioFailure(`Cannot write ${join(directory, name)}`, error)
+        }
+      }
+      return {
+        fd,
+        preallocate: (bytes) => guarded(() => (options.allocate ? options.allocate(fd, bytes) : ftruncateSync(fd, bytes))),
+        truncate: (bytes) => guarded(() => ftruncateSync(fd, bytes)),
+      }
+    },
+    commit() {
+      commitSet(directory, files, options.sync)
+      committed = true
+      for (const { fd } of files) closeSync(fd)
+      log.info(`${files.length} images are complete in ${directory}`)
+    },
+    get bytesWritten() {
+      return files.reduce((sum, { fd, written }) => sum + (written?.bytes.length ?? fstatSync(fd).size), 0)
+    },
+    [Symbol.dispose]() {
+      if (committed) return
+      for (const { fd, temporary } of files) {
+        closeSync(fd)
+        rmSync(temporary, { force: true })
+      }
+      files.length = 0
+      if (made) removeIfEmpty(directory)
+    },
+  }
+}
+
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch (error) {
+    // Somebody else put a file there meanwhile (a log): then the directory stays.
+    log.debug(`${directory} stays: ${String(error)}`)
+  }
+}

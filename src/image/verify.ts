@@ -1,0 +1,50 @@
+import { fstatSync, readFileSync } from "node:fs"
+import { basename, dirname } from "node:path"
+import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
+import { CheckpointError } from "../base/errors.ts"
+import { PAGE_SIZE } from "../base/units.ts"
+import { decodeImage } from "./read.ts"
+import { PE_PRESENT, pagesOf, storedFlags } from "./run.ts"
+import type { PendingFile } from "./transaction.ts"
+import { encodeImage } from "./write.ts"
+
+function broken(file: PendingFile, found: string, cause?: unknown): CheckpointError {
+  const next = "Check the disk (kernel log, free space), then dump again; the target was left as it was"
+  return new CheckpointError("E_IO", `Cannot complete ${dirname(file.temporary)}/${file.name}`, found, next, cause)
+}
+
+/** Bytes that a pagemap wants from its pages file. */
+function storedBytes(entries: readonly pagemap_entry[]): number {
+  return entries.reduce((sum, entry) => sum + (storedFlags(entry) & PE_PRESENT ? Number(pagesOf(entry)) * PAGE_SIZE : 0), 0)
+}
+
+/**
+ * Reads every image of a set again, as its files are now: the bytes are those that were written, they decode, and what they decode to
+ * encodes to the same bytes; each pages file is as long as its pagemaps say.
+ *
+ * @throws CheckpointError E_IO
+ */
+export function verifySet(files: readonly PendingFile[]): void {
+  const wanted = new Map<number, number>()
+  for (const file of files) {
+    if (!file.written) continue
+    const { kind, bytes } = file.written
+    const disk = readFileSync(file.temporary)
+    if (!disk.equals(bytes)) throw broken(file, `${disk.length} bytes are on the disk, which are not the ${bytes.length} that were written`)
+    const entries = decodeImage(kind, file.name, disk, 2)
+    if (!disk.equals(encodeImage(kind, entries))) throw broken(file, "its entries do not read back as they were written")
+    if (kind !== "pagemap" && kind !== "pagemap-shmem") continue
+    const [head, ...runs] = entries.map(({ message }) => message)
+    const { pages_id } = head as pagemap_head
+    wanted.set(pages_id, (wanted.get(pages_id) ?? 0) + storedBytes(runs as pagemap_entry[]))
+  }
+  for (const file of files) {
+    if (file.pagesId === undefined) continue
+    const { size } = fstatSync(file.fd)
+    const sum = wanted.get(file.pagesId)
+    wanted.delete(file.pagesId)
+    if (size !== sum) throw broken(file, `it has ${size} bytes, its pagemaps want ${sum ?? "none"}`)
+  }
+  for (const [id, bytes] of wanted)
+    if (bytes > 0) throw new Error(`Unreachable: a pagemap names ${basename(`pages-${id}.img`)}, which was not written`)
+}

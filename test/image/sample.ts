@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { inventory_entry } from "../../proto/gen/inventory_pb.ts"
+import { inventory_entrySchema } from "../../proto/gen/inventory_pb.ts"
+import { create } from "../../proto/schema.ts"
+
+/** What CRIU 4.2 writes for a process without namespaces of its own. */
+export const inventory: inventory_entry = create(inventory_entrySchema, {
+  img_version: 2,
+  fdinfo_per_id: true,
+  root_ids: {
+    vm_id: 1,
+    files_id: 1,
+    fs_id: 1,
+    sighand_id: 1,
+    pid_ns_id: 1,
+    net_ns_id: 2,
+    ipc_ns_id: 3,
+    uts_ns_id: 4,
+    time_ns_id: 5,
+    mnt_ns_id: 6,
+    user_ns_id: 7,
+    cgroup_ns_id: 8,
+  },
+  ns_per_id: true,
+  root_cg_set: 1,
+})
+
+/** A directory that is removed when its scope ends. */
+export function scratch(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), "stasis-image-"))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+/** The error that a step throws. */
+export function failureOf(step: () => unknown): unknown {
+  try {
+    step()
+  } catch (error) {
+    return error
+  }
+  throw new Error("nothing was thrown")
+}
