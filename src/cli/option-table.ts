@@ -1,0 +1,81 @@
+import type { CommandName } from "./commands.ts"
+
+/** One option as users spell it. Names are CRIU's wherever CRIU has the option. Authority: criu(8). */
+export interface OptionRow {
+  /** Without the dashes. */
+  readonly name: string
+  /** One letter. */
+  readonly short?: string
+  /** What the value is, for the help; an option without one is a boolean and has a `--no-` form. */
+  readonly value?: string
+  /** May be given several times; otherwise the last one counts. */
+  readonly repeats?: true
+  /** Exists as `--no-NAME` only. */
+  readonly negativeOnly?: true
+  /** Commands that take it. */
+  readonly commands: readonly CommandName[]
+  readonly help: string
+}
+
+const every = ["dump", "restore", "rseq", "check", "show"] as const
+const both = ["dump", "restore"] as const
+
+/** Every option we have. */
+export const OPTIONS: readonly OptionRow[] = [
+  { name: "tree", short: "t", value: "PID", commands: ["dump", "rseq"], help: "Root of the process tree" },
+  {
+    name: "images-dir",
+    short: "D",
+    value: "DIR",
+    commands: ["dump", "restore", "rseq"],
+    help: "Directory of the image files (here, unless given)",
+  },
+  {
+    name: "work-dir",
+    short: "W",
+    value: "DIR",
+    commands: both,
+    help: "Directory of logs, pidfiles and statistics (the images', unless given)",
+  },
+  { name: "log-file", short: "o", value: "FILE", commands: both, help: "Log to FILE in the work directory instead of standard error" },
+  {
+    name: "verbosity",
+    short: "v",
+    value: "N",
+    commands: every,
+    help: "0 nothing, 1 errors, 2 warnings (default), 3 steps, 4 calls; -v and -vN too",
+  },
+  { name: "leave-running", short: "R", commands: ["dump"], help: "Let the tree go on after the dump instead of killing it" },
+  { name: "leave-stopped", short: "s", commands: ["dump"], help: "Leave the tree stopped after the dump instead of killing it" },
+  { name: "shell-job", short: "j", commands: both, help: "The tree belongs to a shell's session outside it" },
+  { name: "restore-detached", short: "d", commands: ["restore"], help: "End when the tree runs, instead of waiting for its root" },
+  { name: "restore-sibling", short: "S", commands: ["restore"], help: "Make the root a child of our parent; needs -d" },
+  { name: "pidfile", value: "FILE", commands: both, help: "Write the root's PID to FILE in the work directory" },
+  { name: "timeout", value: "SECONDS", commands: both, help: "Give up and undo after this time (10; 0 = never)" },
+  { name: "status-fd", value: "FD", commands: both, help: "Write one zero byte to FD when done, and close it" },
+  { name: "action-script", value: "PATH", repeats: true, commands: both, help: "Run PATH at every hook; may be repeated" },
+  { name: "sync", commands: ["dump"], help: "Have the images on the disk before the tree is killed (default)" },
+  {
+    name: "rseq-malformed",
+    value: "refuse|keep",
+    commands: ["dump"],
+    help: "What to do with rseq state that the kernel would kill for (refuse)",
+  },
+  { name: "rseq-discovery", value: "auto|ptrace|libc|tls", commands: ["dump", "rseq"], help: "How rseq registrations are found (auto)" },
+  { name: "strict", commands: ["restore"], help: "Refuse what could only be restored nearly" },
+  { name: "sample", value: "N", commands: ["rseq"], help: "Stop and look N times, count who was in which section" },
+  { name: "all", commands: ["check"], help: "Also what only special cases need" },
+  { name: "feature", value: "NAME", commands: ["check"], help: 'Only this feature; "list" shows their names' },
+  { name: "image", value: "NAME", commands: ["show"], help: "Only this image of a directory, decoded whole" },
+  { name: "json", commands: every, help: "Results and errors as JSON" },
+  { name: "default-config", negativeOnly: true, commands: every, help: "Accepted for CRIU's sake: no configuration file is ever read" },
+  { name: "help", short: "h", commands: every, help: "Show this text" },
+]
+
+/** The row of a name as this command knows it; undefined when the command does not take it. */
+export const findOption = (name: string, command: CommandName): OptionRow | undefined =>
+  OPTIONS.find((row) => row.name === name && row.commands.includes(command))
+
+/** The row of a single letter as this command knows it. */
+export const findLetter = (letter: string, command: CommandName): OptionRow | undefined =>
+  OPTIONS.find((row) => row.short === letter && row.commands.includes(command))

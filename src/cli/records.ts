@@ -1,0 +1,120 @@
+import { resolve } from "node:path"
+import {
+  type CheckOptions,
+  type CommonOptions,
+  type DumpOptions,
+  type RestoreOptions,
+  RSEQ_DISCOVERY,
+  RSEQ_MALFORMED,
+  type RseqOptions,
+} from "../flow/options.ts"
+import { misused } from "./refuse.ts"
+import type { Canonical } from "./spelling.ts"
+import { atMost, choice, flag, parsePid, text, texts, verbosityOf, wholeNumber } from "./values.ts"
+
+/** Seconds, as CRIU's. Authority: `criu --help`, --timeout. */
+const DEFAULT_TIMEOUT = 10
+/** Largest signed 32-bit number: descriptors, seconds and counts are ints in the kernel and in CRIU. */
+const INT_MAX = 2147483647
+
+/** Turns a command line into the record of one command; pure. Every one of them throws CheckpointError E_USAGE. */
+
+/** `stasis dump`. @param cwd absolute; relative paths start there */
+export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
+  const { pid, rest } = target(line)
+  if (pid === undefined) throw misused(line.command, "No process is named", "Name it: stasis dump PID [DIR], or -t PID")
+  atMost({ ...line, words: rest }, 1)
+  const leaveRunning = flag(line, "leave-running")
+  const leaveStopped = flag(line, "leave-stopped")
+  if (leaveRunning && leaveStopped)
+    throw misused(line.command, "-R and -s are both given", "Choose one: the tree either runs or is stopped afterwards")
+  return {
+    ...commonOptions(line, rest[0], cwd),
+    pid,
+    leaveRunning,
+    leaveStopped,
+    sync: flag(line, "sync", true),
+    rseqMalformed: choice(line, "rseq-malformed", RSEQ_MALFORMED),
+    rseqDiscovery: choice(line, "rseq-discovery", RSEQ_DISCOVERY),
+  }
+}
+
+/** `stasis restore`. @param cwd absolute; relative paths start there */
+export function restoreOptions(line: Canonical, cwd: string): RestoreOptions {
+  atMost(line, 1)
+  const detached = flag(line, "restore-detached")
+  const sibling = flag(line, "restore-sibling")
+  if (sibling && !detached) throw misused(line.command, "-S is given without -d", "Add -d: nobody here can wait for a sibling")
+  return { ...commonOptions(line, line.words[0], cwd), detached, sibling, strict: flag(line, "strict") }
+}
+
+/** `stasis rseq`. @param cwd absolute; relative paths start there */
+export function rseqOptions(line: Canonical, cwd: string): RseqOptions {
+  const { pid, rest } = target(line)
+  atMost({ ...line, words: rest }, 0)
+  const imagesDir = text(line, "images-dir")
+  if ((pid === undefined) === (imagesDir === undefined))
+    throw misused(
+      line.command,
+      pid === undefined ? "Neither a process nor images are named" : "A process and images are both named",
+      "Use stasis rseq PID or stasis rseq -D DIR",
+    )
+  const samples = wholeNumber(line, "sample", "number of samples", 1, INT_MAX)
+  if (samples !== undefined && pid === undefined)
+    throw misused(line.command, "--sample is given with images", "Sample a live process: stasis rseq PID --sample N")
+  return {
+    pid,
+    imagesDir: imagesDir === undefined ? undefined : resolve(cwd, imagesDir),
+    samples,
+    rseqDiscovery: choice(line, "rseq-discovery", RSEQ_DISCOVERY),
+    json: flag(line, "json"),
+  }
+}
+
+/** `stasis check`. */
+export function checkOptions(line: Canonical): CheckOptions {
+  atMost(line, 0)
+  const all = flag(line, "all")
+  const feature = text(line, "feature")
+  if (all && feature !== undefined) throw misused(line.command, "--all and --feature are both given", "Choose one")
+  return { all, feature, json: flag(line, "json") }
+}
+
+/** `stasis show`. @param cwd absolute; relative paths start there */
+export function showOptions(line: Canonical, cwd: string): { path: string; image: string | undefined; json: boolean } {
+  atMost(line, 1)
+  const path = line.words[0]
+  if (path === undefined) throw misused(line.command, "Nothing to show is named", "Name it: stasis show DIR, or stasis show FILE")
+  return { path: resolve(cwd, path), image: text(line, "image"), json: flag(line, "json") }
+}
+
+/** The process, by -t or as the first word, and the words after it. */
+function target(line: Canonical): { pid: number | undefined; rest: readonly string[] } {
+  const named = text(line, "tree")
+  const [word, ...rest] = line.words
+  if (named !== undefined) return { pid: parsePid(line, named), rest: line.words }
+  return { pid: word === undefined ? undefined : parsePid(line, word), rest }
+}
+
+function commonOptions(line: Canonical, directory: string | undefined, cwd: string): CommonOptions {
+  const named = text(line, "images-dir")
+  if (named !== undefined && directory !== undefined)
+    throw misused(line.command, `Two image directories are given, "${named}" and "${directory}"`, "Give one, with or without -D")
+  const imagesDir = resolve(cwd, named ?? directory ?? ".")
+  const workDir = resolve(cwd, text(line, "work-dir") ?? imagesDir)
+  const logFile = text(line, "log-file")
+  if (logFile === "-") throw misused(line.command, '"-" is not a log file', "Leave -o out: the log goes to standard error then")
+  const pidfile = text(line, "pidfile")
+  return {
+    imagesDir,
+    workDir,
+    logFile: logFile === undefined ? undefined : resolve(workDir, logFile),
+    verbosity: verbosityOf(line),
+    shellJob: flag(line, "shell-job"),
+    timeoutSeconds: wholeNumber(line, "timeout", "time in seconds", 0, INT_MAX) ?? DEFAULT_TIMEOUT,
+    actionScripts: texts(line, "action-script").map((path) => resolve(cwd, path)),
+    statusFd: wholeNumber(line, "status-fd", "descriptor", 0, INT_MAX),
+    pidfile: pidfile === undefined ? undefined : resolve(workDir, pidfile),
+    json: flag(line, "json"),
+  }
+}

@@ -1,0 +1,55 @@
+import { CheckpointError, type ErrorCode, EXIT_STATUS } from "../base/errors.ts"
+import { printError } from "./print.ts"
+
+/** Under the first line of a failure, so that its words stand out. */
+const INDENT = " ".repeat(9)
+
+/** A failure in the shape of --json. Stable: names are never changed, only added. */
+export interface FailureJson {
+  readonly error: {
+    readonly code: ErrorCode
+    readonly action: string
+    readonly found: string
+    readonly next: string
+    /** Causes, nearest first; after them what failed while cleaning up. */
+    readonly because: readonly string[]
+  }
+}
+
+/** Prints a failure once, on standard error. @returns the exit status of its class, see EXIT_STATUS */
+export function report(error: unknown, json: boolean): number {
+  const failure = describe(error)
+  printError(json ? JSON.stringify(failure) : format(failure))
+  return EXIT_STATUS[failure.error.code]
+}
+
+/** A failure as plain data. What is not a CheckpointError is a mistake of ours, E_INTERNAL. */
+export function describe(thrown: unknown): FailureJson {
+  // A scope that failed to undo itself wraps what happened first: that is what people have to read first.
+  if (thrown instanceof SuppressedError) {
+    const { error } = describe(thrown.suppressed)
+    return { error: { ...error, because: [...error.because, ...causes(thrown.error).map((cause) => `${cause} (while cleaning up)`)] } }
+  }
+  if (thrown instanceof CheckpointError) {
+    const { code, action, found, next, cause } = thrown
+    return { error: { code, action, found, next, because: causes(cause) } }
+  }
+  const [found = "nothing was said", ...because] = causes(thrown)
+  const next = "Run it again with -v4 -o FILE and report what FILE says"
+  return { error: { code: "E_INTERNAL", action: "Cannot go on", found, next, because } }
+}
+
+/** The lines that people read: what was done and found, why, what to do, and the code. */
+export function format({ error: { code, action, found, next, because } }: FailureJson): string {
+  const lines = [...because.map((cause) => `because ${cause}`), `next    ${next}`, `code    ${code}`]
+  return [`${action}: ${found}`, ...lines.map((line) => INDENT + line)].join("\n")
+}
+
+/** The messages of an error and of what caused it, nearest first. */
+function causes(error: unknown): string[] {
+  if (error === undefined || error === null) return []
+  if (error instanceof SuppressedError) return [...causes(error.suppressed), ...causes(error.error)]
+  if (error instanceof AggregateError) return error.errors.flatMap(causes)
+  if (error instanceof Error) return [error.message || error.name, ...causes(error.cause)]
+  return [String(error)]
+}

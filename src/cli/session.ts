@@ -1,0 +1,46 @@
+import { constants, fstatSync, openSync } from "node:fs"
+import { CheckpointError } from "../base/errors.ts"
+import { logTo } from "../base/log.ts"
+import type { CommonOptions } from "../flow/options.ts"
+import type { CommandName } from "./commands.ts"
+import { misused } from "./refuse.ts"
+
+/**
+ * Opens what the command line names before anything is touched: the log file, and --status-fd to be open.
+ *
+ * @throws CheckpointError E_USAGE: the descriptor is closed · E_DIRECTORY: the log file cannot be written
+ *
+ * Authority: criu(8), -o: the file is emptied first, and readable by its owner only.
+ */
+export function openSession(
+  command: CommandName,
+  { logFile, verbosity, statusFd }: Pick<CommonOptions, "logFile" | "verbosity" | "statusFd">,
+): void {
+  if (statusFd !== undefined && !isOpen(statusFd))
+    throw misused(command, `--status-fd ${statusFd} is not open`, `Open it in the shell, for example ${statusFd}>FILE`)
+  logTo(logFile === undefined ? 2 : openLog(logFile), verbosity)
+}
+
+function openLog(path: string): number {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants
+  try {
+    return openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600)
+  } catch (error) {
+    throw new CheckpointError(
+      "E_DIRECTORY",
+      `Cannot log to "${path}"`,
+      "The file cannot be opened",
+      "Create its directory, or choose another with -o or -W",
+      error,
+    )
+  }
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    fstatSync(fd)
+    return true
+  } catch {
+    return false
+  }
+}
