@@ -1,0 +1,92 @@
+/*
+ * Holds: POSIX timers with gaps between their ids: SIGEV_SIGNAL with a value, SIGEV_NONE, SIGEV_THREAD_ID, periodic and one-shot,
+ * on three clocks, one disarmed. Checks: ids, intervals, time left, and that signals still come to the right thread with the value.
+ */
+#include "victim.h"
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+enum { TIMERS = 6, TICK = 5 };
+static int id[TIMERS];
+static pid_t other_tid;
+static volatile int ticks, ticks_elsewhere;
+static void *volatile value;
+
+static void on_tick(int unused, siginfo_t *info, void *context)
+{
+	(void)unused, (void)context;
+	value = info->si_value.sival_ptr;
+	if (gettid() == other_tid)
+		ticks++;
+	else
+		ticks_elsewhere++;
+}
+
+static void *other(void *unused)
+{
+	other_tid = gettid();
+	while (!victim_go)
+		pause_ms(5);
+	pause_ms(400);
+	return unused;
+}
+
+static int create(clockid_t clock, int notify, int signal, void *with)
+{
+	struct sigevent event = { .sigev_notify = notify, .sigev_signo = signal, .sigev_value.sival_ptr = with };
+	int made = -1;
+	if (notify & SIGEV_THREAD_ID)
+		event.sigev_notify_thread_id = other_tid;
+	MUST((int)syscall(SYS_timer_create, clock, &event, &made));
+	return made;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		clockid_t clock;
+		int notify, signal;
+		long first, every; /* milliseconds */
+	} rows[TIMERS] = {
+		{ CLOCK_REALTIME, SIGEV_SIGNAL, 50, 500000, 7000 },   { CLOCK_MONOTONIC, SIGEV_NONE, 0, 600000, 0 },
+		{ CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGUSR2, 0, 0 },     { CLOCK_BOOTTIME, SIGEV_SIGNAL, 51, 700000, 9000 },
+		{ CLOCK_MONOTONIC, SIGEV_SIGNAL, 52, 800000, 12345 }, { CLOCK_MONOTONIC, SIGEV_SIGNAL | SIGEV_THREAD_ID, 53, 20, 20 },
+	};
+	victim_begin(argc, argv);
+	struct sigaction action = { .sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART };
+	sigaction(53, &action, NULL);
+	pthread_t thread = victim_thread(other, NULL);
+	while (!other_tid)
+		pause_ms(1);
+	for (int i = 0; i < TIMERS; i++) {
+		int unwanted = create(CLOCK_MONOTONIC, SIGEV_NONE, 0, NULL);
+		id[i] = create(rows[i].clock, rows[i].notify, rows[i].signal, (void *)(0x900000000 + i));
+		MUST((int)syscall(SYS_timer_delete, unwanted));
+		struct itimerspec when = { { rows[i].every / 1000, rows[i].every % 1000 * 1000000 },
+					   { rows[i].first / 1000, rows[i].first % 1000 * 1000000 } };
+		MUST((int)syscall(SYS_timer_settime, id[i], 0, &when, NULL));
+	}
+	victim_ready();
+	victim_wait();
+
+	for (int i = 0; i < TIMERS; i++) {
+		struct itimerspec now;
+		CHECK(syscall(SYS_timer_gettime, id[i], &now) == 0, "timer %d of id %d: %s", i, id[i], strerror(errno));
+		long every = now.it_interval.tv_sec * 1000 + now.it_interval.tv_nsec / 1000000;
+		long left = now.it_value.tv_sec * 1000 + now.it_value.tv_nsec / 1000000;
+		CHECK(every == rows[i].every, "timer %d repeats every %ld ms, not %ld", i, every, rows[i].every);
+		CHECK(left <= rows[i].first && left >= rows[i].first - 60000, "timer %d has %ld ms left of %ld", i, left, rows[i].first);
+		CHECK((rows[i].first == 0) == (left == 0 && i != TICK), "timer %d is armed or disarmed wrongly", i);
+	}
+	int before = ticks;
+	pause_ms(200);
+	CHECK(ticks >= before + 4, "the 20 ms timer came %d times in 200 ms", ticks - before);
+	CHECK(ticks_elsewhere == 0, "%d signals came to another thread", ticks_elsewhere);
+	CHECK(value == (void *)(0x900000000 + TICK), "the timer's value is %p", value);
+	int fresh = create(CLOCK_MONOTONIC, SIGEV_NONE, 0, NULL);
+	for (int i = 0; i < TIMERS; i++)
+		CHECK(fresh != id[i], "a new timer got the id of an old one");
+	victim_join(thread);
+	ok();
+}

@@ -1,0 +1,41 @@
+/*
+ * Holds: one anonymous shared object seen through several mappings: split by mprotect, and mapped a second time by mremap.
+ * Checks: contents, and that a write through one mapping shows in the other.
+ */
+#include "victim.h"
+
+enum { PAGE = 4096, PAGES = 12 };
+
+int main(int argc, char **argv)
+{
+	victim_begin(argc, argv);
+	char *first = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(first == MAP_FAILED ? -1 : 0);
+	victim_fill(first, PAGES * PAGE, 3);
+	char *other = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	victim_fill(other, 2 * PAGE, 4);
+	/* mremap with an old size of 0 makes a second mapping of a shared object. */
+	char *alias = mremap(first + 2 * PAGE, 0, 8 * PAGE, MREMAP_MAYMOVE);
+	MUST(alias == MAP_FAILED ? -1 : 0);
+	MUST(mprotect(first + 4 * PAGE, 2 * PAGE, PROT_READ));
+	MUST(munmap(first + 7 * PAGE, PAGE));
+	victim_ready();
+	victim_wait();
+
+	victim_same(first, 7 * PAGE, 3, "first mapping");
+	victim_same(other, 2 * PAGE, 4, "the other object");
+	CHECK(!memcmp(first + 2 * PAGE, alias, 5 * PAGE), "the second mapping differs from the first");
+	for (int page = 2; page < 10; page++) {
+		alias[(page - 2) * PAGE + 17] = page;
+		if (page != 7)
+			CHECK(first[page * PAGE + 17] == page, "page %d is no longer shared", page);
+	}
+	pid_t child = fork();
+	if (child == 0) {
+		first[0] = 77;
+		_exit(0);
+	}
+	pause_ms(100);
+	CHECK(first[0] == 77, "memory is not shared with a child");
+	ok();
+}
