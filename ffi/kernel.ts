@@ -100,15 +100,25 @@ export const kernel = (nr: number, a: Answer = 0, b: Answer = 0, c: Answer = 0, 
   raw(nr, a, b, c, d, e, f)
 
 /**
- * Starts a program from a descriptor in a vfork child.
+ * Starts a program in a vfork-like child by clone3.
  *
- * @param fd of the executable; `path` is the empty string, `argv` and `envp` are arrays of pointers, all as addresses
- * @param execveat number of that system call
- * @returns the child's PID, or -errno of clone. A failing exec is a child that exits with 127.
+ * @param cloneArgs address of a struct clone_args with CLONE_VM | CLONE_VFORK, `size` bytes
+ * @param spawn address of five u64: descriptor, path, argv, envp and flags of execveat
+ * @returns the child's PID, or -errno of clone3. A failing exec is a child that exits with 127.
  *
  * Precondition: every signal is blocked in this thread, so that no handler runs in the child while it borrows our memory.
  */
-export function spawnFromFd(fd: number, path: number, argv: number, envp: number, flags: number, execveat: number): number {
-  const spawn = CFunction({ ptr: entry("door_spawn") as Pointer, args: ["i64", "i64", "i64", "i64", "i64", "i64"], returns: FFIType.i64_fast })
-  return Number(spawn(fd, path, argv, envp, flags, execveat))
+export function spawnChild(cloneArgs: number, size: number, spawn: number): number {
+  const call = CFunction({ ptr: entry("door_spawn") as Pointer, args: ["u64", "u64", "u64"], returns: FFIType.i64_fast })
+  return Number(call(cloneArgs, size, spawn))
+}
+
+/**
+ * What the CPU says of itself.
+ *
+ * @param out address of 16 bytes for eax, ebx, ecx, edx
+ */
+export function cpuid(leaf: number, subleaf: number, out: number): void {
+  const call = CFunction({ ptr: entry("door_cpuid") as Pointer, args: ["u32", "u32", "u64"], returns: FFIType.void })
+  call(leaf, subleaf, out)
 }

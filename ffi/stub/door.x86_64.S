@@ -16,50 +16,43 @@ door_syscall:
         syscall
         ret
 
-# long door_spawn(fd, path, argv, envp, execveat_flags, execveat_nr): a vfork child that becomes fd; the child's PID or -errno.
-# The child borrows this stack while we sleep (CLONE_VM|CLONE_VFORK|SIGCHLD), so it must only exec or exit.
-# The caller has blocked every signal, so no handler of ours runs in the child.
+# long door_spawn(clone_args, size, spawn): a clone3 child that execs; the child's PID or -errno. spawn: u64 fd, path, argv, envp, flags
+# of execveat. The child borrows this stack while we sleep (CLONE_VM | CLONE_VFORK), so it must only exec or exit, and the caller has
+# blocked every signal, so that no handler of ours runs in the child.
         .globl door_spawn
 door_spawn:
-        push    rbx
-        push    r12
-        push    r13
-        push    r14
-        push    r15
-        push    rbp
-        mov     rbx, rdi
-        mov     r12, rsi
-        mov     r13, rdx
-        mov     r14, rcx
-        mov     r15, r8
-        mov     rbp, r9
-        mov     eax, 56                 # clone
-        mov     edi, 0x4111             # CLONE_VFORK | CLONE_VM | SIGCHLD
-        xor     esi, esi
-        xor     edx, edx
-        xor     r10d, r10d
-        xor     r8d, r8d
+        mov     r9, rdx                 # system calls keep every register but rax, rcx and r11
+        mov     eax, 435                # clone3
         syscall
         test    rax, rax
         jz      1f
-        pop     rbp
-        pop     r15
-        pop     r14
-        pop     r13
-        pop     r12
-        pop     rbx
         ret
-1:      mov     rax, rbp                # execveat
-        mov     rdi, rbx
-        mov     rsi, r12
-        mov     rdx, r13
-        mov     r10, r14
-        mov     r8, r15
+1:      mov     rdi, [r9]
+        mov     rsi, [r9 + 8]
+        mov     rdx, [r9 + 16]
+        mov     r10, [r9 + 24]
+        mov     r8, [r9 + 32]
+        mov     eax, 322                # execveat
         syscall
         mov     edi, 127
         mov     eax, 231                # exit_group
         syscall
         ud2
+
+# void door_cpuid(leaf, subleaf, u32 out[4]): eax ebx ecx edx.
+        .globl door_cpuid
+door_cpuid:
+        push    rbx
+        mov     r8, rdx
+        mov     eax, edi
+        mov     ecx, esi
+        cpuid
+        mov     [r8], eax
+        mov     [r8 + 4], ebx
+        mov     [r8 + 8], ecx
+        mov     [r8 + 12], edx
+        pop     rbx
+        ret
 
 # void door_interrupt(signal): notes the signal's number at the address in door_flag, for whoever looks between two steps.
         .globl door_interrupt

@@ -121,3 +121,16 @@ export function signalFrame(address: bigint, returnTo: bigint, registers: Regist
 
 /** Reads back where a frame leads to, for tests. */
 export const frameRegisters = (frame: Uint8Array) => decode(sigcontext, frame, SIGFRAME_MCONTEXT)
+
+/** Arguments of the system call that a thread sits in or just left, in order. The kernel keeps these registers. */
+export const callArguments = ({ di, si, dx, r10, r8, r9 }: Registers): readonly [bigint, bigint, bigint, bigint, bigint, bigint] => [di, si, dx, r10, r8, r9]
+
+/** True when the interrupted call answered EINTR for good: the kernel restarts it in no case. */
+export const answeredInterrupted = (registers: Registers): boolean =>
+  BigInt.asIntN(64, registers.orig_ax) >= 0n && resultRegister(registers) === EINTR
+
+/** Bytes in front of a system call that may load its number, and the number if they do: `mov $imm32, %eax`. */
+export const CALL_LOAD_SIZE = 5
+export function loadedNumber(code: Uint8Array): number | undefined {
+  return code[0] === 0xb8 ? new DataView(code.buffer, code.byteOffset).getUint32(1, true) : undefined
+}

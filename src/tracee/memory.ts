@@ -1,5 +1,5 @@
 import { iovec } from "../../ffi/abi/ptrace.ts"
-import { encodeInto } from "../../ffi/layout.ts"
+import { decode, encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError, syscall } from "../../ffi/syscall.ts"
 import { closeSync, openSync, writeSync } from "node:fs"
 import type { RemoteAddress } from "../base/units.ts"
@@ -79,23 +79,63 @@ export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
   }
 }
 
+/** Remote pieces in one process_vm_readv. Kernel: UIO_MAXIOV. */
+const PIECES = 1024
+const pieces = allocate((PIECES + 1) * iovec.size)
+
 /**
- * Copies pages from a task straight into a file, through one reused buffer of 1 MiB.
+ * Copies ranges of a stopped task's memory one after another into a file, through one reused buffer of 1 MiB.
  *
- * @param from address, page-aligned   @param length bytes, whole pages
- * @param fd open for writing   @param position offset in the file, bytes
- * @param readFallback used for parts that the task itself may not read (PROT_NONE, execute-only)
- * @throws SyscallError as readMemory, and ENOSPC · EIO of pwrite64
+ * Parts that process_vm_readv cannot see (PROT_NONE) are read through /proc/PID/mem.
+ *
+ * @param fd open for writing   @param position offset of the first byte in the file
+ * @returns bytes written
+ * @throws SyscallError EFAULT not mapped · ESRCH task is gone · ENOSPC, EIO of pwrite64
+ * Kernel: mm/process_vm_access.c process_vm_rw(), fs/proc/base.c mem_rw()
  */
-export function copyToFile(pid: number, from: RemoteAddress, length: number, fd: number, position: number, readFallback: (at: bigint, bytes: Uint8Array) => number): void {
-  for (let done = 0; done < length; ) {
-    const part = Math.min(ROOM, length - done)
-    const at = from + BigInt(done)
-    let moved = transfer("process_vm_readv", pid, at, part)
-    if (moved === -14 /* EFAULT */ || moved === 0) moved = readFallback(at, room.bytes.subarray(0, part))
-    if (moved <= 0) throw new SyscallError("process_vm_readv", errnoName(-moved), [pid, at, part])
-    for (let written = 0; written < moved; )
-      written += syscall("pwrite64", fd, room.address + written, moved - written, position + done + written)
-    done += moved
+export function copyToFile(pid: number, ranges: Iterable<{ readonly start: bigint; readonly end: bigint }>, fd: number, position: number): number {
+  let filled = 0
+  let count = 0
+  let written = 0
+  const flush = (): void => {
+    if (filled === 0) return
+    encodeInto(iovec, pieces.bytes, { iov_base: room.address, iov_len: filled }, PIECES * iovec.size)
+    const moved = attempt("process_vm_readv", pid, pieces.address + PIECES * iovec.size, 1, pieces.address, count, 0)
+    if (moved !== filled) forceRead(pid, count, moved)
+    for (let done = 0; done < filled; ) done += syscall("pwrite64", fd, room.address + done, filled - done, position + written + done)
+    written += filled
+    filled = count = 0
+  }
+  for (const { start, end } of ranges) {
+    for (let at = start; at < end; ) {
+      const left = end - at
+      const part = left < BigInt(ROOM - filled) ? Number(left) : ROOM - filled
+      encodeInto(iovec, pieces.bytes, { iov_base: at, iov_len: part }, count * iovec.size)
+      filled += part
+      at += BigInt(part)
+      count++
+      if (filled === ROOM || count === PIECES) flush()
+    }
+  }
+  flush()
+  return written
+}
+
+/** Reads the pieces of a failed transfer again, page protection aside. `failed` is only for the error. */
+function forceRead(pid: number, count: number, failed: number): void {
+  const fd = openSync(`/proc/${pid}/mem`, "r")
+  try {
+    let at = 0
+    for (let i = 0; i < count; i++) {
+      const { iov_base, iov_len } = decode(iovec, pieces.bytes, i * iovec.size)
+      for (let done = 0; done < Number(iov_len); ) {
+        const moved = attempt("pread64", fd, room.address + at + done, Number(iov_len) - done, iov_base + BigInt(done))
+        if (moved <= 0) throw new SyscallError("process_vm_readv", errnoName(failed < 0 ? -failed : 14), [pid, iov_base, iov_len])
+        done += moved
+      }
+      at += Number(iov_len)
+    }
+  } finally {
+    closeSync(fd)
   }
 }

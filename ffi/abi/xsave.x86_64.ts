@@ -1,0 +1,43 @@
+import { cpuid } from "../kernel.ts"
+import { layout } from "../layout.ts"
+import { allocate } from "../syscall.ts"
+
+/** The legacy part of extended state. Header: arch/x86/include/asm/fpu/types.h struct fxregs_state */
+export const fxregs = layout("struct fxregs_state", "arch/x86/include/asm/fpu/types.h", 512, {
+  cwd: [0, "u16"],
+  swd: [2, "u16"],
+  twd: [4, "u16"],
+  fop: [6, "u16"],
+  rip: [8, "u64"],
+  rdp: [16, "u64"],
+  mxcsr: [24, "u32"],
+  mxcsr_mask: [28, "u32"],
+})
+/** Bytes and places inside the legacy part. */
+export const FXREGS = { stAt: 32, stWords: 32, xmmAt: 160, xmmWords: 64 } as const
+/** Offset of the header: xstate_bv first. */
+export const XSTATE_HEADER = 512
+export const XSTATE_EXTENDED = 576
+
+/** Component numbers. Header: arch/x86/include/asm/fpu/types.h enum xfeature */
+export const XFEATURE = { FP: 0, SSE: 1, YMM: 2, BNDREGS: 3, BNDCSR: 4, OPMASK: 5, ZMM_HI256: 6, HI16_ZMM: 7, PKRU: 9 } as const
+
+/** Where a component stands in the standard layout: bytes. */
+export interface Component {
+  readonly offset: number
+  readonly size: number
+}
+
+const out = allocate(4096)
+const known = new Map<number, Component | undefined>()
+
+/** Place and size of an extended component on this CPU, undefined where the CPU lacks it. Authority: Intel SDM, CPUID leaf 0DH. */
+export function xstateComponent(feature: number): Component | undefined {
+  if (!known.has(feature)) {
+    cpuid(0xd, feature, out.address)
+    const [size, offset, flags] = [0, 4, 8].map((at) => out.view.getUint32(at, true)) as [number, number, number]
+    const supervisor = (flags & 1) !== 0
+    known.set(feature, size === 0 || supervisor ? undefined : { offset, size })
+  }
+  return known.get(feature)
+}

@@ -1,0 +1,94 @@
+import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
+import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
+import { MAP, PROT } from "../../../ffi/abi/mman.ts"
+import type { MappingDetail } from "../../proc/smaps.ts"
+import type { Stat } from "../../proc/stat.ts"
+import type { Answers, Program, Result } from "../../tracee/program.ts"
+import { ADVICE, VMA } from "./status.ts"
+
+/** How the files behind mappings get their ids: by the files table of the dump. */
+export interface MappedFiles {
+  /** Id of the REG entry of a mapped file, opened with `fdflags` (O_RDONLY, O_WRONLY, O_RDWR). */
+  mapped(mapping: MappingDetail, fdflags: number): number
+  /** Id of the MEMFD entry of shared anonymous memory or a memfd. */
+  memory(mapping: MappingDetail, fdflags: number): number
+  /** Open mode of the mapping's file, from the permissions of its link in /proc/PID/map_files. */
+  openMode(mapping: MappingDetail): number
+}
+
+/** True where no file stands behind a mapping. */
+const isAnonymous = ({ inode, path }: MappingDetail): boolean => inode === 0n && !path.startsWith("/")
+/** Shared anonymous memory and memfds live on the kernel's own shmem mount. */
+const isKernelShmem = ({ path, deleted }: MappingDetail): boolean => (path === "/dev/zero" && deleted) || path.startsWith("/memfd:")
+
+/** Status bits, flags and file of one mapping. */
+function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "status" | "flags" | "shmid" | "fdflags"> {
+  const { path, shared, vmFlags } = mapping
+  const anonymous = MAP.PRIVATE | MAP.ANONYMOUS
+  if (path === "[vsyscall]") return { status: VMA.VSYSCALL | VMA.ANON_PRIVATE, flags: anonymous, shmid: 0n }
+  if (path === "[vdso]") return { status: VMA.REGULAR | VMA.VDSO | VMA.ANON_PRIVATE, flags: anonymous, shmid: 0n }
+  if (path.startsWith("[vvar")) return { status: VMA.REGULAR | VMA.VVAR | VMA.ANON_PRIVATE, flags: anonymous, shmid: 0n }
+  let flags: number = shared ? MAP.SHARED : MAP.PRIVATE
+  if (vmFlags.has("gd")) flags |= MAP.GROWSDOWN
+  if (vmFlags.has("lo")) flags |= MAP.LOCKED
+  if (vmFlags.has("nr")) flags |= MAP.NORESERVE
+  if (isAnonymous(mapping)) {
+    const sharing = vmFlags.has("dp") ? MAP.DROPPABLE | (flags & ~MAP.PRIVATE) : flags
+    const heap = path === "[heap]" ? VMA.HEAP : 0
+    return { status: VMA.REGULAR | VMA.ANON_PRIVATE | heap, flags: sharing | MAP.ANONYMOUS, shmid: 0n }
+  }
+  const fdflags = files.openMode(mapping)
+  const status = VMA.REGULAR | (shared ? VMA.FILE_SHARED : VMA.FILE_PRIVATE)
+  if (isKernelShmem(mapping)) return { status: status | VMA.MEMFD, flags, shmid: BigInt(files.memory(mapping, fdflags)), fdflags }
+  return { status, flags, shmid: BigInt(files.mapped(mapping, fdflags)), fdflags }
+}
+
+/**
+ * The mappings of a process -> its vma entries, ascending, guard ranges last. Mirror: ./restore.ts.
+ *
+ * @param guards ranges under MADV_GUARD_INSTALL
+ */
+export function collectVmas(mappings: readonly MappingDetail[], guards: readonly { start: bigint; end: bigint }[], files: MappedFiles): vma_entry[] {
+  const entries: vma_entry[] = []
+  for (const mapping of mappings) {
+    const { start, end, read, write, exec, offset, vmFlags } = mapping
+    const facts = describe(mapping, files)
+    const previous = entries.at(-1)
+    if (previous && facts.status & VMA.VVAR && previous.status & VMA.VVAR && previous.end === start) {
+      previous.end = end // [vvar] and [vvar_vclock] are one entry
+      continue
+    }
+    let madv = 0n
+    for (const [flag, advice] of ADVICE) if (vmFlags.has(flag)) madv |= 1n << BigInt(advice)
+    const prot = (read ? PROT.READ : 0) | (write ? PROT.WRITE : 0) | (exec ? PROT.EXEC : 0)
+    const file = facts.shmid !== 0n
+    entries.push({ start, end, pgoff: file ? offset : 0n, prot, fd: -1n, ...facts, ...(madv ? { madv } : {}) })
+  }
+  for (const { start, end } of guards)
+    entries.push({ start, end, pgoff: 0n, shmid: 0n, prot: 0, flags: 0, status: VMA.GUARD, fd: -1n })
+  return entries
+}
+
+/** Asks for the end of the heap, which only the process itself can tell. */
+export const askBreak = (program: Program): Result => program.call("brk", 0)
+
+/** Bounds of the address space from /proc/PID/stat, and the break the process told. Kernel: include/linux/mm_types.h struct mm_struct */
+export function collectMm(stat: Stat, answers: Answers, brk: Result, auxv: readonly bigint[], vmas: vma_entry[], exe: number): mm_entry {
+  return {
+    mm_start_code: BigInt(stat.startcode),
+    mm_end_code: BigInt(stat.endcode),
+    mm_start_data: BigInt(stat.start_data),
+    mm_end_data: BigInt(stat.end_data),
+    mm_start_stack: BigInt(stat.startstack),
+    mm_start_brk: BigInt(stat.start_brk),
+    mm_brk: answers.of(brk),
+    mm_arg_start: BigInt(stat.arg_start),
+    mm_arg_end: BigInt(stat.arg_end),
+    mm_env_start: BigInt(stat.env_start),
+    mm_env_end: BigInt(stat.env_end),
+    exe_file_id: exe,
+    mm_saved_auxv: [...auxv],
+    vmas,
+    aios: [],
+  }
+}

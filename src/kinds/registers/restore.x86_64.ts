@@ -1,0 +1,64 @@
+import { type Registers, USER_CS } from "../../../ffi/abi/registers.x86_64.ts"
+import { FXREGS, fxregs, XFEATURE, XSTATE_HEADER, xstateComponent } from "../../../ffi/abi/xsave.x86_64.ts"
+import { encodeInto } from "../../../ffi/layout.ts"
+import type { user_x86_fpregs_entry, user_x86_regs_entry } from "../../../proto/gen/core-x86_pb.ts"
+import { CheckpointError } from "../../base/errors.ts"
+import { NO_SYSCALL } from "../../tracee/arch.x86_64.ts"
+import { XSAVE_FIELDS } from "./collect.x86_64.ts"
+
+/** USER_DS as the stack segment of a 64-bit task. Header: arch/x86/include/asm/segment.h */
+const USER_DS = 0x2bn
+
+/**
+ * A register entry -> registers to set. Mirror: ./collect.x86_64.ts. The restart of an interrupted call is already in ax and ip.
+ *
+ * @throws CheckpointError E_IMAGE_UNSUPPORTED a task in 32-bit mode
+ */
+export function restoreRegisters({ mode, ...entry }: user_x86_regs_entry, tid: number): Registers {
+  if (mode !== undefined && mode !== 1)
+    throw new CheckpointError("E_IMAGE_UNSUPPORTED", `Cannot restore thread ${tid}`, "it ran 32-bit code", "Restore it with CRIU")
+  return { ...entry, orig_ax: NO_SYSCALL, cs: USER_CS, ss: USER_DS }
+}
+
+/**
+ * An FPU entry -> XSAVE bytes to set. Mirror: ./collect.x86_64.ts
+ *
+ * @param template XSAVE bytes of a task on this machine: their size and the reserved parts are kept
+ * @throws CheckpointError E_IMAGE_UNSUPPORTED the state needs a component that this CPU lacks · E_IMAGE_CORRUPT a wrong length
+ */
+export function restoreFpu(entry: user_x86_fpregs_entry, template: Uint8Array, tid: number): Uint8Array {
+  const bytes = new Uint8Array(template.length)
+  bytes.set(template.subarray(464, 512), 464) // software-reserved: written by the kernel
+  const view = new DataView(bytes.buffer)
+  const { cwd, swd, twd, fop, rip, rdp, mxcsr, mxcsr_mask, xsave } = entry
+  encodeInto(fxregs, bytes, { cwd, swd, twd, fop, rip, rdp, mxcsr, mxcsr_mask })
+  const corrupt = (field: string, found: number, wanted: number): CheckpointError =>
+    new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore the FPU of thread ${tid}`, `${field} has ${found} words instead of ${wanted}`, "Use another image set")
+  const { st_space, xmm_space } = entry
+  if (st_space.length !== FXREGS.stWords) throw corrupt("st_space", st_space.length, FXREGS.stWords)
+  if (xmm_space.length !== FXREGS.xmmWords) throw corrupt("xmm_space", xmm_space.length, FXREGS.xmmWords)
+  st_space.forEach((word, i) => view.setUint32(FXREGS.stAt + 4 * i, word, true))
+  xmm_space.forEach((word, i) => view.setUint32(FXREGS.xmmAt + 4 * i, word, true))
+  let inUse = (1n << BigInt(XFEATURE.FP)) | (1n << BigInt(XFEATURE.SSE))
+  for (const [field, feature, width] of XSAVE_FIELDS) {
+    const values: readonly (number | bigint)[] = xsave?.[field] ?? []
+    const wanted = ((xsave?.xstate_bv ?? 0n) >> BigInt(feature)) & 1n
+    if (!wanted) continue
+    const component = xstateComponent(feature)
+    if (!component || component.offset + component.size > bytes.length)
+      throw new CheckpointError(
+        "E_IMAGE_UNSUPPORTED",
+        `Cannot restore the FPU of thread ${tid}`,
+        `its state uses ${field}, which this CPU lacks`,
+        "Restore on a CPU with the same vector extensions",
+      )
+    if (values.length !== component.size / width) throw corrupt(field, values.length, component.size / width)
+    values.forEach((word, i) => {
+      if (width === 4) view.setUint32(component.offset + 4 * i, Number(word), true)
+      else view.setBigUint64(component.offset + 8 * i, BigInt(word), true)
+    })
+    inUse |= 1n << BigInt(feature)
+  }
+  view.setBigUint64(XSTATE_HEADER, inUse, true)
+  return bytes
+}
