@@ -3,7 +3,7 @@ import { expectAlive, linkReader, listIfAlive, procPath, readLinkIfAlive } from 
 
 /** Executable; null when the task is gone, is a zombie or a kernel thread. "deleted" may lie, see Mapping. @throws CheckpointError E_PERMISSION · E_IO */
 export const readExeIfAlive = linkReader("exe", cutDeleted)
-/** As `readExeIfAlive`. @throws CheckpointError E_NO_PROCESS it is gone · E_KERNEL it has no executable */
+/** As `readExeIfAlive`. @throws CheckpointError E_NO_PROCESS it is gone or a zombie · E_KERNEL_THREAD */
 export const readExe = expectAlive("exe", readExeIfAlive)
 
 /** Working directory; null when the task is gone or a zombie. @throws CheckpointError E_PERMISSION · E_IO */

@@ -65,7 +65,7 @@ export function parseMapping(text: string, from: number, to: number): Mapping {
   }
 }
 
-/** Hexadecimal digits `text[from, to)`. parseInt is exact to 53 bits and three times as fast as BigInt("0x..."). */
+/** Hexadecimal digits `text[from, to)`. parseInt is exact to 53 bits and a third faster than BigInt("0x..."). */
 function hexAt(text: string, from: number, to: number): bigint {
   const digits = text.slice(from, to)
   return digits.length <= 13 ? BigInt(Number.parseInt(digits, 16)) : BigInt(`0x${digits}`)

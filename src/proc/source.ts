@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs"
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs"
 import { CheckpointError } from "../base/errors.ts"
 import { decodeBytes } from "./text.ts"
 
@@ -69,7 +69,7 @@ export function linkReader<T>(name: string, parse: (target: string) => T): Reade
 /**
  * Makes a reader that throws where `readIfAlive` answers null.
  *
- * @throws CheckpointError E_NO_PROCESS the task is gone · E_KERNEL the task lives, but this kernel has no such file
+ * @throws CheckpointError E_NO_PROCESS the task is gone or a zombie · E_KERNEL_THREAD · E_KERNEL no such file of a living task
  */
 export function expectAlive<T>(name: string, readIfAlive: Reader<T | null>): Reader<T> {
   return (pid, tid) => {
@@ -79,24 +79,23 @@ export function expectAlive<T>(name: string, readIfAlive: Reader<T | null>): Rea
   }
 }
 
-/** Why `name` of a task could not be read although nothing but "not found" was said. */
+/** Why `name` of a task could not be read although nothing but "not found" was said. Kernel: fs/proc/array.c do_task_stat() */
 export function missing(pid: number, tid: number | undefined, name: string): CheckpointError {
-  const path = procPath(pid, tid, name)
+  const action = `Cannot read ${procPath(pid, tid, name)}`
   const task = tid === undefined || tid === pid ? `process ${pid}` : `thread ${tid} of process ${pid}`
-  return existsSync(procPath(pid, tid, "stat"))
-    ? new CheckpointError(
-        "E_KERNEL",
-        `Cannot read ${path}`,
-        "the kernel has no such file for this task",
-        "Use a kernel built with CONFIG_CHECKPOINT_RESTORE",
-      )
-    : new CheckpointError(
-        "E_NO_PROCESS",
-        `Cannot read ${path}`,
-        `${task} does not exist`,
-        "Check the PID, and that the process is still running",
-      )
+  const stat = readBytesIfAlive(procPath(pid, tid, "stat"))?.toString("latin1")
+  if (stat === undefined)
+    return new CheckpointError("E_NO_PROCESS", action, `${task} does not exist`, "Check the PID, and that the process is still running")
+  const [state = "", , , , , , flags] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  if ("ZXx".includes(state))
+    return new CheckpointError("E_NO_PROCESS", action, `${task} has exited, its parent has not waited for it yet`, "Name a running process")
+  if (Number(flags) & PF_KTHREAD)
+    return new CheckpointError("E_KERNEL_THREAD", action, `${task} is a kernel thread`, "Name a process of your own")
+  return new CheckpointError("E_KERNEL", action, "the kernel has no such file", "Use a kernel built with CONFIG_CHECKPOINT_RESTORE=y")
 }
+
+/** Flag of a kernel thread, field 9 of /proc/PID/stat. Header: include/linux/sched.h */
+export const PF_KTHREAD = 0x00200000
 
 function answerIfAlive<T>(path: string, read: () => T): T | null {
   try {

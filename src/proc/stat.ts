@@ -10,7 +10,7 @@ const FIELDS = [
   ["session", "number"],
   ["tty_nr", "number"], // new_encode_dev form; 0 = no controlling terminal
   ["tpgid", "number"],
-  ["flags", "number"], // PF_*, include/linux/sched.h
+  ["flags", "number"], // PF_*, include/linux/sched.h; PF_KTHREAD is in ./source.ts
   ["minflt", "number"],
   ["cminflt", "number"],
   ["majflt", "number"],
@@ -62,9 +62,6 @@ type Field = (typeof FIELDS)[number]
 export type Stat = { readonly pid: number; readonly comm: string; readonly state: string } & {
   readonly [F in Field as F[0]]: F[1] extends "bigint" ? bigint : number
 }
-
-/** PF_KTHREAD in `flags`: a kernel thread. Header: include/linux/sched.h */
-export const PF_KTHREAD = 0x00200000
 
 /**
  * /proc/PID/stat -> its values. The name is printed raw, so it may hold blanks, newlines and parentheses: it ends at the last ")".
