@@ -58,6 +58,18 @@ export interface stasis_thread_entry {
   rseq_area?: Uint8Array
   /** IP at the freeze, before any fix-up. Shown to people, never restored. */
   frozen_ip?: bigint
+  /** personality(0xffffffff) of this thread, where it differs from the process's. */
+  personality?: number
+  /** prctl(PR_MCE_KILL_GET): 0 late, 1 early; absent = 2, the system's default. */
+  mce_kill?: number
+  /** prctl(PR_GET_TSC), x86: 2 = reading the time stamp counter raises SIGSEGV; absent = 1, allowed. */
+  tsc?: number
+  /** prctl(PR_GET_IO_FLUSHER). */
+  io_flusher?: boolean
+  /** prctl(PR_GET_SPECULATION_CTRL), the index is the PR_SPEC_ number of the misfeature; values without PR_SPEC_PRCTL, 0 = not set. */
+  speculation: number[]
+  /** arch_prctl(ARCH_GET_CPUID), x86: the CPUID instruction raises SIGSEGV. */
+  cpuid_faults?: boolean
 }
 export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
   name: "stasis_thread_entry",
@@ -80,6 +92,12 @@ export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
     { number: 16, name: "sched_period", type: "uint64", label: "optional" },
     { number: 17, name: "rseq_area", type: "bytes", label: "optional" },
     { number: 18, name: "frozen_ip", type: "uint64", label: "optional" },
+    { number: 19, name: "personality", type: "uint32", label: "optional" },
+    { number: 20, name: "mce_kill", type: "uint32", label: "optional" },
+    { number: 21, name: "tsc", type: "uint32", label: "optional" },
+    { number: 22, name: "io_flusher", type: "bool", label: "optional" },
+    { number: 23, name: "speculation", type: "uint32", label: "repeated" },
+    { number: 24, name: "cpuid_faults", type: "bool", label: "optional" },
   ],
 }
 
@@ -139,6 +157,12 @@ export interface stasis_task_entry {
   page_size?: number
   /** release of uname(2) of the dumping host. */
   kernel_release?: string
+  /** prctl(PR_GET_THP_DISABLE) where it says more than the flag in mm-%u.img: bit 0 disabled, bit 1 except advised areas. */
+  thp_disable?: number
+  /** prctl(PR_GET_MDWE): bit 0 refuse executable gain, bit 1 not inherited. */
+  mdwe?: number
+  /** prctl(PR_GET_MEMORY_MERGE): the whole process takes part in KSM. */
+  memory_merge?: boolean
 }
 export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
   name: "stasis_task_entry",
@@ -152,5 +176,8 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
     { number: 7, name: "vmas", type: "message", label: "repeated", message: () => stasis_vma_entrySchema },
     { number: 8, name: "page_size", type: "uint32", label: "optional" },
     { number: 9, name: "kernel_release", type: "string", label: "optional" },
+    { number: 10, name: "thp_disable", type: "uint32", label: "optional" },
+    { number: 11, name: "mdwe", type: "uint32", label: "optional" },
+    { number: 12, name: "memory_merge", type: "bool", label: "optional" },
   ],
 }
