@@ -79,7 +79,7 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
     boolean: true,
     commands: ["restore"],
     does: "leave the restored tree stopped",
-    instead: 'Use --action-script and stop the tree at post-restore: kill -STOP "$CRTOOLS_INIT_PID"',
+    instead: 'Use --action-script and stop the tree at post-resume: kill -STOP "$CRTOOLS_INIT_PID"',
   },
   libdir: { short: "L", does: "directory of plugins", instead: "Leave it out: there are no plugins" },
   "link-remap": { boolean: true, does: "give deleted files a name", instead: "Have the program close deleted files before the dump" },

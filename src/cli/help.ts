@@ -7,6 +7,7 @@ const NOTES = {
   title: "Notes",
   body: [
     "  Each option without a value has a --no- form. --option VALUE and --option=VALUE are the same.",
+    "  --no-default-config is accepted as with CRIU: no configuration file is ever read.",
     "  Exit status: 0 done, 2 wrong command line, 3 not supported, 4 the process, 5 the images, 6 the host,",
     "  7 conflict at restore, 8 interrupted or out of time, 1 a mistake of stasis. restore without -d: that of the restored root.",
   ].join("\n"),
@@ -30,10 +31,10 @@ function describeProgram(): CAC {
   for (const [name, { usage, help }] of Object.entries(COMMANDS)) {
     const command = program.command(usage, help)
     for (const row of OPTIONS) {
-      if (!row.commands.some((taker) => taker === name) || row.name === "help") continue
-      const long = `--${row.negativeOnly ? "no-" : ""}${row.name}${row.value ? ` <${row.value}>` : ""}`
-      // A "no-" name is given a default of true by cac, which would be printed.
-      command.option(row.short ? `-${row.short}, ${long}` : long, row.help, row.negativeOnly ? { default: "" } : {})
+      // cac prints a made-up default for a name that begins with "no-": those stand in NOTES.
+      if (!row.commands.some((taker) => taker === name) || row.name === "help" || row.negativeOnly) continue
+      const long = `--${row.name}${row.value ? ` <${row.value}>` : ""}`
+      command.option(row.short ? `-${row.short}, ${long}` : long, row.help)
     }
   }
   return program

@@ -1,0 +1,137 @@
+import { describe, expect, test } from "bun:test"
+import { checkOptions, dumpOptions, restoreOptions, rseqOptions, showOptions } from "../../src/cli/records.ts"
+import { canonical } from "../../src/cli/spelling.ts"
+import type { DumpOptions, RestoreOptions } from "../../src/flow/options.ts"
+
+const line = (words: string) => canonical(words.split(" "))
+const dump = (words: string): DumpOptions => dumpOptions(line(`dump ${words}`), "/home")
+const restore = (words: string): RestoreOptions => restoreOptions(line(`restore ${words}`.trim()), "/home")
+
+const usual = {
+  imagesDir: "/home",
+  workDir: "/home",
+  logFile: undefined,
+  verbosity: 2,
+  shellJob: false,
+  timeoutSeconds: 10,
+  actionScripts: [],
+  statusFd: undefined,
+  pidfile: undefined,
+  json: false,
+}
+const usualDump: DumpOptions = {
+  ...usual,
+  pid: 5,
+  leaveRunning: false,
+  leaveStopped: false,
+  sync: true,
+  rseqMalformed: "refuse",
+  rseqDiscovery: "auto",
+}
+const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false }
+
+describe("dumpOptions", () => {
+  test.each<[string, Partial<DumpOptions>]>([
+    ["5", {}],
+    ["-t 5", {}],
+    ["5 out", { imagesDir: "/home/out", workDir: "/home/out" }],
+    ["-t 5 out", { imagesDir: "/home/out", workDir: "/home/out" }],
+    ["5 -D /out", { imagesDir: "/out", workDir: "/out" }],
+    ["5 -D out -W work", { imagesDir: "/home/out", workDir: "/home/work" }],
+    ["5 -D out -o dump.log", { imagesDir: "/home/out", workDir: "/home/out", logFile: "/home/out/dump.log" }],
+    ["5 -W work -o dump.log --pidfile p", { workDir: "/home/work", logFile: "/home/work/dump.log", pidfile: "/home/work/p" }],
+    ["5 --log-file /tmp/log", { logFile: "/tmp/log" }],
+    ["5 -R", { leaveRunning: true }],
+    ["5 --leave-running", { leaveRunning: true }],
+    ["5 -R --no-leave-running", {}],
+    ["5 -s", { leaveStopped: true }],
+    ["5 --leave-stopped", { leaveStopped: true }],
+    ["5 -j", { shellJob: true }],
+    ["5 --shell-job", { shellJob: true }],
+    ["5 --timeout 0", { timeoutSeconds: 0 }],
+    ["5 --timeout=3 --timeout=4", { timeoutSeconds: 4 }],
+    ["5 --no-sync", { sync: false }],
+    ["5 --sync", {}],
+    ["5 --status-fd 9", { statusFd: 9 }],
+    ["5 --action-script a --action-script /b", { actionScripts: ["/home/a", "/b"] }],
+    ["5 --rseq-malformed keep", { rseqMalformed: "keep" }],
+    ["5 --rseq-discovery=libc", { rseqDiscovery: "libc" }],
+    ["5 --json", { json: true }],
+    ["5 -vvvv", { verbosity: 4 }],
+    ["5 --no-default-config", {}],
+  ])("makes a record of %p", (words, changes) => {
+    expect(dump(words)).toEqual({ ...usualDump, ...changes })
+  })
+
+  test.each([
+    ["-R", "No process is named"],
+    ["0", '"0" is not a PID'],
+    ["-t 4194305", '"4194305" is not a PID'],
+    ["five", '"five" is not a PID'],
+    ["0x5", '"0x5" is not a PID'],
+    ["5 out more", '"more" is one word too many'],
+    ["5 out -D other", "Two image directories"],
+    ["5 -R -s", "-R and -s are both given"],
+    ["5 --timeout ten", '--timeout "ten" is not a time in seconds'],
+    ["5 --timeout=1.5", "is not a time in seconds"],
+    ["5 --status-fd=-1", "is not a descriptor"],
+    ["5 --rseq-malformed=drop", '--rseq-malformed "drop" is unknown'],
+    ["5 -o -", '"-" is not a log file'],
+  ])("refuses %p", (words, expected) => {
+    expect(() => dump(words)).toThrow(expected)
+  })
+})
+
+describe("restoreOptions", () => {
+  test.each<[string, Partial<RestoreOptions>]>([
+    ["", {}],
+    ["out", { imagesDir: "/home/out", workDir: "/home/out" }],
+    ["-d", { detached: true }],
+    ["-d -S", { detached: true, sibling: true }],
+    ["--restore-detached --restore-sibling", { detached: true, sibling: true }],
+    ["--strict -j", { strict: true, shellJob: true }],
+    ["-D out --pidfile p", { imagesDir: "/home/out", workDir: "/home/out", pidfile: "/home/out/p" }],
+  ])("makes a record of %p", (words, changes) => {
+    expect(restore(words)).toEqual({ ...usualRestore, ...changes })
+  })
+
+  test.each([
+    ["-S", "-S is given without -d"],
+    ["a b", '"b" is one word too many'],
+  ])("refuses %p", (words, expected) => {
+    expect(() => restore(words)).toThrow(expected)
+  })
+})
+
+describe("rseqOptions", () => {
+  const rseq = (words: string) => rseqOptions(line(`rseq ${words}`.trim()), "/home")
+  const common = { rseqDiscovery: "auto", json: false } as const
+
+  test("reads a live task or a set of images", () => {
+    expect(rseq("5")).toEqual({ pid: 5, imagesDir: undefined, samples: undefined, ...common })
+    expect(rseq("-t 5 --sample 100")).toEqual({ pid: 5, imagesDir: undefined, samples: 100, ...common })
+    expect(rseq("-D out --json")).toEqual({ pid: undefined, imagesDir: "/home/out", samples: undefined, ...common, json: true })
+  })
+
+  test.each([
+    ["", "Neither a process nor images"],
+    ["5 -D out", "both named"],
+    ["-D out --sample 5", "--sample is given with images"],
+    ["5 --sample 0", "is not a number of samples"],
+  ])("refuses %p", (words, expected) => {
+    expect(() => rseq(words)).toThrow(expected)
+  })
+})
+
+test("checkOptions reads one feature or all", () => {
+  expect(checkOptions(line("check"))).toEqual({ all: false, feature: undefined, json: false })
+  expect(checkOptions(line("check --all --json"))).toEqual({ all: true, feature: undefined, json: true })
+  expect(checkOptions(line("check --feature list"))).toEqual({ all: false, feature: "list", json: false })
+  expect(() => checkOptions(line("check --all --feature x"))).toThrow("both given")
+})
+
+test("showOptions reads a path and one image", () => {
+  expect(showOptions(line("show out"), "/home")).toEqual({ path: "/home/out", image: undefined, json: false })
+  expect(showOptions(line("show /out --image core-5 --json"), "/home")).toEqual({ path: "/out", image: "core-5", json: true })
+  expect(() => showOptions(line("show"), "/home")).toThrow("Nothing to show is named")
+})
