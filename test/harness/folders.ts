@@ -1,0 +1,37 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+
+/** The repository's root. */
+export const ROOT = resolve(import.meta.dir, "../..")
+
+/** Where tests keep what can be made again: compiled victims, the fetched CRIU. */
+export const CACHE = join(ROOT, ".cache")
+
+/** The compiled binary under test. */
+export const STASIS = process.env.STASIS ?? join(ROOT, "dist/stasis")
+
+const made: string[] = []
+
+/** A new empty folder that is removed when the test process ends, unless STASIS_KEEP is set. */
+export function scratch(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `stasis-${name.replaceAll(/[^\w-]/g, "_")}-`))
+  made.push(folder)
+  return folder
+}
+
+/** A new folder inside another one. */
+export function inside(folder: string, name: string): string {
+  const path = join(folder, name)
+  mkdirSync(path)
+  return path
+}
+
+/** Removes one scratch folder now. */
+export function discard(folder: string): void {
+  if (!process.env.STASIS_KEEP) rmSync(folder, { recursive: true, force: true })
+}
+
+process.on("exit", () => {
+  for (const folder of made) discard(folder)
+})

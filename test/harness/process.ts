@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs"
+
+/** One letter of /proc/PID/stat (proc_pid_stat(5)); undefined when no such task exists. */
+export function stateOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
+    return stat.slice(stat.lastIndexOf(")") + 2)[0]
+  } catch {
+    return undefined
+  }
+}
+
+/** True while the process exists and has not ended; a zombie has ended. */
+export function alive(pid: number): boolean {
+  const state = stateOf(pid)
+  return state !== undefined && state !== "Z" && state !== "X"
+}
+
+/** The value of a line of /proc/PID/status, e.g. "TracerPid"; undefined when there is none. */
+export function statusOf(pid: number, key: string): string | undefined {
+  try {
+    return new RegExp(`^${key}:\\s*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]
+  } catch {
+    return undefined
+  }
+}
+
+/** Thread ids of a process, ascending; empty when it is gone. */
+export function threadsOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+      .map(Number)
+      .sort((a, b) => a - b)
+  } catch {
+    return []
+  }
+}
+
+/** The target of a link such as /proc/PID/exe; undefined when it cannot be read. */
+export function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** Sends a signal. Returns false when the process is gone. Refuses PIDs below 2, which mean groups or init. */
+export function signal(pid: number, name: NodeJS.Signals): boolean {
+  if (pid < 2) throw new Error(`Refused to send ${name} to ${pid}`)
+  try {
+    return process.kill(pid, name)
+  } catch {
+    return false
+  }
+}
+
+/** Programs that tests started, and the file that their standard output leads to: by that a restored one is known to be ours. */
+const started = new Map<number, string>()
+
+/** From now on `cleanUp` ends this process, as long as its standard output leads to `output`. */
+export function remember(pid: number, output: string): void {
+  started.set(pid, output)
+}
+
+/** Kills what was remembered and still lives, whether original or restored. Never touches a PID that means another program now. */
+export function cleanUp(): void {
+  for (const [pid, output] of started) if (linkOf(`/proc/${pid}/fd/1`) === output) signal(pid, "SIGKILL")
+  started.clear()
+}
+
+process.on("exit", cleanUp)

@@ -1,0 +1,93 @@
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { compileVictim, type Linkage } from "./compile.ts"
+import { waitFor } from "./deadline.ts"
+import { inside, scratch } from "./folders.ts"
+import { alive, remember, threadsOf } from "./process.ts"
+
+/** How a victim is started. */
+export interface Start {
+  readonly linkage?: Linkage
+  /** Arguments after the ask file; "{folder}" stands for a new empty folder of this victim. */
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** The file to ask with, relative to the victim's folder. Default "../ask", beside it. */
+  readonly ask?: string
+}
+
+/** A started program that tests dump, restore and ask. Original and restored process are the same to it: only PID and files count. */
+export interface Victim {
+  readonly pid: number
+  readonly name: string
+  /** Its own folder, for its files. */
+  readonly folder: string
+  /** An empty folder for images. */
+  readonly images: string
+  /** All lines it printed so far. */
+  lines(): string[]
+  /** Creates the file that makes it check itself. */
+  ask(): void
+  /** Waits for its last word, "OK", "SKIP why" or "FAIL why", and for its end. */
+  answer(seconds?: number): Promise<string>
+  /** Waits until neither it nor a zombie holds the PID. */
+  gone(): Promise<void>
+}
+
+/** Starts any program with /dev/null as input and a file as output. `command` may use setsid(1) to get a session of its own. */
+export function launch(
+  name: string,
+  command: readonly string[],
+  options: { base?: string; ask?: string; env?: Readonly<Record<string, string>> } = {},
+): Victim {
+  const base = options.base ?? scratch(name)
+  const folder = existsSync(join(base, "work")) ? join(base, "work") : inside(base, "work")
+  const images = inside(base, "images")
+  const output = join(base, "output")
+  const fd = openSync(output, "a", 0o600)
+  const { GLIBC_TUNABLES: _, ...environment } = process.env
+  const child = Bun.spawn([...command], { cwd: folder, stdin: "ignore", stdout: fd, stderr: fd, env: { ...environment, ...options.env } })
+  closeSync(fd)
+  child.unref()
+  remember(child.pid, output)
+  const lines = () => readFileSync(output, "utf8").split("\n").filter(Boolean)
+  const { pid } = child
+  return {
+    pid,
+    name,
+    folder,
+    images,
+    lines,
+    ask: () => writeFileSync(join(folder, options.ask ?? "../ask"), ""),
+    answer: async (seconds) => {
+      const last = await waitFor(
+        `the last word of ${name}`,
+        () => lines().find((line) => /^(OK|FAIL|SKIP)\b/.test(line)) ?? (!alive(pid) && `DIED after ${JSON.stringify(lines())}`),
+        seconds,
+      )
+      await waitFor(`the end of ${name} ${pid}`, () => !alive(pid))
+      return last
+    },
+    gone: async () => {
+      await waitFor(`PID ${pid} of ${name} to be free`, () => !existsSync(`/proc/${pid}`))
+    },
+  }
+}
+
+/** Compiles and starts test/victims/NAME.c and waits until it says READY. */
+export async function start(name: string, options: Start = {}): Promise<Victim> {
+  const program = compileVictim(name, options.linkage)
+  const base = scratch(name)
+  const folder = inside(base, "work")
+  const args = (options.args ?? []).map((argument) => argument.replace("{folder}", folder))
+  const victim = launch(name, [program, join(folder, options.ask ?? "../ask"), ...args], { ...options, base })
+  await waitFor(`READY of ${name}`, () => victim.lines().some((line) => /^(READY|FAIL|SKIP)/.test(line)) || !alive(victim.pid))
+  return victim
+}
+
+/** True when the victim set itself up; false when it says that this machine lacks what it needs. @throws Error when it failed */
+export function isReady(victim: Victim): boolean {
+  const [first = "nothing"] = victim.lines()
+  if (first === "READY") return true
+  if (first.startsWith("SKIP")) return false
+  throw new Error(`${victim.name} did not start: ${first} (${threadsOf(victim.pid).length} threads)`)
+}

@@ -1,0 +1,46 @@
+import { expect } from "bun:test"
+import { existsSync, readdirSync } from "node:fs"
+import { alive } from "../harness/process.ts"
+import { dump, restore, type Tool } from "../harness/tool.ts"
+import { isReady, start, type Victim } from "../harness/victim.ts"
+import type { Row } from "./rows.ts"
+
+/** Starts a row's victim. Undefined, with a line that says why, when this machine lacks what it needs. */
+export async function startRow(row: Row): Promise<Victim | undefined> {
+  const victim = await start(row.source, row)
+  if (isReady(victim)) return victim
+  console.log(`skipped: ${row.title}: ${victim.lines().join(" ")}`)
+  return undefined
+}
+
+/** Asks a victim and expects it to be well. */
+export async function expectWell(victim: Victim, row: Row): Promise<void> {
+  if (!row.unasked) victim.ask()
+  const answer = await victim.answer()
+  if (answer.startsWith("SKIP")) console.log(`skipped: ${row.title}: ${answer}`)
+  else expect(answer).toBe("OK")
+}
+
+/** Dump with one tool (which kills the victim), restore with another or the same, ask. The PID stays the same. */
+export async function dumpAndRestore(row: Row, dumper: Tool, restorer: Tool): Promise<void> {
+  const victim = await startRow(row)
+  if (!victim) return
+  await dump(dumper, victim.pid, victim.images)
+  await victim.gone()
+  expect(readdirSync(victim.images)).toContain("inventory.img")
+  const lines = victim.lines()
+  await restore(restorer, victim.images)
+  expect(victim.lines().slice(0, lines.length)).toEqual(lines)
+  expect(existsSync(`/proc/${victim.pid}`)).toBe(true)
+  await expectWell(victim, row)
+}
+
+/** Dump with --leave-running, then ask the original. */
+export async function dumpAndLeave(row: Row, tool: Tool): Promise<void> {
+  const victim = await startRow(row)
+  if (!victim) return
+  await dump(tool, victim.pid, victim.images, "--leave-running")
+  expect(alive(victim.pid)).toBe(true)
+  expect(readdirSync(victim.images)).toContain("inventory.img")
+  await expectWell(victim, row)
+}
