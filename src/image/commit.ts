@@ -1,5 +1,7 @@
-import { closeSync, fsyncSync, openSync, readdirSync, renameSync, unlinkSync } from "node:fs"
+import { closeSync, fsyncSync, lstatSync, openSync, readdirSync, renameSync, unlinkSync } from "node:fs"
 import { join } from "node:path"
+import { CheckpointError } from "../base/errors.ts"
+import { logger } from "../base/log.ts"
 import { catalog } from "./catalog.ts"
 import { temporaryName } from "./directory.ts"
 import { ioFailure } from "./failure.ts"
@@ -7,6 +9,7 @@ import { imageOf } from "./name.ts"
 import type { PendingFile } from "./transaction.ts"
 import { verifySet } from "./verify.ts"
 
+const log = logger("image")
 const INVENTORY = "inventory.img"
 
 /** inventory.img is the commit record: the last of a set to appear, the first of the older set to go. */
@@ -27,7 +30,20 @@ function olderImages(directory: string): string[] {
     const image = imageOf(name)
     return image !== undefined && catalog[image.kind].framing !== "service"
   }
-  return readdirSync(directory).filter(isImage).sort(inventoryLast).reverse()
+  const names = readdirSync(directory).filter(isImage).sort(inventoryLast).reverse()
+  const foreign = names.find((name) => lstatSync(join(directory, name)).isDirectory())
+  if (foreign === undefined) return names
+  const next = "Move that directory away, or name another with -D"
+  throw new CheckpointError("E_DIRECTORY", `Cannot complete the images in ${directory}`, `${foreign} is a directory, not an image`, next)
+}
+
+/** The set is complete whatever happens here: what stays is removed by the next run. */
+function discard(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    log.warn(`Cannot remove ${path} of the older set: ${String(error)}`)
+  }
 }
 
 /** Renames that can be taken back, in reverse order. */
@@ -73,5 +89,5 @@ export function commitSet(directory: string, files: readonly PendingFile[], sync
     steps.undo()
     throw ioFailure(`Cannot complete the images in ${directory}`, error)
   }
-  for (const name of retired) unlinkSync(join(directory, name))
+  for (const name of retired) discard(join(directory, name))
 }

@@ -1,0 +1,71 @@
+import { fd_types, type file_entry } from "../../proto/gen/fdinfo_pb.ts"
+import type { inet_sk_entry } from "../../proto/gen/sk-inet_pb.ts"
+import { textOf } from "../../proto/text.ts"
+import { openWords, signalWords } from "./show-words.ts"
+
+const AF_INET = 2
+const PROTOCOLS: Readonly<Record<number, string>> = { 1: "icmp", 6: "tcp", 17: "udp", 136: "udplite" }
+const SOCKETS: Readonly<Record<number, string>> = { 1: "stream", 2: "dgram", 3: "raw", 5: "seqpacket" }
+
+/** Addresses are network-order bytes, seen as words of the dumping host. */
+function address(family: number, words: readonly number[], port: number): string {
+  const bytes = words.flatMap((word) => [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24])
+  if (family === AF_INET) return `${bytes.slice(0, 4).join(".")}:${port}`
+  const groups = Array.from({ length: 8 }, (_, at) => (((bytes[at * 2] ?? 0) << 8) | (bytes[at * 2 + 1] ?? 0)).toString(16))
+  return `[${groups.join(":")}]:${port}`
+}
+
+const inetText = ({ family, proto, src_addr, src_port, dst_addr, dst_port }: inet_sk_entry): string =>
+  `${PROTOCOLS[proto] ?? `protocol ${proto}`} ${address(family, src_addr, src_port)} -> ${address(family, dst_addr, dst_port)}`
+
+/** What is behind a descriptor, by the kind of its file: path, id, counter. */
+export function fileText(file: file_entry): string {
+  const { reg, pipe, fifo, efd, epfd, sgfd, tfd, usk, isk, memfd, nsf, pidfd, tty, nlsk, psk, ify, ffy, tunf, bpf } = file
+  if (reg) return reg.name
+  if (pipe) return `pipe:[${pipe.pipe_id}] ${pipe.flags & 1 ? "write" : "read"} end`
+  if (fifo) return `fifo ${fifo.pipe_id}, path of file ${fifo.regf_id ?? "?"}`
+  if (efd) return `counter ${efd.counter}`
+  if (epfd) return `watches ${epfd.tfd.map(({ tfd, events }) => `fd ${tfd} (0x${events.toString(16)})`).join(", ") || "nothing"}`
+  if (sgfd) return `signals ${signalWords(sgfd.sigmask)}`
+  if (tfd) return `clock ${tfd.clockid}, ${tfd.vsec}.${String(tfd.vnsec).padStart(9, "0")} s left, ${tfd.ticks} ticks`
+  if (usk) return `unix ${SOCKETS[usk.type] ?? usk.type} ${usk.ino} peer ${usk.peer} ${textOf(usk.name).replaceAll("\0", "@")}`.trimEnd()
+  if (isk) return inetText(isk)
+  if (memfd) return `memfd inode ${memfd.inode_id}`
+  if (nsf) return `namespace ${nsf.ns_id}`
+  if (pidfd) return pidfd.nspid === -1 ? "of a dead process" : `of task ${pidfd.nspid}`
+  if (tty) return `terminal ${tty.tty_info_id}`
+  if (nlsk) return `netlink protocol ${nlsk.protocol}, port ${nlsk.portid}`
+  if (psk) return `packet protocol ${psk.protocol}, interface ${psk.ifindex}`
+  if (ify) return `${ify.wd.length} watches`
+  if (ffy) return `${ffy.mark.length} marks`
+  if (tunf) return tunf.netdev ?? "no device"
+  return bpf ? `map ${bpf.map_id}` : ""
+}
+
+/** The flags, the position and the common parts that most kinds have. */
+export function fileState(file: file_entry): { readonly flags: number | undefined; readonly pos: bigint | undefined } {
+  const { reg, memfd } = file
+  const body =
+    reg ??
+    file.pipe ??
+    file.efd ??
+    file.epfd ??
+    file.sgfd ??
+    file.tfd ??
+    file.usk ??
+    file.isk ??
+    memfd ??
+    file.tty ??
+    file.pidfd ??
+    file.ify
+  return { flags: body?.flags, pos: reg?.pos ?? memfd?.pos }
+}
+
+/** Kind of a file as a word: "reg", "pipe". */
+export const fileKind = (file: file_entry): string => (fd_types[file.type] ?? `type ${file.type}`).toLowerCase()
+
+/** "rw nonblock" of a file; empty for kinds without flags. */
+export function fileFlags(file: file_entry): string {
+  const { flags } = fileState(file)
+  return flags === undefined ? "" : openWords(flags)
+}

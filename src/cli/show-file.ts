@@ -1,0 +1,103 @@
+import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
+import type { pagemap_head } from "../../proto/gen/pagemap_pb.ts"
+import { CheckpointError } from "../base/errors.ts"
+import { PAGE_SIZE } from "../base/units.ts"
+import { COMMON_MAGIC, catalog, type EntryImage, type EntryKind, type Kind, SERVICE_MAGIC } from "../image/catalog.ts"
+import { ioFailure } from "../image/failure.ts"
+import { imageOf } from "../image/name.ts"
+import { decodeImage } from "../image/read.ts"
+import { type Json, messageJson } from "./show-json.ts"
+import { bytesText, messageLines } from "./show-value.ts"
+import { sizeWords } from "./show-words.ts"
+
+const isEntryKind = (kind: Kind): kind is EntryKind => catalog[kind].framing !== "raw"
+
+/** Kind of a renamed image, by the words it begins with. Pagemaps of both kinds look the same. */
+function kindOfBytes(bytes: Uint8Array): EntryKind | undefined {
+  if (bytes.length < 4) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const first = view.getUint32(0, true)
+  const common = first === COMMON_MAGIC || first === SERVICE_MAGIC
+  const magic = common && bytes.length >= 8 ? view.getUint32(4, true) : first
+  return (Object.keys(catalog) as Kind[]).filter(isEntryKind).find((kind) => catalog[kind].magic === magic)
+}
+
+function kindOf(path: string): Kind {
+  const named = imageOf(basename(path))?.kind
+  if (named !== undefined) return named
+  // A file of another name may be anything, so only what tells its kind is read.
+  const bytes = new Uint8Array(8)
+  const fd = openSync(path, "r")
+  const length = readSync(fd, bytes)
+  closeSync(fd)
+  const found = kindOfBytes(bytes.subarray(0, length))
+  if (found) return found
+  const next = 'Name a directory with images, or a file as a dump names it, for example "core-12.img"'
+  throw new CheckpointError(
+    "E_IMAGE_UNSUPPORTED",
+    `Cannot show ${path}`,
+    "neither its name nor its first bytes are those of an image",
+    next,
+  )
+}
+
+/** Pagemaps beside a pages file that name it. */
+function pagemapsOf(path: string, pagesId: bigint | string | undefined): string[] {
+  const directory = dirname(path)
+  return readdirSync(directory).filter((name) => {
+    const image = imageOf(name)
+    if (image?.kind !== "pagemap" && image?.kind !== "pagemap-shmem") return false
+    const head = decodeImage(image.kind, name, readFileSync(join(directory, name)))[0]?.message as pagemap_head | undefined
+    return head !== undefined && BigInt(head.pages_id) === pagesId
+  })
+}
+
+function showRaw(path: string, kind: Kind, json: boolean): string {
+  const name = basename(path)
+  const { size } = statSync(path)
+  if (kind === "pages") {
+    const pages = size / PAGE_SIZE
+    const pagemaps = pagemapsOf(path, imageOf(name)?.id)
+    if (json) return JSON.stringify({ file: name, kind, size, pages, pagemaps })
+    const owner = pagemaps.length > 0 ? `named by ${pagemaps.join(", ")}` : "named by no pagemap of this directory"
+    return `${name}: ${pages} pages of ${PAGE_SIZE} bytes (${sizeWords(size)}), ${owner}`
+  }
+  if (json) return JSON.stringify({ file: name, kind, size })
+  const bytes = readFileSync(path)
+  return `${name}: no entries, the data of another program\n  ${bytesText(bytes)}`
+}
+
+/** Entries of one kind as JSON; a payload is hexadecimal text under "payload". */
+function entryJson(image: EntryImage, index: number, message: object, payload: Uint8Array): Json {
+  const value = messageJson(index === 0 ? image.head : image.entry, message)
+  return payload.length > 0 ? { message: value, payload: payload.toHex() } : { message: value }
+}
+
+/**
+ * One image, whole, for people or as JSON (see ./show-json.ts for how values are written).
+ *
+ * @throws CheckpointError E_IMAGE_CORRUPT, E_IMAGE_UNSUPPORTED, E_DIRECTORY
+ */
+export function showFile(path: string, json: boolean): string {
+  try {
+    const kind = kindOf(path)
+    if (!isEntryKind(kind)) return showRaw(path, kind, json)
+    const image: EntryImage = catalog[kind]
+    const name = basename(path)
+    const bytes = readFileSync(path)
+    const entries = decodeImage(kind, path, bytes)
+    if (json) {
+      const list = entries.map(({ message, payload }, index) => entryJson(image, index, message, payload))
+      return JSON.stringify({ file: name, kind, size: bytes.length, entries: list }, undefined, 2)
+    }
+    const lines = entries.flatMap(({ message, payload }, index) => {
+      const schema = index === 0 ? image.head : image.entry
+      const rest = payload.length > 0 ? [`  payload ${bytesText(payload)}`] : []
+      return ["", `${index} ${schema.name}`, ...messageLines(schema, message, "  "), ...rest]
+    })
+    return [`${name}: ${kind}, ${entries.length} entries, ${bytes.length} bytes`, ...lines].join("\n")
+  } catch (error) {
+    throw ioFailure(`Cannot show ${path}`, error)
+  }
+}

@@ -1,0 +1,36 @@
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { CheckpointError } from "../base/errors.ts"
+import { PAGE_SIZE } from "../base/units.ts"
+import { catalog, type EntryKind } from "../image/catalog.ts"
+import { decodeImage } from "../image/read.ts"
+import type { ImageFile, ImageSet } from "../image/set.ts"
+import { readProcess, type ShownProcess } from "./show-process.ts"
+
+/** Entries of an image, or why they cannot be counted. */
+export function countEntries(set: ImageSet, { kind, name, size }: ImageFile): number | string {
+  if (catalog[kind].framing === "raw") return kind === "pages" ? `${size / PAGE_SIZE} pages` : "raw"
+  try {
+    return decodeImage(kind as EntryKind, name, readFileSync(join(set.directory, name))).length
+  } catch (error) {
+    if (error instanceof CheckpointError) return `damaged: ${error.found}`
+    throw error
+  }
+}
+
+/** Processes of the set in tree order, or the error that hides one. */
+export function readProcesses(set: ImageSet): (ShownProcess | CheckpointError)[] {
+  const attempt = <T>(step: () => T): T | CheckpointError => {
+    try {
+      return step()
+    } catch (error) {
+      if (error instanceof CheckpointError) return error
+      throw error
+    }
+  }
+  const files = attempt(() => new Map(set.optional("files").map((file) => [file.id, file] as const)))
+  if (files instanceof CheckpointError) return [files]
+  const tree = attempt(() => set.optional("pstree"))
+  if (tree instanceof CheckpointError) return [tree]
+  return tree.map((entry) => attempt(() => readProcess(set, entry, files)))
+}
