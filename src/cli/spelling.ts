@@ -8,10 +8,19 @@ const DEFAULT_VERBOSITY = 2
 /** A command line in one spelling only. */
 export interface Canonical {
   readonly command: CommandName
-  /** In order of appearance; a boolean has the value true or false. */
+  /** In order of appearance, the verbosity last and always there; a boolean has the value true or false. */
   readonly options: readonly { readonly name: string; readonly value: string | boolean }[]
   /** Words that are not options. */
   readonly words: readonly string[]
+}
+
+/** A command line that is being read. */
+interface Reading {
+  readonly command: CommandName
+  /** Words not read yet. */
+  readonly left: string[]
+  readonly options: { name: string; value: string | boolean }[]
+  verbosity: number
 }
 
 /**
@@ -24,86 +33,83 @@ export interface Canonical {
  * written with "=", so that `-D -t 5` is never taken for a directory named "-t".
  */
 export function canonical(argv: readonly string[]): Canonical {
-  const [command, rest] = splitCommand(argv)
-  const options: { name: string; value: string | boolean }[] = []
+  const { command, left } = splitCommand(argv)
+  const reading: Reading = { command, left, options: [], verbosity: DEFAULT_VERBOSITY }
   const words: string[] = []
-  let verbosity = DEFAULT_VERBOSITY
-
-  const take = (row: OptionRow, spelled: string, attached: string | undefined): void => {
-    const value = attached ?? rest.shift()
-    if (value === undefined || value === "") throw misused(command, `${spelled} needs a value: ${row.value}`)
-    if (attached === undefined && value.length > 1 && value.startsWith("-"))
-      throw misused(command, `${spelled} is followed by "${value}"`, `Write --${row.name}=${value} if that is the value`)
-    options.push({ name: row.name, value })
-  }
-
-  const setVerbosity = (text: string): void => {
-    if (!/^\d+$/.test(text)) throw misused(command, `"${text}" is not a verbosity`, "Use -v0 to -v4, or -v once for each level above 2")
-    verbosity = Number(text)
-  }
-
-  const long = (spelled: string): void => {
-    const equals = spelled.indexOf("=")
-    const head = equals < 0 ? spelled : spelled.slice(0, equals)
-    const value = equals < 0 ? undefined : spelled.slice(equals + 1)
-    const negative = head.startsWith("--no-")
-    const name = head.slice(negative ? 5 : 2)
-    const row = findOption(name, command)
-    if (!row) {
-      if (negative && value === undefined && findCriuOption(name, command)?.boolean) return
-      throw refuseOption(head, name, command)
-    }
-    if (row.name === "verbosity" && !negative) {
-      const next = value ?? (/^\d$/.test(rest[0] ?? "") ? rest.shift() : undefined)
-      if (next === undefined) verbosity++
-      else setVerbosity(next)
-    } else if (row.value !== undefined) {
-      if (negative) throw misused(command, `--${name} takes a value and has no --no- form`)
-      take(row, head, value)
-    } else {
-      if (value !== undefined) throw misused(command, `${head} takes no value`, `Use --${name} or --no-${name}`)
-      if (row.negativeOnly && !negative) throw misused(command, `${head} is not an option`, `Only --no-${name} is: ${row.help}`)
-      options.push({ name: row.name, value: !negative })
-    }
-  }
-
-  const letters = (cluster: string): void => {
-    for (let left = cluster.slice(1); left !== ""; ) {
-      const letter = left.charAt(0)
-      const row = findLetter(letter, command)
-      if (!row) throw refuseOption(`-${letter}`, letter, command)
-      left = left.slice(1)
-      if (letter === "v") {
-        const digits = /^\d+/.exec(left)?.[0]
-        if (digits === undefined) verbosity++
-        else setVerbosity(digits)
-        left = left.slice(digits?.length ?? 0)
-      } else if (row.value !== undefined) {
-        take(row, `-${letter}`, left === "" ? undefined : left)
-        return
-      } else options.push({ name: row.name, value: true })
-    }
-  }
-
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    if (word === "--") {
-      words.push(...rest.splice(0))
-    } else if (word.startsWith("--")) long(word)
-    else if (word.startsWith("-") && word !== "-") letters(word)
+  for (let word = left.shift(); word !== undefined; word = left.shift()) {
+    if (word === "--") words.push(...left.splice(0))
+    else if (word.startsWith("--")) readName(reading, word)
+    else if (word.startsWith("-") && word !== "-") readLetters(reading, word)
     else words.push(word)
   }
-  options.push({ name: "verbosity", value: String(verbosity) })
-  return { command, options, words }
+  return { command, options: [...reading.options, { name: "verbosity", value: String(reading.verbosity) }], words }
 }
 
 /** The command and all other words. Options may stand before the command, as with CRIU. */
-function splitCommand(argv: readonly string[]): [CommandName, string[]] {
+function splitCommand(argv: readonly string[]): { command: CommandName; left: string[] } {
   if (argv.length === 0) throw misused(undefined, "No command is given")
-  const takesValue = (word = ""): boolean =>
-    OPTIONS.some(({ name, short, value }) => value && (word === `--${name}` || word === `-${short}`) && short !== "v")
-  const at = argv.findIndex((word, index) => !word.startsWith("-") && !takesValue(argv[index - 1]))
-  const word = argv[at]
-  if (word === undefined) throw misused(undefined, `No command is given beside "${argv.join(" ")}"`)
-  if (!isCommand(word)) throw refuseCommand(word)
-  return [word, argv.toSpliced(at, 1)]
+  const takesNext = (word = ""): boolean =>
+    OPTIONS.some(({ name, short, value }) => value && name !== "verbosity" && (word === `--${name}` || word === `-${short}`))
+  const at = argv.findIndex((word, index) => !word.startsWith("-") && !takesNext(argv[index - 1]))
+  const command = argv[at]
+  if (command === undefined) throw misused(undefined, `No command is given beside "${argv.join(" ")}"`)
+  if (!isCommand(command)) throw refuseCommand(command)
+  return { command, left: argv.toSpliced(at, 1) }
+}
+
+/** `--name`, `--name=value`, `--name value`, `--no-name`. */
+function readName(reading: Reading, word: string): void {
+  const { command } = reading
+  const equals = word.indexOf("=")
+  const spelled = equals < 0 ? word : word.slice(0, equals)
+  const attached = equals < 0 ? undefined : word.slice(equals + 1)
+  const negative = spelled.startsWith("--no-")
+  const name = spelled.slice(negative ? "--no-".length : "--".length)
+  const row = findOption(name, command)
+  if (!row) {
+    if (negative && attached === undefined && findCriuOption(name, command)?.boolean) return
+    throw refuseOption(spelled, name, command)
+  }
+  if (row.value !== undefined) {
+    if (negative) throw misused(command, `--${name} takes a value and has no --no- form`)
+    if (row.name === "verbosity") setVerbosity(reading, attached ?? (/^\d$/.test(reading.left[0] ?? "") ? reading.left.shift() : undefined))
+    else takeValue(reading, row, spelled, attached)
+    return
+  }
+  if (attached !== undefined) throw misused(command, `${spelled} takes no value`, `Use --${name} or --no-${name}`)
+  if (row.negativeOnly && !negative) throw misused(command, `${spelled} is not an option`, `Only --no-${name} is: ${row.help}`)
+  reading.options.push({ name, value: !negative })
+}
+
+/** `-R`, `-Rj`, `-t 5`, `-t5`, `-vvv`, `-v4`. */
+function readLetters(reading: Reading, word: string): void {
+  for (let left = word.slice(1); left !== ""; ) {
+    const letter = left.charAt(0)
+    const row = findLetter(letter, reading.command)
+    if (!row) throw refuseOption(`-${letter}`, letter, reading.command)
+    left = left.slice(1)
+    if (row.name === "verbosity") {
+      const digits = /^\d+/.exec(left)?.[0]
+      setVerbosity(reading, digits)
+      left = left.slice(digits?.length ?? 0)
+    } else if (row.value !== undefined) {
+      takeValue(reading, row, `-${letter}`, left === "" ? undefined : left)
+      return
+    } else reading.options.push({ name: row.name, value: true })
+  }
+}
+
+function takeValue({ command, left, options }: Reading, row: OptionRow, spelled: string, attached: string | undefined): void {
+  const value = attached ?? left.shift()
+  if (value === undefined || value === "") throw misused(command, `${spelled} needs a value: ${row.value}`)
+  if (attached === undefined && value.length > 1 && value.startsWith("-"))
+    throw misused(command, `${spelled} is followed by "${value}"`, `Write --${row.name}=${value} if that is the value`)
+  options.push({ name: row.name, value })
+}
+
+/** A level, or one more than before when none is named. */
+function setVerbosity(reading: Reading, level: string | undefined): void {
+  if (level !== undefined && !/^\d+$/.test(level))
+    throw misused(reading.command, `"${level}" is not a verbosity`, "Use -v0 to -v4, or -v once for each level above 2")
+  reading.verbosity = level === undefined ? reading.verbosity + 1 : Number(level)
 }
