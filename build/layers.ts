@@ -22,7 +22,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "@bufbuild/protobuf",
     "node:",
   ],
-  "src/rseq": ["src/tracee", "src/elf", "src/base", "ffi", "node:"],
+  "src/rseq": ["src/tracee", "src/elf", "src/base", "ffi", "proto", "node:"],
   "src/image": ["src/base", "proto", "@bufbuild/protobuf", "node:"],
   "src/kinds": ["src/tracee", "src/proc", "src/base", "ffi", "proto", "@bufbuild/protobuf", "node:"],
   "src/tracee": ["src/proc", "src/base", "ffi", "node:"],

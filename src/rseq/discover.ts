@@ -1,0 +1,85 @@
+import { rseqConfiguration } from "../../ffi/abi/ptrace.ts"
+import { decode } from "../../ffi/layout.ts"
+import { CheckpointError } from "../base/errors.ts"
+import { hex, remoteAddress } from "../base/units.ts"
+import type { FrozenThread } from "../tracee/seize.ts"
+import { getRseqConfiguration } from "../tracee/trace.ts"
+import { type GuessSource, guessFrom } from "./guess.ts"
+import type { Registration, Strategy } from "./state.ts"
+
+/** What a strategy may look at. */
+export interface DiscoveryContext {
+  /** The process's code and its symbols, for the strategies that guess; undefined = guessing is not possible here. */
+  readonly guesses: GuessSource | undefined
+}
+
+/**
+ * What a strategy says of a thread: its registration, that it surely has none, or why the strategy cannot tell.
+ * `proven` is false for a guess: `proof.ts` must confirm it inside the thread, after classification.
+ */
+export type Discovery =
+  | { readonly kind: "registered"; readonly registration: Registration; readonly proven: boolean }
+  | { readonly kind: "unregistered"; readonly strategy: Strategy; readonly proven: boolean }
+  | { readonly kind: "unknown"; readonly strategy: Strategy; readonly why: string }
+
+type Discover = (thread: Pick<FrozenThread, "tid" | "registers">, context: DiscoveryContext) => Discovery
+
+/**
+ * Asks the kernel, which knows. Since Linux 5.13 with CONFIG_CHECKPOINT_RESTORE. Kernel: kernel/ptrace.c
+ * ptrace_get_rseq_configuration(). Precondition: the thread is stopped by us.
+ */
+const discoverByPtrace: Discover = ({ tid }) => {
+  const answer = getRseqConfiguration(tid)
+  if (typeof answer === "string") return { kind: "unknown", strategy: "ptrace", why: `PTRACE_GET_RSEQ_CONFIGURATION answered ${answer}` }
+  const { rseq_abi_pointer, rseq_abi_size, signature, flags } = decode(rseqConfiguration, answer)
+  if (rseq_abi_pointer === 0n) return { kind: "unregistered", strategy: "ptrace", proven: true }
+  const registration = {
+    strategy: "ptrace",
+    abiPointer: remoteAddress(rseq_abi_pointer),
+    abiSize: rseq_abi_size,
+    signature,
+    flags,
+  } as const
+  return { kind: "registered", registration, proven: true }
+}
+
+/** Every strategy, in the order they are tried. */
+const STRATEGIES: Readonly<Record<Strategy, Discover>> = {
+  ptrace: discoverByPtrace,
+  libc: (thread, { guesses }) => guessFrom("libc", thread, guesses),
+  tls: (thread, { guesses }) => guessFrom("tls", thread, guesses),
+}
+
+/**
+ * Finds a stopped thread's registration.
+ *
+ * @param way one strategy, or "auto" for the first that can tell
+ * @throws CheckpointError E_KERNEL when no strategy can tell; the message names what each one met
+ */
+export function discover(
+  thread: Pick<FrozenThread, "tid" | "registers">,
+  way: "auto" | Strategy,
+  context: DiscoveryContext,
+): Exclude<Discovery, { kind: "unknown" }> {
+  const strategies = way === "auto" ? (Object.keys(STRATEGIES) as Strategy[]) : [way]
+  const reasons: string[] = []
+  for (const strategy of strategies) {
+    const found = STRATEGIES[strategy](thread, context)
+    if (found.kind !== "unknown") return found
+    reasons.push(`${strategy}: ${found.why}`)
+  }
+  throw new CheckpointError(
+    "E_KERNEL",
+    `Cannot find out whether thread ${thread.tid} has registered restartable sequences`,
+    reasons.join("; "),
+    way === "auto" ? "Use Linux 5.13 or newer with CONFIG_CHECKPOINT_RESTORE" : "Leave --rseq-discovery at auto",
+  )
+}
+
+/** "0x7f0012345678, 32 bytes, signature 0x53053053" for messages. */
+export const describeRegistration = ({
+  abiPointer,
+  abiSize,
+  signature,
+}: Pick<Registration, "abiPointer" | "abiSize" | "signature">): string =>
+  `${hex(abiPointer)}, ${abiSize} bytes, signature ${hex(signature)}`

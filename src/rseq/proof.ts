@@ -1,0 +1,61 @@
+import { RSEQ_FLAG_UNREGISTER, RSEQ_ORIGINAL_SIZE } from "../../ffi/abi/rseq.ts"
+import { errnoName } from "../../ffi/syscall.ts"
+import type { Answers, Program, Result } from "../tracee/program.ts"
+import type { Registration } from "./state.ts"
+
+/** Last page of the address space: well aligned, never user memory. */
+const KERNEL_ADDRESS = (1n << 64n) - 4096n
+
+/** Records of a program that asks whether a guess is true. */
+export interface Proof {
+  readonly guess: Registration
+  readonly any: Result
+  readonly sizes: readonly { readonly size: number; readonly answer: Result }[]
+}
+
+/** What the kernel said. `size` is the registered length, the signature is still open. */
+export type Judgement =
+  | { readonly kind: "unregistered" }
+  | { readonly kind: "registered"; readonly size: number }
+  | { readonly kind: "elsewhere" }
+
+/**
+ * Appends questions to a thread's program that never change its registration.
+ *
+ * Registering a kernel address is EINVAL for a thread that has a registration and EFAULT for one that has none; ending one with a
+ * wrong signature is EPERM for exactly the registered address and length, else EINVAL.
+ * Kernel: kernel/rseq.c SYSCALL_DEFINE4(rseq). Precondition: the thread has been classified.
+ *
+ * @param sizes lengths to try, bytes: 32, AT_RSEQ_FEATURE_SIZE, libc's __rseq_size rounded up ...
+ */
+export function appendProof(program: Program, guess: Registration, sizes: readonly number[]): Proof {
+  const ask = (address: bigint, size: number, flags: number, signature: number) =>
+    program.callWith({ mayFail: true, about: "the proof of an rseq registration" }, "rseq", address, size, flags, signature)
+  const any = ask(KERNEL_ADDRESS, RSEQ_ORIGINAL_SIZE, 0, guess.signature)
+  const wrong = (guess.signature ^ 0xffffffff) >>> 0
+  return {
+    guess,
+    any,
+    sizes: [...new Set(sizes)].map((size) => ({ size, answer: ask(guess.abiPointer, size, RSEQ_FLAG_UNREGISTER, wrong) })),
+  }
+}
+
+const errnoOf = (answers: Answers, result: Result): string => errnoName(-Number(answers.of(result)))
+
+/** Reads the answers of `appendProof`. "elsewhere": the thread is registered, but not as guessed. */
+export function judgeProof({ any, sizes }: Proof, answers: Answers): Judgement {
+  if (errnoOf(answers, any) === "EFAULT") return { kind: "unregistered" }
+  const right = sizes.find(({ answer }) => errnoOf(answers, answer) === "EPERM")
+  return right ? { kind: "registered", size: right.size } : { kind: "elsewhere" }
+}
+
+/**
+ * Appends the question for the signature: EBUSY when it is the registered one, EPERM when it is not.
+ *
+ * Precondition: `judgeProof` said "registered" with this length; a thread without a registration would get one here.
+ */
+export const appendSignatureProof = (program: Program, { abiPointer, abiSize, signature }: Registration): Result =>
+  program.callWith({ mayFail: true, about: "the proof of an rseq signature" }, "rseq", abiPointer, abiSize, 0, signature)
+
+/** True when the signature asked for is the registered one. */
+export const isSignature = (question: Result, answers: Answers): boolean => errnoOf(answers, question) === "EBUSY"

@@ -1,0 +1,72 @@
+import { RSEQ_ORIGINAL_SIZE, rseqArea } from "../../ffi/abi/rseq.ts"
+import { type RemoteAddress, remoteAddress } from "../base/units.ts"
+import { writeMemory } from "../tracee/memory.ts"
+import type { Program, Result } from "../tracee/program.ts"
+import { describeRegistration } from "./discover.ts"
+import type { SavedRseq } from "./image.ts"
+
+/** What lengths a kernel takes: from its auxiliary vector; both undefined before Linux 6.3. */
+export interface KernelRseq {
+  /** AT_RSEQ_FEATURE_SIZE, bytes. */
+  readonly featureSize: number | undefined
+  /** AT_RSEQ_ALIGN, bytes. */
+  readonly align: number | undefined
+}
+
+/** The length to register with, and what people must know of it; or why none is possible. */
+export type LengthChoice = { readonly size: number; readonly warning: string | undefined } | { readonly refused: string }
+
+/**
+ * Chooses the length of a registration: the saved one where this kernel takes it, else 32 where it can stand in.
+ *
+ * Kernel: SYSCALL_DEFINE4(rseq). 32 wants 32-byte alignment; any other length at least the feature size and the kernel's alignment.
+ * @param strict take no other length than the saved one
+ */
+export function chooseLength({ abiPointer, abiSize }: SavedRseq, { featureSize, align }: KernelRseq, strict: boolean): LengthChoice {
+  const aligned = (to: number): boolean => abiPointer % BigInt(to) === 0n
+  const original = aligned(RSEQ_ORIGINAL_SIZE)
+  if (abiSize === RSEQ_ORIGINAL_SIZE)
+    return original ? { size: abiSize, warning: undefined } : { refused: "its area is not aligned to 32 bytes" }
+  const why = refusal(abiSize, aligned, featureSize, align)
+  if (!why) return { size: abiSize, warning: undefined }
+  if (abiSize < RSEQ_ORIGINAL_SIZE || !original) return { refused: why }
+  if (strict) return { refused: `${why}, and --strict forbids 32 bytes instead of ${abiSize}` }
+  return { size: RSEQ_ORIGINAL_SIZE, warning: `${why}: registered with 32 bytes instead of ${abiSize}` }
+}
+
+function refusal(
+  size: number,
+  aligned: (to: number) => boolean,
+  featureSize: number | undefined,
+  align: number | undefined,
+): string | undefined {
+  if (featureSize === undefined || align === undefined) return "this kernel takes registrations of 32 bytes only"
+  if (size < RSEQ_ORIGINAL_SIZE || size < featureSize)
+    return `this kernel takes no registration shorter than ${Math.max(featureSize, RSEQ_ORIGINAL_SIZE)} bytes`
+  if (!aligned(align)) return `this kernel wants the area aligned to ${align} bytes`
+}
+
+/**
+ * Appends the registration to a thread's restore program: the last call but those that undo the program itself.
+ *
+ * Fails as the rseq system call does; the error names the thread (by the runner), pointer, length and signature.
+ * Precondition: memory is in place and rseq_cs is 0 there (see `pokeRseqCs`): up to Linux 6.13 another value can kill the thread.
+ *
+ * @param size from `chooseLength`
+ */
+export function appendRegistration(program: Program, saved: SavedRseq, size: number): Result {
+  const about = `the rseq registration at ${describeRegistration({ ...saved, abiSize: size })}`
+  return program.callWith({ about }, "rseq", saved.abiPointer, size, 0, saved.signature)
+}
+
+/**
+ * Writes rseq_cs from outside: 0 before a registration; the saved section after the thread's very last system call, with its final
+ * registers set, right before it is let go.
+ *
+ * @param abiPointer address of struct rseq   @throws SyscallError EFAULT · ESRCH
+ */
+export function pokeRseqCs(pid: number, abiPointer: RemoteAddress, value: bigint): void {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, value, true)
+  writeMemory(pid, remoteAddress(abiPointer + BigInt(rseqArea.fields.rseq_cs[0])), bytes)
+}

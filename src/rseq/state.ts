@@ -1,0 +1,61 @@
+import type { RemoteAddress } from "../base/units.ts"
+
+/** A thread's class when it was frozen; see `classify`. */
+export const RSEQ_CLASSES = ["unregistered", "idle", "outside", "abortable", "no-restart", "malformed"] as const
+export type RseqClass = (typeof RSEQ_CLASSES)[number]
+
+/**
+ * What the running kernel does to a thread that it meets inside a section with NO_RESTART flags: lets it go on (to Linux 6.0),
+ * kills it by SIGSEGV (6.1 to 6.18), or aborts the section as any other (later).
+ */
+export type Regime = "honoured" | "fatal" | "ignored"
+
+/** How a registration was found. */
+export type Strategy = "ptrace" | "libc" | "tls"
+
+/** The arguments that a thread gave to rseq(2). */
+export interface Registration {
+  readonly strategy: Strategy
+  /** Address of the thread's struct rseq. */
+  readonly abiPointer: RemoteAddress
+  /** Bytes, exactly as registered: newer kernels choose a mode by it. */
+  readonly abiSize: number
+  readonly signature: number
+  /** flags of PTRACE_GET_RSEQ_CONFIGURATION; 0 where nothing told them. */
+  readonly flags: number
+}
+
+/** A critical section. The end is exclusive. */
+export interface Section {
+  /** Address of its struct rseq_cs. */
+  readonly descriptor: bigint
+  readonly version: number
+  readonly flags: number
+  readonly startIp: bigint
+  /** First address behind the section, cut to 64 bits. */
+  readonly endIp: bigint
+  readonly abortIp: bigint
+}
+
+/** What a thread's rseq state means. */
+export interface Verdict {
+  readonly class: RseqClass
+  /** rseq_cs as found; 0 = no section. */
+  readonly rseqCs: bigint
+  /** What rseq_cs points to, where it could be read. */
+  readonly section: Section | undefined
+  /** Malformed only: what is wrong, with the values found. */
+  readonly reason: string | undefined
+  /** What people must know: this kernel kills the thread or ignores what its section asks for. */
+  readonly warning: string | undefined
+}
+
+/** All that is known of one frozen thread. */
+export interface RseqState extends Verdict {
+  readonly tid: number
+  readonly registration: Registration | undefined
+  /** struct rseq as it stood, `abiSize` bytes; undefined when unregistered or not readable. */
+  readonly area: Uint8Array | undefined
+  /** Where the thread would go on: an interrupted system call is counted as about to be restarted, as the kernel does. */
+  readonly ip: bigint
+}
