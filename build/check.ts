@@ -72,9 +72,18 @@ const STEPS: readonly [string, () => string[]][] = [
   ["generated: ffi/stub/gen", staleStubs],
 ]
 
+/** A rule that cannot be applied is a complaint too, and no reason to leave out the others. */
+function attempt(step: () => string[]): string[] {
+  try {
+    return step()
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)]
+  }
+}
+
 const complaints = STEPS.flatMap(([name, step]) => {
   console.log(`== ${name}`)
-  const found = step()
+  const found = attempt(step)
   for (const complaint of found) console.log(complaint.replace(/^/gm, "   "))
   return found
 })

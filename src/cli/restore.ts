@@ -1,0 +1,19 @@
+import { restore } from "../flow/restore.ts"
+import { print } from "./print.ts"
+import { restoreOptions } from "./records.ts"
+import { openSession } from "./session.ts"
+import type { Canonical } from "./spelling.ts"
+
+/**
+ * `stasis restore`: runs the flow. Attached, it says nothing of its own, for the tree may share its standard output.
+ *
+ * @returns exit status 0 when detached; else that of the restored root, 128 + signal when it was killed
+ */
+export async function runRestore(line: Canonical): Promise<number> {
+  const options = restoreOptions(line, process.cwd())
+  openSession(line.command, options)
+  const report = await restore(options)
+  if (options.json) print(JSON.stringify(report))
+  else if (options.detached) print(`Restored task ${report.pid} from "${options.imagesDir}"`)
+  return report.exitStatus ?? 0
+}
