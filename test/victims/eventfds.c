@@ -1,4 +1,7 @@
-/* Holds: eventfds: a small counter, one above 32 bits, nonblocking, semaphore mode. Checks: counters and what read returns. */
+/*
+ * Holds: eventfds: a small counter, nonblocking; with argument "huge" a counter above 32 bits, with "semaphore" one in semaphore mode.
+ * Checks: counters and what read returns.
+ */
 #include "victim.h"
 #include <sys/eventfd.h>
 
@@ -12,7 +15,7 @@ int main(int argc, char **argv)
 {
 	bool semaphores = !strcmp(victim_argument(argc, argv, 1), "semaphore");
 	int small, large, semaphore = -1;
-	uint64_t huge = 0x123456789abcdef0;
+	uint64_t huge = strcmp(victim_argument(argc, argv, 1), "huge") ? 77777 : 0x123456789abcdef0;
 	victim_begin(argc, argv);
 	MUST(small = eventfd(7, EFD_CLOEXEC));
 	MUST(large = eventfd(0, EFD_NONBLOCK));
