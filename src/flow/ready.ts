@@ -16,7 +16,13 @@ export function announceReady({ pidfile, statusFd }: Pick<CommonOptions, "pidfil
     try {
       writeFileSync(pidfile, String(pid), { mode: 0o600 })
     } catch (error) {
-      throw new CheckpointError("E_IO", `Cannot write PID ${pid} to "${pidfile}"`, "The file cannot be written", "Choose another --pidfile", error)
+      throw new CheckpointError(
+        "E_IO",
+        `Cannot write PID ${pid} to "${pidfile}"`,
+        "The file cannot be written",
+        "Choose another --pidfile",
+        error,
+      )
     }
   }
   if (statusFd === undefined) return
@@ -25,6 +31,12 @@ export function announceReady({ pidfile, statusFd }: Pick<CommonOptions, "pidfil
     // Not ours to close: whoever passed 0, 1 or 2 still needs them for what we print.
     if (statusFd > 2) closeSync(statusFd)
   } catch (error) {
-    throw new CheckpointError("E_IO", `Cannot write to descriptor ${statusFd}`, "Nobody reads it any more", "Keep the other end of --status-fd open", error)
+    throw new CheckpointError(
+      "E_IO",
+      `Cannot write to descriptor ${statusFd}`,
+      "Nobody reads it any more",
+      "Keep the other end of --status-fd open",
+      error,
+    )
   }
 }

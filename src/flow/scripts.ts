@@ -52,7 +52,8 @@ export function runScripts(scripts: readonly string[], hook: ScriptHook, { image
     const { status, signal, error } = spawnSync(script, [], { env, stdio: ["ignore", 2, 2] })
     if (error) throw failed(script, hook, "it could not be started", "Give --action-script the path of an executable file", error)
     if (signal) throw failed(script, hook, `it was killed by ${signal}`, `Run "CRTOOLS_SCRIPT_ACTION=${hook} ${script}" by hand`)
-    if (status !== 0) throw failed(script, hook, `it ended with status ${status}`, "See what it printed above; status 0 lets the command go on")
+    if (status !== 0)
+      throw failed(script, hook, `it ended with status ${status}`, "See what it printed above; status 0 lets the command go on")
   }
 }
 
