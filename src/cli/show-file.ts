@@ -8,7 +8,7 @@ import { ioFailure } from "../image/failure.ts"
 import { imageOf } from "../image/name.ts"
 import { decodeImage } from "../image/read.ts"
 import { type Json, messageJson } from "./show-json.ts"
-import { bytesText, messageLines } from "./show-value.ts"
+import { bytesText, flatLines, isFlat, messageLines } from "./show-value.ts"
 import { sizeWords } from "./show-words.ts"
 
 const isEntryKind = (kind: Kind): kind is EntryKind => catalog[kind].framing !== "raw"
@@ -74,6 +74,25 @@ function entryJson(image: EntryImage, index: number, message: object, payload: U
   return payload.length > 0 ? { message: value, payload: payload.toHex() } : { message: value }
 }
 
+interface Shown {
+  readonly message: object
+  readonly payload: Uint8Array
+}
+
+/** Every entry under its number; entries without payload that fit a line as one line each. */
+function entryLines({ head, entry }: EntryImage, entries: readonly Shown[]): string[] {
+  if (entries.length > 1 && isFlat(head) && isFlat(entry) && entries.every(({ payload }) => payload.length === 0)) {
+    const messages = entries.map(({ message }) => message)
+    if (head === entry) return flatLines(entry, messages, String, "  ")
+    return [...flatLines(head, messages.slice(0, 1), String, "  "), ...flatLines(entry, messages.slice(1), (at) => String(at + 1), "  ")]
+  }
+  return entries.flatMap(({ message, payload }, index) => {
+    const schema = index === 0 ? head : entry
+    const rest = payload.length > 0 ? [`  payload ${bytesText(payload)}`] : []
+    return ["", `${index} ${schema.name}`, ...messageLines(schema, message, "  "), ...rest]
+  })
+}
+
 /**
  * One image, whole, for people or as JSON (see ./show-json.ts for how values are written).
  *
@@ -91,12 +110,10 @@ export function showFile(path: string, json: boolean): string {
       const list = entries.map(({ message, payload }, index) => entryJson(image, index, message, payload))
       return JSON.stringify({ file: name, kind, size: bytes.length, entries: list }, undefined, 2)
     }
-    const lines = entries.flatMap(({ message, payload }, index) => {
-      const schema = index === 0 ? image.head : image.entry
-      const rest = payload.length > 0 ? [`  payload ${bytesText(payload)}`] : []
-      return ["", `${index} ${schema.name}`, ...messageLines(schema, message, "  "), ...rest]
-    })
-    return [`${name}: ${kind}, ${entries.length} entries, ${bytes.length} bytes`, ...lines].join("\n")
+    return [
+      `${name}: ${kind}, ${entries.length} ${entries.length === 1 ? "entry" : "entries"}, ${bytes.length} bytes`,
+      ...entryLines(image, entries),
+    ].join("\n")
   } catch (error) {
     throw ioFailure(`Cannot show ${path}`, error)
   }

@@ -80,7 +80,7 @@ function areaName(vma: vma_entry, files: Files, names: ReadonlyMap<bigint, strin
   if (vma.status & FILE_AREA) {
     const file = files.get(Number(vma.shmid))
     if (file?.reg) return file.reg.name
-    return vma.status & MEMFD_AREA ? `memfd ${vma.shmid}` : `file ${vma.shmid}`
+    return vma.status & MEMFD_AREA && file?.memfd ? `memfd inode ${file.memfd.inode_id}` : `file ${vma.shmid}`
   }
   const own = names.get(vma.start)
   if (own) return `[anon:${own}]`

@@ -5,7 +5,7 @@ import { setData } from "./show-data.ts"
 import { fileFlags, fileKind, fileState, fileText } from "./show-descriptor.ts"
 import type { ShownProcess } from "./show-process.ts"
 import { countEntries, readProcesses } from "./show-read.ts"
-import { tableLines } from "./show-table.ts"
+import { safeText, tableLines } from "./show-table.ts"
 import { mapWords, protWords, sizeWords } from "./show-words.ts"
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`
@@ -75,7 +75,7 @@ function descriptorLines({ descriptors, cwd, root }: ShownProcess): string[] {
 }
 
 function processLines(process: ShownProcess): string[] {
-  const head = ["", `Process ${process.entry.pid} ${process.name}`]
+  const head = ["", `Process ${process.entry.pid} ${safeText(process.name)}`]
   return process.threads.length === 0 ? head : [...head, ...threadLines(process), ...areaLines(process), ...descriptorLines(process)]
 }
 

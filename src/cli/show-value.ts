@@ -1,5 +1,6 @@
 import type { AnySchema, Field } from "../../proto/schema.ts"
 import { valuesOf } from "../../proto/schema.ts"
+import { safeText } from "./show-table.ts"
 import {
   ACTION_SIGNALS,
   AUXV,
@@ -115,7 +116,7 @@ export function scalarText(schema: AnySchema, field: Field, value: unknown): str
   if (field.type === "enum" && typeof value === "number") return `${field.values[value] ?? value}`
   if (typeof value === "number" || typeof value === "bigint") return formOf(schema, field)(value)
   if (value instanceof Uint8Array) return field.name === "siginfo" ? siginfoText(value) : bytesText(value)
-  return typeof value === "string" ? JSON.stringify(value) : String(value)
+  return typeof value === "string" ? safeText(JSON.stringify(value)) : String(value)
 }
 
 /** What the items of a list stand for, where their position says it. */
@@ -130,9 +131,6 @@ const auxvLines = (words: readonly bigint[], indent: string): string[] =>
     return `${indent}${(AUXV[String(key)] ?? String(key)).padEnd(18)} ${hex(value)}`
   })
 
-/** Whether a message fits one line: it holds no messages and no lists. */
-const isFlat = (schema: AnySchema): boolean => schema.fields.every(({ type, label }) => type !== "message" && label !== "repeated")
-
 function flatText(schema: AnySchema, message: object): string {
   const values = valuesOf(message)
   const parts = schema.fields
@@ -146,16 +144,28 @@ function listLines(schema: AnySchema, field: Field, items: readonly unknown[], i
   if (field.type !== "message")
     return [`${indent}${field.name} [${items.length}] ${items.map((item) => scalarText(schema, field, item)).join(" ")}`]
   const labels = LABELS[`${schema.name}.${field.name}`]
+  const labelOf = (at: number): string => labels?.[at] ?? String(at)
   const inner = field.message()
-  const width = Math.max(...(labels ?? [String(items.length)]).map(({ length }) => length))
-  return [
-    `${indent}${field.name} [${items.length}]`,
-    ...items.flatMap((item, at) => {
-      const label = (labels?.[at] ?? String(at)).padEnd(width)
-      if (isFlat(inner)) return [`${indent}  ${label} ${flatText(inner, item as object)}`]
-      return [`${indent}  ${label}`, ...messageLines(inner, item as object, `${indent}    `)]
-    }),
-  ]
+  const head = `${indent}${field.name} [${items.length}]`
+  if (isFlat(inner)) return [head, ...flatLines(inner, items as object[], labelOf, `${indent}  `)]
+  return [head, ...items.flatMap((item, at) => [`${indent}  ${labelOf(at)}`, ...messageLines(inner, item as object, `${indent}    `)])]
+}
+
+/** Whether a message fits one line: it holds no messages and no lists. */
+export const isFlat = (schema: AnySchema): boolean => schema.fields.every(({ type, label }) => type !== "message" && label !== "repeated")
+
+/** Messages that fit one line each; neighbours that are alike share one, as "SIGHUP-SIGUSR1". */
+export function flatLines(schema: AnySchema, messages: readonly object[], labelOf: (at: number) => string, indent: string): string[] {
+  const groups: { from: number; to: number; text: string }[] = []
+  for (const [at, message] of messages.entries()) {
+    const text = flatText(schema, message)
+    const last = groups.at(-1)
+    if (last?.text === text) last.to = at
+    else groups.push({ from: at, to: at, text })
+  }
+  const labels = groups.map(({ from, to }) => (from === to ? labelOf(from) : `${labelOf(from)}-${labelOf(to)}`))
+  const width = Math.max(0, ...labels.map(({ length }) => length))
+  return groups.map(({ text }, at) => `${indent}${labels[at]?.padEnd(width)} ${text}`)
 }
 
 /** A message as lines: every field that is set, its name as in the format. */

@@ -135,8 +135,8 @@ const SIGNALS =
     " ",
   )
 
-/** "SIGINT", "SIGRT3" (32 + 3). */
-export const signalName = (signal: number): string => (signal <= 31 ? `SIG${SIGNALS[signal - 1] ?? signal}` : `SIGRT${signal - 32}`)
+/** "SIGINT"; "SIG34" for real-time ones, whose names are a matter of the C library. */
+export const signalName = (signal: number): string => `SIG${SIGNALS[signal - 1] ?? signal}`
 
 /** Signals of a mask whose bit n stands for signal n + 1. */
 export function signalWords(mask: bigint): string {

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { ioFailure } from "../image/failure.ts"
+import { CheckpointError } from "../base/errors.ts"
 import { showFile } from "./show-file.ts"
 import { showSet } from "./show-set.ts"
 
@@ -12,6 +12,12 @@ export interface ShowOptions {
   readonly image?: string | undefined
 }
 
+function existing(path: string): string {
+  if (existsSync(path)) return path
+  const next = 'Name a directory with images ("stasis show DIR" lists them), or one image'
+  throw new CheckpointError("E_IMAGE_MISSING", `Cannot show ${path}`, "there is no such file or directory", next)
+}
+
 /**
  * A directory of images, or one image, in readable form without a final newline.
  *
@@ -20,15 +26,7 @@ export interface ShowOptions {
 export function show(path: string, { json, image }: ShowOptions): string {
   if (image !== undefined) {
     const exact = join(path, image)
-    return showFile(existsSync(exact) ? exact : `${exact}.img`, json)
+    return showFile(existing(existsSync(exact) ? exact : `${exact}.img`), json)
   }
-  return isDirectory(path) ? showSet(path, json) : showFile(path, json)
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory()
-  } catch (error) {
-    throw ioFailure(`Cannot show ${path}`, error)
-  }
+  return statSync(existing(path)).isDirectory() ? showSet(path, json) : showFile(path, json)
 }

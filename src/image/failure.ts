@@ -39,10 +39,13 @@ const REMEDY: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
   ENOTEMPTY: ["E_DIRECTORY", "a directory has the name of an image", "Move that directory away, or name another with -D"],
 }
 
-/** Tells people why a file could not be written or read; an error that is already for people stays as it is. */
-export function ioFailure(action: string, error: unknown): CheckpointError {
-  if (error instanceof CheckpointError) return error
+/**
+ * Tells people why a file could not be written or read. What is no answer of the kernel (an error that is already for people, a defect of
+ * ours) stays as it is.
+ */
+export function ioFailure(action: string, error: unknown): Error {
   const errno = errnoOf(error)
+  if (error instanceof Error && (errno === undefined || error instanceof CheckpointError)) return error
   const [code, found, next] = REMEDY[errno ?? ""] ?? [
     "E_IO",
     errno ?? String(error),
