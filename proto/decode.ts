@@ -31,7 +31,15 @@ function varint(source: Source): void {
   throw new Error(`a number at byte ${source.at - 10} is longer than 10 bytes`)
 }
 
-const wideOf = ({ low, high }: Source): bigint => (high === 0 ? BigInt(low >>> 0) : (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0))
+/** Two 32-bit halves seen as a 64-bit number: arithmetic on bigint makes an object a step. */
+const halves = new Uint32Array(2)
+const wideScratch = new BigUint64Array(halves.buffer)
+
+function wideOf({ low, high }: Source): bigint {
+  halves[0] = low
+  halves[1] = high
+  return wideScratch[0]!
+}
 
 /** Steps over the next `length` bytes and returns where they began. */
 function block(source: Source, length: number): number {

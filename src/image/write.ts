@@ -1,6 +1,8 @@
 import { encode } from "../../proto/encode.ts"
 import { COMMON_MAGIC, catalog, type EntryImage, type EntryKind, type EntryOf, SERVICE_MAGIC } from "./catalog.ts"
 
+const NOTHING = new Uint8Array(0)
+
 /** An entry and the bytes that follow it in the file. */
 export interface Framed<K extends EntryKind> {
   readonly message: EntryOf<K>
@@ -8,16 +10,10 @@ export interface Framed<K extends EntryKind> {
   readonly payload?: Uint8Array | undefined
 }
 
-const word = (value: number): Uint8Array => {
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setUint32(0, value, true)
-  return bytes
-}
-
 /** The words a file begins with in a version-2 set. */
-function headOf({ framing, magic }: EntryImage): Uint8Array[] {
-  if (framing === "inventory") return [word(magic)]
-  return [word(framing === "service" ? SERVICE_MAGIC : COMMON_MAGIC), word(magic)]
+function headOf({ framing, magic }: EntryImage): number[] {
+  if (framing === "inventory") return [magic]
+  return [framing === "service" ? SERVICE_MAGIC : COMMON_MAGIC, magic]
 }
 
 const isFramed = <K extends EntryKind>(item: EntryOf<K> | Framed<K>): item is Framed<K> => "message" in item
@@ -29,14 +25,27 @@ const isFramed = <K extends EntryKind>(item: EntryOf<K> | Framed<K>): item is Fr
  */
 export function encodeImage<K extends EntryKind>(kind: K, entries: readonly (EntryOf<K> | Framed<K>)[]): Uint8Array<ArrayBuffer> {
   const image: EntryImage = catalog[kind]
-  const parts = headOf(image)
-  for (const [index, item] of entries.entries()) {
-    const { message, payload = new Uint8Array(0) } = isFramed(item) ? item : { message: item }
+  const head = headOf(image)
+  let length = head.length * 4
+  const parts = entries.map((item, index) => {
+    const { message, payload = NOTHING } = isFramed(item) ? item : { message: item }
     const body = encode(index === 0 ? image.head : image.entry, message)
     const expected = (index === 0 ? image.headPayload : image.payload)(message, payload)
-    if (expected !== payload.length)
+    if (expected !== payload.length) {
       throw new Error(`Unreachable: entry ${index} of ${kind} wants ${expected} bytes of payload, not ${payload.length}`)
-    parts.push(word(body.length), body, payload)
+    }
+    length += 4 + body.length + payload.length
+    return { body, payload }
+  })
+  const bytes = new Uint8Array(length)
+  const view = new DataView(bytes.buffer)
+  for (const [index, magic] of head.entries()) view.setUint32(index * 4, magic, true)
+  let at = head.length * 4
+  for (const { body, payload } of parts) {
+    view.setUint32(at, body.length, true)
+    bytes.set(body, at + 4)
+    bytes.set(payload, at + 4 + body.length)
+    at += 4 + body.length + payload.length
   }
-  return new Uint8Array(Buffer.concat(parts))
+  return bytes
 }
