@@ -1,0 +1,71 @@
+/** Options of prctl(2). Header: include/uapi/linux/prctl.h */
+export const PR = {
+  SET_PDEATHSIG: 1,
+  GET_PDEATHSIG: 2,
+  GET_DUMPABLE: 3,
+  SET_DUMPABLE: 4,
+  SET_NAME: 15,
+  CAPBSET_READ: 23,
+  CAPBSET_DROP: 24,
+  GET_TSC: 25,
+  SET_TSC: 26,
+  GET_SECUREBITS: 27,
+  SET_SECUREBITS: 28,
+  SET_TIMERSLACK: 29,
+  MCE_KILL: 33,
+  MCE_KILL_GET: 34,
+  SET_CHILD_SUBREAPER: 36,
+  GET_CHILD_SUBREAPER: 37,
+  SET_NO_NEW_PRIVS: 38,
+  GET_TID_ADDRESS: 40,
+  SET_THP_DISABLE: 41,
+  GET_THP_DISABLE: 42,
+  CAP_AMBIENT: 47,
+  GET_SPECULATION_CTRL: 52,
+  SET_SPECULATION_CTRL: 53,
+  SET_IO_FLUSHER: 57,
+  GET_IO_FLUSHER: 58,
+  SCHED_CORE: 62,
+  SET_MDWE: 65, //                 since 6.3
+  GET_MDWE: 66,
+  SET_MEMORY_MERGE: 67, //         since 6.4
+  GET_MEMORY_MERGE: 68,
+  TIMER_CREATE_RESTORE_IDS: 77, // since 6.15
+} as const
+
+/** Bytes of a thread's name with its NUL. Header: include/linux/sched.h TASK_COMM_LEN */
+export const TASK_COMM_LEN = 16
+
+/** Arguments of PR_TIMER_CREATE_RESTORE_IDS. */
+export const PR_TIMER_CREATE_RESTORE_IDS_OFF = 0
+export const PR_TIMER_CREATE_RESTORE_IDS_ON = 1
+export const PR_TIMER_CREATE_RESTORE_IDS_GET = 2
+
+/** Operations of PR_CAP_AMBIENT. */
+export const PR_CAP_AMBIENT = { RAISE: 2, CLEAR_ALL: 4 } as const
+
+/** Misfeatures of PR_GET_SPECULATION_CTRL by number: store bypass, indirect branch, L1D flush. */
+export const SPECULATION_COUNT = 3
+/** Answer bits of PR_GET_SPECULATION_CTRL: the task may choose; speculation is on, as by default. */
+export const PR_SPEC_PRCTL = 1
+export const PR_SPEC_ENABLE = 2
+
+/** PR_GET_TSC where reading the counter is allowed, the default. */
+export const PR_TSC_ENABLE = 1
+/** PR_MCE_KILL with its sub-option, and the policy of who never asked for one. */
+export const PR_MCE_KILL_SET = 1
+export const PR_MCE_KILL_DEFAULT = 2
+
+/** PR_SCHED_CORE of one thread: reads its cookie, 0 = none. */
+export const PR_SCHED_CORE_GET = 0
+export const PR_SCHED_CORE_SCOPE_THREAD = 0
+
+/** Options of arch_prctl(2), x86 only: other architectures answer ENOSYS. Header: arch/x86/include/uapi/asm/prctl.h */
+export const ARCH = { GET_CPUID: 0x1011, SET_CPUID: 0x1012, GET_UNTAG_MASK: 0x4001 } as const
+
+/** personality(2) with this argument only reads. Man page: personality(2) */
+export const PERSONALITY_READ = 0xffffffff
+
+/** A ptrace request that reads whether system calls are dispatched to user space, into 32 bytes. Since 6.4. Header: include/uapi/linux/ptrace.h */
+export const PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG = 0x4211
+export const SYSCALL_USER_DISPATCH_CONFIG_SIZE = 32

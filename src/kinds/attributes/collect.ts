@@ -1,0 +1,157 @@
+import {
+  ARCH,
+  PERSONALITY_READ,
+  PR,
+  PR_MCE_KILL_DEFAULT,
+  PR_SPEC_ENABLE,
+  PR_SPEC_PRCTL,
+  PR_TSC_ENABLE,
+  SPECULATION_COUNT,
+} from "../../../ffi/abi/prctl.ts"
+import type { task_core_entry, thread_core_entry } from "../../../proto/gen/core_pb.ts"
+import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
+import type { stasis_task_entry, stasis_thread_entry } from "../../../proto/gen/stasis_pb.ts"
+import { readCoredumpFilterIfAlive, readLoginUidIfAlive, readOomScoreAdj } from "../../proc/attributes.ts"
+import type { Answers, Data, Program, Result } from "../../tracee/program.ts"
+import { askMembarrier, collectMembarrier, type MembarrierQuestions } from "./membarrier.ts"
+
+/** Attributes of a process, by the image message that they go into. */
+export interface ProcessAttributes {
+  readonly entry: Pick<task_core_entry, "personality" | "loginuid" | "oom_score_adj" | "child_subreaper" | "membarrier_registration_mask">
+  readonly mm: Pick<mm_entry, "dumpable" | "thp_disabled">
+  readonly extension: Pick<stasis_task_entry, "personality" | "coredump_filter" | "thp_disable" | "mdwe" | "memory_merge">
+}
+
+/** Attributes of a thread, by the image message that they go into. */
+export interface ThreadAttributes {
+  readonly entry: Pick<thread_core_entry, "pdeath_sig">
+  readonly extension: Pick<stasis_thread_entry, "personality" | "mce_kill" | "tsc" | "io_flusher" | "speculation" | "cpuid_faults">
+}
+
+/** Where the answers about a process will be. */
+export interface ProcessQuestions {
+  readonly personality: Result
+  readonly dumpable: Result
+  readonly subreaper: Data
+  readonly thpDisable: Result
+  readonly mdwe: Result
+  readonly memoryMerge: Result
+  readonly membarrier: MembarrierQuestions
+}
+
+/** Where the answers about a thread will be. */
+export interface ThreadQuestions {
+  readonly personality: Result
+  readonly pdeathSignal: Data
+  readonly mceKill: Result
+  readonly tsc: Data
+  readonly tscAnswer: Result
+  readonly ioFlusher: Result
+  readonly speculation: readonly Result[]
+  readonly cpuid: Result
+  readonly untagMask: Data
+  readonly untagAnswer: Result
+}
+
+/** An option that this kernel, or this CPU, may lack: its failure means "not set". */
+const askOption = (program: Program, option: number, argument: Data | number = 0): Result =>
+  program.callWith({ mayFail: true }, "prctl", option, argument, 0, 0, 0)
+
+/** Appends the questions about the process to the program of its leader. */
+export function askAttributes(program: Program): ProcessQuestions {
+  const subreaper = program.room(4)
+  program.call("prctl", PR.GET_CHILD_SUBREAPER, subreaper, 0, 0, 0)
+  return {
+    personality: program.call("personality", PERSONALITY_READ),
+    dumpable: program.call("prctl", PR.GET_DUMPABLE, 0, 0, 0, 0),
+    subreaper,
+    thpDisable: askOption(program, PR.GET_THP_DISABLE),
+    mdwe: askOption(program, PR.GET_MDWE),
+    memoryMerge: askOption(program, PR.GET_MEMORY_MERGE),
+    membarrier: askMembarrier(program),
+  }
+}
+
+/** Appends the questions about a thread to its own program. */
+export function askThreadAttributes(program: Program): ThreadQuestions {
+  const pdeathSignal = program.room(4)
+  program.call("prctl", PR.GET_PDEATHSIG, pdeathSignal, 0, 0, 0)
+  const tsc = program.room(4)
+  const untagMask = program.room(8)
+  return {
+    personality: program.call("personality", PERSONALITY_READ),
+    pdeathSignal,
+    mceKill: askOption(program, PR.MCE_KILL_GET),
+    tsc,
+    tscAnswer: askOption(program, PR.GET_TSC, tsc),
+    ioFlusher: askOption(program, PR.GET_IO_FLUSHER),
+    speculation: Array.from({ length: SPECULATION_COUNT }, (_, misfeature) => askOption(program, PR.GET_SPECULATION_CTRL, misfeature)),
+    cpuid: program.callWith({ mayFail: true }, "arch_prctl", ARCH.GET_CPUID, 0),
+    untagMask,
+    untagAnswer: program.callWith({ mayFail: true }, "arch_prctl", ARCH.GET_UNTAG_MASK, untagMask),
+  }
+}
+
+/**
+ * Attributes of a process. Mirror: ./restore.ts
+ *
+ * @throws CheckpointError E_NO_PROCESS
+ */
+export function collectAttributes(pid: number, answers: Answers, questions: ProcessQuestions): ProcessAttributes {
+  const personality = Number(answers.of(questions.personality))
+  const thpDisable = setting(answers, questions.thpDisable)
+  const mdwe = setting(answers, questions.mdwe)
+  const loginuid = readLoginUidIfAlive(pid)
+  const coredump_filter = readCoredumpFilterIfAlive(pid)
+  const registrations = collectMembarrier(answers, questions.membarrier)
+  return {
+    entry: {
+      personality,
+      oom_score_adj: readOomScoreAdj(pid),
+      child_subreaper: u32(answers, questions.subreaper) !== 0,
+      ...(loginuid === null ? {} : { loginuid }),
+      ...(registrations ? { membarrier_registration_mask: registrations } : {}),
+    },
+    mm: { dumpable: Number(answers.of(questions.dumpable)), thp_disabled: thpDisable !== 0 },
+    extension: {
+      personality,
+      ...(coredump_filter === null ? {} : { coredump_filter }),
+      ...(thpDisable > 1 ? { thp_disable: thpDisable } : {}),
+      ...(mdwe ? { mdwe } : {}),
+      ...(setting(answers, questions.memoryMerge) ? { memory_merge: true } : {}),
+    },
+  }
+}
+
+/** Attributes of a thread; `processPersonality` is what `collectAttributes` found. Mirror: ./restore.ts */
+export function collectThreadAttributes(answers: Answers, questions: ThreadQuestions, processPersonality: number): ThreadAttributes {
+  const pdeath_sig = u32(answers, questions.pdeathSignal)
+  const personality = Number(answers.of(questions.personality))
+  const mce_kill = answers.of(questions.mceKill) < 0n ? PR_MCE_KILL_DEFAULT : Number(answers.of(questions.mceKill))
+  const tsc = answers.of(questions.tscAnswer) < 0n ? PR_TSC_ENABLE : u32(answers, questions.tsc)
+  const speculation = questions.speculation.map((result) => speculationOf(setting(answers, result)))
+  return {
+    entry: pdeath_sig ? { pdeath_sig } : {},
+    extension: {
+      ...(personality === processPersonality ? {} : { personality }),
+      ...(mce_kill === PR_MCE_KILL_DEFAULT ? {} : { mce_kill }),
+      ...(tsc === PR_TSC_ENABLE ? {} : { tsc }),
+      ...(setting(answers, questions.ioFlusher) ? { io_flusher: true } : {}),
+      speculation: speculation.some((value) => value !== 0) ? speculation : [],
+      ...(answers.of(questions.cpuid) === 0n ? { cpuid_faults: true } : {}),
+    },
+  }
+}
+
+/** What a task chose for a misfeature, 0 = nothing that is not the default. */
+const speculationOf = (answer: number): number => {
+  const chosen = answer & ~PR_SPEC_PRCTL
+  return answer & PR_SPEC_PRCTL && chosen !== PR_SPEC_ENABLE ? chosen : 0
+}
+
+const setting = (answers: Answers, result: Result): number => Math.max(0, Number(answers.of(result)))
+
+const u32 = (answers: Answers, data: Data): number => {
+  const bytes = answers.bytes(data)
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)
+}

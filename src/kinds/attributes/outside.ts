@@ -1,0 +1,57 @@
+import { writeFileSync } from "node:fs"
+import type { task_core_entry } from "../../../proto/gen/core_pb.ts"
+import type { stasis_task_entry } from "../../../proto/gen/stasis_pb.ts"
+import { CheckpointError } from "../../base/errors.ts"
+import { logger } from "../../base/log.ts"
+import { readCoredumpFilterIfAlive, readLoginUidIfAlive, readOomScoreAdj } from "../../proc/attributes.ts"
+import { procPath } from "../../proc/source.ts"
+
+const log = logger("attributes")
+/** A login user ID that was never set. Kernel: include/linux/audit.h AUDIT_UID_UNSET */
+const LOGINUID_UNSET = 0xffffffff
+
+/** The parts of the images that are written to /proc files of the process. */
+export interface OutsideAttributes {
+  readonly entry: Pick<task_core_entry, "oom_score_adj" | "loginuid">
+  readonly extension: Pick<stasis_task_entry, "coredump_filter"> | undefined
+}
+
+/**
+ * Writes what only another task's hand, or a file, can set: oom_score_adj, loginuid, coredump_filter. What is right already is left.
+ *
+ * As in CRIU a login user ID that cannot be set is an error and the rest a warning.
+ *
+ * @throws CheckpointError E_RESTORE the login user ID · E_NO_PROCESS
+ * Precondition: the leader exists and its credentials are not yet lowered. Mirror: ./collect.ts
+ */
+export function applyFromOutside(pid: number, { entry, extension }: OutsideAttributes): void {
+  const { oom_score_adj, loginuid } = entry
+  if (oom_score_adj !== undefined && oom_score_adj !== readOomScoreAdj(pid)) tryWrite(pid, "oom_score_adj", `${oom_score_adj}`)
+  const filter = extension?.coredump_filter
+  if (filter !== undefined && filter !== readCoredumpFilterIfAlive(pid)) tryWrite(pid, "coredump_filter", `0x${filter.toString(16)}`)
+  const current = readLoginUidIfAlive(pid)
+  if (loginuid === undefined || current === null || current === loginuid) return
+  if (loginuid === LOGINUID_UNSET) {
+    tryWrite(pid, "loginuid", `${loginuid}`)
+    return
+  }
+  try {
+    writeFileSync(procPath(pid, undefined, "loginuid"), `${loginuid}`)
+  } catch (error) {
+    throw new CheckpointError(
+      "E_RESTORE",
+      `Cannot restore the login user ID of task ${pid}`,
+      `the kernel does not let it become ${loginuid}, it is ${current}`,
+      "Restore from a session without a login user ID (a service), or with CAP_AUDIT_CONTROL",
+      error,
+    )
+  }
+}
+
+function tryWrite(pid: number, name: string, value: string): void {
+  try {
+    writeFileSync(procPath(pid, undefined, name), value)
+  } catch (error) {
+    log.warn(`${name} of task ${pid} stays as it is, not ${value}: ${error instanceof Error ? error.message : error}`)
+  }
+}

@@ -1,0 +1,126 @@
+import { closeSync, openSync, readSync } from "node:fs"
+import {
+  PR,
+  PR_SCHED_CORE_GET,
+  PR_SCHED_CORE_SCOPE_THREAD,
+  PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG,
+  SYSCALL_USER_DISPATCH_CONFIG_SIZE,
+} from "../../../ffi/abi/prctl.ts"
+import { allocate, attempt } from "../../../ffi/syscall.ts"
+import type { Refusal } from "../../base/errors.ts"
+import { hex } from "../../base/units.ts"
+import { procPath } from "../../proc/source.ts"
+import { readStatusIfAlive, type Status } from "../../proc/status.ts"
+import type { Answers } from "../../tracee/program.ts"
+import type { ThreadQuestions } from "./collect.ts"
+import { readLabel } from "./label.ts"
+
+const memory = allocate(4096)
+const ELFCLASS32 = 1
+
+/** One reason to refuse a thread: what is found there, undefined = nothing, and what to do. */
+interface Row {
+  readonly remedy: string
+  readonly find: (status: Status) => string | undefined
+}
+
+/** What is refused before the freeze, by looking from outside. The support status of process attributes. */
+const REFUSED: readonly Row[] = [
+  {
+    remedy: "Continue it with kill -CONT, then dump again",
+    find: ({ state }) => (state === "T" ? "stopped by a signal" : undefined),
+  },
+  {
+    remedy: "Detach the debugger or tracer, then dump again",
+    find: ({ state, tracerPid }) => (tracerPid ? `traced by task ${tracerPid}` : state === "t" ? "stopped by a tracer" : undefined),
+  },
+  {
+    remedy: "Nothing is left of it to save: let its parent wait for it",
+    find: ({ state }) => (state === "Z" || state === "X" ? "a zombie" : undefined),
+  },
+  {
+    remedy: "Run the program without its seccomp sandbox",
+    find: ({ seccomp }) => (seccomp ? `under seccomp, mode ${seccomp}` : undefined),
+  },
+  {
+    remedy: "Run the program with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off",
+    find: ({ threadFeatures }) => (threadFeatures.includes("shstk") ? "using an x86 shadow stack" : undefined),
+  },
+  {
+    remedy: "Run the program unconfined, or stasis under the same profile",
+    find: ({ tgid, pid }) => {
+      const label = readLabel(tgid, pid)
+      return label === undefined || label === readLabel(process.pid, process.pid)
+        ? undefined
+        : `confined by the security profile "${label}"`
+    },
+  },
+  {
+    remedy: "Run the program without a core scheduling cookie (prctl PR_SCHED_CORE)",
+    find: ({ pid }) => {
+      if (attempt("prctl", PR.SCHED_CORE, PR_SCHED_CORE_GET, pid, PR_SCHED_CORE_SCOPE_THREAD, memory.address) !== 0) return undefined
+      return memory.view.getBigUint64(0, true) ? "in a core scheduling group" : undefined
+    },
+  },
+]
+
+/**
+ * What a dump could not keep of a process's attributes, found before it is stopped. Empty = nothing stands against a dump.
+ *
+ * @param tids every thread; one that is gone by now is left out
+ * @throws CheckpointError E_PERMISSION · E_IO
+ */
+export function surveyAttributes(pid: number, tids: readonly number[]): Refusal[] {
+  const refusals = tids.flatMap((tid) => {
+    const status = readStatusIfAlive(pid, tid)
+    if (!status) return []
+    const where = tid === pid ? `task ${pid}` : `thread ${tid} of task ${pid}`
+    return REFUSED.flatMap(({ remedy, find }) => {
+      const what = find(status)
+      return what === undefined ? [] : [{ what, where, remedy }]
+    })
+  })
+  if (is32Bit(pid)) refusals.push({ what: "a 32-bit program", where: `task ${pid}`, remedy: "Use CRIU for 32-bit programs" })
+  return refusals
+}
+
+/**
+ * What only a stopped thread shows: system calls dispatched to user space, pointers with tags (x86 LAM).
+ *
+ * @param answers of the thread's program with `askThreadAttributes`. Precondition: the thread is ptrace-stopped by us.
+ */
+export function surveyStopped(pid: number, tid: number, answers: Answers, questions: ThreadQuestions): Refusal[] {
+  const where = `thread ${tid} of task ${pid}`
+  const refusals: Refusal[] = []
+  const dispatch = attempt("ptrace", PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, tid, SYSCALL_USER_DISPATCH_CONFIG_SIZE, memory.address)
+  if (dispatch === 0 && memory.view.getBigUint64(0, true))
+    refusals.push({
+      what: "its system calls go to user space (PR_SET_SYSCALL_USER_DISPATCH)",
+      where,
+      remedy: "Use CRIU after the program has turned this off",
+    })
+  const mask = answers.bytes(questions.untagMask)
+  const untag = new DataView(mask.buffer, mask.byteOffset).getBigInt64(0, true)
+  if (answers.of(questions.untagAnswer) === 0n && untag !== -1n)
+    refusals.push({
+      what: `tagged addresses are on (mask ${hex(BigInt.asUintN(64, untag))})`,
+      where,
+      remedy: "Run the program without linear address masking",
+    })
+  return refusals
+}
+
+/** True for programs whose executable is 32-bit; false when it cannot be read. */
+function is32Bit(pid: number): boolean {
+  try {
+    const fd = openSync(procPath(pid, undefined, "exe"), "r")
+    try {
+      const head = new Uint8Array(5)
+      return readSync(fd, head, 0, 5, 0) === 5 && head[4] === ELFCLASS32
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return false
+  }
+}

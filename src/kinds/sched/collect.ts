@@ -1,0 +1,71 @@
+import { IOPRIO_WHO_PROCESS, NICE_OFFSET, PRIO_PROCESS, SCHED, SCHED_FLAG, SCHED_RESET_ON_FORK, schedAttr } from "../../../ffi/abi/sched.ts"
+import { type Decoded, decode } from "../../../ffi/layout.ts"
+import { allocate, attempt, isFailure, syscall } from "../../../ffi/syscall.ts"
+import type { thread_core_entry } from "../../../proto/gen/core_pb.ts"
+import type { stasis_thread_entry } from "../../../proto/gen/stasis_pb.ts"
+import { readTimerSlackIfAlive } from "../../proc/attributes.ts"
+import { MASK_SIZE } from "./cpus.ts"
+
+/** What CRIU's image says about scheduling. */
+export type SchedEntry = Pick<thread_core_entry, "sched_policy" | "sched_prio" | "sched_nice">
+/** What only our extension says. */
+export type SchedExtension = Pick<
+  stasis_thread_entry,
+  | "cpu_affinity"
+  | "timerslack_ns"
+  | "ioprio"
+  | "uclamp_min"
+  | "uclamp_max"
+  | "sched_flags"
+  | "sched_runtime"
+  | "sched_deadline"
+  | "sched_period"
+>
+
+const memory = allocate(4096)
+const UCLAMP_FULL = 1024
+const IOPRIO_CLASS_SHIFT = 13
+
+/** Policies whose tasks have a real-time priority instead of a nice value in force. */
+export const isRealTime = (policy: number): boolean => policy === SCHED.FIFO || policy === SCHED.RR
+
+/**
+ * How a thread is scheduled, asked from outside. Mirror: ./restore.ts
+ *
+ * @throws SyscallError ESRCH it is gone
+ * Kernel: sched_getattr(2), sched_getaffinity(2), getpriority(2), ioprio_get(2), /proc/TID/timerslack_ns
+ */
+export function collectSched(tid: number): { entry: SchedEntry; extension: SchedExtension } {
+  const { sched_policy, sched_flags, sched_priority, ...attr } = getAttributes(tid)
+  const resets = sched_flags & BigInt(SCHED_FLAG.RESET_ON_FORK) ? SCHED_RESET_ON_FORK : 0
+  const sched_nice = NICE_OFFSET - syscall("getpriority", PRIO_PROCESS, tid)
+  const entry = { sched_policy: sched_policy | resets, sched_nice, ...(isRealTime(sched_policy) ? { sched_prio: sched_priority } : {}) }
+  const length = syscall("sched_getaffinity", tid, MASK_SIZE, memory.address)
+  const extension: SchedExtension = { cpu_affinity: memory.bytes.slice(0, length) }
+  const ioprio = attempt("ioprio_get", IOPRIO_WHO_PROCESS, tid)
+  if (!isFailure(ioprio) && ioprio >> IOPRIO_CLASS_SHIFT) extension.ioprio = ioprio
+  const slack = readTimerSlackIfAlive(tid)
+  if (slack !== null) extension.timerslack_ns = slack
+  const flags = sched_flags & ~BigInt(SCHED_FLAG.RESET_ON_FORK)
+  if (flags) extension.sched_flags = flags
+  const ours = getAttributes(0)
+  if (ours.sched_util_max && (attr.sched_util_max !== UCLAMP_FULL || (attr.sched_util_min !== 0 && !isRealTime(sched_policy)))) {
+    extension.uclamp_min = attr.sched_util_min
+    extension.uclamp_max = attr.sched_util_max
+  }
+  if (sched_policy === SCHED.DEADLINE) {
+    extension.sched_runtime = attr.sched_runtime
+    extension.sched_deadline = attr.sched_deadline
+    extension.sched_period = attr.sched_period
+    // Since 6.12 a fair task answers its slice here, chosen or not; ours is the one that nobody chose.
+  } else if (!isRealTime(sched_policy) && ours.sched_policy === SCHED.OTHER && attr.sched_runtime !== ours.sched_runtime) {
+    extension.sched_runtime = attr.sched_runtime
+  }
+  return { entry, extension }
+}
+
+function getAttributes(tid: number): Decoded<typeof schedAttr> {
+  memory.bytes.fill(0, 0, schedAttr.size)
+  syscall("sched_getattr", tid, memory.address, schedAttr.size, 0)
+  return decode(schedAttr, memory.bytes)
+}
