@@ -47,7 +47,7 @@ export function classify(seen: Observation): Verdict {
   if (!area) return { ...UNREGISTERED, class: "malformed", reason: "struct rseq cannot be read" }
   const { rseq_cs: rseqCs, flags } = decode(rseqArea, area)
   const verdict = (kind: RseqClass, rest: Partial<Verdict> = {}): Verdict => ({ ...UNREGISTERED, rseqCs, section, class: kind, ...rest })
-  const section = seen.descriptor && sectionOf(rseqCs, seen.descriptor)
+  const section = seen.descriptor && decodeSection(rseqCs, seen.descriptor)
   if (rseqCs === 0n) return verdict("idle", { section: undefined })
   if (rseqCs >= taskSize) return verdict("malformed", { section: undefined, reason: `rseq_cs ${hex(rseqCs)} is no user address` })
   if (!section) return verdict("malformed", { reason: `struct rseq_cs at ${hex(rseqCs)} cannot be read` })
@@ -59,7 +59,8 @@ export function classify(seen: Observation): Verdict {
   return effective === 0 ? verdict("abortable") : flagged(effective, seen.regime(), verdict)
 }
 
-function sectionOf(pointer: bigint, bytes: Uint8Array): Section {
+/** A struct rseq_cs as a section. @param pointer its address   @param bytes its 32 bytes */
+export function decodeSection(pointer: bigint, bytes: Uint8Array): Section {
   const { version, flags, start_ip, post_commit_offset, abort_ip } = decode(rseqDescriptor, bytes)
   return { descriptor: pointer, version, flags, startIp: start_ip, endIp: u64(start_ip + post_commit_offset), abortIp: abort_ip }
 }
