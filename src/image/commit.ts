@@ -1,19 +1,13 @@
-import { closeSync, fsyncSync, lstatSync, openSync, readdirSync, renameSync, unlinkSync } from "node:fs"
+import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
-import { catalog } from "./catalog.ts"
-import { temporaryName } from "./directory.ts"
+import { INVENTORY, inventoryLast, MARKER, OLD, setFiles, temporaryName } from "./directory.ts"
 import { ioFailure } from "./failure.ts"
-import { imageOf } from "./name.ts"
 import type { PendingFile } from "./transaction.ts"
 import { verifySet } from "./verify.ts"
 
 const log = logger("image")
-const INVENTORY = "inventory.img"
-
-/** inventory.img is the commit record: the last of a set to appear, the first of the older set to go. */
-const inventoryLast = (a: string, b: string): number => Number(a === INVENTORY) - Number(b === INVENTORY)
 
 function syncDirectory(directory: string): void {
   const fd = openSync(directory, "r")
@@ -24,13 +18,9 @@ function syncDirectory(directory: string): void {
   }
 }
 
-/** Images of the older set. Statistics are not among them: the flow replaces those itself. */
+/** Images of the older set, in the order in which they go. */
 function olderImages(directory: string): string[] {
-  const isImage = (name: string): boolean => {
-    const image = imageOf(name)
-    return image !== undefined && catalog[image.kind].framing !== "service"
-  }
-  const names = readdirSync(directory).filter(isImage).sort(inventoryLast).reverse()
+  const names = setFiles(directory).sort(inventoryLast).reverse()
   const foreign = names.find((name) => lstatSync(join(directory, name)).isDirectory())
   if (foreign === undefined) return names
   const next = "Move that directory away, or name another with -D"
@@ -71,14 +61,17 @@ export function commitSet(directory: string, files: readonly PendingFile[], sync
   if (newer.at(-1)?.name !== INVENTORY) throw new Error("Unreachable: a set without inventory.img")
   const steps = renames(directory)
   const retired: string[] = []
+  const marker = join(directory, temporaryName(MARKER))
   try {
     if (sync) for (const { fd } of files) fsyncSync(fd)
     verifySet(files)
     for (const name of olderImages(directory)) {
-      const aside = temporaryName(`${name}.old`)
+      const aside = temporaryName(`${name}${OLD}`)
       steps.move(name, aside)
       retired.push(aside)
     }
+    // From here on, images under their own names are those of the new set: what recovery goes by.
+    writeFileSync(marker, "")
     for (const { name } of newer) {
       // The record must not reach the disk before what it stands for.
       if (sync && name === INVENTORY) syncDirectory(directory)
@@ -87,7 +80,8 @@ export function commitSet(directory: string, files: readonly PendingFile[], sync
     if (sync) syncDirectory(directory)
   } catch (error) {
     steps.undo()
+    rmSync(marker, { force: true })
     throw ioFailure(`Cannot complete the images in ${directory}`, error)
   }
-  for (const name of retired) discard(join(directory, name))
+  for (const path of [...retired.map((name) => join(directory, name)), marker]) discard(path)
 }

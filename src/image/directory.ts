@@ -1,9 +1,19 @@
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, statSync, unlinkSync } from "node:fs"
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { CheckpointError } from "../base/errors.ts"
+import { logger } from "../base/log.ts"
+import { catalog } from "./catalog.ts"
 import { ioFailure } from "./failure.ts"
+import { imageOf } from "./name.ts"
 
+const log = logger("image")
+export const INVENTORY = "inventory.img"
+/** What a temporary is called, behind the process, that holds an image of the older set. */
+export const OLD = ".old"
+/** The temporary that exists while the images of a new set are moved in. */
+export const MARKER = "moving"
 const TEMPORARY = /^\.stasis-([1-9][0-9]*)-.*\.tmp$/
+const ASIDE = /^\.stasis-[1-9][0-9]*-(.*)\.old\.tmp$/
 
 /** Name an image has until its set is complete: tells which process is writing it. */
 export const temporaryName = (name: string): string => `.stasis-${process.pid}-${name}.tmp`
@@ -12,6 +22,17 @@ export const temporaryName = (name: string): string => `.stasis-${process.pid}-$
 export const writerOf = (name: string): number | undefined => {
   const pid = TEMPORARY.exec(name)?.[1]
   return pid === undefined ? undefined : Number(pid)
+}
+
+/** inventory.img is the commit record: the last of a set to appear, the first of the older set to go. */
+export const inventoryLast = (a: string, b: string): number => Number(a === INVENTORY) - Number(b === INVENTORY)
+
+/** Images under their own names. Statistics are not among them: the flow replaces those itself. */
+export function setFiles(directory: string): string[] {
+  return readdirSync(directory).filter((name) => {
+    const image = imageOf(name)
+    return image !== undefined && catalog[image.kind].framing !== "service"
+  })
 }
 
 /** Makes the directory when only its last part is missing. @returns whether it was made */
@@ -29,17 +50,34 @@ function makeDirectory(directory: string): boolean {
   return true
 }
 
+/**
+ * Puts back the older set of a run that was killed while it replaced that set. Before inventory.img of the new set is in place, the
+ * older one counts: what has been moved in goes, what has been moved aside comes back.
+ */
+function recover(directory: string, left: readonly string[]): void {
+  if (existsSync(join(directory, INVENTORY))) return
+  if (left.some((name) => name.endsWith(`-${MARKER}.tmp`))) for (const name of setFiles(directory)) unlinkSync(join(directory, name))
+  const older = left.flatMap((name) => {
+    const original = ASIDE.exec(name)?.[1]
+    return original === undefined ? [] : [{ name, original }]
+  })
+  for (const { name, original } of older.sort((a, b) => inventoryLast(a.original, b.original))) {
+    renameSync(join(directory, name), join(directory, original))
+  }
+  if (older.length > 0) log.warn(`${directory}: a dump was killed while it replaced this set; the older set is back`)
+}
+
 /** Removes what killed runs left; refuses while another run writes here, because two sets would be mixed. */
 function clearTemporaries(directory: string): void {
-  for (const name of readdirSync(directory)) {
+  const left = readdirSync(directory).filter((name) => writerOf(name) !== undefined)
+  for (const name of left) {
     const writer = writerOf(name)
-    if (writer === undefined) continue
-    if (writer !== process.pid && existsSync(`/proc/${writer}`)) {
-      const next = `Wait for task ${writer}, or name another directory with -D; if task ${writer} is not stasis, remove ${directory}/.stasis-${writer}-*.tmp`
-      throw new CheckpointError("E_DIRECTORY", `Cannot use directory ${directory}`, `task ${writer} is writing ${name} there`, next)
-    }
-    unlinkSync(join(directory, name))
+    if (writer === process.pid || !existsSync(`/proc/${writer}`)) continue
+    const next = `Wait for task ${writer}, or name another directory with -D; if task ${writer} is not stasis, remove ${directory}/.stasis-${writer}-*.tmp`
+    throw new CheckpointError("E_DIRECTORY", `Cannot use directory ${directory}`, `task ${writer} is writing ${name} there`, next)
   }
+  recover(directory, left)
+  for (const name of left) rmSync(join(directory, name), { force: true })
 }
 
 /**

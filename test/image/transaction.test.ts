@@ -216,6 +216,29 @@ describe("a failed dump", () => {
   })
 })
 
+describe("a dump that is killed while it replaces a set", () => {
+  const writer = join(import.meta.dir, "killed.ts")
+
+  test("leaves the older set or the new one, whole, at whatever step it dies", () => {
+    const names = ["inventory.img", "pagemap-8.img", "pages-1.img", "pstree.img"]
+    const outcomes: string[] = []
+    // Four images are moved aside, four moved in, then four and the marker are removed.
+    for (let step = 0; step <= 13; step++) {
+      using dir = scratch()
+      makeSet(dir.path, 7)
+      const older = contents(dir.path)
+      const { exitCode, signalCode } = Bun.spawnSync([process.execPath, writer, dir.path, String(step)])
+      expect(signalCode ?? exitCode).toBe(step < 13 ? "SIGKILL" : 0)
+      beginImages(dir.path, { sync: false })[Symbol.dispose]()
+      const now = contents(dir.path)
+      const whole = Object.keys(now).join() === names.join() ? "new" : "old"
+      if (whole === "old") expect(now).toEqual(older)
+      outcomes.push(whole)
+    }
+    expect(outcomes.join(" ")).toBe([...Array(8).fill("old"), ...Array(6).fill("new")].join(" "))
+  }, 30_000)
+})
+
 describe("a full disk", () => {
   const mounted = (path: string): boolean => Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=64k", "stasis-test", path]).exitCode === 0
 

@@ -1,0 +1,30 @@
+/** Writes a set over an older one and dies before the Nth rename or removal of its commit: `bun killed.ts DIRECTORY N`. Run by transaction.test.ts. */
+import { mock } from "bun:test"
+import * as fs from "node:fs"
+import { inventory } from "./sample.ts"
+
+const [directory, die] = process.argv.slice(2) as [string, string]
+const { renameSync, unlinkSync } = fs
+let step = 0
+function dieAtStep(): void {
+  if (step++ === Number(die)) process.kill(process.pid, "SIGKILL")
+}
+mock.module("node:fs", () => ({
+  ...fs,
+  renameSync: (from: string, to: string): void => {
+    dieAtStep()
+    renameSync(from, to)
+  },
+  unlinkSync: (path: string): void => {
+    // Removals before the first rename belong to the start of the set.
+    if (step > 0) dieAtStep()
+    unlinkSync(path)
+  },
+}))
+const { beginImages } = await import("../../src/image/transaction.ts")
+using tx = beginImages(directory, { sync: false })
+tx.write("inventory", undefined, [inventory])
+tx.write("pstree", undefined, [{ pid: 8, ppid: 0, pgid: 8, sid: 8, threads: [8] }])
+tx.write("pagemap", 8, [{ pages_id: 1 }, { vaddr: 0x1000n, compat_nr_pages: 0, nr_pages: 1n, flags: 4 }])
+fs.writeSync(tx.pages(1).fd, new Uint8Array(4096))
+tx.commit()
