@@ -33,7 +33,7 @@ export interface Victim {
   gone(): Promise<void>
 }
 
-/** Starts any program with /dev/null as input and a file as output. `command` may use setsid(1) to get a session of its own. */
+/** Starts any program with /dev/null as input and a file as output; "{folder}" in its command stands for its own empty folder. `command` may use setsid(1) to get a session of its own. */
 export function launch(
   name: string,
   command: readonly string[],
@@ -45,7 +45,10 @@ export function launch(
   const output = join(base, "output")
   const fd = openSync(output, "a", 0o600)
   const { GLIBC_TUNABLES: _, ...environment } = process.env
-  const child = Bun.spawn([...command], { cwd: folder, stdin: "ignore", stdout: fd, stderr: fd, env: { ...environment, ...options.env } })
+  const child = Bun.spawn(
+    command.map((word) => word.replace("{folder}", folder)),
+    { cwd: folder, stdin: "ignore", stdout: fd, stderr: fd, env: { ...environment, ...options.env } },
+  )
   closeSync(fd)
   child.unref()
   remember(child.pid, output)
@@ -78,8 +81,7 @@ export async function start(name: string, options: Start = {}): Promise<Victim> 
   const program = compileVictim(name, options.linkage)
   const base = scratch(name)
   const folder = inside(base, "work")
-  const args = (options.args ?? []).map((argument) => argument.replace("{folder}", folder))
-  const victim = launch(name, [program, join(folder, options.ask ?? "../ask"), ...args], { ...options, base })
+  const victim = launch(name, [program, join(folder, options.ask ?? "../ask"), ...(options.args ?? [])], { ...options, base })
   await waitFor(`READY of ${name}`, () => victim.lines().some((line) => /^(READY|FAIL|SKIP)/.test(line)) || !alive(victim.pid))
   return victim
 }

@@ -14,12 +14,13 @@ function toolUnderTest(): Tool {
 }
 
 const tool = toolUnderTest()
+const table = tool === stasisTool ? rows : rows.filter(({ notWithCriu }) => notWithCriu === undefined)
 afterEach(cleanUp)
 
 describe("dump, kill, restore, ask", () => {
-  for (const row of rows) test(row.title, () => dumpAndRestore(row, tool, tool), 60_000)
+  for (const row of table) test(row.title, () => dumpAndRestore(row, tool, tool), 60_000)
 })
 
 describe("dump with --leave-running, ask", () => {
-  for (const row of rows) test(row.title, () => dumpAndLeave(row, tool), 60_000)
+  for (const row of table) test(row.title, () => dumpAndLeave(row, tool), 60_000)
 })

@@ -1,0 +1,108 @@
+import { afterEach, describe, expect, test } from "bun:test"
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { waitFor } from "../harness/deadline.ts"
+import { alive, cleanUp, statusOf, threadsOf } from "../harness/process.ts"
+import { must, run, stasisTool } from "../harness/tool.ts"
+import { start, type Victim } from "../harness/victim.ts"
+
+afterEach(cleanUp)
+const MOMENTS = Number(process.env.STASIS_MOMENTS ?? 200)
+
+/** Middle of three leave-running dumps, ms. */
+async function usualDuration(victim: Victim, folder: string): Promise<number> {
+  const times: number[] = []
+  for (let i = 0; i < 3; i++) times.push((await dumpInto(victim, folder)).milliseconds)
+  return times.sort((a, b) => a - b)[1] ?? 0
+}
+
+async function dumpInto(victim: Victim, folder: string) {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder)
+  return must(stasisTool, "dump", "-t", `${victim.pid}`, "-D", folder, "--leave-running", "--no-sync")
+}
+
+/** After the tool died: no tracer, no stop, as many threads as before, and either a complete set or none. */
+async function expectReleased(victim: Victim, folder: string, threads: number): Promise<void> {
+  await waitFor(`${victim.name} to be released`, () => statusOf(victim.pid, "TracerPid") === "0")
+  expect(alive(victim.pid)).toBe(true)
+  expect(statusOf(victim.pid, "State")).not.toMatch(/^[tTZ]/)
+  expect(threadsOf(victim.pid).length).toBe(threads)
+  if (existsSync(join(folder, "inventory.img"))) await must(stasisTool, "show", folder)
+}
+
+/** Dumps and sends the tool a signal after a random part of a dump's duration, MOMENTS times. Returns how many runs it ended. */
+async function disturb(victim: Victim, folder: string, name: "SIGKILL" | "SIGINT"): Promise<number> {
+  const duration = await usualDuration(victim, folder)
+  const threads = threadsOf(victim.pid).length
+  let ended = 0
+  for (let i = 0; i < MOMENTS; i++) {
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder)
+    const [program = "", ...rest] = stasisTool.command
+    const tool = Bun.spawn([program, ...rest, "dump", "-t", `${victim.pid}`, "-D", folder, "--leave-running", "--no-sync"], {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore",
+    })
+    await Bun.sleep(Math.random() * duration)
+    tool.kill(name)
+    const status = await tool.exited
+    if (status !== 0) ended++
+    if (name === "SIGINT") {
+      // Interrupted runs clean up: all or nothing. 130 is the runtime itself, before the tool has taken the signal over.
+      expect([0, 8, 130]).toContain(status)
+      const images = readdirSync(folder).filter((image) => image.endsWith(".img"))
+      if (status === 0) expect(images).toContain("inventory.img")
+      else expect(images).toEqual([])
+    }
+    await expectReleased(victim, folder, threads)
+  }
+  return ended
+}
+
+for (const name of ["SIGKILL", "SIGINT"] as const)
+  describe(`${name} at ${MOMENTS} random moments of a leave-running dump`, () => {
+    for (const [source, ...args] of [["threads"], ["rseqcount", "{folder}"]] as const)
+      test(`${source} stays well and can be dumped afterwards`, async () => {
+        const victim = await start(source, { args })
+        const folder = join(victim.images, "set")
+        const ended = await disturb(victim, folder, name)
+        expect(ended).toBeGreaterThan(MOMENTS / 4)
+        await dumpInto(victim, folder)
+        victim.ask()
+        expect(await victim.answer()).toBe("OK")
+      }, 180_000)
+  })
+
+describe("SIGKILL at each kernel call that touches the victim", () => {
+  const strace = Bun.which("strace")
+  if (!strace) console.log("skipped: SIGKILL at each kernel call: strace is not installed (apt-get install strace, needs root)")
+  const CALLS = "ptrace,process_vm_writev,process_vm_readv,kill,tgkill,pwrite64,renameat2,rename"
+
+  test.skipIf(!strace)(
+    "threads stays well",
+    async () => {
+      const victim = await start("threads")
+      const threads = threadsOf(victim.pid).length
+      const folder = join(victim.images, "set")
+      const traced = async (...injection: string[]) => {
+        rmSync(folder, { recursive: true, force: true })
+        mkdirSync(folder)
+        const dump = [...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", folder, "--leave-running", "--no-sync"]
+        return run(["strace", "-f", "-qq", "-e", `trace=${CALLS}`, ...injection, "-o", `${victim.images}/calls`, ...dump], { seconds: 60 })
+      }
+      const whole = await traced()
+      expect(whole.status).toBe(0)
+      const calls = (await Bun.file(`${victim.images}/calls`).text()).split("\n").length
+      const step = Math.max(1, Math.ceil(calls / MOMENTS))
+      for (let when = 1; when < calls; when += step) {
+        await traced("-e", `inject=${CALLS}:signal=KILL:when=${when}`)
+        await expectReleased(victim, folder, threads)
+      }
+      victim.ask()
+      expect(await victim.answer()).toBe("OK")
+    },
+    300_000,
+  )
+})

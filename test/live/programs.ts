@@ -1,0 +1,61 @@
+import { existsSync, mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { compileVictim } from "../harness/compile.ts"
+import { CACHE, ROOT } from "../harness/folders.ts"
+
+/** A real program: it prints READY, computes for a second or two, and prints RESULT with a value that is the same in every run. */
+export interface Program {
+  readonly title: string
+  /** What to install where it is missing. */
+  readonly packages: string
+  /** The command line with "{folder}" for an empty folder, or undefined where this machine lacks the program. */
+  readonly command: () => readonly string[] | undefined
+}
+
+const source = (name: string) => join(ROOT, "test/live/programs", name)
+
+/** A real executable: version managers put scripts in front of programs, which would be dumped as a shell. */
+const executable = (name: string): string | undefined =>
+  existsSync(`/usr/bin/${name}`) ? `/usr/bin/${name}` : (Bun.which(name) ?? undefined)
+
+/** Runs a compiler once into .cache/programs; undefined when it is not installed or refuses. */
+function compiled(compiler: string, output: string, args: (folder: string) => string[]): string | undefined {
+  const folder = join(CACHE, "programs")
+  const path = join(folder, output)
+  if (existsSync(path)) return path
+  if (!Bun.which(compiler)) return undefined
+  mkdirSync(folder, { recursive: true })
+  const { exitCode, stderr } = Bun.spawnSync([compiler, ...args(folder)], {
+    env: { ...process.env, GOCACHE: join(CACHE, "go"), GOFLAGS: "-mod=mod" },
+  })
+  if (exitCode === 0) return path
+  console.log(`${compiler} refused ${output}: ${stderr.toString()}`)
+  return undefined
+}
+
+const script = (interpreter: string, file: string) => () => {
+  const path = executable(interpreter)
+  return path ? [path, source(file), "{folder}"] : undefined
+}
+
+/** A runtime alone cannot run source: javac is part of the JDK. */
+function java(): readonly string[] | undefined {
+  const runtime = executable("java")
+  const classes = compiled("javac", "Count.class", (folder) => ["--release", "11", "-d", folder, source("Count.java")])
+  return runtime && classes ? [runtime, "-Xmx256m", "-cp", join(CACHE, "programs"), "Count", "{folder}"] : undefined
+}
+
+function go(): readonly string[] | undefined {
+  const path = compiled("go", "count-go", (folder) => ["build", "-o", join(folder, "count-go"), source("count.go")])
+  return path ? [path, "{folder}"] : undefined
+}
+
+export const programs: readonly Program[] = [
+  { title: "C, static, busy", packages: "gcc libc6-dev", command: () => [compileVictim("compute", "static"), "1"] },
+  { title: "C, glibc threads", packages: "gcc libc6-dev", command: () => [compileVictim("compute"), "3"] },
+  { title: "python3", packages: "python3", command: script("python3", "count.py") },
+  { title: "perl", packages: "perl", command: script("perl", "count.pl") },
+  { title: "node", packages: "nodejs", command: script("node", "count.mjs") },
+  { title: "Java", packages: "default-jdk-headless", command: java },
+  { title: "Go", packages: "golang", command: go },
+]

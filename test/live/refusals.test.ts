@@ -1,0 +1,147 @@
+import { afterEach, describe, expect, test } from "bun:test"
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { type ErrorCode, EXIT_STATUS } from "../../src/base/errors.ts"
+import { scratch } from "../harness/folders.ts"
+import { alive, cleanUp, statusOf } from "../harness/process.ts"
+import { dump, type Run, run, stasisTool, toldError } from "../harness/tool.ts"
+import { isReady, start, type Victim } from "../harness/victim.ts"
+import { fingerprint } from "./images.ts"
+import { mountTmpfs } from "./tmpfs.ts"
+
+afterEach(cleanUp)
+
+/** A dump with --json. */
+const tryDump = (...args: string[]): Promise<Run> => run([...stasisTool.command, "dump", "--json", ...args])
+
+/** Expects a failure with one of these codes, and the exit status that belongs to it. */
+function expectRefused(result: Run, ...codes: ErrorCode[]): void {
+  const told = toldError(result)
+  expect(codes as string[]).toContain(told.code)
+  expect(result.status).toBe(EXIT_STATUS[told.code as ErrorCode])
+  expect(told.found).not.toBe("")
+  expect(told.next).not.toBe("")
+}
+
+/** Nobody traces or stops the victim any more, and it finds itself well. */
+async function expectUntouched(victim: Victim): Promise<void> {
+  expect(statusOf(victim.pid, "TracerPid")).toBe("0")
+  expect(statusOf(victim.pid, "State")).not.toMatch(/^[tTZ]/)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}
+
+describe("dump refuses a wrong command line and touches nothing", () => {
+  const cases: readonly (readonly [string, readonly string[], ErrorCode])[] = [
+    ["no PID", [], "E_USAGE"],
+    ["a PID that is no number", ["-t", "twelve"], "E_USAGE"],
+    ["PID 0", ["-t", "0"], "E_USAGE"],
+    ["a negative PID", ["--tree=-5"], "E_USAGE"],
+    ["an unknown option", ["-t", "1", "--frobnicate"], "E_USAGE"],
+    ["an option of CRIU that is not there", ["-t", "1", "--lazy-pages"], "E_OPTION_UNSUPPORTED"],
+  ]
+  for (const [title, args, code] of cases)
+    test(title, async () => {
+      const images = scratch("usage")
+      expectRefused(await tryDump(...args, "-D", images), code)
+      expect(readdirSync(images)).toEqual([])
+    })
+})
+
+describe("dump refuses a target", () => {
+  test("that does not exist", async () => {
+    expectRefused(await tryDump("-t", "4194000", "-D", scratch("none")), "E_NO_PROCESS")
+  })
+  test("that is the tool itself", async () => {
+    const [program = ""] = stasisTool.command
+    expectRefused(await run(["sh", "-c", `exec "${program}" dump --json -t $$ -D "${scratch("self")}"`]), "E_SELF")
+  })
+  test("that is an ancestor of the tool", async () => {
+    const [program = ""] = stasisTool.command
+    // Not this process: a tool that does not refuse would kill the test.
+    const parent = await run(["sh", "-c", `"${program}" dump --json -t $$ -D "${scratch("parent")}"; exit $?`])
+    expectRefused(parent, "E_SELF", "E_UNSUPPORTED")
+  })
+  test("that is a kernel thread", async () => {
+    expectRefused(await tryDump("-t", "2", "-D", scratch("kernel")), "E_KERNEL_THREAD")
+  })
+  test("that is a thread, not a process", async () => {
+    const victim = await start("threads")
+    const tid = readdirSync(`/proc/${victim.pid}/task`).find((name) => name !== `${victim.pid}`) ?? ""
+    expectRefused(await tryDump("-t", tid, "-D", victim.images), "E_NO_PROCESS", "E_USAGE", "E_UNSUPPORTED")
+    await expectUntouched(victim)
+  })
+  test("that another process traces", async () => {
+    const victim = await start("traced")
+    const child = victim.lines()[0]?.replace("CHILD ", "") ?? ""
+    expectRefused(await tryDump("-t", child, "-D", victim.images), "E_TRACED")
+    expect(readdirSync(victim.images)).toEqual([])
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  })
+  for (const kind of ["socket", "inotify", "child", "pipe to outside"])
+    test(`that holds what is not supported: ${kind}`, async () => {
+      const victim = await start("unsupported", { args: [kind] })
+      expect(isReady(victim)).toBe(true)
+      expectRefused(await tryDump("-t", `${victim.pid}`, "-D", victim.images), "E_UNSUPPORTED")
+      expect(readdirSync(victim.images)).toEqual([])
+      await expectUntouched(victim)
+    })
+})
+
+describe("dump refuses a directory and leaves the target well", () => {
+  const cases: readonly (readonly [string, (victim: Victim) => string, readonly ErrorCode[]])[] = [
+    ["that does not exist", ({ images }) => join(images, "missing"), ["E_DIRECTORY"]],
+    [
+      "that is a file",
+      ({ images }) => {
+        writeFileSync(join(images, "file"), "")
+        return join(images, "file")
+      },
+      ["E_DIRECTORY"],
+    ],
+    ["that is in /proc", () => "/proc/self", ["E_DIRECTORY", "E_IO"]],
+  ]
+  for (const [title, directory, codes] of cases)
+    test(title, async () => {
+      const victim = await start("threads")
+      expectRefused(await tryDump("-t", `${victim.pid}`, "-D", directory(victim)), ...codes)
+      await expectUntouched(victim)
+    })
+
+  test("that nobody may write", async () => {
+    const victim = await start("threads")
+    chmodSync(victim.images, 0o500)
+    using mounted = mountTmpfs("ro,size=1m")
+    if (!mounted) return console.log("skipped: a read-only directory: mount is not allowed here")
+    expectRefused(await tryDump("-t", `${victim.pid}`, "-D", mounted.path), "E_DIRECTORY", "E_IO", "E_PERMISSION")
+    await expectUntouched(victim)
+  })
+
+  test("on a disk that is full, and keeps the older complete set", async () => {
+    using mounted = mountTmpfs("size=6m")
+    if (!mounted) return console.log("skipped: a full disk: mount is not allowed here")
+    const first = await start("heap")
+    const images = join(mounted.path, "images")
+    mkdirSync(images)
+    await dump(stasisTool, first.pid, images, "--leave-running")
+    const before = fingerprint(images)
+    const victim = await start("memory", { args: ["32"] })
+    expectRefused(await tryDump("-t", `${victim.pid}`, "-D", images), "E_DISK_FULL")
+    expect(alive(victim.pid)).toBe(true)
+    expect(fingerprint(images)).toEqual(before)
+    await expectUntouched(victim)
+    await expectUntouched(first)
+  })
+
+  test("after a refusal the older complete set is as it was", async () => {
+    const first = await start("heap")
+    await dump(stasisTool, first.pid, first.images, "--leave-running")
+    const before = fingerprint(first.images)
+    const victim = await start("unsupported", { args: ["child"] })
+    expectRefused(await tryDump("-t", `${victim.pid}`, "-D", first.images), "E_UNSUPPORTED")
+    expect(fingerprint(first.images)).toEqual(before)
+    await expectUntouched(victim)
+    await expectUntouched(first)
+  })
+})
