@@ -17,7 +17,12 @@ export interface Layout<F extends Fields> {
 export type Decoded<L> = L extends Layout<infer F> ? { -readonly [K in keyof F]: F[K][1] extends "u64" | "i64" ? bigint : number } : never
 
 /** Describes a C structure by its members' offsets in bytes. */
-export const layout = <const F extends Fields>(name: string, header: string, size: number, fields: F): Layout<F> => ({ name, header, size, fields })
+export const layout = <const F extends Fields>(name: string, header: string, size: number, fields: F): Layout<F> => ({
+  name,
+  header,
+  size,
+  fields,
+})
 
 const WIDTH = { u8: 1, u16: 2, u32: 4, u64: 8, i32: 4, i64: 8 } as const satisfies Record<Scalar, number>
 /** Bytes of one member. */

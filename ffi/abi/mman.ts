@@ -32,7 +32,6 @@ export const MADV = {
 } as const
 
 export const MREMAP = { MAYMOVE: 1, FIXED: 2 } as const
-export const MLOCK_ONFAULT = 1
 
 /** Argument of the PAGEMAP_SCAN ioctl of /proc/PID/pagemap. Since Linux 6.7. */
 export const pmScanArg = layout("struct pm_scan_arg", "include/uapi/linux/fs.h", 96, {

@@ -39,13 +39,24 @@ export const GADGETS = {
 } as const
 
 /** Registers with which a thread runs one system call at `ip`, an address of a syscall instruction. */
-export function syscallRegisters(from: Registers, ip: bigint, sp: bigint, call: Parameters<typeof syscallNumber>[0], args: readonly (bigint | number)[]): Registers {
+export function syscallRegisters(
+  from: Registers,
+  ip: bigint,
+  sp: bigint,
+  call: Parameters<typeof syscallNumber>[0],
+  args: readonly (bigint | number)[],
+): Registers {
   const [di = 0, si = 0, dx = 0, r10 = 0, r8 = 0, r9 = 0] = args.map((value) => BigInt.asUintN(64, BigInt(value)))
   return { ...from, ip, sp, ax: BigInt(syscallNumber(call)), orig_ax: NO_SYSCALL, di, si, dx, r10, r8, r9 } as Registers
 }
 
 /** Registers with which a thread enters the interpreter. */
-export const stubRegisters = (from: Registers, entry: bigint, header: bigint): Registers => ({ ...from, ip: entry, bx: header, orig_ax: NO_SYSCALL })
+export const stubRegisters = (from: Registers, entry: bigint, header: bigint): Registers => ({
+  ...from,
+  ip: entry,
+  bx: header,
+  orig_ax: NO_SYSCALL,
+})
 
 /** Signed answer of the system call that a thread just left. */
 export const resultRegister = (registers: Registers): bigint => BigInt.asIntN(64, registers.ax)
@@ -99,7 +110,9 @@ export const frameStack = (address: bigint): bigint => address + 8n
  */
 export function signalFrame(address: bigint, returnTo: bigint, registers: Registers, xstate: Uint8Array, mask: bigint): Uint8Array {
   const frame = new Uint8Array(frameSize(xstate.length))
-  const resumed = { none: registers, restart: rewound(registers), "restart-block": interruptedAnswer(registers) }[interruptedCall(registers)]
+  const resumed = { none: registers, restart: rewound(registers), "restart-block": interruptedAnswer(registers) }[
+    interruptedCall(registers)
+  ]
   encodeInto(rtSigframe, frame, { pretcode: returnTo, uc_flags: UC_FLAGS, ss_flags: SS_LEAVE_ALONE, uc_sigmask: mask })
   const { cs, ss, gs, fs } = resumed
   const fpstate = address + BigInt(fpstateOffset)
@@ -123,7 +136,14 @@ export function signalFrame(address: bigint, returnTo: bigint, registers: Regist
 export const frameRegisters = (frame: Uint8Array) => decode(sigcontext, frame, SIGFRAME_MCONTEXT)
 
 /** Arguments of the system call that a thread sits in or just left, in order. The kernel keeps these registers. */
-export const callArguments = ({ di, si, dx, r10, r8, r9 }: Registers): readonly [bigint, bigint, bigint, bigint, bigint, bigint] => [di, si, dx, r10, r8, r9]
+export const callArguments = ({ di, si, dx, r10, r8, r9 }: Registers): readonly [bigint, bigint, bigint, bigint, bigint, bigint] => [
+  di,
+  si,
+  dx,
+  r10,
+  r8,
+  r9,
+]
 
 /** True when the interrupted call answered EINTR for good: the kernel restarts it in no case. */
 export const answeredInterrupted = (registers: Registers): boolean =>

@@ -1,7 +1,7 @@
 import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
 import { ALL_SIGNALS, SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
 import { decode } from "../../ffi/layout.ts"
-import { errnoName, isFailure, SyscallError, type Syscall } from "../../ffi/syscall.ts"
+import { errnoName, isFailure, type Syscall, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
@@ -174,7 +174,13 @@ interface Placed {
 }
 
 /** Lays programs and the frames of their threads into one image of the area's data. */
-function placePrograms(process: FrozenProcess, programs: ReadonlyMap<number, Program>, data: RemoteAddress, room: number, signal: number): { image: Uint8Array; threads: Placed[] } {
+function placePrograms(
+  process: FrozenProcess,
+  programs: ReadonlyMap<number, Program>,
+  data: RemoteAddress,
+  room: number,
+  signal: number,
+): { image: Uint8Array; threads: Placed[] } {
   const threads: Placed[] = []
   const image = new Uint8Array(loanSize(process, [...programs.values()]))
   if (image.length > room) throw new Error(`Unreachable: programs of ${image.length} bytes in a loan of ${room}`)
@@ -216,7 +222,12 @@ const stackBelow = ({ sp }: Registers): bigint => (sp - 256n) & ~15n
 function expectStop(process: FrozenProcess, thread: FrozenThread, report: Report): Report["kind"] {
   if (report.kind === "gone") {
     process.ending = "dead"
-    throw new CheckpointError("E_TARGET_DIED", `Cannot go on with task ${process.pid}`, `thread ${thread.tid} was killed while it was frozen`, "Find out who sent SIGKILL; nothing was written")
+    throw new CheckpointError(
+      "E_TARGET_DIED",
+      `Cannot go on with task ${process.pid}`,
+      `thread ${thread.tid} was killed while it was frozen`,
+      "Find out who sent SIGKILL; nothing was written",
+    )
   }
   if (report.kind === "signal-stop") process.heldSignals.push(report.signal)
   return report.kind

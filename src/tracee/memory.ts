@@ -1,7 +1,7 @@
+import { closeSync, openSync, writeSync } from "node:fs"
 import { iovec } from "../../ffi/abi/ptrace.ts"
 import { decode, encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError, syscall } from "../../ffi/syscall.ts"
-import { closeSync, openSync, writeSync } from "node:fs"
 import type { RemoteAddress } from "../base/units.ts"
 
 const vectors = allocate(4096)
@@ -93,7 +93,12 @@ const pieces = allocate((PIECES + 1) * iovec.size)
  * @throws SyscallError EFAULT not mapped · ESRCH task is gone · ENOSPC, EIO of pwrite64
  * Kernel: mm/process_vm_access.c process_vm_rw(), fs/proc/base.c mem_rw()
  */
-export function copyToFile(pid: number, ranges: Iterable<{ readonly start: bigint; readonly end: bigint }>, fd: number, position: number): number {
+export function copyToFile(
+  pid: number,
+  ranges: Iterable<{ readonly start: bigint; readonly end: bigint }>,
+  fd: number,
+  position: number,
+): number {
   let filled = 0
   let count = 0
   let written = 0

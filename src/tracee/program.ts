@@ -1,7 +1,7 @@
-import { encodeInto, decode } from "../../ffi/layout.ts"
-import { ARGUMENT, EXPECTED_ERRNO, MAY_FAIL, NONE_FAILED, stubHeader, stubRecord } from "../../ffi/stub/record.ts"
 import { ERRNO } from "../../ffi/errno.ts"
-import { type Errno, errnoName, SyscallError, type Syscall, syscallNumber } from "../../ffi/syscall.ts"
+import { decode, encodeInto } from "../../ffi/layout.ts"
+import { ARGUMENT, EXPECTED_ERRNO, MAY_FAIL, NONE_FAILED, stubHeader, stubRecord } from "../../ffi/stub/record.ts"
+import { type Errno, errnoName, type Syscall, SyscallError, syscallNumber } from "../../ffi/syscall.ts"
 import { hex } from "../base/units.ts"
 
 /** What a record of the program answers, once the stub has run it. */
@@ -28,6 +28,8 @@ interface CallOptions {
   readonly mayFail?: boolean
   /** This errno is an answer too. */
   readonly expects?: Errno
+  /** The only answer that is right, such as all bytes of a read; checked when the answers are looked at. */
+  readonly returns?: bigint | number
   /** What the call is for, in errors: "fd 5 \"/tmp/x\"". */
   readonly about?: string
 }
@@ -161,6 +163,10 @@ export class Program {
       const shown = record.args.map((argument) => (typeof argument === "object" ? 0 : argument))
       throw new SyscallError(record.call, errnoName(Number(-resultOf(failed))), shown, `${about}${where}`)
     }
+    this.records.forEach(({ call, options: { returns, about } }, index) => {
+      if (returns !== undefined && resultOf(index) !== BigInt(returns))
+        throw new Error(`${call}${about ? ` for ${about}` : ""}${where} answered ${resultOf(index)} instead of ${returns}`)
+    })
     return {
       of: ({ record }) => resultOf(record),
       bytes: ({ offset, size }) => image.subarray(this.dataStart + offset, this.dataStart + offset + size),

@@ -4,10 +4,10 @@ import { SIG } from "../../ffi/abi/signal.ts"
 import { attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
+import type { RemoteAddress } from "../base/units.ts"
+import { writeMemory } from "./memory.ts"
 import { detach, getRegisters, getSignalMask, getXstate, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { type Deadline, waitReport } from "./wait.ts"
-import { writeMemory } from "./memory.ts"
-import type { RemoteAddress } from "../base/units.ts"
 
 const log = logger("seize")
 
@@ -50,7 +50,13 @@ function seizeThread(pid: number, tid: number, tracer: (tid: number) => number):
   const cause = new SyscallError("ptrace", errno, [0x4206, tid, 0, PTRACE_O.TRACESYSGOOD])
   const by = tracer(tid)
   if (by)
-    throw new CheckpointError("E_TRACED", `Cannot seize task ${pid}`, `TracerPid of thread ${tid} is ${by}`, `Detach task ${by}, then dump again`, cause)
+    throw new CheckpointError(
+      "E_TRACED",
+      `Cannot seize task ${pid}`,
+      `TracerPid of thread ${tid} is ${by}`,
+      `Detach task ${by}, then dump again`,
+      cause,
+    )
   throw new CheckpointError(
     "E_PERMISSION",
     `Cannot seize task ${pid}`,
@@ -110,11 +116,24 @@ export function seizeProcess(pid: number, deadline: Deadline, listThreads: () =>
     }
     for (const tid of seized) {
       const registers = getRegisters(tid)
-      threads.push({ tid, registers, xstate: getXstate(tid), mask: getSignalMask(tid), resume: registers, rseqCs: undefined, touched: false })
+      threads.push({
+        tid,
+        registers,
+        xstate: getXstate(tid),
+        mask: getSignalMask(tid),
+        resume: registers,
+        rseqCs: undefined,
+        touched: false,
+      })
     }
     threads.sort((a, b) => (a.tid === pid ? -1 : b.tid === pid ? 1 : a.tid - b.tid))
     if (threads[0]?.tid !== pid)
-      throw new CheckpointError("E_NO_PROCESS", `Cannot seize task ${pid}`, "it ended while it was being frozen", "Look for its successor with ps")
+      throw new CheckpointError(
+        "E_NO_PROCESS",
+        `Cannot seize task ${pid}`,
+        "it ended while it was being frozen",
+        "Look for its successor with ps",
+      )
     log.debug(`froze task ${pid}: ${threads.length} threads`)
     return frozen
   } catch (error) {

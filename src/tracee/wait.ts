@@ -13,7 +13,9 @@ export interface Deadline {
   readonly at: number
 }
 /** A deadline so many seconds from now; 0 = none, as CRIU's --timeout 0. */
-export const deadlineIn = (seconds: number): Deadline => ({ at: seconds === 0 ? Number.POSITIVE_INFINITY : performance.now() + seconds * 1000 })
+export const deadlineIn = (seconds: number): Deadline => ({
+  at: seconds === 0 ? Number.POSITIVE_INFINITY : performance.now() + seconds * 1000,
+})
 
 /** How a traced thread reported itself. `signal` of an event-stop is SIGTRAP, or the stopping signal of a group stop. */
 export type Report =
@@ -34,7 +36,13 @@ export function readStatus(status: number): Report {
 /** Throws when the user asked the tool to stop, or when the deadline passed while `doing`. */
 export function checkDeadline(deadline: Deadline, doing: string): void {
   const signal = interruptedBy()
-  if (signal) throw new CheckpointError("E_INTERRUPTED", `Cannot finish ${doing}`, `signal ${signal} asked stasis to stop`, "Run the command again when ready")
+  if (signal)
+    throw new CheckpointError(
+      "E_INTERRUPTED",
+      `Cannot finish ${doing}`,
+      `signal ${signal} asked stasis to stop`,
+      "Run the command again when ready",
+    )
   if (performance.now() > deadline.at)
     throw new CheckpointError(
       "E_TIMEOUT",

@@ -1,6 +1,6 @@
+import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
-import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Stat } from "../../proc/stat.ts"
 import type { Answers, Program, Result } from "../../tracee/program.ts"
@@ -48,7 +48,11 @@ function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "
  *
  * @param guards ranges under MADV_GUARD_INSTALL
  */
-export function collectVmas(mappings: readonly MappingDetail[], guards: readonly { start: bigint; end: bigint }[], files: MappedFiles): vma_entry[] {
+export function collectVmas(
+  mappings: readonly MappingDetail[],
+  guards: readonly { start: bigint; end: bigint }[],
+  files: MappedFiles,
+): vma_entry[] {
   const entries: vma_entry[] = []
   for (const mapping of mappings) {
     const { start, end, read, write, exec, offset, vmFlags } = mapping
@@ -64,8 +68,7 @@ export function collectVmas(mappings: readonly MappingDetail[], guards: readonly
     const file = facts.shmid !== 0n
     entries.push({ start, end, pgoff: file ? offset : 0n, prot, fd: -1n, ...facts, ...(madv ? { madv } : {}) })
   }
-  for (const { start, end } of guards)
-    entries.push({ start, end, pgoff: 0n, shmid: 0n, prot: 0, flags: 0, status: VMA.GUARD, fd: -1n })
+  for (const { start, end } of guards) entries.push({ start, end, pgoff: 0n, shmid: 0n, prot: 0, flags: 0, status: VMA.GUARD, fd: -1n })
   return entries
 }
 

@@ -1,10 +1,9 @@
 import { closeSync, openSync, readSync } from "node:fs"
-import { PAGE_IS, PAGEMAP_SCAN, PM, pageRegion, pmScanArg } from "../../../ffi/abi/mman.ts"
+import { MAP, PAGE_IS, PAGEMAP_SCAN, PM, pageRegion, pmScanArg } from "../../../ffi/abi/mman.ts"
 import { decode, encodeInto } from "../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { PAGE_SIZE } from "../../base/units.ts"
-import { MAP } from "../../../ffi/abi/mman.ts"
 import { PE, VMA } from "./status.ts"
 
 /** Pages that follow one another and are stored the same way. Addresses in bytes. */

@@ -4,16 +4,32 @@ import type { MappingDetail } from "../../proc/smaps.ts"
 
 /** One row a kind of mapping that a dump cannot keep yet. The first row that matches is told. */
 const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail) => boolean; remedy: string }[] = [
-  { what: "a System V shared memory segment", matches: ({ path }) => path.startsWith("/SYSV"), remedy: "Detach it (shmdt) before the dump" },
+  {
+    what: "a System V shared memory segment",
+    matches: ({ path }) => path.startsWith("/SYSV"),
+    remedy: "Detach it (shmdt) before the dump",
+  },
   { what: "an AIO ring", matches: ({ path }) => path.startsWith("/[aio]"), remedy: "Let the program call io_destroy before the dump" },
   {
     what: "a mapping of a kernel object",
     matches: ({ path }) => /^(anon_inode:|\/?socket:|\[uprobes\])/.test(path),
     remedy: "Let the program close its io_uring, perf, packet-socket ring or probe before the dump",
   },
-  { what: "a shadow stack", matches: ({ vmFlags }) => vmFlags.has("ss"), remedy: "Start the program with GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK" },
-  { what: "huge pages of hugetlbfs", matches: ({ vmFlags }) => vmFlags.has("ht"), remedy: "Use transparent huge pages (madvise MADV_HUGEPAGE)" },
-  { what: "a sealed mapping", matches: ({ vmFlags, path }) => vmFlags.has("sl") && !path.startsWith("["), remedy: "Start the program without mseal" },
+  {
+    what: "a shadow stack",
+    matches: ({ vmFlags }) => vmFlags.has("ss"),
+    remedy: "Start the program with GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK",
+  },
+  {
+    what: "huge pages of hugetlbfs",
+    matches: ({ vmFlags }) => vmFlags.has("ht"),
+    remedy: "Use transparent huge pages (madvise MADV_HUGEPAGE)",
+  },
+  {
+    what: "a sealed mapping",
+    matches: ({ vmFlags, path }) => vmFlags.has("sl") && !path.startsWith("["),
+    remedy: "Start the program without mseal",
+  },
   {
     what: "memory of a device",
     matches: ({ vmFlags, path }) => (vmFlags.has("io") || vmFlags.has("pf")) && !path.startsWith("["),

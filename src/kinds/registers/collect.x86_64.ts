@@ -1,7 +1,13 @@
 import type { Registers } from "../../../ffi/abi/registers.x86_64.ts"
 import { FXREGS, fxregs, XFEATURE, XSTATE_HEADER, xstateComponent } from "../../../ffi/abi/xsave.x86_64.ts"
 import { decode } from "../../../ffi/layout.ts"
-import { type user_desc_t, type user_x86_fpregs_entry, type user_x86_regs_entry, user_x86_regs_mode, type user_x86_xsave_entry } from "../../../proto/gen/core-x86_pb.ts"
+import {
+  type user_desc_t,
+  type user_x86_fpregs_entry,
+  type user_x86_regs_entry,
+  user_x86_regs_mode,
+  type user_x86_xsave_entry,
+} from "../../../proto/gen/core-x86_pb.ts"
 
 /** General registers, restart already decided -> their entry. Mirror: ./restore.x86_64.ts */
 export const collectRegisters = (registers: Registers): user_x86_regs_entry => ({ ...registers, mode: user_x86_regs_mode.NATIVE })
@@ -17,8 +23,10 @@ export const XSAVE_FIELDS = [
   ["pkru", XFEATURE.PKRU, 4],
 ] as const satisfies readonly (readonly [keyof user_x86_xsave_entry, number, 4 | 8])[]
 
-const words32 = (view: DataView, at: number, count: number): number[] => Array.from({ length: count }, (_, i) => view.getUint32(at + 4 * i, true))
-const words64 = (view: DataView, at: number, count: number): bigint[] => Array.from({ length: count }, (_, i) => view.getBigUint64(at + 8 * i, true))
+const words32 = (view: DataView, at: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => view.getUint32(at + 4 * i, true))
+const words64 = (view: DataView, at: number, count: number): bigint[] =>
+  Array.from({ length: count }, (_, i) => view.getBigUint64(at + 8 * i, true))
 
 /**
  * Standard-layout XSAVE bytes -> the entry of core-%u.img. Mirror: ./restore.x86_64.ts

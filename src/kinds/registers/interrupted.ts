@@ -2,7 +2,6 @@ import type { Registers } from "../../../ffi/abi/registers.x86_64.ts"
 import { type Syscall, syscallNumber } from "../../../ffi/syscall.ts"
 import type { stasis_restart_entry } from "../../../proto/gen/stasis_pb.ts"
 import { logger } from "../../base/log.ts"
-import { remoteAddress } from "../../base/units.ts"
 import {
   answeredInterrupted,
   CALL_LOAD_SIZE,

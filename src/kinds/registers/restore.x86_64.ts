@@ -33,12 +33,17 @@ export function restoreFpu(entry: user_x86_fpregs_entry, template: Uint8Array, t
   const { cwd, swd, twd, fop, rip, rdp, mxcsr, mxcsr_mask, xsave } = entry
   encodeInto(fxregs, bytes, { cwd, swd, twd, fop, rip, rdp, mxcsr, mxcsr_mask })
   const corrupt = (field: string, found: number, wanted: number): CheckpointError =>
-    new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore the FPU of thread ${tid}`, `${field} has ${found} words instead of ${wanted}`, "Use another image set")
+    new CheckpointError(
+      "E_IMAGE_CORRUPT",
+      `Cannot restore the FPU of thread ${tid}`,
+      `${field} has ${found} words instead of ${wanted}`,
+      "Use another image set",
+    )
   const { st_space, xmm_space } = entry
   if (st_space.length !== FXREGS.stWords) throw corrupt("st_space", st_space.length, FXREGS.stWords)
   if (xmm_space.length !== FXREGS.xmmWords) throw corrupt("xmm_space", xmm_space.length, FXREGS.xmmWords)
-  st_space.forEach((word, i) => view.setUint32(FXREGS.stAt + 4 * i, word, true))
-  xmm_space.forEach((word, i) => view.setUint32(FXREGS.xmmAt + 4 * i, word, true))
+  for (const [i, word] of st_space.entries()) view.setUint32(FXREGS.stAt + 4 * i, word, true)
+  for (const [i, word] of xmm_space.entries()) view.setUint32(FXREGS.xmmAt + 4 * i, word, true)
   let inUse = (1n << BigInt(XFEATURE.FP)) | (1n << BigInt(XFEATURE.SSE))
   for (const [field, feature, width] of XSAVE_FIELDS) {
     const values: readonly (number | bigint)[] = xsave?.[field] ?? []

@@ -1,0 +1,91 @@
+import { layout } from "../layout.ts"
+
+/**
+ * Flags of open(2) whose value differs between architectures.
+ * Headers: include/uapi/asm-generic/fcntl.h, arch/arm64/include/uapi/asm/fcntl.h
+ */
+const ARCH_FLAGS = {
+  x64: { DIRECT: 0o40000, LARGEFILE: 0o100000, DIRECTORY: 0o200000, NOFOLLOW: 0o400000 },
+  arm64: { DIRECTORY: 0o40000, NOFOLLOW: 0o100000, DIRECT: 0o200000, LARGEFILE: 0o400000 },
+} as const
+
+/** Flags of open(2) on this machine. TMPFILE is the bare bit, without the DIRECTORY that callers give with it. */
+export const O = {
+  RDONLY: 0,
+  WRONLY: 1,
+  RDWR: 2,
+  ACCMODE: 3,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  NOCTTY: 0o400,
+  TRUNC: 0o1000,
+  APPEND: 0o2000,
+  NONBLOCK: 0o4000,
+  ASYNC: 0o20000,
+  NOATIME: 0o1000000,
+  CLOEXEC: 0o2000000,
+  PATH: 0o10000000,
+  TMPFILE: 0o20000000,
+  ...ARCH_FLAGS[process.arch === "arm64" ? "arm64" : "x64"],
+} as const
+
+/** Kinds in st_mode. Header: include/uapi/linux/stat.h */
+export const S_IF = {
+  MT: 0o170000,
+  SOCK: 0o140000,
+  LNK: 0o120000,
+  REG: 0o100000,
+  BLK: 0o60000,
+  DIR: 0o40000,
+  CHR: 0o20000,
+  IFO: 0o10000,
+} as const
+
+/** Commands of fcntl(2). Headers: include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h. GETOWNER_UIDS needs CONFIG_CHECKPOINT_RESTORE. */
+export const F = {
+  SETFL: 4,
+  SETSIG: 10,
+  GETSIG: 11,
+  SETOWN_EX: 15,
+  GETOWN_EX: 16,
+  GETOWNER_UIDS: 17,
+  SETPIPE_SZ: 1031,
+  GETPIPE_SZ: 1032,
+} as const
+
+/** Whom F_SETOWN_EX names. Header: include/uapi/asm-generic/fcntl.h */
+export const F_OWNER = { TID: 0, PID: 1, PGRP: 2 } as const
+export const fOwnerEx = layout("struct f_owner_ex", "include/uapi/asm-generic/fcntl.h", 8, {
+  type: [0, "i32"],
+  pid: [4, "i32"],
+})
+
+/** Header: include/uapi/linux/fcntl.h */
+export const AT = { FDCWD: -100, SYMLINK_NOFOLLOW: 0x100, EMPTY_PATH: 0x1000 } as const
+/** Everything that stat(2) tells. Header: include/uapi/linux/stat.h */
+export const STATX_BASIC_STATS = 0x7ff
+/** Answer of statx(2); the same on every architecture, as struct stat is not. Times are left out. */
+export const statx = layout("struct statx", "include/uapi/linux/stat.h", 256, {
+  stx_mask: [0, "u32"],
+  stx_nlink: [16, "u32"],
+  stx_uid: [20, "u32"],
+  stx_gid: [24, "u32"],
+  stx_mode: [28, "u16"], // 16 bits
+  stx_ino: [32, "u64"],
+  stx_size: [40, "u64"], // bytes
+  stx_rdev_major: [128, "u32"],
+  stx_rdev_minor: [132, "u32"],
+  stx_dev_major: [136, "u32"],
+  stx_dev_minor: [140, "u32"],
+})
+
+/** What kcmp(2) compares; answers 0 equal, 1 less, 2 greater, 3 different without an order. Header: include/uapi/linux/kcmp.h */
+export const KCMP = { FILE: 0, FILES: 2, FS: 3, EPOLL_TFD: 7 } as const
+
+/** Bytes queued in a pipe. Header: include/uapi/asm-generic/ioctls.h */
+export const FIONREAD = 0x541b
+/** Header: include/linux/splice.h */
+export const SPLICE_F_NONBLOCK = 2
+
+/** Flag of eventfd2(2). Header: include/uapi/linux/eventfd.h */
+export const EFD_SEMAPHORE = 1

@@ -1,0 +1,177 @@
+import { CLONE, cloneArgs } from "../../ffi/abi/clone.ts"
+import { PR } from "../../ffi/abi/prctl.ts"
+import { encode } from "../../ffi/layout.ts"
+import { CheckpointError } from "../base/errors.ts"
+import { logger } from "../base/log.ts"
+import { restoreAttributes, restoreThreadAttributes, sealProcess, sealThread } from "../kinds/attributes/restore.ts"
+import type { Origin } from "../kinds/creds/origin.ts"
+import { restoreCreds } from "../kinds/creds/restore.ts"
+import { restoreFs } from "../kinds/cwd/restore.ts"
+import { openRegular } from "../kinds/files/regular/restore.ts"
+import { restoreDescriptors } from "../kinds/files/restore.ts"
+import { restoreLimits } from "../kinds/limits/restore.ts"
+import type { Range } from "../kinds/memory/holes.ts"
+import { clearLayout, type Fill, restoreMm, restorePages, restoreProtection, restoreVmas } from "../kinds/memory/restore.ts"
+import { restoreSegment } from "../kinds/memory/shared.ts"
+import type { planVdso } from "../kinds/memory/vdso.ts"
+import { readOnlineCpus } from "../kinds/sched/cpus.ts"
+import { restoreSched } from "../kinds/sched/restore.ts"
+import { restoreAltStack, restorePending, restoreSigactions } from "../kinds/signals/restore.ts"
+import { restoreRobustList, restoreTidAddress } from "../kinds/thread/restore.ts"
+import { armTimers, createPosixTimers, kernelRestoresTimerIds } from "../kinds/timers/restore.ts"
+import { restoreSession } from "../kinds/tree/restore.ts"
+import type { Limit } from "../proc/limits.ts"
+import { savedRseq } from "../rseq/image.ts"
+import { appendRegistration, chooseLength, type KernelRseq } from "../rseq/register.ts"
+import { Program, type Result } from "../tracee/program.ts"
+import { rangesOutside } from "./descriptors.ts"
+import type { SavedProcess, SavedThread } from "./images.ts"
+
+const log = logger("restore")
+
+/** What the new process is given, and what it starts from. */
+export interface Ground {
+  /** Numbers of ours in the new process. */
+  readonly services: readonly number[]
+  /** Inherited pages files: fills by descriptor, for the private memory. */
+  readonly pages: readonly { readonly fd: number; readonly fills: readonly Fill[] }[]
+  /** The same for each shared segment, by shmid. */
+  readonly segments: ReadonlyMap<number, { readonly fd: number; readonly fills: readonly Fill[] }>
+  /** Any inherited descriptor, to fill a number with. */
+  readonly placeholder: number
+  /** Number at which the executable is opened. */
+  readonly exe: number
+  /** The tool's standard input, for a terminal outside. */
+  readonly stdin: number
+  /** Where nothing of the process will be: for the stub, and for shared memory while it is made. */
+  readonly area: Range
+  readonly hole: bigint
+  readonly moves: NonNullable<ReturnType<typeof planVdso>>
+  readonly origin: Origin
+  readonly limits: readonly Limit[]
+  readonly kernelRseq: KernelRseq
+  readonly strict: boolean
+}
+
+/** Appends the opening of a file of files.img for a mapping: a path, or shared memory that is made here. */
+function fileOpener(saved: SavedProcess, ground: Ground, program: Program): (id: number, access: number) => Result {
+  const segments = new Map<number, Result>()
+  return (id, access) => {
+    const entry = saved.files.find((file) => file.id === id)
+    if (entry?.reg) return openRegular(program, entry.reg, access)
+    const inode = saved.segments.find(({ inode_id }) => entry?.memfd && Number(inode_id) === entry.memfd.inode_id)
+    if (!inode)
+      throw new CheckpointError(
+        "E_IMAGE_CORRUPT",
+        "Cannot restore memory",
+        `a mapping names file ${id}, which files.img does not have`,
+        "Use another image set",
+      )
+    const made = segments.get(inode.shmid)
+    if (made) return program.call("dup", made)
+    const pages = ground.segments.get(inode.shmid) ?? { fd: -1, fills: [] }
+    const fd = restoreSegment(inode, pages.fills, pages.fd, ground.hole, program)
+    segments.set(inode.shmid, fd)
+    return fd
+  }
+}
+
+/** First program, in the process's first thread: everything that all threads share, then the threads themselves. */
+export function buildProcess(saved: SavedProcess, ground: Ground): Program {
+  const { tree, mm, threads, extension } = saved
+  const program = new Program()
+  for (const [first, last] of rangesOutside(ground.services)) program.call("close_range", first, last, 0)
+  program.call("prctl", PR.SET_PDEATHSIG, 0, 0, 0, 0)
+  restoreSession(tree, program)
+  clearLayout(ground.moves, ground.area, program)
+  restoreVmas(mm.vmas, fileOpener(saved, ground, program), program)
+  for (const { fd, fills } of ground.pages) restorePages(fills, fd, program)
+  restoreProtection(mm.vmas, extension?.vmas ?? [], program)
+  const exe = saved.files.find(({ id }) => id === mm.exe_file_id)?.reg
+  if (!exe)
+    throw new CheckpointError(
+      "E_IMAGE_CORRUPT",
+      `Cannot restore process ${tree.pid}`,
+      `its executable is file ${mm.exe_file_id}, which files.img does not have`,
+      "Use another image set",
+    )
+  const opened = openRegular(program, exe, 0)
+  program.call("dup3", opened, ground.exe, 0)
+  program.call("close", opened)
+  restoreMm(mm, ground.exe, program)
+  restoreDescriptors(saved, program, { placeholder: ground.placeholder, stdin: ground.stdin })
+  restoreFs(saved.fs, saved.files, program)
+  restoreSigactions(saved.tc.sigactions, program, "all but SIGCHLD")
+  for (const { tid } of threads) if (tid !== tree.pid) cloneThread(tid, program)
+  return program
+}
+
+/** Appends the birth of a thread: traced from its first moment, so that it stops before it runs anything. */
+function cloneThread(tid: number, program: Program): void {
+  const wanted = program.bytes(new Uint8Array(new Int32Array([tid]).buffer))
+  const { VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, PTRACE } = CLONE
+  const args = program.bytes(encode(cloneArgs, { flags: VM | FS | FILES | SIGHAND | THREAD | SYSVSEM | PTRACE, set_tid_size: 1 }))
+  program.point(args, cloneArgs.fields.set_tid[0], wanted)
+  program.callWith({ about: `thread ${tid}`, returns: tid }, "clone3", args, cloneArgs.size)
+}
+
+/** Second program of each thread: what is its own, rseq last. */
+export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Ground): Program {
+  const { info, core, extension, tid } = thread
+  const program = new Program()
+  restoreTidAddress(info.clear_tid_addr, program)
+  restoreRobustList(core, program)
+  restoreAltStack(core.sas, program)
+  restoreSched(core, extension, readOnlineCpus(), program)
+  const comm = tid === saved.tree.pid ? saved.tc.comm : (core.comm ?? saved.tc.comm)
+  restoreThreadAttributes(comm, extension, saved.extension?.personality, program)
+  const rseq = savedRseq(core.rseq_entry)
+  if (rseq) {
+    const choice = chooseLength(rseq, ground.kernelRseq, ground.strict)
+    if ("refused" in choice)
+      throw new CheckpointError(
+        "E_IMAGE_UNSUPPORTED",
+        `Cannot register rseq of thread ${tid}`,
+        choice.refused,
+        "Restore on the kernel of the dump",
+      )
+    if (choice.warning) log.warn(`thread ${tid}: ${choice.warning}`)
+    appendRegistration(program, rseq, choice.size)
+  }
+  return program
+}
+
+/** Third program of each thread: what needs all threads to be there, then everything that takes privileges away. */
+export function buildSeal(saved: SavedProcess, { tid, core }: SavedThread, ground: Ground): Program {
+  const { tree, tc, mm, extension } = saved
+  const { pid } = tree
+  const leader = tid === pid
+  const program = new Program()
+  if (leader) {
+    createPosixTimers(tc.timers?.posix ?? [], program, kernelRestoresTimerIds())
+    restoreAttributes({ entry: tc, mm, extension }, program)
+    restoreSigactions(tc.sigactions, program, "SIGCHLD")
+    restorePending(tc.signals_s, program, { pid, tid, shared: true })
+  }
+  restorePending(core.signals_p, program, { pid, tid, shared: false })
+  if (leader && tc.rlimits) restoreLimits(tc.rlimits, program, ground.limits)
+  if (!core.creds)
+    throw new CheckpointError(
+      "E_IMAGE_VERSION",
+      `Cannot restore thread ${tid}`,
+      "its core image has no credentials",
+      "Dump again with a newer program",
+    )
+  restoreCreds(core.creds, program, ground.origin)
+  if (leader) sealProcess({ mm, extension }, program)
+  sealThread(core, program)
+  return program
+}
+
+/** Last program, in the leader: clocks start to run, and nothing of ours stays open. */
+export function buildEnd({ tc }: SavedProcess, { services }: Ground): Program {
+  const program = new Program()
+  for (const fd of services) program.callWith({ expects: "EBADF" }, "close", fd)
+  if (tc.timers) armTimers(tc.timers, program)
+  return program
+}

@@ -1,0 +1,64 @@
+import { attempt, syscall } from "../../ffi/syscall.ts"
+
+const F_DUPFD = 0
+
+/**
+ * Descriptor numbers for our own use in a process under restore: none of them is a number that the process had.
+ *
+ * The tool makes copies at these numbers without close-on-exec just before the seed is started, which inherits them; the restore program
+ * closes them at its end.
+ */
+export class ServiceDescriptors implements Disposable {
+  private readonly taken: Set<number>
+  private readonly copies: number[] = []
+
+  /** @param wanted numbers that the process had */
+  constructor(wanted: Iterable<number>) {
+    this.taken = new Set(wanted)
+  }
+
+  private next(): number {
+    // Standard descriptors stay free, and our own open ones cannot be used: F_DUPFD takes the first free number from here on.
+    for (let number = 3; ; number++) if (!this.taken.has(number) && attempt("fcntl", number, 1 /* F_GETFD */) < 0) return number
+  }
+
+  /** A copy of `fd` that the seed inherits; its number here and there. */
+  share(fd: number): number {
+    const number = this.next()
+    const copy = syscall("fcntl", fd, F_DUPFD, number)
+    if (copy !== number) throw new Error(`Unreachable: descriptor ${number} was free`)
+    this.taken.add(number)
+    this.copies.push(number)
+    return number
+  }
+
+  /** A number that is free in the new process, for a descriptor that it opens itself. */
+  reserve(): number {
+    const number = this.next()
+    this.taken.add(number)
+    this.reserved.push(number)
+    return number
+  }
+  private readonly reserved: number[] = []
+
+  /** All numbers of ours, ascending. */
+  get numbers(): number[] {
+    return [...this.copies, ...this.reserved].sort((a, b) => a - b)
+  }
+
+  /** Closes the tool's copies: the seed has its own. */
+  [Symbol.dispose](): void {
+    for (const fd of this.copies.splice(0)) attempt("close", fd)
+  }
+}
+
+/** Ranges of descriptor numbers outside `kept`, both ends included, for close_range(2). */
+export function rangesOutside(kept: readonly number[]): [first: number, last: number][] {
+  const ranges: [number, number][] = []
+  let from = 0
+  for (const fd of [...kept].sort((a, b) => a - b)) {
+    if (fd > from) ranges.push([from, fd - 1])
+    from = fd + 1
+  }
+  return [...ranges, [from, 0xffffffff]]
+}

@@ -1,0 +1,159 @@
+import type { core_entry, task_core_entry, thread_core_entry } from "../../proto/gen/core_pb.ts"
+import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
+import type { fdinfo_entry, file_entry } from "../../proto/gen/fdinfo_pb.ts"
+import type { fs_entry } from "../../proto/gen/fs_pb.ts"
+import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
+import type { mm_entry } from "../../proto/gen/mm_pb.ts"
+import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
+import type { stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
+import { CheckpointError } from "../base/errors.ts"
+import { PAGE } from "../base/units.ts"
+import { type PagemapKind, pagemapRuns } from "../image/pagemap.ts"
+import type { ImageSet } from "../image/set.ts"
+import type { Fill } from "../kinds/memory/restore.ts"
+import { oneProcess, sameNamespaces } from "../kinds/tree/restore.ts"
+import type { RestoreOptions } from "./options.ts"
+
+/** One thread as the images have it. */
+export interface SavedThread {
+  readonly tid: number
+  readonly info: thread_info_x86
+  readonly core: thread_core_entry
+  readonly extension: stasis_thread_entry | undefined
+}
+
+/** One process as the images have it, checked and complete. */
+export interface SavedProcess {
+  readonly tree: pstree_entry
+  readonly filesId: number
+  readonly tc: task_core_entry
+  /** The leader first. */
+  readonly threads: readonly SavedThread[]
+  readonly mm: mm_entry
+  readonly fs: fs_entry
+  readonly files: readonly file_entry[]
+  readonly fdinfos: readonly fdinfo_entry[]
+  readonly segments: readonly memfd_inode_entry[]
+  readonly extension: stasis_task_entry | undefined
+}
+
+const X86_64 = 1
+const ALIVE = 1
+
+function checkCore(
+  tid: number,
+  { mtype, thread_info, thread_core, tc }: core_entry,
+  leader: boolean,
+): { info: thread_info_x86; core: thread_core_entry } {
+  const action = `Cannot restore thread ${tid}`
+  const bad = (found: string): CheckpointError =>
+    new CheckpointError("E_IMAGE_CORRUPT", action, `core-${tid}.img ${found}`, "Use another image set")
+  if (mtype !== X86_64)
+    throw new CheckpointError(
+      "E_IMAGE_UNSUPPORTED",
+      action,
+      `core-${tid}.img is of machine type ${mtype}, this is x86-64`,
+      "Restore on the architecture of the dump",
+    )
+  if (!thread_info) throw bad("has no registers")
+  if (!thread_core) throw bad("has no thread_core")
+  if (leader !== (tc !== undefined)) throw bad(leader ? "has no task part" : "has a task part although it is no leader")
+  return { info: thread_info, core: thread_core }
+}
+
+function checkTask(pid: number, { task_state, timers, rlimits, signals_s }: task_core_entry): void {
+  const action = `Cannot restore process ${pid}`
+  if (task_state !== ALIVE)
+    throw new CheckpointError(
+      "E_IMAGE_UNSUPPORTED",
+      action,
+      `it was ${task_state === 2 ? "dead" : "stopped"} when it was dumped`,
+      "Restore it with CRIU; such tasks come in a later version",
+    )
+  if (!timers || !rlimits)
+    throw new CheckpointError(
+      "E_IMAGE_VERSION",
+      action,
+      `core-${pid}.img has no ${timers ? "limits" : "timers"}: the set is of CRIU before 2.0`,
+      "Dump again with a newer program",
+    )
+  void signals_s
+}
+
+/**
+ * Reads everything that a restore needs except pages, and checks that it fits together.
+ *
+ * @throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT, E_IMAGE_VERSION, E_IMAGE_UNSUPPORTED; nothing has been created then
+ */
+export function readProcess(set: ImageSet, { shellJob }: RestoreOptions): SavedProcess {
+  const tree = oneProcess(set.all("pstree"), shellJob)
+  const { pid } = tree
+  const leaderCore = set.one("core", pid)
+  const { tc } = leaderCore
+  if (tc) checkTask(pid, tc)
+  const ids = set.one("ids", pid)
+  sameNamespaces(ids, set.inventory.root_ids)
+  refuseKinds(set)
+  const extension = set.has("stasis-core", pid) ? set.one("stasis-core", pid) : undefined
+  const threads = tree.threads.map((tid) => {
+    const core = tid === pid ? leaderCore : set.one("core", tid)
+    return { tid, ...checkCore(tid, core, tid === pid), extension: extension?.threads.find((thread) => thread.tid === tid) }
+  })
+  if (!tc) throw new Error("Unreachable: checkCore refuses a leader without tc")
+  return {
+    tree,
+    filesId: ids.files_id,
+    tc,
+    threads,
+    mm: set.one("mm", pid),
+    fs: set.one("fs", pid),
+    files: set.all("files"),
+    fdinfos: set.optional("fdinfo", ids.files_id),
+    segments: set.optional("memfd"),
+    extension,
+  }
+}
+
+/** Images of what a later version restores, and what it is. */
+const LATER = {
+  "remap-fpath": "deleted files",
+  filelocks: "file locks",
+  "sk-queues": "data queued in sockets",
+  cgroup: "cgroups other than the tool's",
+  apparmor: "AppArmor policies",
+} as const
+
+function refuseKinds(set: ImageSet): void {
+  for (const [kind, what] of Object.entries(LATER))
+    if (set.has(kind as keyof typeof LATER))
+      throw new CheckpointError(
+        "E_IMAGE_UNSUPPORTED",
+        "Cannot restore this set",
+        `it has ${what} (${kind}.img)`,
+        "Restore it with CRIU; this comes in a later version",
+      )
+  const filters = set.optional("seccomp").some((entry) => entry.seccomp_filters.length > 0)
+  if (filters)
+    throw new CheckpointError(
+      "E_IMAGE_UNSUPPORTED",
+      "Cannot restore this set",
+      "it has seccomp filters (seccomp.img)",
+      "Restore it with CRIU; this comes in a later version",
+    )
+}
+
+/** Runs of pages with the file each stands in: read by the new process from descriptors that it inherits. */
+export function readFills(set: ImageSet, kind: PagemapKind, id: number): Map<string, Fill[]> {
+  const byFile = new Map<string, Fill[]>()
+  for (const { vaddr, pages, offset, path } of pagemapRuns(set, kind, id)) {
+    const fills = byFile.get(path) ?? []
+    byFile.set(path, fills)
+    const last = fills.at(-1)
+    const length = BigInt(pages) * PAGE
+    // Neighbours in memory and in the file become one read.
+    if (last && last.start + last.length === vaddr && last.offset + last.length === offset)
+      fills[fills.length - 1] = { ...last, length: last.length + length }
+    else fills.push({ start: vaddr, length, offset })
+  }
+  return byFile
+}

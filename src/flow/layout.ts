@@ -1,0 +1,152 @@
+import { closeSync, openSync, readSync, writeSync } from "node:fs"
+import { attempt, errnoName } from "../../ffi/syscall.ts"
+import type { vma_entry } from "../../proto/gen/vma_pb.ts"
+import { logger } from "../base/log.ts"
+import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
+import type { ImageTransaction } from "../image/transaction.ts"
+import { collectVmas, type MappedFiles } from "../kinds/memory/collect.ts"
+import { findPages, type PageRange } from "../kinds/memory/pages.ts"
+import type { SharedSegment } from "../kinds/memory/shared.ts"
+import { type Mapping, readMaps } from "../proc/maps.ts"
+import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
+import type { CodeRange } from "../tracee/gadgets.ts"
+import { copyToFile } from "../tracee/memory.ts"
+
+const log = logger("pages")
+
+const sameMapping = (a: Mapping, b: Mapping): boolean =>
+  a.start === b.start &&
+  a.end === b.end &&
+  a.path === b.path &&
+  a.offset === b.offset &&
+  a.inode === b.inode &&
+  a.read === b.read &&
+  a.write === b.write &&
+  a.exec === b.exec &&
+  a.shared === b.shared
+
+/** The mappings of a frozen process. The slow smaps of before the freeze is good enough when nothing has changed since. */
+export function frozenMappings(pid: number, before: readonly MappingDetail[]): readonly MappingDetail[] {
+  const now = readMaps(pid)
+  const unchanged = now.length === before.length && now.every((mapping, i) => sameMapping(mapping, before[i] as MappingDetail))
+  return unchanged ? before : readSmaps(pid)
+}
+
+/** Executable mappings in which injection may look for instructions. */
+export const codeRanges = (mappings: readonly Mapping[]): CodeRange[] =>
+  mappings.filter(({ exec, read, path }) => exec && read && path !== "[vsyscall]")
+
+/**
+ * Pages that the process never touched, for the bootstrap's signal frame: at the low end of the main stack, else of any private writable area.
+ *
+ * @param size bytes, whole pages
+ * @returns undefined when every writable page is in use
+ */
+export function untouchedPages(pid: number, mappings: readonly MappingDetail[], size: number): RemoteAddress | undefined {
+  const writable = mappings.filter(
+    ({ read, write, shared, inode, path }) => read && write && !shared && inode === 0n && !path.startsWith("[v"),
+  )
+  const stacksFirst = [...writable].sort((a, b) => Number(b.path === "[stack]") - Number(a.path === "[stack]"))
+  const pages = size / PAGE_SIZE
+  const fd = openSync(`/proc/${pid}/pagemap`, "r")
+  try {
+    const window = Buffer.alloc(8 * 512)
+    for (const { start, end } of stacksFirst) {
+      const length = Math.min(window.length, (Number(end - start) / PAGE_SIZE) * 8)
+      const got = readSync(fd, window, 0, length, (Number(start) / PAGE_SIZE) * 8) / 8
+      for (let run = 0, i = 0; i < got; i++) {
+        run = window.readBigUInt64LE(i * 8) >> 62n === 0n ? run + 1 : 0 // neither present nor swapped
+        if (run === pages) return remoteAddress(start + BigInt((i + 1 - pages) * PAGE_SIZE))
+      }
+    }
+  } finally {
+    closeSync(fd)
+  }
+  return undefined
+}
+
+/** What is kept of a process's memory. */
+export interface SavedLayout {
+  readonly vmas: vma_entry[]
+  readonly ranges: PageRange[]
+}
+
+/** The areas of a frozen process and the pages to store. */
+export function collectLayout(pid: number, mappings: readonly MappingDetail[], files: MappedFiles): SavedLayout {
+  const areas = collectVmas(mappings, [], files)
+  const { ranges, guards } = findPages(pid, areas)
+  return { vmas: [...areas, ...collectVmas([], guards, files)], ranges }
+}
+
+const pagemapEntries = (ranges: readonly PageRange[]) =>
+  ranges.map(({ start, end, flags }) => ({ vaddr: start, compat_nr_pages: 0, flags, nr_pages: (end - start) / BigInt(PAGE_SIZE) }))
+
+/**
+ * Copies pages into pages-N.img and writes their pagemap.
+ *
+ * @param patches bytes that replace what was copied
+ * @returns pages written
+ */
+export function savePages(
+  images: ImageTransaction,
+  pid: number,
+  pagesId: number,
+  ranges: readonly PageRange[],
+  file: ReturnType<ImageTransaction["pages"]>,
+  patches: readonly { readonly address: bigint; readonly bytes: Uint8Array }[],
+): number {
+  const bytes = copyToFile(pid, ranges, file.fd, 0)
+  file.truncate(bytes)
+  for (const patch of patches) applyPatch(ranges, file.fd, patch)
+  images.write("pagemap", pid, [{ pages_id: pagesId }, ...pagemapEntries(ranges)])
+  return bytes / PAGE_SIZE
+}
+
+/** Overwrites stored bytes: what running code in the process changed or may have changed. */
+function applyPatch(
+  ranges: readonly PageRange[],
+  fd: number,
+  { address, bytes }: { readonly address: bigint; readonly bytes: Uint8Array },
+): void {
+  let offset = 0n
+  for (const { start, end } of ranges) {
+    if (address >= start && address + BigInt(bytes.length) <= end) {
+      writeSync(fd, bytes, 0, bytes.length, Number(offset + address - start))
+      return
+    }
+    offset += end - start
+  }
+}
+
+/** Copies the data of a shared segment into its own pages file and writes its pagemap. @returns pages written */
+export function saveSegment(images: ImageTransaction, { inode, ranges, path }: SharedSegment, pagesId: number): number {
+  if (ranges.length === 0) return 0
+  const file = images.pages(pagesId)
+  const source = openSync(path, "r")
+  const buffer = Buffer.alloc(1 << 20)
+  let written = 0
+  try {
+    for (const { start, end } of ranges) {
+      for (let at = Number(start); at < Number(end); ) {
+        const got = readSync(source, buffer, 0, Math.min(buffer.length, Number(end) - at), at)
+        // The last page of a segment whose size is no multiple of a page is filled up with zeros.
+        const part = got > 0 ? got : Number(end) - at
+        if (got === 0) buffer.fill(0, 0, part)
+        writeSync(file.fd, buffer, 0, part, written)
+        written += part
+        at += part
+      }
+    }
+  } finally {
+    closeSync(source)
+  }
+  images.write("pagemap-shmem", inode.shmid, [{ pages_id: pagesId }, ...pagemapEntries(ranges)])
+  return written / PAGE_SIZE
+}
+
+/** Takes room on the disk for a file's first bytes. Kernel: fallocate(2); file systems without it get their blocks when they are written. */
+export function allocateBlocks(fd: number, bytes: number): void {
+  const answer = attempt("fallocate", fd, 0, 0, bytes)
+  // The estimate may be too high for a nearly full disk: what really is missing shows when the pages are written.
+  if (answer < 0) log.debug(`fallocate of ${bytes} bytes answered ${errnoName(-answer)}`)
+}

@@ -1,0 +1,55 @@
+import { logger } from "../base/log.ts"
+import { remoteAddress } from "../base/units.ts"
+import { decideRestart, type Restart } from "../kinds/registers/interrupted.ts"
+import { readStatus, type Status } from "../proc/status.ts"
+import { discover } from "../rseq/discover.ts"
+import { applyFixup, refuseMalformed, resumedRegisters } from "../rseq/fixup.ts"
+import { inspectThread } from "../rseq/inspect.ts"
+import { kernelRegime } from "../rseq/regime.ts"
+import type { RseqState } from "../rseq/state.ts"
+import { readMemoryIfMapped } from "../tracee/memory.ts"
+import type { FrozenProcess, FrozenThread } from "../tracee/seize.ts"
+import type { DumpOptions } from "./options.ts"
+
+const log = logger("rseq")
+
+/** One frozen thread with all that was read before anything was run in it. */
+export interface InspectedThread {
+  readonly frozen: FrozenThread
+  readonly status: Status
+  readonly rseq: RseqState
+  readonly restart: Restart
+}
+
+/**
+ * Reads what must be read first: restartable sequences, interrupted calls, pending signals. Prepares every thread for injection.
+ *
+ * @throws CheckpointError E_RSEQ_MALFORMED · E_KERNEL rseq cannot be found out
+ */
+export function inspectThreads(process: FrozenProcess, { rseqDiscovery, rseqMalformed }: DumpOptions): InspectedThread[] {
+  const { pid } = process
+  const read = (address: bigint, length: number): Uint8Array | undefined => readMemoryIfMapped(pid, remoteAddress(address), length)
+  const threads = process.threads.map((frozen) => {
+    const status = readStatus(pid, frozen.tid)
+    const rseq = inspectThread(pid, frozen, discover(frozen, rseqDiscovery, { guesses: undefined }), kernelRegime)
+    const signalled = ((status.sigPending | status.sharedPending) & ~frozen.mask) !== 0n
+    return { frozen, status, rseq, restart: decideRestart(frozen.tid, frozen.registers, signalled, read) }
+  })
+  refuseMalformed(
+    pid,
+    threads.map(({ rseq }) => rseq),
+    rseqMalformed,
+  )
+  return threads.map((thread) => {
+    const { frozen, rseq, restart } = thread
+    if (rseq.warning) log.warn(`thread ${frozen.tid}: ${rseq.warning}`)
+    if (rseq.class !== "idle" && rseq.class !== "unregistered")
+      log.info(`thread ${frozen.tid}: rseq ${rseq.class} at 0x${rseq.ip.toString(16)}`)
+    if (restart.live) frozen.resume = restart.live
+    applyFixup(frozen, rseq)
+    // A thread sent to its abort handler has nothing to restart.
+    if (rseq.class === "abortable")
+      return { ...thread, restart: { image: resumedRegisters(frozen.registers, rseq), live: undefined, entry: undefined } }
+    return thread
+  })
+}

@@ -1,0 +1,41 @@
+import { TASK_SIZE } from "../../../ffi/abi/mman.ts"
+
+/** A stretch of addresses, bytes, page-aligned; the end is outside. */
+export interface Range {
+  readonly start: bigint
+  readonly end: bigint
+}
+
+/** Stacks may grow this far down without asking, so nothing of ours stands so near below a used range. */
+const STACK_GAP = 1n << 20n
+const LOWEST = 0x100000n
+
+export const overlaps = (a: Range, b: Range): boolean => a.start < b.end && b.start < a.end
+
+/**
+ * An address range of `size` bytes that none of `used` touches, as low as possible above 1 MiB.
+ *
+ * @throws Error when the whole address space is full
+ */
+export function findHole(used: readonly Range[], size: bigint): Range {
+  let at = LOWEST
+  for (const { start, end } of [...used].sort((a, b) => (a.start < b.start ? -1 : 1))) {
+    if (end <= at) continue
+    if (start >= at + size + STACK_GAP) break
+    at = end + STACK_GAP
+  }
+  if (at + size > TASK_SIZE) throw new Error(`No hole of ${size} bytes in the address space`)
+  return { start: at, end: at + size }
+}
+
+/** The parts of the user address space outside `kept`, ascending. */
+export function outside(kept: readonly Range[]): Range[] {
+  const gaps: Range[] = []
+  let at = 0n
+  for (const { start, end } of [...kept].sort((a, b) => (a.start < b.start ? -1 : 1))) {
+    if (start > at) gaps.push({ start: at, end: start })
+    if (end > at) at = end
+  }
+  if (at < TASK_SIZE) gaps.push({ start: at, end: TASK_SIZE })
+  return gaps
+}

@@ -1,0 +1,100 @@
+import { closeSync, fstatSync, openSync } from "node:fs"
+import { MAP, PROT } from "../../../ffi/abi/mman.ts"
+import { attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
+import type { memfd_inode_entry } from "../../../proto/gen/memfd_pb.ts"
+import { hex, PAGE, PAGE_SIZE, pageUp } from "../../base/units.ts"
+import type { Mapping } from "../../proc/maps.ts"
+import type { Program, Result } from "../../tracee/program.ts"
+import type { PageRange } from "./pages.ts"
+import type { Fill } from "./restore.ts"
+import { PE } from "./status.ts"
+
+/** Name under which CRIU's images know shared anonymous memory. */
+const ANONYMOUS = "/dev/zero"
+const SEEK_DATA = 3
+const SEEK_HOLE = 4
+const F_GET_SEALS = 1034
+const F_ADD_SEALS = 1033
+const F_SEAL_SEAL = 1
+const MFD_ALLOW_SEALING = 2
+
+/** A segment of shared memory, found through one of its mappings. */
+export interface SharedSegment {
+  readonly inode: memfd_inode_entry
+  /** Parts that hold data: offsets in the segment, bytes. */
+  readonly ranges: PageRange[]
+  /** Path through which the tool reads it. */
+  readonly path: string
+}
+
+const mapFile = (pid: number, { start, end }: Mapping): string => `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`
+
+/** Data of a file between its holes, whole pages. Man page: lseek(2). */
+function dataRanges(fd: number, size: number): PageRange[] {
+  const ranges: PageRange[] = []
+  for (let at = 0; at < size; ) {
+    const start = attempt("lseek", fd, at, SEEK_DATA)
+    if (start < 0) {
+      if (errnoName(-start) === "ENXIO") break
+      throw new SyscallError("lseek", errnoName(-start), [fd, at, SEEK_DATA])
+    }
+    at = attempt("lseek", fd, start, SEEK_HOLE)
+    ranges.push({ start: BigInt(start), end: pageUp(BigInt(at)), flags: PE.PRESENT })
+  }
+  return ranges
+}
+
+/**
+ * Shared anonymous memory or a memfd -> its inode entry and where its data is. Mirror: restoreSegment.
+ *
+ * Precondition: the process is stopped. Kernel: mm/shmem.c. Needs CAP_CHECKPOINT_RESTORE for /proc/PID/map_files.
+ */
+export function collectSegment(pid: number, mapping: Mapping, inodeId: number): SharedSegment {
+  const path = mapFile(pid, mapping)
+  const fd = openSync(path, "r")
+  try {
+    const { ino, size, uid, gid, mode } = fstatSync(fd)
+    const seals = attempt("fcntl", fd, F_GET_SEALS)
+    const name = mapping.path.startsWith("/memfd:") ? mapping.path.slice("/memfd:".length) : ANONYMOUS
+    const inode = { name, uid, gid, size: BigInt(size), shmid: ino, seals: seals < 0 ? 0 : seals, inode_id: BigInt(inodeId), mode }
+    return { inode, ranges: dataRanges(fd, size), path }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/**
+ * Appends the making of a segment; the result is its descriptor. Mirror: collectSegment.
+ *
+ * Shared anonymous memory is made as such and opened through /proc/self/map_files, so that its mappings look as before; a memfd by memfd_create.
+ *
+ * @param hole where nothing else is or will be, large enough for the segment
+ */
+export function restoreSegment(inode: memfd_inode_entry, fills: readonly Fill[], pagesFd: number, hole: bigint, program: Program): Result {
+  const { name, size, seals, uid, gid, mode } = inode
+  const about = `shared memory ${inode.inode_id}`
+  let fd: Result
+  if (name === ANONYMOUS && size > 0n) {
+    const length = pageUp(size)
+    program.callWith({ about }, "mmap", hole, length, PROT.READ | PROT.WRITE, MAP.SHARED | MAP.ANONYMOUS | MAP.FIXED_NOREPLACE, -1, 0)
+    const link = program.string(`/proc/self/map_files/${hole.toString(16)}-${(hole + length).toString(16)}`)
+    fd = program.callWith({ about }, "openat", -100, link, 2)
+    program.call("munmap", hole, length)
+  } else {
+    fd = program.callWith({ about }, "memfd_create", program.string(name), seals === F_SEAL_SEAL ? 0 : MFD_ALLOW_SEALING)
+    program.callWith({ about }, "ftruncate", fd, size)
+    if (uid || gid) program.callWith({ about }, "fchown", fd, uid, gid)
+    if (mode !== undefined) program.callWith({ about }, "fchmod", fd, mode & 0o7777)
+  }
+  for (const { start, length, offset } of fills) {
+    program.call("lseek", fd, start, 0)
+    const from = program.bytes(new Uint8Array(new BigUint64Array([offset]).buffer))
+    program.callWith({ about: `${about} at ${hex(start)}`, returns: length }, "sendfile", fd, pagesFd, from, length)
+  }
+  if (seals && seals !== F_SEAL_SEAL) program.callWith({ about }, "fcntl", fd, F_ADD_SEALS, seals)
+  return fd
+}
+
+/** Bytes of holes that the segments of a restore need, each with a page between. */
+export const holeSize = (inodes: readonly memfd_inode_entry[]): bigint =>
+  inodes.reduce((largest, { size }) => (pageUp(size) > largest ? pageUp(size) : largest), BigInt(PAGE_SIZE)) + PAGE

@@ -1,0 +1,77 @@
+import { MREMAP } from "../../../ffi/abi/mman.ts"
+import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
+import { CheckpointError } from "../../base/errors.ts"
+import type { Mapping } from "../../proc/maps.ts"
+import type { Program } from "../../tracee/program.ts"
+import { findHole, overlaps, type Range } from "./holes.ts"
+import { VMA } from "./status.ts"
+
+/** One special mapping of the new process and where it must go. */
+interface Move {
+  readonly from: Range
+  readonly to: Range
+}
+
+/** The kernel's own mappings in a process, by name: vvar, vvar_vclock and whatever comes, and the vdso. */
+export const specialMappings = (mappings: readonly Mapping[]): Mapping[] =>
+  mappings.filter(({ path }) => path === "[vdso]" || path.startsWith("[vvar"))
+
+const total = (ranges: readonly Range[]): bigint => ranges.reduce((sum, { start, end }) => sum + end - start, 0n)
+
+/**
+ * Where each special mapping of the new process goes so that it stands where the dumped process had it.
+ *
+ * @returns undefined when the images have none of them
+ * @throws CheckpointError E_IMAGE_UNSUPPORTED the images come from a kernel whose vdso has another shape
+ */
+export function planVdso(vmas: readonly vma_entry[], mappings: readonly Mapping[]): Move[] | undefined {
+  const special = specialMappings(mappings)
+  const wanted = { vdso: vmas.filter(({ status }) => status & VMA.VDSO), vvar: vmas.filter(({ status }) => status & VMA.VVAR) }
+  if (wanted.vdso.length === 0 && wanted.vvar.length === 0) return undefined
+  const moves: Move[] = []
+  for (const kind of ["vvar", "vdso"] as const) {
+    const have = special.filter(({ path }) => path.startsWith(`[${kind}`))
+    const want = wanted[kind]
+    const first = want[0]
+    if (total(have) !== total(want) || !first || want.length !== 1)
+      throw new CheckpointError(
+        "E_IMAGE_UNSUPPORTED",
+        "Cannot place the vdso",
+        `the images have ${total(want)} bytes of ${kind}, this kernel ${total(have)}`,
+        "Restore on a machine with the kernel that the images were made on",
+      )
+    let at = first.start
+    for (const { start, end } of have) {
+      moves.push({ from: { start, end }, to: { start: at, end: at + end - start } })
+      at += end - start
+    }
+  }
+  return moves
+}
+
+/**
+ * Appends the moves, one mapping at a time, through a hole where a place is still taken by another of them.
+ *
+ * @param keep ranges that must not be touched
+ * Kernel: mm/mremap.c, arch/x86/entry/vdso/vma.c vdso_mremap()
+ */
+export function restoreVdso(moves: readonly Move[], keep: readonly Range[], program: Program): void {
+  const move = ({ start, end }: Range, to: bigint): void => {
+    if (start === to) return
+    program.callWith({ about: "the vdso" }, "mremap", start, end - start, end - start, MREMAP.MAYMOVE | MREMAP.FIXED, to)
+  }
+  const clash = moves.some(({ to }) => moves.some(({ from }) => overlaps(from, to)))
+  if (!clash) {
+    for (const { from, to } of moves) move(from, to.start)
+    return
+  }
+  const hole = findHole([...keep, ...moves.map(({ from }) => from), ...moves.map(({ to }) => to)], total(moves.map(({ from }) => from)))
+  let at = hole.start
+  const parked = moves.map(({ from, to }) => {
+    const place = { start: at, end: at + from.end - from.start }
+    move(from, place.start)
+    at = place.end
+    return { from: place, to }
+  })
+  for (const { from, to } of parked) move(from, to.start)
+}
