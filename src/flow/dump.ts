@@ -49,7 +49,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   using images = beginImages(imagesDir, { sync: options.sync, allocate: allocateBlocks })
   const pagesFile = preparePages(images, before)
   runScripts(options.actionScripts, "pre-dump", { imagesDir, initPid: pid })
-  const facts = { pages: 0, threads: 0, freezing: 0, memory: 0, frozen: 0 }
+  const facts = { pages: 0, bytes: 0, threads: 0, freezing: 0, memory: 0, frozen: 0 }
   {
     using frozen = seizeProcess(
       pid,
@@ -67,6 +67,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
       facts.frozen = microseconds(frozen.frozenAt)
     }
     checkDeadline(deadline, "the dump")
+    facts.bytes = images.bytesWritten
     images.commit()
     runScripts(options.actionScripts, "post-dump", { imagesDir, initPid: pid })
     if (leaveStopped) frozen.ending = "stop"
@@ -83,7 +84,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     pid,
     threads: facts.threads,
     imagesDir,
-    bytes: images.bytesWritten,
+    bytes: facts.bytes,
     frozenMicroseconds: facts.frozen,
     wallMicroseconds: microseconds(started),
     leftRunning: leaveRunning || leaveStopped,
@@ -92,6 +93,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
 
 interface Facts {
   pages: number
+  bytes: number
   threads: number
   freezing: number
   memory: number

@@ -10,7 +10,9 @@ import { CheckpointError } from "../base/errors.ts"
 import { PAGE } from "../base/units.ts"
 import { type PagemapKind, pagemapRuns } from "../image/pagemap.ts"
 import type { ImageSet } from "../image/set.ts"
+import { type Range, without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
+import { VMA } from "../kinds/memory/status.ts"
 import { oneProcess, sameNamespaces } from "../kinds/tree/restore.ts"
 import type { RestoreOptions } from "./options.ts"
 
@@ -143,17 +145,23 @@ function refuseKinds(set: ImageSet): void {
 }
 
 /** Runs of pages with the file each stands in: read by the new process from descriptors that it inherits. */
-export function readFills(set: ImageSet, kind: PagemapKind, id: number): Map<string, Fill[]> {
+export function readFills(set: ImageSet, kind: PagemapKind, id: number, skip: readonly Range[] = []): Map<string, Fill[]> {
   const byFile = new Map<string, Fill[]>()
   for (const { vaddr, pages, offset, path } of pagemapRuns(set, kind, id)) {
     const fills = byFile.get(path) ?? []
     byFile.set(path, fills)
-    const last = fills.at(-1)
-    const length = BigInt(pages) * PAGE
-    // Neighbours in memory and in the file become one read.
-    if (last && last.start + last.length === vaddr && last.offset + last.length === offset)
-      fills[fills.length - 1] = { ...last, length: last.length + length }
-    else fills.push({ start: vaddr, length, offset })
+    for (const part of without({ start: vaddr, end: vaddr + BigInt(pages) * PAGE }, skip)) {
+      const length = part.end - part.start
+      const at = offset + part.start - vaddr
+      const last = fills.at(-1)
+      // Neighbours in memory and in the file become one read.
+      if (last && last.start + last.length === part.start && last.offset + last.length === at)
+        fills[fills.length - 1] = { ...last, length: last.length + length }
+      else fills.push({ start: part.start, length, offset: at })
+    }
   }
   return byFile
 }
+
+/** Areas whose pages are stored but come from the kernel here: the vdso. */
+export const kernelAreas = ({ mm }: SavedProcess): Range[] => mm.vmas.filter(({ status }) => status & VMA.VDSO)

@@ -13,7 +13,7 @@ import { readOrigin } from "../kinds/creds/origin.ts"
 import { checkFiles } from "../kinds/files/check.ts"
 import { findHole } from "../kinds/memory/holes.ts"
 import { holeSize } from "../kinds/memory/shared.ts"
-import { planVdso, specialMappings } from "../kinds/memory/vdso.ts"
+import { planVdso } from "../kinds/memory/vdso.ts"
 import { restoreFpu, restoreRegisters } from "../kinds/registers/restore.x86_64.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { readLimits } from "../proc/limits.ts"
@@ -29,7 +29,7 @@ import { type Deadline, deadlineIn, waitReport } from "../tracee/wait.ts"
 import { openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
 import { buildEnd, buildProcess, buildSeal, buildThread, type Ground } from "./build.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
-import { readFills, readProcess, type SavedProcess, type SavedThread } from "./images.ts"
+import { kernelAreas, readFills, readProcess, type SavedProcess, type SavedThread } from "./images.ts"
 import type { RestoreOptions, RestoreReport } from "./options.ts"
 import { announceReady } from "./ready.ts"
 import { runScripts } from "./scripts.ts"
@@ -143,7 +143,7 @@ function revive(set: ImageSet, saved: SavedProcess, options: RestoreOptions, dea
     files.set(path, known)
     return known
   }
-  const privatePages = [...readFills(set, "pagemap", pid)].map(([path, fills]) => ({ fd: fileOf(path), fills }))
+  const privatePages = [...readFills(set, "pagemap", pid, kernelAreas(saved))].map(([path, fills]) => ({ fd: fileOf(path), fills }))
   const segments = new Map(
     saved.segments.map(({ shmid }) => {
       const [only] = set.has("pagemap-shmem", shmid) ? [...readFills(set, "pagemap-shmem", shmid)] : []
@@ -212,7 +212,6 @@ function revive(set: ImageSet, saved: SavedProcess, options: RestoreOptions, dea
     if (!done) killHalfBuilt(pid)
     for (const fd of opened) closeSync(fd)
   }
-  void specialMappings
   return privatePages.reduce((sum, { fills }) => sum + fills.reduce((pages, { length }) => pages + Number(length / 4096n), 0), 0)
 }
 

@@ -39,3 +39,18 @@ export function outside(kept: readonly Range[]): Range[] {
   if (at < TASK_SIZE) gaps.push({ start: at, end: TASK_SIZE })
   return gaps
 }
+
+/** The parts of `range` that none of `cut` covers, ascending. */
+export function without(range: Range, cut: readonly Range[]): Range[] {
+  let left = [range]
+  for (const { start, end } of cut)
+    left = left.flatMap((part) =>
+      overlaps(part, { start, end })
+        ? [
+            { start: part.start, end: start },
+            { start: end, end: part.end },
+          ].filter((piece) => piece.start < piece.end)
+        : [part],
+    )
+  return left
+}

@@ -1,0 +1,47 @@
+/** A feature name of CRIU: one of ours under another name, or something that stasis has no use for. */
+export type CriuFeature = { readonly same: string } | { readonly unused: string }
+
+const otherKinds = (what: string): CriuFeature => ({ unused: `${what} are not among what stasis saves` })
+
+/** Names that `criu check --feature` takes and that are not ours as they are. Authority: criu(8), CRIU 4.x. */
+export const CRIU_FEATURES: Readonly<Record<string, CriuFeature>> = {
+  mem_dirty_track: { same: "soft_dirty" },
+  "uffd-noncoop": { same: "uffd_noncoop" },
+  timer_cr_ids: { same: "timer_restore_ids" },
+  get_rseq_conf: { same: "ptrace_get_rseq_configuration" },
+  ptrace_get_rseq_conf: { same: "ptrace_get_rseq_configuration" },
+  pidfd_store: { same: "pidfd_getfd" },
+  aio_remap: otherKinds("asynchronous I/O rings"),
+  timerfd: otherKinds("timer descriptors"),
+  tun: otherKinds("TUN devices"),
+  userns: otherKinds("user namespaces"),
+  cgroupns: otherKinds("cgroup namespaces"),
+  autofs: otherKinds("automounter file systems"),
+  tcp_half_closed: otherKinds("TCP connections"),
+  sk_ns: otherKinds("sockets of several network namespaces"),
+  sk_unix_file: otherKinds("Unix sockets"),
+  net_diag_v2: otherKinds("packet sockets"),
+  nsid: otherKinds("network namespaces"),
+  link_nsid: otherKinds("network devices"),
+  external_net_ns: otherKinds("network namespaces"),
+  newifindex: otherKinds("network devices"),
+  nftables: otherKinds("firewall rules"),
+  has_ipt_legacy: otherKinds("firewall rules"),
+  ipv6_freebind: otherKinds("TCP and UDP sockets"),
+  socket_buf_locks: otherKinds("sockets"),
+  network_lock: otherKinds("TCP connections"),
+  network_lock_iptables: otherKinds("TCP connections"),
+  network_lock_nftables: otherKinds("TCP connections"),
+  move_mount_set_group: otherKinds("mount namespaces"),
+  openat2: otherKinds("mount namespaces"),
+  overlayfs_maps: { unused: "stasis finds a mapped file through map_files and stat, on overlayfs as elsewhere" },
+  fdinfo_lock: otherKinds("file locks"),
+  seccomp_filters: otherKinds("seccomp filters"),
+  loginuid: { unused: "the login user ID of a session stays that of the restorer" },
+  can_map_vdso: { unused: "stasis moves the vDSO that a new process has, it maps no second one" },
+  breakpoints: { unused: "stasis runs no code up to a breakpoint" },
+  compat_cr: otherKinds("32-bit processes"),
+  apparmor_stacking: otherKinds("AppArmor profiles"),
+  pagemap_scan_guard_pages: { same: "madv_guard_install" },
+  close_range_cloexec: { same: "close_range" },
+}

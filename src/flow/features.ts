@@ -1,0 +1,79 @@
+import { CheckpointError } from "../base/errors.ts"
+import { CRIU_FEATURES } from "./features-criu.ts"
+import { hostFeatures } from "./features-host.ts"
+import { memoryFeatures } from "./features-memory.ts"
+import { taskFeatures } from "./features-task.ts"
+import type { CheckOptions } from "./options.ts"
+
+/** What a probe found. "unknown": the probe itself could not be made; `detail` says why. */
+export interface Found {
+  readonly present: boolean | "unknown"
+  /** What was asked and answered, for people. */
+  readonly detail: string
+}
+
+/** How much depends on a feature: every dump and restore, a better one, or special cases only. */
+export type Need = "required" | "better" | "special"
+
+/** One thing that a kernel, a host or a user may have or lack. */
+export interface Feature {
+  readonly name: string
+  readonly need: Need
+  /** What stasis cannot do without it. */
+  readonly lost: string
+  /** Looks, in this process or in a child that ends before it returns; changes nothing that lasts. May throw. */
+  readonly probe: () => Found
+}
+
+/** A feature that was looked at. */
+export interface CheckedFeature extends Omit<Feature, "probe">, Found {}
+
+/** Every feature that stasis uses, in the order they are printed. */
+const FEATURES: readonly Feature[] = [...taskFeatures, ...memoryFeatures, ...hostFeatures]
+
+/** A name that `--feature` takes, and what stands behind it. */
+export interface FeatureName {
+  readonly name: string
+  readonly about: string
+}
+
+/** Names for `--feature list`: ours, then CRIU's that mean one of ours, then CRIU's that stasis does not use. */
+export const featureNames = (): FeatureName[] => [
+  ...FEATURES.map(({ name, need, lost }) => ({ name, about: `${need}; without it: ${lost}` })),
+  ...Object.entries(CRIU_FEATURES).map(([name, known]) => ({ name, about: "same" in known ? `CRIU's name for ${known.same}` : `not used: ${known.unused}` })),
+]
+
+/**
+ * Looks at the features that were asked for, one after the other, and at no others.
+ *
+ * @throws CheckpointError E_USAGE a name that nobody knows; `suggest` gives names like it
+ */
+export function checkFeatures({ all, feature }: Pick<CheckOptions, "all" | "feature">, suggest: (name: string, names: readonly string[]) => string[]): CheckedFeature[] {
+  if (feature !== undefined) return [checkNamed(feature, suggest)]
+  return FEATURES.filter(({ need }) => all || need !== "special").map(look)
+}
+
+/** True when nothing required is surely missing. */
+export const isSufficient = (checked: readonly CheckedFeature[]): boolean => !checked.some(({ need, present }) => need === "required" && present !== true)
+
+function checkNamed(name: string, suggest: (name: string, names: readonly string[]) => string[]): CheckedFeature {
+  const known = CRIU_FEATURES[name]
+  if (known && "unused" in known) return { name, need: "special", lost: "nothing: stasis does not use it", present: false, detail: `not looked at: ${known.unused}` }
+  const found = FEATURES.find((feature) => feature.name === (known?.same ?? name))
+  if (found) return { ...look(found), name }
+  const near = suggest(name, [...FEATURES.map((feature) => feature.name), ...Object.keys(CRIU_FEATURES)])
+  throw new CheckpointError(
+    "E_USAGE",
+    `Cannot check feature "${name}"`,
+    "there is no feature of this name",
+    near.length > 0 ? `Did you mean ${near.map((word) => `"${word}"`).join(" or ")}? All names: stasis check --feature list` : "All names: stasis check --feature list",
+  )
+}
+
+function look({ probe, ...feature }: Feature): CheckedFeature {
+  try {
+    return { ...feature, ...probe() }
+  } catch (error) {
+    return { ...feature, present: "unknown", detail: error instanceof Error ? error.message : String(error) }
+  }
+}
