@@ -9,6 +9,7 @@ import { beginImages, type ImageTransaction } from "../image/transaction.ts"
 import { collectFs } from "../kinds/cwd/collect.ts"
 import { collectDescriptors } from "../kinds/files/collect.ts"
 import { FileTable } from "../kinds/files/table.ts"
+import { type Range, without } from "../kinds/memory/holes.ts"
 import { collectMm } from "../kinds/memory/collect.ts"
 import { collectSegment } from "../kinds/memory/shared.ts"
 import { collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
@@ -19,9 +20,9 @@ import { readStatus } from "../proc/status.ts"
 import { listThreadsIfAlive } from "../proc/tasks.ts"
 import { imagePatches } from "../rseq/fixup.ts"
 import { findGadgets } from "../tracee/gadgets.ts"
-import { borrow, chooseStopSignal, framePagesSize, type LoanTerms, loanSize } from "../tracee/loan.ts"
+import { borrow, chooseStopSignal, findLeftovers, framePagesSize, type LoanTerms, loanSize } from "../tracee/loan.ts"
 import { type FrozenProcess, seizeProcess } from "../tracee/seize.ts"
-import { checkDeadline, type Deadline, deadlineIn, waitReport } from "../tracee/wait.ts"
+import { checkDeadline, cleanupDeadline, deadlineIn, patienceOf, waitReport } from "../tracee/wait.ts"
 import { askAll, gather } from "./gather.ts"
 import { allocateBlocks, codeRanges, collectLayout, frozenMappings, savePages, saveSegment, untouchedPages } from "./layout.ts"
 import type { DumpOptions, DumpReport } from "./options.ts"
@@ -59,19 +60,19 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     )
     facts.freezing = microseconds(frozen.frozenAt)
     facts.threads = frozen.threads.length
-    saveProcess(frozen, before, images, pagesFile, options, deadline, facts)
+    saveProcess(frozen, before, images, pagesFile, options, facts)
     // A script at post-dump may copy files that belong to the images: the process waits for it.
     const thawEarly = leaveRunning && options.actionScripts.length === 0
     if (thawEarly) {
       frozen[Symbol.dispose]()
       facts.frozen = microseconds(frozen.frozenAt)
     }
-    checkDeadline(deadline, "the dump")
+    checkDeadline(deadlineIn(0), "the dump")
     facts.bytes = images.bytesWritten
     images.commit()
     runScripts(options.actionScripts, "post-dump", { imagesDir, initPid: pid })
     if (leaveStopped) frozen.ending = "stop"
-    else if (!leaveRunning) kill(frozen, deadline)
+    else if (!leaveRunning) kill(frozen)
     if (!thawEarly) {
       frozen[Symbol.dispose]()
       facts.frozen = microseconds(frozen.frozenAt)
@@ -142,6 +143,15 @@ function findTerms(frozen: FrozenProcess, threads: readonly InspectedThread[], m
   return { gadgets, framePages, stopSignal }
 }
 
+/** Areas that an earlier, killed run left behind, unless a thread is still in one. They go with the next questions. */
+function removableLeftovers(frozen: FrozenProcess, mappings: readonly MappingDetail[]): Range[] {
+  const candidates = mappings.filter(({ exec, write, inode, path }) => exec && !write && inode === 0n && path === "")
+  const inUse = ({ start, end }: Range): boolean => frozen.threads.some(({ registers: { ip } }) => ip >= start && ip < end)
+  const leftovers = findLeftovers(frozen.pid, candidates).filter((area) => !inUse(area))
+  if (leftovers.length > 0) log.warn(`task ${frozen.pid}: removing what a killed run of stasis left in it`)
+  return leftovers
+}
+
 /** The frozen part: reads everything and writes it under temporary names. */
 function saveProcess(
   frozen: FrozenProcess,
@@ -149,17 +159,20 @@ function saveProcess(
   images: ImageTransaction,
   pagesFile: ReturnType<ImageTransaction["pages"]>,
   options: DumpOptions,
-  deadline: Deadline,
   facts: Facts,
 ): void {
   const { pid } = frozen
   const threads = inspectThreads(frozen, options)
-  const mappings = frozenMappings(pid, before.smaps)
+  const everything = frozenMappings(pid, before.smaps)
+  const leftovers = removableLeftovers(frozen, everything)
+  // The kernel may have merged the end of a leftover with a neighbour of the program's own: cut, never drop.
+  const mappings = everything.flatMap((mapping) => without(mapping, leftovers).map((part) => ({ ...mapping, ...part })))
   const questions = askAll(
     pid,
     frozen.threads.map(({ tid }) => tid),
   )
-  using loan = borrow(frozen, findTerms(frozen, threads, mappings), loanSize(frozen, [...questions.programs.values()]), deadline)
+  for (const { start, end } of leftovers) questions.programs.get(pid)?.call("munmap", start, end - start)
+  using loan = borrow(frozen, findTerms(frozen, threads, mappings), loanSize(frozen, [...questions.programs.values()]), patienceOf(options.timeoutSeconds))
   const answers = loan.run(questions.programs)
   const { cores, extension, mm: memory } = gather(pid, threads, questions, answers)
 
@@ -204,11 +217,11 @@ function saveProcess(
 }
 
 /** Ends the saved process; its own parent reaps it. */
-function kill(frozen: FrozenProcess, deadline: Deadline): void {
+function kill(frozen: FrozenProcess): void {
   attempt("kill", frozen.pid, SIG.KILL)
   frozen.ending = "dead"
   // Threads first: the leader reports its end when it is the last.
-  for (const { tid } of [...frozen.threads].reverse()) while (waitReport(tid, deadline, `the end of thread ${tid}`).kind !== "gone");
+  for (const { tid } of [...frozen.threads].reverse()) while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
 }
 
 const dumpStats = ({ pages, freezing, memory, frozen }: Facts) => ({

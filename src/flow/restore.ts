@@ -3,7 +3,7 @@ import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
 import { SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { decode } from "../../ffi/layout.ts"
-import { attempt, type Syscall, syscallName } from "../../ffi/syscall.ts"
+import { attempt, type Syscall, SyscallError, syscallName } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { type ImageSet, openImages } from "../image/set.ts"
@@ -25,7 +25,7 @@ import { restartBlocked } from "../tracee/arch.x86_64.ts"
 import type { Program } from "../tracee/program.ts"
 import { memoryFile, spawnSeed } from "../tracee/seed.ts"
 import { detach, getXstate, setRegisters, setSignalMask, setXstate } from "../tracee/trace.ts"
-import { type Deadline, deadlineIn, waitReport } from "../tracee/wait.ts"
+import { cleanupDeadline, type Deadline, deadlineIn, patienceOf, waitReport } from "../tracee/wait.ts"
 import { openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
 import { buildEnd, buildProcess, buildSeal, buildThread, type Ground } from "./build.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
@@ -186,7 +186,7 @@ function revive(set: ImageSet, saved: SavedProcess, options: RestoreOptions, dea
     const size = Math.max(...[first, own, seal, end].map((programs) => workshopSize([...programs.values()])))
     attempt("ftruncate", areaFile, size)
     using shared = openArea(areaFile, size)
-    const workshop = openWorkshop(pid, areaFd, shared, area.start, stopSignalFor(saved), deadline)
+    const workshop = openWorkshop(pid, areaFd, shared, area.start, stopSignalFor(saved), patienceOf(0))
     workshop.run(first)
     for (const { tid } of threads) if (tid !== pid) workshop.adopt(tid)
     workshop.run(own)
@@ -208,6 +208,8 @@ function revive(set: ImageSet, saved: SavedProcess, options: RestoreOptions, dea
     for (const { tid } of threads) if (tid !== pid) detach(tid)
     detach(pid)
     done = true
+  } catch (error) {
+    throw asRestoreError(pid, error)
   } finally {
     if (!done) killHalfBuilt(pid)
     for (const fd of opened) closeSync(fd)
@@ -238,12 +240,18 @@ function finalRegisters(saved: SavedProcess, workshop: Workshop): Registers[] {
   })
 }
 
+/** A call that failed in the new process, told as what it means for the restore. */
+function asRestoreError(pid: number, error: unknown): unknown {
+  if (!(error instanceof SyscallError)) return error
+  const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"
+  return new CheckpointError("E_RESTORE", `Cannot build process ${pid}`, "a call in it failed", next, error)
+}
+
 /** Nothing survives a failed restore: no process, no PID taken. */
 function killHalfBuilt(pid: number): void {
   attempt("kill", pid, SIG.KILL)
-  const deadline = { at: performance.now() + 5000 }
   try {
-    while (waitReport(pid, deadline, `the end of process ${pid}`).kind !== "gone");
+    while (waitReport(pid, cleanupDeadline(), `the end of process ${pid}`).kind !== "gone");
   } catch (error) {
     log.warn(`the half-built process ${pid} was killed but has not ended yet: ${error}`)
   }

@@ -18,11 +18,11 @@ import {
   syscallRegisters,
 } from "./arch.x86_64.ts"
 import type { Gadgets } from "./gadgets.ts"
-import { forceMemory, readMemory, writeMemory } from "./memory.ts"
+import { forceMemory, readMemory, readMemoryIfMapped, writeMemory } from "./memory.ts"
 import type { Answers, Program } from "./program.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "./seize.ts"
 import { getRegisters, getSignalInfo, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
-import { type Deadline, type Report, waitReport } from "./wait.ts"
+import { cleanupDeadline, type Deadline, type Patience, type Report, waitReport } from "./wait.ts"
 
 const log = logger("loan")
 const SI_TKILL = -6
@@ -80,7 +80,7 @@ const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
  * @throws CheckpointError E_INJECTION · E_TARGET_DIED · SyscallError
  * Precondition: every thread is stopped and rseq has been classified: running anything makes the kernel clear rseq_cs.
  */
-export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, deadline: Deadline): Loan {
+export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, patience: Patience): Loan {
   const { pid } = process
   const mask = ALL_SIGNALS & ~sigbit(terms.stopSignal)
   // A thread in a restart block would lose it in the crash path of the bootstrap, so another one is taken if there is any.
@@ -93,6 +93,9 @@ export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, 
     writeMemory(pid, terms.framePages, frame)
   } else log.warn(`task ${pid} has no return chain: until it is released it does not survive a kill -9 of stasis`)
 
+  let closed = false
+  const pause: Patience = () => (closed ? cleanupDeadline() : patience())
+
   /** Runs one call in the host thread from the target's own syscall instruction. */
   const bootstrapCall = (call: Syscall, ...args: (bigint | number)[]): bigint => {
     const sp = chain ? terms.framePages : host.resume.sp
@@ -101,7 +104,7 @@ export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, 
     setSignalMask(host.tid, mask)
     for (let stops = 0; stops < 2; ) {
       ptrace("SYSCALL", host.tid)
-      if (expectStop(process, host, waitReport(host.tid, deadline, `a call in thread ${host.tid}`)) === "syscall-stop") stops++
+      if (expectStop(process, host, waitReport(host.tid, pause(), `a call in thread ${host.tid}`)) === "syscall-stop") stops++
     }
     return resultRegister(getRegisters(host.tid))
   }
@@ -121,14 +124,13 @@ export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, 
   }
   const start = remoteAddress(answer)
   const data = remoteAddress(start + BigInt(PAGE_SIZE))
-  forceMemory(pid, start, stubCode)
+  forceMemory(pid, start, codePage(size))
 
   function endBootstrap(): void {
     if (host) putBack(pid, host)
     if (chain) writeMemory(pid, terms.framePages, new Uint8Array(frameBytes))
   }
 
-  let closed = false
   const loan: Loan = {
     area: { start, end: start + BigInt(size) },
     run(programs) {
@@ -140,7 +142,7 @@ export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, 
         setSignalMask(thread.tid, mask)
       }
       for (const { thread } of blocks.threads) ptrace("CONT", thread.tid)
-      for (const { thread } of blocks.threads) waitForStub(process, thread, terms.stopSignal, deadline)
+      for (const { thread } of blocks.threads) waitForStub(process, thread, terms.stopSignal, patience())
       const image = readMemory(pid, data, blocks.image.length)
       return new Map(
         blocks.threads.map(({ thread, program, offset }) => [
@@ -158,6 +160,30 @@ export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, 
     },
   }
   return loan
+}
+
+/** Where in the code page the area's size stands, for a later run that finds the area of one that was killed. */
+const SIZE_AT = PAGE_SIZE - 8
+
+/** The first page of an area: the interpreter, and at its end the bytes of the whole area. */
+function codePage(size: number): Uint8Array {
+  const page = new Uint8Array(PAGE_SIZE)
+  page.set(stubCode)
+  new DataView(page.buffer).setBigUint64(SIZE_AT, BigInt(size), true)
+  return page
+}
+
+/**
+ * Areas that a killed run of stasis left in a process.
+ *
+ * @param candidates executable anonymous mappings of a page or more
+ */
+export function findLeftovers(pid: number, candidates: readonly { readonly start: bigint }[]): { start: bigint; end: bigint }[] {
+  return candidates.flatMap(({ start }) => {
+    const page = readMemoryIfMapped(pid, remoteAddress(start), PAGE_SIZE)
+    if (!page || !stubCode.equals(page.subarray(0, stubCode.length))) return []
+    return [{ start, end: start + new DataView(page.buffer).getBigUint64(SIZE_AT, true) }]
+  })
 }
 
 /** Bytes that a run of these programs needs. */

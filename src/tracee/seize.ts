@@ -7,7 +7,7 @@ import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
 import { writeMemory } from "./memory.ts"
 import { detach, getRegisters, getSignalMask, getXstate, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
-import { type Deadline, waitReport } from "./wait.ts"
+import { cleanupDeadline, type Deadline, waitReport } from "./wait.ts"
 
 const log = logger("seize")
 
@@ -171,7 +171,7 @@ function release(frozen: FrozenProcess, seized: Set<number>): void {
     // A failed freeze may leave a thread running; only a stopped one can be detached.
     if (!detach(tid)) {
       tryPtrace("INTERRUPT", tid)
-      waitReport(tid, { at: performance.now() + 1000 }, `the release of thread ${tid}`)
+      waitReport(tid, cleanupDeadline(), `the release of thread ${tid}`)
       detach(tid)
     }
   }

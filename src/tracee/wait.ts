@@ -11,11 +11,24 @@ const memory = allocate(4096)
 /** A point in time that waits must not pass, in ms of performance.now(). Infinity = none. */
 export interface Deadline {
   readonly at: number
+  /** Waits of clean-up: they go on although the user asked the tool to stop. */
+  readonly deaf?: boolean
 }
 /** A deadline so many seconds from now; 0 = none, as CRIU's --timeout 0. */
 export const deadlineIn = (seconds: number): Deadline => ({
   at: seconds === 0 ? Number.POSITIVE_INFINITY : performance.now() + seconds * 1000,
 })
+
+/** How long a clean-up waits for a task that should answer at once, seconds. */
+const CLEANUP = 5
+export const cleanupDeadline = (): Deadline => ({ ...deadlineIn(CLEANUP), deaf: true })
+
+/** Makes the deadline of one wait: what comes late in a long run has as much time as what comes early. */
+export type Patience = () => Deadline
+export const patienceOf =
+  (seconds: number): Patience =>
+  () =>
+    deadlineIn(seconds)
 
 /** How a traced thread reported itself. `signal` of an event-stop is SIGTRAP, or the stopping signal of a group stop. */
 export type Report =
@@ -36,7 +49,7 @@ export function readStatus(status: number): Report {
 /** Throws when the user asked the tool to stop, or when the deadline passed while `doing`. */
 export function checkDeadline(deadline: Deadline, doing: string): void {
   const signal = interruptedBy()
-  if (signal)
+  if (signal && !deadline.deaf)
     throw new CheckpointError(
       "E_INTERRUPTED",
       `Cannot finish ${doing}`,

@@ -10,7 +10,7 @@ import { resultRegister, STUB_ENTRY, STUB_SYSCALL, stubCode, stubRegisters, sysc
 import type { Answers, Program } from "./program.ts"
 import { SEED_SYSCALL } from "./seed.ts"
 import { getRegisters, getSignalInfo, ptrace, setRegisters, setSignalMask } from "./trace.ts"
-import { type Deadline, waitReport } from "./wait.ts"
+import { type Deadline, type Patience, waitReport } from "./wait.ts"
 
 const SI_TKILL = -6
 const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
@@ -67,7 +67,7 @@ export function openWorkshop(
   { memory }: SharedArea,
   start: bigint,
   stopSignal: number,
-  deadline: Deadline,
+  patience: Patience,
 ): Workshop {
   const size = memory.bytes.length
   const base = getRegisters(pid)
@@ -79,7 +79,7 @@ export function openWorkshop(
     setRegisters(tid, syscallRegisters(base, ip, base.sp, call, args))
     for (let stops = 0; stops < 2; ) {
       ptrace("SYSCALL", tid)
-      const report = waitReport(tid, deadline, `a call in thread ${tid}`)
+      const report = waitReport(tid, patience(), `a call in thread ${tid}`)
       if (report.kind === "gone") throw died(pid, tid, report.status)
       if (report.kind === "syscall-stop") stops++
     }
@@ -108,7 +108,7 @@ export function openWorkshop(
       })
       for (const { tid, header } of placed) setRegisters(tid, stubRegisters(base, start + STUB_ENTRY, header))
       for (const { tid } of placed) ptrace("CONT", tid)
-      for (const { tid } of placed) waitForStop(pid, tid, stopSignal, deadline)
+      for (const { tid } of placed) waitForStop(pid, tid, stopSignal, patience())
       return new Map(
         placed.map(({ tid, program, at }) => [
           tid,
@@ -117,7 +117,7 @@ export function openWorkshop(
       )
     },
     adopt(tid) {
-      const report = waitReport(tid, deadline, `the start of thread ${tid}`)
+      const report = waitReport(tid, patience(), `the start of thread ${tid}`)
       if (report.kind === "gone") throw died(pid, tid, report.status)
       setSignalMask(tid, mask)
     },
@@ -125,11 +125,11 @@ export function openWorkshop(
       memory.bytes.set(data, PAGE_SIZE)
       setRegisters(tid, syscallRegisters(base, start + STUB_SYSCALL, base.sp, call, args(dataStart)))
       ptrace("SYSCALL", tid)
-      waitReport(tid, deadline, `the wait in thread ${tid}`)
+      waitReport(tid, patience(), `the wait in thread ${tid}`)
       // Asked for before the call sleeps: it is interrupted at once, however short the time left is.
       ptrace("INTERRUPT", tid)
       ptrace("CONT", tid)
-      waitReport(tid, deadline, `the wait in thread ${tid}`)
+      waitReport(tid, patience(), `the wait in thread ${tid}`)
       return resultRegister(getRegisters(tid))
     },
     remove(tid) {
