@@ -3,10 +3,10 @@ import { layout } from "../layout.ts"
 export const EPOLL_CTL_ADD = 1
 
 /** Argument of epoll_ctl(2): packed on x86-64 alone, so that 32-bit programs could use it as well. Header: include/uapi/linux/eventpoll.h */
-export const epollEvent =
-  process.arch === "x64"
-    ? layout("struct epoll_event", "include/uapi/linux/eventpoll.h", 12, { events: [0, "u32"], data: [4, "u64"] })
-    : layout("struct epoll_event", "include/uapi/linux/eventpoll.h", 16, { events: [0, "u32"], data: [8, "u64"] })
+export const epollEvent = layout("struct epoll_event", "include/uapi/linux/eventpoll.h", process.arch === "x64" ? 12 : 16, {
+  events: [0, "u32"],
+  data: [process.arch === "x64" ? 4 : 8, "u64"],
+})
 
 /** Which watched file kcmp(2) is asked about; toff counts files that one epoll watches under the same number. */
 export const kcmpEpollSlot = layout("struct kcmp_epoll_slot", "include/uapi/linux/kcmp.h", 12, {

@@ -1,0 +1,89 @@
+import { readFileSync } from "node:fs"
+import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import { CheckpointError } from "../../base/errors.ts"
+import { checkEpoll } from "./epoll/restore.ts"
+import type { FileImages } from "./images.ts"
+import type { FileRow } from "./kind.ts"
+import { fileKinds } from "./registry.ts"
+import { checkRegular } from "./regular/check.ts"
+import { driverOfType } from "./tty/driver.ts"
+import { checkTty } from "./tty/restore.ts"
+
+/** What the restore has to offer. */
+export interface CheckOptions {
+  /** The process to restore. */
+  readonly pid: number
+  readonly shellJob: boolean
+  /** Whether stasis runs on a terminal that can be taken over. */
+  readonly terminal: boolean
+}
+
+const DAMAGED = "Dump the program again: this image was damaged or changed"
+
+const corrupt = (object: string, found: string): CheckpointError =>
+  new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore ${object}`, found, DAMAGED)
+
+/** The row that restores a descriptor. @throws CheckpointError E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT */
+function rowFor({ fd, id, type }: fdinfo_entry, files: FileImages["files"]): { row: FileRow; file: file_entry } {
+  const file = files.get(id)
+  if (!file) throw corrupt(`fd ${fd}`, `files.img has no file ${id}`)
+  if (file.type !== type)
+    throw corrupt(`fd ${fd}`, `it is of type ${fd_types[type] ?? type}, but file ${id} of type ${fd_types[file.type] ?? file.type}`)
+  const row = fileKinds.find((candidate) => candidate.type === type)
+  if (row) return { row, file }
+  const found = `it is of type ${fd_types[type] ?? type}, which is not supported yet`
+  throw new CheckpointError(
+    "E_IMAGE_UNSUPPORTED",
+    `Cannot restore fd ${fd}`,
+    found,
+    "Restore this image with CRIU, or dump the program without it",
+  )
+}
+
+/** Largest descriptor number plus one that this machine allows. Documentation/admin-guide/sysctl/fs.rst */
+const descriptorLimit = (): number => Number(readFileSync("/proc/sys/fs/nr_open", "latin1"))
+
+function checkDescriptors({ fdinfos, files }: FileImages): void {
+  const limit = descriptorLimit()
+  const seen = new Set<number>()
+  for (const info of fdinfos) {
+    const { fd, id } = info
+    if (seen.has(fd)) throw corrupt(`fd ${fd}`, "the image has it twice")
+    seen.add(fd)
+    if (fd >= limit)
+      throw new CheckpointError(
+        "E_KERNEL",
+        `Cannot restore fd ${fd}`,
+        `fs.nr_open allows descriptors below ${limit}`,
+        `Raise it: sysctl fs.nr_open=${fd + 1}`,
+      )
+    const { row, file } = rowFor(info, files)
+    const inner = row.facts(file).id
+    if (inner !== id) throw corrupt(`fd ${fd}`, `file ${id} calls itself ${inner}`)
+  }
+}
+
+/**
+ * Checks all that can be known of a process's files while nothing of it exists: that every path leads to a file like the one
+ * that was open (mappings, executable and directories included), that every kind is supported, that the images fit together.
+ *
+ * @throws CheckpointError E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals
+ */
+export function checkFiles(images: FileImages, { pid, shellJob, terminal }: CheckOptions): void {
+  checkDescriptors(images)
+  const { fdinfos, files } = images
+  const numbers = new Set(fdinfos.map(({ fd }) => fd))
+  const used = new Set(fdinfos.map(({ id }) => id))
+  const infos = new Map(images.ttyInfos.map((info) => [info.id, info]))
+  /** Paths that stand for a terminal of another time: they are not opened. */
+  const unopened = new Set<number>()
+  for (const { id, epfd, tty } of files.values()) {
+    if (!used.has(id)) continue
+    if (epfd) checkEpoll(epfd, numbers)
+    if (!tty) continue
+    checkTty(tty, infos, files, { shellJob, terminal })
+    const driver = driverOfType(infos.get(tty.tty_info_id)?.type ?? 0)
+    if (driver?.inherited && tty.regf_id !== undefined) unopened.add(tty.regf_id)
+  }
+  for (const { id, reg } of files.values()) if (reg && !unopened.has(id)) checkRegular(reg, pid)
+}

@@ -1,0 +1,142 @@
+import type { fd_types, fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
+import type { pipe_data_entry } from "../../../proto/gen/pipe-data_pb.ts"
+import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
+import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
+import { CheckpointError, type Refusal } from "../../base/errors.ts"
+import type { FdInfo } from "../../proc/fdinfo.ts"
+import type { Load, Program, Result } from "../../tracee/program.ts"
+import type { FileStat } from "./stat.ts"
+
+/** A descriptor as seen from outside, without touching it. */
+export interface Found {
+  readonly pid: number
+  readonly fd: number
+  /** What its link says: a path, "pipe:[7]", "anon_inode:[eventfd]" ... */
+  readonly target: string
+  readonly info: FdInfo
+  readonly stat: FileStat
+  /** Flags of the open file, O_CLOEXEC taken out. */
+  readonly flags: number
+  readonly cloexec: boolean
+}
+
+/** An open file to collect: a descriptor with the lowest number of those that share it. */
+export interface OpenFile extends Found {
+  readonly id: number
+  readonly owner: fown_entry
+  /** A descriptor of ours for the same open file, borrowed by pidfd_getfd(2). Whatever is set through it is set for the process. */
+  readonly copy: number
+}
+
+/** What a row may look at when it judges a descriptor. */
+export interface Surveying {
+  /** Terminals are inherited from whoever restores: CRIU's --shell-job. */
+  readonly shellJob: boolean
+  readonly descriptors: ReadonlyMap<number, Found>
+  /** Task outside the process that has this pipe open, if one was looked for and found. */
+  pipeHolder(inode: bigint): number | undefined
+}
+
+/** Why a descriptor cannot be kept. */
+export type Reason = Pick<Refusal, "what" | "remedy">
+
+/** A pipe's content: a message and the bytes behind it, as pipes-data.img wants them. */
+export interface PipeData {
+  readonly message: pipe_data_entry
+  readonly payload: Uint8Array
+}
+
+/** Gives ids to files that are known by their paths. */
+interface NamedFiles {
+  path(name: string, stat: FileStat, access: number): number
+}
+
+/** Where the rows of a dump put what is not in their own entry. */
+export interface Collecting {
+  readonly table: NamedFiles
+  readonly descriptors: ReadonlyMap<number, Found>
+  readonly pipesData: Map<number, PipeData>
+  readonly ttyInfos: Map<number, tty_info_entry>
+  readonly extension: stasis_file_entry[]
+}
+
+/** A descriptor that a program has opened: closed again when it stands at its own number. */
+export type Opened = Result | Load
+
+/** Both ends of a new pipe on their way to their numbers. */
+export interface NewPipe {
+  /** Ends that pipe2 made, by the file id that gets them. */
+  readonly ends: ReadonlyMap<number, Opened>
+  /** A wanted number that leads to the pipe already: /proc/self/fd/N opens it once more. */
+  readonly anchor: number
+}
+
+/** A restore on its way: what rows read, and where they append. */
+export interface Restoring {
+  readonly program: Program
+  readonly files: ReadonlyMap<number, file_entry>
+  /** Descriptors of each file id, ascending numbers. */
+  readonly users: ReadonlyMap<number, readonly fdinfo_entry[]>
+  readonly pipesData: ReadonlyMap<number, PipeData>
+  readonly ttyInfos: ReadonlyMap<number, tty_info_entry>
+  readonly extension: ReadonlyMap<number, stasis_file_entry>
+  /** Reserved descriptor of the terminal that stasis runs on; undefined without one. */
+  readonly terminal: number | undefined
+  readonly pipes: Map<number, NewPipe>
+  readonly configuredTtys: Set<number>
+  /** Appends when every descriptor stands at its number. */
+  later(step: () => void): void
+}
+
+/** Members of file_entry that have a row. */
+type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty"
+type Body<K extends BodyName> = NonNullable<file_entry[K]>
+
+/** One kind of open file: the row that joins its two halves. */
+interface FileKind<K extends BodyName> {
+  readonly type: fd_types
+  readonly body: K
+  readonly matches: (found: Found) => boolean
+  /** Why this very one cannot be kept. Asked with the process running, and again with it frozen. */
+  readonly refuse?: (found: Found, surveying: Surveying) => Reason | undefined
+  readonly collect: (file: OpenFile, collecting: Collecting) => Body<K>
+  readonly restore: (entry: Body<K>, restoring: Restoring) => Opened
+  /** `restore` calls open(2), which takes all flags; else they are set afterwards. */
+  readonly named?: true
+}
+
+/** A row whose entry type is forgotten: takes and gives whole file entries. */
+export interface FileRow {
+  readonly type: fd_types
+  readonly matches: (found: Found) => boolean
+  readonly refuse: (found: Found, surveying: Surveying) => Reason | undefined
+  readonly collect: (file: OpenFile, collecting: Collecting) => file_entry
+  readonly restore: (entry: file_entry, restoring: Restoring) => Opened
+  readonly named: boolean
+  /** What all bodies have. @throws CheckpointError E_IMAGE_CORRUPT there is no body of this type */
+  readonly facts: (entry: file_entry) => { readonly id: number; readonly flags: number; readonly fown: fown_entry }
+}
+
+/** Makes a row; `body` fixes the entry's type. */
+export function fileKind<K extends BodyName>({ type, body, matches, refuse, collect, restore, named }: FileKind<K>): FileRow {
+  const bodyOf = (entry: file_entry): Body<K> => {
+    const found = entry[body]
+    if (found) return found
+    throw new CheckpointError(
+      "E_IMAGE_CORRUPT",
+      `Cannot restore file ${entry.id} of files.img`,
+      `it is of type ${type} but has no "${body}"`,
+      "Dump the program again: this image was damaged or changed",
+    )
+  }
+  return {
+    type,
+    matches,
+    named: named ?? false,
+    refuse: refuse ?? (() => undefined),
+    collect: (file, collecting) => ({ type, id: file.id, [body]: collect(file, collecting) }),
+    restore: (entry, restoring) => restore(bodyOf(entry), restoring),
+    facts: bodyOf,
+  }
+}

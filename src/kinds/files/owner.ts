@@ -1,0 +1,65 @@
+import { F, F_OWNER, fOwnerEx, O } from "../../../ffi/abi/file.ts"
+import { decode, encode } from "../../../ffi/layout.ts"
+import { allocate, syscall } from "../../../ffi/syscall.ts"
+import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
+import type { Program } from "../../tracee/program.ts"
+import type { Reason } from "./kind.ts"
+
+const memory = allocate(4096)
+const UIDS = 64
+
+/** The owner of files that have none. */
+export const NO_OWNER: fown_entry = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
+
+/**
+ * Owner and signal of an open file, through a descriptor of ours. Man page: fcntl(2), "Managing signals".
+ *
+ * @param flags of the open file; one opened with O_PATH has no owner
+ * @returns uid and euid are the owner's at the time of F_SETOWN
+ */
+export function collectOwner(copy: number, flags: number): fown_entry {
+  if (flags & O.PATH) return { ...NO_OWNER }
+  const signum = syscall("fcntl", copy, F.GETSIG)
+  syscall("fcntl", copy, F.GETOWN_EX, memory.address)
+  const { type, pid } = decode(fOwnerEx, memory.bytes)
+  if (pid === 0) return { ...NO_OWNER, signum }
+  syscall("fcntl", copy, F.GETOWNER_UIDS, memory.address + UIDS)
+  const uid = memory.view.getUint32(UIDS, true)
+  const euid = memory.view.getUint32(UIDS + 4, true)
+  return { uid, euid, signum, pid_type: type, pid }
+}
+
+/** Why an owner cannot be kept: it must be the process, one of its threads, or the group that it leads. */
+export function refuseOwner({ pid, pid_type }: fown_entry, process: number, threads: readonly number[]): Reason | undefined {
+  const known = pid_type === F_OWNER.TID ? threads.includes(pid) : pid === process
+  if (pid === 0 || known) return undefined
+  const kind = pid_type === F_OWNER.PGRP ? "process group" : "task"
+  return {
+    what: `a file that signals ${kind} ${pid}, which is not part of the dump`,
+    remedy: "Let the program take the owner away (F_SETOWN to 0) before the dump",
+  }
+}
+
+/** Who runs the program: IDs that it has again afterwards. */
+export interface Self {
+  readonly uid: number
+  readonly euid: number
+}
+
+/**
+ * Appends owner and signal of a descriptor. Mirror: collectOwner.
+ *
+ * The kernel notes the IDs of who sets the owner and checks with them who may be signalled, so the program takes them on for this one call.
+ * A change of euid resets "dumpable" and the parent-death signal (credentials(7)): both are to be restored after this.
+ *
+ * Precondition: the owner exists. Kernel: fs/fcntl.c f_setown_ex()
+ */
+export function restoreOwner(fd: number, { uid, euid, signum, pid_type, pid }: fown_entry, self: Self, program: Program): void {
+  const about = `the owner of fd ${fd}`
+  if (signum !== 0) program.callWith({ about }, "fcntl", fd, F.SETSIG, signum)
+  if (pid === 0) return
+  const disguised = uid !== self.uid || euid !== self.euid
+  if (disguised) program.callWith({ about }, "setresuid", uid, euid, -1)
+  program.callWith({ about }, "fcntl", fd, F.SETOWN_EX, program.bytes(encode(fOwnerEx, { type: pid_type, pid })))
+  if (disguised) program.callWith({ about }, "setresuid", self.uid, self.euid, -1)
+}

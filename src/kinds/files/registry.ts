@@ -1,0 +1,106 @@
+import { O, S_IF } from "../../../ffi/abi/file.ts"
+import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
+import { collectEpoll, refuseEpoll } from "./epoll/collect.ts"
+import { restoreEpoll } from "./epoll/restore.ts"
+import { collectEventfd } from "./eventfd/collect.ts"
+import { restoreEventfd } from "./eventfd/restore.ts"
+import { type FileRow, type Found, fileKind } from "./kind.ts"
+import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
+import { restorePipe } from "./pipe/restore.ts"
+import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
+import { restoreRegular } from "./regular/restore.ts"
+import { kindOf } from "./stat.ts"
+import { collectTty, isTty, refuseTty } from "./tty/collect.ts"
+import { restoreTty } from "./tty/restore.ts"
+
+type Matches = (found: Found) => boolean
+
+/** A link that begins like this. Exact where a bracket or the name closes it. */
+const linksTo =
+  (...targets: readonly string[]): Matches =>
+  ({ target }) =>
+    targets.some((start) => target.startsWith(start))
+
+/** A kind of file in the file system. What was opened with O_PATH is only a name. */
+const isKind =
+  (kind: number): Matches =>
+  ({ stat, flags }) =>
+    kindOf(stat.mode) === kind && (flags & O.PATH) === 0
+
+/** Kinds of open files that are kept. Dump finds a row by `matches`, the first one; restore by `type`. */
+export const fileKinds: readonly FileRow[] = [
+  fileKind({
+    type: fd_types.REG,
+    body: "reg",
+    matches: isRegular,
+    refuse: refuseRegular,
+    collect: collectRegular,
+    restore: restoreRegular,
+    named: true,
+  }),
+  fileKind({ type: fd_types.PIPE, body: "pipe", matches: isPipe, refuse: refusePipe, collect: collectPipe, restore: restorePipe }),
+  fileKind({
+    type: fd_types.EVENTFD,
+    body: "efd",
+    matches: linksTo("anon_inode:[eventfd]"),
+    collect: collectEventfd,
+    restore: restoreEventfd,
+  }),
+  fileKind({
+    type: fd_types.EVENTPOLL,
+    body: "epfd",
+    matches: linksTo("anon_inode:[eventpoll]"),
+    refuse: refuseEpoll,
+    collect: collectEpoll,
+    restore: restoreEpoll,
+  }),
+  fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
+]
+
+/** A kind of open file that a dump cannot keep yet. */
+export interface RefusedFile {
+  /** What it is; the link is added in messages. */
+  readonly what: string
+  readonly matches: Matches
+  /** What the operator can do. */
+  readonly remedy: string
+}
+
+const refused = (what: string, matches: Matches, remedy: string): RefusedFile => ({ what, matches, remedy })
+
+/** Kinds of open files that are refused; the first row that matches is told, and the last one matches all. */
+export const refusedFiles: readonly RefusedFile[] = [
+  refused("a memory file", linksTo("/memfd:"), "Let the program map the memory file and close its descriptor, or use a file in /dev/shm"),
+  refused("a socket", linksTo("socket:["), "Let the program close its connections before the dump"),
+  refused("a timer descriptor", linksTo("anon_inode:[timerfd]"), "Let the program use timer_create, or close it before the dump"),
+  refused("a signal descriptor", linksTo("anon_inode:[signalfd]"), "Let the program use signal handlers, or close it before the dump"),
+  refused("a file watch", linksTo("anon_inode:inotify"), "Let the program stop watching files before the dump"),
+  refused("a file watch", linksTo("anon_inode:[fanotify]"), "Let the program stop watching files before the dump"),
+  refused(
+    "a submission ring",
+    linksTo("anon_inode:[io_uring]"),
+    "Let the program close its ring before the dump, or keep it from using io_uring",
+  ),
+  refused("a page-fault handler", linksTo("anon_inode:[userfaultfd]"), "Let the program unregister its memory before the dump"),
+  refused("a performance counter", linksTo("anon_inode:[perf_event]"), "Stop the profiler before the dump"),
+  refused(
+    "a BPF object",
+    linksTo("anon_inode:bpf", "anon_inode:[bpf", "anon_inode:btf"),
+    "Let the program pin the object and close it before the dump",
+  ),
+  refused("a process descriptor", linksTo("anon_inode:[pidfd]", "pidfd:["), "Let the program close it before the dump and use the PID"),
+  refused("a seccomp listener", linksTo("anon_inode:seccomp"), "Dump the supervised program, not its supervisor"),
+  refused("a security rule set", linksTo("anon_inode:[landlock-ruleset]"), "Let the program close it once it is enforced"),
+  refused("a virtual machine", linksTo("anon_inode:kvm"), "Save the guest with the virtual machine's own tools"),
+  refused("a namespace", ({ target }) => /^[a-z_]+:\[4\d{9}\]$/.test(target), "Let the program close it before the dump"),
+  refused("an object of the kernel", linksTo("anon_inode:"), "Let the program close it before the dump"),
+  refused(
+    "the master of a terminal",
+    linksTo("/dev/ptmx", "/dev/pts/ptmx"),
+    "Dump the programs on that terminal with --shell-job, not the one that holds it",
+  ),
+  refused("a FIFO", isKind(S_IF.IFO), "Let the program use a pipe whose ends are both inside, or close it before the dump"),
+  refused("a block device", isKind(S_IF.BLK), "Let the program close the device before the dump"),
+  refused("a device", isKind(S_IF.CHR), "Let the program close the device before the dump"),
+  refused("a file of a kind that stasis does not know", () => true, "Let the program close it before the dump"),
+]

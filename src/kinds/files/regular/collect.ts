@@ -1,0 +1,37 @@
+import { O, S_IF } from "../../../../ffi/abi/file.ts"
+import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
+import { fileLocks } from "../../../proc/locks.ts"
+import type { Found, OpenFile, Reason } from "../kind.ts"
+import { kindOf } from "../stat.ts"
+import { fileFacts } from "../table.ts"
+import { refuseName } from "./name.ts"
+
+/** Major number of memory devices, and those of its minors that keep nothing for who opened them. Documentation/admin-guide/devices.txt */
+const MEMORY_MAJOR = 1
+const PLAIN_MINORS = { null: 3, zero: 5, full: 7, random: 8, urandom: 9 } as const
+const plain = new Set<number>(Object.values(PLAIN_MINORS))
+
+/** Files, directories, symbolic links opened with O_PATH, and /dev/null and its kin. With O_PATH, whatever has a path. */
+export function isRegular({ target, stat, flags }: Found): boolean {
+  if (!target.startsWith("/") || target.startsWith("/memfd:")) return false
+  const kind = kindOf(stat.mode)
+  if (kind === S_IF.REG || kind === S_IF.DIR || kind === S_IF.LNK || (flags & O.PATH) !== 0) return true
+  return kind === S_IF.CHR && stat.rdevMajor === MEMORY_MAJOR && plain.has(stat.rdevMinor)
+}
+
+/** Files of a thread in /proc: threads do not exist yet when files are opened. */
+const ofThread = /^\/proc\/\d+\/task(?:\/|$)/
+
+/** Locks, and files whose name no longer leads to them. */
+export function refuseRegular({ target, stat, info }: Found): Reason | undefined {
+  const [lock] = fileLocks(info)
+  if (lock)
+    return { what: `"${target}" with a lock (${lock.kind} ${lock.access})`, remedy: "Let the program release the lock before the dump" }
+  if (ofThread.test(target)) return { what: `"${target}", a file about one thread`, remedy: "Let the program close it before the dump" }
+  return refuseName(target, stat)
+}
+
+/** An open file with a path -> its entry. Mirror: ./restore.ts. No build ID: readers that find none compare size and mode alone. */
+export function collectRegular({ id, flags, info, owner, target, stat }: OpenFile): reg_file_entry {
+  return { id, flags, pos: BigInt.asUintN(64, info.pos), fown: owner, ...fileFacts(target, stat, flags), build_id: [] }
+}

@@ -1,0 +1,128 @@
+import { lstatSync } from "node:fs"
+import { O, S_IF } from "../../../ffi/abi/file.ts"
+import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
+import type { Mapping } from "../../proc/maps.ts"
+import type { Reason } from "./kind.ts"
+import { NO_OWNER } from "./owner.ts"
+import { lookAt, refusedName } from "./regular/name.ts"
+import { type FileStat, kindOf } from "./stat.ts"
+
+/** Shared memory that a table gave an inode id. */
+interface Segment {
+  readonly inode: { readonly inode_id: bigint }
+}
+
+const OWNER_READ = 0o400
+const OWNER_WRITE = 0o200
+
+/** True where CRIU would store the size: of regular files, but not of logs that others append to. */
+export const hasSize = (mode: number, flags: number): boolean =>
+  kindOf(mode) === S_IF.REG && !((flags & O.APPEND) !== 0 && (flags & O.WRONLY) !== 0)
+
+/** The part of an entry that the file itself decides. */
+export function fileFacts(name: string, stat: FileStat, flags: number): Pick<reg_file_entry, "name" | "mode" | "size"> {
+  return { name, mode: stat.mode, ...(hasSize(stat.mode, flags) ? { size: stat.size } : {}) }
+}
+
+/**
+ * The files of one dump: gives ids, one counter for all kinds from 1, and keeps files.img.
+ *
+ * Open files get an id each. What is reached by a link alone (mappings, exe, cwd, root) shares one id for each file, name and access mode.
+ */
+export class FileTable<S extends Segment = Segment> {
+  readonly entries: file_entry[] = []
+  readonly segments: S[] = []
+  private lastId = 0
+  private readonly named = new Map<string, number>()
+  private readonly memories = new Map<string, number>()
+
+  /**
+   * @param segmentOf collects the shared memory behind a mapping: collectSegment of src/kinds/memory
+   */
+  constructor(
+    private readonly pid: number,
+    private readonly segmentOf: (pid: number, mapping: Mapping, inodeId: number) => S,
+  ) {}
+
+  /** A new id. */
+  nextId(): number {
+    return ++this.lastId
+  }
+
+  /** Keeps an entry whose id came from `nextId`. */
+  add(entry: file_entry): void {
+    this.entries.push(entry)
+  }
+
+  /**
+   * Id of what a link in /proc leads to, such as /proc/PID/exe.
+   *
+   * @param access O_RDONLY, O_WRONLY or O_RDWR
+   * @throws CheckpointError E_UNSUPPORTED its name leads to nothing or to another file by now
+   */
+  link(link: string, access: number): number {
+    const { target, stat } = lookAt(link)
+    return this.path(target, stat, access)
+  }
+
+  /** Id of a file by its name, opened with `access` alone. Its name must lead to it, see `refusedLink`. */
+  path(name: string, stat: FileStat, access: number): number {
+    const key = `${stat.dev}:${stat.ino}:${access}:${name}`
+    const known = this.named.get(key)
+    if (known !== undefined) return known
+    const id = this.nextId()
+    this.named.set(key, id)
+    const reg: reg_file_entry = { id, flags: access, pos: 0n, fown: { ...NO_OWNER }, ...fileFacts(name, stat, access), build_id: [] }
+    this.add({ type: fd_types.REG, id, reg })
+    return id
+  }
+
+  /** Id of the executable. */
+  exe(): number {
+    return this.link(`/proc/${this.pid}/exe`, O.RDONLY)
+  }
+
+  /** Id of a mapped file. */
+  mapped(mapping: Mapping, access: number): number {
+    // Programs map each of their files several times: only the first is looked at.
+    const key = `mapping ${inodeKey(mapping)}:${access}:${mapping.path}`
+    const id = this.named.get(key) ?? this.link(mapLink(this.pid, mapping), access)
+    this.named.set(key, id)
+    return id
+  }
+
+  /** Id of the MEMFD entry of shared memory without a name: one a segment and access mode. The segment is collected at its first mapping. */
+  memory(mapping: Mapping, access: number): number {
+    const inode = inodeKey(mapping)
+    let inode_id = this.memories.get(inode)
+    if (inode_id === undefined) {
+      inode_id = this.segments.length + 1
+      this.memories.set(inode, inode_id)
+      this.segments.push(this.segmentOf(this.pid, mapping, inode_id))
+    }
+    const key = `memory ${inode_id}:${access}`
+    const known = this.named.get(key)
+    if (known !== undefined) return known
+    const id = this.nextId()
+    this.named.set(key, id)
+    this.add({ type: fd_types.MEMFD, id, memfd: { id, flags: access, pos: 0n, fown: { ...NO_OWNER }, inode_id } })
+    return id
+  }
+
+  /** Access mode of a mapping's file, from the permissions of its link. Kernel: fs/proc/base.c map_files_instantiate() */
+  openMode(mapping: Mapping): number {
+    const { mode } = lstatSync(mapLink(this.pid, mapping))
+    if (!(mode & OWNER_WRITE)) return O.RDONLY
+    return mode & OWNER_READ ? O.RDWR : O.WRONLY
+  }
+
+  /** Why what a link in /proc leads to cannot be opened again by its name; undefined when it can. */
+  refusedLink(link: string): Reason | undefined {
+    return refusedName(link)
+  }
+}
+
+const mapLink = (pid: number, { start, end }: Mapping): string => `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`
+
+const inodeKey = ({ devMajor, devMinor, inode }: Mapping): string => `${devMajor}:${devMinor}:${inode}`
