@@ -13,7 +13,7 @@ export const STASIS = process.env.STASIS ?? join(ROOT, "dist/stasis")
 
 const made: string[] = []
 
-/** A new empty folder that is removed when the test process ends, unless STASIS_KEEP is set. */
+/** A new empty folder that `discardAll` removes, and the end of the process too, unless STASIS_KEEP is set. */
 export function scratch(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `stasis-${name.replaceAll(/[^\w-]/g, "_")}-`))
   made.push(folder)
@@ -32,6 +32,9 @@ export function discard(folder: string): void {
   if (!process.env.STASIS_KEEP) rmSync(folder, { recursive: true, force: true })
 }
 
-process.on("exit", () => {
-  for (const folder of made) discard(folder)
-})
+/** Removes all that were made so far. */
+export function discardAll(): void {
+  for (const folder of made.splice(0)) discard(folder)
+}
+
+process.on("exit", discardAll)

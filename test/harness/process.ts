@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs"
+import { discardAll } from "./folders.ts"
 
 /** One letter of /proc/PID/stat (proc_pid_stat(5)); undefined when no such task exists. */
 export function stateOf(pid: number): string | undefined {
@@ -63,10 +64,14 @@ export function remember(pid: number, output: string): void {
   started.set(pid, output)
 }
 
-/** Kills what was remembered and still lives, whether original or restored. Never touches a PID that means another program now. */
+/**
+ * Kills what was remembered and still lives, whether original or restored, and removes the scratch folders. Never touches a PID that
+ * means another program now. For afterEach: the end of a bun test run calls no exit listener.
+ */
 export function cleanUp(): void {
   for (const [pid, output] of started) if (linkOf(`/proc/${pid}/fd/1`) === output) signal(pid, "SIGKILL")
   started.clear()
+  discardAll()
 }
 
 process.on("exit", cleanUp)

@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "no
 import { join } from "node:path"
 import { compileVictim, type Linkage } from "./compile.ts"
 import { waitFor } from "./deadline.ts"
-import { inside, scratch } from "./folders.ts"
+import { discard, inside, scratch } from "./folders.ts"
 import { alive, remember, threadsOf } from "./process.ts"
 
 /** How a victim is started. */
@@ -31,6 +31,8 @@ export interface Victim {
   answer(seconds?: number): Promise<string>
   /** Waits until neither it nor a zombie holds the PID. */
   gone(): Promise<void>
+  /** Removes its folders now, where waiting for the end of the tests would take too much room. */
+  discard(): void
 }
 
 /** Starts any program with /dev/null as input and a file as output; "{folder}" in its command stands for its own empty folder. `command` may use setsid(1) to get a session of its own. */
@@ -70,6 +72,7 @@ export function launch(
       await waitFor(`the end of ${name} ${pid}`, () => !alive(pid))
       return last
     },
+    discard: () => discard(base),
     gone: async () => {
       await waitFor(`PID ${pid} of ${name} to be free`, () => !existsSync(`/proc/${pid}`))
     },

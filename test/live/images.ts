@@ -4,7 +4,9 @@ import { join } from "node:path"
 
 /** Every file of a folder and the hash of its bytes; statistics apart, which a failed run may write. */
 export function fingerprint(folder: string): Record<string, string> {
-  const names = readdirSync(folder).filter((name) => !/^stats-|\.log$/.test(name))
+  const names = readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isFile() && !/^stats-|\.log$/.test(entry.name) ? [entry.name] : [],
+  )
   return Object.fromEntries(
     names.sort().map((name) => [
       name,

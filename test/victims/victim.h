@@ -24,6 +24,7 @@
 
 static const char *victim_ask;
 static volatile bool victim_go;
+static long victim_end;
 
 /* One write, no stdio buffer: what is printed before a dump must not be printed again after the restore. */
 static inline void victim_say(const char *format, va_list list)
@@ -86,12 +87,21 @@ static inline void pause_ms(long milliseconds)
 		;
 }
 
+/* Seconds, by a real system call: only clocks.c is about the vDSO. */
+static inline long victim_clock(void)
+{
+	struct timespec now;
+	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
 /* First statement of main: a session of its own, so that nothing of the test's session is part of the dump. */
 static inline void victim_begin(int argc, char **argv)
 {
 	if (argc < 2)
 		fail("usage: %s ASK-FILE [ARGUMENT...]", argv[0]);
 	victim_ask = argv[1];
+	victim_end = victim_clock() + 1200;
 	setsid();
 }
 
@@ -107,6 +117,9 @@ static inline void victim_ready(void)
 
 static inline bool victim_asked(void)
 {
+	/* Forgotten by a test that was killed: end, rather than live for ever. */
+	if (victim_clock() > victim_end)
+		_exit(3);
 	return access(victim_ask, F_OK) == 0;
 }
 

@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { decodeImage } from "../../src/image/read.ts"
+import { compileVictim } from "../harness/compile.ts"
+import { waitFor } from "../harness/deadline.ts"
+import { alive, signal } from "../harness/process.ts"
+import type { Tool } from "../harness/tool.ts"
+import { start } from "../harness/victim.ts"
+
+/** What is dumped and restored. */
+export interface Load {
+  readonly title: string
+  readonly threads: number
+  readonly mebibytes: number
+  /** Timed runs of each tool. */
+  readonly rounds: number
+}
+
+/** One timed run; milliseconds and bytes. */
+export interface Sample {
+  readonly dump: number
+  /** From the first stop to the end of the dump, as the tool's own stats-dump tells: freezing plus frozen time. */
+  readonly frozen: number
+  readonly restore: number
+  readonly bytes: number
+}
+
+/** Wall time of a command from its start to its end, ms. @throws Error with its words when it fails */
+export function wall(command: readonly string[]): number {
+  const started = performance.now()
+  const { exitCode, stderr } = Bun.spawnSync([...command], { stdin: "ignore", stdout: "ignore", stderr: "pipe" })
+  const took = performance.now() - started
+  if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode}: ${stderr.toString()}`)
+  return took
+}
+
+/** Frozen time of a dump, ms. */
+function frozenTime(images: string): number {
+  const path = join(images, "stats-dump")
+  const entry = decodeImage("stats", path, readFileSync(path))[0]?.message
+  if (!entry?.dump) throw new Error(`${path} says nothing of a dump`)
+  return (entry.dump.freezing_time + entry.dump.frozen_time) / 1000
+}
+
+/** Bytes in all image files, logs apart. */
+const imageBytes = (images: string): number =>
+  readdirSync(images)
+    .filter((name) => !name.endsWith(".log"))
+    .reduce((sum, name) => sum + statSync(join(images, name)).size, 0)
+
+/** Touches and frees twice the memory that a run needs: the first touch of memory that the host took back costs seconds. */
+export function warmMemory({ mebibytes }: Load): void {
+  if (mebibytes > 0) wall([compileVictim("load", "static"), "/none", "1", `${mebibytes * 2 + 256}`, "warm"])
+}
+
+/** Starts the load, dumps it with a kill, restores it, and ends it. Images lie below tmpdir, which the benchmark puts on a tmpfs. */
+export async function measure(tool: Tool, load: Load): Promise<Sample> {
+  warmMemory(load)
+  const victim = await start("load", { linkage: "static", args: [`${load.threads}`, `${load.mebibytes}`] })
+  await Bun.sleep(30)
+  const dump = wall([...tool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images])
+  await victim.gone()
+  const restore = wall([...tool.command, "restore", "-D", victim.images, "-d"])
+  if (!alive(victim.pid)) throw new Error(`${tool.name} restored nothing`)
+  const sample = { dump, restore, frozen: frozenTime(victim.images), bytes: imageBytes(victim.images) }
+  signal(victim.pid, "SIGKILL")
+  await waitFor("the restored load to end", () => !alive(victim.pid))
+  victim.discard()
+  return sample
+}
