@@ -8,7 +8,7 @@ import type { Origin } from "../kinds/creds/origin.ts"
 import { restoreCreds } from "../kinds/creds/restore.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
 import { openRegular } from "../kinds/files/regular/restore.ts"
-import { restoreDescriptors } from "../kinds/files/restore.ts"
+import { restoreDescriptors, restoreThreadOwners } from "../kinds/files/restore.ts"
 import { restoreLimits } from "../kinds/limits/restore.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import { clearLayout, type Fill, restoreMm, restorePages, restoreProtection, restoreVmas } from "../kinds/memory/restore.ts"
@@ -41,8 +41,8 @@ export interface Ground {
   readonly placeholder: number
   /** Number at which the executable is opened. */
   readonly exe: number
-  /** The tool's standard input, for a terminal outside. */
-  readonly stdin: number
+  /** Copy of the terminal that the tool runs on; undefined without one. */
+  readonly terminal: number | undefined
   /** Where nothing of the process will be: for the stub, and for shared memory while it is made. */
   readonly area: Range
   readonly hole: bigint
@@ -57,7 +57,7 @@ export interface Ground {
 function fileOpener(saved: SavedProcess, ground: Ground, program: Program): (id: number, access: number) => Result {
   const segments = new Map<number, Result>()
   return (id, access) => {
-    const entry = saved.files.find((file) => file.id === id)
+    const entry = saved.files.files.get(id)
     if (entry?.reg) return openRegular(program, entry.reg, access)
     const inode = saved.segments.find(({ inode_id }) => entry?.memfd && Number(inode_id) === entry.memfd.inode_id)
     if (!inode)
@@ -76,6 +76,16 @@ function fileOpener(saved: SavedProcess, ground: Ground, program: Program): (id:
   }
 }
 
+/** The directories that an fs entry names. */
+function directories({ files: { files } }: SavedProcess, program: Program): Parameters<typeof restoreFs>[1] {
+  const entry = (id: number) => {
+    const reg = files.get(id)?.reg
+    if (reg) return reg
+    throw new CheckpointError("E_IMAGE_CORRUPT", "Cannot restore the directories", `one is file ${id}, which files.img does not have`, "Use another image set")
+  }
+  return { path: (id) => entry(id).name, open: (id, flags) => openRegular(program, entry(id), flags) }
+}
+
 /** First program, in the process's first thread: everything that all threads share, then the threads themselves. */
 export function buildProcess(saved: SavedProcess, ground: Ground): Program {
   const { tree, mm, threads, extension } = saved
@@ -87,7 +97,7 @@ export function buildProcess(saved: SavedProcess, ground: Ground): Program {
   restoreVmas(mm.vmas, fileOpener(saved, ground, program), program)
   for (const { fd, fills } of ground.pages) restorePages(fills, fd, program)
   restoreProtection(mm.vmas, extension?.vmas ?? [], program)
-  const exe = saved.files.find(({ id }) => id === mm.exe_file_id)?.reg
+  const exe = saved.files.files.get(mm.exe_file_id)?.reg
   if (!exe)
     throw new CheckpointError(
       "E_IMAGE_CORRUPT",
@@ -99,10 +109,14 @@ export function buildProcess(saved: SavedProcess, ground: Ground): Program {
   program.call("dup3", opened, ground.exe, 0)
   program.call("close", opened)
   restoreMm(mm, ground.exe, program)
-  restoreDescriptors(saved, program, { placeholder: ground.placeholder, stdin: ground.stdin })
-  restoreFs(saved.fs, saved.files, program)
+  const { services, placeholder, terminal } = ground
+  const { uid } = ground.origin.status
+  const self = { uid: uid.real, euid: uid.effective }
+  restoreDescriptors(saved.files, program, { pid: tree.pid, reserved: new Set(services), placeholder, terminal, self })
   restoreSigactions(saved.tc.sigactions, program, "all but SIGCHLD")
   for (const { tid } of threads) if (tid !== tree.pid) cloneThread(tid, program)
+  restoreThreadOwners(saved.files, program, { pid: tree.pid, self })
+  restoreFs(saved.fs, directories(saved, program), program)
   return program
 }
 

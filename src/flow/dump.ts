@@ -211,7 +211,9 @@ function saveProcess(
     undefined,
     table.segments.map(({ inode }) => inode),
   )
-  descriptors.write(images, collectIds().files_id)
+  images.write("fdinfo", collectIds().files_id, descriptors.fdinfos)
+  images.write("pipes-data", undefined, descriptors.pipesData)
+  images.write("tty-info", undefined, descriptors.ttyInfos)
   images.write("seccomp", undefined, [{ seccomp_filters: [] }])
   images.write("stasis-core", pid, [{ ...extension, files: descriptors.extension }])
 }

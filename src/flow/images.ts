@@ -1,6 +1,5 @@
 import type { core_entry, task_core_entry, thread_core_entry } from "../../proto/gen/core_pb.ts"
 import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
-import type { fdinfo_entry, file_entry } from "../../proto/gen/fdinfo_pb.ts"
 import type { fs_entry } from "../../proto/gen/fs_pb.ts"
 import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import type { mm_entry } from "../../proto/gen/mm_pb.ts"
@@ -13,6 +12,7 @@ import type { ImageSet } from "../image/set.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { VMA } from "../kinds/memory/status.ts"
+import type { FileImages } from "../kinds/files/images.ts"
 import { oneProcess, sameNamespaces } from "../kinds/tree/restore.ts"
 import type { RestoreOptions } from "./options.ts"
 
@@ -27,14 +27,12 @@ export interface SavedThread {
 /** One process as the images have it, checked and complete. */
 export interface SavedProcess {
   readonly tree: pstree_entry
-  readonly filesId: number
   readonly tc: task_core_entry
   /** The leader first. */
   readonly threads: readonly SavedThread[]
   readonly mm: mm_entry
   readonly fs: fs_entry
-  readonly files: readonly file_entry[]
-  readonly fdinfos: readonly fdinfo_entry[]
+  readonly files: FileImages
   readonly segments: readonly memfd_inode_entry[]
   readonly extension: stasis_task_entry | undefined
 }
@@ -104,13 +102,17 @@ export function readProcess(set: ImageSet, { shellJob }: RestoreOptions): SavedP
   if (!tc) throw new Error("Unreachable: checkCore refuses a leader without tc")
   return {
     tree,
-    filesId: ids.files_id,
     tc,
     threads,
     mm: set.one("mm", pid),
     fs: set.one("fs", pid),
-    files: set.all("files"),
-    fdinfos: set.optional("fdinfo", ids.files_id),
+    files: {
+      files: new Map(set.all("files").map((file) => [file.id, file])),
+      fdinfos: set.optional("fdinfo", ids.files_id),
+      pipesData: set.withPayloads("pipes-data"),
+      ttyInfos: set.optional("tty-info"),
+      extension: extension?.files ?? [],
+    },
     segments: set.optional("memfd"),
     extension,
   }

@@ -1,4 +1,5 @@
 import { closeSync, openSync } from "node:fs"
+import { isatty } from "node:tty"
 import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
 import { SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
@@ -52,13 +53,14 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const set = openImages(options.imagesDir)
   const saved = readProcess(set, options)
   const { pid } = saved.tree
-  checkFiles(saved)
+  const terminal = [0, 1, 2].find((fd) => isatty(fd))
+  checkFiles(saved.files, { pid, shellJob: options.shellJob, terminal: terminal !== undefined })
   {
     using _interrupts = holdInterrupts()
     const deadline = deadlineIn(options.timeoutSeconds)
     checkIdsFree(saved)
     runScripts(options.actionScripts, "pre-restore", { imagesDir: options.imagesDir })
-    const pages = revive(set, saved, options, deadline)
+    const pages = revive(set, saved, options, terminal, deadline)
     writeStats(options.workDir, "restore", {
       restore: {
         pages_compared: 0n,
@@ -124,10 +126,10 @@ function stopSignalFor({ tc, threads }: SavedProcess): number {
 }
 
 /** Creates the process, fills it and lets it go. @returns pages restored */
-function revive(set: ImageSet, saved: SavedProcess, options: RestoreOptions, deadline: Deadline): number {
+function revive(set: ImageSet, saved: SavedProcess, options: RestoreOptions, ownTerminal: number | undefined, deadline: Deadline): number {
   const { tree, threads } = saved
   const { pid } = tree
-  using services = new ServiceDescriptors(saved.fdinfos.map(({ fd }) => fd))
+  using services = new ServiceDescriptors(saved.files.fdinfos.map(({ fd }) => fd))
   const opened: number[] = []
   const share = (fd: number): number => {
     opened.push(fd)
@@ -135,7 +137,7 @@ function revive(set: ImageSet, saved: SavedProcess, options: RestoreOptions, dea
   }
   const areaFile = memoryFile("stasis", 0, true)
   const areaFd = services.share(areaFile)
-  const stdin = services.share(0)
+  const terminal = ownTerminal === undefined ? undefined : services.share(ownTerminal)
   const exe = services.reserve()
   const files = new Map<string, number>()
   const fileOf = (path: string): number => {
@@ -166,7 +168,7 @@ function revive(set: ImageSet, saved: SavedProcess, options: RestoreOptions, dea
       segments,
       placeholder: areaFd,
       exe,
-      stdin,
+      terminal,
       area,
       hole,
       moves: planVdso(saved.mm.vmas, mappings) ?? [],

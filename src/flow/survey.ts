@@ -1,7 +1,9 @@
 import { attempt, errnoName } from "../../ffi/syscall.ts"
 import { CheckpointError, type Refusal, refusedTarget } from "../base/errors.ts"
 import { surveyAttributes } from "../kinds/attributes/survey.ts"
+import { surveyFs } from "../kinds/cwd/collect.ts"
 import { surveyDescriptors } from "../kinds/files/collect.ts"
+import { refusedName } from "../kinds/files/regular/name.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
 import { surveyNamespaces, surveyTree } from "../kinds/tree/collect.ts"
 import { readNamespaces } from "../proc/links.ts"
@@ -70,6 +72,7 @@ export function survey({ pid, shellJob }: DumpOptions): Survey {
     ...surveyNamespaces(pid, readNamespaces(process.pid), readNamespaces(pid)),
     ...surveyMemory(pid, smaps),
     ...surveyDescriptors(pid, { shellJob }),
+    ...surveyFs(pid, refusedName),
     ...surveyAttributes(pid, listThreads(pid)),
   ]
   if (refusals.length > 0) throw refusedTarget(pid, refusals)

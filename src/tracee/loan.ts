@@ -34,20 +34,26 @@ export interface LoanTerms {
   readonly gadgets: Gadgets
   /** Pages that the target never touched, at the low end of a stack: the bootstrap's signal frame goes there. */
   readonly framePages: RemoteAddress
-  /** A signal that the target ignores by default, does not catch, and no thread blocks or has pending. */
+  /** A signal that the target ignores by default, does not catch, and no thread has pending. */
   readonly stopSignal: number
 }
 
 /** Signals whose default is to be ignored, best first. SIGCONT last: sending it drops pending stop signals. */
 const STOP_SIGNALS = [SIG.URG, SIG.WINCH, SIG.CHLD, SIG.CONT] as const
 
-/** Chooses the signal that ends a stub. @returns undefined when the target has a use for all of them */
+/**
+ * Chooses the signal that ends a stub: one without a handler and not pending; if possible one that no thread blocks.
+ *
+ * A blocked one is not lost either when it comes from outside meanwhile: it is sent again on release.
+ * @returns undefined when the target has a use for all of them
+ */
 export function chooseStopSignal(caught: bigint, blocked: bigint, pending: bigint): number | undefined {
   const stops = sigbit(SIG.STOP) | sigbit(SIG.TSTP) | sigbit(SIG.TTIN) | sigbit(SIG.TTOU)
-  return STOP_SIGNALS.find((signal) => {
+  const free = STOP_SIGNALS.filter((signal) => {
     if (signal === SIG.CONT && pending & stops) return false
-    return ((caught | blocked | pending) & sigbit(signal)) === 0n
+    return ((caught | pending) & sigbit(signal)) === 0n
   })
+  return free.find((signal) => !(blocked & sigbit(signal))) ?? free[0]
 }
 
 /** Bytes of frame pages that a loan of this process needs. */
