@@ -1,0 +1,75 @@
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { decode } from "../../../proto/decode.ts"
+import { encode } from "../../../proto/encode.ts"
+import { fdinfo_entrySchema, file_entrySchema } from "../../../proto/gen/fdinfo_pb.ts"
+import { pipe_data_entrySchema } from "../../../proto/gen/pipe-data_pb.ts"
+import { stasis_file_entrySchema } from "../../../proto/gen/stasis_pb.ts"
+import { tty_info_entrySchema } from "../../../proto/gen/tty_pb.ts"
+import type { AnySchema, MessageOf } from "../../../proto/schema.ts"
+import { collectDescriptors } from "../../../src/kinds/files/collect.ts"
+import type { FileImages } from "../../../src/kinds/files/images.ts"
+import { FileTable } from "../../../src/kinds/files/table.ts"
+import { compiler } from "../../harness/compile.ts"
+import { waitFor } from "../../harness/deadline.ts"
+import { scratch } from "../../harness/folders.ts"
+import { signal } from "../../harness/process.ts"
+
+let program: string | undefined
+
+function build(): string {
+  if (program) return program
+  program = join(scratch("holder"), "holder")
+  const command = [compiler() ?? "cc", "-O1", "-Wall", "-Wextra", "-o", program, join(import.meta.dir, "holder.c")]
+  const { exitCode, stderr } = Bun.spawnSync(command, { stdin: "ignore" })
+  if (exitCode !== 0) throw new Error(`holder.c: ${stderr}`)
+  return program
+}
+
+/** A running holder.c. Disposal kills it. */
+export interface Holder extends Disposable {
+  readonly pid: number
+  /** The child that it made, if the kind says so. */
+  readonly child: number
+  /** The folder that holds its files. */
+  readonly folder: string
+}
+
+/** Starts holder.c. It is nobody's child that Bun would wait for, so it can be traced. */
+export async function startHolder(kind: string): Promise<Holder> {
+  const folder = scratch("held")
+  const output = join(scratch("held-output"), "output")
+  writeFileSync(output, "")
+  const command = ["sh", "-c", `"$0" "$1" "$2" >"$3" 2>&1 </dev/null & echo $!`, build(), kind, folder, output]
+  const pid = Number(Bun.spawnSync(command, { stdin: "ignore", env: {} }).stdout.toString())
+  const said = await waitFor(`holder.c ${kind}`, () => {
+    const text = readFileSync(output, "utf8")
+    return text.includes("ready") || text.includes("holder:") ? text : undefined
+  })
+  if (!said.includes("ready")) throw new Error(said)
+  const child = Number(/^child (\d+)$/m.exec(said)?.[1] ?? 0)
+  return { pid, child, folder, [Symbol.dispose]: () => void signal(pid, "SIGKILL") }
+}
+
+/** A table without shared memory. */
+export const plainTable = (pid: number): FileTable =>
+  new FileTable(pid, () => {
+    throw new Error("no shared memory is mapped here")
+  })
+
+/** A message as it comes back from its bytes. */
+const through = <S extends AnySchema>(schema: S, message: MessageOf<S>): MessageOf<S> =>
+  decode(schema, encode(schema, message)) as MessageOf<S>
+
+/** The files of a process as images tell them: every message went through its bytes. */
+export function imagesOf(pid: number, options = { shellJob: false }): FileImages {
+  const table = plainTable(pid)
+  const { fdinfos, pipesData, ttyInfos, extension } = collectDescriptors(pid, table, options)
+  return {
+    fdinfos: fdinfos.map((info) => through(fdinfo_entrySchema, info)),
+    files: new Map(table.entries.map((entry) => [entry.id, through(file_entrySchema, entry)])),
+    pipesData: pipesData.map(({ message, payload }) => ({ message: through(pipe_data_entrySchema, message), payload })),
+    ttyInfos: ttyInfos.map((info) => through(tty_info_entrySchema, info)),
+    extension: extension.map((facts) => through(stasis_file_entrySchema, facts)),
+  }
+}
