@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { DEADLINE_SECONDS } from "./deadline.ts"
-import { STASIS, scratch } from "./folders.ts"
+import { discard, STASIS, scratch } from "./folders.ts"
 
 /** What a tool said and how it ended. */
 export interface Run {
@@ -22,9 +22,6 @@ export interface Tool {
 
 export const stasisTool: Tool = { name: "stasis", command: [STASIS] }
 
-let runs = 0
-let folder: string | undefined
-
 /**
  * Runs a command to its end. Output goes through files: a restored process that kept a pipe of ours open would make the test wait for it.
  *
@@ -34,8 +31,8 @@ export async function run(
   command: readonly string[],
   options: { seconds?: number; cwd?: string; env?: Record<string, string> } = {},
 ): Promise<Run> {
-  folder ??= scratch("runs")
-  const [out, err] = [join(folder, `${++runs}.out`), join(folder, `${runs}.err`)]
+  const folder = scratch("run")
+  const [out, err] = [join(folder, "out"), join(folder, "err")]
   const [outFd, errFd] = [openSync(out, "w"), openSync(err, "w")]
   const started = performance.now()
   const { cwd, env } = options
@@ -63,6 +60,7 @@ export async function run(
     stderr: readFileSync(err, "utf8"),
     milliseconds: performance.now() - started,
   }
+  discard(folder)
   if (late) throw new Error(`${result.command} took more than ${seconds} s:\n${result.stderr}`)
   return result
 }
