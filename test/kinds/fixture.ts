@@ -1,0 +1,140 @@
+import { chmodSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { holdInterrupts } from "../../ffi/interrupt.ts"
+import { decode } from "../../proto/decode.ts"
+import { encode } from "../../proto/encode.ts"
+import type { Schema } from "../../proto/schema.ts"
+import { remoteAddress } from "../../src/base/units.ts"
+import { readMaps } from "../../src/proc/maps.ts"
+import { readStatus } from "../../src/proc/status.ts"
+import { listThreads, listThreadsIfAlive } from "../../src/proc/tasks.ts"
+import { findGadgets } from "../../src/tracee/gadgets.ts"
+import { borrow, chooseStopSignal, loanSize } from "../../src/tracee/loan.ts"
+import { type Answers, type Data, Program, type Result } from "../../src/tracee/program.ts"
+import { type FrozenProcess, seizeProcess } from "../../src/tracee/seize.ts"
+import { deadlineIn } from "../../src/tracee/wait.ts"
+import { compiler } from "../harness/compile.ts"
+import { scratch } from "../harness/folders.ts"
+
+/** True where victims can be compiled and seized. */
+export const canRun = compiler() !== undefined && process.getuid?.() === 0
+/** Appended to the names of live tests that are skipped. */
+export const why = canRun ? "" : " (skipped: needs root and a C compiler)"
+
+const DEADLINE = 10 // s
+
+/** A program of this folder, running. Disposal kills it. */
+export interface Fixture extends Disposable {
+  readonly pid: number
+  /** The numbers that it printed when it was ready, by name: "name value" lines. */
+  readonly says: ReadonlyMap<string, string>
+}
+
+let folder: string | undefined
+const compiled = new Map<string, string>()
+
+/** Compiles test/kinds/NAME.c once. @throws Error with the compiler's words */
+function compileFixture(name: string): string {
+  const known = compiled.get(name)
+  if (known) return known
+  folder ??= scratch("kinds")
+  const program = join(folder, name)
+  const command = [compiler() ?? "cc", "-O1", "-Wall", "-Wextra", "-pthread", "-o", program, join(import.meta.dir, `${name}.c`)]
+  const { exitCode, stderr } = Bun.spawnSync(command, { stdin: "ignore" })
+  if (exitCode !== 0) throw new Error(`${name}.c: ${stderr.toString()}`)
+  // The program may become another user, who must be able to find its /proc files and itself.
+  chmodSync(folder, 0o755)
+  compiled.set(name, program)
+  return program
+}
+
+/** Starts a fixture and waits until it says "ready". It is nobody's child that Bun would wait for. */
+export async function startFixture(name: string, argument = ""): Promise<Fixture> {
+  const program = compileFixture(name)
+  const output = `${program}.${performance.now()}.out`
+  writeFileSync(output, "")
+  const { stdout } = Bun.spawnSync(["sh", "-c", `"$0" $1 >"$2" 2>&1 </dev/null & echo $!`, program, argument, output], { stdin: "ignore" })
+  const pid = Number(stdout.toString())
+  const end = performance.now() + DEADLINE * 1000
+  for (;;) {
+    const text = readFileSync(output, "utf8")
+    if (text.includes("ready\n")) {
+      const says = new Map(text.split("\n").map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)]))
+      return { pid, says, [Symbol.dispose]: () => kill(pid) }
+    }
+    if (performance.now() > end) {
+      kill(pid)
+      throw new Error(`${name} (${pid}) is not ready: ${text}`)
+    }
+    await Bun.sleep(5)
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch {
+    // it ended by itself
+  }
+}
+
+/**
+ * Freezes a process, runs one program in each of its threads, and lets `look` see the answers while it is still frozen.
+ *
+ * @param write fills the program of one thread
+ */
+export function inside<Q, T>(pid: number, write: (program: Program, tid: number) => Q, look: (thread: Asked<Q>, frozen: FrozenProcess) => T): T[] {
+  using _ = holdInterrupts()
+  const deadline = deadlineIn(DEADLINE)
+  using frozen = seizeProcess(
+    pid,
+    deadline,
+    () => listThreadsIfAlive(pid) ?? [],
+    (tid) => readStatus(pid, tid).tracerPid,
+  )
+  const programs = new Map(frozen.threads.map(({ tid }) => [tid, new Program()]))
+  const questions = new Map([...programs].map(([tid, program]) => [tid, write(program, tid)]))
+  const maps = readMaps(pid)
+  const gadgets = findGadgets(
+    pid,
+    maps.filter(({ exec, path }) => exec && path.startsWith("/")),
+  )
+  const stack = maps.find(({ path }) => path === "[stack]")
+  const statuses = listThreads(pid).map((tid) => readStatus(pid, tid))
+  const union = (of: (status: (typeof statuses)[number]) => bigint): bigint => statuses.reduce((set, status) => set | of(status), 0n)
+  const stopSignal = chooseStopSignal(
+    union(({ sigCaught }) => sigCaught),
+    union(({ sigBlocked }) => sigBlocked),
+    union(({ sigPending, sharedPending }) => sigPending | sharedPending),
+  )
+  if (!gadgets || !stack || !stopSignal) throw new Error("the fixture has no gadgets, stack or free signal")
+  using loan = borrow(
+    frozen,
+    { gadgets, framePages: remoteAddress(stack.start), stopSignal },
+    loanSize(frozen, [...programs.values()]),
+    () => deadline,
+  )
+  const answers = loan.run(programs)
+  return [...questions].map(([tid, question]) => look({ tid, question, answers: answers.get(tid)! }, frozen))
+}
+
+/** One thread and what it answered. */
+export interface Asked<Q> {
+  readonly tid: number
+  readonly question: Q
+  readonly answers: Answers
+}
+
+/** As `inside`, for programs whose answers do not matter. */
+export const perform = (pid: number, write: (program: Program, tid: number) => void): void => {
+  inside(pid, write, () => undefined)
+}
+
+/** A message after its way through an image: what is lost there is lost here. */
+export const throughBytes = <T extends object>(schema: Schema<T>, message: NoInfer<T>): T => decode(schema, encode(schema, message))
+
+/** Answers that were never given by a kernel: results by record, data as bytes. */
+export const answersOf = (results: ReadonlyMap<Result, bigint>, data: ReadonlyMap<Data, Uint8Array> = new Map()): Answers => ({
+  of: (result) => results.get(result) ?? 0n,
+  bytes: (place) => data.get(place) ?? new Uint8Array(place.size),
+})
