@@ -5,12 +5,11 @@ import { type Refusal, refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { listThreads } from "../../proc/tasks.ts"
 import { borrowDescriptors } from "./copies.ts"
-import type { Collecting, Found, PipeData, Reason } from "./kind.ts"
-import { collectOwner, refuseOwner } from "./owner.ts"
+import type { Collecting, Found, PipeData, Surveying } from "./kind.ts"
 import { findPipeHolders, pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
-import { joinReasons, refusedDescriptors, refusedThreads, rowOf } from "./survey.ts"
+import { refusedDescriptors, refusedThreads, rowOf } from "./survey.ts"
 import type { FileTable } from "./table.ts"
 
 const log = logger("files")
@@ -32,7 +31,13 @@ export interface Descriptors {
   readonly extension: stasis_file_entry[]
 }
 
-const byNumber = (all: readonly Found[]): ReadonlyMap<number, Found> => new Map(all.map((found) => [found.fd, found]))
+/** What rows look at. */
+const surveying = (pid: number, all: readonly Found[], shellJob: boolean, holders: ReadonlyMap<bigint, number>): Surveying => ({
+  shellJob,
+  descriptors: new Map(all.map((found) => [found.fd, found])),
+  threads: listThreads(pid),
+  pipeHolder: (inode) => holders.get(inode),
+})
 
 /**
  * What a dump could not keep among the descriptors of a running process. Nothing is stopped or changed.
@@ -40,21 +45,11 @@ const byNumber = (all: readonly Found[]): ReadonlyMap<number, Found> => new Map(
  * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · E_KERNEL
  */
 export function surveyDescriptors(pid: number, { shellJob }: FileOptions): Refusal[] {
-  const all = scanDescriptors(pid)
-  const holders = all.some(({ target }) => pipeInode(target) !== undefined) ? findPipeHolders(pid) : new Map<bigint, number>()
-  const surveying = { shellJob, descriptors: byNumber(all), pipeHolder: (inode: bigint) => holders.get(inode) }
-  const reasons = [...refusedDescriptors(all, surveying), ...refusedOwners(pid, all)]
-  return [...joinReasons(pid, reasons), ...refusedThreads(pid)]
-}
-
-/** Descriptors whose owner (F_SETOWN) is not part of the dump. */
-function refusedOwners(pid: number, all: readonly Found[]): { fd: number; reason: Reason }[] {
-  const threads = listThreads(pid)
   using copies = borrowDescriptors(pid)
-  return all.flatMap(({ fd, flags }) => {
-    const reason = copies.lend(fd, (copy) => refuseOwner(collectOwner(copy, flags), pid, threads))
-    return reason ? [{ fd, reason }] : []
-  })
+  const all = scanDescriptors(pid, copies)
+  const hasPipes = all.some(({ target }) => pipeInode(target) !== undefined)
+  const holders = hasPipes ? findPipeHolders(pid) : new Map<bigint, number>()
+  return [...refusedDescriptors(all, surveying(pid, all, shellJob, holders)), ...refusedThreads(pid)]
 }
 
 /**
@@ -66,30 +61,21 @@ function refusedOwners(pid: number, all: readonly Found[]): { fd: number; reason
  * Precondition: the process is stopped. It is not changed: pipes keep their content, files their offsets.
  */
 export function collectDescriptors(pid: number, table: Pick<FileTable, "nextId" | "add" | "path">, { shellJob }: FileOptions): Descriptors {
-  const all = scanDescriptors(pid)
-  const descriptors = byNumber(all)
+  using copies = borrowDescriptors(pid)
+  const all = scanDescriptors(pid, copies)
   // Who else holds a pipe was looked up before the freeze: it takes a walk through every process.
-  const refused = refusedDescriptors(all, { shellJob, descriptors, pipeHolder: () => undefined })
+  const refused = refusedDescriptors(all, surveying(pid, all, shellJob, new Map()))
+  if (refused.length > 0) throw refusedTarget(pid, refused)
   const fdinfos: fdinfo_entry[] = []
-  const collecting: Collecting = { table, descriptors, pipesData: new Map(), ttyInfos: new Map(), extension: [] }
-  if (refused.length === 0) {
-    const threads = listThreads(pid)
-    using copies = borrowDescriptors(pid)
-    for (const shared of groupShared(all)) {
-      const [first] = shared
-      const row = rowOf(first)
-      if (!row) throw new Error(`Unreachable: fd ${first.fd} was not refused and has no row`)
-      const id = table.nextId()
-      for (const { fd, cloexec } of shared) fdinfos.push({ id, flags: cloexec ? 1 : 0, type: row.type, fd })
-      const refusal = copies.lend(first.fd, (copy) => {
-        const owner = collectOwner(copy, first.flags)
-        table.add(row.collect({ ...first, id, owner, copy }, collecting))
-        return refuseOwner(owner, pid, threads)
-      })
-      if (refusal) refused.push({ fd: first.fd, reason: refusal })
-    }
+  const collecting: Collecting = { table, copies, pipesData: new Map(), ttyInfos: new Map(), extension: [] }
+  for (const shared of groupShared(all)) {
+    const [first] = shared
+    const row = rowOf(first)
+    if (!row) throw new Error(`Unreachable: fd ${first.fd} was not refused and has no row`)
+    const id = table.nextId()
+    table.add(row.collect({ ...first, id }, collecting))
+    for (const { fd, cloexec } of shared) fdinfos.push({ id, flags: cloexec ? 1 : 0, type: row.type, fd })
   }
-  if (refused.length > 0) throw refusedTarget(pid, joinReasons(pid, refused))
   log.debug(`${fdinfos.length} descriptors of task ${pid}`)
   return {
     fdinfos: fdinfos.sort((a, b) => a.fd - b.fd),

@@ -6,9 +6,10 @@ import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import type { FdInfo } from "../../proc/fdinfo.ts"
 import type { Load, Program, Result } from "../../tracee/program.ts"
+import type { Copies } from "./copies.ts"
 import type { FileStat } from "./stat.ts"
 
-/** A descriptor as seen from outside, without touching it. */
+/** A descriptor as seen from outside. Nothing about it is changed. */
 export interface Found {
   readonly pid: number
   readonly fd: number
@@ -19,14 +20,12 @@ export interface Found {
   /** Flags of the open file, O_CLOEXEC taken out. */
   readonly flags: number
   readonly cloexec: boolean
+  readonly owner: fown_entry
 }
 
-/** An open file to collect: a descriptor with the lowest number of those that share it. */
+/** An open file to collect: the descriptor with the lowest number of those that share it. */
 export interface OpenFile extends Found {
   readonly id: number
-  readonly owner: fown_entry
-  /** A descriptor of ours for the same open file, borrowed by pidfd_getfd(2). Whatever is set through it is set for the process. */
-  readonly copy: number
 }
 
 /** What a row may look at when it judges a descriptor. */
@@ -34,6 +33,8 @@ export interface Surveying {
   /** Terminals are inherited from whoever restores: CRIU's --shell-job. */
   readonly shellJob: boolean
   readonly descriptors: ReadonlyMap<number, Found>
+  /** Threads of the process. */
+  readonly threads: readonly number[]
   /** Task outside the process that has this pipe open, if one was looked for and found. */
   pipeHolder(inode: bigint): number | undefined
 }
@@ -55,7 +56,7 @@ interface NamedFiles {
 /** Where the rows of a dump put what is not in their own entry. */
 export interface Collecting {
   readonly table: NamedFiles
-  readonly descriptors: ReadonlyMap<number, Found>
+  readonly copies: Copies
   readonly pipesData: Map<number, PipeData>
   readonly ttyInfos: Map<number, tty_info_entry>
   readonly extension: stasis_file_entry[]

@@ -1,22 +1,67 @@
-import { O } from "../../../ffi/abi/file.ts"
+import { AT, O } from "../../../ffi/abi/file.ts"
+import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../../ffi/syscall.ts"
 import { readDescriptors } from "../../proc/descriptors.ts"
-import { readFdInfoIfOpen } from "../../proc/fdinfo.ts"
+import { type FdInfo, parseFdInfo, readFdInfoIfOpen } from "../../proc/fdinfo.ts"
+import type { Copies } from "./copies.ts"
 import type { Found } from "./kind.ts"
-import { statPath } from "./stat.ts"
+import { collectOwner } from "./owner.ts"
+import { statDescriptor } from "./stat.ts"
+
+const ROOM = 64 * 1024
+const memory = allocate(ROOM)
+const text = Buffer.from(memory.bytes.buffer)
+
+/** Reads many fdinfo files of one process: relative to their folder, in one read each, which takes a third of the time. */
+interface InfoReader extends Disposable {
+  /** null = not open any more. */
+  read(fd: number): FdInfo | null
+}
+
+function openInfos(pid: number): InfoReader {
+  const folder = syscall("openat", AT.FDCWD, pathArgument(`/proc/${pid}/fdinfo`), O.DIRECTORY | O.CLOEXEC, 0)
+  return {
+    read(fd) {
+      const file = attempt("openat", folder, pathArgument(`${fd}`), O.CLOEXEC, 0)
+      const errno = errnoName(-file)
+      if (errno === "ENOENT" || errno === "ESRCH") return null
+      if (isFailure(file)) throw new SyscallError("openat", errno, [fd], ` for /proc/${pid}/fdinfo/${fd}`)
+      const length = attempt("read", file, memory.address, ROOM)
+      syscall("close", file)
+      // A list that fills the room, or a file closed meanwhile: the slow way knows what to say.
+      if (length <= 0 || length === ROOM) return readFdInfoIfOpen(pid, fd)
+      return parseFdInfo(text.toString("latin1", 0, length))
+    },
+    [Symbol.dispose]: () => void syscall("close", folder),
+  }
+}
 
 /**
  * Every open descriptor of a process, ascending. One that is closed while it is looked at is left out.
  *
- * @throws CheckpointError E_NO_PROCESS · E_PERMISSION
- * Kernel: fs/proc/fd.c. The links in /proc/PID/fd lead to the very file, whatever became of its name.
+ * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · SyscallError
+ * Kernel: fs/proc/fd.c
  */
-export function scanDescriptors(pid: number): Found[] {
+export function scanDescriptors(pid: number, copies: Copies): Found[] {
   const all: Found[] = []
-  for (const { fd, target } of readDescriptors(pid)) {
-    const info = readFdInfoIfOpen(pid, fd)
-    const stat = info && statPath(`/proc/${pid}/fd/${fd}`, true)
-    if (!info || !stat) continue
-    all.push({ pid, fd, target, info, stat, flags: info.flags & ~O.CLOEXEC, cloexec: (info.flags & O.CLOEXEC) !== 0 })
+  const descriptors = readDescriptors(pid)
+  using infos = openInfos(pid)
+  for (const { fd, target } of descriptors) {
+    const info = infos.read(fd)
+    if (!info) continue
+    const flags = info.flags & ~O.CLOEXEC
+    const cloexec = (info.flags & O.CLOEXEC) !== 0
+    // Through a copy, because only that leads to the very file without a walk along its path.
+    const found = copies.lend(fd, (copy) => ({
+      pid,
+      fd,
+      target,
+      info,
+      stat: statDescriptor(copy),
+      flags,
+      cloexec,
+      owner: collectOwner(copy, flags),
+    }))
+    if (found) all.push(found)
   }
   return all
 }

@@ -3,6 +3,7 @@ import { attempt } from "../../../ffi/syscall.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { listThreads } from "../../proc/tasks.ts"
 import type { FileRow, Found, Reason, Surveying } from "./kind.ts"
+import { refuseOwner } from "./owner.ts"
 import { fileKinds, refusedFiles } from "./registry.ts"
 
 /** The row of a descriptor's kind; undefined when it is refused. */
@@ -11,27 +12,24 @@ export const rowOf = (found: Found): FileRow | undefined => fileKinds.find(({ ma
 /** Why one descriptor cannot be kept; undefined when it can. */
 function reasonOf(found: Found, surveying: Surveying): Reason | undefined {
   const row = rowOf(found)
-  if (row) return row.refuse(found, surveying)
+  if (row) return row.refuse(found, surveying) ?? refuseOwner(found.owner, found.pid, surveying.threads)
   const refused = refusedFiles.find(({ matches }) => matches(found))
   if (!refused) throw new Error("Unreachable: the last row of refusedFiles matches everything")
   return { what: `${refused.what} ("${found.target}")`, remedy: refused.remedy }
 }
 
-/** Reasons by descriptor as refusals: descriptors with one reason make one line. */
-export function joinReasons(pid: number, reasons: readonly { readonly fd: number; readonly reason: Reason }[]): Refusal[] {
-  const lines = Map.groupBy(reasons, ({ reason: { what, remedy } }) => `${what}\n${remedy}`)
+/** Every descriptor that cannot be kept; those with one reason make one line. */
+export function refusedDescriptors(all: readonly Found[], surveying: Surveying): Refusal[] {
+  const refused = all.flatMap((found) => {
+    const reason = reasonOf(found, surveying)
+    return reason ? [{ found, reason }] : []
+  })
+  const lines = Map.groupBy(refused, ({ reason: { what, remedy } }) => `${what}\n${remedy}`)
   return [...lines.values()].flatMap((line) => {
     const [first] = line
-    return first ? [{ ...first.reason, where: `task ${pid} fd ${line.map(({ fd }) => fd).join(", ")}` }] : []
+    return first ? [{ ...first.reason, where: `task ${first.found.pid} fd ${line.map(({ found }) => found.fd).join(", ")}` }] : []
   })
 }
-
-/** Every descriptor that cannot be kept, with the reason. */
-export const refusedDescriptors = (all: readonly Found[], surveying: Surveying): { fd: number; reason: Reason }[] =>
-  all.flatMap((found) => {
-    const reason = reasonOf(found, surveying)
-    return reason ? [{ fd: found.fd, reason }] : []
-  })
 
 const TABLES = [
   { type: KCMP.FILES, what: "a descriptor table of its own", flag: "CLONE_FILES" },

@@ -24,6 +24,8 @@ function comparable({ fdinfos, files, pipesData, extension }: FileImages, pid: n
       const body = file.reg ?? file.pipe ?? file.efd ?? file.epfd
       if (body?.fown.pid === pid) body.fown.pid = 1
       if (file.pipe) file.pipe.pipe_id = named(file.pipe.pipe_id)
+      // The kernel lists what an epoll watches by the addresses of the files.
+      file.epfd?.tfd.sort((a, b) => a.tfd - b.tfd)
       for (const watched of file.epfd?.tfd ?? []) watched.inode = 0n
       return { ...info, file }
     })

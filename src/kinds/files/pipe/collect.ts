@@ -25,12 +25,18 @@ export function refusePipe({ target, flags }: Found, { pipeHolder }: Pick<Survey
  *
  * @throws CheckpointError E_TARGET_CHANGED the content moved while it was copied
  */
-export function collectPipe({ id, flags, owner, target, copy }: OpenFile, { pipesData }: Pick<Collecting, "pipesData">): pipe_entry {
+export function collectPipe(
+  { id, fd, flags, owner, target }: OpenFile,
+  { pipesData, copies }: Pick<Collecting, "pipesData" | "copies">,
+): pipe_entry {
   const pipe_id = Number(pipeInode(target))
   if ((flags & O.ACCMODE) !== O.WRONLY && !pipesData.has(pipe_id)) {
-    const size = syscall("fcntl", copy, F.GETPIPE_SZ)
-    const payload = peek(copy, size)
-    pipesData.set(pipe_id, { message: { pipe_id, bytes: payload.length, size }, payload })
+    const data = copies.lend(fd, (copy) => {
+      const size = syscall("fcntl", copy, F.GETPIPE_SZ)
+      const payload = peek(copy, size)
+      return { message: { pipe_id, bytes: payload.length, size }, payload }
+    })
+    if (data) pipesData.set(pipe_id, data)
   }
   return { id, pipe_id, flags, fown: owner }
 }

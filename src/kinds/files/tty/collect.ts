@@ -51,7 +51,7 @@ function settings(copy: number): Pick<tty_info_entry, "termios" | "termios_locke
 }
 
 /** State of the terminal behind an open file. Session and group are known of the process's own terminal only: no other may be asked from outside. */
-function describe(id: number, { type }: Driver, { pid, stat, copy }: OpenFile): tty_info_entry {
+function describe(id: number, { type }: Driver, { pid, stat }: OpenFile, copy: number): tty_info_entry {
   const { tty_nr, session, tpgid } = readStat(pid)
   const rdev = userDevice(stat.rdevMajor, stat.rdevMinor)
   const controlling = tty_nr !== 0 && (type === TtyType.CTTY || tty_nr >>> 0 === rdev)
@@ -73,12 +73,15 @@ function describe(id: number, { type }: Driver, { pid, stat, copy }: OpenFile): 
 }
 
 /** An open terminal -> its entry; the terminal itself goes to tty-info.img, its path to a REG entry. Mirror: ./restore.ts */
-export function collectTty(file: OpenFile, { table, ttyInfos }: Pick<Collecting, "table" | "ttyInfos">): tty_file_entry {
+export function collectTty(file: OpenFile, { table, ttyInfos, copies }: Pick<Collecting, "table" | "ttyInfos" | "copies">): tty_file_entry {
   const { id, flags, owner, stat, target } = file
   const driver = driverOf(stat)
   if (!driver) throw new Error(`Unreachable: "${target}" is no terminal`)
   // The lowest bit tells masters.
   const tty_info_id = (driver.index ?? stat.rdevMinor) * 2
-  if (!ttyInfos.has(tty_info_id)) ttyInfos.set(tty_info_id, describe(tty_info_id, driver, file))
+  if (!ttyInfos.has(tty_info_id)) {
+    const info = copies.lend(file.fd, (copy) => describe(tty_info_id, driver, file, copy))
+    if (info) ttyInfos.set(tty_info_id, info)
+  }
   return { id, tty_info_id, flags, fown: owner, regf_id: table.path(target, stat, flags & O.ACCMODE) }
 }
