@@ -2,7 +2,7 @@ import { closeSync, openSync, readlinkSync, readSync } from "node:fs"
 import { MADV, PAGE_IS, PAGEMAP_SCAN, PM, PR_SET_MM, pmScanArg } from "../../ffi/abi/mman.ts"
 import { UFFD_API, UFFD_FEATURE, UFFDIO_API, uffdioApi } from "../../ffi/abi/userfault.ts"
 import { decode, encodeInto } from "../../ffi/layout.ts"
-import { allocate, attempt, errnoName, isFailure, syscall } from "../../ffi/syscall.ts"
+import { allocate, attempt, errnoName, isFailure } from "../../ffi/syscall.ts"
 import { remoteAddress } from "../base/units.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { readMaps } from "../proc/maps.ts"
@@ -25,7 +25,9 @@ function ownPage(): ReturnType<typeof allocate> {
 
 /** What a call said: its failure is the absence. */
 function answered(what: string, answer: number): Found {
-  return isFailure(answer) ? { present: false, detail: `${what} answered ${errnoName(-answer)}` } : { present: true, detail: `${what} answered` }
+  return isFailure(answer)
+    ? { present: false, detail: `${what} answered ${errnoName(-answer)}` }
+    : { present: true, detail: `${what} answered` }
 }
 
 function withFile<T>(path: string, use: (fd: number) => T): T {
@@ -114,7 +116,12 @@ export const memoryFeatures: readonly Feature[] = [
     lost: "any dump: it tells which pages a process has",
     probe: () => ({ present: (pagemapEntry() & PM.PRESENT) !== 0n, detail: "/proc/PID/pagemap was read" }),
   },
-  { name: "pagemap_scan", need: "better", lost: "speed: pages are found through pagemap, several times slower (Linux 6.7)", probe: scanPages },
+  {
+    name: "pagemap_scan",
+    need: "better",
+    lost: "speed: pages are found through pagemap, several times slower (Linux 6.7)",
+    probe: scanPages,
+  },
   {
     name: "map_files",
     need: "better",

@@ -1,3 +1,4 @@
+import { SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { CRIU_FEATURES } from "./features-criu.ts"
 import { hostFeatures } from "./features-host.ts"
@@ -40,7 +41,10 @@ export interface FeatureName {
 /** Names for `--feature list`: ours, then CRIU's that mean one of ours, then CRIU's that stasis does not use. */
 export const featureNames = (): FeatureName[] => [
   ...FEATURES.map(({ name, need, lost }) => ({ name, about: `${need}; without it: ${lost}` })),
-  ...Object.entries(CRIU_FEATURES).map(([name, known]) => ({ name, about: "same" in known ? `CRIU's name for ${known.same}` : `not used: ${known.unused}` })),
+  ...Object.entries(CRIU_FEATURES).map(([name, known]) => ({
+    name,
+    about: "same" in known ? `CRIU's name for ${known.same}` : `not used: ${known.unused}`,
+  })),
 ]
 
 /**
@@ -48,17 +52,22 @@ export const featureNames = (): FeatureName[] => [
  *
  * @throws CheckpointError E_USAGE a name that nobody knows; `suggest` gives names like it
  */
-export function checkFeatures({ all, feature }: Pick<CheckOptions, "all" | "feature">, suggest: (name: string, names: readonly string[]) => string[]): CheckedFeature[] {
+export function checkFeatures(
+  { all, feature }: Pick<CheckOptions, "all" | "feature">,
+  suggest: (name: string, names: readonly string[]) => string[],
+): CheckedFeature[] {
   if (feature !== undefined) return [checkNamed(feature, suggest)]
   return FEATURES.filter(({ need }) => all || need !== "special").map(look)
 }
 
 /** True when nothing required is surely missing. */
-export const isSufficient = (checked: readonly CheckedFeature[]): boolean => !checked.some(({ need, present }) => need === "required" && present !== true)
+export const isSufficient = (checked: readonly CheckedFeature[]): boolean =>
+  !checked.some(({ need, present }) => need === "required" && present !== true)
 
 function checkNamed(name: string, suggest: (name: string, names: readonly string[]) => string[]): CheckedFeature {
   const known = CRIU_FEATURES[name]
-  if (known && "unused" in known) return { name, need: "special", lost: "nothing: stasis does not use it", present: false, detail: `not looked at: ${known.unused}` }
+  if (known && "unused" in known)
+    return { name, need: "special", lost: "nothing: stasis does not use it", present: "unknown", detail: `not looked at: ${known.unused}` }
   const found = FEATURES.find((feature) => feature.name === (known?.same ?? name))
   if (found) return { ...look(found), name }
   const near = suggest(name, [...FEATURES.map((feature) => feature.name), ...Object.keys(CRIU_FEATURES)])
@@ -66,14 +75,19 @@ function checkNamed(name: string, suggest: (name: string, names: readonly string
     "E_USAGE",
     `Cannot check feature "${name}"`,
     "there is no feature of this name",
-    near.length > 0 ? `Did you mean ${near.map((word) => `"${word}"`).join(" or ")}? All names: stasis check --feature list` : "All names: stasis check --feature list",
+    near.length > 0
+      ? `Did you mean ${near.map((word) => `"${word}"`).join(" or ")}? All names: stasis check --feature list`
+      : "All names: stasis check --feature list",
   )
 }
+
+/** A failure that the kernel gave as its answer, be it through us or through node:fs. */
+const isAnswer = (error: unknown): boolean => error instanceof SyscallError || (error instanceof Error && "errno" in error)
 
 function look({ probe, ...feature }: Feature): CheckedFeature {
   try {
     return { ...feature, ...probe() }
   } catch (error) {
-    return { ...feature, present: "unknown", detail: error instanceof Error ? error.message : String(error) }
+    return { ...feature, present: isAnswer(error) ? false : "unknown", detail: error instanceof Error ? error.message : String(error) }
   }
 }

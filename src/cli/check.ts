@@ -1,0 +1,48 @@
+import { type CheckedFeature, checkFeatures, featureNames, isSufficient } from "../flow/features.ts"
+import type { CheckOptions } from "../flow/options.ts"
+import { print } from "./print.ts"
+import { tableLines } from "./show-table.ts"
+import { nearest } from "./suggest.ts"
+
+/** Word of --feature that asks for the names. */
+const LIST = "list"
+
+/**
+ * `stasis check`: what this kernel and this user can do.
+ *
+ * @returns 0 when everything required is there, or the one feature that was named; else 1
+ * @throws CheckpointError E_USAGE no feature of this name
+ */
+export async function runCheck(options: CheckOptions): Promise<number> {
+  const { feature, json } = options
+  if (feature === LIST) {
+    const names = featureNames()
+    print(
+      json
+        ? JSON.stringify({ names })
+        : tableLines(
+            ["feature", ""],
+            names.map(({ name, about }) => [name, about]),
+            "",
+          ).join("\n"),
+    )
+    return 0
+  }
+  const checked = checkFeatures(options, nearest)
+  const sufficient = feature === undefined ? isSufficient(checked) : checked.every(({ present }) => present === true)
+  print(json ? JSON.stringify({ sufficient, features: checked }) : checkText(checked, feature === undefined ? sufficient : undefined))
+  return sufficient ? 0 : 1
+}
+
+const WORDS = { true: "yes", false: "no", unknown: "unknown" } as const
+
+/** A row a feature, what is lost without the missing ones, and the sum when all were looked at. */
+export function checkText(checked: readonly CheckedFeature[], sufficient: boolean | undefined): string {
+  const rows = checked.map(({ name, need, present, detail }) => [name, WORDS[`${present}`], need, detail])
+  const missing = checked.filter(({ present }) => present !== true)
+  const lines = tableLines(["feature", "here", "need", "found"], rows, "")
+  if (missing.length > 0) lines.push("", ...missing.map(({ name, lost }) => `Without ${name} is lost: ${lost}`))
+  if (sufficient !== undefined)
+    lines.push("", sufficient ? "This machine has everything that stasis requires" : "This machine lacks something that stasis requires")
+  return lines.join("\n")
+}

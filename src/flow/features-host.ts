@@ -1,0 +1,73 @@
+import { existsSync, readFileSync } from "node:fs"
+import { readStatus } from "../proc/status.ts"
+import type { Feature, Found } from "./features.ts"
+
+/** Capabilities that stasis uses, by number, with what each is for. Header: include/uapi/linux/capability.h */
+const CAPABILITIES = {
+  CAP_CHOWN: [0, "owners of recreated files"],
+  CAP_DAC_OVERRIDE: [1, "files of other users"],
+  CAP_FOWNER: [3, "modes of recreated files"],
+  CAP_KILL: [5, "signals to processes of other users"],
+  CAP_SETGID: [6, "groups"],
+  CAP_SETUID: [7, "users"],
+  CAP_SETPCAP: [8, "capability sets"],
+  CAP_SYS_CHROOT: [18, "root directories"],
+  CAP_SYS_PTRACE: [19, "processes of other users"],
+  CAP_SYS_ADMIN: [21, "descriptors, namespaces and seccomp"],
+  CAP_SYS_NICE: [23, "scheduling"],
+  CAP_SYS_RESOURCE: [24, "limits"],
+  CAP_CHECKPOINT_RESTORE: [40, "PIDs and mapped files"],
+} as const
+
+const CAP_SYS_PTRACE = CAPABILITIES.CAP_SYS_PTRACE[0]
+
+const has = (capability: number): boolean => ((readStatus(process.pid).capEffective >> BigInt(capability)) & 1n) === 1n
+
+function capabilities(): Found {
+  const missing = Object.entries(CAPABILITIES).filter(([, [number]]) => !has(number))
+  if (missing.length === 0) return { present: true, detail: `all ${Object.keys(CAPABILITIES).length} that are used` }
+  return { present: false, detail: `missing: ${missing.map(([name, [, use]]) => `${name} (${use})`).join(", ")}` }
+}
+
+/** 0 no restriction, 1 descendants only, 2 with CAP_SYS_PTRACE only, 3 nobody. Documentation/admin-guide/LSM/Yama.rst */
+function yama(): Found {
+  const path = "/proc/sys/kernel/yama/ptrace_scope"
+  if (!existsSync(path)) return { present: true, detail: "Yama is not built in" }
+  const scope = Number(readFileSync(path, "utf8"))
+  return { present: scope === 0 || (scope < 3 && has(CAP_SYS_PTRACE)), detail: `${path} is ${scope}` }
+}
+
+const file = (path: string): Found => ({ present: existsSync(path), detail: `${path} ${existsSync(path) ? "exists" : "does not exist"}` })
+
+/** The user that runs stasis, and how this kernel was built. */
+export const hostFeatures: readonly Feature[] = [
+  {
+    name: "checkpoint_restore",
+    need: "required",
+    lost: "any restore: run as root, or with CAP_CHECKPOINT_RESTORE",
+    probe: () => {
+      const name = (["CAP_CHECKPOINT_RESTORE", "CAP_SYS_ADMIN"] as const).find((name) => has(CAPABILITIES[name][0]))
+      return { present: name !== undefined, detail: name ?? "neither CAP_CHECKPOINT_RESTORE nor CAP_SYS_ADMIN" }
+    },
+  },
+  { name: "capabilities", need: "better", lost: "what each missing one is for", probe: capabilities },
+  { name: "yama_scope", need: "required", lost: "any dump: no process but our own children may be traced", probe: yama },
+  {
+    name: "proc_timers",
+    need: "required",
+    lost: "POSIX timers: which ones a process has (CONFIG_CHECKPOINT_RESTORE)",
+    probe: () => file("/proc/self/timers"),
+  },
+  {
+    name: "proc_children",
+    need: "special",
+    lost: "trees of several processes: which children a process has (CONFIG_PROC_CHILDREN)",
+    probe: () => file(`/proc/self/task/${process.pid}/children`),
+  },
+  {
+    name: "time_namespace",
+    need: "special",
+    lost: "clocks that go on where they were dumped, on another machine (CONFIG_TIME_NS)",
+    probe: () => file("/proc/self/ns/time"),
+  },
+]
