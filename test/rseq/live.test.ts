@@ -15,7 +15,7 @@ import { borrow, chooseStopSignal, type Loan, loanSize } from "../../src/tracee/
 import { readMemory, writeMemory } from "../../src/tracee/memory.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { type FrozenProcess, seizeProcess } from "../../src/tracee/seize.ts"
-import { deadlineIn } from "../../src/tracee/wait.ts"
+import { deadlineIn, patienceOf } from "../../src/tracee/wait.ts"
 import { canCompile, type Fixture, startFixture } from "./fixture.ts"
 
 const DEADLINE = 10 // s
@@ -42,7 +42,7 @@ function lend(process: FrozenProcess, programs: readonly Program[]): Loan {
   const stack = maps.find(({ path }) => path === "[stack]")
   const stopSignal = chooseStopSignal(0n, 0n, 0n)
   if (!gadgets || !stack || !stopSignal) throw new Error("the fixture has no gadgets, stack or free signal")
-  return borrow(process, { gadgets, framePages: remoteAddress(stack.start), stopSignal }, loanSize(process, programs), deadlineIn(DEADLINE))
+  return borrow(process, { gadgets, framePages: remoteAddress(stack.start), stopSignal }, loanSize(process, programs), patienceOf(DEADLINE))
 }
 
 /** Runs something harmless in every thread, as a dump does. */
