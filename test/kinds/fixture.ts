@@ -83,7 +83,11 @@ function kill(pid: number): void {
  *
  * @param write fills the program of one thread
  */
-export function inside<Q, T>(pid: number, write: (program: Program, tid: number) => Q, look: (thread: Asked<Q>, frozen: FrozenProcess) => T): T[] {
+export function inside<Q, T>(
+  pid: number,
+  write: (program: Program, tid: number) => Q,
+  look: (thread: Asked<Q>, frozen: FrozenProcess) => T,
+): T[] {
   using _ = holdInterrupts()
   const deadline = deadlineIn(DEADLINE)
   using frozen = seizeProcess(

@@ -36,7 +36,8 @@ const collectAll = (pid: number) =>
   )
 
 const numbers = ({ signals }: { signals: { siginfo: Uint8Array }[] }) => signals.map((entry) => decode(siginfo, entry.siginfo).si_signo)
-const value = (entry: { siginfo: Uint8Array } | undefined) => new DataView(entry!.siginfo.buffer, entry!.siginfo.byteOffset).getInt32(24, true)
+const value = (entry: { siginfo: Uint8Array } | undefined) =>
+  new DataView(entry!.siginfo.buffer, entry!.siginfo.byteOffset).getInt32(24, true)
 
 describe("restoreSigactions", () => {
   test("sets 61 actions first and SIGCHLD alone afterwards", () => {
@@ -70,7 +71,7 @@ describe("restorePending", () => {
     restorePending(queue, program, ids)
     restorePending(queue, program, { ...ids, shared: true })
     restorePending(undefined, program, ids)
-    expect(program.describe().map((line) => line.slice(0, line.indexOf(", \"")))).toEqual([
+    expect(program.describe().map((line) => line.slice(0, line.indexOf(', "')))).toEqual([
       "#0 rt_tgsigqueueinfo(0xa, 0xb, 0x28",
       "#1 rt_sigqueueinfo(0xa, 0x28",
     ])

@@ -1,0 +1,86 @@
+import { describe, expect, test } from "bun:test"
+import { stasis_thread_entrySchema } from "../../proto/gen/stasis_pb.ts"
+import { create } from "../../proto/schema.ts"
+import { collectSched, type SchedEntry, type SchedExtension } from "../../src/kinds/sched/collect.ts"
+import { MASK_SIZE, overlaps, parseCpuList, readOnlineCpus } from "../../src/kinds/sched/cpus.ts"
+import { restoreSched } from "../../src/kinds/sched/restore.ts"
+import { readTimerSlackIfAlive } from "../../src/proc/attributes.ts"
+import { listThreads } from "../../src/proc/tasks.ts"
+import { Program } from "../../src/tracee/program.ts"
+import { canRun, perform, startFixture, throughBytes, why } from "./fixture.ts"
+
+const RESET_ON_FORK = 0x40000000
+const online = new Uint8Array(MASK_SIZE).fill(0xff)
+const calls = (entry: SchedEntry, extension?: SchedExtension, cpus: Uint8Array = online): string[] => {
+  const program = new Program()
+  restoreSched(entry, extension, cpus, program)
+  return program.describe().map((line) => line.replace(/^#\d+ (\w+).*/, "$1"))
+}
+
+test("parseCpuList reads ranges and single CPUs", () => {
+  expect(parseCpuList("0-2,9\n").subarray(0, 3)).toEqual(Uint8Array.of(7, 2, 0))
+  expect(overlaps(parseCpuList("0-2"), parseCpuList("2-5"))).toBe(true)
+  expect(overlaps(Uint8Array.of(4), parseCpuList("0"))).toBe(false)
+})
+
+describe("restoreSched", () => {
+  test("an image without scheduling means SCHED_OTHER, nice 0", () => expect(calls({})).toEqual(["sched_setattr"]))
+
+  test("affinity comes before the policy; a mask of CPUs that do not exist here is left out", () => {
+    const extension = { cpu_affinity: Uint8Array.of(4) }
+    expect(calls({ sched_policy: 1, sched_prio: 3 }, extension)).toEqual([
+      "sched_setaffinity",
+      "setpriority",
+      "sched_setattr",
+      "ioprio_set",
+    ])
+    expect(calls({}, extension, parseCpuList("0"))).toEqual(["sched_setattr", "ioprio_set"])
+  })
+
+  test("refuses values out of range, and SCHED_DEADLINE without its times", () => {
+    for (const entry of [
+      { sched_nice: 20 },
+      { sched_nice: -21 },
+      { sched_prio: 1 },
+      { sched_policy: 1 },
+      { sched_policy: 2, sched_prio: 100 },
+    ])
+      expect(() => calls(entry)).toThrow("cannot be")
+    expect(() => calls({ sched_policy: 6 })).toThrow("policy 6")
+    expect(calls({ sched_policy: 6 }, { sched_runtime: 1n, sched_deadline: 2n, sched_period: 2n })).toContain("sched_setattr")
+  })
+})
+
+describe.skipIf(!canRun)(`scheduling of a live process${why}`, () => {
+  test("collect and restore: real-time, deadline, batch and a slice of its own", async () => {
+    using subject = await startFixture("subject", "sched")
+    const tids = listThreads(subject.pid)
+    const dumped = tids.map((tid) => collectSched(tid))
+    const [leader, deadline, batch, sliced] = dumped
+    expect(leader!.entry).toEqual({ sched_policy: 2 | RESET_ON_FORK, sched_nice: -3, sched_prio: 7 })
+    expect(leader!.extension.cpu_affinity![0]).toBe(1)
+    // Where the kernel grants no bandwidth the thread stays an ordinary one.
+    if (subject.says.get("deadline") === "0") {
+      expect(deadline!.entry.sched_policy).toBe(6 | RESET_ON_FORK)
+      expect(deadline!.extension).toMatchObject({
+        sched_runtime: 2000000n,
+        sched_deadline: 20000000n,
+        sched_period: 30000000n,
+        sched_flags: 4n,
+      })
+    }
+    expect(batch!.entry).toEqual({ sched_policy: 3, sched_nice: 5 })
+    expect(batch!.extension).toMatchObject({ ioprio: (2 << 13) | 3, timerslack_ns: 12345n })
+    expect(sliced!.entry).toEqual({ sched_policy: 0, sched_nice: -7 })
+
+    for (const [index, { entry, extension }] of dumped.entries()) {
+      const kept = throughBytes(stasis_thread_entrySchema, create(stasis_thread_entrySchema, { tid: 1, ...extension }))
+      using copy = await startFixture("subject", "idle")
+      perform(copy.pid, (program, tid) => {
+        if (tid === copy.pid) restoreSched(entry, kept, readOnlineCpus(), program)
+      })
+      expect(collectSched(copy.pid), `thread ${index}`).toEqual({ entry, extension })
+      if (index === 2) expect(readTimerSlackIfAlive(copy.pid)).toBe(12345n)
+    }
+  })
+})
