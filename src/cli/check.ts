@@ -1,4 +1,5 @@
-import { type CheckedFeature, checkFeatures, featureNames, isSufficient } from "../flow/features.ts"
+import type { CheckedFeature } from "../flow/feature.ts"
+import { checkFeatures, featureNames, isSufficient } from "../flow/features.ts"
 import type { CheckOptions } from "../flow/options.ts"
 import { print } from "./print.ts"
 import { tableLines } from "./show-table.ts"

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs"
 import { readStatus } from "../proc/status.ts"
-import type { Feature, Found } from "./features.ts"
+import type { Feature, Found } from "./feature.ts"
 
 /** Capabilities that stasis uses, by number, with what each is for. Header: include/uapi/linux/capability.h */
 const CAPABILITIES = {

@@ -7,7 +7,7 @@ import { remoteAddress } from "../base/units.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { readMaps } from "../proc/maps.ts"
 import { readMemory } from "../tracee/memory.ts"
-import type { Feature, Found } from "./features.ts"
+import type { Feature, Found } from "./feature.ts"
 
 const SOFT_DIRTY = 1n << 55n
 const PR_SET_MM_MAP_SIZE = 15

@@ -12,7 +12,7 @@ import { startChild } from "../rseq/child.ts"
 import { probeRegime } from "../rseq/regime.ts"
 import { getRseqConfiguration, getXstate, ptrace, tryPtrace } from "../tracee/trace.ts"
 import { deadlineIn, waitReport } from "../tracee/wait.ts"
-import type { Feature, Found } from "./features.ts"
+import type { Feature, Found } from "./feature.ts"
 
 /** Seconds that a child may take to stop, or to end. */
 const CHILD_SECONDS = 2

@@ -5,22 +5,13 @@ import { hex, remoteAddress } from "../base/units.ts"
 import type { FrozenThread } from "../tracee/seize.ts"
 import { getRseqConfiguration } from "../tracee/trace.ts"
 import { type GuessSource, guessFrom } from "./guess.ts"
-import type { Registration, Strategy } from "./state.ts"
+import type { Discovery, Registration, Strategy } from "./state.ts"
 
 /** What a strategy may look at. */
 export interface DiscoveryContext {
   /** The process's code and its symbols, for the strategies that guess; undefined = guessing is not possible here. */
   readonly guesses: GuessSource | undefined
 }
-
-/**
- * What a strategy says of a thread: its registration, that it surely has none, or why the strategy cannot tell.
- * `proven` is false for a guess: `proof.ts` must confirm it inside the thread, after classification.
- */
-export type Discovery =
-  | { readonly kind: "registered"; readonly registration: Registration; readonly proven: boolean }
-  | { readonly kind: "unregistered"; readonly strategy: Strategy; readonly proven: boolean }
-  | { readonly kind: "unknown"; readonly strategy: Strategy; readonly why: string }
 
 type Discover = (thread: Pick<FrozenThread, "tid" | "registers">, context: DiscoveryContext) => Discovery
 

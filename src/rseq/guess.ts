@@ -2,7 +2,7 @@ import { RSEQ_ORIGINAL_SIZE } from "../../ffi/abi/rseq.ts"
 import { remoteAddress } from "../base/units.ts"
 import type { FrozenThread } from "../tracee/seize.ts"
 import { CUSTOMARY_SIGNATURE, threadPointer } from "./arch.x86_64.ts"
-import type { Discovery } from "./discover.ts"
+import type { Discovery } from "./state.ts"
 
 /** What the process's files and memory say about its thread-local rseq area. Read by flow, once a process. */
 export interface GuessSource {

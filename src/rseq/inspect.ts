@@ -5,8 +5,7 @@ import { readMemoryIfMapped } from "../tracee/memory.ts"
 import type { FrozenThread } from "../tracee/seize.ts"
 import { settled, taskSize } from "./arch.x86_64.ts"
 import { classify, UNREGISTERED } from "./classify.ts"
-import type { Discovery } from "./discover.ts"
-import type { Regime, RseqState } from "./state.ts"
+import type { Discovery, Regime, RseqState } from "./state.ts"
 
 /** Reads from the address space of a stopped process; undefined where it cannot. */
 export type Reader = (from: RemoteAddress, length: number) => Uint8Array | undefined

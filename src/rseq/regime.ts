@@ -49,6 +49,7 @@ export function readRegime(status: number): Regime | "none" {
   const signal = status & 0x7f
   if (signal === SIGSEGV) return "fatal"
   const exit = (["honoured", "ignored", "none"] as const)[status >> 8]
-  if (signal !== 0 || exit === undefined) throw new Error(`The probe of NO_RESTART sections ended with wait status 0x${status.toString(16)}`)
+  if (signal !== 0 || exit === undefined)
+    throw new Error(`The probe of NO_RESTART sections ended with wait status 0x${status.toString(16)}`)
   return exit
 }

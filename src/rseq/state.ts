@@ -59,3 +59,12 @@ export interface RseqState extends Verdict {
   /** Where the thread would go on: an interrupted system call is counted as about to be restarted, as the kernel does. */
   readonly ip: bigint
 }
+
+/**
+ * What a strategy says of a thread: its registration, that it surely has none, or why the strategy cannot tell.
+ * `proven` is false for a guess: `proof.ts` must confirm it inside the thread, after classification.
+ */
+export type Discovery =
+  | { readonly kind: "registered"; readonly registration: Registration; readonly proven: boolean }
+  | { readonly kind: "unregistered"; readonly strategy: Strategy; readonly proven: boolean }
+  | { readonly kind: "unknown"; readonly strategy: Strategy; readonly why: string }
