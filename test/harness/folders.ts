@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 
@@ -15,7 +15,9 @@ const made: string[] = []
 
 /** A new empty folder that `discardAll` removes, and the end of the process too, unless STASIS_KEEP is set. */
 export function scratch(name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), `stasis-${name.replaceAll(/[^\w-]/g, "_")}-`))
+  const folder = mkdtempSync(join(tmpdir(), `stasis-live-${name.replaceAll(/[^\w-]/g, "_")}-`))
+  // A victim that gave up root still has to see that it is asked.
+  chmodSync(folder, 0o755)
   made.push(folder)
   return folder
 }

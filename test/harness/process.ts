@@ -1,5 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs"
-import { discardAll } from "./folders.ts"
+import { CACHE, discardAll } from "./folders.ts"
+
+/** Where compiled victims are. */
+const VICTIMS = `${CACHE}/victims/`
 
 /** One letter of /proc/PID/stat (proc_pid_stat(5)); undefined when no such task exists. */
 export function stateOf(pid: number): string | undefined {
@@ -56,12 +59,19 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
   }
 }
 
-/** Programs that tests started, and the file that their standard output leads to: by that a restored one is known to be ours. */
+/** Programs that tests started, and the file that their standard output leads to. */
 const started = new Map<number, string>()
 
-/** From now on `cleanUp` ends this process, as long as its standard output leads to `output`. */
+/** From now on `cleanUp` ends this process, as long as its standard output leads to `output` or it runs a compiled victim. */
 export function remember(pid: number, output: string): void {
   started.set(pid, output)
+}
+
+/** Ends one remembered process now, if it lives. */
+export function endNow(pid: number): void {
+  const output = started.get(pid)
+  const exe = linkOf(`/proc/${pid}/exe`)
+  if ((output && linkOf(`/proc/${pid}/fd/1`) === output) || exe?.startsWith(VICTIMS)) signal(pid, "SIGKILL")
 }
 
 /**
@@ -69,7 +79,7 @@ export function remember(pid: number, output: string): void {
  * means another program now. For afterEach: the end of a bun test run calls no exit listener.
  */
 export function cleanUp(): void {
-  for (const [pid, output] of started) if (linkOf(`/proc/${pid}/fd/1`) === output) signal(pid, "SIGKILL")
+  for (const pid of started.keys()) endNow(pid)
   started.clear()
   discardAll()
 }

@@ -89,9 +89,16 @@ describe("dump refuses a target", () => {
     })
 })
 
+test("dump refuses a pipe in packet mode", async () => {
+  const victim = await start("pipes", { args: ["packets"] })
+  expectRefused(await tryDump("-t", `${victim.pid}`, "-D", victim.images), "E_UNSUPPORTED")
+  expect(readdirSync(victim.images)).toEqual([])
+  await expectUntouched(victim)
+})
+
 describe("dump refuses a directory and leaves the target well", () => {
   const cases: readonly (readonly [string, (victim: Victim) => string, readonly ErrorCode[]])[] = [
-    ["that does not exist", ({ images }) => join(images, "missing"), ["E_DIRECTORY"]],
+    ["whose parent does not exist", ({ images }) => join(images, "missing/deeper"), ["E_DIRECTORY"]],
     [
       "that is a file",
       ({ images }) => {

@@ -112,7 +112,6 @@ export const rows: readonly Row[] = [
   row("readdir", "{folder}"),
   row("devices"),
   row("pipes"),
-  beyondCriu("refuses packet mode", row("pipes", "packets")),
   row("eventfds"),
   beyondCriu("cuts the counter to 32 bits", row("eventfds", "huge")),
   beyondCriu("loses semaphore mode", row("eventfds", "semaphore")),
