@@ -31,6 +31,9 @@ export const MADV = {
   GUARD_INSTALL: 102,
 } as const
 
+/** Flag of mlock2(2): pages are locked when they are touched. Header: include/uapi/asm-generic/mman.h */
+export const MLOCK_ONFAULT = 1
+
 export const MREMAP = { MAYMOVE: 1, FIXED: 2 } as const
 
 /** Argument of the PAGEMAP_SCAN ioctl of /proc/PID/pagemap. Since Linux 6.7. */

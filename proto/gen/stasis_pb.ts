@@ -121,12 +121,8 @@ export interface stasis_vma_entry {
   end: bigint
   /** Name set with PR_SET_VMA_ANON_NAME, without "[anon:" and "]". */
   name?: string
-  /** Bytes in huge pages (AnonHugePages, ShmemPmdMapped or FilePmdMapped of smaps) at the freeze. */
-  huge_bytes?: bigint
-  /** Protection key of PKRU, x86-64. */
-  protection_key?: number
-  /** Sealed with mseal(2). */
-  sealed?: boolean
+  /** Locked by mlock2(MLOCK_ONFAULT): pages are locked when they are touched. */
+  locked_on_fault?: boolean
 }
 export const stasis_vma_entrySchema: Schema<stasis_vma_entry> = {
   name: "stasis_vma_entry",
@@ -134,9 +130,7 @@ export const stasis_vma_entrySchema: Schema<stasis_vma_entry> = {
     { number: 1, name: "start", type: "uint64", label: "required" },
     { number: 2, name: "end", type: "uint64", label: "required" },
     { number: 3, name: "name", type: "string", label: "optional" },
-    { number: 4, name: "huge_bytes", type: "uint64", label: "optional" },
-    { number: 5, name: "protection_key", type: "uint32", label: "optional" },
-    { number: 6, name: "sealed", type: "bool", label: "optional" },
+    { number: 4, name: "locked_on_fault", type: "bool", label: "optional" },
   ],
 }
 

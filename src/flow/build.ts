@@ -10,7 +10,7 @@ import { restoreFs } from "../kinds/cwd/restore.ts"
 import { openRegular } from "../kinds/files/regular/restore.ts"
 import { restoreDescriptors, restoreThreadOwners } from "../kinds/files/restore.ts"
 import { restoreLimits } from "../kinds/limits/restore.ts"
-import type { Range } from "../kinds/memory/holes.ts"
+import { type Range, toucher } from "../kinds/memory/holes.ts"
 import { clearLayout, type Fill, restoreMm, restorePages, restoreProtection, restoreVmas } from "../kinds/memory/restore.ts"
 import { restoreSegment } from "../kinds/memory/shared.ts"
 import type { planVdso } from "../kinds/memory/vdso.ts"
@@ -81,7 +81,12 @@ function directories({ files: { files } }: SavedProcess, program: Program): Para
   const entry = (id: number) => {
     const reg = files.get(id)?.reg
     if (reg) return reg
-    throw new CheckpointError("E_IMAGE_CORRUPT", "Cannot restore the directories", `one is file ${id}, which files.img does not have`, "Use another image set")
+    throw new CheckpointError(
+      "E_IMAGE_CORRUPT",
+      "Cannot restore the directories",
+      `one is file ${id}, which files.img does not have`,
+      "Use another image set",
+    )
   }
   return { path: (id) => entry(id).name, open: (id, flags) => openRegular(program, entry(id), flags) }
 }
@@ -94,9 +99,11 @@ export function buildProcess(saved: SavedProcess, ground: Ground): Program {
   program.call("prctl", PR.SET_PDEATHSIG, 0, 0, 0, 0)
   restoreSession(tree, program)
   clearLayout(ground.moves, ground.area, program)
-  restoreVmas(mm.vmas, fileOpener(saved, ground, program), program)
+  const filled = ground.pages.flatMap(({ fills }) => fills.map(({ start, length }) => ({ start, end: start + length })))
+  const isFilled = toucher(filled.sort((a, b) => (a.start < b.start ? -1 : 1)))
+  restoreVmas(mm.vmas, fileOpener(saved, ground, program), isFilled, program)
   for (const { fd, fills } of ground.pages) restorePages(fills, fd, program)
-  restoreProtection(mm.vmas, extension?.vmas ?? [], program)
+  restoreProtection(mm.vmas, extension?.vmas ?? [], isFilled, program)
   const exe = saved.files.files.get(mm.exe_file_id)?.reg
   if (!exe)
     throw new CheckpointError(

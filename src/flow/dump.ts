@@ -9,8 +9,8 @@ import { beginImages, type ImageTransaction } from "../image/transaction.ts"
 import { collectFs } from "../kinds/cwd/collect.ts"
 import { collectDescriptors } from "../kinds/files/collect.ts"
 import { FileTable } from "../kinds/files/table.ts"
+import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
-import { collectMm } from "../kinds/memory/collect.ts"
 import { collectSegment } from "../kinds/memory/shared.ts"
 import { collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
 import { readAuxv } from "../proc/auxv.ts"
@@ -172,7 +172,12 @@ function saveProcess(
     frozen.threads.map(({ tid }) => tid),
   )
   for (const { start, end } of leftovers) questions.programs.get(pid)?.call("munmap", start, end - start)
-  using loan = borrow(frozen, findTerms(frozen, threads, mappings), loanSize(frozen, [...questions.programs.values()]), patienceOf(options.timeoutSeconds))
+  using loan = borrow(
+    frozen,
+    findTerms(frozen, threads, mappings),
+    loanSize(frozen, [...questions.programs.values()]),
+    patienceOf(options.timeoutSeconds),
+  )
   const answers = loan.run(questions.programs)
   const { cores, extension, mm: memory } = gather(pid, threads, questions, answers)
 
@@ -215,7 +220,7 @@ function saveProcess(
   images.write("pipes-data", undefined, descriptors.pipesData)
   images.write("tty-info", undefined, descriptors.ttyInfos)
   images.write("seccomp", undefined, [{ seccomp_filters: [] }])
-  images.write("stasis-core", pid, [{ ...extension, files: descriptors.extension }])
+  images.write("stasis-core", pid, [{ ...extension, files: descriptors.extension, vmas: collectVmaExtension(mappings) }])
 }
 
 /** Ends the saved process; its own parent reaps it. */
@@ -223,7 +228,8 @@ function kill(frozen: FrozenProcess): void {
   attempt("kill", frozen.pid, SIG.KILL)
   frozen.ending = "dead"
   // Threads first: the leader reports its end when it is the last.
-  for (const { tid } of [...frozen.threads].reverse()) while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
+  for (const { tid } of [...frozen.threads].reverse())
+    while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
 }
 
 const dumpStats = ({ pages, freezing, memory, frozen }: Facts) => ({

@@ -1,5 +1,6 @@
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
+import type { stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Stat } from "../../proc/stat.ts"
@@ -70,6 +71,18 @@ export function collectVmas(
   }
   for (const { start, end } of guards) entries.push({ start, end, pgoff: 0n, shmid: 0n, prot: 0, flags: 0, status: VMA.GUARD, fd: -1n })
   return entries
+}
+
+const NAME = /^\[anon(?:_shmem)?:(.*)\]$/
+
+/** What CRIU's entries have no field for: names of anonymous areas, locks that work on fault. Mirror: restoreProtection of ./restore.ts */
+export function collectVmaExtension(mappings: readonly MappingDetail[]): stasis_vma_entry[] {
+  return mappings.flatMap(({ start, end, path, vmFlags }) => {
+    const name = NAME.exec(path)?.[1]
+    const locked_on_fault = vmFlags.has("lf")
+    if (name === undefined && !locked_on_fault) return []
+    return [{ start, end, ...(name === undefined ? {} : { name }), ...(locked_on_fault ? { locked_on_fault } : {}) }]
+  })
 }
 
 /** Asks for the end of the heap, which only the process itself can tell. */

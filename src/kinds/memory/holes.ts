@@ -54,3 +54,21 @@ export function without(range: Range, cut: readonly Range[]): Range[] {
     )
   return left
 }
+
+/**
+ * Answers whether a range touches any of many.
+ *
+ * @param ranges ascending, non-overlapping
+ */
+export function toucher(ranges: readonly Range[]): (range: Range) => boolean {
+  return ({ start, end }) => {
+    let low = 0
+    let high = ranges.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((ranges[middle]?.end ?? 0n) <= start) low = middle + 1
+      else high = middle
+    }
+    return (ranges[low]?.start ?? end) < end
+  }
+}

@@ -1,4 +1,14 @@
-import { MADV, MAP, PR_SET_MM, PR_SET_MM_MAP, PR_SET_VMA, PR_SET_VMA_ANON_NAME, PROT, prctlMmMap } from "../../../ffi/abi/mman.ts"
+import {
+  MADV,
+  MAP,
+  MLOCK_ONFAULT,
+  PR_SET_MM,
+  PR_SET_MM_MAP,
+  PR_SET_VMA,
+  PR_SET_VMA_ANON_NAME,
+  PROT,
+  prctlMmMap,
+} from "../../../ffi/abi/mman.ts"
 import { encode } from "../../../ffi/layout.ts"
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
@@ -28,17 +38,23 @@ const accessOf = ({ fdflags, flags, prot }: vma_entry): number => fdflags ?? (fl
 /**
  * Appends the areas, writable while they are filled. Mirror: ./collect.ts
  *
+ * @param isFilled whether pages will be read into an area; others are made as they will be, for the kernel remembers that an area was writable
  * @param open appends the opening of file `id` with an access mode; the descriptor is closed here when its last area is mapped
  * Kernel: mmap(2). MAP_FIXED_NOREPLACE makes an overlap an error instead of a loss.
  */
-export function restoreVmas(vmas: readonly vma_entry[], open: (id: number, access: number) => Result, program: Program): void {
+export function restoreVmas(
+  vmas: readonly vma_entry[],
+  open: (id: number, access: number) => Result,
+  isFilled: (vma: vma_entry) => boolean,
+  program: Program,
+): void {
   const opened = new Map<string, Result>()
   for (const vma of vmas) {
     if (!isMade(vma)) continue
     const { start, end, prot, flags, shmid, pgoff } = vma
     const kept = flags & (MAP.SHARED | MAP.PRIVATE | MAP.DROPPABLE | MAP.GROWSDOWN | MAP.NORESERVE)
     const anonymous = isFile(vma) ? 0 : MAP.ANONYMOUS
-    const filled = isPrivate(vma) ? prot | PROT.WRITE : prot
+    const filled = isPrivate(vma) && isFilled(vma) ? prot | PROT.WRITE : prot
     let fd: Argument = -1
     if (isFile(vma)) {
       const key = `${shmid}/${accessOf(vma)}`
@@ -78,7 +94,13 @@ export function restorePages(fills: Iterable<Fill>, fd: number, program: Program
 }
 
 /** Appends what comes after the filling: final protection, advice, locks, guards, names. */
-export function restoreProtection(vmas: readonly vma_entry[], named: readonly stasis_vma_entry[], program: Program): void {
+export function restoreProtection(
+  vmas: readonly vma_entry[],
+  extension: readonly stasis_vma_entry[],
+  isFilled: (vma: vma_entry) => boolean,
+  program: Program,
+): void {
+  const onFault = new Set(extension.filter(({ locked_on_fault }) => locked_on_fault).map(({ start }) => start))
   for (const vma of vmas) {
     const { start, end, prot, flags, madv, status } = vma
     const about = `VMA ${hex(start)}-${hex(end)}`
@@ -86,11 +108,12 @@ export function restoreProtection(vmas: readonly vma_entry[], named: readonly st
     if (!isMade(vma)) continue
     for (let advice = 0; madv !== undefined && madv >> BigInt(advice) !== 0n; advice++)
       if ((madv >> BigInt(advice)) & 1n) program.callWith({ about }, "madvise", start, end - start, advice)
-    if (isPrivate(vma) && !(prot & PROT.WRITE)) program.callWith({ about }, "mprotect", start, end - start, prot)
+    if (isPrivate(vma) && isFilled(vma) && !(prot & PROT.WRITE)) program.callWith({ about }, "mprotect", start, end - start, prot)
     // ENOMEM: the area is locked, but its protection keeps pages from being faulted in.
-    if (flags & MAP.LOCKED) program.callWith({ about, expects: "ENOMEM" }, "mlock", start, end - start)
+    if (flags & MAP.LOCKED)
+      program.callWith({ about, expects: "ENOMEM" }, "mlock2", start, end - start, onFault.has(start) ? MLOCK_ONFAULT : 0)
   }
-  for (const { start, end, name } of named)
+  for (const { start, end, name } of extension)
     if (name) program.callWith({ mayFail: true }, "prctl", PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, end - start, program.string(name))
 }
 

@@ -31,6 +31,11 @@ const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail
     remedy: "Start the program without mseal",
   },
   {
+    what: "memory under a protection key (pkey_mprotect)",
+    matches: ({ protectionKey }) => protectionKey > 0,
+    remedy: "Start the program without memory protection keys",
+  },
+  {
     what: "memory of a device",
     matches: ({ vmFlags, path }) => (vmFlags.has("io") || vmFlags.has("pf")) && !path.startsWith("["),
     remedy: "Close the device before the dump",
