@@ -95,6 +95,26 @@ describe.skipIf(!canRun)(`attributes of a live process${why}`, () => {
     expect(readFileSync(`/proc/${copy.pid}/task/${listThreads(copy.pid)[1]}/comm`)).toEqual(Buffer.from("\xff\xfe odd)\n(name\n", "latin1"))
   })
 
+  test("sealProcess must follow the credentials of every thread: another thread's new user ID resets dumpable", async () => {
+    using copy = await startFixture("subject", "idle")
+    const seal = () =>
+      perform(copy.pid, (program, tid) => {
+        if (tid === copy.pid) sealProcess({ mm: { dumpable: 1 }, extension: undefined }, program)
+      })
+    seal()
+    const before = collectAll(copy.pid).process.mm.dumpable
+    perform(copy.pid, (program, tid) => {
+      if (tid !== copy.pid) program.call("setresuid", 1, 1, 1)
+    })
+    const between = collectAll(copy.pid).process.mm.dumpable
+    seal()
+    expect([before, between, collectAll(copy.pid).process.mm.dumpable]).toEqual([
+      1,
+      Number(readFileSync("/proc/sys/fs/suid_dumpable", "utf8")),
+      1,
+    ])
+  })
+
   test("survey: nothing against an ordinary process; seccomp, stopped and traced ones are refused with a remedy", async () => {
     using subject = await startFixture("subject", "idle")
     expect(surveyAttributes(subject.pid, listThreads(subject.pid))).toEqual([])

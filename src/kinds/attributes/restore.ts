@@ -30,7 +30,8 @@ export function restoreAttributes({ entry, mm, extension }: FromImage, program: 
 /**
  * Appends what must come last in the leader: dumpable, and the ban on new executable memory.
  *
- * Preconditions: credentials are final, since changing them sets dumpable; no mapping is made executable afterwards.
+ * Preconditions: credentials of every thread are final, in a run that has ended, since a thread that changes its IDs sets dumpable for
+ * the whole process (kernel/cred.c commit_creds()); no mapping is made executable afterwards.
  */
 export function sealProcess({ mm, extension }: Pick<FromImage, "mm" | "extension">, program: Program): void {
   const { dumpable } = mm
