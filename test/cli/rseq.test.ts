@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { rseqJson, rseqText } from "../../src/cli/rseq-text.ts"
-import type { RseqOptions } from "../../src/flow/options.ts"
+import { dump } from "../../src/flow/dump.ts"
+import type { DumpOptions, RseqOptions } from "../../src/flow/options.ts"
 import { inspectRseq } from "../../src/flow/rseq.ts"
 import type { RseqRow } from "../../src/flow/rseq-row.ts"
 import { countSamples } from "../../src/flow/rseq-sample.ts"
 import { waitFor } from "../harness/deadline.ts"
+import { scratch } from "../harness/folders.ts"
 import { canCompile, type Fixture, startFixture } from "../rseq/fixture.ts"
 
 const options = (rest: Partial<RseqOptions>): RseqOptions => ({
@@ -15,6 +17,24 @@ const options = (rest: Partial<RseqOptions>): RseqOptions => ({
   rseqDiscovery: "auto",
   json: false,
   ...rest,
+})
+const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
+  pid,
+  imagesDir,
+  workDir: imagesDir,
+  logFile: undefined,
+  verbosity: 2,
+  shellJob: false,
+  timeoutSeconds: 10,
+  actionScripts: [],
+  statusFd: undefined,
+  pidfile: undefined,
+  json: false,
+  leaveRunning: true,
+  leaveStopped: false,
+  sync: false,
+  rseqMalformed: "refuse",
+  rseqDiscovery: "auto",
 })
 const place = (address: bigint, module: string | null = null, symbol: string | null = null) => ({ address, module, symbol })
 const row: RseqRow = {
@@ -175,6 +195,29 @@ describe.skipIf(!canCompile || process.getuid?.() !== 0)("inspectRseq", () => {
       code: "E_KERNEL",
       found: "tls: the executable has no __rseq_abi",
     })
+  })
+
+  test("shows of a set of images what was found at the freeze, bounds included", async () => {
+    using fixture = await startFixture("0", "again")
+    await waitFor("both threads", () => fixture.read(0).aborts && fixture.read(1).aborts)
+    for (let tries = 0; ; tries++) {
+      const imagesDir = scratch("rseq-images")
+      await dump(dumpOptions(fixture.pid, imagesDir))
+      const { rows } = await inspectRseq(options({ imagesDir }))
+      if (!rows.every((found) => found.class === "abortable") && tries < 20) continue
+      for (const found of rows) {
+        expect(found).toMatchObject({ pid: fixture.pid, name: "section", found: "ptrace", size: 32, class: "abortable" })
+        expect(found.section).toMatchObject({
+          start: { address: fixture.start },
+          end: { address: fixture.end },
+          abort: { address: fixture.abort },
+        })
+        expect(found.ip!.address >= fixture.start && found.ip!.address < fixture.end).toBe(true)
+        expect(found.section?.start.module).toMatch(/^section\+0x/)
+      }
+      break
+    }
+    expect([fixture.read(0).finished, fixture.read(1).finished]).toEqual([0, 0])
   })
 
   test("samples as often as it is told", async () => {

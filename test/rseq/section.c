@@ -1,7 +1,8 @@
 /*
  * Two threads that enter one restartable section each time they are told to, and spin in it until they are released.
  *
- * argv[1]: flags of the section; argv[2]: "outside" = set rseq_cs to it and spin outside, "bad" = the same with a wrong signature.
+ * argv[1]: flags of the section; argv[2]: "outside" = set rseq_cs to it and spin outside, "bad" = the same with a wrong signature,
+ * "again" = enter without being told, again and again.
  * Prints the address of `threads`, which the test reads and writes from outside.
  */
 #define _GNU_SOURCE
@@ -19,6 +20,7 @@ struct slot {
   volatile uint32_t tid, wanted, entered, aborts, finished, release;
 };
 struct slot threads[2];
+static int again;
 struct rseq_cs descriptor __attribute__((aligned(32)));
 extern char section_start[], section_end[], section_abort[], unsigned_abort[];
 int section(struct rseq *area, struct rseq_cs *descriptor, volatile uint32_t *release);
@@ -47,7 +49,7 @@ static void *work(void *argument) {
   struct slot *slot = argument;
   slot->tid = syscall(SYS_gettid);
   for (;;) {
-    while (slot->wanted == slot->entered) usleep(50);
+    while (!again && slot->wanted == slot->entered) usleep(50);
     slot->entered = slot->wanted;
     if (section(area(), &descriptor, &slot->release)) slot->finished++;
     else slot->aborts++;
@@ -56,6 +58,7 @@ static void *work(void *argument) {
 }
 
 int main(int argc, char **argv) {
+  syscall(SYS_close_range, 3, ~0u, 0); /* what the test runner left open is not ours to be dumped */
   prctl(PR_SET_DUMPABLE, 1);
   descriptor.flags = argc > 1 ? atoi(argv[1]) : 0;
   descriptor.start_ip = (uintptr_t)section_start;
@@ -65,7 +68,8 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "bad")) descriptor.abort_ip = (uintptr_t)unsigned_abort;
   printf("%p %p %p %p\n", (void *)threads, (void *)section_start, (void *)section_end, (void *)section_abort);
   fflush(stdout);
-  if (*mode) {
+  again = !strcmp(mode, "again");
+  if (*mode && !again) {
     *(volatile uint64_t *)&area()->rseq_cs = (uintptr_t)&descriptor;
     for (;;) __builtin_ia32_pause();
   }
