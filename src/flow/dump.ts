@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
-import { attempt } from "../../ffi/syscall.ts"
+import { attempt, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
+import { ioFailure } from "../image/failure.ts"
 import { writeStats } from "../image/stats.ts"
 import { beginImages, type ImageTransaction } from "../image/transaction.ts"
 import { collectFs } from "../kinds/cwd/collect.ts"
@@ -60,7 +61,11 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     )
     facts.freezing = microseconds(frozen.frozenAt)
     facts.threads = frozen.threads.length
-    saveProcess(frozen, before, images, pagesFile, options, facts)
+    try {
+      saveProcess(frozen, before, images, pagesFile, options, facts)
+    } catch (error) {
+      throw asDumpError(pid, error)
+    }
     // A script at post-dump may copy files that belong to the images: the process waits for it.
     const thawEarly = leaveRunning && options.actionScripts.length === 0
     if (thawEarly) {
@@ -90,6 +95,22 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     wallMicroseconds: microseconds(started),
     leftRunning: leaveRunning || leaveStopped,
   }
+}
+
+/** A call that failed while the process was saved, told as what it means for the dump. */
+function asDumpError(pid: number, error: unknown): unknown {
+  if (!(error instanceof SyscallError)) return error
+  if (error.call === "pwrite64") return ioFailure(`Cannot write the pages of task ${pid}`, error)
+  const action = `Cannot dump task ${pid}`
+  if (error.errno === "ESRCH")
+    return new CheckpointError(
+      "E_TARGET_DIED",
+      action,
+      "it ended while it was frozen",
+      "Find out who killed it; no image was written",
+      error,
+    )
+  return new CheckpointError("E_INJECTION", action, "a call failed", "Read the log of -v4; the task runs on as before", error)
 }
 
 interface Facts {

@@ -21,6 +21,7 @@ import { readLimits } from "../proc/limits.ts"
 import { readMaps } from "../proc/maps.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
 import { savedRseq } from "../rseq/image.ts"
+import { kernelRegime } from "../rseq/regime.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { restartBlocked } from "../tracee/arch.x86_64.ts"
 import type { Program } from "../tracee/program.ts"
@@ -191,6 +192,11 @@ function revive(set: ImageSet, saved: SavedProcess, options: RestoreOptions, own
     const workshop = openWorkshop(pid, areaFd, shared, area.start, stopSignalFor(saved), patienceOf(0))
     workshop.run(first)
     for (const { tid } of threads) if (tid !== pid) workshop.adopt(tid)
+    for (const { core } of threads) {
+      const rseq = savedRseq(core.rseq_entry)
+      // CRIU's images may hold a stale pointer, and some kernels look at it when the area is registered.
+      if (rseq) pokeRseqCs(pid, rseq.abiPointer, 0n)
+    }
     workshop.run(own)
     applyFromOutside(pid, { entry: saved.tc, extension: saved.extension })
     runScripts(options.actionScripts, "post-restore", { imagesDir: options.imagesDir, initPid: pid })
@@ -205,7 +211,9 @@ function revive(set: ImageSet, saved: SavedProcess, options: RestoreOptions, own
       setXstate(thread.tid, states[i] as Uint8Array)
       setSignalMask(thread.tid, maskOf(saved, thread))
       const rseq = savedRseq(thread.core.rseq_entry)
-      if (rseq?.rseqCs) pokeRseqCs(pid, rseq.abiPointer, rseq.rseqCs)
+      if (!rseq?.rseqCs) return
+      warnOfRegime(thread.tid)
+      pokeRseqCs(pid, rseq.abiPointer, rseq.rseqCs)
     })
     for (const { tid } of threads) if (tid !== pid) detach(tid)
     detach(pid)
@@ -217,6 +225,14 @@ function revive(set: ImageSet, saved: SavedProcess, options: RestoreOptions, own
     for (const fd of opened) closeSync(fd)
   }
   return privatePages.reduce((sum, { fills }) => sum + fills.reduce((pages, { length }) => pages + Number(length / 4096n), 0), 0)
+}
+
+/** What this kernel will do to a thread that goes on inside a NO_RESTART section. */
+function warnOfRegime(tid: number): void {
+  const fate = { honoured: undefined, fatal: "kills it when it is next interrupted there", ignored: "may abort it there as any other" }[
+    kernelRegime()
+  ]
+  if (fate) log.warn(`thread ${tid} goes on inside a restartable sequence that must not be restarted: this kernel ${fate}`)
 }
 
 const maskOf = ({ tree, tc }: SavedProcess, { tid, core }: SavedThread): bigint =>
