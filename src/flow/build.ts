@@ -1,13 +1,16 @@
 import { CLONE, cloneArgs } from "../../ffi/abi/clone.ts"
 import { PR } from "../../ffi/abi/prctl.ts"
-import { encode } from "../../ffi/layout.ts"
+import { SIG, siginfo } from "../../ffi/abi/signal.ts"
+import { decode, encode } from "../../ffi/layout.ts"
+import type { creds_entry } from "../../proto/gen/creds_pb.ts"
+import type { signal_queue_entry } from "../../proto/gen/siginfo_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { restoreAttributes, restoreThreadAttributes, sealProcess, sealThread } from "../kinds/attributes/restore.ts"
 import type { Origin } from "../kinds/creds/origin.ts"
 import { restoreCreds } from "../kinds/creds/restore.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
-import { openRegular } from "../kinds/files/regular/restore.ts"
+import { openRegular } from "../kinds/files/open.ts"
 import { restoreDescriptors, restoreThreadOwners } from "../kinds/files/restore.ts"
 import { restoreLimits } from "../kinds/limits/restore.ts"
 import { type Range, toucher } from "../kinds/memory/holes.ts"
@@ -162,36 +165,54 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Gr
   return program
 }
 
-/** Third program of each thread: what needs all threads to be there, then everything that takes privileges away. */
-export function buildSeal(saved: SavedProcess, { tid, core }: SavedThread, ground: Ground): Program {
-  const { tree, tc, mm, extension } = saved
+/** Third program of each thread: what needs all threads to be there, and every queue of signals. */
+export function buildQueues({ tree, tc, mm, extension }: SavedProcess, { tid, core }: SavedThread): Program {
   const { pid } = tree
-  const leader = tid === pid
   const program = new Program()
-  if (leader) {
+  if (tid === pid) {
     createPosixTimers(tc.timers?.posix ?? [], program, kernelRestoresTimerIds())
     restoreAttributes({ entry: tc, mm, extension }, program)
     restoreSigactions(tc.sigactions, program, "SIGCHLD")
-    restorePending(tc.signals_s, program, { pid, tid, shared: true })
+    restorePending(withoutStop(tc.signals_s), program, { pid, tid, shared: true })
   }
-  restorePending(core.signals_p, program, { pid, tid, shared: false })
-  if (leader && tc.rlimits) restoreLimits(tc.rlimits, program, ground.limits)
-  if (!core.creds)
-    throw new CheckpointError(
-      "E_IMAGE_VERSION",
-      `Cannot restore thread ${tid}`,
-      "its core image has no credentials",
-      "Dump again with a newer program",
-    )
-  restoreCreds(core.creds, program, ground.origin)
-  if (leader) sealProcess({ mm, extension }, program)
+  restorePending(withoutStop(core.signals_p), program, { pid, tid, shared: false })
+  return program
+}
+
+const isStop = (info: Uint8Array): boolean => info.length >= siginfo.size && decode(siginfo, info).si_signo === SIG.STOP
+
+/** SIGSTOP cannot be blocked, so it would stop the building: it is sent when all is done, see `stopIsPending`. */
+const withoutStop = (queue: signal_queue_entry | undefined): signal_queue_entry | undefined =>
+  queue && { signals: queue.signals.filter(({ siginfo: info }) => !isStop(info)) }
+
+/** True when a SIGSTOP was on its way to the process. */
+export const stopIsPending = ({ tc, threads }: SavedProcess): boolean =>
+  [tc.signals_s, ...threads.map(({ core }) => core.signals_p)].some((queue) => queue?.signals.some(({ siginfo: info }) => isStop(info)))
+
+/** Fourth program of each thread: what takes privileges away. */
+export function buildCreds({ tree, tc }: SavedProcess, { tid, core }: SavedThread, { limits, origin }: Ground): Program {
+  const program = new Program()
+  if (tid === tree.pid && tc.rlimits) restoreLimits(tc.rlimits, program, limits)
+  restoreCreds(credsOf(tid, core), program, origin)
   sealThread(core, program)
   return program
 }
 
-/** Last program, in the leader: clocks start to run, and nothing of ours stays open. */
-export function buildEnd({ tc }: SavedProcess, { services }: Ground): Program {
+/** Credentials of a thread. @throws CheckpointError E_IMAGE_VERSION of CRIU before 2.0 */
+export function credsOf(tid: number, { creds }: SavedThread["core"]): creds_entry {
+  if (creds) return creds
+  throw new CheckpointError(
+    "E_IMAGE_VERSION",
+    `Cannot restore thread ${tid}`,
+    "its core image has no credentials",
+    "Dump again with a newer program",
+  )
+}
+
+/** Last program, in the leader: what credentials of any thread would reset, then clocks start to run, and nothing of ours stays open. */
+export function buildEnd({ tc, mm, extension }: SavedProcess, { services }: Ground): Program {
   const program = new Program()
+  sealProcess({ mm, extension }, program)
   for (const fd of services) program.callWith({ expects: "EBADF" }, "close", fd)
   if (tc.timers) armTimers(tc.timers, program)
   return program

@@ -4,8 +4,8 @@ import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { Reason } from "./kind.ts"
+import { lookAt, refusedName } from "./name.ts"
 import { NO_OWNER } from "./owner.ts"
-import { lookAt, refusedName } from "./regular/name.ts"
 import { type FileStat, kindOf } from "./stat.ts"
 
 /** Shared memory that a table gave an inode id. */

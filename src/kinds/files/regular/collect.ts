@@ -2,9 +2,9 @@ import { O, S_IF } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import { fileLocks } from "../../../proc/locks.ts"
 import type { Found, OpenFile, Reason } from "../kind.ts"
+import { refuseName } from "../name.ts"
 import { kindOf } from "../stat.ts"
 import { fileFacts } from "../table.ts"
-import { refuseName } from "./name.ts"
 
 /** Major number of memory devices, and those of its minors that keep nothing for who opened them. Documentation/admin-guide/devices.txt */
 const MEMORY_MAJOR = 1

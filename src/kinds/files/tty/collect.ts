@@ -5,7 +5,7 @@ import { allocate, attempt, isFailure } from "../../../../ffi/syscall.ts"
 import { TtyType, type termios_entry, type tty_file_entry, type tty_info_entry } from "../../../../proto/gen/tty_pb.ts"
 import { readStat } from "../../../proc/stat.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
-import { refuseName } from "../regular/name.ts"
+import { refuseName } from "../name.ts"
 import { kindOf, userDevice, userDeviceOf } from "../stat.ts"
 import { type Driver, driverOf } from "./driver.ts"
 

@@ -1,4 +1,4 @@
-import { AT, O } from "../../../../ffi/abi/file.ts"
+import { AT } from "../../../../ffi/abi/file.ts"
 import { NCCS, TERMIOS_CC, TTY_IOCTL, termios } from "../../../../ffi/abi/tty.ts"
 import { encode } from "../../../../ffi/layout.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
@@ -6,7 +6,7 @@ import type { termios_entry, tty_file_entry, tty_info_entry } from "../../../../
 import { CheckpointError } from "../../../base/errors.ts"
 import type { Result } from "../../../tracee/program.ts"
 import type { Restoring } from "../kind.ts"
-import { openRegular } from "../regular/restore.ts"
+import { openFlags, openRegular } from "../open.ts"
 import { driverOfType } from "./driver.ts"
 
 /** What a terminal needs of a restore. */
@@ -32,10 +32,9 @@ export function restoreTty({ id, tty_info_id, flags, regf_id }: tty_file_entry, 
   const about = `terminal ${reg?.name ?? id}`
   const inherited = info && driverOfType(info.type)?.inherited
   if (inherited ? terminal === undefined : !reg) throw new Error(`Unreachable: ${about} was not checked`)
-  const opening = (flags & ~(O.CREAT | O.EXCL | O.TRUNC | O.CLOEXEC)) | O.NOCTTY
   const fd =
     inherited || !reg
-      ? program.callWith({ about }, "openat", AT.FDCWD, program.string(`/proc/self/fd/${terminal}`), opening, 0)
+      ? program.callWith({ about }, "openat", AT.FDCWD, program.string(`/proc/self/fd/${terminal}`), openFlags(flags), 0)
       : openRegular(program, reg, flags)
   if (info?.termios && !configuredTtys.has(tty_info_id)) {
     configuredTtys.add(tty_info_id)

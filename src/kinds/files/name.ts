@@ -1,7 +1,7 @@
-import { CheckpointError } from "../../../base/errors.ts"
-import { missing, readLinkIfAlive } from "../../../proc/source.ts"
-import type { Reason } from "../kind.ts"
-import { type FileStat, sameFile, statPath } from "../stat.ts"
+import { CheckpointError } from "../../base/errors.ts"
+import { missing, readLinkIfAlive } from "../../proc/source.ts"
+import type { Reason } from "./kind.ts"
+import { type FileStat, sameFile, statPath } from "./stat.ts"
 
 /** Longest path that open(2) takes, bytes without the NUL. */
 const PATH_LIMIT = 4095

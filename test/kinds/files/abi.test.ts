@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { EPOLL_CTL_ADD, epollEvent, kcmpEpollSlot } from "../../../ffi/abi/epoll.ts"
+import { AT, F, F_OWNER, FIONREAD, fOwnerEx, KCMP, O, S_IF, STATX_BASIC_STATS, statx } from "../../../ffi/abi/file.ts"
+import { NCCS, TERMIOS_CC, TTY_IOCTL, TTY_MAJOR, termios, winsize } from "../../../ffi/abi/tty.ts"
+import type { Fields, Layout } from "../../../ffi/layout.ts"
+import { compiler } from "../../harness/compile.ts"
+import { scratch } from "../../harness/folders.ts"
+
+/** Names that an object holds, with the prefix that the headers give them. */
+const named = (prefix: string, values: Readonly<Record<string, number>>, renamed: Readonly<Record<string, string>> = {}) =>
+  Object.entries(values).map(([name, value]) => [renamed[name] ?? `${prefix}${name}`, value] as const)
+
+const CONSTANTS: readonly (readonly [string, number])[] = [
+  ...named("O_", O, { ASYNC: "FASYNC", TMPFILE: "__O_TMPFILE" }),
+  ...named("S_IF", S_IF),
+  ...named("F_", F),
+  ...named("F_OWNER_", F_OWNER),
+  ...named("AT_", AT),
+  ...named("KCMP_", KCMP),
+  ...named("", TTY_IOCTL),
+  ...named("", TTY_MAJOR, { TTY: "TTY_MAJOR", AUX: "TTYAUX_MAJOR", PTY_SLAVE: "UNIX98_PTY_SLAVE_MAJOR" }),
+  ["STATX_BASIC_STATS", STATX_BASIC_STATS],
+  ["FIONREAD", FIONREAD],
+  ["EPOLL_CTL_ADD", EPOLL_CTL_ADD],
+  ["NCCS", NCCS],
+  ["offsetof(struct termios, c_cc)", TERMIOS_CC],
+]
+
+const LAYOUTS: readonly Layout<Fields>[] = [epollEvent, kcmpEpollSlot, fOwnerEx, statx, termios, winsize]
+
+const HEADERS = ["fcntl", "stat", "kcmp", "eventpoll", "major"].map((name) => `linux/${name}`)
+const INCLUDES = ["stddef", "stdio", "sys/stat", ...HEADERS, "asm/termbits", "asm/ioctls", "asm/termios"].map((name) => `#include <${name}.h>`)
+
+const asked = [
+  ...CONSTANTS,
+  ...LAYOUTS.flatMap(({ name, size, fields }) => [
+    [`sizeof(${name})`, size] as const,
+    ...Object.entries(fields).map(([field, [offset]]) => [`offsetof(${name}, ${field})`, offset] as const),
+  ]),
+]
+
+test.skipIf(compiler() === undefined)("ffi/abi/file, epoll and tty agree with a C compiler", () => {
+  const folder = scratch("files-abi")
+  const source = join(folder, "abi.c")
+  const lines = asked.map(([expression]) => `printf("%lld\\n", (long long)(${expression}));`)
+  writeFileSync(source, [...INCLUDES, "int main(void) {", ...lines, "}"].join("\n"))
+  const program = join(folder, "abi")
+  const { exitCode, stderr } = Bun.spawnSync([compiler() ?? "cc", "-w", "-o", program, source])
+  expect(stderr.toString()).toBe("")
+  expect(exitCode).toBe(0)
+  const answers = Bun.spawnSync([program]).stdout.toString().trim().split("\n").map(Number)
+  expect(asked.map(([expression], index) => [expression, answers[index]])).toEqual(asked.map(([expression, value]) => [expression, value]))
+})
