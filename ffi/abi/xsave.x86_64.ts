@@ -1,6 +1,4 @@
-import { cpuid } from "../kernel.ts"
 import { layout } from "../layout.ts"
-import { allocate } from "../syscall.ts"
 
 /** The legacy part of extended state. Header: arch/x86/include/asm/fpu/types.h struct fxregs_state */
 export const fxregs = layout("struct fxregs_state", "arch/x86/include/asm/fpu/types.h", 512, {
@@ -26,18 +24,4 @@ export const XFEATURE = { FP: 0, SSE: 1, YMM: 2, BNDREGS: 3, BNDCSR: 4, OPMASK: 
 export interface Component {
   readonly offset: number
   readonly size: number
-}
-
-const out = allocate(4096)
-const known = new Map<number, Component | undefined>()
-
-/** Place and size of an extended component on this CPU, undefined where the CPU lacks it. Authority: Intel SDM, CPUID leaf 0DH. */
-export function xstateComponent(feature: number): Component | undefined {
-  if (!known.has(feature)) {
-    cpuid(0xd, feature, out.address)
-    const [size, offset, flags] = [0, 4, 8].map((at) => out.view.getUint32(at, true)) as [number, number, number]
-    const supervisor = (flags & 1) !== 0
-    known.set(feature, size === 0 || supervisor ? undefined : { offset, size })
-  }
-  return known.get(feature)
 }

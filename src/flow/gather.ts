@@ -21,8 +21,10 @@ import { askTimers, collectTimers } from "../kinds/timers/collect.ts"
 import { collectCore, ROOT_CGROUP_SET } from "../kinds/tree/collect.ts"
 import { readLimits } from "../proc/limits.ts"
 import { readStat } from "../proc/stat.ts"
+import { readStatus, type Status } from "../proc/status.ts"
 import { readTimers } from "../proc/timers.ts"
 import { rseqEntry, rseqExtension } from "../rseq/image.ts"
+import type { Loan } from "../tracee/loan.ts"
 import { type Answers, Program } from "../tracee/program.ts"
 import type { InspectedThread } from "./threads.ts"
 
@@ -66,16 +68,54 @@ export function askAll(pid: number, tids: readonly number[]): Questions {
   }
 }
 
+/** Sets of pending signals, which change when a timer runs out. */
+const pendingOf = (statuses: ReadonlyMap<number, Status>): string =>
+  [...statuses.values()].map(({ sigPending, sharedPending }) => `${sigPending} ${sharedPending}`).join()
+
+const MOST_ROUNDS = 5
+
+/** True when a timer may run out at any moment. */
+function isTicking(answers: Answers | undefined, questions: Questions): boolean {
+  if (!answers) return false
+  const { real, virt, prof, posix } = collectTimers(answers, questions.process.timers)
+  return posix.length > 0 || [real, virt, prof].some(({ vsec, vusec }) => vsec !== 0n || vusec !== 0n)
+}
+
+/**
+ * Has all questions answered, again if a timer ran out meanwhile: its signal would be saved and the timer too.
+ *
+ * @returns the answers, and the status of every thread that belongs to them
+ */
+export function questionAll(
+  pid: number,
+  threads: readonly InspectedThread[],
+  questions: Questions,
+  loan: Loan,
+): { answers: Map<number, Answers>; statuses: Map<number, Status> } {
+  const look = (): Map<number, Status> => new Map(threads.map(({ frozen: { tid } }) => [tid, readStatus(pid, tid)]))
+  let before = new Map(threads.map(({ frozen: { tid }, status }) => [tid, status]))
+  for (let round = 1; ; round++) {
+    const answers = loan.run(questions.programs)
+    if (!isTicking(answers.get(pid), questions)) return { answers, statuses: before }
+    const after = look()
+    if (pendingOf(before) === pendingOf(after) || round === MOST_ROUNDS) return { answers, statuses: after }
+    before = after
+  }
+}
+
 /** What a process and its threads said, as entries. */
 export interface Gathered {
   readonly cores: ReadonlyMap<number, core_entry>
   readonly mm: ProcessAttributes["mm"]
+  /** End of the heap. */
+  readonly brk: bigint
   /** Facts for our own image; files and areas are added by whoever knows them. */
   readonly extension: stasis_task_entry
 }
 
 function collectThread(
-  { frozen, status, rseq, restart }: InspectedThread,
+  { frozen, rseq, restart }: InspectedThread,
+  status: Status,
   pid: number,
   answers: Answers,
   questions: ReturnType<typeof askThread>,
@@ -122,21 +162,25 @@ function collectThread(
 export function gather(
   pid: number,
   threads: readonly InspectedThread[],
+  statuses: ReadonlyMap<number, Status>,
   questions: Questions,
   answers: ReadonlyMap<number, Answers>,
 ): Gathered {
   const asked = threads.map((thread) => {
     const { tid } = thread.frozen
-    const [own, of] = [answers.get(tid), questions.threads.get(tid)]
-    if (!own || !of) throw new Error(`Unreachable: thread ${tid} was not asked`)
-    return { thread, tid, own, of }
+    const [own, of, status] = [answers.get(tid), questions.threads.get(tid), statuses.get(tid)]
+    if (!own || !of || !status) throw new Error(`Unreachable: thread ${tid} was not asked`)
+    return { thread, tid, own, of, status }
   })
   const refusals = asked.flatMap(({ tid, own, of }) => surveyStopped(pid, tid, own, of.attributes))
   if (refusals.length > 0) throw refusedTarget(pid, refusals)
   const leader = asked.find(({ tid }) => tid === pid)
   if (!leader) throw new Error(`Unreachable: leader ${pid} was not asked`)
   const attributes = collectAttributes(pid, leader.own, questions.process.attributes)
-  const { frozen, status } = leader.thread
+  const {
+    status,
+    thread: { frozen },
+  } = leader
   const tc: task_core_entry = {
     ...attributes.entry,
     task_state: ALIVE,
@@ -151,14 +195,15 @@ export function gather(
   }
   const cores = new Map<number, core_entry>()
   const extensions: stasis_thread_entry[] = []
-  for (const { thread, tid, own, of } of asked) {
-    const { core, info, extension } = collectThread(thread, pid, own, of, attributes.entry.personality)
+  for (const { thread, tid, own, of, status } of asked) {
+    const { core, info, extension } = collectThread(thread, status, pid, own, of, attributes.entry.personality)
     cores.set(tid, collectCore(info, core, tid === pid ? tc : undefined))
     extensions.push(extension)
   }
   return {
     cores,
     mm: attributes.mm,
+    brk: leader.own.of(questions.process.brk),
     extension: { format_version: 1, producer: "stasis", ...attributes.extension, threads: extensions, files: [], vmas: [] },
   }
 }

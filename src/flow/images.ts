@@ -61,7 +61,7 @@ function checkCore(
   return { info: thread_info, core: thread_core }
 }
 
-function checkTask(pid: number, { task_state, timers, rlimits, signals_s }: task_core_entry): void {
+function checkTask(pid: number, { task_state, timers, rlimits }: task_core_entry): void {
   const action = `Cannot restore process ${pid}`
   if (task_state !== ALIVE)
     throw new CheckpointError(
@@ -77,7 +77,6 @@ function checkTask(pid: number, { task_state, timers, rlimits, signals_s }: task
       `core-${pid}.img has no ${timers ? "limits" : "timers"}: the set is of CRIU before 2.0`,
       "Dump again with a newer program",
     )
-  void signals_s
 }
 
 /**

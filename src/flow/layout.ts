@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs"
 import { attempt, errnoName } from "../../ffi/syscall.ts"
+import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import type { vma_entry } from "../../proto/gen/vma_pb.ts"
 import { logger } from "../base/log.ts"
 import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
@@ -81,25 +82,32 @@ export function collectLayout(pid: number, mappings: readonly MappingDetail[], f
 const pagemapEntries = (ranges: readonly PageRange[]) =>
   ranges.map(({ start, end, flags }) => ({ vaddr: start, compat_nr_pages: 0, flags, nr_pages: (end - start) / BigInt(PAGE_SIZE) }))
 
+/** Pages that stand in a pages file, and the pagemap image that says which. */
+export interface StoredPages {
+  readonly pages: number
+  readonly kind: "pagemap" | "pagemap-shmem"
+  readonly id: number
+  /** Empty when nothing was stored: then there is no image. */
+  readonly entries: (pagemap_head | pagemap_entry)[]
+}
+
 /**
- * Copies pages into pages-N.img and writes their pagemap.
+ * Copies a process's pages into its pages file.
  *
  * @param patches bytes that replace what was copied
- * @returns pages written
+ * @throws SyscallError ENOSPC of pwrite64 · ESRCH the process died
  */
 export function savePages(
-  images: ImageTransaction,
   pid: number,
   pagesId: number,
   ranges: readonly PageRange[],
   file: ReturnType<ImageTransaction["pages"]>,
   patches: readonly { readonly address: bigint; readonly bytes: Uint8Array }[],
-): number {
+): StoredPages {
   const bytes = copyToFile(pid, ranges, file.fd, 0)
   file.truncate(bytes)
   for (const patch of patches) applyPatch(ranges, file.fd, patch)
-  images.write("pagemap", pid, [{ pages_id: pagesId }, ...pagemapEntries(ranges)])
-  return bytes / PAGE_SIZE
+  return { pages: bytes / PAGE_SIZE, kind: "pagemap", id: pid, entries: [{ pages_id: pagesId }, ...pagemapEntries(ranges)] }
 }
 
 /** Overwrites stored bytes: what running code in the process changed or may have changed. */
@@ -118,9 +126,10 @@ function applyPatch(
   }
 }
 
-/** Copies the data of a shared segment into its own pages file and writes its pagemap. @returns pages written */
-export function saveSegment(images: ImageTransaction, { inode, ranges, path }: SharedSegment, pagesId: number): number {
-  if (ranges.length === 0) return 0
+/** Copies the data of a shared segment into its own pages file. */
+export function saveSegment(images: ImageTransaction, { inode, ranges, path }: SharedSegment, pagesId: number): StoredPages {
+  const facts = { kind: "pagemap-shmem", id: inode.shmid } as const
+  if (ranges.length === 0) return { ...facts, pages: 0, entries: [] }
   const file = images.pages(pagesId)
   const source = openSync(path, "r")
   const buffer = Buffer.alloc(1 << 20)
@@ -140,8 +149,7 @@ export function saveSegment(images: ImageTransaction, { inode, ranges, path }: S
   } finally {
     closeSync(source)
   }
-  images.write("pagemap-shmem", inode.shmid, [{ pages_id: pagesId }, ...pagemapEntries(ranges)])
-  return written / PAGE_SIZE
+  return { ...facts, pages: written / PAGE_SIZE, entries: [{ pages_id: pagesId }, ...pagemapEntries(ranges)] }
 }
 
 /** Takes room on the disk for a file's first bytes. Kernel: fallocate(2); file systems without it get their blocks when they are written. */

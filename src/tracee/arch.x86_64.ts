@@ -21,7 +21,8 @@ export const NO_SYSCALL = (1n << 64n) - 1n
 const ERESTARTSYS = -512n
 const ERESTARTNOINTR = -513n
 const ERESTARTNOHAND = -514n
-const ERESTART_RESTARTBLOCK = -516n
+/** Answer of a wait that restart_syscall(2) continues. */
+export const RESTART_BLOCK = -516n
 const EINTR = -4n
 /** Bytes of the instruction that enters the kernel: rewinding by so many runs it again. */
 export const SYSCALL_SIZE = 2n
@@ -69,7 +70,7 @@ export function interruptedCall(registers: Registers): Interrupted {
   if (BigInt.asIntN(64, registers.orig_ax) < 0n) return "none"
   const answer = resultRegister(registers)
   if (answer === ERESTARTSYS || answer === ERESTARTNOINTR || answer === ERESTARTNOHAND) return "restart"
-  return answer === ERESTART_RESTARTBLOCK ? "restart-block" : "none"
+  return answer === RESTART_BLOCK ? "restart-block" : "none"
 }
 
 /** Number of the interrupted system call. */
@@ -86,10 +87,17 @@ export const rewound = (registers: Registers, number: bigint = registers.orig_ax
 /** The registers of a thread whose interrupted call answers EINTR. */
 export const interruptedAnswer = (registers: Registers): Registers => ({ ...registers, ax: BigInt.asUintN(64, EINTR), orig_ax: NO_SYSCALL })
 
+/** The registers of a thread whose system call has just answered. */
+export const answered = (registers: Registers, answer: bigint): Registers => ({
+  ...registers,
+  ax: BigInt.asUintN(64, answer),
+  orig_ax: NO_SYSCALL,
+})
+
 /** The registers of a thread for which the kernel shall call restart_syscall: at the instruction behind the call, as after a wait that was interrupted. */
 export const restartBlocked = (registers: Registers, number: number): Registers => ({
   ...registers,
-  ax: BigInt.asUintN(64, ERESTART_RESTARTBLOCK),
+  ax: BigInt.asUintN(64, RESTART_BLOCK),
   orig_ax: BigInt(number),
 })
 

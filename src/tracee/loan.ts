@@ -1,4 +1,3 @@
-import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
 import { ALL_SIGNALS, SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
 import { decode } from "../../ffi/layout.ts"
 import { errnoName, isFailure, type Syscall, SyscallError } from "../../ffi/syscall.ts"
@@ -6,9 +5,7 @@ import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
 import {
-  FRAME_RESULT,
   frameSize,
-  frameStack,
   interruptedCall,
   resultRegister,
   STUB_ENTRY,
@@ -18,7 +15,9 @@ import {
   syscallRegisters,
 } from "./arch.x86_64.ts"
 import type { Gadgets } from "./gadgets.ts"
-import { forceMemory, readMemory, readMemoryIfMapped, writeMemory } from "./memory.ts"
+import { codePage } from "./leftover.ts"
+import { forceMemory, readMemory, writeMemory } from "./memory.ts"
+import { placePrograms } from "./placement.ts"
 import type { Answers, Program } from "./program.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "./seize.ts"
 import { getRegisters, getSignalInfo, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
@@ -76,8 +75,6 @@ export interface Loan extends Disposable {
   /** Where the stub stands, so that memory dumps leave it out. */
   readonly area: { readonly start: bigint; readonly end: bigint }
 }
-
-const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
 
 /**
  * Borrows `bytes` of the target's address space, and its threads.
@@ -167,88 +164,6 @@ export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, 
   }
   return loan
 }
-
-/** Where in the code page the area's size stands, for a later run that finds the area of one that was killed. */
-const SIZE_AT = PAGE_SIZE - 8
-
-/** The first page of an area: the interpreter, and at its end the bytes of the whole area. */
-function codePage(size: number): Uint8Array {
-  const page = new Uint8Array(PAGE_SIZE)
-  page.set(stubCode)
-  new DataView(page.buffer).setBigUint64(SIZE_AT, BigInt(size), true)
-  return page
-}
-
-/**
- * Areas that a killed run of stasis left in a process.
- *
- * @param candidates executable anonymous mappings of a page or more
- */
-export function findLeftovers(pid: number, candidates: readonly { readonly start: bigint }[]): { start: bigint; end: bigint }[] {
-  return candidates.flatMap(({ start }) => {
-    const page = readMemoryIfMapped(pid, remoteAddress(start), PAGE_SIZE)
-    if (!page || !stubCode.equals(page.subarray(0, stubCode.length))) return []
-    return [{ start, end: start + new DataView(page.buffer).getBigUint64(SIZE_AT, true) }]
-  })
-}
-
-/** Bytes that a run of these programs needs. */
-export function loanSize(process: FrozenProcess, programs: readonly Program[]): number {
-  const frame = aligned64(frameSize(Math.max(...process.threads.map(({ xstate }) => xstate.length)))) + 64
-  return programs.reduce((sum, program) => sum + aligned64(program.size) + frame, 0)
-}
-
-interface Placed {
-  readonly thread: FrozenThread
-  readonly program: Program
-  readonly offset: number
-  readonly header: bigint
-}
-
-/** Lays programs and the frames of their threads into one image of the area's data. */
-function placePrograms(
-  process: FrozenProcess,
-  programs: ReadonlyMap<number, Program>,
-  data: RemoteAddress,
-  room: number,
-  signal: number,
-): { image: Uint8Array; threads: Placed[] } {
-  const threads: Placed[] = []
-  const image = new Uint8Array(loanSize(process, [...programs.values()]))
-  if (image.length > room) throw new Error(`Unreachable: programs of ${image.length} bytes in a loan of ${room}`)
-  let offset = 0
-  for (const [tid, program] of programs) {
-    const thread = process.threads.find((candidate) => candidate.tid === tid)
-    if (!thread) throw new Error(`Unreachable: thread ${tid} is not frozen`)
-    const header = data + BigInt(offset)
-    const frameAt = offset + aligned64(program.size)
-    const frame = data + BigInt(frameAt)
-    const inRestart = interruptedCall(thread.registers) === "restart-block" && thread.resume === thread.registers
-    const end = frameAt + aligned64(frameSize(thread.xstate.length))
-    image.set(signalFrame(frame, 0n, thread.resume, thread.xstate, thread.mask), frameAt)
-    new DataView(image.buffer).setBigUint64(end, thread.mask, true)
-    image.set(
-      program.place(header, {
-        pid: process.pid,
-        tid,
-        signal,
-        frame: frameStack(frame),
-        protect: data,
-        protectSize: room,
-        restartStack: inRestart ? stackBelow(thread.registers) : 0n,
-        restartMask: data + BigInt(end),
-        restartResult: frame + FRAME_RESULT,
-      }),
-      offset,
-    )
-    threads.push({ thread, program, offset, header })
-    offset = end + 64
-  }
-  return { image, threads }
-}
-
-/** A stack pointer below all that the thread may have in use: the ABI's red zone is 128 bytes. */
-const stackBelow = ({ sp }: Registers): bigint => (sp - 256n) & ~15n
 
 /** Judges a stop that is not the awaited one: signals that cannot be blocked are kept for the release. */
 function expectStop(process: FrozenProcess, thread: FrozenThread, report: Report): Report["kind"] {

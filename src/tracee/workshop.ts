@@ -1,4 +1,3 @@
-import { closeSync } from "node:fs"
 import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
 import { ALL_SIGNALS, sigbit, siginfo } from "../../ffi/abi/signal.ts"
 import { type KernelMemory, memoryAt } from "../../ffi/kernel.ts"
@@ -35,21 +34,18 @@ export const workshopSize = (programs: readonly Program[]): number =>
 
 /** The tool's view of the area's memfd. */
 export interface SharedArea extends Disposable {
-  readonly fd: number
   readonly memory: KernelMemory
 }
 
-/** Maps a memfd of the area into the tool. Disposal unmaps and closes. */
+/** Maps a memfd of the area into the tool. Disposal unmaps; the descriptor stays the caller's. */
 export function openArea(fd: number, size: number): SharedArea {
   const address = syscall("mmap", 0, size, 3, 1 /* MAP_SHARED */, fd, 0)
   const memory = memoryAt(address, size)
   memory.bytes.set(stubCode)
   return {
-    fd,
     memory,
     [Symbol.dispose]() {
       syscall("munmap", address, size)
-      closeSync(fd)
     },
   }
 }

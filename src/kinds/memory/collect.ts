@@ -4,7 +4,7 @@ import type { stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Stat } from "../../proc/stat.ts"
-import type { Answers, Program, Result } from "../../tracee/program.ts"
+import type { Program, Result } from "../../tracee/program.ts"
 import { ADVICE, VMA } from "./status.ts"
 
 /** How the files behind mappings get their ids: by the files table of the dump. */
@@ -89,7 +89,7 @@ export function collectVmaExtension(mappings: readonly MappingDetail[]): stasis_
 export const askBreak = (program: Program): Result => program.call("brk", 0)
 
 /** Bounds of the address space from /proc/PID/stat, and the break the process told. Kernel: include/linux/mm_types.h struct mm_struct */
-export function collectMm(stat: Stat, answers: Answers, brk: Result, auxv: readonly bigint[], vmas: vma_entry[], exe: number): mm_entry {
+export function collectMm(stat: Stat, brk: bigint, auxv: readonly bigint[], vmas: vma_entry[], exe: number): mm_entry {
   return {
     mm_start_code: BigInt(stat.startcode),
     mm_end_code: BigInt(stat.endcode),
@@ -97,7 +97,7 @@ export function collectMm(stat: Stat, answers: Answers, brk: Result, auxv: reado
     mm_end_data: BigInt(stat.end_data),
     mm_start_stack: BigInt(stat.startstack),
     mm_start_brk: BigInt(stat.start_brk),
-    mm_brk: answers.of(brk),
+    mm_brk: brk,
     mm_arg_start: BigInt(stat.arg_start),
     mm_arg_end: BigInt(stat.arg_end),
     mm_env_start: BigInt(stat.env_start),

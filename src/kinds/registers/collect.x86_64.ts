@@ -1,5 +1,6 @@
 import type { Registers } from "../../../ffi/abi/registers.x86_64.ts"
-import { FXREGS, fxregs, XFEATURE, XSTATE_HEADER, xstateComponent } from "../../../ffi/abi/xsave.x86_64.ts"
+import { FXREGS, fxregs, XFEATURE, XSTATE_HEADER } from "../../../ffi/abi/xsave.x86_64.ts"
+import { xstateComponent } from "../../../ffi/cpu.x86_64.ts"
 import { decode } from "../../../ffi/layout.ts"
 import {
   type user_desc_t,

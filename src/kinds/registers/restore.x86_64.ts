@@ -1,5 +1,6 @@
 import { type Registers, USER_CS } from "../../../ffi/abi/registers.x86_64.ts"
-import { FXREGS, fxregs, XFEATURE, XSTATE_HEADER, xstateComponent } from "../../../ffi/abi/xsave.x86_64.ts"
+import { FXREGS, fxregs, XFEATURE, XSTATE_HEADER } from "../../../ffi/abi/xsave.x86_64.ts"
+import { xstateComponent } from "../../../ffi/cpu.x86_64.ts"
 import { encodeInto } from "../../../ffi/layout.ts"
 import type { user_x86_fpregs_entry, user_x86_regs_entry } from "../../../proto/gen/core-x86_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"

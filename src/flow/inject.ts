@@ -1,0 +1,81 @@
+import { SIG } from "../../ffi/abi/signal.ts"
+import { attempt, SyscallError } from "../../ffi/syscall.ts"
+import { CheckpointError } from "../base/errors.ts"
+import { logger } from "../base/log.ts"
+import { ioFailure } from "../image/failure.ts"
+import type { Range } from "../kinds/memory/holes.ts"
+import type { MappingDetail } from "../proc/smaps.ts"
+import { findGadgets } from "../tracee/gadgets.ts"
+import { findLeftovers } from "../tracee/leftover.ts"
+import { chooseStopSignal, framePagesSize, type LoanTerms } from "../tracee/loan.ts"
+import type { FrozenProcess } from "../tracee/seize.ts"
+import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
+import { codeRanges, untouchedPages } from "./layout.ts"
+import type { InspectedThread } from "./threads.ts"
+
+const log = logger("dump")
+
+/** What the target lends for injection. @throws CheckpointError E_INJECTION naming what it lacks */
+export function findTerms(frozen: FrozenProcess, threads: readonly InspectedThread[], mappings: readonly MappingDetail[]): LoanTerms {
+  const { pid } = frozen
+  const action = `Cannot ask task ${pid} about itself`
+  const gadgets = findGadgets(pid, codeRanges(mappings))
+  if (!gadgets)
+    throw new CheckpointError(
+      "E_INJECTION",
+      action,
+      "it has no system call instruction in any readable executable mapping",
+      "Run it with the vdso enabled",
+    )
+  const framePages = untouchedPages(pid, mappings, framePagesSize(frozen))
+  if (!framePages) throw new CheckpointError("E_INJECTION", action, "every page of its writable memory is in use", "Give it a larger stack")
+  const union = (pick: (thread: InspectedThread) => bigint): bigint => threads.reduce((set, thread) => set | pick(thread), 0n)
+  const pending = union(({ status }) => status.sigPending | status.sharedPending)
+  const stopSignal = chooseStopSignal(
+    union(({ status }) => status.sigCaught),
+    union(({ frozen: { mask } }) => mask),
+    pending,
+  )
+  if (stopSignal === undefined)
+    throw new CheckpointError(
+      "E_INJECTION",
+      action,
+      "it uses SIGURG, SIGWINCH, SIGCHLD and SIGCONT all at once",
+      "Let the program leave one of them at its default",
+    )
+  return { gadgets, framePages, stopSignal }
+}
+
+/** Areas that an earlier, killed run left behind, unless a thread is still in one. They go with the next questions. */
+export function removableLeftovers(frozen: FrozenProcess, mappings: readonly MappingDetail[]): Range[] {
+  const candidates = mappings.filter(({ exec, write, inode, path }) => exec && !write && inode === 0n && path === "")
+  const inUse = ({ start, end }: Range): boolean => frozen.threads.some(({ registers: { ip } }) => ip >= start && ip < end)
+  const leftovers = findLeftovers(frozen.pid, candidates).filter((area) => !inUse(area))
+  if (leftovers.length > 0) log.warn(`task ${frozen.pid}: removing what a killed run of stasis left in it`)
+  return leftovers
+}
+
+/** Ends the saved process; its own parent reaps it. */
+export function kill(frozen: FrozenProcess): void {
+  attempt("kill", frozen.pid, SIG.KILL)
+  frozen.ending = "dead"
+  // Threads first: the leader reports its end when it is the last.
+  for (const { tid } of [...frozen.threads].reverse())
+    while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
+}
+
+/** A call that failed while the process was saved, told as what it means for the dump. */
+export function asDumpError(pid: number, error: unknown): unknown {
+  if (!(error instanceof SyscallError)) return error
+  if (error.call === "pwrite64") return ioFailure(`Cannot write the pages of task ${pid}`, error)
+  const action = `Cannot dump task ${pid}`
+  if (error.errno === "ESRCH")
+    return new CheckpointError(
+      "E_TARGET_DIED",
+      action,
+      "it ended while it was frozen",
+      "Find out who killed it; no image was written",
+      error,
+    )
+  return new CheckpointError("E_INJECTION", action, "a call failed", "Read the log of -v4; the task runs on as before", error)
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from "node:crypto"
+import type { ImageTransaction } from "../image/transaction.ts"
+import { collectFs } from "../kinds/cwd/collect.ts"
+import { collectDescriptors } from "../kinds/files/collect.ts"
+import { FileTable } from "../kinds/files/table.ts"
+import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
+import { without } from "../kinds/memory/holes.ts"
+import { collectSegment } from "../kinds/memory/shared.ts"
+import { collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
+import { readAuxv } from "../proc/auxv.ts"
+import { readStat } from "../proc/stat.ts"
+import { imagePatches } from "../rseq/fixup.ts"
+import { borrow } from "../tracee/loan.ts"
+import { loanSize } from "../tracee/placement.ts"
+import type { FrozenProcess } from "../tracee/seize.ts"
+import { patienceOf } from "../tracee/wait.ts"
+import { askAll, gather, questionAll } from "./gather.ts"
+import { findTerms, removableLeftovers } from "./inject.ts"
+import { collectLayout, frozenMappings, savePages, saveSegment } from "./layout.ts"
+import type { DumpOptions } from "./options.ts"
+import type { Survey } from "./survey.ts"
+import { inspectThreads } from "./threads.ts"
+
+/** What is left to do when the process may go on again: writing what was read. */
+export interface Saved {
+  /** Pages stored. */
+  readonly pages: number
+  /** Time that copying memory took, ms. */
+  readonly copying: number
+  /** Writes every image but the pages themselves. */
+  writeMetadata(images: ImageTransaction): void
+}
+
+/** Pages file of the process itself; shared segments are numbered after it. */
+export const PROCESS_PAGES = 1
+
+/**
+ * The frozen part of a dump: reads everything of the process, and copies its memory into the pages files.
+ *
+ * @param pagesFile of PROCESS_PAGES, made before the freeze
+ * @throws CheckpointError, SyscallError: the process has been given back then
+ */
+export function saveProcess(
+  frozen: FrozenProcess,
+  before: Survey,
+  images: ImageTransaction,
+  pagesFile: ReturnType<ImageTransaction["pages"]>,
+  options: DumpOptions,
+): Saved {
+  const { pid } = frozen
+  const tids = frozen.threads.map(({ tid }) => tid)
+  const threads = inspectThreads(frozen, options)
+  const everything = frozenMappings(pid, before.smaps)
+  const leftovers = removableLeftovers(frozen, everything)
+  // The kernel may have merged the end of a leftover with a neighbour of the program's own: cut, never drop.
+  const mappings =
+    leftovers.length === 0
+      ? everything
+      : everything.flatMap((mapping) => without(mapping, leftovers).map((part) => ({ ...mapping, ...part })))
+  const questions = askAll(pid, tids)
+  for (const { start, end } of leftovers) questions.programs.get(pid)?.call("munmap", start, end - start)
+  using loan = borrow(
+    frozen,
+    findTerms(frozen, threads, mappings),
+    loanSize(frozen, [...questions.programs.values()]),
+    patienceOf(options.timeoutSeconds),
+  )
+  const { answers, statuses } = questionAll(pid, threads, questions, loan)
+  const { cores, extension, mm: attributes, brk } = gather(pid, threads, statuses, questions, answers)
+
+  const table = new FileTable(pid, collectSegment)
+  const descriptors = collectDescriptors(pid, table, options)
+  const { vmas, ranges } = collectLayout(pid, mappings, table)
+  const stat = readStat(pid)
+  const mm = { ...collectMm(stat, brk, readAuxv(pid).words, vmas, table.exe()), ...attributes }
+  const fs = collectFs(pid, table)
+
+  const copyingSince = performance.now()
+  const patches = imagePatches(threads.map(({ rseq }) => rseq))
+  const stored = [
+    savePages(pid, PROCESS_PAGES, ranges, pagesFile, patches),
+    ...table.segments.map((segment, i) => saveSegment(images, segment, PROCESS_PAGES + 1 + i)),
+  ]
+
+  return {
+    pages: stored.reduce((sum, { pages }) => sum + pages, 0),
+    copying: performance.now() - copyingSince,
+    writeMetadata(images) {
+      images.write("inventory", undefined, [collectInventory(randomUUID())])
+      images.write("pstree", undefined, collectTree(stat, tids))
+      images.write("ids", pid, [collectIds()])
+      for (const [tid, core] of cores) images.write("core", tid, [core])
+      images.write("mm", pid, [mm])
+      images.write("fs", pid, [fs])
+      for (const { kind, id, entries } of stored) images.write(kind, id, entries)
+      const inodes = table.segments.map(({ inode }) => inode)
+      images.write("memfd", undefined, inodes)
+      images.write("files", undefined, table.entries)
+      images.write("fdinfo", collectIds().files_id, descriptors.fdinfos)
+      images.write("pipes-data", undefined, descriptors.pipesData)
+      images.write("tty-info", undefined, descriptors.ttyInfos)
+      images.write("seccomp", undefined, [{ seccomp_filters: [] }])
+      images.write("stasis-core", pid, [{ ...extension, files: descriptors.extension, vmas: collectVmaExtension(mappings) }])
+    },
+  }
+}

@@ -1,0 +1,66 @@
+import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
+import type { RemoteAddress } from "../base/units.ts"
+import { FRAME_RESULT, frameSize, frameStack, interruptedCall, signalFrame } from "./arch.x86_64.ts"
+import type { Program } from "./program.ts"
+import type { FrozenProcess, FrozenThread } from "./seize.ts"
+
+const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
+
+/** Bytes that a run of these programs needs. */
+export function loanSize(process: FrozenProcess, programs: readonly Program[]): number {
+  const frame = aligned64(frameSize(Math.max(...process.threads.map(({ xstate }) => xstate.length)))) + 64
+  return programs.reduce((sum, program) => sum + aligned64(program.size) + frame, 0)
+}
+
+/** A program in its place. */
+export interface Placed {
+  readonly thread: FrozenThread
+  readonly program: Program
+  readonly offset: number
+  readonly header: bigint
+}
+
+/** Lays programs and the frames of their threads into one image of the area's data. */
+export function placePrograms(
+  process: FrozenProcess,
+  programs: ReadonlyMap<number, Program>,
+  data: RemoteAddress,
+  room: number,
+  signal: number,
+): { image: Uint8Array; threads: Placed[] } {
+  const threads: Placed[] = []
+  const image = new Uint8Array(loanSize(process, [...programs.values()]))
+  if (image.length > room) throw new Error(`Unreachable: programs of ${image.length} bytes in a loan of ${room}`)
+  let offset = 0
+  for (const [tid, program] of programs) {
+    const thread = process.threads.find((candidate) => candidate.tid === tid)
+    if (!thread) throw new Error(`Unreachable: thread ${tid} is not frozen`)
+    const header = data + BigInt(offset)
+    const frameAt = offset + aligned64(program.size)
+    const frame = data + BigInt(frameAt)
+    const inRestart = interruptedCall(thread.registers) === "restart-block" && thread.resume === thread.registers
+    const end = frameAt + aligned64(frameSize(thread.xstate.length))
+    image.set(signalFrame(frame, 0n, thread.resume, thread.xstate, thread.mask), frameAt)
+    new DataView(image.buffer).setBigUint64(end, thread.mask, true)
+    image.set(
+      program.place(header, {
+        pid: process.pid,
+        tid,
+        signal,
+        frame: frameStack(frame),
+        protect: data,
+        protectSize: room,
+        restartStack: inRestart ? stackBelow(thread.registers) : 0n,
+        restartMask: data + BigInt(end),
+        restartResult: frame + FRAME_RESULT,
+      }),
+      offset,
+    )
+    threads.push({ thread, program, offset, header })
+    offset = end + 64
+  }
+  return { image, threads }
+}
+
+/** A stack pointer below all that the thread may have in use: the ABI's red zone is 128 bytes. */
+const stackBelow = ({ sp }: Registers): bigint => (sp - 256n) & ~15n
