@@ -31,7 +31,9 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
 const LAYOUTS: readonly Layout<Fields>[] = [epollEvent, kcmpEpollSlot, fOwnerEx, statx, termios, winsize]
 
 const HEADERS = ["fcntl", "stat", "kcmp", "eventpoll", "major"].map((name) => `linux/${name}`)
-const INCLUDES = ["stddef", "stdio", "sys/stat", ...HEADERS, "asm/termbits", "asm/ioctls", "asm/termios"].map((name) => `#include <${name}.h>`)
+const INCLUDES = ["stddef", "stdio", "sys/stat", ...HEADERS, "asm/termbits", "asm/ioctls", "asm/termios"].map(
+  (name) => `#include <${name}.h>`,
+)
 
 const asked = [
   ...CONSTANTS,
