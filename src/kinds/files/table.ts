@@ -3,8 +3,7 @@ import { O, S_IF } from "../../../ffi/abi/file.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import type { Mapping } from "../../proc/maps.ts"
-import type { Reason } from "./kind.ts"
-import { lookAt, refusedName } from "./name.ts"
+import { lookAt } from "./name.ts"
 import { NO_OWNER } from "./owner.ts"
 import { type FileStat, kindOf } from "./stat.ts"
 
@@ -66,7 +65,7 @@ export class FileTable<S extends Segment = Segment> {
     return this.path(target, stat, access)
   }
 
-  /** Id of a file by its name, opened with `access` alone. Its name must lead to it, see `refusedLink`. */
+  /** Id of a file by its name, opened with `access` alone. Its name must lead to it, see `refuseName`. */
   path(name: string, stat: FileStat, access: number): number {
     const key = `${stat.dev}:${stat.ino}:${access}:${name}`
     const known = this.named.get(key)
@@ -115,11 +114,6 @@ export class FileTable<S extends Segment = Segment> {
     const { mode } = lstatSync(mapLink(this.pid, mapping))
     if (!(mode & OWNER_WRITE)) return O.RDONLY
     return mode & OWNER_READ ? O.RDWR : O.WRONLY
-  }
-
-  /** Why what a link in /proc leads to cannot be opened again by its name; undefined when it can. */
-  refusedLink(link: string): Reason | undefined {
-    return refusedName(link)
   }
 }
 
