@@ -79,8 +79,12 @@ export function collectLayout(pid: number, mappings: readonly MappingDetail[], f
   return { vmas: [...areas, ...collectVmas([], guards, files)], ranges }
 }
 
-const pagemapEntries = (ranges: readonly PageRange[]) =>
-  ranges.map(({ start, end, flags }) => ({ vaddr: start, compat_nr_pages: 0, flags, nr_pages: (end - start) / BigInt(PAGE_SIZE) }))
+/** CRIU up to 4.1 reads the 32-bit count, later ones the 64-bit one: both are written. */
+const pagemapEntries = (ranges: readonly PageRange[]): pagemap_entry[] =>
+  ranges.map(({ start, end, flags }) => {
+    const nr_pages = (end - start) / BigInt(PAGE_SIZE)
+    return { vaddr: start, compat_nr_pages: Number(BigInt.asUintN(32, nr_pages)), flags, nr_pages }
+  })
 
 /** Pages that stand in a pages file, and the pagemap image that says which. */
 export interface StoredPages {

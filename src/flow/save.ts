@@ -72,7 +72,7 @@ export function saveProcess(
   const descriptors = collectDescriptors(pid, table, options)
   const { vmas, ranges } = collectLayout(pid, mappings, table)
   const stat = readStat(pid)
-  const mm = { ...collectMm(stat, brk, readAuxv(pid).words, vmas, table.exe()), ...attributes }
+  const mm = { ...collectMm(stat, brk, readAuxv(pid).pairs.flat(), vmas, table.exe()), ...attributes }
   const fs = collectFs(pid, table)
 
   const copyingSince = performance.now()

@@ -2,10 +2,13 @@ import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
+import { logger } from "../../base/log.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Stat } from "../../proc/stat.ts"
 import type { Program, Result } from "../../tracee/program.ts"
 import { ADVICE, VMA } from "./status.ts"
+
+const log = logger("memory")
 
 /** How the files behind mappings get their ids: by the files table of the dump. */
 export interface MappedFiles {
@@ -88,8 +91,17 @@ export function collectVmaExtension(mappings: readonly MappingDetail[]): stasis_
 /** Asks for the end of the heap, which only the process itself can tell. */
 export const askBreak = (program: Program): Result => program.call("brk", 0)
 
-/** Bounds of the address space from /proc/PID/stat, and the break the process told. Kernel: include/linux/mm_types.h struct mm_struct */
+/** Words of an auxiliary vector that CRIU 4 takes on this architecture. */
+const CRIU_AUXV_WORDS = 44
+
+/**
+ * Bounds of the address space from /proc/PID/stat, and the break the process told. Kernel: include/linux/mm_types.h struct mm_struct
+ *
+ * @param auxv pairs of words without the closing AT_NULL, which CRIU has no room for and the kernel adds
+ */
 export function collectMm(stat: Stat, brk: bigint, auxv: readonly bigint[], vmas: vma_entry[], exe: number): mm_entry {
+  if (auxv.length > CRIU_AUXV_WORDS)
+    log.warn(`the auxiliary vector has ${auxv.length} words: CRIU restores at most ${CRIU_AUXV_WORDS}, stasis all of them`)
   return {
     mm_start_code: BigInt(stat.startcode),
     mm_end_code: BigInt(stat.endcode),
