@@ -28,7 +28,8 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   const started = performance.now()
   const { pid, imagesDir, leaveRunning, leaveStopped } = options
   const before = survey(options)
-  using _interrupts = holdInterrupts()
+  // Not given back: what ends the tool after the set is complete would make a finished dump look like a failed one.
+  holdInterrupts()
   using images = beginImages(imagesDir, { sync: options.sync, allocate: allocateBlocks })
   const pagesFile = preparePages(images, before)
   const script = { imagesDir, initPid: pid }

@@ -6,7 +6,7 @@ import { ioFailure } from "../image/failure.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { findGadgets } from "../tracee/gadgets.ts"
-import { findLeftovers } from "../tracee/leftover.ts"
+import { findLeftovers, isInLeftover } from "../tracee/leftover.ts"
 import { chooseStopSignal, framePagesSize, type LoanTerms } from "../tracee/loan.ts"
 import type { FrozenProcess } from "../tracee/seize.ts"
 import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
@@ -46,12 +46,15 @@ export function findTerms(frozen: FrozenProcess, threads: readonly InspectedThre
   return { gadgets, framePages, stopSignal }
 }
 
-/** Areas that an earlier, killed run left behind, unless a thread is still in one. They go with the next questions. */
+/**
+ * Areas that an earlier, killed run left behind. They go with the next questions, but all stay while a thread is in one of them: it may
+ * have come there from another, and returns by the same way.
+ */
 export function removableLeftovers(frozen: FrozenProcess, mappings: readonly MappingDetail[]): Range[] {
   const candidates = mappings.filter(({ exec, write, inode, path }) => exec && !write && inode === 0n && path === "")
-  const inUse = ({ start, end }: Range): boolean => frozen.threads.some(({ registers: { ip } }) => ip >= start && ip < end)
-  const leftovers = findLeftovers(frozen.pid, candidates).filter((area) => !inUse(area))
-  if (leftovers.length > 0) log.warn(`task ${frozen.pid}: removing what a killed run of stasis left in it`)
+  const leftovers = findLeftovers(frozen.pid, candidates)
+  if (leftovers.length === 0 || frozen.threads.some(({ registers: { ip } }) => isInLeftover(frozen.pid, ip))) return []
+  log.warn(`task ${frozen.pid}: removing what a killed run of stasis left in it`)
   return leftovers
 }
 

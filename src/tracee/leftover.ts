@@ -1,4 +1,4 @@
-import { PAGE_SIZE, remoteAddress } from "../base/units.ts"
+import { PAGE_SIZE, pageDown, remoteAddress } from "../base/units.ts"
 import { stubCode } from "./arch.x86_64.ts"
 import { readMemoryIfMapped } from "./memory.ts"
 
@@ -13,15 +13,33 @@ export function codePage(size: number): Uint8Array {
   return page
 }
 
-/**
- * Areas that a killed run of stasis left in a process.
- *
- * @param candidates executable anonymous mappings of a page or more
- */
-export function findLeftovers(pid: number, candidates: readonly { readonly start: bigint }[]): { start: bigint; end: bigint }[] {
-  return candidates.flatMap(({ start }) => {
-    const page = readMemoryIfMapped(pid, remoteAddress(start), PAGE_SIZE)
-    if (!page || !stubCode.equals(page.subarray(0, stubCode.length))) return []
-    return [{ start, end: start + new DataView(page.buffer).getBigUint64(SIZE_AT, true) }]
-  })
+/** The leftover area that starts at a page; undefined when there is none. */
+function leftoverAt(pid: number, start: bigint): { start: bigint; end: bigint } | undefined {
+  const page = readMemoryIfMapped(pid, remoteAddress(start), PAGE_SIZE)
+  if (!page || !stubCode.equals(page.subarray(0, stubCode.length))) return undefined
+  return { start, end: start + new DataView(page.buffer).getBigUint64(SIZE_AT, true) }
 }
+
+/**
+ * Areas that killed runs of stasis left in a process, as far as they can be told from the program's own code.
+ *
+ * @param candidates executable anonymous mappings; the kernel may have merged several areas into one
+ */
+export function findLeftovers(
+  pid: number,
+  candidates: readonly { readonly start: bigint; readonly end: bigint }[],
+): { start: bigint; end: bigint }[] {
+  const found: { start: bigint; end: bigint }[] = []
+  for (const { start, end } of candidates) {
+    for (let at = start; at < end; ) {
+      const area = leftoverAt(pid, at)
+      if (!area || area.end <= area.start) break
+      found.push(area)
+      at = area.end
+    }
+  }
+  return found
+}
+
+/** True when an instruction pointer is in the code of a leftover area: it is never longer than its page. */
+export const isInLeftover = (pid: number, ip: bigint): boolean => leftoverAt(pid, pageDown(ip)) !== undefined
