@@ -1,9 +1,9 @@
 /**
  * What the generated files consist of: a message type as a plain table, and an interface with CRIU's own field names.
  *
- * Why not protobuf-es at run time: it parses every descriptor when a file is imported, which costs a compiled binary 14 ms
- * before the first entry, longer than CRIU needs for a whole small dump. A table costs nothing until it is used. Tests hold this codec
- * against protobuf-es, message by message.
+ * The bytes themselves are written and read by @bufbuild/protobuf/wire. Why not the rest of protobuf-es at run time: it parses every
+ * descriptor when a file is imported, which costs a compiled binary 14 ms before the first entry, longer than CRIU needs for a whole
+ * small dump. A table costs nothing until it is used. Tests hold the walk over the table against protobuf-es, message by message.
  */
 
 /** Types of proto2 that image files use. */

@@ -157,6 +157,8 @@ export interface stasis_task_entry {
   mdwe?: number
   /** prctl(PR_GET_MEMORY_MERGE): the whole process takes part in KSM. */
   memory_merge?: boolean
+  /** Open descriptors: a set without fdinfo-%u.img is incomplete when this is not 0. */
+  descriptors?: number
 }
 export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
   name: "stasis_task_entry",
@@ -173,5 +175,6 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
     { number: 10, name: "thp_disable", type: "uint32", label: "optional" },
     { number: 11, name: "mdwe", type: "uint32", label: "optional" },
     { number: 12, name: "memory_merge", type: "bool", label: "optional" },
+    { number: 13, name: "descriptors", type: "uint32", label: "optional" },
   ],
 }

@@ -107,7 +107,8 @@ export function readProcess(set: ImageSet, { shellJob }: RestoreOptions): SavedP
     fs: set.one("fs", pid),
     files: {
       files: new Map(set.all("files").map((file) => [file.id, file])),
-      fdinfos: set.optional("fdinfo", ids.files_id),
+      // CRIU's sets of a process without descriptors have no such image, and do not say that there are none.
+      fdinfos: extension?.descriptors ? set.all("fdinfo", ids.files_id) : set.optional("fdinfo", ids.files_id),
       pipesData: set.withPayloads("pipes-data"),
       ttyInfos: set.optional("tty-info"),
       extension: extension?.files ?? [],

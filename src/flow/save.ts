@@ -100,7 +100,9 @@ export function saveProcess(
       images.write("pipes-data", undefined, descriptors.pipesData)
       images.write("tty-info", undefined, descriptors.ttyInfos)
       images.write("seccomp", undefined, [{ seccomp_filters: [] }])
-      images.write("stasis-core", pid, [{ ...extension, files: descriptors.extension, vmas: collectVmaExtension(mappings) }])
+      images.write("stasis-core", pid, [
+        { ...extension, files: descriptors.extension, descriptors: descriptors.fdinfos.length, vmas: collectVmaExtension(mappings) },
+      ])
     },
   }
 }
