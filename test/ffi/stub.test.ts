@@ -1,0 +1,76 @@
+import { describe, expect, test } from "bun:test"
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { generateStubs } from "../../build/stub.ts"
+import { NUMBER } from "../../ffi/numbers.x86_64.ts"
+import { ARGUMENT, EXPECTED_ERRNO, MAY_FAIL, NONE_FAILED, stubHeader, stubRecord } from "../../ffi/stub/record.ts"
+import { ROOT } from "../harness/folders.ts"
+
+const FOLDER = join(ROOT, "ffi/stub")
+const restorer = readFileSync(join(FOLDER, "restorer.x86_64.S"), "utf8")
+
+/** Constants that an assembly file sets; values are numbers or shifts of numbers. */
+function constantsOf(source: string): Record<string, number> {
+  const rows = [...source.matchAll(/^\s*\.set\s+(\w+),\s*(\d+)(?:\s*<<\s*(\d+))?/gm)]
+  return Object.fromEntries(rows.map(([, name = "", value, shift = "0"]) => [name, Number(value) << Number(shift)]))
+}
+
+describe("restorer.x86_64.S and record.ts", () => {
+  const { count, cleanup, failed, pid, tid, signal, frame, protect, protectSize, restartStack, restartMask, restartResult } =
+    stubHeader.fields
+  const { number, flags, argument0, result } = stubRecord.fields
+
+  test("constants are the layouts' offsets, every one of them", () => {
+    expect(constantsOf(restorer)).toEqual({
+      COUNT: count[0],
+      CLEANUP: cleanup[0],
+      FAILED: failed[0],
+      PID: pid[0],
+      TID: tid[0],
+      SIGNAL: signal[0],
+      FRAME: frame[0],
+      PROTECT: protect[0],
+      PROTECT_SIZE: protectSize[0],
+      RESTART_STACK: restartStack[0],
+      RESTART_MASK: restartMask[0],
+      RESTART_RESULT: restartResult[0],
+      RECORDS: stubHeader.size,
+      NUMBER: number[0],
+      FLAGS: flags[0],
+      MAY_FAIL,
+      ARGUMENTS: argument0[0],
+      RESULT: result[0],
+    })
+  })
+
+  test("every member of the layouts has a constant or stands among the arguments", () => {
+    const offsets = new Set(Object.values(constantsOf(restorer)))
+    for (const [offset] of Object.values(stubHeader.fields)) expect(offsets.has(offset)).toBe(true)
+    for (let i = 0; i < 6; i++) expect(stubRecord.fields[`argument${i as 0}`]).toEqual([argument0[0] + 8 * i, "u64"])
+  })
+
+  test("what the code holds as plain numbers agrees: record size, shift of the errno, argument kinds, none failed", () => {
+    expect(restorer).toContain(`shl     r15, ${Math.log2(stubRecord.size)}`)
+    expect(restorer).toContain(`shl     r13, ${Math.log2(stubRecord.size)} `)
+    expect(restorer).toContain(`shr     r12d, ${EXPECTED_ERRNO}`)
+    expect(NONE_FAILED | 0).toBe(-1)
+    expect(restorer).toContain("mov     dword ptr [rbx + FAILED], -1")
+    expect(ARGUMENT).toEqual({ literal: 0, result: 1, u32At: 2, u64At: 3 })
+    expect(MAY_FAIL).toBe(1 << (2 * 6))
+  })
+})
+
+describe("assembly files", () => {
+  test("a system call's number is the one of the name beside it", () => {
+    const calls = readdirSync(FOLDER)
+      .filter((name) => name.endsWith(".x86_64.S"))
+      .flatMap((name) => [...readFileSync(join(FOLDER, name), "utf8").matchAll(/mov\s+eax, (\d+)\s+# (\w+)/g)])
+      .map(([, number, call = ""]) => [call, Number(number)])
+    expect(calls.length).toBeGreaterThan(14)
+    for (const [call, number] of calls) expect([call, NUMBER[call as keyof typeof NUMBER]]).toEqual([call, number as number])
+  })
+
+  test.skipIf(!Bun.which("as"))("gen/x86_64.ts is what they assemble to", () => {
+    expect(generateStubs("x86_64")).toBe(readFileSync(join(FOLDER, "gen/x86_64.ts"), "utf8"))
+  })
+})
