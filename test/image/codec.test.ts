@@ -5,7 +5,10 @@ import { createFileRegistry, fromBinary, toBinary, toJson } from "@bufbuild/prot
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt"
 import { decode } from "../../proto/decode.ts"
 import { encode } from "../../proto/encode.ts"
+import { aa_policySchema } from "../../proto/gen/apparmor_pb.ts"
+import { eventfd_file_entrySchema } from "../../proto/gen/eventfd_pb.ts"
 import { file_entrySchema } from "../../proto/gen/fdinfo_pb.ts"
+import { pstree_entrySchema } from "../../proto/gen/pstree_pb.ts"
 import { rseq_entrySchema } from "../../proto/gen/rseq_pb.ts"
 import { vma_entrySchema } from "../../proto/gen/vma_pb.ts"
 import type { AnySchema } from "../../proto/schema.ts"
@@ -72,9 +75,32 @@ describe("decode", () => {
   })
 
   test("refuses a wire type that does not fit", () => {
-    expect(() => decode(rseq_entrySchema, Uint8Array.of(0x0a, 0))).toThrow(
-      "rseq_entry.rseq_abi_pointer before byte 1 has wire type 2, not 0",
+    expect(() => decode(rseq_entrySchema, Uint8Array.of(0x0a, 0))).toThrow("rseq_entry.rseq_abi_pointer at byte 0: wire type 2, not 0")
+  })
+
+  test("says where bytes of a nested message are wrong", () => {
+    const owner = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 7 }
+    const bytes = encode(eventfd_file_entrySchema, { id: 1, flags: 2, fown: owner, counter: 3n })
+    expect(bytes.subarray(4, 6)).toEqual(Uint8Array.of(0x1a, 10)) // fown: its tag and length
+    const cut = bytes.subarray(0, 11)
+    expect(() => decode(eventfd_file_entrySchema, cut)).toThrow(
+      "eventfd_file_entry.fown at byte 4: fown_entry.signum at byte 10: premature EOF",
     )
+    const short = bytes.with(5, 9)
+    expect(() => decode(eventfd_file_entrySchema, short)).toThrow(
+      "eventfd_file_entry.fown at byte 4: fown_entry.pid at byte 14: it runs past the end of its message at byte 15",
+    )
+    const list = Uint8Array.of(8, 1, 16, 0, 24, 1, 32, 1, 0x2a, 2, 1, 0xac, 0x02)
+    expect(() => decode(pstree_entrySchema, list)).toThrow("pstree_entry.threads at byte 8: its last number runs past the end of its list")
+  })
+
+  test("reads 64-bit numbers as bigint and copies bytes", () => {
+    const decoded = decode(rseq_entrySchema, Buffer.from(encode(rseq_entrySchema, registered)))
+    expect(typeof decoded.rseq_abi_pointer).toBe("bigint")
+    const file = Buffer.from(encode(aa_policySchema, { name: "profile", blob: Uint8Array.of(1, 2, 3) }))
+    const { blob } = decode(aa_policySchema, file)
+    file.fill(0)
+    expect(blob).toEqual(Uint8Array.of(1, 2, 3))
   })
 })
 
@@ -85,6 +111,33 @@ describe("encode", () => {
     expect(() => encode(rseq_entrySchema, { ...good, signature: 0x1_0000_0000 })).toThrow("signature")
     expect(() => encode(rseq_entrySchema, { ...good, rseq_abi_pointer: -1n })).toThrow("rseq_abi_pointer")
     expect(() => encode(rseq_entrySchema as AnySchema, { signature: 1 })).toThrow("rseq_abi_pointer is undefined")
+  })
+
+  test("refuses values of another type, which the package would convert", () => {
+    const good = { rseq_abi_pointer: 0n, rseq_abi_size: 32, signature: 1 }
+    const schema = rseq_entrySchema as AnySchema
+    expect(() => encode(schema, { ...good, rseq_abi_size: "32" })).toThrow("rseq_entry.rseq_abi_size is 32, which is no uint32")
+    expect(() => encode(schema, { ...good, rseq_abi_pointer: 1 })).toThrow("rseq_abi_pointer is 1, which is no uint64")
+    expect(() => encode(aa_policySchema as AnySchema, { name: "a", blob: null })).toThrow("blob is null")
+    expect(() => encode(aa_policySchema as AnySchema, { name: "a", blob: [1] })).toThrow("blob is 1, which is no bytes")
+    expect(() => encode(aa_policySchema as AnySchema, { name: 1, blob: new Uint8Array() })).toThrow("name is 1, which is no string")
+  })
+
+  test("is as before after a refusal inside a nested message", () => {
+    const owner = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 7 }
+    const good = { id: 1, flags: 2, fown: owner, counter: 3n }
+    const before = encode(eventfd_file_entrySchema, good)
+    expect(() => encode(eventfd_file_entrySchema, { ...good, fown: { ...owner, pid: -1 } })).toThrow("fown_entry.pid is -1")
+    expect(encode(eventfd_file_entrySchema, good)).toEqual(before)
+  })
+
+  test("keeps names that are not UTF-8, of any length", () => {
+    for (const length of [0, 1, 40, 126, 127, 128, 20000]) {
+      const name = "\udcff".repeat(length)
+      const bytes = encode(aa_policySchema, { name, blob: new Uint8Array() })
+      expect(bytes.filter((byte) => byte === 0xff).length).toBeGreaterThanOrEqual(length)
+      expect(decode(aa_policySchema, bytes).name).toBe(name)
+    }
   })
 })
 
