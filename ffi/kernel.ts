@@ -99,26 +99,32 @@ const raw: RawCall = opened
 export const kernel = (nr: number, a: Answer = 0, b: Answer = 0, c: Answer = 0, d: Answer = 0, e: Answer = 0, f: Answer = 0): Answer =>
   raw(nr, a, b, c, d, e, f)
 
+/** A function of the door page, compiled at its first call: each costs the compiler of bun:ffi a third of a millisecond. */
+function lazily(symbol: keyof typeof doorX86_64.symbols, args: readonly FFIType[], returns: FFIType): (...args: number[]) => Answer {
+  let call: ((...args: number[]) => Answer) | undefined
+  return (...values) => {
+    call ??= CFunction({ ptr: entry(symbol) as Pointer, args: [...args], returns }) as unknown as (...args: number[]) => Answer
+    return call(...values)
+  }
+}
+
+const { u32, u64, i64_fast } = FFIType
+const spawn = lazily("door_spawn", [u64, u64, u64], i64_fast)
+
 /**
  * Starts a program in a vfork-like child by clone3.
  *
  * @param cloneArgs address of a struct clone_args with CLONE_VM | CLONE_VFORK, `size` bytes
- * @param spawn address of five u64: descriptor, path, argv, envp and flags of execveat
+ * @param image address of five u64: descriptor, path, argv, envp and flags of execveat
  * @returns the child's PID, or -errno of clone3. A failing exec is a child that exits with 127.
  *
  * Precondition: every signal is blocked in this thread, so that no handler runs in the child while it borrows our memory.
  */
-export function spawnChild(cloneArgs: number, size: number, spawn: number): number {
-  const call = CFunction({ ptr: entry("door_spawn") as Pointer, args: ["u64", "u64", "u64"], returns: FFIType.i64_fast })
-  return Number(call(cloneArgs, size, spawn))
-}
+export const spawnChild = (cloneArgs: number, size: number, image: number): number => Number(spawn(cloneArgs, size, image))
 
 /**
  * What the CPU says of itself.
  *
  * @param out address of 16 bytes for eax, ebx, ecx, edx
  */
-export function cpuid(leaf: number, subleaf: number, out: number): void {
-  const call = CFunction({ ptr: entry("door_cpuid") as Pointer, args: ["u32", "u32", "u64"], returns: FFIType.void })
-  call(leaf, subleaf, out)
-}
+export const cpuid: (leaf: number, subleaf: number, out: number) => void = lazily("door_cpuid", [u32, u32, u64], FFIType.void)

@@ -11,6 +11,8 @@ export interface Layout<F extends Fields> {
   /** Bytes. */
   readonly size: number
   readonly fields: F
+  /** The members as a list, made once: structures are read and written by the thousand. */
+  readonly members: readonly (readonly [name: string, offset: number, width: Scalar])[]
 }
 
 /** A decoded structure: 64-bit members are bigint, the rest numbers. */
@@ -22,6 +24,7 @@ export const layout = <const F extends Fields>(name: string, header: string, siz
   header,
   size,
   fields,
+  members: Object.entries(fields).map(([member, [offset, width]]) => [member, offset, width] as const),
 })
 
 const WIDTH = { u8: 1, u16: 2, u32: 4, u64: 8, i32: 4, i64: 8 } as const satisfies Record<Scalar, number>
@@ -36,10 +39,10 @@ const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes
  * @param at offset of the structure in bytes
  * @throws RangeError when a member lies outside `bytes`
  */
-export function decode<F extends Fields>({ fields }: Layout<F>, bytes: Uint8Array, at = 0): Decoded<Layout<F>> {
+export function decode<F extends Fields>({ members }: Layout<F>, bytes: Uint8Array, at = 0): Decoded<Layout<F>> {
   const view = viewOf(bytes)
   const result: Record<string, number | bigint> = {}
-  for (const [name, [offset, width]] of Object.entries(fields)) result[name] = READ[width](view, at + offset)
+  for (const [name, offset, width] of members) result[name] = READ[width](view, at + offset)
   return result as Decoded<Layout<F>>
 }
 

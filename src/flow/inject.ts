@@ -5,7 +5,7 @@ import { logger } from "../base/log.ts"
 import { ioFailure } from "../image/failure.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
-import { findGadgets } from "../tracee/gadgets.ts"
+import { findGadgets, type Gadgets, gadgetsStand } from "../tracee/gadgets.ts"
 import { findLeftovers, isInLeftover } from "../tracee/leftover.ts"
 import { chooseStopSignal, framePagesSize, type LoanTerms } from "../tracee/loan.ts"
 import type { FrozenProcess } from "../tracee/seize.ts"
@@ -16,10 +16,15 @@ import type { InspectedThread } from "./threads.ts"
 const log = logger("dump")
 
 /** What the target lends for injection. @throws CheckpointError E_INJECTION naming what it lacks */
-export function findTerms(frozen: FrozenProcess, threads: readonly InspectedThread[], mappings: readonly MappingDetail[]): LoanTerms {
+export function findTerms(
+  frozen: FrozenProcess,
+  threads: readonly InspectedThread[],
+  mappings: readonly MappingDetail[],
+  known: Gadgets | undefined,
+): LoanTerms {
   const { pid } = frozen
   const action = `Cannot ask task ${pid} about itself`
-  const gadgets = findGadgets(pid, codeRanges(mappings))
+  const gadgets = known && gadgetsStand(pid, known) ? known : findGadgets(pid, codeRanges(mappings))
   if (!gadgets)
     throw new CheckpointError(
       "E_INJECTION",

@@ -12,11 +12,15 @@ import { PF_KTHREAD } from "../proc/source.ts"
 import { readStat } from "../proc/stat.ts"
 import { readStatus } from "../proc/status.ts"
 import { listThreads, readChildren } from "../proc/tasks.ts"
+import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
+import { codeRanges } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 
 /** What was read before the freeze and only needs to be compared in it. */
 export interface Survey {
   readonly smaps: readonly MappingDetail[]
+  /** Instructions for injection, undefined when none were found. */
+  readonly gadgets: Gadgets | undefined
 }
 
 /** Errors of the target itself, which no option can change. */
@@ -76,5 +80,5 @@ export function survey({ pid, shellJob }: DumpOptions): Survey {
     ...surveyAttributes(pid, listThreads(pid)),
   ]
   if (refusals.length > 0) throw refusedTarget(pid, refusals)
-  return { smaps }
+  return { smaps, gadgets: findGadgets(pid, codeRanges(smaps)) }
 }

@@ -51,3 +51,14 @@ export function findGadgets(pid: number, code: readonly CodeRange[]): Gadgets | 
 }
 
 const rank = (path: string): number => (/\/(libc[.-]|ld-musl|libc\.so)/.test(path) ? 0 : path.startsWith("/") ? 1 : 2)
+
+/** True when the instructions still stand where they were found: code that was found before a freeze may have been unmapped. */
+export function gadgetsStand(pid: number, { syscall, signalReturn }: Gadgets): boolean {
+  const stands = (at: RemoteAddress, patterns: readonly Buffer[]): boolean =>
+    patterns.some((pattern) => {
+      const found = readMemoryIfMapped(pid, at, pattern.length)
+      return found !== undefined && pattern.equals(found)
+    })
+  if (signalReturn === undefined) return stands(syscall, GADGETS.syscall)
+  return stands(syscall, GADGETS.syscallReturn) && stands(signalReturn, GADGETS.signalReturn)
+}

@@ -41,6 +41,8 @@ interface Record_ {
 }
 
 const DATA_ALIGN = 16
+const FIRST_ARGUMENT = stubRecord.fields.argument0[0]
+const RESULT = stubRecord.fields.result[0]
 const ERRNO_NUMBER = new Map<string, number>(Object.entries(ERRNO).map(([number, [name]]) => [name, Number(number)]))
 
 /**
@@ -127,22 +129,29 @@ export class Program {
     const count = this.records.length
     encodeInto(stubHeader, image, { ...header, count, cleanup: this.cleanupAt ?? count, failed: NONE_FAILED })
     const dataAddress = address + BigInt(this.dataStart)
-    this.records.forEach(({ call, args, options }, index) => {
-      const at = stubHeader.size + index * stubRecord.size
-      let flags = (options.mayFail ? MAY_FAIL : 0) | ((options.expects ? (ERRNO_NUMBER.get(options.expects) ?? 0) : 0) << EXPECTED_ERRNO)
-      const values = args.map((argument, position) => {
-        const [meaning, value] = resolve(argument, dataAddress)
-        flags |= meaning << (2 * position)
-        return value
-      })
-      const [argument0 = 0, argument1 = 0, argument2 = 0, argument3 = 0, argument4 = 0, argument5 = 0] = values
-      const number = syscallNumber(call)
-      encodeInto(stubRecord, image, { number, flags, argument0, argument1, argument2, argument3, argument4, argument5 }, at)
-    })
-    for (const { data, bytes } of this.parts) if (bytes) image.set(bytes, this.dataStart + data.offset)
     const view = new DataView(image.buffer)
-    for (const { data, at, target } of this.pointers)
-      view.setBigUint64(this.dataStart + data.offset + at, dataAddress + BigInt(target.offset), true)
+    // Written member by member: a large restore has a hundred thousand records.
+    let at = stubHeader.size
+    for (const { call, args, options } of this.records) {
+      let flags = (options.mayFail ? MAY_FAIL : 0) | ((options.expects ? (ERRNO_NUMBER.get(options.expects) ?? 0) : 0) << EXPECTED_ERRNO)
+      for (let position = 0; position < args.length; position++) {
+        const argument = args[position] as Argument
+        const place = at + FIRST_ARGUMENT + 8 * position
+        if (typeof argument === "number") view.setBigInt64(place, BigInt(argument), true)
+        else if (typeof argument === "bigint") view.setBigUint64(place, BigInt.asUintN(64, argument), true)
+        else {
+          const [meaning, value] = resolve(argument, dataAddress)
+          flags |= meaning << (2 * position)
+          view.setBigUint64(place, BigInt(value), true)
+        }
+      }
+      view.setUint32(at, syscallNumber(call), true)
+      view.setUint32(at + 4, flags, true)
+      at += stubRecord.size
+    }
+    for (const { data, bytes } of this.parts) if (bytes) image.set(bytes, this.dataStart + data.offset)
+    for (const { data, at: offset, target } of this.pointers)
+      view.setBigUint64(this.dataStart + data.offset + offset, dataAddress + BigInt(target.offset), true)
     return image
   }
 
@@ -155,7 +164,8 @@ export class Program {
    */
   answers(image: Uint8Array, where: string): Answers {
     const { failed } = decode(stubHeader, image)
-    const resultOf = (record: number): bigint => decode(stubRecord, image, stubHeader.size + record * stubRecord.size).result
+    const view = new DataView(image.buffer, image.byteOffset, image.byteLength)
+    const resultOf = (record: number): bigint => view.getBigInt64(stubHeader.size + record * stubRecord.size + RESULT, true)
     if (failed !== NONE_FAILED) {
       const record = this.records[failed]
       if (!record) throw new Error(`Unreachable: the stub says that record ${failed} of ${this.records.length} failed`)
@@ -163,10 +173,11 @@ export class Program {
       const shown = record.args.map((argument) => (typeof argument === "object" ? 0 : argument))
       throw new SyscallError(record.call, errnoName(Number(-resultOf(failed))), shown, `${about}${where}`)
     }
-    this.records.forEach(({ call, options: { returns, about } }, index) => {
+    for (const [index, { call, options }] of this.records.entries()) {
+      const { returns, about } = options
       if (returns !== undefined && resultOf(index) !== BigInt(returns))
         throw new Error(`${call}${about ? ` for ${about}` : ""}${where} answered ${resultOf(index)} instead of ${returns}`)
-    })
+    }
     return {
       of: ({ record }) => resultOf(record),
       bytes: ({ offset, size }) => image.subarray(this.dataStart + offset, this.dataStart + offset + size),
@@ -198,8 +209,7 @@ export interface Answers {
   bytes(data: Data): Uint8Array
 }
 
-function resolve(argument: Argument, dataAddress: bigint): readonly [meaning: number, value: bigint | number] {
-  if (typeof argument !== "object") return [ARGUMENT.literal, argument]
+function resolve(argument: Exclude<Argument, number | bigint>, dataAddress: bigint): readonly [meaning: number, value: bigint | number] {
   if (argument.kind === "result") return [ARGUMENT.result, argument.record]
   if (argument.kind === "data") return [ARGUMENT.literal, dataAddress + BigInt(argument.offset)]
   return [ARGUMENT[argument.kind], dataAddress + BigInt(argument.data.offset + argument.at)]
