@@ -47,8 +47,8 @@ export function syscallRegisters(
   call: Parameters<typeof syscallNumber>[0],
   args: readonly (bigint | number)[],
 ): Registers {
-  const [di = 0, si = 0, dx = 0, r10 = 0, r8 = 0, r9 = 0] = args.map((value) => BigInt.asUintN(64, BigInt(value)))
-  return { ...from, ip, sp, ax: BigInt(syscallNumber(call)), orig_ax: NO_SYSCALL, di, si, dx, r10, r8, r9 } as Registers
+  const [di = 0n, si = 0n, dx = 0n, r10 = 0n, r8 = 0n, r9 = 0n] = args.map((value) => BigInt.asUintN(64, BigInt(value)))
+  return { ...from, ip, sp, ax: BigInt(syscallNumber(call)), orig_ax: NO_SYSCALL, di, si, dx, r10, r8, r9 }
 }
 
 /** Registers with which a thread enters the interpreter. */

@@ -5,9 +5,10 @@ import { attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
+import { readStatusIfAlive } from "../proc/status.ts"
 import { writeMemory } from "./memory.ts"
 import { detach, getRegisters, getSignalMask, getXstate, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
-import { cleanupDeadline, type Deadline, waitReport } from "./wait.ts"
+import { cleanupDeadline, type Deadline, pollReport, type Report, waitReport } from "./wait.ts"
 
 const log = logger("seize")
 
@@ -41,12 +42,18 @@ export interface FrozenProcess extends Disposable {
   ending: "run" | "stop" | "dead"
 }
 
+function hasEnded(tid: number): boolean {
+  const state = readStatusIfAlive(tid)?.state
+  return state === undefined || state === "Z" || state === "X"
+}
+
 /** Attaches to one thread without stopping it. False when the thread is gone. */
 function seizeThread(pid: number, tid: number, tracer: (tid: number) => number): boolean {
   const answer = tryPtrace("SEIZE", tid, 0, PTRACE_O.TRACESYSGOOD)
   if (answer === 0) return true
   const errno = errnoName(-answer)
-  if (errno === "ESRCH") return false
+  // A thread that has ended but is still listed is refused as if it were forbidden.
+  if (errno === "ESRCH" || hasEnded(tid)) return false
   const cause = new SyscallError("ptrace", errno, [0x4206, tid, 0, PTRACE_O.TRACESYSGOOD])
   const by = tracer(tid)
   if (by)
@@ -104,11 +111,13 @@ export function seizeProcess(pid: number, deadline: Deadline, listThreads: () =>
   try {
     for (let found = true; found; ) {
       found = false
-      const fresh = listThreads().filter((tid) => !seized.has(tid) && seizeThread(pid, tid, tracer))
-      for (const tid of fresh) {
+      const fresh: number[] = []
+      for (const tid of listThreads()) {
+        if (seized.has(tid) || !seizeThread(pid, tid, tracer)) continue
         seized.add(tid)
-        tryPtrace("INTERRUPT", tid)
+        fresh.push(tid)
       }
+      for (const tid of fresh) tryPtrace("INTERRUPT", tid)
       for (const tid of fresh) {
         if (interrupt(tid, deadline)) found = true
         else seized.delete(tid)
@@ -167,12 +176,15 @@ function release(frozen: FrozenProcess, seized: Set<number>): void {
   }
   if (frozen.ending === "stop") attempt("kill", frozen.pid, SIG.STOP)
   for (const signal of frozen.heldSignals) attempt("kill", frozen.pid, signal)
-  for (const tid of seized) {
-    // A failed freeze may leave a thread running; only a stopped one can be detached.
-    if (!detach(tid)) {
-      tryPtrace("INTERRUPT", tid)
-      waitReport(tid, cleanupDeadline(), `the release of thread ${tid}`)
-      detach(tid)
-    }
-  }
+  // The leader last: a killed one reports its end only when its other threads are gone.
+  for (const tid of [...seized].reverse()) letGo(tid)
 }
+
+/** Detaches one thread, which may be running or have a signal on its way when the freeze failed: only a stopped one can be detached. */
+function letGo(tid: number): void {
+  if (detach(tid, signalOf(pollReport(tid)))) return
+  tryPtrace("INTERRUPT", tid)
+  detach(tid, signalOf(waitReport(tid, cleanupDeadline(), `the release of thread ${tid}`)))
+}
+
+const signalOf = (report: Report | undefined): number => (report?.kind === "signal-stop" ? report.signal : 0)

@@ -1,0 +1,72 @@
+import { describe, expect, test } from "bun:test"
+import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
+import { remoteAddress } from "../../src/base/units.ts"
+import { readMaps } from "../../src/proc/maps.ts"
+import { stubCode } from "../../src/tracee/arch.x86_64.ts"
+import { findGadgets } from "../../src/tracee/gadgets.ts"
+import { codePage, findLeftovers } from "../../src/tracee/leftover.ts"
+import { chooseStopSignal } from "../../src/tracee/loan.ts"
+import { readMemory } from "../../src/tracee/memory.ts"
+import { canTrace, startTarget, why } from "./fixture.ts"
+
+describe("chooseStopSignal", () => {
+  const set = (...signals: number[]): bigint => signals.reduce((bits, signal) => bits | sigbit(signal), 0n)
+  const { URG, WINCH, CHLD, CONT } = SIG
+  const rows: readonly (readonly [string, bigint, bigint, bigint, number | undefined])[] = [
+    ["nothing in use: SIGURG", 0n, 0n, 0n, URG],
+    ["SIGURG caught (Go): SIGWINCH", set(URG), 0n, 0n, WINCH],
+    ["SIGURG pending", 0n, set(URG), set(URG), WINCH],
+    ["the best blocked: the next that is not", 0n, set(URG, WINCH), 0n, CHLD],
+    ["all blocked: the best, for a blocked one is not lost", 0n, ALL_SIGNALS, 0n, URG],
+    ["all but one caught", set(URG, WINCH, CHLD), 0n, 0n, CONT],
+    ["SIGCONT is no choice while a stop is pending", set(URG, WINCH, CHLD), set(SIG.TSTP), set(SIG.TSTP), undefined],
+    ["SIGCONT is no choice while SIGSTOP is pending", set(URG, WINCH, CHLD), 0n, set(SIG.STOP), undefined],
+    ["a pending stop is no matter while another is free", set(URG), 0n, set(SIG.TTIN), WINCH],
+    ["an unblocked SIGCONT before a blocked SIGURG", 0n, set(URG, WINCH, CHLD), 0n, CONT],
+    ["all four caught: none", set(URG, WINCH, CHLD, CONT), 0n, 0n, undefined],
+    ["all pending: none", 0n, ALL_SIGNALS, ALL_SIGNALS, undefined],
+  ]
+  for (const [name, caught, blocked, pending, signal] of rows)
+    test(name, () => expect(chooseStopSignal(caught, blocked, pending)).toBe(signal))
+})
+
+describe("codePage", () => {
+  test("is one page: the interpreter at its start, the size of the area at its end", () => {
+    const page = codePage(0x7000)
+    expect(page.length).toBe(4096)
+    expect(stubCode.equals(page.subarray(0, stubCode.length))).toBe(true)
+    expect(stubCode.length).toBeLessThan(4096 - 8)
+    expect(new DataView(page.buffer).getBigUint64(4088, true)).toBe(0x7000n)
+  })
+})
+
+describe.skipIf(!canTrace)(`a live target${why}`, () => {
+  test("findGadgets finds a system call with a return and a signal return, in libc", async () => {
+    using target = await startTarget("idle")
+    const code = readMaps(target.pid).filter(({ exec, path }) => exec && path !== "[vsyscall]")
+    const gadgets = findGadgets(target.pid, code)
+    expect(gadgets).toBeDefined()
+    const { syscall, signalReturn } = gadgets!
+    expect(Buffer.from(readMemory(target.pid, syscall, 3)).toString("hex")).toBe("0f05c3")
+    expect(Buffer.from(readMemory(target.pid, signalReturn!, 9)).toString("hex")).toMatch(/^(?:48c7c00f0000000f05|b80f0000000f05)/)
+    const holder = code.find(({ start, end }) => signalReturn! >= start && signalReturn! < end)
+    expect(holder?.path).toMatch(/libc/)
+  })
+
+  test("findGadgets is content with a bare system call, and says undefined without one", async () => {
+    using target = await startTarget("idle")
+    const maps = readMaps(target.pid)
+    const vdso = maps.filter(({ path }) => path === "[vdso]")
+    const plain = findGadgets(target.pid, vdso)
+    if (plain) expect(plain.signalReturn).toBeUndefined()
+    expect(findGadgets(target.pid, [])).toBeUndefined()
+    const unreadable = [{ start: 0x1000n, end: 0x3000n, path: "" }]
+    expect(findGadgets(target.pid, unreadable)).toBeUndefined()
+  })
+
+  test("findLeftovers finds nothing in code of the program's own", async () => {
+    using target = await startTarget("idle")
+    expect(findLeftovers(target.pid, readMaps(target.pid))).toEqual([])
+    expect(findLeftovers(target.pid, [{ start: remoteAddress(0x1000), end: 0x2000n }])).toEqual([])
+  })
+})

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "bun:test"
+import { holdInterrupts } from "../../ffi/interrupt.ts"
+import { attempt } from "../../ffi/syscall.ts"
+import { ptrace, tryPtrace } from "../../src/tracee/trace.ts"
+import { checkDeadline, cleanupDeadline, deadlineIn, patienceOf, pollReport, readStatus, waitReport } from "../../src/tracee/wait.ts"
+import { failureOf } from "../image/sample.ts"
+import { canTrace, startTarget, why } from "./fixture.ts"
+
+describe("readStatus", () => {
+  const stopped = (signal: number, event = 0): number => (event << 16) | (signal << 8) | 0x7f
+  const rows: readonly (readonly [string, number, ReturnType<typeof readStatus>])[] = [
+    ["an interrupt", 0x80057f, { kind: "event-stop", signal: 5 }],
+    ["a group stop by SIGSTOP", stopped(19, 128), { kind: "event-stop", signal: 19 }],
+    ["a group stop by SIGTTIN", stopped(21, 128), { kind: "event-stop", signal: 21 }],
+    ["a system call with TRACESYSGOOD", stopped(0x85), { kind: "syscall-stop" }],
+    ["a signal", stopped(10), { kind: "signal-stop", signal: 10 }],
+    ["a real-time signal", stopped(64), { kind: "signal-stop", signal: 64 }],
+    ["SIGTRAP without an event", stopped(5), { kind: "signal-stop", signal: 5 }],
+    ["an exit", 3 << 8, { kind: "gone", status: 0x300 }],
+    ["an exit with 0x7f", 0x7f00, { kind: "gone", status: 0x7f00 }],
+    ["a kill", 9, { kind: "gone", status: 9 }],
+    ["a kill with a core file", 0x80 | 11, { kind: "gone", status: 0x8b }],
+  ]
+  for (const [name, status, report] of rows) test(name, () => expect(readStatus(status)).toEqual(report))
+})
+
+describe("deadlines", () => {
+  test("0 seconds is none", () => {
+    expect(deadlineIn(0).at).toBe(Number.POSITIVE_INFINITY)
+    expect(() => checkDeadline(deadlineIn(0), "nothing")).not.toThrow()
+  })
+
+  test("one that has passed is E_TIMEOUT and says during what", () => {
+    expect(failureOf(() => checkDeadline({ at: performance.now() - 1 }, "the freeze of thread 7"))).toMatchObject({
+      code: "E_TIMEOUT",
+      action: "Cannot finish the freeze of thread 7",
+    })
+  })
+
+  test("patience starts anew for each wait; clean-up has a limit and no ear", () => {
+    const patience = patienceOf(10)
+    const first = patience()
+    Bun.sleepSync(2)
+    expect(patience().at).toBeGreaterThan(first.at)
+    expect(cleanupDeadline()).toMatchObject({ deaf: true })
+    expect(cleanupDeadline().at).toBeLessThan(performance.now() + 60_000)
+  })
+})
+
+describe.skipIf(!canTrace)(`waitReport${why}`, () => {
+  test("ends at its deadline when nothing happens, and tells the report when it does", async () => {
+    using target = await startTarget("idle")
+    using _ = holdInterrupts()
+    const { pid } = target
+    ptrace("SEIZE", pid, 0, 1)
+    expect(pollReport(pid)).toBeUndefined()
+    const started = performance.now()
+    expect(failureOf(() => waitReport(pid, deadlineIn(0.1), "nothing"))).toMatchObject({ code: "E_TIMEOUT" })
+    expect(performance.now() - started).toBeLessThan(5000)
+    ptrace("INTERRUPT", pid)
+    expect(waitReport(pid, deadlineIn(5), "a stop")).toEqual({ kind: "event-stop", signal: 5 })
+    attempt("kill", pid, 9)
+    expect(waitReport(pid, deadlineIn(5), "the end")).toEqual({ kind: "gone", status: 9 })
+    expect(tryPtrace("CONT", pid)).toBe(-3)
+  })
+
+  test("a task that is neither child nor tracee is gone", () => {
+    expect(waitReport(1, deadlineIn(1), "a stranger")).toEqual({ kind: "gone", status: 0 })
+    expect(pollReport(1)).toBeUndefined()
+  })
+})
