@@ -4,7 +4,7 @@ import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { INVENTORY, inventoryLast, MARKER, OLD, setFiles, temporaryName } from "./directory.ts"
 import { ioFailure } from "./failure.ts"
-import type { PendingFile } from "./transaction.ts"
+import type { PendingFile } from "./pending.ts"
 import { verifySet } from "./verify.ts"
 
 const log = logger("image")

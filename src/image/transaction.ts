@@ -6,6 +6,7 @@ import { commitSet } from "./commit.ts"
 import { prepareDirectory, temporaryName } from "./directory.ts"
 import { ioFailure } from "./failure.ts"
 import { fileName, type ImageId } from "./name.ts"
+import type { PendingFile } from "./pending.ts"
 import { encodeImage, type Framed } from "./write.ts"
 
 const log = logger("image")
@@ -29,17 +30,6 @@ export interface PagesFile {
   preallocate(bytes: number): void
   /** Sets the final size in bytes. */
   truncate(bytes: number): void
-}
-
-/** A file of the set under its temporary name. */
-export interface PendingFile {
-  readonly name: string
-  readonly temporary: string
-  readonly fd: number
-  /** What was written; undefined for pages. */
-  readonly written: { readonly kind: EntryKind; readonly bytes: Uint8Array } | undefined
-  /** N of pages-N.img. */
-  readonly pagesId: number | undefined
 }
 
 /** A set that becomes visible as a whole, or not at all. Left without `commit`, nothing of it remains. */

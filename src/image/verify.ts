@@ -3,9 +3,9 @@ import { basename, dirname } from "node:path"
 import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
+import type { PendingFile } from "./pending.ts"
 import { decodeImage } from "./read.ts"
 import { PE_PRESENT, pagesOf, storedFlags } from "./run.ts"
-import type { PendingFile } from "./transaction.ts"
 import { encodeImage } from "./write.ts"
 
 function broken(file: PendingFile, found: string, cause?: unknown): CheckpointError {

@@ -1,49 +1,11 @@
 import { describe, expect, test } from "bun:test"
-import {
-  chmodSync,
-  existsSync,
-  ftruncateSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  statSync,
-  watch,
-  writeFileSync,
-  writeSync,
-} from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmdirSync, statSync, watch, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { openImages } from "../../src/image/set.ts"
-import { writeStats } from "../../src/image/stats.ts"
-import { beginImages, type ImageTransaction } from "../../src/image/transaction.ts"
+import { beginImages } from "../../src/image/transaction.ts"
 import { failureOf, inventory, scratch } from "./sample.ts"
 
-const PRESENT = 4
-const tree = (pid: number) => ({ pid, ppid: 0, pgid: pid, sid: pid, threads: [pid] })
-const run = (vaddr: bigint, pages: bigint, flags = PRESENT) => ({ vaddr, compat_nr_pages: 0, nr_pages: pages, flags })
-
-/** A small set: inventory, tree, one pagemap with its pages. */
-function fill(tx: ImageTransaction, pid: number, pages = 2): void {
-  tx.write("inventory", undefined, [inventory])
-  tx.write("pstree", undefined, [tree(pid)])
-  tx.write("pagemap", pid, [{ pages_id: 1 }, run(0x1000n, BigInt(pages))])
-  const file = tx.pages(1)
-  writeSync(file.fd, new Uint8Array(pages * 4096).fill(pid))
-}
-
-function makeSet(directory: string, pid: number): void {
-  using tx = beginImages(directory, { sync: false })
-  fill(tx, pid)
-  tx.commit()
-}
-
-const contents = (directory: string): Record<string, string> =>
-  Object.fromEntries(
-    readdirSync(directory)
-      .sort()
-      .map((name) => [name, lstatSync(join(directory, name)).isFile() ? readFileSync(join(directory, name), "latin1") : "directory"]),
-  )
+import { contents, fill, makeSet, run, tree } from "./sets.ts"
 
 describe("beginImages", () => {
   test("makes the directory when its parent exists, and removes it again without a commit", () => {
@@ -213,88 +175,5 @@ describe("a failed dump", () => {
       rmdirSync(aside)
     }
     expect(contents(dir.path)).toEqual(before)
-  })
-})
-
-describe("a dump that is killed while it replaces a set", () => {
-  const writer = join(import.meta.dir, "killed.ts")
-
-  test("leaves the older set or the new one, whole, at whatever step it dies", () => {
-    const names = ["inventory.img", "pagemap-8.img", "pages-1.img", "pstree.img"]
-    const outcomes: string[] = []
-    // Four images are moved aside, four moved in, then four and the marker are removed.
-    for (let step = 0; step <= 13; step++) {
-      using dir = scratch()
-      makeSet(dir.path, 7)
-      const older = contents(dir.path)
-      const { exitCode, signalCode } = Bun.spawnSync([process.execPath, writer, dir.path, String(step)])
-      expect(signalCode ?? exitCode).toBe(step < 13 ? "SIGKILL" : 0)
-      beginImages(dir.path, { sync: false })[Symbol.dispose]()
-      const now = contents(dir.path)
-      const whole = Object.keys(now).join() === names.join() ? "new" : "old"
-      if (whole === "old") expect(now).toEqual(older)
-      outcomes.push(whole)
-    }
-    expect(outcomes.join(" ")).toBe([...Array(8).fill("old"), ...Array(6).fill("new")].join(" "))
-  }, 30_000)
-})
-
-describe("a full disk", () => {
-  const mounted = (path: string): boolean => Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=64k", "stasis-test", path]).exitCode === 0
-
-  test("is E_DISK_FULL, and nothing is left", () => {
-    using dir = scratch()
-    if (process.getuid?.() !== 0 || !mounted(dir.path)) {
-      console.log("skipped: mounting a tmpfs needs root")
-      return
-    }
-    try {
-      makeSet(dir.path, 7)
-      const before = contents(dir.path)
-      {
-        using tx = beginImages(dir.path, { sync: false })
-        fill(tx, 8)
-        const entry = { message: { pipe_id: 1, bytes: 100_000 }, payload: new Uint8Array(100_000) }
-        expect(failureOf(() => tx.write("pipes-data", undefined, [entry]))).toMatchObject({ code: "E_DISK_FULL", status: 6 })
-      }
-      expect(contents(dir.path)).toEqual(before)
-    } finally {
-      Bun.spawnSync(["umount", dir.path])
-    }
-  })
-
-  test("is E_DISK_FULL when the door's fallocate says so", () => {
-    using dir = scratch()
-    const full = Object.assign(new Error("fallocate answered ENOSPC"), { errno: "ENOSPC" })
-    using tx = beginImages(dir.path, {
-      sync: false,
-      allocate: () => {
-        throw full
-      },
-    })
-    expect(failureOf(() => tx.pages(1).preallocate(4096))).toMatchObject({ code: "E_DISK_FULL", cause: full })
-  })
-})
-
-describe("preallocate and truncate", () => {
-  test("set the size through the open descriptor", () => {
-    using dir = scratch()
-    using tx = beginImages(dir.path, { sync: false, allocate: (fd, bytes) => ftruncateSync(fd, bytes) })
-    const file = tx.pages(3)
-    file.preallocate(1 << 20)
-    expect(tx.bytesWritten).toBe(1 << 20)
-    file.truncate(8192)
-    expect(tx.bytesWritten).toBe(8192)
-  })
-})
-
-describe("writeStats", () => {
-  test("writes stats-dump with the words of a service file", () => {
-    using dir = scratch()
-    const restore = { pages_compared: 0n, pages_skipped_cow: 0n, forking_time: 1, restore_time: 2, pages_restored: 3n }
-    writeStats(dir.path, "restore", { restore })
-    expect(readFileSync(join(dir.path, "stats-restore")).subarray(0, 8).toString("hex")).toBe("4059105506330957")
-    expect(readdirSync(dir.path)).toEqual(["stats-restore"])
-    expect(failureOf(() => writeStats(join(dir.path, "no"), "dump", {}))).toMatchObject({ code: "E_DIRECTORY" })
   })
 })
