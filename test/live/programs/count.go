@@ -31,6 +31,7 @@ func main() {
 	}()
 	fmt.Println("READY")
 	for i := range results {
+		i := i // one variable for all turns before Go 1.22
 		busy.Add(1)
 		go func() {
 			defer busy.Done()
