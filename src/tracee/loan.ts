@@ -157,13 +157,21 @@ export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, 
     [Symbol.dispose]() {
       if (closed || process.ending === "dead") return
       closed = true
-      for (const thread of process.threads) if (thread !== host) putBack(pid, thread)
-      bootstrapCall("munmap", start, size)
-      endBootstrap()
+      try {
+        for (const thread of process.threads) if (thread !== host) putBack(pid, thread)
+        bootstrapCall("munmap", start, size)
+        endBootstrap()
+      } catch (error) {
+        // What took the target away has been told already, by whoever met it first.
+        if (!isDeath(error)) throw error
+      }
     },
   }
   return loan
 }
+
+const isDeath = (error: unknown): boolean =>
+  (error instanceof SyscallError && error.errno === "ESRCH") || (error instanceof CheckpointError && error.code === "E_TARGET_DIED")
 
 /** Judges a stop that is not the awaited one: signals that cannot be blocked are kept for the release. */
 function expectStop(process: FrozenProcess, thread: FrozenThread, report: Report): Report["kind"] {

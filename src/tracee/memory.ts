@@ -1,7 +1,8 @@
-import { closeSync, openSync, writeSync } from "node:fs"
+import { closeSync } from "node:fs"
+import { AT, O } from "../../ffi/abi/file.ts"
 import { iovec } from "../../ffi/abi/ptrace.ts"
 import { decode, encodeInto } from "../../ffi/layout.ts"
-import { allocate, attempt, errnoName, SyscallError, syscall } from "../../ffi/syscall.ts"
+import { allocate, attempt, errnoName, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
 import type { RemoteAddress } from "../base/units.ts"
 
 const vectors = allocate(4096)
@@ -64,16 +65,26 @@ export function writeMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
   }
 }
 
+/** Opens a task's memory past page protection. @throws SyscallError ESRCH task is gone · EACCES no ptrace access */
+const openMemory = (pid: number, access: number): number =>
+  syscall("openat", AT.FDCWD, pathArgument(`/proc/${pid}/mem`), access | O.CLOEXEC)
+
 /**
  * Writes through page protection, as a debugger does: for code pages that the task itself may not write.
  *
- * Precondition: we trace the task. Kernel: fs/proc/base.c mem_rw() with FOLL_FORCE.
+ * @throws SyscallError EIO not mapped · ESRCH task is gone
+ * Precondition: we trace the task. Kernel: fs/proc/base.c mem_rw() with FOLL_FORCE; of a task whose memory is gone it moves 0 bytes.
  */
 export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): void {
-  const fd = openSync(`/proc/${pid}/mem`, "r+")
+  const fd = openMemory(pid, O.RDWR)
   try {
-    // Positions above 2^53 do not occur: user addresses have 47 bits, 56 with five-level page tables on request.
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, Number(to) + done)
+    for (let done = 0; done < bytes.length; ) {
+      const part = Math.min(ROOM, bytes.length - done)
+      room.bytes.set(bytes.subarray(done, done + part))
+      const moved = attempt("pwrite64", fd, room.address, part, to + BigInt(done))
+      if (moved <= 0) throw new SyscallError("process_vm_writev", moved < 0 ? errnoName(-moved) : "ESRCH", [pid, to + BigInt(done), part])
+      done += moved
+    }
   } finally {
     closeSync(fd)
   }
@@ -128,7 +139,7 @@ export function copyToFile(
 
 /** Reads the pieces of a failed transfer again, page protection aside. `failed` is only for the error. */
 function forceRead(pid: number, count: number, failed: number): void {
-  const fd = openSync(`/proc/${pid}/mem`, "r")
+  const fd = openMemory(pid, O.RDONLY)
   try {
     let at = 0
     for (let i = 0; i < count; i++) {

@@ -8,7 +8,7 @@ import type { RemoteAddress } from "../base/units.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
 import { writeMemory } from "./memory.ts"
 import { detach, getRegisters, getSignalMask, getXstate, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
-import { cleanupDeadline, type Deadline, pollReport, type Report, waitReport } from "./wait.ts"
+import { checkDeadline, cleanupDeadline, type Deadline, pollReport, type Report, waitReport } from "./wait.ts"
 
 const log = logger("seize")
 
@@ -90,6 +90,28 @@ function interrupt(tid: number, deadline: Deadline): boolean {
 }
 
 /**
+ * Stops threads until the process has no other. Its count decides: a list ends early when a thread ends while the kernel writes it.
+ * Kernel: fs/proc/base.c next_tid()
+ */
+function stopAll(pid: number, seized: Set<number>, deadline: Deadline, listThreads: () => number[], tracer: (tid: number) => number): void {
+  for (;;) {
+    const fresh: number[] = []
+    for (const tid of listThreads()) {
+      if (seized.has(tid) || !seizeThread(pid, tid, tracer)) continue
+      seized.add(tid)
+      fresh.push(tid)
+    }
+    for (const tid of fresh) tryPtrace("INTERRUPT", tid)
+    for (const tid of fresh) if (!interrupt(tid, deadline)) seized.delete(tid)
+    if (fresh.length > 0) continue
+    const existing = readStatusIfAlive(pid)?.threads ?? 0
+    if (!seized.has(pid) || existing <= seized.size) return
+    checkDeadline(deadline, `the freeze of process ${pid}`)
+    attempt("poll", 0, 0, 1) // a thread is about to end
+  }
+}
+
+/**
  * Stops every thread of a process, threads included that appear meanwhile.
  *
  * @param listThreads the thread IDs at this moment, [] when the process is gone
@@ -109,20 +131,7 @@ export function seizeProcess(pid: number, deadline: Deadline, listThreads: () =>
     [Symbol.dispose]: () => release(frozen, seized),
   }
   try {
-    for (let found = true; found; ) {
-      found = false
-      const fresh: number[] = []
-      for (const tid of listThreads()) {
-        if (seized.has(tid) || !seizeThread(pid, tid, tracer)) continue
-        seized.add(tid)
-        fresh.push(tid)
-      }
-      for (const tid of fresh) tryPtrace("INTERRUPT", tid)
-      for (const tid of fresh) {
-        if (interrupt(tid, deadline)) found = true
-        else seized.delete(tid)
-      }
-    }
+    stopAll(pid, seized, deadline, listThreads, tracer)
     for (const tid of seized) {
       const registers = getRegisters(tid)
       threads.push({

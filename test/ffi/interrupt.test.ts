@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
 
 interface Answer {
-  readonly signal: string | undefined
+  readonly signal: string
   readonly status: number | null
   readonly said: Record<string, unknown>
 }
@@ -13,7 +13,7 @@ function child(...words: string[]): Answer {
     stdin: "ignore",
     timeout: 20_000,
   })
-  return { signal: signalCode ?? undefined, status: exitCode, said: JSON.parse(stdout.toString()) as Record<string, unknown> }
+  return { signal: `${signalCode ?? ""}`, status: exitCode, said: JSON.parse(stdout.toString()) as Record<string, unknown> }
 }
 
 const EINTR = -4

@@ -65,9 +65,9 @@ describe("assembly files", () => {
     const calls = readdirSync(FOLDER)
       .filter((name) => name.endsWith(".x86_64.S"))
       .flatMap((name) => [...readFileSync(join(FOLDER, name), "utf8").matchAll(/mov\s+eax, (\d+)\s+# (\w+)/g)])
-      .map(([, number, call = ""]) => [call, Number(number)])
+      .map(([, number, call = ""]) => [call, Number(number)] as const)
     expect(calls.length).toBeGreaterThan(14)
-    for (const [call, number] of calls) expect([call, NUMBER[call as keyof typeof NUMBER]]).toEqual([call, number as number])
+    for (const [call, number] of calls) expect([call, NUMBER[call as keyof typeof NUMBER] as number]).toEqual([call, number])
   })
 
   test.skipIf(!Bun.which("as"))("gen/x86_64.ts is what they assemble to", () => {

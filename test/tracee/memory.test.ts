@@ -4,7 +4,9 @@ import { join } from "node:path"
 import { SyscallError } from "../../ffi/syscall.ts"
 import { remoteAddress } from "../../src/base/units.ts"
 import { copyToFile, forceMemory, readMemory, readMemoryIfMapped, writeMemory } from "../../src/tracee/memory.ts"
+import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
+import { stateOf } from "../harness/process.ts"
 import { failureOf } from "../image/sample.ts"
 import { canTrace, freeze, startTarget, type Target, why } from "./fixture.ts"
 
@@ -74,7 +76,20 @@ describe.skipIf(!canTrace)(`memory of another process${why}`, () => {
     forceMemory(target.pid, at("constant", 100), Buffer.from("changed"))
     forceMemory(target.pid, at("hidden", PAGE + 8), Buffer.from("too"))
     expect(text(readMemory(target.pid, at("constant", 98), 11))).toBe("ccchangedcc")
+    expect(failureOf(() => forceMemory(target.pid, remoteAddress(0x1000), new Uint8Array(8)))).toMatchObject({ errno: "EIO" })
     expect(copied([{ start: at("hidden", PAGE), end: at("hidden", PAGE + 16) }], 0).bytes.toString()).toBe("hhhhhhhhtoohhhhh")
+  })
+
+  test("forceMemory of a process that was killed is ESRCH", async () => {
+    using other = await startTarget("memory", "file")
+    {
+      using _frozen = freeze(other.pid)
+      process.kill(other.pid, "SIGKILL")
+      await waitFor("its end", () => stateOf(other.pid) === "Z")
+      expect(failureOf(() => forceMemory(other.pid, remoteAddress(other.at("constant")), new Uint8Array(8)))).toMatchObject({
+        errno: "ESRCH",
+      })
+    }
   })
 
   test("copyToFile puts ranges one behind the other, from a position on", () => {
