@@ -76,7 +76,12 @@ const mayWait = /^src\/(?:main\.ts|cli\/|flow\/)/
 const BANS: readonly Ban[] = [
   // Spelled so that this file does not accuse itself.
   { pattern: /\b(?:TO[D]O|FIX[M]E|XX[X]|HAC[K])\b/, why: "unfinished work is marked", where: () => true, comments: true },
-  { pattern: /\/wor[k]\/(?:main|shared|\.library)|registr[y]\.npmjs/, why: "names a path or host of one machine", where: () => true, comments: true },
+  {
+    pattern: /\/wor[k]\/(?:main|shared|\.library)|registr[y]\.npmjs/,
+    why: "names a path or host of one machine",
+    where: () => true,
+    comments: true,
+  },
   { pattern: /^export default\b/m, why: "default export", where: () => true },
   { pattern: /^export \* from\b/m, why: "barrel", where: () => true },
   {

@@ -23,7 +23,9 @@ function assemble(architecture: Architecture, unit: string, base: number): { cod
   try {
     const [object, linked, flat] = ["o", "elf", "bin"].map((end) => join(scratch, `${unit}.${end}`)) as [string, string, string]
     execFileSync(`${prefix}as`, ["-o", object, join(folder, `${unit}.${architecture}.S`)])
-    execFileSync(`${prefix}ld`, ["-Ttext", `0x${base.toString(16)}`, "-e", "0", "-o", linked, object], { stdio: ["ignore", "inherit", "ignore"] })
+    execFileSync(`${prefix}ld`, ["-Ttext", `0x${base.toString(16)}`, "-e", "0", "-o", linked, object], {
+      stdio: ["ignore", "inherit", "ignore"],
+    })
     execFileSync(`${prefix}objcopy`, ["-O", "binary", "-j", ".text", linked, flat])
     const table = execFileSync(`${prefix}nm`, ["--defined-only", "-g", linked], { encoding: "utf8" })
     const symbols: Record<string, number> = {}
