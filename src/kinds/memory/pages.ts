@@ -14,7 +14,8 @@ export interface PageRange {
   readonly flags: number
 }
 
-interface Region {
+/** Pages in a row that count: their own, or under a guard. */
+export interface Region {
   readonly start: bigint
   readonly end: bigint
   readonly guard: boolean
@@ -25,7 +26,7 @@ const memory = allocate(pmScanArg.size + REGIONS * pageRegion.size)
 const ARGUMENT_SIZE = 128
 
 /** All regions of a range with pages of their own (present or swapped, neither zero page nor file's) or guards, by PAGEMAP_SCAN. */
-function* scanRegions(fd: number, start: bigint, end: bigint, guards: boolean): Generator<Region> {
+export function* scanRegions(fd: number, start: bigint, end: bigint, guards: boolean): Generator<Region> {
   const own = PAGE_IS.PRESENT | PAGE_IS.SWAPPED
   const not = PAGE_IS.PFNZERO | PAGE_IS.FILE
   const wanted = guards ? own | PAGE_IS.GUARD : own
@@ -56,7 +57,7 @@ function* scanRegions(fd: number, start: bigint, end: bigint, guards: boolean): 
 }
 
 /** The same from the entries of /proc/PID/pagemap, 8 bytes a page: for kernels before 6.7. The zero page is stored there as a page. */
-function* readRegions(fd: number, start: bigint, end: bigint): Generator<Region> {
+export function* readRegions(fd: number, start: bigint, end: bigint): Generator<Region> {
   const entries = Buffer.alloc(8 * 65536)
   for (let at = start; at < end; ) {
     const pages = Number((end - at) / BigInt(PAGE_SIZE))

@@ -1,0 +1,190 @@
+import { afterEach, describe, expect, test } from "bun:test"
+import { closeSync, ftruncateSync } from "node:fs"
+import { join } from "node:path"
+import { elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
+import { holdInterrupts } from "../../ffi/interrupt.ts"
+import { decode } from "../../ffi/layout.ts"
+import { attempt } from "../../ffi/syscall.ts"
+import { PAGE, remoteAddress } from "../../src/base/units.ts"
+import { findHole } from "../../src/kinds/memory/holes.ts"
+import { readMaps } from "../../src/proc/maps.ts"
+import { readStatus } from "../../src/proc/status.ts"
+import { RESTART_BLOCK } from "../../src/tracee/arch.x86_64.ts"
+import { readMemory } from "../../src/tracee/memory.ts"
+import { Program } from "../../src/tracee/program.ts"
+import { memoryFile, SEED_SYSCALL, seedFile, spawnSeed } from "../../src/tracee/seed.ts"
+import { cleanupDeadline, deadlineIn, patienceOf, waitReport } from "../../src/tracee/wait.ts"
+import { openArea, openWorkshop, type Workshop, workshopSize } from "../../src/tracee/workshop.ts"
+import { waitFor } from "../harness/deadline.ts"
+import { stateOf, statusOf } from "../harness/process.ts"
+import { failureOf } from "../image/sample.ts"
+import { canTrace, startTarget, why } from "./fixture.ts"
+
+const STOP_SIGNAL = 64
+
+/** A PID that nothing has: just below the limit, where the kernel comes last. */
+function freePid(): number {
+  for (let pid = 32_700; pid > 300; pid--) if (stateOf(pid) === undefined && attempt("kill", pid, 0) === -3) return pid
+  throw new Error("no PID is free")
+}
+const nobody = () => ({ name: "nobody", dying: false })
+
+let seed: number | undefined
+function end(pid: number): void {
+  attempt("kill", pid, 9)
+  while (waitReport(pid, cleanupDeadline(), "the end of the seed").kind !== "gone");
+}
+afterEach(() => {
+  if (seed !== undefined) end(seed)
+  seed = undefined
+})
+
+function start(): number {
+  const pid = freePid()
+  spawnSeed(pid, false, deadlineIn(10), nobody)
+  seed = pid
+  return pid
+}
+
+describe("seedFile", () => {
+  test("is a static ELF of one segment, whose system call gadget is where SEED_SYSCALL says", () => {
+    const file = seedFile()
+    const head = decode(elfHeader, file)
+    expect(head).toMatchObject({ magic: 0x464c457f, e_type: 2, e_machine: 62, e_phnum: 1, e_phoff: 64n })
+    const segment = decode(elfSegment, file, 64)
+    expect(segment).toMatchObject({ p_type: 1, p_flags: 5, p_vaddr: 0x400000n })
+    expect(head.e_entry).toBeGreaterThanOrEqual(segment.p_vaddr)
+    const at = Number(segment.p_offset + SEED_SYSCALL - segment.p_vaddr)
+    expect(Buffer.from(file.subarray(at, at + 3)).toString("hex")).toBe("0f05c3")
+  })
+})
+
+describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
+  test("starts a process with the PID asked for: stopped, traced, without rseq or memory of the tool", () => {
+    using _ = holdInterrupts()
+    const pid = start()
+    expect(readStatus(pid)).toMatchObject({ tgid: pid, tracerPid: process.pid, ppid: process.pid, threads: 1, state: "t" })
+    const maps = readMaps(pid)
+    expect(maps.filter(({ path }) => !path.startsWith("[")).length).toBe(1)
+    expect(readMemory(pid, remoteAddress(SEED_SYSCALL), 2)).toEqual(Uint8Array.of(0x0f, 0x05))
+  })
+
+  test("a PID that a living process has is E_PID_TAKEN and names it", async () => {
+    using target = await startTarget("idle")
+    using _ = holdInterrupts()
+    const owner = () => ({ name: `process ${target.pid} "target"`, dying: false })
+    expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(5), owner))).toMatchObject({
+      code: "E_PID_TAKEN",
+      found: `the PID belongs to process ${target.pid} "target"`,
+      cause: { call: "clone3", errno: "EEXIST" },
+    })
+    expect(stateOf(target.pid)).toBe("S")
+  })
+
+  test("a PID whose owner is ending is waited for, until the deadline", async () => {
+    using target = await startTarget("idle")
+    using _ = holdInterrupts()
+    const dying = () => ({ name: "a dying process", dying: true })
+    expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(0.1), dying))).toMatchObject({ code: "E_TIMEOUT" })
+    process.kill(target.pid, "SIGKILL")
+    spawnSeed(target.pid, false, deadlineIn(20), dying)
+    seed = target.pid
+    expect(statusOf(target.pid, "TracerPid")).toBe(`${process.pid}`)
+  }, 30_000)
+
+  test("a PID beyond the limit is E_KERNEL", () => {
+    expect(failureOf(() => spawnSeed(0x7ffffff0, false, deadlineIn(1), nobody))).toMatchObject({
+      code: "E_KERNEL",
+      cause: { errno: "EINVAL" },
+    })
+  })
+
+  test("it dies with the tool", async () => {
+    const pid = freePid()
+    const child = Bun.spawn([process.execPath, join(import.meta.dir, "seeder.ts"), `${pid}`], { stdin: "ignore", stdout: "pipe" })
+    const { value } = await child.stdout.getReader().read()
+    expect(Buffer.from(value ?? []).toString()).toBe("started\n")
+    expect(statusOf(pid, "TracerPid")).toBe(`${child.pid}`)
+    child.kill("SIGKILL")
+    await child.exited
+    await waitFor("the end of the seed", () => stateOf(pid) === undefined || stateOf(pid) === "Z")
+  })
+})
+
+describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
+  /** A seed with the interpreter in it, for programs of these sizes together. */
+  function withWorkshop(step: (pid: number, workshop: Workshop) => void, ...programs: Program[]): void {
+    using _ = holdInterrupts()
+    const file = memoryFile("area", 0, false)
+    try {
+      ftruncateSync(file, workshopSize(programs))
+      using area = openArea(file, workshopSize(programs))
+      const pid = start()
+      const { start: at } = findHole(readMaps(pid), 1n << 30n)
+      step(pid, openWorkshop(pid, file, area, at, STOP_SIGNAL, patienceOf(10)))
+    } finally {
+      closeSync(file)
+    }
+  }
+
+  test("runs a program in the seed and takes itself away", () => {
+    const program = new Program()
+    const [pidOf, parent] = [program.call("getpid"), program.call("getppid")]
+    const name = program.room(16)
+    program.call("prctl", 16 /* PR_GET_NAME */, name)
+    withWorkshop((pid, workshop) => {
+      const before = readMaps(pid).length
+      const answers = workshop.run(new Map([[pid, program]])).get(pid)!
+      expect([answers.of(pidOf), answers.of(parent)]).toEqual([BigInt(pid), BigInt(process.pid)])
+      expect(answers.bytes(name).length).toBe(16)
+      const area = readMaps(pid).filter(({ start, end }) => start < workshop.end && end > workshop.start)
+      expect(area.map(({ exec, write }) => [exec, write])).toEqual([
+        [true, false],
+        [false, true],
+      ])
+      workshop.remove(pid)
+      expect(readMaps(pid).length).toBe(before - 2)
+    }, program)
+  })
+
+  test("a failed call names thread and process; a signal of the program's own making is E_RESTORE", () => {
+    const wrong = new Program()
+    wrong.callWith({ about: "a place" }, "munmap", 1, PAGE)
+    const fault = new Program()
+    fault.call("dup", fault.loadU32({ kind: "data", offset: 1 << 30, size: 4 }))
+    withWorkshop(
+      (pid, workshop) => {
+        expect(failureOf(() => workshop.run(new Map([[pid, wrong]])))).toMatchObject({
+          call: "munmap",
+          errno: "EINVAL",
+          where: ` for a place in thread ${pid} of the new process ${pid}`,
+        })
+        expect(failureOf(() => workshop.run(new Map([[pid, fault]])))).toMatchObject({
+          code: "E_RESTORE",
+          found: expect.stringMatching(/^thread \d+ got signal 11 at 0x/),
+        })
+      },
+      wrong,
+      fault,
+    )
+  })
+
+  test("a program that ends the process is E_RESTORE", () => {
+    const program = new Program()
+    program.call("exit_group", 3)
+    withWorkshop((pid, workshop) => {
+      expect(failureOf(() => workshop.run(new Map([[pid, program]])))).toMatchObject({
+        code: "E_RESTORE",
+        found: `thread ${pid} ended with wait status 0x300`,
+      })
+      seed = undefined
+    }, program)
+  })
+
+  test("interruptCall leaves a sleep in its restart block", () => {
+    withWorkshop((pid, workshop) => {
+      const time = new Uint8Array(BigUint64Array.of(100n, 0n).buffer)
+      expect(workshop.interruptCall(pid, "nanosleep", (data) => [data, 0], time)).toBe(RESTART_BLOCK)
+    })
+  })
+})

@@ -1,0 +1,8 @@
+/** A process of its own for ./seed.test.ts: starts a seed with the PID given, says so, and waits to be killed. */
+import { attempt } from "../../ffi/syscall.ts"
+import { spawnSeed } from "../../src/tracee/seed.ts"
+import { deadlineIn } from "../../src/tracee/wait.ts"
+
+spawnSeed(Number(process.argv[2]), false, deadlineIn(10), () => ({ name: "nobody", dying: false }))
+console.log("started")
+for (;;) attempt("poll", 0, 0, 1000)
