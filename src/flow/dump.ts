@@ -10,6 +10,7 @@ import { asDumpError, kill } from "./inject.ts"
 import { allocateBlocks } from "./layout.ts"
 import type { DumpOptions, DumpReport } from "./options.ts"
 import { announceReady } from "./ready.ts"
+import { rehearse } from "./rehearse.ts"
 import { PROCESS_PAGES, saveProcess } from "./save.ts"
 import { runScripts } from "./scripts.ts"
 import { type Survey, survey } from "./survey.ts"
@@ -28,6 +29,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   const started = performance.now()
   const { pid, imagesDir, leaveRunning, leaveStopped } = options
   const before = survey(options)
+  rehearse(pid, before, options)
   // Not given back: what ends the tool after the set is complete would make a finished dump look like a failed one.
   holdInterrupts()
   using images = beginImages(imagesDir, { sync: options.sync, allocate: allocateBlocks })

@@ -154,11 +154,16 @@ function collectThread(
   return { core, info, extension }
 }
 
-/**
- * Turns frozen threads and their answers into entries.
- *
- * @throws CheckpointError E_UNSUPPORTED for what only a stopped thread shows
- */
+/** Refuses what only a stopped thread shows. @throws CheckpointError E_UNSUPPORTED */
+export function refuseStopped(pid: number, questions: Questions, answers: ReadonlyMap<number, Answers>): void {
+  const refusals = [...questions.threads].flatMap(([tid, { attributes }]) => {
+    const own = answers.get(tid)
+    return own ? surveyStopped(pid, tid, own, attributes) : []
+  })
+  if (refusals.length > 0) throw refusedTarget(pid, refusals)
+}
+
+/** Turns frozen threads and their answers into entries. */
 export function gather(
   pid: number,
   threads: readonly InspectedThread[],
@@ -172,8 +177,6 @@ export function gather(
     if (!own || !of || !status) throw new Error(`Unreachable: thread ${tid} was not asked`)
     return { thread, tid, own, of, status }
   })
-  const refusals = asked.flatMap(({ tid, own, of }) => surveyStopped(pid, tid, own, of.attributes))
-  if (refusals.length > 0) throw refusedTarget(pid, refusals)
   const leader = asked.find(({ tid }) => tid === pid)
   if (!leader) throw new Error(`Unreachable: leader ${pid} was not asked`)
   const attributes = collectAttributes(pid, leader.own, questions.process.attributes)

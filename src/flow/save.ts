@@ -8,15 +8,16 @@ import { without } from "../kinds/memory/holes.ts"
 import { collectSegment } from "../kinds/memory/shared.ts"
 import { collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
 import { readAuxv } from "../proc/auxv.ts"
+import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat } from "../proc/stat.ts"
 import { imagePatches } from "../rseq/fixup.ts"
 import { borrow } from "../tracee/loan.ts"
 import { loanSize } from "../tracee/placement.ts"
 import type { FrozenProcess } from "../tracee/seize.ts"
 import { patienceOf } from "../tracee/wait.ts"
-import { askAll, gather, questionAll } from "./gather.ts"
+import { askAll, type Gathered, gather, questionAll, refuseStopped } from "./gather.ts"
 import { findTerms, removableLeftovers } from "./inject.ts"
-import { collectLayout, frozenMappings, savePages, saveSegment } from "./layout.ts"
+import { collectLayout, frozenMappings, type StoredPages, savePages, saveSegment } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 import type { Survey } from "./survey.ts"
 import { inspectThreads } from "./threads.ts"
@@ -69,43 +70,69 @@ export function saveProcess(
     patienceOf(options.timeoutSeconds),
   )
   const { answers, statuses } = questionAll(pid, threads, questions, loan)
-  const { cores, extension, mm: attributes, brk } = gather(pid, threads, statuses, questions, answers)
+  refuseStopped(pid, questions, answers)
+  const state = collectState(pid, tids, mappings, gather(pid, threads, statuses, questions, answers), options)
+  const copyingSince = performance.now()
+  const patches = imagePatches(threads.map(({ rseq }) => rseq))
+  const stored = [
+    savePages(pid, PROCESS_PAGES, state.ranges, pagesFile, patches),
+    ...state.table.segments.map((segment, i) => saveSegment(images, segment, PROCESS_PAGES + 1 + i)),
+  ]
+  return {
+    pages: stored.reduce((sum, { pages }) => sum + pages, 0),
+    copying: performance.now() - copyingSince,
+    writeMetadata: (images) => writeMetadata(images, state, stored),
+  }
+}
 
+/** All of a process but its pages, as entries. */
+type State = ReturnType<typeof collectState>
+
+/** What is read from outside: files, areas, bounds. Changes nothing; exact only while the process is stopped. */
+export function collectState(
+  pid: number,
+  tids: readonly number[],
+  mappings: readonly MappingDetail[],
+  gathered: Gathered,
+  options: DumpOptions,
+) {
   const table = new FileTable(pid, collectSegment)
   const descriptors = collectDescriptors(pid, table, options)
   const { vmas, ranges } = collectLayout(pid, mappings, table)
   const stat = readStat(pid)
-  const mm = { ...collectMm(stat, brk, readAuxv(pid).pairs.flat(), vmas, table.exe()), ...attributes }
+  const mm = { ...collectMm(stat, gathered.brk, readAuxv(pid).pairs.flat(), vmas, table.exe()), ...gathered.mm }
   const fs = collectFs(pid, table)
-
-  const copyingSince = performance.now()
-  const patches = imagePatches(threads.map(({ rseq }) => rseq))
-  const stored = [
-    savePages(pid, PROCESS_PAGES, ranges, pagesFile, patches),
-    ...table.segments.map((segment, i) => saveSegment(images, segment, PROCESS_PAGES + 1 + i)),
-  ]
-
   return {
-    pages: stored.reduce((sum, { pages }) => sum + pages, 0),
-    copying: performance.now() - copyingSince,
-    writeMetadata(images) {
-      images.write("inventory", undefined, [collectInventory(newUuid())])
-      images.write("pstree", undefined, collectTree(stat, tids))
-      images.write("ids", pid, [collectIds()])
-      for (const [tid, core] of cores) images.write("core", tid, [core])
-      images.write("mm", pid, [mm])
-      images.write("fs", pid, [fs])
-      for (const { kind, id, entries } of stored) images.write(kind, id, entries)
-      const inodes = table.segments.map(({ inode }) => inode)
-      images.write("memfd", undefined, inodes)
-      images.write("files", undefined, table.entries)
-      images.write("fdinfo", collectIds().files_id, descriptors.fdinfos)
-      images.write("pipes-data", undefined, descriptors.pipesData)
-      images.write("tty-info", undefined, descriptors.ttyInfos)
-      images.write("seccomp", undefined, [{ seccomp_filters: [] }])
-      images.write("stasis-core", pid, [
-        { ...extension, files: descriptors.extension, descriptors: descriptors.fdinfos.length, vmas: collectVmaExtension(mappings) },
-      ])
-    },
+    pid,
+    tree: collectTree(stat, tids),
+    ...gathered,
+    table,
+    descriptors,
+    ranges,
+    mm,
+    fs,
+    vmaExtension: collectVmaExtension(mappings),
   }
+}
+
+/** Writes every image but the pages. */
+export function writeMetadata(images: Pick<ImageTransaction, "write">, state: State, stored: readonly StoredPages[]): void {
+  const { pid, tree, cores, mm, fs, table, descriptors, extension, vmaExtension } = state
+  images.write("inventory", undefined, [collectInventory(newUuid())])
+  images.write("pstree", undefined, tree)
+  images.write("ids", pid, [collectIds()])
+  for (const [tid, core] of cores) images.write("core", tid, [core])
+  images.write("mm", pid, [mm])
+  images.write("fs", pid, [fs])
+  for (const { kind, id, entries } of stored) images.write(kind, id, entries)
+  const inodes = table.segments.map(({ inode }) => inode)
+  images.write("memfd", undefined, inodes)
+  images.write("files", undefined, table.entries)
+  images.write("fdinfo", collectIds().files_id, descriptors.fdinfos)
+  images.write("pipes-data", undefined, descriptors.pipesData)
+  images.write("tty-info", undefined, descriptors.ttyInfos)
+  images.write("seccomp", undefined, [{ seccomp_filters: [] }])
+  images.write("stasis-core", pid, [
+    { ...extension, files: descriptors.extension, descriptors: descriptors.fdinfos.length, vmas: vmaExtension },
+  ])
 }

@@ -61,6 +61,7 @@ export function collectAltStack(answers: Answers, question: Data): thread_sas_en
  * and when they changed ask both again. Kernel: kernel/signal.c collect_signal(). Mirror: ./restore.ts
  */
 export function collectPending(tid: number, shared: boolean, pending: bigint): signal_queue_entry {
+  if (pending === 0n) return create(signal_queue_entrySchema, {})
   const queue = peekSignals(tid, shared)
   const queued = queue.reduce((set, info) => set | sigbit(decode(siginfo, info).si_signo), 0n)
   for (let signal = 1; signal <= NSIG; signal++) if (pending & ~queued & sigbit(signal)) queue.push(encode(siginfo, { si_signo: signal }))

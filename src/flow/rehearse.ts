@@ -1,0 +1,68 @@
+import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
+import { userRegsStruct } from "../../ffi/abi/registers.x86_64.ts"
+import { decode } from "../../ffi/layout.ts"
+import { logger } from "../base/log.ts"
+import { decodeImage } from "../image/read.ts"
+import { encodeImage } from "../image/write.ts"
+import { readStatus } from "../proc/status.ts"
+import { listThreads } from "../proc/tasks.ts"
+import { UNREGISTERED } from "../rseq/classify.ts"
+import type { FrozenThread } from "../tracee/seize.ts"
+import { askAll, gather } from "./gather.ts"
+import type { DumpOptions } from "./options.ts"
+import { collectState, writeMetadata } from "./save.ts"
+import type { Survey } from "./survey.ts"
+import type { InspectedThread } from "./threads.ts"
+
+const log = logger("rehearsal")
+/** Room for any extended state without AMX, bytes. */
+const XSTATE = 4096
+/** Threads that take part: more teach the engine nothing new. */
+const MOST_THREADS = 4
+
+/** A thread as the freeze would show it, with every register 0. */
+function standIn(pid: number, tid: number): InspectedThread {
+  const registers: Registers = decode(userRegsStruct, new Uint8Array(userRegsStruct.size))
+  const frozen: FrozenThread = {
+    tid,
+    registers,
+    xstate: new Uint8Array(XSTATE),
+    mask: 0n,
+    resume: registers,
+    rseqCs: undefined,
+    touched: false,
+  }
+  return {
+    frozen,
+    status: readStatus(pid, tid),
+    rseq: { ...UNREGISTERED, tid, registration: undefined, area: undefined, ip: 0n },
+    restart: { image: registers, live: undefined, entry: undefined },
+  }
+}
+
+/**
+ * Does with the running process what the freeze will do, as far as that stops and changes nothing, and throws the result away.
+ *
+ * Why: code that JavaScriptCore runs for the first time is several times slower than the second time. What is slow here is not slow in the freeze.
+ * A failure is no answer: the process may have changed under our eyes. The survey has refused what can be refused.
+ */
+export function rehearse(pid: number, { smaps }: Survey, options: DumpOptions): void {
+  try {
+    const tids = listThreads(pid)
+      .sort((a, b) => Number(b === pid) - Number(a === pid))
+      .slice(0, MOST_THREADS)
+    const questions = askAll(pid, tids)
+    const answers = new Map(
+      [...questions.programs].map(([tid, program]) => [tid, program.answers(program.place(0n, { pid, tid, signal: 0 }), "")] as const),
+    )
+    const threads = tids.map((tid) => standIn(pid, tid))
+    const statuses = new Map(threads.map(({ frozen, status }) => [frozen.tid, status]))
+    const state = collectState(pid, tids, smaps, gather(pid, threads, statuses, questions, answers), options)
+    const write: Parameters<typeof writeMetadata>[0]["write"] = (kind, _id, entries) => {
+      if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
+    }
+    writeMetadata({ write }, state, [])
+  } catch (error) {
+    log.debug(`stopped early: ${error}`)
+  }
+}
