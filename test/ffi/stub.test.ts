@@ -46,7 +46,7 @@ describe("restorer.x86_64.S and record.ts", () => {
   test("every member of the layouts has a constant or stands among the arguments", () => {
     const offsets = new Set(Object.values(constantsOf(restorer)))
     for (const [offset] of Object.values(stubHeader.fields)) expect(offsets.has(offset)).toBe(true)
-    for (let i = 0; i < 6; i++) expect(stubRecord.fields[`argument${i as 0}`]).toEqual([argument0[0] + 8 * i, "u64"])
+    for (let i = 0; i < 6; i++) expect(`${stubRecord.fields[`argument${i as 0}`]}`).toBe(`${argument0[0] + 8 * i},u64`)
   })
 
   test("what the code holds as plain numbers agrees: record size, shift of the errno, argument kinds, none failed", () => {
@@ -67,7 +67,7 @@ describe("assembly files", () => {
       .flatMap((name) => [...readFileSync(join(FOLDER, name), "utf8").matchAll(/mov\s+eax, (\d+)\s+# (\w+)/g)])
       .map(([, number, call = ""]) => [call, Number(number)] as const)
     expect(calls.length).toBeGreaterThan(14)
-    for (const [call, number] of calls) expect([call, NUMBER[call as keyof typeof NUMBER] as number]).toEqual([call, number])
+    for (const [call, number] of calls) expect({ call, number: NUMBER[call as keyof typeof NUMBER] as number }).toEqual({ call, number })
   })
 
   test.skipIf(!Bun.which("as"))("gen/x86_64.ts is what they assemble to", () => {

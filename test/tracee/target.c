@@ -203,10 +203,10 @@ static void memory(const char *path)
 		abort();
 	fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
 	say("memfd", (uint64_t)pages(4, both, MAP_SHARED, memfd));
-	/* many pieces: every second page of 3,000 written */
-	char *pieces = pages(3000, both, anonymous | MAP_NORESERVE, -1);
-	madvise(pieces, 3000 * 4096, MADV_NOHUGEPAGE);
-	for (int page = 0; page < 3000; page += 2)
+	/* many pieces: every second page of 10,000 written, more than one PAGEMAP_SCAN tells */
+	char *pieces = pages(10000, both, anonymous | MAP_NORESERVE, -1);
+	madvise(pieces, 10000 * 4096, MADV_NOHUGEPAGE);
+	for (int page = 0; page < 10000; page += 2)
 		memcpy(pieces + page * 4096, &page, sizeof page);
 	say("pieces", (uint64_t)pieces);
 	char *large = pages(800, both, anonymous, -1);

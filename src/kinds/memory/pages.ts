@@ -22,8 +22,8 @@ export interface Region {
 }
 
 const REGIONS = 4096
-const memory = allocate(pmScanArg.size + REGIONS * pageRegion.size)
 const ARGUMENT_SIZE = 128
+const memory = allocate(ARGUMENT_SIZE + REGIONS * pageRegion.size)
 
 /** All regions of a range with pages of their own (present or swapped, neither zero page nor file's) or guards, by PAGEMAP_SCAN. */
 export function* scanRegions(fd: number, start: bigint, end: bigint, guards: boolean): Generator<Region> {
@@ -48,11 +48,14 @@ export function* scanRegions(fd: number, start: bigint, end: bigint, guards: boo
     const count = attempt("ioctl", fd, PAGEMAP_SCAN, memory.address)
     if (count < 0) throw new SyscallError("ioctl", errnoName(-count), [fd, PAGEMAP_SCAN])
     const walked = decode(pmScanArg, memory.bytes).walk_end
+    let last = at
     for (let i = 0; i < count; i++) {
       const region = decode(pageRegion, memory.bytes, ARGUMENT_SIZE + i * pageRegion.size)
+      last = region.end
       yield { start: region.start, end: region.end, guard: guards && (region.categories & PAGE_IS.GUARD) !== 0n }
     }
-    at = walked > at ? walked : end
+    // walk_end is that of the kernel's last full buffer of 512 regions, even when it went on to the end: only a full answer is unfinished.
+    at = count < REGIONS ? end : walked > last ? walked : last
   }
 }
 
