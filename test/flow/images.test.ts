@@ -1,0 +1,187 @@
+import { describe, expect, test } from "bun:test"
+import { stasis_task_entrySchema, stasis_thread_entrySchema } from "../../proto/gen/stasis_pb.ts"
+import { create } from "../../proto/schema.ts"
+import { kernelAreas, readFills, readProcess } from "../../src/flow/images.ts"
+import type { RestoreOptions } from "../../src/flow/options.ts"
+import type { Range } from "../../src/kinds/memory/holes.ts"
+import { VMA } from "../../src/kinds/memory/status.ts"
+import { failureOf } from "../image/sample.ts"
+import { type Draft, withSet } from "./draft.ts"
+
+const options = { shellJob: false } as RestoreOptions
+const read = (change: (draft: Draft) => void) => withSet(change, (set) => readProcess(set, options))
+const refusal = (change: (draft: Draft) => void) => failureOf(() => read(change))
+const leader = (draft: Draft) => draft.cores.get(1140)!
+const nothing = (): void => {}
+
+describe("readProcess", () => {
+  test("a whole set: leader first, files by id, no extension and no segments when it has none", () => {
+    const saved = read(nothing)
+    expect(saved.threads.map(({ tid }) => tid)).toEqual([1140, 1141])
+    expect(saved.tree.pid).toBe(1140)
+    expect(saved.tc.comm).toBe("t1")
+    expect(saved.files.files.get(7)?.reg?.pos).toBe(4n)
+    expect(saved.files.fdinfos.map(({ fd }) => fd)).toEqual([3, 4, 5])
+    expect([saved.files.pipesData, saved.files.ttyInfos, saved.segments, saved.extension]).toEqual([[], [], [], undefined])
+  })
+
+  test("the extension's threads are found by their IDs, whatever their order", () => {
+    const threads = [1141, 1140].map((tid) => create(stasis_thread_entrySchema, { tid, rseq_class: `of ${tid}` }))
+    const entry = create(stasis_task_entrySchema, { format_version: 1, producer: "stasis", threads: [threads[0]!], vmas: [] })
+    const saved = read((draft) => {
+      draft.more = (images) => images.write("stasis-core", 1140, [entry])
+    })
+    expect(saved.threads.map(({ extension }) => extension?.rseq_class)).toEqual([undefined, "of 1141"])
+  })
+
+  test("kernelAreas are those of the vdso alone", () => {
+    const areas = withSet(
+      (draft) => {
+        const [first, ...others] = draft.mm!.vmas
+        draft.mm = { ...draft.mm!, vmas: [{ ...first!, status: VMA.REGULAR | VMA.VDSO }, ...others] }
+      },
+      (set) => kernelAreas(readProcess(set, options)),
+    )
+    expect(areas).toMatchObject([{ start: 0x55ecb9efd000n, end: 0x55ecb9efe000n }])
+  })
+})
+
+describe("readProcess refuses", () => {
+  const rows: readonly (readonly [string, (draft: Draft) => void, { code: string; found: string }])[] = [
+    ["a thread's core that is missing", (draft) => draft.cores.delete(1141), { code: "E_IMAGE_MISSING", found: "core-1141.img" }],
+    ["the leader's core that is missing", (draft) => draft.cores.delete(1140), { code: "E_IMAGE_MISSING", found: "core-1140.img" }],
+    ["bounds that are missing", (draft) => (draft.mm = undefined), { code: "E_IMAGE_MISSING", found: "mm-1140.img" }],
+    ["directories that are missing", (draft) => (draft.fs = undefined), { code: "E_IMAGE_MISSING", found: "fs-1140.img" }],
+    [
+      "a leader without a task part",
+      (draft) => (leader(draft).tc = undefined),
+      { code: "E_IMAGE_CORRUPT", found: "core-1140.img has no task part" },
+    ],
+    [
+      "a thread with one",
+      (draft) => (draft.cores.get(1141)!.tc = leader(draft).tc),
+      { code: "E_IMAGE_CORRUPT", found: "core-1141.img has a task part although it is no leader" },
+    ],
+    [
+      "no registers",
+      (draft) => (draft.cores.get(1141)!.thread_info = undefined),
+      { code: "E_IMAGE_CORRUPT", found: "core-1141.img has no registers" },
+    ],
+    [
+      "no thread_core",
+      (draft) => (leader(draft).thread_core = undefined),
+      { code: "E_IMAGE_CORRUPT", found: "core-1140.img has no thread_core" },
+    ],
+    [
+      "another architecture",
+      (draft) => (draft.cores.get(1141)!.mtype = 3),
+      { code: "E_IMAGE_UNSUPPORTED", found: "core-1141.img is of machine type 3, this is x86-64" },
+    ],
+    [
+      "a dead task",
+      (draft) => (leader(draft).tc!.task_state = 2),
+      { code: "E_IMAGE_UNSUPPORTED", found: "it was dead when it was dumped" },
+    ],
+    [
+      "a stopped task",
+      (draft) => (leader(draft).tc!.task_state = 3),
+      { code: "E_IMAGE_UNSUPPORTED", found: "it was stopped when it was dumped" },
+    ],
+    [
+      "no timers",
+      (draft) => (leader(draft).tc!.timers = undefined),
+      { code: "E_IMAGE_VERSION", found: "core-1140.img has no timers: the set is of CRIU before 2.0" },
+    ],
+    [
+      "no limits",
+      (draft) => (leader(draft).tc!.rlimits = undefined),
+      { code: "E_IMAGE_VERSION", found: "core-1140.img has no limits: the set is of CRIU before 2.0" },
+    ],
+    [
+      "namespaces of its own",
+      (draft) => (draft.ids = { ...draft.ids, mnt_ns_id: 77 }),
+      { code: "E_IMAGE_UNSUPPORTED", found: "it has namespaces of its own: mnt" },
+    ],
+    [
+      "a child",
+      (draft) => (draft.tree = [...draft.tree, { ...draft.tree[0]!, pid: 1150, ppid: 1140 }]),
+      { code: "E_IMAGE_UNSUPPORTED", found: "it has 2 processes" },
+    ],
+    ["a session outside", (draft) => (draft.tree = [{ ...draft.tree[0]!, sid: 5 }]), { code: "E_USAGE", found: "session 5" }],
+    [
+      "seccomp filters",
+      (draft) =>
+        (draft.more = (images) => images.write("seccomp", undefined, [{ seccomp_filters: [{ filter: new Uint8Array(8), flags: 0 }] }])),
+      { code: "E_IMAGE_UNSUPPORTED", found: "it has seccomp filters (seccomp.img)" },
+    ],
+    [
+      "file locks",
+      (draft) =>
+        (draft.more = (images) => images.write("filelocks", undefined, [{ flag: 1, type: 1, pid: 1140, fd: 3, start: 0n, len: 0n }])),
+      { code: "E_IMAGE_UNSUPPORTED", found: "it has file locks (filelocks.img)" },
+    ],
+  ]
+  for (const [name, change, { code, found }] of rows)
+    test(name, () => {
+      const error = refusal((draft) => void change(draft))
+      expect(error).toMatchObject({ code })
+      expect(`${error}`).toContain(found)
+    })
+})
+
+describe("readFills", () => {
+  const fills = (pagemap: Draft["pagemap"], skip: readonly Range[] = []) =>
+    withSet(
+      (draft) => Object.assign(draft, { pagemap }),
+      (set) => [...readFills(set, "pagemap", 1140, skip)].map(([path, list]) => [path.slice(path.lastIndexOf("/") + 1), list] as const),
+    )
+
+  test("neighbours in memory are neighbours in the file, and become one read", () => {
+    expect(
+      fills([
+        { vaddr: 0x10000n, pages: 2n },
+        { vaddr: 0x12000n, pages: 1n, flags: 6 },
+        { vaddr: 0x20000n, pages: 3n },
+      ]),
+    ).toEqual([
+      [
+        "pages-1.img",
+        [
+          { start: 0x10000n, length: 0x3000n, offset: 0n },
+          { start: 0x20000n, length: 0x3000n, offset: 0x3000n },
+        ],
+      ],
+    ])
+  })
+
+  test("what is skipped is cut out, and its place in the file stays", () => {
+    const run = [
+      { vaddr: 0x10000n, pages: 8n },
+      { vaddr: 0x18000n, pages: 1n },
+    ]
+    expect(
+      fills(run, [
+        { start: 0x12000n, end: 0x13000n },
+        { start: 0x15000n, end: 0x17000n },
+      ])[0]![1],
+    ).toEqual([
+      { start: 0x10000n, length: 0x2000n, offset: 0n },
+      { start: 0x13000n, length: 0x2000n, offset: 0x3000n },
+      { start: 0x17000n, length: 0x2000n, offset: 0x7000n },
+    ])
+    expect(fills(run, [{ start: 0n, end: 0x18000n }])[0]![1]).toEqual([{ start: 0x18000n, length: 0x1000n, offset: 0x8000n }])
+  })
+
+  test("no pages at all are no file", () => expect(fills([])).toEqual([]))
+
+  test("runs that overlap are E_IMAGE_CORRUPT", () => {
+    expect(
+      failureOf(() =>
+        fills([
+          { vaddr: 0x10000n, pages: 2n },
+          { vaddr: 0x11000n, pages: 1n },
+        ]),
+      ),
+    ).toMatchObject({ code: "E_IMAGE_CORRUPT" })
+  })
+})
