@@ -5,6 +5,7 @@ import { logger } from "../base/log.ts"
 import { ioFailure } from "../image/failure.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
+import { readStatusIfAlive } from "../proc/status.ts"
 import { findGadgets, type Gadgets, gadgetsStand } from "../tracee/gadgets.ts"
 import { findLeftovers, isInLeftover } from "../tracee/leftover.ts"
 import { chooseStopSignal, framePagesSize, type LoanTerms } from "../tracee/loan.ts"
@@ -72,12 +73,13 @@ export function kill(frozen: FrozenProcess): void {
     while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
 }
 
-/** A call that failed while the process was saved, told as what it means for the dump. */
+/** True when a process is gone, or has ended and waits for its parent. */
+const isDead = (pid: number): boolean => ["Z", "X", undefined].includes(readStatusIfAlive(pid)?.state)
+
+/** A failure while the process was saved, told as what it means for the dump. */
 export function asDumpError(pid: number, error: unknown): unknown {
-  if (!(error instanceof SyscallError)) return error
-  if (error.call === "pwrite64") return ioFailure(`Cannot write the pages of task ${pid}`, error)
   const action = `Cannot dump task ${pid}`
-  if (error.errno === "ESRCH")
+  if (!(error instanceof CheckpointError) && isDead(pid))
     return new CheckpointError(
       "E_TARGET_DIED",
       action,
@@ -85,5 +87,7 @@ export function asDumpError(pid: number, error: unknown): unknown {
       "Find out who killed it; no image was written",
       error,
     )
+  if (!(error instanceof SyscallError)) return error
+  if (error.call === "pwrite64") return ioFailure(`Cannot write the pages of task ${pid}`, error)
   return new CheckpointError("E_INJECTION", action, "a call failed", "Read the log of -v4; the task runs on as before", error)
 }
