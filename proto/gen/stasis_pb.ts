@@ -159,6 +159,8 @@ export interface stasis_task_entry {
   memory_merge?: boolean
   /** Open descriptors: a set without fdinfo-%u.img is incomplete when this is not 0. */
   descriptors?: number
+  /** Signal that the process's end sends to its parent, 0 = none; absent = SIGCHLD. */
+  exit_signal?: number
 }
 export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
   name: "stasis_task_entry",
@@ -176,5 +178,6 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
     { number: 11, name: "mdwe", type: "uint32", label: "optional" },
     { number: 12, name: "memory_merge", type: "bool", label: "optional" },
     { number: 13, name: "descriptors", type: "uint32", label: "optional" },
+    { number: 30, name: "exit_signal", type: "uint32", label: "optional" },
   ],
 }

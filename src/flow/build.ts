@@ -1,7 +1,6 @@
-import { CLONE, cloneArgs } from "../../ffi/abi/clone.ts"
-import { PR } from "../../ffi/abi/prctl.ts"
+import { CLONE } from "../../ffi/abi/clone.ts"
 import { SIG, siginfo } from "../../ffi/abi/signal.ts"
-import { decode, encode } from "../../ffi/layout.ts"
+import { decode } from "../../ffi/layout.ts"
 import type { creds_entry } from "../../proto/gen/creds_pb.ts"
 import type { signal_queue_entry } from "../../proto/gen/siginfo_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
@@ -15,67 +14,77 @@ import { restoreDescriptors, restoreThreadOwners } from "../kinds/files/restore.
 import { restoreLimits } from "../kinds/limits/restore.ts"
 import { type Range, toucher } from "../kinds/memory/holes.ts"
 import { clearLayout, type Fill, restoreMm, restorePages, restoreProtection, restoreVmas } from "../kinds/memory/restore.ts"
-import { restoreSegment } from "../kinds/memory/shared.ts"
 import type { planVdso } from "../kinds/memory/vdso.ts"
 import { readOnlineCpus } from "../kinds/sched/cpus.ts"
 import { restoreSched } from "../kinds/sched/restore.ts"
 import { restoreAltStack, restorePending, restoreSigactions } from "../kinds/signals/restore.ts"
 import { restoreRobustList, restoreTidAddress } from "../kinds/thread/restore.ts"
 import { armTimers, createPosixTimers, kernelRestoresTimerIds } from "../kinds/timers/restore.ts"
-import { restoreSession } from "../kinds/tree/restore.ts"
+import { cloneTask } from "../kinds/tree/restore.ts"
 import type { Limit } from "../proc/limits.ts"
 import { savedRseq } from "../rseq/image.ts"
 import { appendRegistration, chooseLength, type KernelRseq } from "../rseq/register.ts"
 import { Program, type Result } from "../tracee/program.ts"
-import { rangesOutside } from "./descriptors.ts"
-import type { SavedProcess, SavedThread } from "./images.ts"
+import { runsOf } from "./descriptors.ts"
+import { type SavedProcess, type SavedThread, stopSignalOf } from "./images.ts"
 
 const log = logger("restore")
 
-/** What the new process is given, and what it starts from. */
+/** What every new process has, and what the tree starts from. */
 export interface Ground {
-  /** Numbers of ours in the new process. */
+  /** Numbers of ours in every new process. */
   readonly services: readonly number[]
-  /** Inherited pages files: fills by descriptor, for the private memory. */
-  readonly pages: readonly { readonly fd: number; readonly fills: readonly Fill[] }[]
-  /** The same for each shared segment, by shmid. */
-  readonly segments: ReadonlyMap<number, { readonly fd: number; readonly fills: readonly Fill[] }>
   /** Any inherited descriptor, to fill a number with. */
   readonly placeholder: number
-  /** Number at which the executable is opened. */
+  /** Number at which a process opens its executable. */
   readonly exe: number
   /** Copy of the terminal that the tool runs on; undefined without one. */
   readonly terminal: number | undefined
-  /** Where nothing of the process will be: for the stub, and for shared memory while it is made. */
+  /** Shared memory that the root has made, by inode id. */
+  readonly segments: ReadonlyMap<number, number>
+  /** Open files that the root has made for several processes, by file id; and who finishes each. */
+  readonly shared: ReadonlyMap<number, number>
+  readonly finisher: ReadonlyMap<number, number>
+  /** Every process of the tree. */
+  readonly pids: ReadonlySet<number>
+  /** Where nothing of any process will be: for the stub. */
   readonly area: Range
-  readonly hole: bigint
-  readonly moves: NonNullable<ReturnType<typeof planVdso>>
   readonly origin: Origin
   readonly limits: readonly Limit[]
   readonly kernelRseq: KernelRseq
   readonly strict: boolean
 }
 
-/** Appends the opening of a file of files.img for a mapping: a path, or shared memory that is made here. */
-function fileOpener(saved: SavedProcess, ground: Ground, program: Program): (id: number, access: number) => Result {
-  const segments = new Map<number, Result>()
+/** What one new process makes itself; the rest it shares with the task that cloned it. */
+export interface Share {
+  readonly memory: boolean
+  readonly files: boolean
+  readonly directories: boolean
+  readonly handlers: boolean
+}
+
+/** What one new process is made from. */
+export interface Plot {
+  /** Inherited pages files: fills by descriptor, for the private memory. */
+  readonly pages: readonly { readonly fd: number; readonly fills: readonly Fill[] }[]
+  readonly moves: NonNullable<ReturnType<typeof planVdso>>
+  readonly makes: Share
+}
+
+/** Appends the opening of a file of files.img for a mapping: a path, or shared memory that exists already. */
+function fileOpener(saved: SavedProcess, { segments }: Ground, program: Program): (id: number, access: number) => Result {
   return (id, access) => {
     const entry = saved.files.files.get(id)
     if (entry?.reg) return openRegular(program, entry.reg, access)
-    const inode = saved.segments.find(({ inode_id }) => entry?.memfd && Number(inode_id) === entry.memfd.inode_id)
-    if (!inode)
+    const made = entry?.memfd && segments.get(entry.memfd.inode_id)
+    if (made === undefined)
       throw new CheckpointError(
         "E_IMAGE_CORRUPT",
         "Cannot restore memory",
         `a mapping names file ${id}, which files.img does not have`,
         "Use another image set",
       )
-    const made = segments.get(inode.shmid)
-    if (made) return program.call("dup", made)
-    const pages = ground.segments.get(inode.shmid) ?? { fd: -1, fills: [] }
-    const fd = restoreSegment(inode, pages.fills, pages.fd, ground.hole, program)
-    segments.set(inode.shmid, fd)
-    return fd
+    return program.call("dup", made)
   }
 }
 
@@ -94,18 +103,27 @@ function directories({ files: { files } }: SavedProcess, program: Program): Para
   return { path: (id) => entry(id).name, open: (id, flags) => openRegular(program, entry(id), flags) }
 }
 
-/** First program, in the process's first thread: everything that all threads share, then the threads themselves. */
-export function buildProcess(saved: SavedProcess, ground: Ground): Program {
-  const { tree, mm, threads, extension } = saved
-  const program = new Program()
-  for (const [first, last] of rangesOutside(ground.services)) program.call("close_range", first, last, 0)
-  program.call("prctl", PR.SET_PDEATHSIG, 0, 0, 0, 0)
-  restoreSession(tree, program)
-  clearLayout(ground.moves, ground.area, program)
-  const filled = ground.pages.flatMap(({ fills }) => fills.map(({ start, length }) => ({ start, end: start + length })))
+/** What opening files looks at. */
+const fileOptions = ({ tree }: SavedProcess, { services, placeholder, terminal, shared, finisher, origin, pids }: Ground) => {
+  const { uid } = origin.status
+  return {
+    reserved: new Set(services),
+    placeholder,
+    terminal,
+    self: { uid: uid.real, euid: uid.effective },
+    inherited: shared,
+    finishes: (id: number) => finisher.get(id) === tree.pid,
+    isBorn: (tid: number) => pids.has(tid),
+  }
+}
+
+function appendMemory(saved: SavedProcess, { pages, moves }: Plot, ground: Ground, program: Program): void {
+  const { tree, mm, extension } = saved
+  clearLayout(moves, ground.area, program)
+  const filled = pages.flatMap(({ fills }) => fills.map(({ start, length }) => ({ start, end: start + length })))
   const isFilled = toucher(filled.sort((a, b) => (a.start < b.start ? -1 : 1)))
   restoreVmas(mm.vmas, fileOpener(saved, ground, program), isFilled, program)
-  for (const { fd, fills } of ground.pages) restorePages(fills, fd, program)
+  for (const { fd, fills } of pages) restorePages(fills, fd, program)
   restoreProtection(mm.vmas, extension?.vmas ?? [], isFilled, program)
   const exe = saved.files.files.get(mm.exe_file_id)?.reg
   if (!exe)
@@ -119,25 +137,22 @@ export function buildProcess(saved: SavedProcess, ground: Ground): Program {
   program.call("dup3", opened, ground.exe, 0)
   program.call("close", opened)
   restoreMm(mm, ground.exe, program)
-  const { services, placeholder, terminal } = ground
-  const { uid } = ground.origin.status
-  const self = { uid: uid.real, euid: uid.effective }
-  restoreDescriptors(saved.files, program, { pid: tree.pid, reserved: new Set(services), placeholder, terminal, self })
-  restoreSigactions(saved.tc.sigactions, program, "all but SIGCHLD")
-  for (const { tid } of threads) if (tid !== tree.pid) cloneThread(tid, program)
-  restoreThreadOwners(saved.files, program, { pid: tree.pid, self })
-  restoreFs(saved.fs, directories(saved, program), program)
+}
+
+/** First program of a process whose whole tree is born: everything that its threads share, then the threads themselves. */
+export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): Program {
+  const { tree, threads, tc } = saved
+  const { makes } = plot
+  const program = new Program()
+  if (makes.memory) appendMemory(saved, plot, ground, program)
+  if (makes.files) restoreDescriptors(saved.files, program, fileOptions(saved, ground))
+  if (makes.handlers) restoreSigactions(tc.sigactions, program, "all but SIGCHLD")
+  for (const { tid } of threads) if (tid !== tree.pid) cloneTask(program, tid, THREAD_FLAGS, 0, `thread ${tid}`)
+  if (makes.directories) restoreFs(saved.fs, directories(saved, program), program)
   return program
 }
 
-/** Appends the birth of a thread: traced from its first moment, so that it stops before it runs anything. */
-function cloneThread(tid: number, program: Program): void {
-  const wanted = program.bytes(new Uint8Array(new Int32Array([tid]).buffer))
-  const { VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, PTRACE } = CLONE
-  const args = program.bytes(encode(cloneArgs, { flags: VM | FS | FILES | SIGHAND | THREAD | SYSVSEM | PTRACE, set_tid_size: 1 }))
-  program.point(args, cloneArgs.fields.set_tid[0], wanted)
-  program.callWith({ about: `thread ${tid}`, returns: tid }, "clone3", args, cloneArgs.size)
-}
+const THREAD_FLAGS = CLONE.VM | CLONE.FS | CLONE.FILES | CLONE.SIGHAND | CLONE.THREAD | CLONE.SYSVSEM
 
 /** Second program of each thread: what is its own, rseq last. */
 export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Ground): Program {
@@ -165,14 +180,16 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Gr
   return program
 }
 
-/** Third program of each thread: what needs all threads to be there, and every queue of signals. */
-export function buildQueues({ tree, tc, mm, extension }: SavedProcess, { tid, core }: SavedThread): Program {
+/** Third program of each thread: what needs all threads of the tree to be there, and every queue of signals. */
+export function buildQueues(saved: SavedProcess, { tid, core }: SavedThread, { makes }: Plot, ground: Ground): Program {
+  const { tree, tc, mm, extension } = saved
   const { pid } = tree
   const program = new Program()
   if (tid === pid) {
+    if (makes.files) restoreThreadOwners(saved.files, program, fileOptions(saved, ground))
     createPosixTimers(tc.timers?.posix ?? [], program, kernelRestoresTimerIds())
     restoreAttributes({ entry: tc, mm, extension }, program)
-    restoreSigactions(tc.sigactions, program, "SIGCHLD")
+    if (makes.handlers) restoreSigactions(tc.sigactions, program, "SIGCHLD")
     restorePending(withoutStop(tc.signals_s), program, { pid, tid, shared: true })
   }
   restorePending(withoutStop(core.signals_p), program, { pid, tid, shared: false })
@@ -185,8 +202,10 @@ const isStop = (info: Uint8Array): boolean => info.length >= siginfo.size && dec
 const withoutStop = (queue: signal_queue_entry | undefined): signal_queue_entry | undefined =>
   queue && { signals: queue.signals.filter(({ siginfo: info }) => !isStop(info)) }
 
-/** True when a SIGSTOP was on its way to the process. */
-export const stopIsPending = ({ tc, threads }: SavedProcess): boolean =>
+/** True when a process stops as soon as it runs: it was stopped, or a SIGSTOP was on its way to it. */
+export const stopsAtOnce = (saved: SavedProcess): boolean => stopSignalOf(saved) !== 0 || stopIsPending(saved)
+
+const stopIsPending = ({ tc, threads }: SavedProcess): boolean =>
   [tc.signals_s, ...threads.map(({ core }) => core.signals_p)].some((queue) => queue?.signals.some(({ siginfo: info }) => isStop(info)))
 
 /** Fourth program of each thread: what takes privileges away. */
@@ -210,10 +229,10 @@ export function credsOf(tid: number, { creds }: SavedThread["core"]): creds_entr
 }
 
 /** Last program, in the leader: what credentials of any thread would reset, then clocks start to run, and nothing of ours stays open. */
-export function buildEnd({ tc, mm, extension }: SavedProcess, { services }: Ground): Program {
+export function buildEnd({ tc, mm, extension }: SavedProcess, { makes }: Plot, { services }: Ground): Program {
   const program = new Program()
   sealProcess({ mm, extension }, program)
-  for (const fd of services) program.callWith({ expects: "EBADF" }, "close", fd)
+  if (makes.files) for (const [first, last] of runsOf(services)) program.call("close_range", first, last, 0)
   if (tc.timers) armTimers(tc.timers, program)
   return program
 }

@@ -17,9 +17,14 @@ export class ServiceDescriptors implements Disposable {
     this.taken = new Set(wanted)
   }
 
+  /** Standard descriptors stay free. */
+  private last = 2
+
   private next(): number {
-    // Standard descriptors stay free, and our own open ones cannot be used: F_DUPFD takes the first free number from here on.
-    for (let number = 3; ; number++) if (!this.taken.has(number) && attempt("fcntl", number, 1 /* F_GETFD */) < 0) return number
+    // Our own open ones cannot be used: F_DUPFD takes the first free number from here on.
+    do this.last++
+    while (this.taken.has(this.last) || attempt("fcntl", this.last, 1 /* F_GETFD */) >= 0)
+    return this.last
   }
 
   /** A copy of `fd` that the seed inherits; its number here and there. */
@@ -50,6 +55,17 @@ export class ServiceDescriptors implements Disposable {
   [Symbol.dispose](): void {
     for (const fd of this.copies.splice(0)) attempt("close", fd)
   }
+}
+
+/** Descriptor numbers as ranges, both ends included, for close_range(2). */
+export function runsOf(numbers: readonly number[]): [first: number, last: number][] {
+  const runs: [number, number][] = []
+  for (const fd of [...numbers].sort((a, b) => a - b)) {
+    const run = runs.at(-1)
+    if (run && run[1] + 1 === fd) run[1] = fd
+    else runs.push([fd, fd])
+  }
+  return runs
 }
 
 /** Ranges of descriptor numbers outside `kept`, both ends included, for close_range(2). */

@@ -1,27 +1,27 @@
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { logger } from "../base/log.ts"
 import { writeStats } from "../image/stats.ts"
-import { beginImages, type ImageTransaction } from "../image/transaction.ts"
-import { readStatus } from "../proc/status.ts"
-import { listThreadsIfAlive } from "../proc/tasks.ts"
-import { seizeProcess } from "../tracee/seize.ts"
+import { beginImages } from "../image/transaction.ts"
+import { type FrozenTree, seizeTree } from "../tracee/freeze.ts"
+import { liveTasks } from "../tracee/lists.ts"
 import { checkDeadline, deadlineIn } from "../tracee/wait.ts"
 import { asDumpError, kill } from "./inject.ts"
 import { allocateBlocks } from "./layout.ts"
 import type { DumpOptions, DumpReport } from "./options.ts"
+import { openPagesFiles } from "./pages-files.ts"
 import { announceReady } from "./ready.ts"
 import { rehearse } from "./rehearse.ts"
-import { PROCESS_PAGES, saveProcess } from "./save.ts"
+import { saveTree } from "./save.ts"
 import { runScripts } from "./scripts.ts"
-import { type Survey, survey } from "./survey.ts"
+import { survey } from "./survey.ts"
 
 const log = logger("dump")
 const microseconds = (since: number): number => Math.round((performance.now() - since) * 1000)
 
 /**
- * Saves a process as a set of images; then kills it, or lets it go on.
+ * Saves a process tree as a set of images; then kills it, or lets it go on.
  *
- * Until the set is complete and on the disk the process can go on exactly as it was: on any error it does.
+ * Until the set is complete and on the disk every process can go on exactly as it was: on any error it does.
  *
  * @throws CheckpointError; no image is left then, and an older set is untouched
  */
@@ -33,23 +33,24 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   // Not given back: what ends the tool after the set is complete would make a finished dump look like a failed one.
   holdInterrupts()
   using images = beginImages(imagesDir, { sync: options.sync, allocate: allocateBlocks })
-  const pagesFile = preparePages(images, before)
+  const pagesFiles = openPagesFiles(images)
+  for (const [member, { smaps }] of before.processes) pagesFiles.prepare(member, smaps)
   const script = { imagesDir, initPid: pid }
   runScripts(options.actionScripts, "pre-dump", script)
-  const facts = { pages: 0, bytes: 0, threads: 0, freezing: 0, copying: 0, frozen: 0 }
+  const facts = { pages: 0, bytes: 0, processes: 0, threads: 0, freezing: 0, copying: 0, frozen: 0 }
   {
-    const listThreads = (): number[] => listThreadsIfAlive(pid) ?? []
-    using frozen = seizeProcess(pid, deadlineIn(options.timeoutSeconds), listThreads, (tid) => readStatus(pid, tid).tracerPid)
+    using frozen = seizeTree(pid, [...before.processes.keys()], deadlineIn(options.timeoutSeconds), liveTasks)
     facts.freezing = microseconds(frozen.frozenAt)
     const thaw = (): void => {
       frozen[Symbol.dispose]()
       facts.frozen = microseconds(frozen.frozenAt)
     }
-    const saved = explained(pid, () => saveProcess(frozen, before, images, pagesFile, options))
-    facts.threads = frozen.threads.length
+    const saved = explained(frozen, () => saveTree(frozen, before, pagesFiles, options))
+    facts.processes = frozen.members.length
+    facts.threads = frozen.processes.reduce((sum, { threads }) => sum + threads.length, 0)
     facts.pages = saved.pages
     facts.copying = Math.round(saved.copying * 1000)
-    // A script at post-dump may copy files that belong to the images: the process waits for it.
+    // A script at post-dump may copy files that belong to the images: the tree waits for it.
     const thawEarly = leaveRunning && options.actionScripts.length === 0
     if (thawEarly) thaw()
     checkDeadline(deadlineIn(0), "the dump")
@@ -57,7 +58,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     facts.bytes = images.bytesWritten
     images.commit()
     runScripts(options.actionScripts, "post-dump", script)
-    if (leaveStopped) frozen.ending = "stop"
+    if (leaveStopped) for (const process of frozen.processes) process.ending = "stop"
     else if (!leaveRunning) kill(frozen)
     if (!thawEarly) thaw()
   }
@@ -66,6 +67,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   log.info(`frozen for ${facts.frozen} µs`)
   return {
     pid,
+    processes: facts.processes,
     threads: facts.threads,
     imagesDir,
     bytes: facts.bytes,
@@ -75,23 +77,12 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   }
 }
 
-function explained<T>(pid: number, step: () => T): T {
+function explained<T>(frozen: FrozenTree, step: () => T): T {
   try {
     return step()
   } catch (error) {
-    throw asDumpError(pid, error)
+    throw asDumpError(frozen, error)
   }
-}
-
-/** Private memory that is worth allocating beforehand, bytes. */
-const WORTH_ALLOCATING = 1 << 20
-
-/** Takes the room that the private memory will need: allocating it in the freeze would make that three times longer. */
-function preparePages(images: ImageTransaction, { smaps }: Survey): ReturnType<ImageTransaction["pages"]> {
-  const file = images.pages(PROCESS_PAGES)
-  const estimate = smaps.reduce((sum, { anonymous, swap, shared }) => sum + (shared ? 0 : anonymous + swap), 0) * 1024
-  if (estimate > WORTH_ALLOCATING) file.preallocate(estimate)
-  return file
 }
 
 /** Times in µs. */

@@ -1,8 +1,9 @@
+import { readFileSync } from "node:fs"
 import { SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
 import { decode } from "../../ffi/layout.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
-import type { SavedProcess } from "./images.ts"
+import type { SavedTree } from "./images.ts"
 
 /** Who has a PID or thread ID now; undefined when it is free. */
 export function ownerOf(tid: number): { name: string; dying: boolean } | undefined {
@@ -13,28 +14,48 @@ export function ownerOf(tid: number): { name: string; dying: boolean } | undefin
 }
 
 /** Finds taken IDs before anything is created. IDs of the dying are waited for later. @throws CheckpointError E_PID_TAKEN */
-export function checkIdsFree({ tree }: SavedProcess): void {
-  for (const tid of tree.threads) {
-    const owner = ownerOf(tid)
+export function checkIdsFree({ processes, dead }: SavedTree): void {
+  const ids = [
+    ...processes.flatMap(({ tree: { pid, threads } }) => threads.map((id) => ({ id, pid }))),
+    ...dead.map(({ tree: { pid } }) => ({ id: pid, pid })),
+  ]
+  for (const { id, pid } of ids) {
+    const owner = ownerOf(id)
     if (!owner || owner.dying) continue
     throw new CheckpointError(
       "E_PID_TAKEN",
-      `Cannot restore process ${tree.pid}`,
-      `${tid === tree.pid ? "PID" : "thread ID"} ${tid} belongs to ${owner.name}`,
+      `Cannot restore process ${pid}`,
+      `${id === pid ? "PID" : "thread ID"} ${id} belongs to ${owner.name}`,
       "End that process, or restore in a PID namespace of its own",
     )
   }
 }
 
 /** A signal to end the stub with that nothing in the images has pending: it would be lost. Real-time ones first, that nobody expects. */
-export function freeSignal({ tc, threads }: SavedProcess): number {
-  const infos = [tc.signals_s, ...threads.map(({ core }) => core.signals_p)].flatMap((queue) => queue?.signals ?? [])
+export function freeSignal({ processes }: SavedTree): number {
+  const queues = processes.flatMap(({ tc, threads }) => [tc.signals_s, ...threads.map(({ core }) => core.signals_p)])
+  const infos = queues.flatMap((queue) => queue?.signals ?? [])
   const pending = infos.reduce((set, { siginfo: info }) => set | sigbit(decode(siginfo, info).si_signo), 0n)
   for (let signal = 64; signal > 0; signal--) if (!(pending & sigbit(signal)) && signal !== SIG.KILL && signal !== SIG.STOP) return signal
   throw new CheckpointError(
     "E_IMAGE_UNSUPPORTED",
-    "Cannot restore this process",
+    "Cannot restore this process tree",
     "every signal there is is pending",
     "Restore it with CRIU",
   )
 }
+
+/**
+ * PIDs for processes that live only while the tree is made: none that the images want, none that a task has now.
+ *
+ * @throws CheckpointError E_RESTORE there are not enough of them
+ */
+export function sparePids(count: number, wanted: ReadonlySet<number>): number[] {
+  const found: number[] = []
+  for (let id = pidMax() - 1; id > 1 && found.length < count; id--) if (!wanted.has(id) && !ownerOf(id)) found.push(id)
+  if (found.length === count) return found
+  throw new CheckpointError("E_RESTORE", "Cannot restore this process tree", "no free PID is left", "Raise kernel.pid_max")
+}
+
+/** PIDs are below this. Documentation/admin-guide/sysctl/kernel.rst */
+const pidMax = (): number => Number(readFileSync("/proc/sys/kernel/pid_max", "latin1"))

@@ -1,4 +1,5 @@
-import type { core_entry, task_core_entry, thread_core_entry } from "../../proto/gen/core_pb.ts"
+import { SIG } from "../../ffi/abi/signal.ts"
+import type { core_entry, task_core_entry, task_kobj_ids_entry, thread_core_entry } from "../../proto/gen/core_pb.ts"
 import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
 import type { fs_entry } from "../../proto/gen/fs_pb.ts"
 import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
@@ -13,8 +14,8 @@ import type { FileImages } from "../kinds/files/images.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { VMA } from "../kinds/memory/status.ts"
-import { oneProcess, sameNamespaces } from "../kinds/tree/restore.ts"
-import type { RestoreOptions } from "./options.ts"
+import { checkTree } from "../kinds/tree/check-tree.ts"
+import { sameNamespaces } from "../kinds/tree/restore.ts"
 
 /** One thread as the images have it. */
 export interface SavedThread {
@@ -24,21 +25,44 @@ export interface SavedThread {
   readonly extension: stasis_thread_entry | undefined
 }
 
-/** One process as the images have it, checked and complete. */
+/** One living process as the images have it, checked and complete. */
 export interface SavedProcess {
   readonly tree: pstree_entry
   readonly tc: task_core_entry
   /** The leader first. */
   readonly threads: readonly SavedThread[]
+  readonly ids: task_kobj_ids_entry
   readonly mm: mm_entry
   readonly fs: fs_entry
   readonly files: FileImages
-  readonly segments: readonly memfd_inode_entry[]
   readonly extension: stasis_task_entry | undefined
 }
 
-const X86_64 = 1
+/** A zombie as the images have it. */
+export interface SavedDead {
+  readonly tree: pstree_entry
+  /** Name, and how it ended in the form of wait(2). */
+  readonly tc: task_core_entry
+}
+
+/** A process tree as the images have it. */
+export interface SavedTree {
+  readonly root: SavedProcess
+  /** Living processes in the order of pstree.img. */
+  readonly processes: readonly SavedProcess[]
+  readonly dead: readonly SavedDead[]
+  readonly segments: readonly memfd_inode_entry[]
+}
+
+/** Task states. Authority: REFERENCE 2.2 */
 const ALIVE = 1
+const DEAD = 2
+const STOPPED = 3
+const X86_64 = 1
+
+/** The signal that a process was stopped by, 0 = it ran. */
+export const stopSignalOf = ({ tc: { task_state, stop_signo } }: SavedProcess): number =>
+  task_state === STOPPED ? (stop_signo ?? SIG.STOP) : 0
 
 function checkCore(
   tid: number,
@@ -63,12 +87,12 @@ function checkCore(
 
 function checkTask(pid: number, { task_state, timers, rlimits }: task_core_entry): void {
   const action = `Cannot restore process ${pid}`
-  if (task_state !== ALIVE)
+  if (task_state !== ALIVE && task_state !== STOPPED)
     throw new CheckpointError(
-      "E_IMAGE_UNSUPPORTED",
+      "E_IMAGE_CORRUPT",
       action,
-      `it was ${task_state === 2 ? "dead" : "stopped"} when it was dumped`,
-      "Restore it with CRIU; such tasks come in a later version",
+      `its state is ${task_state}, known are ${ALIVE} alive, ${DEAD} dead and ${STOPPED} stopped`,
+      "Use another image set",
     )
   if (!timers || !rlimits)
     throw new CheckpointError(
@@ -79,43 +103,54 @@ function checkTask(pid: number, { task_state, timers, rlimits }: task_core_entry
     )
 }
 
-/**
- * Reads everything that a restore needs except pages, and checks that it fits together.
- *
- * @throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT, E_IMAGE_VERSION, E_IMAGE_UNSUPPORTED; nothing has been created then
- */
-export function readProcess(set: ImageSet, { shellJob }: RestoreOptions): SavedProcess {
-  const tree = oneProcess(set.all("pstree"), shellJob)
+/** What all processes of a set have in common. */
+type Common = Omit<FileImages, "fdinfos">
+
+function readProcess(set: ImageSet, tree: pstree_entry, leaderCore: core_entry, common: Common): SavedProcess {
   const { pid } = tree
-  const leaderCore = set.one("core", pid)
   const { tc } = leaderCore
   if (tc) checkTask(pid, tc)
   const ids = set.one("ids", pid)
-  sameNamespaces(ids, set.inventory.root_ids)
-  refuseKinds(set)
   const extension = set.has("stasis-core", pid) ? set.one("stasis-core", pid) : undefined
   const threads = tree.threads.map((tid) => {
     const core = tid === pid ? leaderCore : set.one("core", tid)
     return { tid, ...checkCore(tid, core, tid === pid), extension: extension?.threads.find((thread) => thread.tid === tid) }
   })
   if (!tc) throw new Error("Unreachable: checkCore refuses a leader without tc")
-  return {
-    tree,
-    tc,
-    threads,
-    mm: set.one("mm", pid),
-    fs: set.one("fs", pid),
-    files: {
-      files: new Map(set.all("files").map((file) => [file.id, file])),
-      // CRIU's sets of a process without descriptors have no such image, and do not say that there are none.
-      fdinfos: extension?.descriptors ? set.all("fdinfo", ids.files_id) : set.optional("fdinfo", ids.files_id),
-      pipesData: set.withPayloads("pipes-data"),
-      ttyInfos: set.optional("tty-info"),
-      extension: extension?.files ?? [],
-    },
-    segments: set.optional("memfd"),
-    extension,
+  // CRIU's sets of a process without descriptors have no such image, and do not say that there are none.
+  const fdinfos = extension?.descriptors ? set.all("fdinfo", ids.files_id) : set.optional("fdinfo", ids.files_id)
+  return { tree, tc, threads, ids, mm: set.one("mm", pid), fs: set.one("fs", pid), files: { ...common, fdinfos }, extension }
+}
+
+/**
+ * Reads everything that a restore needs except pages, and checks that it fits together.
+ *
+ * @throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT, E_IMAGE_VERSION, E_IMAGE_UNSUPPORTED; nothing has been created then
+ */
+export function readTree(set: ImageSet): SavedTree {
+  refuseKinds(set)
+  const entries = set.all("pstree")
+  const leaders = entries.map((tree) => ({ tree, core: set.one("core", tree.pid) }))
+  const isDead = ({ core }: { core: core_entry }): boolean => core.tc?.task_state === DEAD
+  const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc } }) => (tc ? [{ tree, tc }] : []))
+  checkTree(entries, new Set(dead.map(({ tree }) => tree.pid)))
+  const common = {
+    files: new Map(set.all("files").map((file) => [file.id, file])),
+    pipesData: set.withPayloads("pipes-data"),
+    ttyInfos: set.optional("tty-info"),
+    extension: leaders.flatMap(({ tree: { pid } }) => set.optional("stasis-core", pid).flatMap(({ files }) => files)),
   }
+  const processes = leaders.filter((leader) => !isDead(leader)).map(({ tree, core }) => readProcess(set, tree, core, common))
+  const root = processes.find(({ tree }) => tree.ppid === 0)
+  if (!root)
+    throw new CheckpointError(
+      "E_IMAGE_CORRUPT",
+      "Cannot restore this process tree",
+      "its root was dead when it was dumped",
+      "Use another image set",
+    )
+  for (const { ids } of processes) sameNamespaces(ids, set.inventory.root_ids)
+  return { root, processes, dead, segments: set.optional("memfd") }
 }
 
 /** Images of what a later version restores, and what it is. */

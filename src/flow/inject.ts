@@ -6,10 +6,11 @@ import { ioFailure } from "../image/failure.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
+import type { FrozenTree } from "../tracee/freeze.ts"
+import type { FrozenProcess } from "../tracee/frozen.ts"
 import { findGadgets, type Gadgets, gadgetsStand } from "../tracee/gadgets.ts"
 import { findLeftovers, isInLeftover } from "../tracee/leftover.ts"
 import { chooseStopSignal, framePagesSize, type LoanTerms } from "../tracee/loan.ts"
-import type { FrozenProcess } from "../tracee/seize.ts"
 import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
 import { codeRanges, untouchedPages } from "./layout.ts"
 import type { InspectedThread } from "./threads.ts"
@@ -64,26 +65,32 @@ export function removableLeftovers(frozen: FrozenProcess, mappings: readonly Map
   return leftovers
 }
 
-/** Ends the saved process; its own parent reaps it. */
-export function kill(frozen: FrozenProcess): void {
-  attempt("kill", frozen.pid, SIG.KILL)
-  frozen.ending = "dead"
+/** Ends the saved tree: all at once, so that nobody sees another one's end. The root's own parent reaps it, init the rest. */
+export function kill({ processes }: FrozenTree): void {
+  for (const process of processes) {
+    attempt("kill", process.pid, SIG.KILL)
+    process.ending = "dead"
+  }
   // Threads first: the leader reports its end when it is the last.
-  for (const { tid } of [...frozen.threads].reverse())
-    while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
+  for (const { threads } of processes)
+    for (const { tid } of [...threads].reverse()) while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
 }
 
 /** True when a process is gone, or has ended and waits for its parent. */
 const isDead = (pid: number): boolean => ["Z", "X", undefined].includes(readStatusIfAlive(pid)?.state)
 
-/** A failure while the process was saved, told as what it means for the dump. */
-export function asDumpError(pid: number, error: unknown): unknown {
+/** A failure while the tree was saved, told as what it means for the dump. */
+export function asDumpError(
+  { root: pid, processes }: { readonly root: number; readonly processes: readonly Pick<FrozenProcess, "pid">[] },
+  error: unknown,
+): unknown {
   const action = `Cannot dump task ${pid}`
-  if (!(error instanceof CheckpointError) && isDead(pid))
+  const dead = error instanceof CheckpointError ? undefined : processes.find((process) => isDead(process.pid))
+  if (dead)
     return new CheckpointError(
       "E_TARGET_DIED",
       action,
-      "it ended while it was frozen",
+      dead.pid === pid ? "it ended while it was frozen" : `process ${dead.pid} of it ended while it was frozen`,
       "Find out who killed it; no image was written",
       error,
     )

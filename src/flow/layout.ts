@@ -4,7 +4,6 @@ import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import type { vma_entry } from "../../proto/gen/vma_pb.ts"
 import { logger } from "../base/log.ts"
 import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
-import type { ImageTransaction } from "../image/transaction.ts"
 import { collectVmas, type MappedFiles } from "../kinds/memory/collect.ts"
 import { findPages, type PageRange } from "../kinds/memory/pages.ts"
 import type { SharedSegment } from "../kinds/memory/shared.ts"
@@ -12,6 +11,7 @@ import { type Mapping, readMaps } from "../proc/maps.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
 import type { CodeRange } from "../tracee/gadgets.ts"
 import { copyToFile } from "../tracee/memory.ts"
+import type { NumberedPages, PagesFiles } from "./pages-files.ts"
 
 const log = logger("pages")
 
@@ -103,9 +103,8 @@ export interface StoredPages {
  */
 export function savePages(
   pid: number,
-  pagesId: number,
+  { pagesId, file }: NumberedPages,
   ranges: readonly PageRange[],
-  file: ReturnType<ImageTransaction["pages"]>,
   patches: readonly { readonly address: bigint; readonly bytes: Uint8Array }[],
 ): StoredPages {
   const bytes = copyToFile(pid, ranges, file.fd, 0)
@@ -131,10 +130,10 @@ function applyPatch(
 }
 
 /** Copies the data of a shared segment into its own pages file. */
-export function saveSegment(images: ImageTransaction, { inode, ranges, path }: SharedSegment, pagesId: number): StoredPages {
+export function saveSegment({ inode, ranges, path }: SharedSegment, pagesFiles: PagesFiles): StoredPages {
   const facts = { kind: "pagemap-shmem", id: inode.shmid } as const
   if (ranges.length === 0) return { ...facts, pages: 0, entries: [] }
-  const file = images.pages(pagesId)
+  const { pagesId, file } = pagesFiles.next()
   const source = openSync(path, "r")
   const buffer = Buffer.alloc(1 << 20)
   let written = 0

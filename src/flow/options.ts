@@ -79,6 +79,8 @@ export interface CheckOptions {
 export interface DumpReport {
   /** Root of the dumped tree. */
   readonly pid: number
+  /** Processes, zombies included. */
+  readonly processes: number
   /** Threads of all processes together. */
   readonly threads: number
   readonly imagesDir: string

@@ -4,13 +4,15 @@ import { decode } from "../../ffi/layout.ts"
 import { logger } from "../base/log.ts"
 import { decodeImage } from "../image/read.ts"
 import { encodeImage } from "../image/write.ts"
+import { readStat } from "../proc/stat.ts"
 import { readStatus } from "../proc/status.ts"
 import { listThreads } from "../proc/tasks.ts"
 import { UNREGISTERED } from "../rseq/classify.ts"
-import type { FrozenThread } from "../tracee/seize.ts"
-import { askAll, gather } from "./gather.ts"
+import type { FrozenThread } from "../tracee/frozen.ts"
+import { gather } from "./gather.ts"
 import type { DumpOptions } from "./options.ts"
-import { collectState, writeMetadata } from "./save.ts"
+import { askAll } from "./question.ts"
+import { collectState, writeMetadata } from "./state.ts"
 import type { Survey } from "./survey.ts"
 import type { InspectedThread } from "./threads.ts"
 
@@ -46,8 +48,9 @@ function standIn(pid: number, tid: number): InspectedThread {
  * Why: code that JavaScriptCore runs for the first time is several times slower than the second time. What is slow here is not slow in the freeze.
  * A failure is no answer: the process may have changed under our eyes. The survey has refused what can be refused.
  */
-export function rehearse(pid: number, { smaps }: Survey, options: DumpOptions): void {
+export function rehearse(pid: number, { processes }: Survey, options: DumpOptions): void {
   try {
+    const mappings = processes.get(pid)?.smaps ?? []
     const tids = listThreads(pid)
       .sort((a, b) => Number(b === pid) - Number(a === pid))
       .slice(0, MOST_THREADS)
@@ -57,7 +60,8 @@ export function rehearse(pid: number, { smaps }: Survey, options: DumpOptions): 
     )
     const threads = tids.map((tid) => standIn(pid, tid))
     const statuses = new Map(threads.map(({ frozen, status }) => [frozen.tid, status]))
-    const state = collectState(pid, tids, smaps, gather(pid, threads, statuses, questions, answers), options)
+    const source = { pid, threads, mappings, gathered: gather(pid, threads, questions, { answers, statuses }, 0) }
+    const state = collectState([source], [{ stat: readStat(pid), ppid: 0, dead: false }], options)
     const write: Parameters<typeof writeMetadata>[0]["write"] = (kind, _id, entries) => {
       if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
     }

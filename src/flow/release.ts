@@ -10,13 +10,14 @@ import { answered, RESTART_BLOCK, restartBlocked } from "../tracee/arch.x86_64.t
 import { detach, getXstate, setRegisters, setSignalMask, setXstate } from "../tracee/trace.ts"
 import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
 import type { Workshop } from "../tracee/workshop.ts"
-import { stopIsPending } from "./build.ts"
-import type { SavedProcess, SavedThread } from "./images.ts"
+import { stopsAtOnce } from "./build.ts"
+import type { SavedThread, SavedTree } from "./images.ts"
 
 const log = logger("restore")
 
 /** What each thread is let go with. */
 export interface Departure {
+  readonly pid: number
   readonly thread: SavedThread
   readonly registers: Registers
   readonly xstate: Uint8Array
@@ -27,21 +28,23 @@ export interface Departure {
  *
  * @throws CheckpointError E_IMAGE_UNSUPPORTED state that this CPU lacks
  */
-export const prepareDepartures = ({ threads }: SavedProcess, workshop: Workshop): Departure[] =>
-  threads.map((thread) => {
-    const { tid, info, extension } = thread
-    const xstate = extension?.extra_xstate ?? restoreFpu(info.fpregs, getXstate(tid), tid)
-    return { thread, xstate, registers: rearmed(thread, restoreRegisters(info.gpregs, tid), workshop) }
-  })
+export const prepareDepartures = ({ processes }: SavedTree, workshop: Workshop): Departure[] =>
+  processes.flatMap(({ tree: { pid }, threads }) =>
+    threads.map((thread) => {
+      const { tid, info, extension } = thread
+      const xstate = extension?.extra_xstate ?? restoreFpu(info.fpregs, getXstate(tid), tid)
+      return { pid, thread, xstate, registers: rearmed(pid, thread, restoreRegisters(info.gpregs, tid), workshop) }
+    }),
+  )
 
 /** Registers of a thread whose sleep goes on with the time that was left; others as they are. */
-function rearmed({ tid, extension }: SavedThread, registers: Registers, workshop: Workshop): Registers {
+function rearmed(pid: number, { tid, extension }: SavedThread, registers: Registers, workshop: Workshop): Registers {
   const restart = extension?.restart
   if (!restart || restart.remaining_sec === undefined) return registers
   const time = new Uint8Array(new BigUint64Array([restart.remaining_sec, BigInt(restart.remaining_nsec ?? 0)]).buffer)
   const call = syscallName(restart.syscall_nr) as Syscall
   const [first = 0n, second = 0n, , fourth = 0n] = restart.args
-  const answer = workshop.interruptCall(tid, call, (data) => (call === "nanosleep" ? [data, second] : [first, 0, data, fourth]), time)
+  const answer = workshop.interruptCall(pid, tid, call, (data) => (call === "nanosleep" ? [data, second] : [first, 0, data, fourth]), time)
   if (answer === RESTART_BLOCK) return restartBlocked(registers, restart.syscall_nr)
   return answer === 0n ? answered(registers, 0n) : registers
 }
@@ -53,31 +56,32 @@ const FATE = {
   ignored: "may abort it there as any other",
 } as const
 
-/** Gives every thread its final state and lets the process run. The stub's area is gone: nothing of ours runs in it any more. */
-export function depart({ tree, tc, ...saved }: SavedProcess, departures: readonly Departure[]): void {
-  const { pid } = tree
-  for (const { thread, registers, xstate } of departures) {
+/** Gives every thread its final state and lets the tree run. The stub's area is gone: nothing of ours runs in any of it any more. */
+export function depart({ processes }: SavedTree, departures: readonly Departure[]): void {
+  const masks = new Map(processes.map(({ tree, tc }) => [tree.pid, tc.blk_sigset]))
+  for (const { pid, thread, registers, xstate } of departures) {
     const { tid, core } = thread
     setRegisters(tid, registers)
     setXstate(tid, xstate)
-    setSignalMask(tid, tid === pid ? tc.blk_sigset : (core.blk_sigset ?? 0n))
+    setSignalMask(tid, tid === pid ? (masks.get(pid) ?? 0n) : (core.blk_sigset ?? 0n))
     const rseq = savedRseq(core.rseq_entry)
     if (!rseq?.rseqCs) continue
     const fate = FATE[kernelRegime()]
     if (fate) log.warn(`thread ${tid} goes on inside a restartable sequence that must not be restarted: this kernel ${fate}`)
     pokeRseqCs(pid, rseq.abiPointer, rseq.rseqCs)
   }
-  if (stopIsPending({ tree, tc, ...saved })) attempt("kill", pid, SIG.STOP)
-  for (const { thread } of departures) if (thread.tid !== pid) detach(thread.tid)
-  detach(pid)
+  for (const saved of processes) if (stopsAtOnce(saved)) attempt("kill", saved.tree.pid, SIG.STOP)
+  for (const { pid, thread } of departures) if (thread.tid !== pid) detach(thread.tid)
+  for (const { tree } of processes) detach(tree.pid)
 }
 
 /** Nothing survives a failed restore: no process, no PID taken. */
-export function killHalfBuilt(pid: number): void {
-  attempt("kill", pid, SIG.KILL)
-  try {
-    while (waitReport(pid, cleanupDeadline(), `the end of process ${pid}`).kind !== "gone");
-  } catch (error) {
-    log.warn(`the half-built process ${pid} was killed but has not ended yet: ${error}`)
-  }
+export function killHalfBuilt(pids: readonly number[]): void {
+  for (const pid of pids) attempt("kill", pid, SIG.KILL)
+  for (const pid of pids)
+    try {
+      while (waitReport(pid, cleanupDeadline(), `the end of process ${pid}`).kind !== "gone");
+    } catch (error) {
+      log.warn(`the half-built process ${pid} was killed but has not ended yet: ${error}`)
+    }
 }

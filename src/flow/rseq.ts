@@ -4,14 +4,16 @@ import { CheckpointError } from "../base/errors.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { readExeIfAlive } from "../proc/links.ts"
 import { type Mapping, readMaps } from "../proc/maps.ts"
-import { readStatus, readStatusIfAlive } from "../proc/status.ts"
-import { listThreadsIfAlive, readCommIfAlive } from "../proc/tasks.ts"
+import { readStatus } from "../proc/status.ts"
+import { readCommIfAlive } from "../proc/tasks.ts"
 import { discover } from "../rseq/discover.ts"
 import type { GuessSource } from "../rseq/guess.ts"
 import { inspectThread } from "../rseq/inspect.ts"
 import { kernelRegime } from "../rseq/regime.ts"
 import type { Discovery, RseqState } from "../rseq/state.ts"
-import { type FrozenProcess, seizeProcess } from "../tracee/seize.ts"
+import type { FrozenProcess } from "../tracee/frozen.ts"
+import { liveTasks } from "../tracee/lists.ts"
+import { seizeProcess } from "../tracee/seize.ts"
 import { deadlineIn } from "../tracee/wait.ts"
 import type { RseqOptions } from "./options.ts"
 import { readGuesses } from "./rseq-guess.ts"
@@ -92,12 +94,7 @@ function inspectOnce(context: Context, { rseqDiscovery }: RseqOptions): RseqRow[
   const { pid } = context
   const found: (readonly [Exclude<Discovery, { kind: "unknown" }>, RseqState])[] = []
   {
-    using frozen: FrozenProcess = seizeProcess(
-      pid,
-      deadlineIn(FREEZE_SECONDS),
-      () => listThreadsIfAlive(pid) ?? [],
-      (tid) => readStatusIfAlive(pid, tid)?.tracerPid ?? 0,
-    )
+    using frozen: FrozenProcess = seizeProcess(pid, deadlineIn(FREEZE_SECONDS), liveTasks)
     for (const thread of frozen.threads) {
       const discovery = discover(thread, rseqDiscovery, {
         get guesses() {

@@ -1,26 +1,34 @@
-import { attempt, errnoName } from "../../ffi/syscall.ts"
+import { attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError, type Refusal, refusedTarget } from "../base/errors.ts"
 import { surveyAttributes } from "../kinds/attributes/survey.ts"
 import { surveyFs } from "../kinds/cwd/collect.ts"
 import { surveyDescriptors } from "../kinds/files/collect.ts"
+import type { Holder } from "../kinds/files/kind.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
 import { surveyNamespaces, surveyTree } from "../kinds/tree/collect.ts"
-import { readNamespaces } from "../proc/links.ts"
+import { collectObjects, surveyObjects } from "../kinds/tree/objects.ts"
+import { type Namespaces, readNamespaces } from "../proc/links.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
 import { PF_KTHREAD } from "../proc/source.ts"
-import { readStat } from "../proc/stat.ts"
+import { readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
 import { readStatus } from "../proc/status.ts"
-import { listThreads, readChildren } from "../proc/tasks.ts"
+import { listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
 import { codeRanges } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 
-/** What was read before the freeze and only needs to be compared in it. */
-export interface Survey {
+/** What was read of one process before the freeze and only needs to be compared in it. */
+export interface ProcessSurvey {
   readonly smaps: readonly MappingDetail[]
   /** Instructions for injection, undefined when none were found. */
   readonly gadgets: Gadgets | undefined
+}
+
+/** What was read of a tree before the freeze. */
+export interface Survey {
+  /** Living processes, parents before their children. */
+  readonly processes: ReadonlyMap<number, ProcessSurvey>
 }
 
 /** Errors of the target itself, which no option can change. */
@@ -63,22 +71,88 @@ function checkTarget(pid: number): void {
       )
 }
 
+/** A member of the tree as a walk along the children shows it. */
+interface Member {
+  readonly stat: Stat
+  readonly ppid: number
+}
+
+/** The living tree, parents before their children. It may change while it is looked at; what is gone by then is left out. */
+function walkTree(root: number): Member[] {
+  const members: Member[] = []
+  const seen = new Set<number>()
+  const visit = (pid: number, ppid: number): void => {
+    const stat = pid === root ? readStat(pid) : readStatIfAlive(pid)
+    if (!stat || seen.has(pid)) return
+    seen.add(pid)
+    members.push({ stat, ppid })
+  }
+  visit(root, 0)
+  for (const { stat } of members) for (const child of readChildren(stat.pid)) visit(child, stat.pid)
+  return members
+}
+
+/** Whether a task has this ID now, a zombie included. */
+const lives = (id: number): boolean => readStatIfAlive(id) !== null
+
+/** True for a zombie, but not for a leader that has ended while other threads of its process live on. */
+const hasEnded = ({ stat: { pid, state } }: Member): boolean =>
+  (state === "Z" || state === "X") && (listThreadsIfAlive(pid)?.length ?? 0) <= 1
+
+/** What one living process has that a dump could not keep, but for its open files. */
+function surveyProcess(pid: number, namespaces: Namespaces): { found: ProcessSurvey; refusals: Refusal[] } {
+  const smaps = readSmaps(pid)
+  const refusals = [
+    ...surveyNamespaces(pid, namespaces, readNamespaces(pid)),
+    ...surveyMemory(pid, smaps),
+    ...surveyFs(pid, refusedName),
+    ...surveyAttributes(pid, listThreads(pid)),
+  ]
+  return { found: { smaps, gadgets: findGadgets(pid, codeRanges(smaps)) }, refusals }
+}
+
+const isGone = (error: unknown): boolean =>
+  (error instanceof CheckpointError && error.code === "E_NO_PROCESS") || (error instanceof SyscallError && error.errno === "ESRCH")
+
+/** A process that ended while it was looked at is no failure: children come and go. */
+function unlessGone<T>(pid: number, root: number, look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (pid !== root && isGone(error)) return undefined
+    throw error
+  }
+}
+
 /**
  * Looks at everything that can be seen without stopping the target, and refuses what a dump could not keep.
  *
  * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION, E_UNSUPPORTED with every refusal
  */
-export function survey({ pid, shellJob }: DumpOptions): Survey {
-  checkTarget(pid)
-  const smaps = readSmaps(pid)
-  const refusals: Refusal[] = [
-    ...surveyTree(readStat(pid), readChildren(pid), shellJob),
-    ...surveyNamespaces(pid, readNamespaces(process.pid), readNamespaces(pid)),
-    ...surveyMemory(pid, smaps),
-    ...surveyDescriptors(pid, { shellJob }),
-    ...surveyFs(pid, refusedName),
-    ...surveyAttributes(pid, listThreads(pid)),
-  ]
-  if (refusals.length > 0) throw refusedTarget(pid, refusals)
-  return { smaps, gadgets: findGadgets(pid, codeRanges(smaps)) }
+export function survey({ pid: root, shellJob }: DumpOptions): Survey {
+  checkTarget(root)
+  const members = walkTree(root)
+  const living = members.filter((member) => !hasEnded(member))
+  const namespaces = readNamespaces(process.pid)
+  const processes = new Map<number, ProcessSurvey>()
+  const refusals = surveyTree(
+    members.map(({ stat }) => stat),
+    shellJob,
+    lives,
+  )
+  const holders: Holder[] = []
+  for (const { stat } of living) {
+    const { pid } = stat
+    unlessGone(pid, root, () => {
+      const { found, refusals: own } = surveyProcess(pid, namespaces)
+      holders.push({ pid, threads: listThreads(pid), group: stat.pgrp })
+      refusals.push(...own)
+      processes.set(pid, found)
+    })
+  }
+  refusals.push(...surveyDescriptors(holders, { shellJob }))
+  const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
+  refusals.push(...surveyObjects(collectObjects([...processes.keys()]), (pid) => parents.get(pid) ?? 0))
+  if (refusals.length > 0) throw refusedTarget(root, refusals)
+  return { processes }
 }

@@ -7,8 +7,8 @@ import { applyFixup, refuseMalformed, resumedRegisters } from "../rseq/fixup.ts"
 import { inspectThread } from "../rseq/inspect.ts"
 import { kernelRegime } from "../rseq/regime.ts"
 import type { RseqState } from "../rseq/state.ts"
+import type { FrozenProcess, FrozenThread } from "../tracee/frozen.ts"
 import { readMemoryIfMapped } from "../tracee/memory.ts"
-import type { FrozenProcess, FrozenThread } from "../tracee/seize.ts"
 import type { DumpOptions } from "./options.ts"
 
 const log = logger("rseq")

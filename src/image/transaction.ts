@@ -30,6 +30,8 @@ export interface PagesFile {
   preallocate(bytes: number): void
   /** Sets the final size in bytes. */
   truncate(bytes: number): void
+  /** Takes the file out of the set again: nothing is to be stored in it. */
+  discard(): void
 }
 
 /** A set that becomes visible as a whole, or not at all. Left without `commit`, nothing of it remains. */
@@ -89,7 +91,8 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
       log.debug(`${name}: ${entries.length} entries, ${bytes.length} bytes`)
     },
     pages(pagesId) {
-      const { fd, name } = open(fileName("pages", pagesId), { written: undefined, pagesId })
+      const opened = open(fileName("pages", pagesId), { written: undefined, pagesId })
+      const { fd, name, temporary } = opened
       const guarded = (step: () => void): void => {
         try {
           step()
@@ -101,6 +104,11 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
         fd,
         preallocate: (bytes) => guarded(() => (options.allocate ? options.allocate(fd, bytes) : ftruncateSync(fd, bytes))),
         truncate: (bytes) => guarded(() => ftruncateSync(fd, bytes)),
+        discard: () => {
+          files.splice(files.indexOf(opened), 1)
+          closeSync(fd)
+          rmSync(temporary, { force: true })
+        },
       }
     },
     commit() {

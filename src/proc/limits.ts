@@ -24,6 +24,9 @@ export const LIMIT_NAMES = [
   "Max realtime timeout", // RLIMIT_RTTIME, µs
 ] as const
 
+/** Numbers of limits that are asked for by name. Header: include/uapi/asm-generic/resource.h */
+export const LIMIT = { NOFILE: 7 } as const
+
 /** Soft and hard value; `RLIM_INFINITY` = unlimited. */
 export interface Limit {
   readonly soft: bigint

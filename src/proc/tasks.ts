@@ -38,11 +38,11 @@ export function listThreads(pid: number): number[] {
 export const readChildrenIfAlive: (pid: number, tid: number) => number[] | null = textReader("children", (text) => words(text).map(Number))
 
 /**
- * Children of every thread of a process.
- * @throws CheckpointError E_NO_PROCESS when it is gone · E_KERNEL the kernel has no "children" file
+ * Children of every thread of a process, those that it inherited included; [] when it is gone.
+ * @throws CheckpointError E_KERNEL the kernel has no "children" file
  */
 export function readChildren(pid: number): number[] {
-  return listThreads(pid).flatMap((tid) => {
+  return (listThreadsIfAlive(pid) ?? []).flatMap((tid) => {
     const children = readChildrenIfAlive(pid, tid)
     if (children) return children
     const reason = missing(pid, tid, "children")

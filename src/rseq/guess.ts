@@ -1,6 +1,6 @@
 import { RSEQ_ORIGINAL_SIZE } from "../../ffi/abi/rseq.ts"
 import { remoteAddress } from "../base/units.ts"
-import type { FrozenThread } from "../tracee/seize.ts"
+import type { FrozenThread } from "../tracee/frozen.ts"
 import { CUSTOMARY_SIGNATURE, threadPointer } from "./arch.x86_64.ts"
 import type { Discovery } from "./state.ts"
 

@@ -14,12 +14,12 @@ import {
   stubRegisters,
   syscallRegisters,
 } from "./arch.x86_64.ts"
+import { type FrozenProcess, type FrozenThread, putBack } from "./frozen.ts"
 import type { Gadgets } from "./gadgets.ts"
 import { codePage } from "./leftover.ts"
 import { forceMemory, readMemory, writeMemory } from "./memory.ts"
 import { placePrograms } from "./placement.ts"
 import type { Answers, Program } from "./program.ts"
-import { type FrozenProcess, type FrozenThread, putBack } from "./seize.ts"
 import { getRegisters, getSignalInfo, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { cleanupDeadline, type Deadline, type Patience, type Report, waitReport } from "./wait.ts"
 
@@ -67,10 +67,13 @@ export const framePagesSize = (process: FrozenProcess): number =>
  */
 export interface Loan extends Disposable {
   /**
-   * Runs one program in each named thread, all at the same time, and waits for all.
+   * Starts one program in each named thread, all at the same time.
    *
-   * @throws SyscallError of the first record that failed unexpectedly · CheckpointError E_TARGET_DIED, E_TIMEOUT
+   * @returns what waits for all of them and gives their answers: to be called before anything else of the loan. It throws SyscallError of
+   *   the first record that failed unexpectedly · CheckpointError E_TARGET_DIED, E_TIMEOUT
    */
+  start(programs: ReadonlyMap<number, Program>): () => Map<number, Answers>
+  /** Starts programs and waits for them. */
   run(programs: ReadonlyMap<number, Program>): Map<number, Answers>
   /** Where the stub stands, so that memory dumps leave it out. */
   readonly area: { readonly start: bigint; readonly end: bigint }
@@ -136,7 +139,7 @@ export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, 
 
   const loan: Loan = {
     area: { start, end: start + BigInt(size) },
-    run(programs) {
+    start(programs) {
       const blocks = placePrograms(process, programs, data, size - PAGE_SIZE, terms.stopSignal)
       forceMemory(pid, data, blocks.image)
       for (const { thread, header } of blocks.threads) {
@@ -145,15 +148,18 @@ export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, 
         setSignalMask(thread.tid, mask)
       }
       for (const { thread } of blocks.threads) ptrace("CONT", thread.tid)
-      for (const { thread } of blocks.threads) waitForStub(process, thread, terms.stopSignal, patience())
-      const image = readMemory(pid, data, blocks.image.length)
-      return new Map(
-        blocks.threads.map(({ thread, program, offset }) => [
-          thread.tid,
-          program.answers(image.subarray(offset, offset + program.size), ` in thread ${thread.tid}`),
-        ]),
-      )
+      return () => {
+        for (const { thread } of blocks.threads) waitForStub(process, thread, terms.stopSignal, patience())
+        const image = readMemory(pid, data, blocks.image.length)
+        return new Map(
+          blocks.threads.map(({ thread, program, offset }) => [
+            thread.tid,
+            program.answers(image.subarray(offset, offset + program.size), ` in thread ${thread.tid}`),
+          ]),
+        )
+      }
     },
+    run: (programs) => loan.start(programs)(),
     [Symbol.dispose]() {
       if (closed || process.ending === "dead") return
       closed = true

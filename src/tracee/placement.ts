@@ -1,8 +1,8 @@
 import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
 import type { RemoteAddress } from "../base/units.ts"
 import { FRAME_RESULT, frameSize, frameStack, interruptedCall, signalFrame } from "./arch.x86_64.ts"
+import type { FrozenProcess, FrozenThread } from "./frozen.ts"
 import type { Program } from "./program.ts"
-import type { FrozenProcess, FrozenThread } from "./seize.ts"
 
 const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
 

@@ -14,23 +14,39 @@ import { type Deadline, type Patience, waitReport } from "./wait.ts"
 const SI_TKILL = -6
 const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
 
-/** The interpreter's area in a process under restore: shared memory, so that the tool writes programs straight into it. */
+/** A program for one task of the tree. */
+export interface Job {
+  /** Its process. */
+  readonly pid: number
+  readonly tid: number
+  readonly program: Program
+  /** Its last call ends the task: it does not stop any more. */
+  readonly ends?: boolean
+}
+
+/**
+ * The interpreter's area in the processes under restore: shared memory that the first of them maps and all that are cloned inherit, at one
+ * address, so that the tool writes programs straight into it.
+ */
 export interface Workshop {
   readonly start: bigint
   readonly end: bigint
-  /** Runs one program in each named thread, all at once. @throws SyscallError · CheckpointError E_RESTORE, E_TIMEOUT */
-  run(programs: ReadonlyMap<number, Program>): Map<number, Answers>
-  /** Waits until a thread that a program cloned is in our hands. */
-  adopt(tid: number): void
+  /** Runs programs, all at once, and waits for all. @throws SyscallError · CheckpointError E_RESTORE, E_TIMEOUT */
+  run(jobs: readonly Job[]): Map<number, Answers>
+  /** Waits until a task that a program cloned is in our hands. */
+  adopt(pid: number, tid: number): void
   /** Starts a system call in a thread and stops it inside: for waits. The data are bytes for its arguments, at the returned address. */
-  interruptCall(tid: number, call: Syscall, args: (data: bigint) => readonly (bigint | number)[], data: Uint8Array): bigint
-  /** Takes the area out of the process: the last call that anything of ours makes in it. */
-  remove(tid: number): void
+  interruptCall(pid: number, tid: number, call: Syscall, args: (data: bigint) => readonly (bigint | number)[], data: Uint8Array): bigint
+  /** Takes the area out of processes: the last call that anything of ours makes in them. */
+  remove(pids: readonly number[]): void
 }
 
-/** Bytes of shared memory for runs of at most these programs together. */
-export const workshopSize = (programs: readonly Program[]): number =>
-  Math.ceil((PAGE_SIZE + programs.reduce((sum, program) => sum + aligned64(program.size), 4096)) / PAGE_SIZE) * PAGE_SIZE
+/** Bytes of shared memory for a run of these programs together. */
+export const workshopSize = (programs: Iterable<Program>): number => {
+  let bytes = PAGE_SIZE + 4096
+  for (const program of programs) bytes += aligned64(program.size)
+  return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE
+}
 
 /** The tool's view of the area's memfd. */
 export interface SharedArea extends Disposable {
@@ -53,12 +69,12 @@ export function openArea(fd: number, size: number): SharedArea {
 /**
  * Sets the interpreter up in a fresh seed.
  *
- * @param fd number of the area's memfd in the seed   @param start where the area goes: free now and in the final layout
+ * @param fd number of the area's memfd in the seed   @param start where the area goes: free now and in the final layout of every process
  * @param stopSignal unblocked in every thread until the end; no thread may have it pending in the images
  * Precondition: the seed is in ptrace-stop.
  */
 export function openWorkshop(
-  pid: number,
+  seed: number,
   fd: number,
   { memory }: SharedArea,
   start: bigint,
@@ -66,70 +82,73 @@ export function openWorkshop(
   patience: Patience,
 ): Workshop {
   const size = memory.bytes.length
-  const base = getRegisters(pid)
+  const base = getRegisters(seed)
   const mask = ALL_SIGNALS & ~sigbit(stopSignal)
   const dataStart = start + BigInt(PAGE_SIZE)
 
-  /** Runs one call at `ip`, an address of a system call instruction, and stops at its exit. */
-  const remote = (tid: number, ip: bigint, call: Syscall, ...args: (bigint | number)[]): bigint => {
-    setRegisters(tid, syscallRegisters(base, ip, base.sp, call, args))
-    for (let stops = 0; stops < 2; ) {
-      ptrace("SYSCALL", tid)
-      const report = waitReport(tid, patience(), `a call in thread ${tid}`)
-      if (report.kind === "gone") throw died(pid, tid, report.status)
-      if (report.kind === "syscall-stop") stops++
+  /** Runs one call in each process at `ip`, an address of a system call instruction, and stops at its exit. */
+  const remote = (pids: readonly number[], ip: bigint, call: Syscall, ...args: (bigint | number)[]): void => {
+    for (const pid of pids) setRegisters(pid, syscallRegisters(base, ip, base.sp, call, args))
+    for (let stops = 0; stops < 2; stops++) {
+      for (const pid of pids) ptrace("SYSCALL", pid)
+      for (const pid of pids) waitForSyscall(pid, patience())
     }
-    return resultRegister(getRegisters(tid))
+    for (const pid of pids) {
+      const answer = Number(resultRegister(getRegisters(pid)))
+      if (isFailure(answer)) throw new SyscallError(call, errnoName(-answer), [], ` in process ${pid}`)
+    }
   }
-  const must = (answer: bigint, call: Syscall): void => {
-    if (isFailure(Number(answer))) throw new SyscallError(call, errnoName(Number(-answer)), [], ` in process ${pid}`)
-  }
-  setSignalMask(pid, mask)
+  setSignalMask(seed, mask)
   const fixed = 0x100000 | 1 // MAP_FIXED_NOREPLACE | MAP_SHARED
-  must(remote(pid, SEED_SYSCALL, "mmap", start, PAGE_SIZE, 5, fixed, fd, 0), "mmap")
-  must(remote(pid, SEED_SYSCALL, "mmap", dataStart, size - PAGE_SIZE, 3, fixed, fd, PAGE_SIZE), "mmap")
+  remote([seed], SEED_SYSCALL, "mmap", start, PAGE_SIZE, 5, fixed, fd, 0)
+  remote([seed], SEED_SYSCALL, "mmap", dataStart, size - PAGE_SIZE, 3, fixed, fd, PAGE_SIZE)
 
   return {
     start,
     end: start + BigInt(size),
-    run(programs) {
+    run(jobs) {
       let offset = PAGE_SIZE
-      const placed = [...programs].map(([tid, program]) => {
+      const placed = jobs.map((job) => {
+        const { pid, tid, program } = job
         const at = offset
         const header = start + BigInt(at)
         if (at + program.size > size) throw new Error(`Unreachable: programs larger than the area of ${size} bytes`)
         memory.bytes.set(program.place(header, { pid, tid, signal: stopSignal }), at)
         offset = at + aligned64(program.size)
-        return { tid, program, at, header }
+        return { ...job, at, header }
       })
       for (const { tid, header } of placed) setRegisters(tid, stubRegisters(base, start + STUB_ENTRY, header))
       for (const { tid } of placed) ptrace("CONT", tid)
-      for (const { tid } of placed) waitForStop(pid, tid, stopSignal, patience())
+      for (const { pid, tid, ends } of placed) {
+        if (ends) waitForEnd(tid, patience())
+        else waitForStop(pid, tid, stopSignal, patience())
+      }
       return new Map(
-        placed.map(({ tid, program, at }) => [
+        placed.map(({ pid, tid, program, at }) => [
           tid,
           program.answers(memory.bytes.slice(at, at + program.size), ` in thread ${tid} of the new process ${pid}`),
         ]),
       )
     },
-    adopt(tid) {
-      const report = waitReport(tid, patience(), `the start of thread ${tid}`)
+    adopt(pid, tid) {
+      const report = waitReport(tid, patience(), `the start of task ${tid}`)
       if (report.kind === "gone") throw died(pid, tid, report.status)
       setSignalMask(tid, mask)
     },
-    interruptCall(tid, call, args, data) {
+    interruptCall(pid, tid, call, args, data) {
       memory.bytes.set(data, PAGE_SIZE)
       setRegisters(tid, syscallRegisters(base, start + STUB_SYSCALL, base.sp, call, args(dataStart)))
       ptrace("SYSCALL", tid)
-      waitReport(tid, patience(), `the wait in thread ${tid}`)
+      waitForSyscall(tid, patience())
       // Asked for before the call sleeps: it is interrupted at once, however short the time left is.
       ptrace("INTERRUPT", tid)
       ptrace("CONT", tid)
-      waitReport(tid, patience(), `the wait in thread ${tid}`)
+      const report = waitReport(tid, patience(), `the wait in thread ${tid}`)
+      if (report.kind === "gone") throw died(pid, tid, report.status)
       return resultRegister(getRegisters(tid))
     },
-    remove(tid) {
-      must(remote(tid, start + STUB_SYSCALL, "munmap", start, size), "munmap")
+    remove(pids) {
+      remote(pids, start + STUB_SYSCALL, "munmap", start, size)
     },
   }
 }
@@ -141,6 +160,25 @@ const died = (pid: number, tid: number, status: number): CheckpointError =>
     `thread ${tid} ended with wait status 0x${status.toString(16)}`,
     "Look at the kernel log: the memory limit of the cgroup may be too small",
   )
+
+/** Waits for the next stop at the border of a system call. */
+function waitForSyscall(tid: number, deadline: Deadline): void {
+  for (;;) {
+    const report = waitReport(tid, deadline, `a call in thread ${tid}`)
+    if (report.kind === "gone") throw died(tid, tid, report.status)
+    if (report.kind === "syscall-stop") return
+    ptrace("SYSCALL", tid)
+  }
+}
+
+/** Waits until a task has ended by its own last call. A signal that it sends itself is let through. */
+function waitForEnd(tid: number, deadline: Deadline): void {
+  for (;;) {
+    const report = waitReport(tid, deadline, `the end of task ${tid}`)
+    if (report.kind === "gone") return
+    ptrace("CONT", tid, 0, report.kind === "signal-stop" ? report.signal : 0)
+  }
+}
 
 /** Waits until a stub has run to its end. */
 function waitForStop(pid: number, tid: number, signal: number, deadline: Deadline): void {

@@ -71,6 +71,7 @@ group("describe", () => {
 test("describeDump names the end of the tree", () => {
   const report = {
     pid: 5,
+    processes: 1,
     threads: 1,
     imagesDir: "/out",
     bytes: 3 * 2 ** 20,
@@ -79,6 +80,7 @@ test("describeDump names the end of the tree", () => {
     leftRunning: false,
   }
   expect(describeDump(report, false)).toBe('Dumped task 5 (1 thread) into "/out": 3.0 MiB, frozen 1.2 ms, wall 5.7 ms, killed')
+  expect(describeDump({ ...report, processes: 3, threads: 7 }, false)).toStartWith("Dumped task 5 (3 processes, 7 threads)")
   expect(describeDump({ ...report, threads: 2, leftRunning: true }, false)).toEndWith("left running")
   expect(describeDump({ ...report, threads: 2, leftRunning: true }, true)).toEndWith("left stopped")
 })

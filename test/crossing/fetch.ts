@@ -95,7 +95,10 @@ function dumps({ command }: Tool, folder: string): boolean {
   const images = mkdtempSync(join(folder, "trial-"))
   const sleeper = Bun.spawn(["sleep", "60"], { stdio: ["ignore", "ignore", "ignore"] })
   try {
-    const trial = Bun.spawnSync([...command, "dump", "-t", `${sleeper.pid}`, "-D", images, "-j", "-R"], { timeout: 4_000, killSignal: "SIGKILL" })
+    const trial = Bun.spawnSync([...command, "dump", "-t", `${sleeper.pid}`, "-D", images, "-j", "-R"], {
+      timeout: 4_000,
+      killSignal: "SIGKILL",
+    })
     return trial.exitCode === 0
   } finally {
     sleeper.kill("SIGKILL")

@@ -1,20 +1,19 @@
 import { describe, expect, test } from "bun:test"
 import { stasis_task_entrySchema, stasis_thread_entrySchema } from "../../proto/gen/stasis_pb.ts"
 import { create } from "../../proto/schema.ts"
-import { kernelAreas, readFills, readProcess } from "../../src/flow/images.ts"
-import type { RestoreOptions } from "../../src/flow/options.ts"
+import { kernelAreas, readFills, readTree, stopSignalOf } from "../../src/flow/images.ts"
 import type { Range } from "../../src/kinds/memory/holes.ts"
 import { VMA } from "../../src/kinds/memory/status.ts"
 import { failureOf } from "../image/sample.ts"
 import { type Draft, withSet } from "./draft.ts"
 
-const options = { shellJob: false } as RestoreOptions
-const read = (change: (draft: Draft) => void) => withSet(change, (set) => readProcess(set, options))
-const refusal = (change: (draft: Draft) => void) => failureOf(() => read(change))
+const readAll = (change: (draft: Draft) => void) => withSet(change, readTree)
+const read = (change: (draft: Draft) => void) => readAll(change).root
+const refusal = (change: (draft: Draft) => void) => failureOf(() => readAll(change))
 const leader = (draft: Draft) => draft.cores.get(1140)!
 const nothing = (): void => {}
 
-describe("readProcess", () => {
+describe("readTree", () => {
   test("a whole set: leader first, files by id, no extension and no segments when it has none", () => {
     const saved = read(nothing)
     expect(saved.threads.map(({ tid }) => tid)).toEqual([1140, 1141])
@@ -22,7 +21,28 @@ describe("readProcess", () => {
     expect(saved.tc.comm).toBe("t1")
     expect(saved.files.files.get(7)?.reg?.pos).toBe(4n)
     expect(saved.files.fdinfos.map(({ fd }) => fd)).toEqual([3, 4, 5])
-    expect([saved.files.pipesData, saved.files.ttyInfos, saved.segments, saved.extension]).toEqual([[], [], [], undefined])
+    expect([saved.files.pipesData, saved.files.ttyInfos, saved.extension]).toEqual([[], [], undefined])
+    expect(readAll(nothing)).toMatchObject({ segments: [], dead: [] })
+  })
+
+  test("a zombie is its name and status, whatever its threads are said to be", () => {
+    const { dead, processes } = readAll((draft) => {
+      const [root] = draft.tree
+      draft.tree = [root!, { ...root!, pid: 1150, ppid: 1140, threads: [4242197232] }]
+      draft.cores.set(1150, { mtype: 1, tc: { ...leader(draft).tc!, task_state: 2, exit_code: 0x300, comm: "gone" } })
+    })
+    expect(processes.length).toBe(1)
+    expect(dead.map(({ tree: { pid }, tc: { comm, exit_code } }) => [pid, comm, exit_code])).toEqual([[1150, "gone", 0x300]])
+  })
+
+  test("a stopped process tells its signal, and SIGSTOP where the image has none", () => {
+    const stopped = (signal: number | undefined) =>
+      stopSignalOf(
+        read((draft) => {
+          Object.assign(leader(draft).tc!, { task_state: 3 }, signal === undefined ? {} : { stop_signo: signal })
+        }),
+      )
+    expect([stopSignalOf(read(nothing)), stopped(undefined), stopped(20)]).toEqual([0, 19, 20])
   })
 
   test("the extension's threads are found by their IDs, whatever their order", () => {
@@ -40,13 +60,13 @@ describe("readProcess", () => {
         const [first, ...others] = draft.mm!.vmas
         draft.mm = { ...draft.mm!, vmas: [{ ...first!, status: VMA.REGULAR | VMA.VDSO }, ...others] }
       },
-      (set) => kernelAreas(readProcess(set, options)),
+      (set) => kernelAreas(readTree(set).root),
     )
     expect(areas).toMatchObject([{ start: 0x55ecb9efd000n, end: 0x55ecb9efe000n }])
   })
 })
 
-describe("readProcess refuses", () => {
+describe("readTree refuses", () => {
   const rows: readonly (readonly [string, (draft: Draft) => void, { code: string; found: string }])[] = [
     ["a thread's core that is missing", (draft) => draft.cores.delete(1141), { code: "E_IMAGE_MISSING", found: "core-1141.img" }],
     ["the leader's core that is missing", (draft) => draft.cores.delete(1140), { code: "E_IMAGE_MISSING", found: "core-1140.img" }],
@@ -78,15 +98,11 @@ describe("readProcess refuses", () => {
       { code: "E_IMAGE_UNSUPPORTED", found: "core-1141.img is of machine type 3, this is x86-64" },
     ],
     [
-      "a dead task",
+      "a dead root",
       (draft) => (leader(draft).tc!.task_state = 2),
-      { code: "E_IMAGE_UNSUPPORTED", found: "it was dead when it was dumped" },
+      { code: "E_IMAGE_CORRUPT", found: "its root was dead when it was dumped" },
     ],
-    [
-      "a stopped task",
-      (draft) => (leader(draft).tc!.task_state = 3),
-      { code: "E_IMAGE_UNSUPPORTED", found: "it was stopped when it was dumped" },
-    ],
+    ["an unknown state", (draft) => (leader(draft).tc!.task_state = 6), { code: "E_IMAGE_CORRUPT", found: "its state is 6" }],
     [
       "no timers",
       (draft) => (leader(draft).tc!.timers = undefined),
@@ -103,11 +119,15 @@ describe("readProcess refuses", () => {
       { code: "E_IMAGE_UNSUPPORTED", found: "it has namespaces of its own: mnt" },
     ],
     [
-      "a child",
-      (draft) => (draft.tree = [...draft.tree, { ...draft.tree[0]!, pid: 1150, ppid: 1140 }]),
-      { code: "E_IMAGE_UNSUPPORTED", found: "it has 2 processes" },
+      "a child without a core",
+      (draft) => (draft.tree = [...draft.tree, { ...draft.tree[0]!, pid: 1150, ppid: 1140, threads: [1150] }]),
+      { code: "E_IMAGE_MISSING", found: "core-1150.img" },
     ],
-    ["a session outside", (draft) => (draft.tree = [{ ...draft.tree[0]!, sid: 5 }]), { code: "E_USAGE", found: "session 5" }],
+    [
+      "two processes of one PID",
+      (draft) => (draft.tree = [...draft.tree, { ...draft.tree[0]!, ppid: 1140 }]),
+      { code: "E_IMAGE_CORRUPT", found: "1140" },
+    ],
     [
       "seccomp filters",
       (draft) =>

@@ -7,12 +7,14 @@ import type { Schema } from "../../proto/schema.ts"
 import { remoteAddress } from "../../src/base/units.ts"
 import { readMaps } from "../../src/proc/maps.ts"
 import { readStatus } from "../../src/proc/status.ts"
-import { listThreads, listThreadsIfAlive } from "../../src/proc/tasks.ts"
+import { listThreads } from "../../src/proc/tasks.ts"
+import type { FrozenProcess } from "../../src/tracee/frozen.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
+import { liveTasks } from "../../src/tracee/lists.ts"
 import { borrow, chooseStopSignal } from "../../src/tracee/loan.ts"
 import { loanSize } from "../../src/tracee/placement.ts"
 import { type Answers, type Data, Program, type Result } from "../../src/tracee/program.ts"
-import { type FrozenProcess, seizeProcess } from "../../src/tracee/seize.ts"
+import { seizeProcess } from "../../src/tracee/seize.ts"
 import { deadlineIn } from "../../src/tracee/wait.ts"
 import { compiler } from "../harness/compile.ts"
 import { scratch } from "../harness/folders.ts"
@@ -91,12 +93,7 @@ export function inside<Q, T>(
 ): T[] {
   using _ = holdInterrupts()
   const deadline = deadlineIn(DEADLINE)
-  using frozen = seizeProcess(
-    pid,
-    deadline,
-    () => listThreadsIfAlive(pid) ?? [],
-    (tid) => readStatus(pid, tid).tracerPid,
-  )
+  using frozen = seizeProcess(pid, deadline, liveTasks)
   const programs = new Map(frozen.threads.map(({ tid }) => [tid, new Program()]))
   const questions = new Map([...programs].map(([tid, program]) => [tid, write(program, tid)]))
   const maps = readMaps(pid)

@@ -6,7 +6,7 @@ import { settled } from "../../src/rseq/arch.x86_64.ts"
 import { applyFixup, imagePatches, refuseMalformed, resumedRegisters, rseqCsAddress } from "../../src/rseq/fixup.ts"
 import { rseqEntry, rseqExtension, savedRseq } from "../../src/rseq/image.ts"
 import type { RseqClass, RseqState } from "../../src/rseq/state.ts"
-import type { FrozenThread } from "../../src/tracee/seize.ts"
+import type { FrozenThread } from "../../src/tracee/frozen.ts"
 
 const NO_SYSCALL = (1n << 64n) - 1n
 const registers = (values: Partial<Registers>): Registers => ({

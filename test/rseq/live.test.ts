@@ -10,25 +10,21 @@ import { inspectThread } from "../../src/rseq/inspect.ts"
 import { appendProof, appendSignatureProof, isSignature, judgeProof } from "../../src/rseq/proof.ts"
 import { kernelRegime, probeRegime } from "../../src/rseq/regime.ts"
 import type { RseqClass, RseqState } from "../../src/rseq/state.ts"
+import type { FrozenProcess } from "../../src/tracee/frozen.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
+import { liveTasks } from "../../src/tracee/lists.ts"
 import { borrow, chooseStopSignal, type Loan } from "../../src/tracee/loan.ts"
 import { readMemory, writeMemory } from "../../src/tracee/memory.ts"
 import { loanSize } from "../../src/tracee/placement.ts"
 import { Program } from "../../src/tracee/program.ts"
-import { type FrozenProcess, seizeProcess } from "../../src/tracee/seize.ts"
+import { seizeProcess } from "../../src/tracee/seize.ts"
 import { deadlineIn, patienceOf } from "../../src/tracee/wait.ts"
 import { canCompile, type Fixture, startFixture } from "./fixture.ts"
 
 const DEADLINE = 10 // s
 const hold = (): Disposable => holdInterrupts()
 
-const freeze = (pid: number): FrozenProcess =>
-  seizeProcess(
-    pid,
-    deadlineIn(DEADLINE),
-    () => listThreadsIfAlive(pid) ?? [],
-    (tid) => readStatus(pid, tid).tracerPid,
-  )
+const freeze = (pid: number): FrozenProcess => seizeProcess(pid, deadlineIn(DEADLINE), liveTasks)
 
 const inspect = (process: FrozenProcess): RseqState[] =>
   process.threads.map((thread) => inspectThread(process.pid, thread, discover(thread, "ptrace", { guesses: undefined }), kernelRegime))

@@ -5,13 +5,15 @@ import { codeRanges, untouchedPages } from "../../src/flow/layout.ts"
 import { readMaps } from "../../src/proc/maps.ts"
 import { readSmaps } from "../../src/proc/smaps.ts"
 import { readStatus } from "../../src/proc/status.ts"
-import { listThreads, listThreadsIfAlive } from "../../src/proc/tasks.ts"
+import { listThreads } from "../../src/proc/tasks.ts"
+import type { FrozenProcess } from "../../src/tracee/frozen.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
+import { liveTasks } from "../../src/tracee/lists.ts"
 import { borrow, chooseStopSignal, framePagesSize, type Loan, type LoanTerms } from "../../src/tracee/loan.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
 import { loanSize } from "../../src/tracee/placement.ts"
 import type { Program } from "../../src/tracee/program.ts"
-import { type FrozenProcess, seizeProcess } from "../../src/tracee/seize.ts"
+import { seizeProcess } from "../../src/tracee/seize.ts"
 import { deadlineIn, patienceOf } from "../../src/tracee/wait.ts"
 import { compiler } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
@@ -90,13 +92,7 @@ export async function startTarget(...words: string[]): Promise<Target> {
 }
 
 /** Stops every thread of a process, as a dump does. */
-export const freeze = (pid: number): FrozenProcess =>
-  seizeProcess(
-    pid,
-    deadlineIn(DEADLINE),
-    () => listThreadsIfAlive(pid) ?? [],
-    (tid) => readStatus(pid, tid).tracerPid,
-  )
+export const freeze = (pid: number): FrozenProcess => seizeProcess(pid, deadlineIn(DEADLINE), liveTasks)
 
 /** What a frozen process lends. @throws Error where it has no gadgets, room or free signal */
 export function termsOf(frozen: FrozenProcess): LoanTerms {

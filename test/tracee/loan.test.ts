@@ -6,10 +6,10 @@ import { remoteAddress } from "../../src/base/units.ts"
 import { asDumpError } from "../../src/flow/inject.ts"
 import { type Mapping, readMaps } from "../../src/proc/maps.ts"
 import { readStatus } from "../../src/proc/status.ts"
+import type { FrozenProcess } from "../../src/tracee/frozen.ts"
 import { borrow, framePagesSize } from "../../src/tracee/loan.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
 import { Program } from "../../src/tracee/program.ts"
-import type { FrozenProcess } from "../../src/tracee/seize.ts"
 import { getRegisters, getSignalMask, getXstate } from "../../src/tracee/trace.ts"
 import { patienceOf } from "../../src/tracee/wait.ts"
 import { waitFor } from "../harness/deadline.ts"
@@ -216,7 +216,7 @@ describe.skipIf(!canTrace)(`borrow and run${why}`, () => {
       process.kill(target.pid, "SIGKILL")
       loan.run(programs)
     })
-    expect(asDumpError(target.pid, error)).toMatchObject({ code: "E_TARGET_DIED" })
+    expect(asDumpError({ root: target.pid, processes: [{ pid: target.pid }] }, error)).toMatchObject({ code: "E_TARGET_DIED" })
     expect(performance.now() - started).toBeLessThan(4000)
   })
 })

@@ -134,7 +134,7 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
     program.call("prctl", 16 /* PR_GET_NAME */, name)
     withWorkshop((pid, workshop) => {
       const before = readMaps(pid).length
-      const answers = workshop.run(new Map([[pid, program]])).get(pid)!
+      const answers = workshop.run([{ pid, tid: pid, program }]).get(pid)!
       expect([answers.of(pidOf), answers.of(parent)]).toEqual([BigInt(pid), BigInt(process.pid)])
       expect(answers.bytes(name).length).toBe(16)
       const area = readMaps(pid).filter(({ start, end }) => start < workshop.end && end > workshop.start)
@@ -142,7 +142,7 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
         [true, false],
         [false, true],
       ])
-      workshop.remove(pid)
+      workshop.remove([pid])
       expect(readMaps(pid).length).toBe(before - 2)
     }, program)
   })
@@ -154,12 +154,12 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
     fault.call("dup", fault.loadU32({ kind: "data", offset: 1 << 30, size: 4 }))
     withWorkshop(
       (pid, workshop) => {
-        expect(failureOf(() => workshop.run(new Map([[pid, wrong]])))).toMatchObject({
+        expect(failureOf(() => workshop.run([{ pid, tid: pid, program: wrong }]))).toMatchObject({
           call: "munmap",
           errno: "EINVAL",
           where: ` for a place in thread ${pid} of the new process ${pid}`,
         })
-        expect(failureOf(() => workshop.run(new Map([[pid, fault]])))).toMatchObject({
+        expect(failureOf(() => workshop.run([{ pid, tid: pid, program: fault }]))).toMatchObject({
           code: "E_RESTORE",
           found: expect.stringMatching(/^thread \d+ got signal 11 at 0x/),
         })
@@ -173,7 +173,7 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
     const program = new Program()
     program.call("exit_group", 3)
     withWorkshop((pid, workshop) => {
-      expect(failureOf(() => workshop.run(new Map([[pid, program]])))).toMatchObject({
+      expect(failureOf(() => workshop.run([{ pid, tid: pid, program }]))).toMatchObject({
         code: "E_RESTORE",
         found: `thread ${pid} ended with wait status 0x300`,
       })
@@ -184,7 +184,7 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
   test("interruptCall leaves a sleep in its restart block", () => {
     withWorkshop((pid, workshop) => {
       const time = new Uint8Array(BigUint64Array.of(100n, 0n).buffer)
-      expect(workshop.interruptCall(pid, "nanosleep", (data) => [data, 0], time)).toBe(RESTART_BLOCK)
+      expect(workshop.interruptCall(pid, pid, "nanosleep", (data) => [data, 0], time)).toBe(RESTART_BLOCK)
     })
   })
 })

@@ -110,7 +110,7 @@ describe.skipIf(!canTrace)(`seizeProcess${why}`, () => {
 
 describe.skipIf(!canTrace)(`what seizeProcess refuses${why}`, () => {
   const seize = (pid: number, threads: () => number[], tracer = 0) =>
-    failureOf(() => seizeProcess(pid, deadlineIn(5), threads, () => tracer))
+    failureOf(() => seizeProcess(pid, deadlineIn(5), { threads, tracer: () => tracer }))
 
   test("a process without threads is gone", () => {
     expect(seize(0x3ffffff, () => [])).toMatchObject({ code: "E_NO_PROCESS" })
@@ -143,7 +143,7 @@ describe.skipIf(!canTrace)(`what seizeProcess refuses${why}`, () => {
       for (const end = performance.now() + 5000; stateOf(pid) !== "t" && performance.now() < end; ) Bun.sleepSync(1)
       return 77
     }
-    failureOf(() => seizeProcess(pid, deadlineIn(5), () => [pid, process.pid], sendAndWait))
+    failureOf(() => seizeProcess(pid, deadlineIn(5), { threads: () => [pid, process.pid], tracer: sendAndWait }))
     await waitFor("the end by SIGTERM", () => stateOf(pid) === undefined || stateOf(pid) === "Z", 5)
   })
 
@@ -154,12 +154,7 @@ describe.skipIf(!canTrace)(`what seizeProcess refuses${why}`, () => {
     process.kill(other.pid, "SIGKILL")
     await waitFor("the other's end", () => stateOf(other.pid) === undefined || stateOf(other.pid) === "Z")
     {
-      using frozen = seizeProcess(
-        target.pid,
-        deadlineIn(5),
-        () => [...threadsOf(target.pid), other.pid],
-        () => 0,
-      )
+      using frozen = seizeProcess(target.pid, deadlineIn(5), { threads: () => [...threadsOf(target.pid), other.pid], tracer: () => 0 })
       expect(ascending(frozen.threads.map(({ tid }) => tid))).toEqual(threadsOf(target.pid))
     }
     expect(isFree(target.pid)).toBe(true)

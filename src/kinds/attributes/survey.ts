@@ -27,16 +27,13 @@ interface Row {
 /** What is refused before the freeze, by looking from outside. The support status of process attributes. */
 const REFUSED: readonly Row[] = [
   {
-    remedy: "Continue it with kill -CONT, then dump again",
-    find: ({ state }) => (state === "T" ? "stopped by a signal" : undefined),
-  },
-  {
     remedy: "Detach the debugger or tracer, then dump again",
     find: ({ state, tracerPid }) => (tracerPid ? `traced by task ${tracerPid}` : state === "t" ? "stopped by a tracer" : undefined),
   },
   {
-    remedy: "Nothing is left of it to save: let its parent wait for it",
-    find: ({ state }) => (state === "Z" || state === "X" ? "a zombie" : undefined),
+    remedy: "Let the main thread of a program live as long as the others, or end the program",
+    find: ({ state, threads }) =>
+      state === "Z" || state === "X" ? (threads > 1 ? "a leader that has ended before its threads" : "a zombie") : undefined,
   },
   {
     remedy: "Run the program without its seccomp sandbox",

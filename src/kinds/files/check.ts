@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
-import { checkEpoll } from "./epoll/restore.ts"
+import { missingTarget } from "./epoll/restore.ts"
 import type { FileImages } from "./images.ts"
 import type { FileRow } from "./kind.ts"
 import { fileKinds } from "./registry.ts"
@@ -11,8 +11,6 @@ import { checkTty } from "./tty/restore.ts"
 
 /** What the restore has to offer. */
 export interface CheckOptions {
-  /** The process to restore. */
-  readonly pid: number
   readonly shellJob: boolean
   /** Whether stasis runs on a terminal that can be taken over. */
   readonly terminal: boolean
@@ -63,27 +61,47 @@ function checkDescriptors({ fdinfos, files }: FileImages): void {
   }
 }
 
+/** Some process that has an epoll open must have all that it watches, under the same numbers. */
+function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]): void {
+  const found = new Map<number, number | undefined>()
+  for (const { fdinfos } of tables) {
+    const numbers = new Set(fdinfos.map(({ fd }) => fd))
+    for (const { id } of fdinfos) {
+      const epoll = files.get(id)?.epfd
+      if (!epoll || (found.has(id) && found.get(id) === undefined)) continue
+      found.set(
+        id,
+        missingTarget(epoll, (fd) => numbers.has(fd)),
+      )
+    }
+  }
+  for (const [id, target] of found)
+    if (target !== undefined) throw corrupt(`epoll ${id} of files.img`, `it watches fd ${target}, which is not in the image`)
+}
+
 /**
- * Checks all that can be known of a process's files while nothing of it exists: that every path leads to a file like the one
- * that was open (mappings, executable and directories included), that every kind is supported, that the images fit together.
+ * Checks all that can be known of the files of a tree while nothing of it exists: that every path leads to a file like the one
+ * that was open (mappings, executables and directories included), that every kind is supported, that the images fit together.
  *
+ * @param tables one a process; what is not in `fdinfos` is the same in all of them
+ * @param pids of the tree: their files in /proc are not there yet
  * @throws CheckpointError E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals
  */
-export function checkFiles(images: FileImages, { pid, shellJob, terminal }: CheckOptions): void {
-  checkDescriptors(images)
-  const { fdinfos, files } = images
-  const numbers = new Set(fdinfos.map(({ fd }) => fd))
-  const used = new Set(fdinfos.map(({ id }) => id))
+export function checkFiles(tables: readonly FileImages[], pids: ReadonlySet<number>, { shellJob, terminal }: CheckOptions): void {
+  const [images] = tables
+  if (!images) throw new Error("Unreachable: a tree without a process")
+  for (const table of tables) checkDescriptors(table)
+  const { files } = images
+  checkEpolls(tables, files)
+  const used = new Set(tables.flatMap(({ fdinfos }) => fdinfos.map(({ id }) => id)))
   const infos = new Map(images.ttyInfos.map((info) => [info.id, info]))
   /** Paths that stand for a terminal of another time: they are not opened. */
   const unopened = new Set<number>()
-  for (const { id, epfd, tty } of files.values()) {
-    if (!used.has(id)) continue
-    if (epfd) checkEpoll(epfd, numbers)
-    if (!tty) continue
+  for (const { id, tty } of files.values()) {
+    if (!tty || !used.has(id)) continue
     checkTty(tty, infos, files, { shellJob, terminal })
     const driver = driverOfType(infos.get(tty.tty_info_id)?.type ?? 0)
     if (driver?.inherited && tty.regf_id !== undefined) unopened.add(tty.regf_id)
   }
-  for (const { id, reg } of files.values()) if (reg && !unopened.has(id)) checkRegular(reg, pid)
+  for (const { id, reg } of files.values()) if (reg && !unopened.has(id)) checkRegular(reg, pids)
 }

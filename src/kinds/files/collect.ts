@@ -1,15 +1,14 @@
 import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
-import { type Refusal, refusedTarget } from "../../base/errors.ts"
+import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
-import { listThreads } from "../../proc/tasks.ts"
-import { borrowDescriptors } from "./copies.ts"
-import type { Collecting, Found, PipeData, Surveying } from "./kind.ts"
+import { borrowDescriptors, type Copies } from "./copies.ts"
+import type { Found, Holder, PipeData, Surveying } from "./kind.ts"
 import { findPipeHolders, pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
-import { refusedDescriptors, refusedThreads, rowOf } from "./survey.ts"
+import { judge, refusedFilesOf, refusedThreads, rowOf } from "./survey.ts"
 import type { FileTable } from "./table.ts"
 
 const log = logger("files")
@@ -20,10 +19,10 @@ export interface FileOptions {
   readonly shellJob: boolean
 }
 
-/** The descriptors of a process as images want them. The files themselves are in the table. */
+/** The descriptors of a dump as images want them. The files themselves are in the table. */
 export interface Descriptors {
-  /** Ascending by number. */
-  readonly fdinfos: readonly fdinfo_entry[]
+  /** By process, ascending by number. */
+  readonly fdinfos: ReadonlyMap<number, readonly fdinfo_entry[]>
   /** One a pipe that can be read. */
   readonly pipesData: readonly PipeData[]
   readonly ttyInfos: readonly tty_info_entry[]
@@ -31,56 +30,94 @@ export interface Descriptors {
   readonly extension: stasis_file_entry[]
 }
 
-/** What rows look at. */
-const surveying = (pid: number, all: readonly Found[], shellJob: boolean, holders: ReadonlyMap<bigint, number>): Surveying => ({
-  shellJob,
-  descriptors: new Map(all.map((found) => [found.fd, found])),
-  threads: listThreads(pid),
-  pipeHolder: (inode) => holders.get(inode),
-})
+/** What a process has open, and the way to it. */
+interface Scan {
+  readonly copies: Copies
+  readonly found: readonly Found[]
+}
 
-/**
- * What a dump could not keep among the descriptors of a running process. Nothing is stopped or changed.
- *
- * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · E_KERNEL
- */
-export function surveyDescriptors(pid: number, { shellJob }: FileOptions): Refusal[] {
-  using copies = borrowDescriptors(pid)
-  const all = scanDescriptors(pid, copies)
-  const hasPipes = all.some(({ target }) => pipeInode(target) !== undefined)
-  const holders = hasPipes ? findPipeHolders(pid) : new Map<bigint, number>()
-  return [...refusedDescriptors(all, surveying(pid, all, shellJob, holders)), ...refusedThreads(pid)]
+/** Looks at the descriptors of every process. @param mayGo a process that is gone by now is left out */
+function scanAll(holders: readonly Holder[], scope: DisposableStack, mayGo: boolean): ReadonlyMap<number, Scan> {
+  const scans = new Map<number, Scan>()
+  for (const { pid } of holders) {
+    try {
+      const copies = scope.use(borrowDescriptors(pid))
+      scans.set(pid, { copies, found: scanDescriptors(pid, copies) })
+    } catch (error) {
+      if (!(mayGo && error instanceof CheckpointError && error.code === "E_NO_PROCESS")) throw error
+    }
+  }
+  return scans
+}
+
+/** Every descriptor, judged together with those that share its open file. */
+function judgeAll(
+  holders: readonly Holder[],
+  scans: ReadonlyMap<number, Scan>,
+  shellJob: boolean,
+  findHolders: (all: readonly Found[]) => ReadonlyMap<bigint, number>,
+) {
+  const all = [...scans.values()].flatMap(({ found }) => found)
+  const outside = findHolders(all)
+  const surveying = new Map<number, Surveying>()
+  const surveyingOf = (pid: number): Surveying =>
+    surveying.getOrInsertComputed(pid, () => ({
+      shellJob,
+      descriptors: new Map(scans.get(pid)?.found.map((found) => [found.fd, found])),
+      holders,
+      pipeHolder: (inode) => outside.get(inode),
+    }))
+  return groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) }))
 }
 
 /**
- * The descriptors of a frozen process -> their entries. Mirror: restoreDescriptors of ./restore.ts
+ * What a dump could not keep among the descriptors of running processes. Nothing is stopped or changed.
  *
+ * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · E_KERNEL
+ */
+export function surveyDescriptors(holders: readonly Holder[], { shellJob }: FileOptions): Refusal[] {
+  using scope = new DisposableStack()
+  const inside = new Set(holders.map(({ pid }) => pid))
+  const judged = judgeAll(holders, scanAll(holders, scope, true), shellJob, (all) =>
+    all.some(({ target }) => pipeInode(target) !== undefined) ? findPipeHolders(inside) : new Map(),
+  )
+  return [...refusedFilesOf(judged), ...holders.flatMap(({ pid }) => refusedThreads(pid))]
+}
+
+/**
+ * The descriptors of frozen processes -> their entries. Mirror: restoreDescriptors of ./restore.ts
+ *
+ * @param holders one for each table of descriptors
  * @param table gets an entry for every open file
  * @throws CheckpointError E_UNSUPPORTED something has been opened since the survey that cannot be kept
  *
- * Precondition: the process is stopped. It is not changed: pipes keep their content, files their offsets.
+ * Precondition: the processes are stopped. They are not changed: pipes keep their content, files their offsets.
  */
-export function collectDescriptors(pid: number, table: Pick<FileTable, "nextId" | "add" | "path">, { shellJob }: FileOptions): Descriptors {
-  using copies = borrowDescriptors(pid)
-  const all = scanDescriptors(pid, copies)
+export function collectDescriptors(
+  holders: readonly Holder[],
+  table: Pick<FileTable, "nextId" | "add" | "path">,
+  { shellJob }: FileOptions,
+): Descriptors {
+  using scope = new DisposableStack()
+  const scans = scanAll(holders, scope, false)
   // Who else holds a pipe was looked up before the freeze: it takes a walk through every process.
-  const refused = refusedDescriptors(all, surveying(pid, all, shellJob, new Map()))
-  if (refused.length > 0) throw refusedTarget(pid, refused)
-  const fdinfos: fdinfo_entry[] = []
-  const collecting: Collecting = { table, copies, pipesData: new Map(), ttyInfos: new Map(), extension: [] }
-  for (const shared of groupShared(all)) {
-    const [first] = shared
-    const row = rowOf(first)
-    if (!row) throw new Error(`Unreachable: fd ${first.fd} was not refused and has no row`)
+  const judged = judgeAll(holders, scans, shellJob, () => new Map())
+  const refused = refusedFilesOf(judged)
+  if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, refused)
+  const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
+  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), extension: [] }
+  for (const { shared, by } of judged) {
+    const row = rowOf(by)
+    const copies = scans.get(by.pid)?.copies
+    if (!row || !copies) throw new Error(`Unreachable: fd ${by.fd} was not refused and has no row`)
     const id = table.nextId()
-    table.add(row.collect({ ...first, id }, collecting))
-    for (const { fd, cloexec } of shared) fdinfos.push({ id, flags: cloexec ? 1 : 0, type: row.type, fd })
+    table.add(row.collect({ ...by, id }, { ...collected, copies }))
+    for (const { pid, fd, cloexec } of shared) fdinfos.get(pid)?.push({ id, flags: cloexec ? 1 : 0, type: row.type, fd })
   }
-  log.debug(`${fdinfos.length} descriptors of task ${pid}`)
-  return {
-    fdinfos: fdinfos.sort((a, b) => a.fd - b.fd),
-    pipesData: [...collecting.pipesData.values()],
-    ttyInfos: [...collecting.ttyInfos.values()],
-    extension: collecting.extension,
+  for (const [pid, entries] of fdinfos) {
+    entries.sort((a, b) => a.fd - b.fd)
+    log.debug(`${entries.length} descriptors of task ${pid}`)
   }
+  const { pipesData, ttyInfos, extension } = collected
+  return { fdinfos, pipesData: [...pipesData.values()], ttyInfos: [...ttyInfos.values()], extension }
 }

@@ -28,14 +28,23 @@ export interface OpenFile extends Found {
   readonly id: number
 }
 
+/** A process whose descriptors are kept. */
+export interface Holder {
+  readonly pid: number
+  readonly threads: readonly number[]
+  /** Its process group. */
+  readonly group: number
+}
+
 /** What a row may look at when it judges a descriptor. */
 export interface Surveying {
   /** Terminals are inherited from whoever restores: CRIU's --shell-job. */
   readonly shellJob: boolean
+  /** Descriptors of the same process. */
   readonly descriptors: ReadonlyMap<number, Found>
-  /** Threads of the process. */
-  readonly threads: readonly number[]
-  /** Task outside the process that has this pipe open, if one was looked for and found. */
+  /** Every process of the dump. */
+  readonly holders: readonly Holder[]
+  /** Task outside the dump that has this pipe open, if one was looked for and found. */
   pipeHolder(inode: bigint): number | undefined
 }
 
@@ -56,6 +65,7 @@ interface NamedFiles {
 /** Where the rows of a dump put what is not in their own entry. */
 export interface Collecting {
   readonly table: NamedFiles
+  /** Descriptors of the process that the file is collected from. */
   readonly copies: Copies
   readonly pipesData: Map<number, PipeData>
   readonly ttyInfos: Map<number, tty_info_entry>
@@ -86,7 +96,7 @@ export interface Restoring {
   readonly terminal: number | undefined
   readonly pipes: Map<number, NewPipe>
   readonly configuredTtys: Set<number>
-  /** Appends when every descriptor stands at its number. */
+  /** Appends when every descriptor of this program stands at its number. */
   later(step: () => void): void
 }
 
@@ -103,6 +113,14 @@ interface FileKind<K extends BodyName> {
   readonly refuse?: (found: Found, surveying: Surveying) => Reason | undefined
   readonly collect: (file: OpenFile, collecting: Collecting) => Body<K>
   readonly restore: (entry: Body<K>, restoring: Restoring) => Opened
+  /**
+   * Appends what needs the other descriptors of a process that has this file open: when all of them stand at their numbers.
+   *
+   * @param fd number of the file there
+   */
+  readonly finish?: (entry: Body<K>, program: Program, fd: number) => void
+  /** Objects with several open files, such as pipes: those with equal keys are made by one program. */
+  readonly object?: (entry: Body<K>) => string
   /** `restore` calls open(2), which takes all flags; else they are set afterwards. */
   readonly named?: true
 }
@@ -114,13 +132,16 @@ export interface FileRow {
   readonly refuse: (found: Found, surveying: Surveying) => Reason | undefined
   readonly collect: (file: OpenFile, collecting: Collecting) => file_entry
   readonly restore: (entry: file_entry, restoring: Restoring) => Opened
+  readonly finish: (entry: file_entry, program: Program, fd: number) => void
+  readonly object: (entry: file_entry) => string
   readonly named: boolean
   /** What all bodies have. @throws CheckpointError E_IMAGE_CORRUPT there is no body of this type */
   readonly facts: (entry: file_entry) => { readonly id: number; readonly flags: number; readonly fown: fown_entry }
 }
 
 /** Makes a row; `body` fixes the entry's type. */
-export function fileKind<K extends BodyName>({ type, body, matches, refuse, collect, restore, named }: FileKind<K>): FileRow {
+export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
+  const { type, body, matches, refuse, collect, restore, finish, object, named } = kind
   const bodyOf = (entry: file_entry): Body<K> => {
     const found = entry[body]
     if (found) return found
@@ -138,6 +159,8 @@ export function fileKind<K extends BodyName>({ type, body, matches, refuse, coll
     refuse: refuse ?? (() => undefined),
     collect: (file, collecting) => ({ type, id: file.id, [body]: collect(file, collecting) }),
     restore: (entry, restoring) => restore(bodyOf(entry), restoring),
+    finish: (entry, program, fd) => finish?.(bodyOf(entry), program, fd),
+    object: (entry) => object?.(bodyOf(entry)) ?? `file ${entry.id}`,
     facts: bodyOf,
   }
 }

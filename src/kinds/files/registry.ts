@@ -1,7 +1,7 @@
 import { O, S_IF } from "../../../ffi/abi/file.ts"
 import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import { collectEpoll, refuseEpoll } from "./epoll/collect.ts"
-import { restoreEpoll } from "./epoll/restore.ts"
+import { restoreEpoll, watchTargets } from "./epoll/restore.ts"
 import { collectEventfd } from "./eventfd/collect.ts"
 import { restoreEventfd } from "./eventfd/restore.ts"
 import { type FileRow, type Found, fileKind } from "./kind.ts"
@@ -38,7 +38,15 @@ export const fileKinds: readonly FileRow[] = [
     restore: restoreRegular,
     named: true,
   }),
-  fileKind({ type: fd_types.PIPE, body: "pipe", matches: isPipe, refuse: refusePipe, collect: collectPipe, restore: restorePipe }),
+  fileKind({
+    type: fd_types.PIPE,
+    body: "pipe",
+    matches: isPipe,
+    refuse: refusePipe,
+    collect: collectPipe,
+    restore: restorePipe,
+    object: ({ pipe_id }) => `pipe ${pipe_id}`,
+  }),
   fileKind({
     type: fd_types.EVENTFD,
     body: "efd",
@@ -53,6 +61,7 @@ export const fileKinds: readonly FileRow[] = [
     refuse: refuseEpoll,
     collect: collectEpoll,
     restore: restoreEpoll,
+    finish: watchTargets,
   }),
   fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
 ]

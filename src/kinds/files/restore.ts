@@ -13,7 +13,6 @@ const SETTABLE = O.APPEND | O.ASYNC | O.NONBLOCK | O.DIRECT | O.NOATIME
 
 /** What the new process has when its files are opened. */
 export interface RestoreOptions {
-  readonly pid: number
   /** Descriptors that are open already and stay: none of them is wanted by the image. */
   readonly reserved: ReadonlySet<number>
   /** One of them, of any kind: it holds wanted numbers until their files come. */
@@ -22,61 +21,91 @@ export interface RestoreOptions {
   readonly terminal: number | undefined
   /** IDs of the process while the program runs. */
   readonly self: Self
+  /** Reserved descriptors of files that were made before this process was born, by file id: see ./shared.ts */
+  readonly inherited: ReadonlyMap<number, number>
+  /** Whether this process is the one that gives an inherited file its owner, and the like. */
+  finishes(id: number): boolean
+  /** Whether a task of this ID exists when the program runs. */
+  isBorn(tid: number): boolean
 }
 
-const rowOfType = (type: number): FileRow => {
+/** The row that restores files of a type. Precondition: `checkFiles` has passed. */
+export const rowOfType = (type: number): FileRow => {
   const row = fileKinds.find((candidate) => candidate.type === type)
   if (!row) throw new Error(`Unreachable: files of type ${type} were not checked`)
   return row
 }
 
-/** True when an owner is a thread that exists only after the files: the leader runs the program, so it does. */
-const isLate = ({ pid, pid_type }: fown_entry, leader: number): boolean => pid_type === F_OWNER.TID && pid !== 0 && pid !== leader
+/** True when an owner is a thread that exists only after the files. */
+const isLate = ({ pid, pid_type }: fown_entry, isBorn: (tid: number) => boolean): boolean =>
+  pid_type === F_OWNER.TID && pid !== 0 && !isBorn(pid)
 
 const dupFlags = ({ flags }: fdinfo_entry): number => (flags & FD_CLOEXEC ? O.CLOEXEC : 0)
 
-/**
- * Appends every descriptor at its number. Mirror: collectDescriptors of ./collect.ts
- *
- * Every wanted number is taken by a duplicate of the placeholder first, so that what is opened lands on another one; then it is moved.
- *
- * Preconditions: `checkFiles` has passed; the soft RLIMIT_NOFILE is above every number and leaves some free; root, directory, credentials
- * and signal mask of the image are not yet set. Afterwards: `restoreThreadOwners`, and the reserved descriptors are the caller's to close.
- */
-export function restoreDescriptors(images: FileImages, program: Program, options: RestoreOptions): void {
-  const { fdinfos, files } = images
-  const { reserved, placeholder, terminal, self, pid } = options
-  const users = usersOf(fdinfos)
-  for (const { fd } of fdinfos) {
-    if (reserved.has(fd)) throw new Error(`Unreachable: fd ${fd} is wanted and reserved`)
-    program.callWith({ about: `fd ${fd} (numbers are limited by RLIMIT_NOFILE)` }, "dup3", placeholder, fd, 0)
-  }
-  const last: (() => void)[] = []
-  const restoring: Restoring = {
+/** What rows of one program share. */
+export function beginRestoring(images: FileImages, program: Program, terminal: number | undefined, later: Restoring["later"]): Restoring {
+  return {
     program,
-    files,
-    users,
+    files: images.files,
+    users: usersOf(images.fdinfos),
     pipesData: new Map(images.pipesData.map((data) => [data.message.pipe_id, data])),
     ttyInfos: new Map(images.ttyInfos.map((info) => [info.id, info])),
     extension: new Map(images.extension.map((facts) => [facts.id, facts])),
     terminal,
     pipes: new Map(),
     configuredTtys: new Set(),
-    later: (step) => last.push(step),
+    later,
   }
-  for (const [id, descriptors] of users) {
-    const [first] = descriptors
-    const file = files.get(id)
+}
+
+/** Appends the opening of one file and puts it at all its numbers. Flags that open(2) does not take are set afterwards. */
+export function openAt(id: number, restoring: Restoring): void {
+  const { program, files, users } = restoring
+  const [first, ...more] = users.get(id) ?? []
+  const file = files.get(id)
+  if (!first || !file) throw new Error(`Unreachable: file ${id} was not checked`)
+  const row = rowOfType(file.type)
+  const { flags } = row.facts(file)
+  const opened = row.restore(file, restoring)
+  for (const user of [first, ...more]) program.callWith({ about: `fd ${user.fd}` }, "dup3", opened, user.fd, dupFlags(user))
+  program.call("close", opened)
+  const settable = flags & O.PATH ? 0 : flags & SETTABLE
+  if (!row.named && settable !== 0) program.callWith({ about: `the flags of fd ${first.fd}` }, "fcntl", first.fd, F.SETFL, settable)
+}
+
+/** Appends a placeholder at every wanted number, so that what is opened lands on another one. */
+export function holdNumbers(numbers: Iterable<number>, placeholder: number, program: Program): void {
+  for (const fd of numbers) program.callWith({ about: `fd ${fd} (numbers are limited by RLIMIT_NOFILE)` }, "dup3", placeholder, fd, 0)
+}
+
+/**
+ * Appends every descriptor at its number. Mirror: collectDescriptors of ./collect.ts
+ *
+ * Preconditions: `checkFiles` has passed; the soft RLIMIT_NOFILE is above every number and leaves some free; root, directory, credentials
+ * and signal mask of the image are not yet set. Afterwards: `restoreThreadOwners`, and the reserved descriptors are the caller's to close.
+ */
+export function restoreDescriptors(images: FileImages, program: Program, options: RestoreOptions): void {
+  const { reserved, placeholder, terminal, self, inherited, finishes, isBorn } = options
+  const taken = images.fdinfos.find(({ fd }) => reserved.has(fd))
+  if (taken) throw new Error(`Unreachable: fd ${taken.fd} is wanted and reserved`)
+  holdNumbers(
+    images.fdinfos.map(({ fd }) => fd),
+    placeholder,
+    program,
+  )
+  const last: (() => void)[] = []
+  const restoring = beginRestoring(images, program, terminal, (step) => last.push(step))
+  for (const [id, [first, ...more]] of restoring.users) {
+    const file = images.files.get(id)
+    const number = inherited.get(id)
     if (!first || !file) throw new Error(`Unreachable: file ${id} was not checked`)
+    if (number === undefined) openAt(id, restoring)
+    else for (const user of [first, ...more]) program.callWith({ about: `fd ${user.fd}` }, "dup3", number, user.fd, dupFlags(user))
+    if (number !== undefined && !finishes(id)) continue
     const row = rowOfType(file.type)
     const { flags, fown } = row.facts(file)
-    const opened = row.restore(file, restoring)
-    for (const user of descriptors) program.callWith({ about: `fd ${user.fd}` }, "dup3", opened, user.fd, dupFlags(user))
-    program.call("close", opened)
-    if (flags & O.PATH) continue
-    if (!isLate(fown, pid)) restoreOwner(first.fd, fown, self, program)
-    const settable = flags & SETTABLE
-    if (!row.named && settable !== 0) program.callWith({ about: `the flags of fd ${first.fd}` }, "fcntl", first.fd, F.SETFL, settable)
+    if (!(flags & O.PATH) && !isLate(fown, isBorn)) restoreOwner(first.fd, fown, self, program)
+    last.push(() => row.finish(file, program, first.fd))
   }
   for (const step of last) step()
 }
@@ -84,17 +113,17 @@ export function restoreDescriptors(images: FileImages, program: Program, options
 /**
  * Appends owners that are threads. Does nothing for most programs.
  *
- * Preconditions: every thread exists; the leader's credentials are not yet set.
+ * Preconditions: every thread of every process exists; the leader's credentials are not yet set.
  */
 export function restoreThreadOwners(
   { fdinfos, files }: FileImages,
   program: Program,
-  { pid, self }: Pick<RestoreOptions, "pid" | "self">,
+  { self, inherited, finishes, isBorn }: Pick<RestoreOptions, "self" | "inherited" | "finishes" | "isBorn">,
 ): void {
   for (const [id, [first]] of usersOf(fdinfos)) {
     const file = files.get(id)
-    if (!first || !file) continue
+    if (!first || !file || (inherited.has(id) && !finishes(id))) continue
     const { flags, fown } = rowOfType(file.type).facts(file)
-    if (!(flags & O.PATH) && isLate(fown, pid)) restoreOwner(first.fd, fown, self, program)
+    if (!(flags & O.PATH) && isLate(fown, isBorn)) restoreOwner(first.fd, fown, self, program)
   }
 }

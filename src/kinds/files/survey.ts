@@ -1,10 +1,11 @@
 import { KCMP } from "../../../ffi/abi/file.ts"
 import { attempt } from "../../../ffi/syscall.ts"
 import type { Refusal } from "../../base/errors.ts"
-import { listThreads } from "../../proc/tasks.ts"
+import { listThreadsIfAlive } from "../../proc/tasks.ts"
 import type { FileRow, Found, Reason, Surveying } from "./kind.ts"
 import { refuseOwner } from "./owner.ts"
 import { fileKinds, refusedFiles } from "./registry.ts"
+import type { Shared } from "./sharing.ts"
 
 /** The row of a descriptor's kind; undefined when it is refused. */
 export const rowOf = (found: Found): FileRow | undefined => fileKinds.find(({ matches }) => matches(found))
@@ -12,22 +13,39 @@ export const rowOf = (found: Found): FileRow | undefined => fileKinds.find(({ ma
 /** Why one descriptor cannot be kept; undefined when it can. */
 function reasonOf(found: Found, surveying: Surveying): Reason | undefined {
   const row = rowOf(found)
-  if (row) return row.refuse(found, surveying) ?? refuseOwner(found.owner, found.pid, surveying.threads)
+  if (row) return row.refuse(found, surveying) ?? refuseOwner(found.owner, surveying.holders)
   const refused = refusedFiles.find(({ matches }) => matches(found))
   if (!refused) throw new Error("Unreachable: the last row of refusedFiles matches everything")
   return { what: `${refused.what} ("${found.target}")`, remedy: refused.remedy }
 }
 
-/** Every descriptor that cannot be kept; those with one reason make one line. */
-export function refusedDescriptors(all: readonly Found[], surveying: Surveying): Refusal[] {
-  const refused = all.flatMap((found) => {
-    const reason = reasonOf(found, surveying)
-    return reason ? [{ found, reason }] : []
-  })
-  const lines = Map.groupBy(refused, ({ reason: { what, remedy } }) => `${what}\n${remedy}`)
+/** An open file that can be kept, through the descriptor that it is collected by; or why it cannot. */
+type Judged = { readonly by: Found; readonly reason: undefined } | { readonly by: Found; readonly reason: Reason }
+
+/**
+ * Judges an open file: it is kept when one of its descriptors shows all of it. An epoll that was inherited by fork watches what its maker
+ * has open, not what its other holders have.
+ *
+ * @param surveyingOf what to look at beside a descriptor, by its process
+ */
+export function judge(shared: Shared, surveyingOf: (pid: number) => Surveying): Judged {
+  let first: Judged | undefined
+  for (const found of shared) {
+    const reason = reasonOf(found, surveyingOf(found.pid))
+    if (!reason) return { by: found, reason }
+    first ??= { by: found, reason }
+  }
+  if (!first) throw new Error("Unreachable: an open file without a descriptor")
+  return first
+}
+
+/** Every open file that cannot be kept; those of one process with one reason make one line. */
+export function refusedFilesOf(judged: readonly Judged[]): Refusal[] {
+  const refused = judged.flatMap(({ by, reason }) => (reason ? [{ by, reason }] : []))
+  const lines = Map.groupBy(refused, ({ by, reason: { what, remedy } }) => `${by.pid}\n${what}\n${remedy}`)
   return [...lines.values()].flatMap((line) => {
     const [first] = line
-    return first ? [{ ...first.reason, where: `task ${first.found.pid} fd ${line.map(({ found }) => found.fd).join(", ")}` }] : []
+    return first ? [{ ...first.reason, where: `task ${first.by.pid} fd ${line.map(({ by }) => by.fd).join(", ")}` }] : []
   })
 }
 
@@ -38,7 +56,7 @@ const TABLES = [
 
 /** Threads that unshare(2) gave their own descriptors or directories. Kernels without kcmp(2) are found out by the feature check. */
 export const refusedThreads = (pid: number): Refusal[] =>
-  listThreads(pid).flatMap((tid) =>
+  (listThreadsIfAlive(pid) ?? []).flatMap((tid) =>
     TABLES.filter(({ type }) => attempt("kcmp", pid, tid, type, 0, 0) > 0).map(({ what, flag }) => ({
       what,
       where: `thread ${tid} of task ${pid}`,

@@ -39,10 +39,7 @@ export class FileTable<S extends Segment = Segment> {
   /**
    * @param segmentOf collects the shared memory behind a mapping: collectSegment of src/kinds/memory
    */
-  constructor(
-    private readonly pid: number,
-    private readonly segmentOf: (pid: number, mapping: Mapping, inodeId: number) => S,
-  ) {}
+  constructor(private readonly segmentOf: (pid: number, mapping: Mapping, inodeId: number) => S) {}
 
   /** A new id. */
   nextId(): number {
@@ -77,28 +74,35 @@ export class FileTable<S extends Segment = Segment> {
     return id
   }
 
-  /** Id of the executable. */
-  exe(): number {
-    return this.link(`/proc/${this.pid}/exe`, O.RDONLY)
+  /** Id of a process's executable. */
+  exe(pid: number): number {
+    return this.link(`/proc/${pid}/exe`, O.RDONLY)
   }
 
+  /** The files behind the mappings of one process. */
+  of = (pid: number) => ({
+    mapped: (mapping: Mapping, access: number): number => this.mapped(pid, mapping, access),
+    memory: (mapping: Mapping, access: number): number => this.memory(pid, mapping, access),
+    openMode: (mapping: Mapping): number => openMode(pid, mapping),
+  })
+
   /** Id of a mapped file. */
-  mapped(mapping: Mapping, access: number): number {
+  private mapped(pid: number, mapping: Mapping, access: number): number {
     // Programs map each of their files several times: only the first is looked at.
     const key = `mapping ${inodeKey(mapping)}:${access}:${mapping.path}`
-    const id = this.named.get(key) ?? this.link(mapLink(this.pid, mapping), access)
+    const id = this.named.get(key) ?? this.link(mapLink(pid, mapping), access)
     this.named.set(key, id)
     return id
   }
 
   /** Id of the MEMFD entry of shared memory without a name: one a segment and access mode. The segment is collected at its first mapping. */
-  memory(mapping: Mapping, access: number): number {
+  private memory(pid: number, mapping: Mapping, access: number): number {
     const inode = inodeKey(mapping)
     let inode_id = this.memories.get(inode)
     if (inode_id === undefined) {
       inode_id = this.segments.length + 1
       this.memories.set(inode, inode_id)
-      this.segments.push(this.segmentOf(this.pid, mapping, inode_id))
+      this.segments.push(this.segmentOf(pid, mapping, inode_id))
     }
     const key = `memory ${inode_id}:${access}`
     const known = this.named.get(key)
@@ -108,13 +112,13 @@ export class FileTable<S extends Segment = Segment> {
     this.add({ type: fd_types.MEMFD, id, memfd: { id, flags: access, pos: 0n, fown: { ...NO_OWNER }, inode_id } })
     return id
   }
+}
 
-  /** Access mode of a mapping's file, from the permissions of its link. Kernel: fs/proc/base.c map_files_instantiate() */
-  openMode(mapping: Mapping): number {
-    const { mode } = lstatSync(mapLink(this.pid, mapping))
-    if (!(mode & OWNER_WRITE)) return O.RDONLY
-    return mode & OWNER_READ ? O.RDWR : O.WRONLY
-  }
+/** Access mode of a mapping's file, from the permissions of its link. Kernel: fs/proc/base.c map_files_instantiate() */
+function openMode(pid: number, mapping: Mapping): number {
+  const { mode } = lstatSync(mapLink(pid, mapping))
+  if (!(mode & OWNER_WRITE)) return O.RDONLY
+  return mode & OWNER_READ ? O.RDWR : O.WRONLY
 }
 
 const mapLink = (pid: number, { start, end }: Mapping): string => `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`

@@ -11,6 +11,7 @@ import type { pstree_entry } from "../../../proto/gen/pstree_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
 import type { Namespaces } from "../../proc/links.ts"
 import type { Stat } from "../../proc/stat.ts"
+import type { ObjectIds } from "./objects.ts"
 
 /** Version of the image format that CRIU calls 1.1. */
 const IMG_VERSION = 2
@@ -22,12 +23,11 @@ export const ROOT_CGROUP_SET = 1
 /** Namespace ids of the dumping program: counted in this order. Authority: REFERENCE 2.3. */
 const NAMESPACES = { pid_ns_id: 1, net_ns_id: 2, ipc_ns_id: 3, uts_ns_id: 4, time_ns_id: 5, mnt_ns_id: 6, user_ns_id: 7, cgroup_ns_id: 8 }
 
-/** Object ids of the dumping program, and those of the one process, which shares nothing but namespaces with it. */
+/** Object ids of the dumping program. */
 const ROOT_IDS: task_kobj_ids_entry = { vm_id: 1, files_id: 1, fs_id: 1, sighand_id: 1, ...NAMESPACES }
-const TASK_IDS: task_kobj_ids_entry = { vm_id: 2, files_id: 2, fs_id: 2, sighand_id: 2, ...NAMESPACES }
 
-/** Ids of the dumped process. */
-export const collectIds = (): task_kobj_ids_entry => ({ ...TASK_IDS })
+/** Ids of a dumped process, which is in the namespaces of the dumping program. */
+export const collectIds = (objects: ObjectIds): task_kobj_ids_entry => ({ ...objects, ...NAMESPACES })
 
 /** The inventory: commit record of a set. `runId` is any UUID. */
 export const collectInventory = (runId: string): inventory_entry => ({
@@ -54,29 +54,56 @@ export function surveyNamespaces(pid: number, ours: Namespaces, theirs: Namespac
   return refusals
 }
 
-/** What of a process's place in the tree cannot be dumped: children, and a session outside unless it is a shell's job. */
-export function surveyTree(stat: Stat, children: readonly number[], shellJob: boolean): Refusal[] {
-  const refusals: Refusal[] = []
-  const where = `task ${stat.pid}`
-  if (children.length > 0)
-    refusals.push({
-      what: `the parent of ${children.length} processes (${children.slice(0, 5).join(", ")})`,
-      where,
-      remedy: "Dump a process without children; trees come in a later version",
-    })
-  if (stat.session !== stat.pid && !shellJob)
-    refusals.push({
-      what: `a member of session ${stat.session}, whose leader is outside the dump`,
-      where,
-      remedy: "Add --shell-job, or start the program with setsid",
-    })
-  return refusals
+/** A process of the tree: its place as /proc tells it. */
+export type Place = Pick<Stat, "pid" | "session" | "pgrp">
+
+/**
+ * What of the processes' places cannot be dumped: sessions and groups whose leaders live outside, unless the tree is a shell's job.
+ *
+ * @param places the root first
+ * @param lives whether a task has this ID now
+ */
+export function surveyTree(places: readonly Place[], shellJob: boolean, lives: (id: number) => boolean): Refusal[] {
+  const [root] = places
+  if (!root) throw new Error("Unreachable: a tree without a root")
+  const inside = new Set(places.map(({ pid }) => pid))
+  if (root.session !== root.pid && !shellJob)
+    return [
+      {
+        what: `a member of session ${root.session}, whose leader is outside the dump`,
+        where: `task ${root.pid}`,
+        remedy: "Add --shell-job, or start the program with setsid",
+      },
+    ]
+  const isOutside = (id: number, ofRoot: number): boolean => !inside.has(id) && !(shellJob && id === ofRoot) && (id === 0 || lives(id))
+  return places.flatMap(({ pid, session, pgrp }) => {
+    const remedy = "Dump from a process further up, which holds that one too, or end it"
+    const refusals: Refusal[] = []
+    if (isOutside(session, root.session))
+      refusals.push({ what: `a member of session ${session}, whose leader is outside the dump`, where: `task ${pid}`, remedy })
+    else if (isOutside(pgrp, root.pgrp))
+      refusals.push({ what: `a member of process group ${pgrp}, whose leader is outside the dump`, where: `task ${pid}`, remedy })
+    return refusals
+  })
 }
 
-/** The process tree: one process. */
-export const collectTree = (stat: Stat, threads: readonly number[]): pstree_entry[] => [
-  { pid: stat.pid, ppid: 0, pgid: stat.pgrp, sid: stat.session, threads: [...threads] },
-]
+/** One process of the tree, as pstree.img wants it. A zombie's only thread is itself. */
+export const collectTree = (stat: Place, ppid: number, threads: readonly number[]): pstree_entry => ({
+  pid: stat.pid,
+  ppid,
+  pgid: stat.pgrp,
+  sid: stat.session,
+  threads: [...threads],
+})
+
+/** State of a zombie. Authority: REFERENCE 2.2 */
+const DEAD = 2
+
+/** The core image of a zombie: its name and how it ended, in the form of wait(2). Needs ptrace access to it, else the kernel says 0. */
+export const collectDeadCore = ({ comm, exit_code, flags }: Pick<Stat, "comm" | "exit_code" | "flags">): core_entry => ({
+  mtype: core_entry_march.X86_64,
+  tc: { task_state: DEAD, exit_code, personality: 0, flags, blk_sigset: 0n, comm, sigactions: [] },
+})
 
 /** One thread's core image. `tc` only for the leader. Authority: REFERENCE 3.1 */
 export const collectCore = (thread_info: thread_info_x86, thread_core: thread_core_entry, tc?: task_core_entry): core_entry => ({

@@ -1,42 +1,16 @@
+import { CLONE, cloneArgs } from "../../../ffi/abi/clone.ts"
+import { PR, TASK_COMM_LEN } from "../../../ffi/abi/prctl.ts"
+import { sigbit } from "../../../ffi/abi/signal.ts"
+import { encode } from "../../../ffi/layout.ts"
 import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
-import type { pstree_entry } from "../../../proto/gen/pstree_pb.ts"
+import { bytesOf } from "../../../proto/text.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import type { Program } from "../../tracee/program.ts"
+import type { Act, TaskId } from "./plan.ts"
 
-/**
- * The one process of a set. Mirror: ./collect.ts
- *
- * @throws CheckpointError E_IMAGE_CORRUPT no or a broken tree · E_IMAGE_UNSUPPORTED more than one process, or namespaces of its own
- */
-export function oneProcess(tree: readonly pstree_entry[], shellJob: boolean): pstree_entry {
-  const [root, second] = tree
-  const action = "Cannot restore this process tree"
-  if (!root) throw new CheckpointError("E_IMAGE_CORRUPT", action, "pstree.img has no entry", "Use another image set")
-  if (second)
-    throw new CheckpointError(
-      "E_IMAGE_UNSUPPORTED",
-      action,
-      `it has ${tree.length} processes`,
-      "Restore it with CRIU; trees come in a later version",
-    )
-  if (root.ppid !== 0)
-    throw new CheckpointError("E_IMAGE_CORRUPT", action, `its root ${root.pid} has parent ${root.ppid}`, "Use another image set")
-  if (root.threads[0] !== root.pid || new Set(root.threads).size !== root.threads.length)
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      action,
-      `the threads of process ${root.pid} are ${root.threads.join(", ")}`,
-      "Use another image set",
-    )
-  if (root.sid !== root.pid && !shellJob)
-    throw new CheckpointError(
-      "E_USAGE",
-      action,
-      `process ${root.pid} belongs to session ${root.sid}, which is not in the images`,
-      "Add --shell-job: the process joins the session of this terminal",
-    )
-  return root
-}
+const SIG_UNBLOCK = 1
+/** __WALL: a helper may end without a signal. */
+const WALL = 0x40000000
 
 /** Namespaces that differ from the dumping program's would have to be made anew. @throws CheckpointError E_IMAGE_UNSUPPORTED */
 export function sameNamespaces(ids: task_kobj_ids_entry, root: task_kobj_ids_entry | undefined): void {
@@ -51,8 +25,64 @@ export function sameNamespaces(ids: task_kobj_ids_entry, root: task_kobj_ids_ent
     )
 }
 
-/** Appends session and process group. A job of a shell keeps the session it is born into, and its group when it led it. */
-export function restoreSession({ pid, sid, pgid }: pstree_entry, program: Program): void {
-  if (sid === pid) program.callWith({ about: "the session" }, "setsid")
-  else if (pgid === pid) program.callWith({ about: "the process group" }, "setpgid", 0, 0)
+/** What a birth needs to know that the plan does not say. */
+export interface Births {
+  /** The process group that the root is born into. */
+  readonly outsideGroup: number
+  /** PID that a task of the plan gets. */
+  pidOf(task: TaskId): number
+  /** What the child shares with the task that clones it, as CLONE_* flags; beside what it shares always. */
+  sharingOf(task: TaskId): number
+  /** The signal that the child's end sends to its parent, 0 = none. */
+  exitSignalOf(task: TaskId): number
+}
+
+/** Appends the birth of a task: traced from its first moment, so that it stops before it runs anything. */
+export function cloneTask(program: Program, pid: number, flags: number, exitSignal: number, about: string): void {
+  const wanted = program.bytes(new Uint8Array(new Int32Array([pid]).buffer))
+  const args = program.bytes(encode(cloneArgs, { flags: flags | CLONE.PTRACE, exit_signal: exitSignal, set_tid_size: 1 }))
+  program.point(args, cloneArgs.fields.set_tid[0], wanted)
+  program.callWith({ about, returns: pid }, "clone3", args, cloneArgs.size)
+}
+
+/** Appends what one task of a plan does in one round. `die` is for `appendDeath`. */
+export function appendActs(acts: readonly Act[], births: Births, program: Program): void {
+  for (const act of acts) APPEND[act.act](act as never, births, program)
+}
+
+const APPEND: { readonly [A in Act as A["act"]]: (act: A, births: Births, program: Program) => void } = {
+  setsid: (_, _births, program) => void program.callWith({ about: "the session" }, "setsid"),
+  setpgid: ({ pgid }, { pidOf, outsideGroup }, program) =>
+    void program.callWith({ about: `process group ${pgid}` }, "setpgid", 0, pgid === "outside" ? outsideGroup : pidOf(pgid)),
+  clone: ({ child }, { pidOf, sharingOf, exitSignalOf }, program) =>
+    cloneTask(program, pidOf(child), sharingOf(child), exitSignalOf(child), `process ${pidOf(child)}`),
+  subreaper: ({ on }, _births, program) => void program.call("prctl", PR.SET_CHILD_SUBREAPER, on ? 1 : 0, 0, 0, 0),
+  exit: (_, _births, program) => void program.call("exit_group", 0),
+  reap: ({ child }, { pidOf }, program) => void program.callWith({ returns: pidOf(child) }, "wait4", pidOf(child), 0, WALL, 0),
+  die: () => {
+    throw new Error("Unreachable: a zombie is not born in a round")
+  },
+}
+
+/**
+ * Appends the end of a process that was a zombie: its name, then the end that its images tell, seen by its parent as before.
+ *
+ * Lost: that a core was dumped, and the times and faults that wait4(2) tells beside the status.
+ * @param status as wait(2) gives it
+ * Precondition: every signal but the stub's own is blocked.
+ */
+export function appendDeath(comm: string, status: number, program: Program): void {
+  const name = new Uint8Array(TASK_COMM_LEN)
+  name.set(bytesOf(comm).subarray(0, TASK_COMM_LEN - 1))
+  program.call("prctl", PR.SET_NAME, program.bytes(name), 0, 0, 0)
+  const signal = status & 0x7f
+  if (signal === 0) {
+    program.call("exit_group", (status >> 8) & 0xff)
+    return
+  }
+  // No core file of a process that was never meant to live.
+  program.call("prctl", PR.SET_DUMPABLE, 0, 0, 0, 0)
+  const unblocked = program.bytes(new Uint8Array(new BigUint64Array([sigbit(signal)]).buffer))
+  program.call("kill", program.call("getpid"), signal)
+  program.call("rt_sigprocmask", SIG_UNBLOCK, unblocked, 0, 8)
 }

@@ -10,6 +10,8 @@ import type { AnySchema, MessageOf } from "../../../proto/schema.ts"
 import { collectDescriptors } from "../../../src/kinds/files/collect.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
 import { FileTable } from "../../../src/kinds/files/table.ts"
+import { readStat } from "../../../src/proc/stat.ts"
+import { listThreads } from "../../../src/proc/tasks.ts"
 import { compiler } from "../../harness/compile.ts"
 import { waitFor } from "../../harness/deadline.ts"
 import { scratch } from "../../harness/folders.ts"
@@ -51,9 +53,12 @@ export async function startHolder(kind: string): Promise<Holder> {
   return { pid, child, folder, [Symbol.dispose]: () => void signal(pid, "SIGKILL") }
 }
 
+/** A process as collectDescriptors wants it. */
+export const holding = (pid: number) => ({ pid, threads: listThreads(pid), group: readStat(pid).pgrp })
+
 /** A table without shared memory. */
-export const plainTable = (pid: number): FileTable =>
-  new FileTable(pid, () => {
+export const plainTable = (): FileTable =>
+  new FileTable(() => {
     throw new Error("no shared memory is mapped here")
   })
 
@@ -63,10 +68,10 @@ const through = <S extends AnySchema>(schema: S, message: MessageOf<S>): Message
 
 /** The files of a process as images tell them: every message went through its bytes. */
 export function imagesOf(pid: number, options = { shellJob: false }): FileImages {
-  const table = plainTable(pid)
-  const { fdinfos, pipesData, ttyInfos, extension } = collectDescriptors(pid, table, options)
+  const table = plainTable()
+  const { fdinfos, pipesData, ttyInfos, extension } = collectDescriptors([holding(pid)], table, options)
   return {
-    fdinfos: fdinfos.map((info) => through(fdinfo_entrySchema, info)),
+    fdinfos: (fdinfos.get(pid) ?? []).map((info) => through(fdinfo_entrySchema, info)),
     files: new Map(table.entries.map((entry) => [entry.id, through(file_entrySchema, entry)])),
     pipesData: pipesData.map(({ message, payload }) => ({ message: through(pipe_data_entrySchema, message), payload })),
     ttyInfos: ttyInfos.map((info) => through(tty_info_entrySchema, info)),

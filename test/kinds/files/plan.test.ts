@@ -6,13 +6,22 @@ import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import { TtyType, type tty_info_entry, tty_info_entrySchema } from "../../../proto/gen/tty_pb.ts"
 import { type CheckOptions, checkFiles } from "../../../src/kinds/files/check.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
-import { restoreDescriptors, restoreThreadOwners } from "../../../src/kinds/files/restore.ts"
+import { type RestoreOptions, restoreDescriptors, restoreThreadOwners } from "../../../src/kinds/files/restore.ts"
 import { Program } from "../../../src/tracee/program.ts"
 
 const fown: fown_entry = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
 const PID = 77
-const OPTIONS = { pid: PID, reserved: new Set([500, 501]), placeholder: 500, terminal: 501, self: { uid: 0, euid: 0 } }
-const CHECK: CheckOptions = { pid: PID, shellJob: false, terminal: false }
+const OPTIONS: RestoreOptions = {
+  reserved: new Set([500, 501]),
+  placeholder: 500,
+  terminal: 501,
+  self: { uid: 0, euid: 0 },
+  inherited: new Map(),
+  finishes: () => false,
+  isBorn: (tid) => tid === PID,
+}
+const CHECK: CheckOptions = { shellJob: false, terminal: false }
+const PIDS = new Set([PID])
 
 const user = (fd: number, { id, type }: file_entry, flags = 0): fdinfo_entry => ({ fd, id, type, flags })
 
@@ -140,7 +149,7 @@ describe("epoll", () => {
 
   test("checkFiles refuses an epoll that watches what is not there", () => {
     const epoll = watching(7)
-    expect(() => checkFiles(imagesOf([epoll], [user(2, epoll)]), CHECK)).toThrow("it watches fd 7, which is not in the image")
+    expect(() => checkFiles([imagesOf([epoll], [user(2, epoll)])], PIDS, CHECK)).toThrow("it watches fd 7, which is not in the image")
   })
 })
 
@@ -179,13 +188,13 @@ describe("tty", () => {
     expect(plan[1]).toStartWith("#3 ioctl(#2, 0x5402, ")
     expect(plan.filter((line) => line.includes("ioctl")).length).toBe(1)
     // The path stands for a terminal of another time: that it does not exist is no error.
-    checkFiles(images, { ...CHECK, shellJob: true, terminal: true })
+    checkFiles([images], PIDS, { ...CHECK, shellJob: true, terminal: true })
   })
 })
 
 describe("checkFiles", () => {
   const file = regular(1, 0)
-  const check = (images: FileImages) => () => checkFiles(images, CHECK)
+  const check = (images: FileImages) => () => checkFiles([images], PIDS, CHECK)
 
   test("accepts /dev/null", () => check(imagesOf([file], [user(0, file)]))())
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs"
 import { MAP } from "../../../ffi/abi/mman.ts"
+import { allocate } from "../../../ffi/syscall.ts"
 import { memfd_inode_entrySchema } from "../../../proto/gen/memfd_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { collectVmas, type MappedFiles } from "../../../src/kinds/memory/collect.ts"
@@ -13,6 +14,17 @@ import { canTrace, freeze, startTarget, type Target, why } from "../../tracee/fi
 import { throughBytes } from "../fixture.ts"
 
 const PAGE = 4096n
+
+/** Whether two pages that were only read are one page, the zero page. Some kernels give a page of its own even to a reader. */
+function readersShareOnePage(): boolean {
+  const { address, view } = allocate(2 * Number(PAGE))
+  const entries = Buffer.alloc(16)
+  expect(view.getUint8(0) + view.getUint8(Number(PAGE))).toBe(0)
+  const fd = openSync("/proc/self/pagemap", "r")
+  readSync(fd, entries, 0, 16, (address / Number(PAGE)) * 8)
+  closeSync(fd)
+  return entries.readBigUInt64LE(0) === entries.readBigUInt64LE(8)
+}
 const files: MappedFiles = { mapped: () => 1, memory: () => 2, openMode: () => 0 }
 
 describe.skipIf(!canTrace)(`pages of another process${why}`, () => {
@@ -38,7 +50,7 @@ describe.skipIf(!canTrace)(`pages of another process${why}`, () => {
 
   test("findPages finds written pages, not untouched, dropped or only read ones", () => {
     const { ranges } = findPages(target.pid, vmas)
-    expect(pagesFrom("mixed", 6, ranges)).toEqual([2, 4, 5])
+    expect(pagesFrom("mixed", 6, ranges)).toEqual([...(readersShareOnePage() ? [] : [1]), 2, 4, 5])
     expect(pagesFrom("hidden", 3, ranges)).toEqual([0, 1, 2])
     expect(pagesFrom("constant", 1, ranges)).toEqual([0])
     expect(pagesFrom("nowhere", 1, ranges)).toEqual([])

@@ -1,67 +1,83 @@
 import { describe, expect, test } from "bun:test"
+import { core_entrySchema } from "../../../proto/gen/core_pb.ts"
 import { inventory_entrySchema } from "../../../proto/gen/inventory_pb.ts"
-import { type pstree_entry, pstree_entrySchema } from "../../../proto/gen/pstree_pb.ts"
-import { collectCore, collectIds, collectInventory, collectTree, surveyNamespaces, surveyTree } from "../../../src/kinds/tree/collect.ts"
-import { oneProcess, restoreSession, sameNamespaces } from "../../../src/kinds/tree/restore.ts"
-import { parseStat } from "../../../src/proc/stat.ts"
+import { pstree_entrySchema } from "../../../proto/gen/pstree_pb.ts"
+import {
+  collectCore,
+  collectDeadCore,
+  collectIds,
+  collectInventory,
+  collectTree,
+  surveyNamespaces,
+  surveyTree,
+} from "../../../src/kinds/tree/collect.ts"
+import { surveyObjects } from "../../../src/kinds/tree/objects.ts"
+import type { Act } from "../../../src/kinds/tree/plan.ts"
+import { appendActs, appendDeath, type Births, sameNamespaces } from "../../../src/kinds/tree/restore.ts"
 import { Program } from "../../../src/tracee/program.ts"
 import { failureOf } from "../../image/sample.ts"
 import { throughBytes } from "../fixture.ts"
 
-const process_ = (more: Partial<pstree_entry> = {}): pstree_entry => ({ pid: 10, ppid: 0, pgid: 10, sid: 10, threads: [10, 11], ...more })
-
-describe("oneProcess", () => {
-  const refused: readonly (readonly [string, pstree_entry[], { code: string; found: string }])[] = [
-    ["an empty tree", [], { code: "E_IMAGE_CORRUPT", found: "pstree.img has no entry" }],
-    ["two processes", [process_(), process_({ pid: 20, ppid: 10 })], { code: "E_IMAGE_UNSUPPORTED", found: "it has 2 processes" }],
-    ["a root with a parent", [process_({ ppid: 1 })], { code: "E_IMAGE_CORRUPT", found: "its root 10 has parent 1" }],
-    ["no threads", [process_({ threads: [] })], { code: "E_IMAGE_CORRUPT", found: "the threads of process 10 are " }],
-    ["another leader", [process_({ threads: [11, 10] })], { code: "E_IMAGE_CORRUPT", found: "the threads of process 10 are 11, 10" }],
-    [
-      "a thread twice",
-      [process_({ threads: [10, 11, 11] })],
-      { code: "E_IMAGE_CORRUPT", found: "the threads of process 10 are 10, 11, 11" },
-    ],
-    [
-      "a session outside",
-      [process_({ sid: 3 })],
-      { code: "E_USAGE", found: "process 10 belongs to session 3, which is not in the images" },
-    ],
-  ]
-  for (const [name, tree, wanted] of refused)
-    test(`refuses ${name}`, () => expect(failureOf(() => oneProcess(tree, false))).toMatchObject(wanted))
-
-  test("takes one process, and a shell's job where that is said", () => {
-    expect(oneProcess([process_()], false)).toEqual(process_())
-    expect(oneProcess([process_({ sid: 3, pgid: 5 })], true).sid).toBe(3)
-  })
-})
+const IDS = { vm_id: 2, files_id: 2, fs_id: 2, sighand_id: 2 }
 
 describe("sameNamespaces", () => {
   test("names each kind that differs from the dumping program's", () => {
     const root = collectInventory("").root_ids!
-    expect(() => sameNamespaces(collectIds(), root)).not.toThrow()
-    const error = failureOf(() => sameNamespaces({ ...collectIds(), net_ns_id: 99, user_ns_id: 98 }, root))
+    expect(() => sameNamespaces(collectIds(IDS), root)).not.toThrow()
+    const error = failureOf(() => sameNamespaces({ ...collectIds(IDS), net_ns_id: 99, user_ns_id: 98 }, root))
     expect(error).toMatchObject({ code: "E_IMAGE_UNSUPPORTED", found: "it has namespaces of its own: net, user" })
   })
 
   test("what an older program did not write is no difference", () => {
     const { time_ns_id: _, ...older } = collectInventory("").root_ids!
-    expect(() => sameNamespaces({ ...collectIds(), time_ns_id: 77 }, older)).not.toThrow()
-    expect(() => sameNamespaces(collectIds(), undefined)).not.toThrow()
+    expect(() => sameNamespaces({ ...collectIds(IDS), time_ns_id: 77 }, older)).not.toThrow()
+    expect(() => sameNamespaces(collectIds(IDS), undefined)).not.toThrow()
   })
 })
 
-describe("restoreSession", () => {
-  const plan = (entry: pstree_entry): string[] => {
-    const program = new Program()
-    restoreSession(entry, program)
-    return program.describe()
+describe("appendActs", () => {
+  const births: Births = {
+    outsideGroup: 7,
+    pidOf: (task) => (task < 0 ? 900 - task : task),
+    sharingOf: () => 0x400,
+    exitSignalOf: () => 17,
   }
-  test("a leader of a session makes it; a leader of a group alone makes that; others stay where they are born", () => {
-    expect(plan(process_())).toEqual(["#0 setsid() // the session"])
-    expect(plan(process_({ sid: 3 }))).toEqual(["#0 setpgid(0, 0) // the process group"])
-    expect(plan(process_({ sid: 3, pgid: 5 }))).toEqual([])
+  test("each act is one call, in its own task's name", () => {
+    const program = new Program()
+    const acts: Act[] = [
+      { act: "setsid" },
+      { act: "clone", child: -1 },
+      { act: "subreaper", on: true },
+      { act: "setpgid", pgid: 20 },
+      { act: "setpgid", pgid: "outside" },
+      { act: "reap", child: -1 },
+      { act: "exit" },
+    ]
+    appendActs(acts, births, program)
+    expect(program.describe()).toEqual([
+      "#0 setsid() // the session",
+      expect.stringMatching(/^#1 clone3\(".*", 0x58\) \/\/ process 901$/),
+      "#2 prctl(0x24, 1, 0, 0, 0)",
+      "#3 setpgid(0, 0x14) // process group 20",
+      "#4 setpgid(0, 7) // process group outside",
+      "#5 wait4(0x385, 0, 0x40000000, 0)",
+      "#6 exit_group(0)",
+    ])
+  })
+
+  const death = (status: number): string[] => {
+    const program = new Program()
+    appendDeath("gone", status, program)
+    return program.describe().slice(1)
+  }
+  test("appendDeath exits with the whole status, or dies by the signal without a core file", () => {
+    expect(death(0xc800)).toEqual(["#1 exit_group(0xc8)"])
+    expect(death(0x8b)).toEqual([
+      "#1 prctl(4, 0, 0, 0, 0)",
+      "#2 getpid()",
+      "#3 kill(#2, 0xb)",
+      expect.stringContaining("rt_sigprocmask(1, "),
+    ])
   })
 })
 
@@ -84,17 +100,31 @@ describe("survey", () => {
     ])
   })
 
-  test("surveyTree refuses children, and a session outside unless it is a shell's job", async () => {
-    const stat = { ...parseStat(await Bun.file("/proc/self/stat").text()), pid: 7, session: 7 }
-    expect(surveyTree(stat, [], false)).toEqual([])
-    expect(surveyTree(stat, [8, 9, 10, 11, 12, 13], false)).toMatchObject([
-      { what: "the parent of 6 processes (8, 9, 10, 11, 12)", where: "task 7" },
+  test("surveyTree refuses sessions and groups whose leaders live outside, unless it is a shell's job", () => {
+    const root = { pid: 7, session: 7, pgrp: 7 }
+    const lives = (id: number) => id === 3
+    expect(surveyTree([root, { pid: 8, session: 7, pgrp: 8 }], false, lives)).toEqual([])
+    const job = { ...root, session: 3, pgrp: 3 }
+    expect(surveyTree([job], false, lives)).toMatchObject([{ what: "a member of session 3, whose leader is outside the dump" }])
+    expect(surveyTree([job, { pid: 8, session: 3, pgrp: 3 }], true, lives)).toEqual([])
+    expect(surveyTree([root, { pid: 8, session: 3, pgrp: 8 }], false, lives)).toMatchObject([{ where: "task 8" }])
+    expect(surveyTree([root, { pid: 8, session: 7, pgrp: 3 }], true, lives)).toMatchObject([{ what: expect.stringContaining("group 3") }])
+    expect(surveyTree([root, { pid: 8, session: 7, pgrp: 5 }], false, lives)).toEqual([])
+  })
+
+  test("surveyObjects refuses what is shared with another one than the parent", () => {
+    const ids = (files_id: number) => ({ vm_id: 2, files_id, fs_id: 2, sighand_id: 2 })
+    const parents = new Map([
+      [8, 7],
+      [9, 7],
     ])
-    expect(surveyTree({ ...stat, session: 3 }, [], false)).toMatchObject([
-      { what: "a member of session 3, whose leader is outside the dump" },
-    ])
-    expect(surveyTree({ ...stat, session: 3 }, [], true)).toEqual([])
-    expect(surveyTree({ ...stat, session: 3 }, [8], false).length).toBe(2)
+    const of = (...files: number[]) =>
+      surveyObjects(
+        new Map(files.map((id, index) => [7 + index, { ...ids(id), vm_id: index, fs_id: index, sighand_id: index }])),
+        (pid) => parents.get(pid) ?? 0,
+      )
+    expect(of(2, 2, 2)).toEqual([])
+    expect(of(2, 3, 3)).toMatchObject([{ what: "sharing its descriptor table with process 8, which is not its parent", where: "task 9" }])
   })
 })
 
@@ -107,17 +137,20 @@ describe("collect", () => {
 
   test("the process shares namespaces with the dumping program and nothing else", () => {
     const root = collectInventory("").root_ids!
-    const ids = collectIds()
+    const ids = collectIds(IDS)
     expect([ids.vm_id, ids.files_id, ids.fs_id, ids.sighand_id].every((id) => id !== root.vm_id)).toBe(true)
     expect(ids.pid_ns_id).toBe(root.pid_ns_id!)
   })
 
-  test("the tree is one process without a parent, its threads in order, and oneProcess takes it back", async () => {
-    const stat = parseStat(await Bun.file("/proc/self/stat").text())
-    const [entry, ...others] = collectTree({ ...stat, session: stat.pid, pgrp: 5 }, [stat.pid, 99])
-    expect(others).toEqual([])
-    expect(throughBytes(pstree_entrySchema, entry!)).toEqual({ pid: stat.pid, ppid: 0, pgid: 5, sid: stat.pid, threads: [stat.pid, 99] })
-    expect(oneProcess([entry!], false)).toBe(entry!)
+  test("a process of the tree keeps its threads in order", () => {
+    const entry = collectTree({ pid: 9, session: 7, pgrp: 5 }, 7, [9, 99])
+    expect(throughBytes(pstree_entrySchema, entry)).toEqual({ pid: 9, ppid: 7, pgid: 5, sid: 7, threads: [9, 99] })
+  })
+
+  test("a zombie has a task part alone", () => {
+    const core = collectDeadCore({ comm: "gone", exit_code: 0x300, flags: 4 })
+    expect(throughBytes(core_entrySchema, core)).toMatchObject({ mtype: 1, tc: { task_state: 2, exit_code: 0x300, comm: "gone" } })
+    expect(core.thread_core ?? core.thread_info).toBeUndefined()
   })
 
   test("a core has a task part in the leader alone", () => {

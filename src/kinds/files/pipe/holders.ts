@@ -1,5 +1,6 @@
 import { CheckpointError } from "../../../base/errors.ts"
 import { readDescriptorsIfAlive } from "../../../proc/descriptors.ts"
+import { readStatIfAlive } from "../../../proc/stat.ts"
 import { listProcesses } from "../../../proc/tasks.ts"
 
 const PIPE = "pipe:["
@@ -9,20 +10,28 @@ export const pipeInode = (target: string): bigint | undefined =>
   target.startsWith(PIPE) ? BigInt(target.slice(PIPE.length, -1)) : undefined
 
 /**
- * A task outside the process for each pipe that one has open. Reads the descriptors of every process of the machine, so ask only about a process with pipes.
+ * A task outside the dump for each pipe that one has open. Reads the descriptors of every process of the machine, so ask only where there are pipes.
  *
  * A PID namespace above ours, and descriptors in flight through a socket, are not seen.
  */
-export function findPipeHolders(pid: number): Map<bigint, number> {
+export function findPipeHolders(inside: ReadonlySet<number>): Map<bigint, number> {
   const holders = new Map<bigint, number>()
   for (const other of listProcesses()) {
-    if (other === pid) continue
-    for (const { target } of descriptorsOf(other)) {
-      const inode = pipeInode(target)
-      if (inode !== undefined) holders.set(inode, other)
-    }
+    if (inside.has(other)) continue
+    const inodes = descriptorsOf(other).flatMap(({ target }) => pipeInode(target) ?? [])
+    if (inodes.length > 0 && !descends(other, inside)) for (const inode of inodes) holders.set(inode, other)
   }
   return holders
+}
+
+/** True for a process that was born into the tree meanwhile. One that is gone by now holds nothing. */
+function descends(pid: number, inside: ReadonlySet<number>): boolean {
+  for (let ancestor = pid; ancestor > 1; ) {
+    const stat = readStatIfAlive(ancestor)
+    if (!stat || inside.has(stat.ppid)) return true
+    ancestor = stat.ppid
+  }
+  return false
 }
 
 /** Descriptors of some process; none where we may not look: without privilege others' processes are closed to us. */

@@ -16,17 +16,17 @@ const unsupported = (name: string, found: string): CheckpointError =>
 
 const octal = (mode: number): string => `0${(mode & 0o7777).toString(8)}`
 
-/** Names below /proc that exist only when the process does. */
-const isOwnProc = (name: string, pid: number): boolean => name === `/proc/${pid}` || name.startsWith(`/proc/${pid}/`)
+/** Names below /proc that exist only when the processes do. */
+const isOwnProc = (name: string, pids: ReadonlySet<number>): boolean => pids.has(Number(/^\/proc\/(\d+)(?:\/|$)/.exec(name)?.[1]))
 
 /**
  * Checks that a path still leads to a file like the one that was open: kind, permissions, size. The build ID of an image made by CRIU
  * is not compared.
  *
- * @param pid the process to restore: its files in /proc are not there yet
+ * @param pids processes to restore: their files in /proc are not there yet
  * @throws CheckpointError E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT
  */
-export function checkRegular(entry: reg_file_entry, pid: number): void {
+export function checkRegular(entry: reg_file_entry, pids: ReadonlySet<number>): void {
   const { name, mode, size, ext, mnt_id } = entry
   if (ext) throw unsupported(name, "it is a file from outside (--external), which is not supported yet")
   if (mnt_id !== undefined && mnt_id !== -1) throw unsupported(name, `it belongs to mount ${mnt_id} of a dumped mount namespace`)
@@ -37,7 +37,7 @@ export function checkRegular(entry: reg_file_entry, pid: number): void {
       `"${name}" is no absolute path`,
       "Dump the program again",
     )
-  if (isOwnProc(name, pid)) return
+  if (isOwnProc(name, pids)) return
   const now = statPath(name, false)
   if (!now) throw changed(name, "it does not exist", "Put the file back, or mount the file system that it is on")
   if (mode !== undefined && kindOf(mode) !== kindOf(now.mode))

@@ -1,0 +1,151 @@
+import { CLONE } from "../../ffi/abi/clone.ts"
+import { PR } from "../../ffi/abi/prctl.ts"
+import { rlimit64 } from "../../ffi/abi/resource.ts"
+import { SIG } from "../../ffi/abi/signal.ts"
+import { encode } from "../../ffi/layout.ts"
+import { syscall } from "../../ffi/syscall.ts"
+import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
+import { CheckpointError } from "../base/errors.ts"
+import { restoreShared } from "../kinds/files/shared.ts"
+import type { Fill } from "../kinds/memory/restore.ts"
+import { restoreSegment } from "../kinds/memory/shared.ts"
+import type { BirthPlan, Round, TaskId } from "../kinds/tree/plan.ts"
+import { appendActs, appendDeath, type Births } from "../kinds/tree/restore.ts"
+import { LIMIT, type Limit } from "../proc/limits.ts"
+import { Program } from "../tracee/program.ts"
+import type { Job } from "../tracee/workshop.ts"
+import type { Ground, Share } from "./build.ts"
+import { rangesOutside } from "./descriptors.ts"
+import { sparePids } from "./ids.ts"
+import type { SavedProcess, SavedTree } from "./images.ts"
+
+/** Pages of a shared segment, where they stand. */
+export interface SegmentPages {
+  readonly fd: number
+  readonly fills: readonly Fill[]
+}
+
+/**
+ * First program of all, in the root before it has children: closes what the tool left open, and makes what several processes share. All
+ * others inherit it.
+ *
+ * @param hole where nothing is, as large as the largest segment
+ */
+export function buildRoot({ root, segments }: SavedTree, ground: Ground, pages: ReadonlyMap<number, SegmentPages>, hole: bigint): Program {
+  const program = new Program()
+  for (const [first, last] of rangesOutside(ground.services)) program.call("close_range", first, last, 0)
+  program.call("prctl", PR.SET_PDEATHSIG, 0, 0, 0, 0)
+  raiseDescriptorLimit(ground.limits, program)
+  for (const inode of segments) appendSegment(inode, ground, pages, hole, program)
+  restoreShared(root.files, ground.shared, ground.placeholder, ground.terminal, program)
+  return program
+}
+
+/** Numbers of the images may be above the soft limit that the tool was started with. */
+function raiseDescriptorLimit(limits: readonly Limit[], program: Program): void {
+  const limit = limits[LIMIT.NOFILE]
+  if (!limit || limit.soft === limit.hard) return
+  program.call("prlimit64", 0, LIMIT.NOFILE, program.bytes(encode(rlimit64, { rlim_cur: limit.hard, rlim_max: limit.hard })), 0)
+}
+
+/** Limits as they are after `raiseDescriptorLimit`. */
+export const raisedLimits = (limits: readonly Limit[]): Limit[] =>
+  limits.map((limit, resource) => (resource === LIMIT.NOFILE ? { ...limit, soft: limit.hard } : limit))
+
+function appendSegment(
+  inode: memfd_inode_entry,
+  { segments }: Ground,
+  pages: ReadonlyMap<number, SegmentPages>,
+  hole: bigint,
+  program: Program,
+): void {
+  const number = segments.get(Number(inode.inode_id))
+  if (number === undefined) throw new Error(`Unreachable: segment ${inode.inode_id} has no descriptor`)
+  const { fd, fills } = pages.get(inode.shmid) ?? { fd: -1, fills: [] }
+  const made = restoreSegment(inode, fills, fd, hole, program)
+  program.call("dup3", made, number, 0)
+  program.call("close", made)
+}
+
+/** What a process makes itself; the rest is its parent's. */
+export const shareOf = ({ ids }: SavedProcess, parent: SavedProcess | undefined): Share => ({
+  memory: ids.vm_id !== parent?.ids.vm_id,
+  files: ids.files_id !== parent?.ids.files_id,
+  directories: ids.fs_id !== parent?.ids.fs_id,
+  handlers: ids.sighand_id !== parent?.ids.sighand_id,
+})
+
+const cloneFlags = ({ memory, files, directories, handlers }: Share): number =>
+  (memory ? 0 : CLONE.VM) | (files ? 0 : CLONE.FILES) | (directories ? 0 : CLONE.FS) | (handlers ? 0 : CLONE.SIGHAND)
+
+/** The plan of a tree's births with all that its programs need. */
+export interface Nursery extends Births {
+  readonly plan: BirthPlan
+}
+
+/** A process that shares something with its parent must be cloned by that very process. @throws CheckpointError E_IMAGE_UNSUPPORTED */
+function checkSharing({ rounds }: BirthPlan, processes: readonly SavedProcess[], shares: ReadonlyMap<number, Share>): void {
+  const cloner = new Map(
+    rounds.flatMap((round) =>
+      [...round].flatMap(([task, acts]) => acts.flatMap((act) => (act.act === "clone" ? [[act.child, task] as const] : []))),
+    ),
+  )
+  for (const {
+    tree: { pid, ppid },
+  } of processes) {
+    const share = shares.get(pid)
+    if (!share || cloneFlags(share) === 0 || cloner.get(pid) === ppid) continue
+    throw new CheckpointError(
+      "E_IMAGE_UNSUPPORTED",
+      `Cannot restore process ${pid}`,
+      `it shares memory, descriptors or directories with its parent ${ppid}, but belongs to another session`,
+      "Dump the program when it is in its parent's session",
+    )
+  }
+}
+
+/** Gives PIDs to the helpers of a plan. @throws CheckpointError E_IMAGE_UNSUPPORTED · E_RESTORE no PID is left */
+export function openNursery(
+  plan: BirthPlan,
+  { processes }: SavedTree,
+  shares: ReadonlyMap<number, Share>,
+  wanted: ReadonlySet<number>,
+): Nursery {
+  checkSharing(plan, processes, shares)
+  const nameless = plan.helpers.filter(({ task }) => task < 0)
+  const spare = sparePids(nameless.length, wanted)
+  const pids = new Map(nameless.map(({ task }, index) => [task, spare[index] ?? 0]))
+  const exitSignals = new Map(processes.map(({ tree: { pid }, extension }) => [pid, extension?.exit_signal ?? SIG.CHLD]))
+  return {
+    plan,
+    outsideGroup: syscall("getpgid", 0),
+    pidOf: (task) => pids.get(task) ?? task,
+    sharingOf(task) {
+      const share = shares.get(task)
+      return share ? cloneFlags(share) : 0
+    },
+    exitSignalOf: (task) => exitSignals.get(task) ?? SIG.CHLD,
+  }
+}
+
+/** What the tasks of one round do, and which tasks they clone. */
+export function buildRound(round: Round, nursery: Nursery): { jobs: Job[]; born: readonly TaskId[] } {
+  const jobs: Job[] = []
+  const born: TaskId[] = []
+  for (const [task, acts] of round) {
+    const program = new Program()
+    appendActs(acts, nursery, program)
+    const pid = nursery.pidOf(task)
+    jobs.push({ pid, tid: pid, program, ends: acts.at(-1)?.act === "exit" })
+    for (const act of acts) if (act.act === "clone") born.push(act.child)
+  }
+  return { jobs, born }
+}
+
+/** The end of every zombie. */
+export const buildDeaths = ({ dead }: SavedTree): Job[] =>
+  dead.map(({ tree: { pid }, tc: { comm, exit_code } }) => {
+    const program = new Program()
+    appendDeath(comm, exit_code, program)
+    return { pid, tid: pid, program, ends: true }
+  })

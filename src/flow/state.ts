@@ -1,0 +1,122 @@
+import { readFileSync } from "node:fs"
+import { SIG } from "../../ffi/abi/signal.ts"
+import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
+import { refusedTarget } from "../base/errors.ts"
+import type { ImageTransaction } from "../image/transaction.ts"
+import { collectFs } from "../kinds/cwd/collect.ts"
+import { collectDescriptors } from "../kinds/files/collect.ts"
+import { FileTable } from "../kinds/files/table.ts"
+import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
+import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
+import { collectDeadCore, collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
+import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../kinds/tree/objects.ts"
+import { readAuxv } from "../proc/auxv.ts"
+import type { MappingDetail } from "../proc/smaps.ts"
+import { readStat, type Stat } from "../proc/stat.ts"
+import type { Gathered } from "./gather.ts"
+import { collectLayout, type SavedLayout, type StoredPages } from "./layout.ts"
+import type { DumpOptions } from "./options.ts"
+import type { InspectedThread } from "./threads.ts"
+
+/** A random UUID. The kernel makes one faster than node:crypto is loaded. Man page: random(4) */
+const newUuid = (): string => readFileSync("/proc/sys/kernel/random/uuid", "latin1").trim()
+
+/** What has been read of one process when its files and memory come to be looked at. */
+export interface Source {
+  readonly pid: number
+  readonly threads: readonly Pick<InspectedThread, "frozen" | "rseq">[]
+  readonly mappings: readonly MappingDetail[]
+  readonly gathered: Gathered
+}
+
+/** A member of the tree, dead or alive, in the order of pstree.img. */
+export interface MemberPlace {
+  readonly stat: Stat
+  readonly ppid: number
+  readonly dead: boolean
+}
+
+/** All of one process but its pages, as entries. */
+interface ProcessState extends Gathered {
+  readonly pid: number
+  readonly layout: SavedLayout
+  readonly entry: ReturnType<typeof collectMm>
+  readonly fs: ReturnType<typeof collectFs>
+  readonly vmaExtension: ReturnType<typeof collectVmaExtension>
+}
+
+/** All of a tree but its pages, as entries. */
+export interface TreeState {
+  readonly tree: readonly pstree_entry[]
+  readonly dead: readonly Stat[]
+  readonly processes: readonly ProcessState[]
+  readonly objects: ReadonlyMap<number, ObjectIds>
+  readonly table: FileTable<SharedSegment>
+  readonly segments: readonly SharedSegment[]
+  readonly descriptors: ReturnType<typeof collectDescriptors>
+}
+
+/** What is read from outside: files, areas, bounds, sharing. Changes nothing; exact only while the processes are stopped. */
+export function collectState(sources: readonly Source[], members: readonly MemberPlace[], options: DumpOptions): TreeState {
+  const [root] = sources
+  if (!root) throw new Error("Unreachable: a tree without a living process")
+  const places = new Map(members.map((member) => [member.stat.pid, member]))
+  const objects = collectObjects(sources.map(({ pid }) => pid))
+  const split = surveyObjects(objects, (pid) => places.get(pid)?.ppid ?? 0)
+  if (split.length > 0) throw refusedTarget(root.pid, split)
+  const threadsOf = new Map(sources.map(({ pid, threads }) => [pid, threads.map(({ frozen: { tid } }) => tid)]))
+  const table = new FileTable<SharedSegment>(collectSegment)
+  const holders = ownersOf(objects, "files_id").map((pid) => ({
+    pid,
+    threads: threadsOf.get(pid) ?? [],
+    group: places.get(pid)?.stat.pgrp ?? 0,
+  }))
+  const descriptors = collectDescriptors(holders, table, options)
+  const processes = sources.map(({ pid, mappings, gathered }): ProcessState => {
+    const layout = collectLayout(pid, mappings, table.of(pid))
+    const stat = places.get(pid)?.stat ?? readStat(pid)
+    const entry = { ...collectMm(stat, gathered.brk, readAuxv(pid).pairs.flat(), layout.vmas, table.exe(pid)), ...gathered.mm }
+    const extension = { ...gathered.extension, ...(stat.exit_signal === SIG.CHLD ? {} : { exit_signal: stat.exit_signal }) }
+    return { ...gathered, extension, pid, layout, entry, fs: collectFs(pid, table), vmaExtension: collectVmaExtension(mappings) }
+  })
+  return {
+    tree: members.map(({ stat, ppid }) => collectTree(stat, ppid, threadsOf.get(stat.pid) ?? [stat.pid])),
+    dead: members.flatMap(({ stat, dead }) => (dead ? [stat] : [])),
+    processes,
+    objects,
+    table,
+    segments: table.segments,
+    descriptors,
+  }
+}
+
+/** Writes every image but the pages. */
+export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
+  const { tree, dead, processes, objects, table, segments, descriptors } = state
+  images.write("inventory", undefined, [collectInventory(newUuid())])
+  images.write("pstree", undefined, tree)
+  for (const stat of dead) images.write("core", stat.pid, [collectDeadCore(stat)])
+  for (const { pid, cores, entry, fs, extension, vmaExtension } of processes) {
+    const ids = objects.get(pid)
+    if (!ids) throw new Error(`Unreachable: process ${pid} has no object ids`)
+    images.write("ids", pid, [collectIds(ids)])
+    for (const [tid, core] of cores) images.write("core", tid, [core])
+    images.write("mm", pid, [entry])
+    images.write("fs", pid, [fs])
+    const own = descriptors.fdinfos.get(pid)
+    if (own) images.write("fdinfo", ids.files_id, own)
+    // Facts about open files belong to no process: the first one carries them.
+    const files = pid === processes[0]?.pid ? descriptors.extension : []
+    images.write("stasis-core", pid, [{ ...extension, files, descriptors: own?.length ?? 0, vmas: vmaExtension }])
+  }
+  for (const { kind, id, entries } of stored) images.write(kind, id, entries)
+  images.write(
+    "memfd",
+    undefined,
+    segments.map(({ inode }) => inode),
+  )
+  images.write("files", undefined, table.entries)
+  images.write("pipes-data", undefined, descriptors.pipesData)
+  images.write("tty-info", undefined, descriptors.ttyInfos)
+  images.write("seccomp", undefined, [{ seccomp_filters: [] }])
+}

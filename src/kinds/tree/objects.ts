@@ -1,0 +1,58 @@
+import { KCMP } from "../../../ffi/abi/file.ts"
+import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
+import type { Refusal } from "../../base/errors.ts"
+import { groupByOrder } from "../../base/order.ts"
+import { compareObjects } from "../../tracee/kcmp.ts"
+
+/** Kernel objects that processes can share, as clone(2) made them. Man page: kcmp(2). */
+export const SHARED_OBJECTS = [
+  { id: "vm_id", type: KCMP.VM, what: "memory", flag: "CLONE_VM" },
+  { id: "files_id", type: KCMP.FILES, what: "descriptor table", flag: "CLONE_FILES" },
+  { id: "fs_id", type: KCMP.FS, what: "working directory", flag: "CLONE_FS" },
+  { id: "sighand_id", type: KCMP.SIGHAND, what: "signal handlers", flag: "CLONE_SIGHAND" },
+] as const
+
+type ObjectName = (typeof SHARED_OBJECTS)[number]["id"]
+/** Numbers of the objects that a process has: equal numbers are one object. */
+export type ObjectIds = Pick<task_kobj_ids_entry, ObjectName>
+
+/** 1 stands for the dumping program itself. Authority: REFERENCE 2.3 */
+const FIRST_ID = 2
+
+/**
+ * Which processes share memory, descriptor tables, directories and signal handlers.
+ *
+ * @param pids parents before their children
+ * @throws SyscallError ENOSYS a kernel without CONFIG_KCMP · EPERM no ptrace access
+ * Precondition for exact answers: the processes are stopped. Kernel: kernel/kcmp.c
+ */
+export function collectObjects(pids: readonly number[]): ReadonlyMap<number, ObjectIds> {
+  const ids = new Map(pids.map((pid) => [pid, { vm_id: 0, files_id: 0, fs_id: 0, sighand_id: 0 }]))
+  const place = new Map(pids.map((pid, index) => [pid, index]))
+  for (const { id, type } of SHARED_OBJECTS) {
+    const found = groupByOrder(pids, (a, b) => compareObjects(a, b, type)).sort(([a], [b]) => (place.get(a) ?? 0) - (place.get(b) ?? 0))
+    for (const [index, group] of found.entries())
+      for (const pid of group) {
+        const own = ids.get(pid)
+        if (own) own[id] = FIRST_ID + index
+      }
+  }
+  return ids
+}
+
+/** Processes that share an object with another one than their parent: clone(2) cannot make that again. */
+export function surveyObjects(ids: ReadonlyMap<number, ObjectIds>, parentOf: (pid: number) => number): Refusal[] {
+  return SHARED_OBJECTS.flatMap(({ id, what, flag }) => {
+    const first = new Map<number, number>()
+    return [...ids].flatMap(([pid, own]) => {
+      const holder = first.getOrInsert(own[id], pid)
+      if (holder === pid || ids.get(parentOf(pid))?.[id] === own[id]) return []
+      const remedy = `Dump the program before the parent of process ${pid} ends, or start it without ${flag}`
+      return [{ what: `sharing its ${what} with process ${holder}, which is not its parent`, where: `task ${pid}`, remedy }]
+    })
+  })
+}
+
+/** The first process of each object: the one that is asked, and that makes it again. */
+export const ownersOf = (ids: ReadonlyMap<number, ObjectIds>, name: ObjectName): number[] =>
+  [...Map.groupBy(ids.keys(), (pid) => ids.get(pid)?.[name] ?? 0).values()].flatMap(([first]) => (first === undefined ? [] : [first]))

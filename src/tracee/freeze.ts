@@ -1,0 +1,154 @@
+import { CheckpointError } from "../base/errors.ts"
+import { logger } from "../base/log.ts"
+import { readStatusIfAlive } from "../proc/status.ts"
+import type { FrozenProcess } from "./frozen.ts"
+import { abandon, attach, beginSeizure, readFrozen, type Seizure, settle, stopAll, type TaskLists } from "./seize.ts"
+import { checkDeadline, type Deadline } from "./wait.ts"
+
+const log = logger("freeze")
+
+/** How a tree is found while it is being stopped. */
+export interface TreeLists extends TaskLists {
+  /** PIDs of the children that a process has at this moment, oldest first; [] when it is gone. */
+  children(pid: number): readonly number[]
+}
+
+/** A zombie of the tree: nothing is left of it but its exit status. */
+export interface DeadProcess {
+  readonly pid: number
+  readonly ppid: number
+}
+
+/** A process of the tree: one in our hands, or a zombie. */
+export type TreeMember = { readonly ppid: number; readonly frozen: FrozenProcess } | { readonly ppid: number; readonly dead: DeadProcess }
+
+/** Every process of a tree, stopped by us. Disposal puts all of them back and lets them run, parents before children. */
+export interface FrozenTree extends Disposable {
+  readonly root: number
+  /** Living processes, parents before their children, siblings by age. */
+  readonly processes: readonly FrozenProcess[]
+  readonly dead: readonly DeadProcess[]
+  /** Members in that order; the root's parent is 0. */
+  readonly members: readonly TreeMember[]
+  /** performance.now() of the first interruption, in ms. */
+  readonly frozenAt: number
+}
+
+/** True for what has ended and waits for its parent. */
+const isZombie = (pid: number): boolean => readStatusIfAlive(pid)?.state === "Z"
+
+/** What is known of a tree while it is being stopped. */
+interface Search {
+  readonly living: Map<number, Seizure>
+  readonly dead: Set<number>
+}
+
+/** Looks at one process that was met: stops all its threads, or finds that it is a zombie, or gone. */
+function meet(pid: number, { living, dead }: Search, deadline: Deadline, lists: TreeLists): void {
+  const seizure = living.get(pid) ?? beginSeizure(pid)
+  living.set(pid, seizure)
+  stopAll(seizure, deadline, lists)
+  if (seizure.seized.has(pid)) return
+  // A leader that has ended while its threads live on looks like a zombie too: `readFrozen` says so.
+  if (seizure.seized.size > 0) return
+  living.delete(pid)
+  if (isZombie(pid)) dead.add(pid)
+}
+
+/**
+ * Walks down the tree, stopping what it meets.
+ *
+ * @returns the members with their parents, parents first; undefined when something new was met, so that the walk has to be made again
+ */
+function walk(root: number, search: Search, deadline: Deadline, lists: TreeLists): Map<number, number> | undefined {
+  const parents = new Map([[root, 0]])
+  let fresh = false
+  for (const [pid] of parents) {
+    if (!search.living.has(pid) && !search.dead.has(pid)) {
+      meet(pid, search, deadline, lists)
+      fresh = true
+    }
+    if (search.living.has(pid)) for (const child of lists.children(pid)) if (!parents.has(child)) parents.set(child, pid)
+  }
+  return fresh ? undefined : parents
+}
+
+/** The members in pre-order: a parent, then each child with all that is below it. */
+function preOrder(root: number, parents: ReadonlyMap<number, number>): number[] {
+  const children = Map.groupBy(parents.keys(), (pid) => parents.get(pid) ?? 0)
+  const order: number[] = []
+  const stack = [root]
+  for (let pid = stack.pop(); pid !== undefined; pid = stack.pop()) {
+    order.push(pid)
+    stack.push(...(children.get(pid) ?? []).reverse())
+  }
+  return order
+}
+
+/**
+ * Stops every thread of every process of a tree, those included that appear meanwhile: the tree is walked until a walk meets nothing new.
+ *
+ * @param known PIDs that were members a moment ago: they are stopped first, all at once
+ * @throws CheckpointError E_TRACED · E_PERMISSION · E_NO_PROCESS the root · E_TIMEOUT · E_INTERRUPTED; every thread runs on then
+ *
+ * A process whose parent ends before it was met is out of reach: it belongs to init, or to a subreaper outside the tree.
+ * Kernel: fs/proc/array.c children_seq_show(), exact while all children are stopped. Precondition: as seizeProcess.
+ */
+export function seizeTree(root: number, known: readonly number[], deadline: Deadline, lists: TreeLists): FrozenTree {
+  const search: Search = { living: new Map(), dead: new Set() }
+  const frozenAt = performance.now()
+  const members: TreeMember[] = []
+  try {
+    for (const pid of [root, ...known]) {
+      if (search.living.has(pid)) continue
+      const seizure = beginSeizure(pid)
+      search.living.set(pid, seizure)
+      attach(seizure, lists)
+    }
+    for (const seizure of search.living.values()) settle(seizure, deadline)
+    for (const pid of [...search.living.keys()]) meet(pid, search, deadline, lists)
+    let parents = walk(root, search, deadline, lists)
+    while (!parents) {
+      checkDeadline(deadline, `the freeze of the tree of process ${root}`)
+      parents = walk(root, search, deadline, lists)
+    }
+    dropStrangers(search, parents)
+    for (const pid of preOrder(root, parents)) {
+      const ppid = parents.get(pid) ?? 0
+      const seizure = search.living.get(pid)
+      if (seizure) members.push({ ppid, frozen: readFrozen(seizure, frozenAt) })
+      else if (search.dead.has(pid)) members.push({ ppid, dead: { pid, ppid } })
+    }
+    if (!search.living.has(root))
+      throw new CheckpointError(
+        "E_NO_PROCESS",
+        `Cannot seize task ${root}`,
+        "it ended while it was being frozen",
+        "Look for its successor with ps",
+      )
+  } catch (error) {
+    for (const seizure of search.living.values()) abandon(seizure)
+    throw error
+  }
+  log.debug(`froze the tree of task ${root}: ${members.length} processes`)
+  const processes = members.flatMap((member) => ("frozen" in member ? [member.frozen] : []))
+  return {
+    root,
+    processes,
+    dead: members.flatMap((member) => ("dead" in member ? [member.dead] : [])),
+    members,
+    frozenAt,
+    [Symbol.dispose]() {
+      for (const process of processes) process[Symbol.dispose]()
+    },
+  }
+}
+
+/** Lets go of what was a member a moment ago and is none any more. */
+function dropStrangers({ living }: Search, parents: ReadonlyMap<number, number>): void {
+  for (const [pid, seizure] of living) {
+    if (parents.has(pid)) continue
+    abandon(seizure)
+    living.delete(pid)
+  }
+}

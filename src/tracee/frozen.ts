@@ -1,0 +1,84 @@
+import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
+import { SIG } from "../../ffi/abi/signal.ts"
+import { attempt, SyscallError } from "../../ffi/syscall.ts"
+import { logger } from "../base/log.ts"
+import type { RemoteAddress } from "../base/units.ts"
+import { writeMemory } from "./memory.ts"
+import { detach, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
+import { cleanupDeadline, pollReport, type Report, waitReport } from "./wait.ts"
+
+const log = logger("seize")
+
+/** A thread in our hands: what it was when it stopped, and what it must be when we let it go. */
+export interface FrozenThread {
+  readonly tid: number
+  /** As the kernel showed them at the stop, an interrupted system call's -ERESTART answer included. */
+  readonly registers: Registers
+  /** Standard-layout XSAVE bytes. */
+  readonly xstate: Uint8Array
+  /** Blocked signals. */
+  readonly mask: bigint
+  /** Where the thread goes on once anything was run in it: equals `registers` unless an rseq section was left. */
+  resume: Registers
+  /** Written back as the very last step: the rseq_cs pointer of a section that must not be restarted. */
+  rseqCs: { readonly at: RemoteAddress; readonly value: bigint } | undefined
+  /** Something was run in the thread, so `resume`, mask and rseqCs must be put back. */
+  touched: boolean
+}
+
+/** Every thread of a process, stopped by us. Disposal puts all of them back and lets them run. */
+export interface FrozenProcess extends Disposable {
+  readonly pid: number
+  /** The leader first. */
+  readonly threads: readonly FrozenThread[]
+  /** performance.now() of the first interruption, in ms. */
+  readonly frozenAt: number
+  /** The signal that the process was stopped by (SIGSTOP, SIGTSTP ...) when we came; 0 = it ran. It stays stopped when it is let go. */
+  readonly stopSignal: number
+  /** Signals that arrived while we ran code in a thread and could not be blocked: sent again on release. */
+  readonly heldSignals: number[]
+  /** What release does: let the process run (default), stop it by SIGSTOP, or nothing because it is dead. */
+  ending: "run" | "stop" | "dead"
+}
+
+/** Puts a thread that ran something for us back: the mask first, so that a death of the tool in between loses nothing. */
+export function putBack(pid: number, thread: FrozenThread): void {
+  if (!thread.touched) return
+  setSignalMask(thread.tid, thread.mask)
+  setRegisters(thread.tid, thread.resume)
+  if (thread.rseqCs) {
+    const value = new Uint8Array(8)
+    new DataView(value.buffer).setBigUint64(0, thread.rseqCs.value, true)
+    writeMemory(pid, thread.rseqCs.at, value)
+  }
+  thread.touched = false
+}
+
+/**
+ * Lets threads go on: those of `frozen` are put back first. One that died meanwhile is an expected answer.
+ *
+ * @param seized every thread that we are attached to, the leader first
+ */
+export function release(frozen: Pick<FrozenProcess, "pid" | "threads" | "heldSignals" | "ending">, seized: ReadonlySet<number>): void {
+  if (frozen.ending === "dead") return
+  for (const thread of frozen.threads) {
+    try {
+      putBack(frozen.pid, thread)
+    } catch (error) {
+      if (!(error instanceof SyscallError && error.errno === "ESRCH")) log.error(`Cannot put thread ${thread.tid} back: ${error}`)
+    }
+  }
+  if (frozen.ending === "stop") attempt("kill", frozen.pid, SIG.STOP)
+  for (const signal of frozen.heldSignals) attempt("kill", frozen.pid, signal)
+  // The leader last: a killed one reports its end only when its other threads are gone.
+  for (const tid of [...seized].reverse()) letGo(tid)
+}
+
+/** Detaches one thread, which may be running or have a signal on its way when the freeze failed: only a stopped one can be detached. */
+function letGo(tid: number): void {
+  if (detach(tid, signalOf(pollReport(tid)))) return
+  tryPtrace("INTERRUPT", tid)
+  detach(tid, signalOf(waitReport(tid, cleanupDeadline(), `the release of thread ${tid}`)))
+}
+
+const signalOf = (report: Report | undefined): number => (report?.kind === "signal-stop" ? report.signal : 0)
