@@ -5,7 +5,7 @@ import { readStat } from "../proc/stat.ts"
 import { imagePatches } from "../rseq/fixup.ts"
 import type { FrozenTree } from "../tracee/freeze.ts"
 import type { FrozenProcess } from "../tracee/frozen.ts"
-import { borrow } from "../tracee/loan.ts"
+import { borrowAll } from "../tracee/loan.ts"
 import { loanSize } from "../tracee/placement.ts"
 import { patienceOf } from "../tracee/wait.ts"
 import { gather } from "./gather.ts"
@@ -65,13 +65,18 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, optio
  */
 export function saveTree(frozen: FrozenTree, before: Survey, pagesFiles: PagesFiles, options: DumpOptions): Saved {
   const prepared = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), options))
-  using scope = new DisposableStack()
-  const asked = prepared.map(({ process, threads, mappings, questions, known }) => {
-    const terms = findTerms(process, threads, mappings, known?.gadgets)
-    const size = loanSize(process, [...questions.programs.values()])
-    return { pid: process.pid, threads, questions, loan: scope.use(borrow(process, terms, size, patienceOf(options.timeoutSeconds))) }
-  })
-  const answered = questionAll(asked)
+  const requests = prepared.map(({ process, threads, mappings, questions, known }) => ({
+    process,
+    terms: findTerms(process, threads, mappings, known?.gadgets),
+    bytes: loanSize(process, [...questions.programs.values()]),
+  }))
+  using loans = borrowAll(requests, patienceOf(options.timeoutSeconds))
+  const answered = questionAll(
+    prepared.flatMap(({ process: { pid }, threads, questions }, index) => {
+      const loan = loans.all[index]
+      return loan ? [{ pid, threads, questions, loan }] : []
+    }),
+  )
   const sources = prepared.map(({ process: { pid, stopSignal }, threads, mappings, questions }): Source => {
     const said = answered.get(pid)
     if (!said) throw new Error(`Unreachable: process ${pid} was not asked`)

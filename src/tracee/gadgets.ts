@@ -15,9 +15,49 @@ export interface CodeRange {
   readonly start: bigint
   readonly end: bigint
   readonly path: string
+  /** Offset in the file, bytes; with device and inode it tells what code that is. Inode 0 = no file. */
+  readonly offset: bigint
+  readonly inode: bigint
+  readonly devMajor: number
+  readonly devMinor: number
 }
 
 const WINDOW = 4 << 20
+
+/** Where in a range each pattern first stands, bytes from its start. */
+interface Found {
+  syscallReturn: bigint | undefined
+  signalReturn: bigint | undefined
+  syscall: bigint | undefined
+}
+
+/** What was found in files: many processes of a tree run the same code. What is used is looked at again, see `gadgetsStand`. */
+const known = new Map<string, Found>()
+
+/** Searches one range, up to where it has all that is wanted of it. */
+function search(pid: number, { start, end }: CodeRange): Found {
+  const found: Found = { syscallReturn: undefined, signalReturn: undefined, syscall: undefined }
+  for (let at = start; at < end; at += BigInt(WINDOW)) {
+    // Windows overlap by 16 bytes, so that no pattern is cut in two.
+    const length = Number(end - at < BigInt(WINDOW + 16) ? end - at : BigInt(WINDOW + 16))
+    const bytes = readMemoryIfMapped(pid, remoteAddress(at), length)
+    if (!bytes) continue
+    const code = Buffer.from(bytes.buffer)
+    for (const name of ["syscallReturn", "signalReturn", "syscall"] as const)
+      for (const pattern of GADGETS[name]) {
+        const index = found[name] === undefined ? code.indexOf(pattern) : -1
+        if (index >= 0) found[name] = at - start + BigInt(index)
+      }
+    if (found.syscallReturn !== undefined && found.signalReturn !== undefined) break
+  }
+  return found
+}
+
+function searchOnce(pid: number, range: CodeRange): Found {
+  const { start, end, offset, inode, devMajor, devMinor } = range
+  if (inode === 0n) return search(pid, range)
+  return known.getOrInsertComputed(`${devMajor}:${devMinor}:${inode}:${offset}:${end - start}`, () => search(pid, range))
+}
 
 /**
  * Searches executable mappings for the gadgets of this architecture, libc first.
@@ -29,23 +69,13 @@ export function findGadgets(pid: number, code: readonly CodeRange[]): Gadgets | 
   let syscallReturn: bigint | undefined
   let signalReturn: bigint | undefined
   let plain: bigint | undefined
-  for (const { start, end } of libcFirst) {
-    for (let at = start; at < end; at += BigInt(WINDOW)) {
-      // Windows overlap by 16 bytes, so that no pattern is cut in two.
-      const length = Number(end - at < BigInt(WINDOW + 16) ? end - at : BigInt(WINDOW + 16))
-      const bytes = readMemoryIfMapped(pid, remoteAddress(at), length)
-      if (!bytes) continue
-      const found = (patterns: readonly Buffer[]): bigint | undefined => {
-        for (const pattern of patterns) {
-          const index = Buffer.from(bytes.buffer).indexOf(pattern)
-          if (index >= 0) return at + BigInt(index)
-        }
-      }
-      syscallReturn ??= found(GADGETS.syscallReturn)
-      signalReturn ??= found(GADGETS.signalReturn)
-      plain ??= found(GADGETS.syscall)
-      if (syscallReturn && signalReturn) return { syscall: remoteAddress(syscallReturn), signalReturn: remoteAddress(signalReturn) }
-    }
+  for (const range of libcFirst) {
+    const found = searchOnce(pid, range)
+    const place = (offset: bigint | undefined): bigint | undefined => (offset === undefined ? undefined : range.start + offset)
+    syscallReturn ??= place(found.syscallReturn)
+    signalReturn ??= place(found.signalReturn)
+    plain ??= place(found.syscall)
+    if (syscallReturn && signalReturn) return { syscall: remoteAddress(syscallReturn), signalReturn: remoteAddress(signalReturn) }
   }
   return plain === undefined ? undefined : { syscall: remoteAddress(plain), signalReturn: undefined }
 }

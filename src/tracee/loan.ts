@@ -1,41 +1,21 @@
-import { ALL_SIGNALS, SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
+import { SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
 import { decode } from "../../ffi/layout.ts"
-import { errnoName, isFailure, type Syscall, SyscallError } from "../../ffi/syscall.ts"
+import { errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
-import { logger } from "../base/log.ts"
 import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
-import {
-  frameSize,
-  interruptedCall,
-  resultRegister,
-  STUB_ENTRY,
-  signalFrame,
-  stubCode,
-  stubRegisters,
-  syscallRegisters,
-} from "./arch.x86_64.ts"
+import { STUB_ENTRY, stubCode, stubRegisters } from "./arch.x86_64.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "./frozen.ts"
-import type { Gadgets } from "./gadgets.ts"
+import { callInHosts, closeHost, expectStop, type Host, type HostAnswer, type LoanTerms, openHost } from "./host.ts"
 import { codePage } from "./leftover.ts"
-import { forceMemory, readMemory, writeMemory } from "./memory.ts"
+import { forceMemory, readMemory } from "./memory.ts"
 import { placePrograms } from "./placement.ts"
 import type { Answers, Program } from "./program.ts"
 import { getRegisters, getSignalInfo, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
-import { cleanupDeadline, type Deadline, type Patience, type Report, waitReport } from "./wait.ts"
+import { cleanupDeadline, type Deadline, type Patience, waitReport } from "./wait.ts"
 
-const log = logger("loan")
 const SI_TKILL = -6
 const PROT_READ_EXEC = 5
 const MAP_PRIVATE_ANONYMOUS = 0x22
-
-/** What the target lends: places that are free to use for a moment. */
-export interface LoanTerms {
-  readonly gadgets: Gadgets
-  /** Pages that the target never touched, at the low end of a stack: the bootstrap's signal frame goes there. */
-  readonly framePages: RemoteAddress
-  /** A signal that the target ignores by default, does not catch, and no thread has pending. */
-  readonly stopSignal: number
-}
 
 /** Signals whose default is to be ignored, best first. SIGCONT last: sending it drops pending stop signals. */
 const STOP_SIGNALS = [SIG.URG, SIG.WINCH, SIG.CHLD, SIG.CONT] as const
@@ -55,17 +35,13 @@ export function chooseStopSignal(caught: bigint, blocked: bigint, pending: bigin
   return free.find((signal) => !(blocked & sigbit(signal))) ?? free[0]
 }
 
-/** Bytes of frame pages that a loan of this process needs. */
-export const framePagesSize = (process: FrozenProcess): number =>
-  Math.ceil((frameSize(Math.max(...process.threads.map(({ xstate }) => xstate.length))) + 64) / PAGE_SIZE) * PAGE_SIZE
-
 /**
- * A piece of the target's address space with the interpreter in it, on loan: disposal takes it away and puts every thread back.
+ * A piece of the target's address space with the interpreter in it, on loan.
  *
  * If the tool dies at any moment, each thread runs what it was given to its end and goes back by itself through a signal frame;
  * left behind is at most one mapping and one page of stack below all use.
  */
-export interface Loan extends Disposable {
+export interface Loan {
   /**
    * Starts one program in each named thread, all at the same time.
    *
@@ -79,64 +55,86 @@ export interface Loan extends Disposable {
   readonly area: { readonly start: bigint; readonly end: bigint }
 }
 
+/** What is to be borrowed of one process. */
+export interface LoanRequest {
+  readonly process: FrozenProcess
+  readonly terms: LoanTerms
+  /** Room for all programs of one run together, their frames included (see `loanSize`). */
+  readonly bytes: number
+}
+
+/** Loans of several processes. Disposal returns all of them, at the same time. */
+export interface Loans extends Disposable {
+  /** In the order of the requests. */
+  readonly all: readonly Loan[]
+}
+
 /**
- * Borrows `bytes` of the target's address space, and its threads.
+ * Borrows address space of processes, and their threads: all at the same time.
  *
- * @param bytes room for all programs of one run together, their frames included (see `loanSize`)
- * @throws CheckpointError E_INJECTION · E_TARGET_DIED · SyscallError
+ * @throws CheckpointError E_INJECTION · E_TARGET_DIED · SyscallError of the first that failed; the others are returned then
  * Precondition: every thread is stopped and rseq has been classified: running anything makes the kernel clear rseq_cs.
  */
-export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, patience: Patience): Loan {
-  const { pid } = process
-  const mask = ALL_SIGNALS & ~sigbit(terms.stopSignal)
-  // A thread in a restart block would lose it in the crash path of the bootstrap, so another one is taken if there is any.
-  const host = process.threads.find(({ registers }) => interruptedCall(registers) !== "restart-block") ?? process.threads[0]
-  if (!host) throw new Error("Unreachable: a process without threads")
-  const frameBytes = framePagesSize(process)
-  const chain = terms.gadgets.signalReturn !== undefined
-  if (chain) {
-    const frame = signalFrame(terms.framePages, terms.gadgets.signalReturn ?? 0n, host.resume, host.xstate, host.mask)
-    writeMemory(pid, terms.framePages, frame)
-  } else log.warn(`task ${pid} has no return chain: until it is released it does not survive a kill -9 of stasis`)
-
-  let closed = false
-  const pause: Patience = () => (closed ? cleanupDeadline() : patience())
-
-  /** Runs one call in the host thread from the target's own syscall instruction. */
-  const bootstrapCall = (call: Syscall, ...args: (bigint | number)[]): bigint => {
-    const sp = chain ? terms.framePages : host.resume.sp
-    setRegisters(host.tid, syscallRegisters(host.registers, terms.gadgets.syscall, sp, call, args))
-    if (!host.touched) host.touched = true
-    setSignalMask(host.tid, mask)
-    for (let stops = 0; stops < 2; ) {
-      ptrace("SYSCALL", host.tid)
-      if (expectStop(process, host, waitReport(host.tid, pause(), `a call in thread ${host.tid}`)) === "syscall-stop") stops++
+export function borrowAll(requests: readonly LoanRequest[], patience: Patience): Loans {
+  const made: Lent[] = []
+  const failures: unknown[] = []
+  const calls = requests.map(({ process, terms, bytes }) => {
+    const size = Math.ceil((stubCode.length + bytes) / PAGE_SIZE + 1) * PAGE_SIZE
+    const args = [0, size, PROT_READ_EXEC, MAP_PRIVATE_ANONYMOUS, -1, 0]
+    return { host: openHost(process, terms), call: "mmap" as const, args, size }
+  })
+  for (const [index, outcome] of callInHosts(calls, patience).entries()) {
+    const call = calls[index]
+    if (!call) continue
+    try {
+      made.push(openLoan(call.host, call.size, startOf(call.host, call.size, outcome), patience))
+    } catch (error) {
+      failures.push(error)
     }
-    return resultRegister(getRegisters(host.tid))
   }
+  const loans: Loans = { all: made.map(({ loan }) => loan), [Symbol.dispose]: () => returnAll(made) }
+  if (failures.length === 0) return loans
+  returnAll(made)
+  throw failures[0]
+}
 
-  const size = Math.ceil((stubCode.length + bytes) / PAGE_SIZE + 1) * PAGE_SIZE
-  const answer = bootstrapCall("mmap", 0, size, PROT_READ_EXEC, MAP_PRIVATE_ANONYMOUS, -1, 0)
-  if (isFailure(Number(answer))) {
-    endBootstrap()
-    const errno = errnoName(-Number(answer))
-    throw new CheckpointError(
-      "E_INJECTION",
-      `Cannot borrow ${size} bytes in task ${pid}`,
-      `mmap answered ${errno}`,
-      "Raise the target's RLIMIT_AS or memory limit, or allow execmem in its security policy",
-      new SyscallError("mmap", errno, [0, size], ` in thread ${host.tid}`),
-    )
-  }
-  const start = remoteAddress(answer)
+/** Borrows of one process alone. */
+export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, patience: Patience): Loan & Disposable {
+  const loans = borrowAll([{ process, terms, bytes }], patience)
+  const [loan] = loans.all
+  if (!loan) throw new Error("Unreachable: a loan that was not made and did not fail")
+  return { ...loan, [Symbol.dispose]: () => loans[Symbol.dispose]() }
+}
+
+/** Where the kernel put a new area. A process that would not lend is put back. */
+function startOf(host: Host, size: number, outcome: HostAnswer): RemoteAddress {
+  if ("failure" in outcome) throw outcome.failure
+  if (!isFailure(Number(outcome.answer))) return remoteAddress(outcome.answer)
+  closeHost(host)
+  const { process, thread } = host
+  const errno = errnoName(-Number(outcome.answer))
+  throw new CheckpointError(
+    "E_INJECTION",
+    `Cannot borrow ${size} bytes in task ${process.pid}`,
+    `mmap answered ${errno}`,
+    "Raise the target's RLIMIT_AS or memory limit, or allow execmem in its security policy",
+    new SyscallError("mmap", errno, [0, size], ` in thread ${thread.tid}`),
+  )
+}
+
+/** A loan, and how it was made. */
+interface Lent {
+  readonly host: Host
+  readonly size: number
+  readonly start: RemoteAddress
+  readonly loan: Loan
+}
+
+function openLoan(host: Host, size: number, start: RemoteAddress, patience: Patience): Lent {
+  const { process, mask, terms } = host
+  const { pid } = process
   const data = remoteAddress(start + BigInt(PAGE_SIZE))
   forceMemory(pid, start, codePage(size))
-
-  function endBootstrap(): void {
-    if (host) putBack(pid, host)
-    if (chain) writeMemory(pid, terms.framePages, new Uint8Array(frameBytes))
-  }
-
   const loan: Loan = {
     area: { start, end: start + BigInt(size) },
     start(programs) {
@@ -160,39 +158,38 @@ export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, 
       }
     },
     run: (programs) => loan.start(programs)(),
-    [Symbol.dispose]() {
-      if (closed || process.ending === "dead") return
-      closed = true
-      try {
-        for (const thread of process.threads) if (thread !== host) putBack(pid, thread)
-        bootstrapCall("munmap", start, size)
-        endBootstrap()
-      } catch (error) {
-        // What took the target away has been told already, by whoever met it first.
-        if (!isDeath(error)) throw error
-      }
-    },
   }
-  return loan
+  return { host, size, start, loan }
+}
+
+/** Takes every area away again and puts every thread back, whichever fail. @throws the first failure that is not a target's death */
+function returnAll(lent: Lent[]): void {
+  const failures: unknown[] = []
+  const attempt = (step: () => void): void => {
+    try {
+      step()
+    } catch (error) {
+      // What took a target away has been told already, by whoever met it first.
+      if (!isDeath(error)) failures.push(error)
+    }
+  }
+  const open = lent.splice(0).filter(({ host }) => host.process.ending !== "dead")
+  for (const { host } of open)
+    attempt(() => {
+      for (const thread of host.process.threads) if (thread !== host.thread) putBack(host.process.pid, thread)
+    })
+  const calls = open.map(({ host, start, size }) => ({ host, call: "munmap" as const, args: [start, size] }))
+  for (const [index, outcome] of callInHosts(calls, cleanupDeadline).entries())
+    attempt(() => {
+      if ("failure" in outcome) throw outcome.failure
+      const host = open[index]?.host
+      if (host) closeHost(host)
+    })
+  if (failures.length > 0) throw failures[0]
 }
 
 const isDeath = (error: unknown): boolean =>
   (error instanceof SyscallError && error.errno === "ESRCH") || (error instanceof CheckpointError && error.code === "E_TARGET_DIED")
-
-/** Judges a stop that is not the awaited one: signals that cannot be blocked are kept for the release. */
-function expectStop(process: FrozenProcess, thread: FrozenThread, report: Report): Report["kind"] {
-  if (report.kind === "gone") {
-    process.ending = "dead"
-    throw new CheckpointError(
-      "E_TARGET_DIED",
-      `Cannot go on with task ${process.pid}`,
-      `thread ${thread.tid} was killed while it was frozen`,
-      "Find out who sent SIGKILL; nothing was written",
-    )
-  }
-  if (report.kind === "signal-stop") process.heldSignals.push(report.signal)
-  return report.kind
-}
 
 /** Waits until a stub has run to its end. */
 function waitForStub(process: FrozenProcess, thread: FrozenThread, signal: number, deadline: Deadline): void {

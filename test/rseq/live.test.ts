@@ -30,7 +30,7 @@ const inspect = (process: FrozenProcess): RseqState[] =>
   process.threads.map((thread) => inspectThread(process.pid, thread, discover(thread, "ptrace", { guesses: undefined }), kernelRegime))
 
 /** Lends what the tests need; the caller disposes it before the process. */
-function lend(process: FrozenProcess, programs: readonly Program[]): Loan {
+function lend(process: FrozenProcess, programs: readonly Program[]): Loan & Disposable {
   const maps = readMaps(process.pid)
   const gadgets = findGadgets(
     process.pid,

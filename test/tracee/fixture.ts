@@ -8,8 +8,9 @@ import { readStatus } from "../../src/proc/status.ts"
 import { listThreads } from "../../src/proc/tasks.ts"
 import type { FrozenProcess } from "../../src/tracee/frozen.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
+import { framePagesSize, type LoanTerms } from "../../src/tracee/host.ts"
 import { liveTasks } from "../../src/tracee/lists.ts"
-import { borrow, chooseStopSignal, framePagesSize, type Loan, type LoanTerms } from "../../src/tracee/loan.ts"
+import { borrow, chooseStopSignal, type Loan } from "../../src/tracee/loan.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
 import { loanSize } from "../../src/tracee/placement.ts"
 import type { Program } from "../../src/tracee/program.ts"
@@ -111,7 +112,7 @@ export function termsOf(frozen: FrozenProcess): LoanTerms {
 }
 
 /** Borrows room for one run of these programs. */
-export const lend = (frozen: FrozenProcess, programs: ReadonlyMap<number, Program>, terms = termsOf(frozen)): Loan =>
+export const lend = (frozen: FrozenProcess, programs: ReadonlyMap<number, Program>, terms = termsOf(frozen)): Loan & Disposable =>
   borrow(frozen, terms, loanSize(frozen, [...programs.values()]), patienceOf(DEADLINE))
 
 /** One program for each thread. */

@@ -60,7 +60,7 @@ describe.skipIf(!canTrace)(`a live target${why}`, () => {
     const plain = findGadgets(target.pid, vdso)
     if (plain) expect(plain.signalReturn).toBeUndefined()
     expect(findGadgets(target.pid, [])).toBeUndefined()
-    const unreadable = [{ start: 0x1000n, end: 0x3000n, path: "" }]
+    const unreadable = [{ start: 0x1000n, end: 0x3000n, path: "", offset: 0n, inode: 0n, devMajor: 0, devMinor: 0 }]
     expect(findGadgets(target.pid, unreadable)).toBeUndefined()
   })
 

@@ -1,0 +1,119 @@
+import { ALL_SIGNALS, sigbit } from "../../ffi/abi/signal.ts"
+import type { Syscall } from "../../ffi/syscall.ts"
+import { CheckpointError } from "../base/errors.ts"
+import { logger } from "../base/log.ts"
+import { PAGE_SIZE, type RemoteAddress } from "../base/units.ts"
+import { frameSize, interruptedCall, resultRegister, signalFrame, syscallRegisters } from "./arch.x86_64.ts"
+import { type FrozenProcess, type FrozenThread, putBack } from "./frozen.ts"
+import type { Gadgets } from "./gadgets.ts"
+import { writeMemory } from "./memory.ts"
+import { getRegisters, ptrace, setRegisters, setSignalMask } from "./trace.ts"
+import { type Patience, type Report, waitReport } from "./wait.ts"
+
+const log = logger("loan")
+
+/** What the target lends: places that are free to use for a moment. */
+export interface LoanTerms {
+  readonly gadgets: Gadgets
+  /** Pages that the target never touched, at the low end of a stack: the bootstrap's signal frame goes there. */
+  readonly framePages: RemoteAddress
+  /** A signal that the target ignores by default, does not catch, and no thread has pending. */
+  readonly stopSignal: number
+}
+
+/** Bytes of frame pages that a loan of this process needs. */
+export const framePagesSize = (process: FrozenProcess): number =>
+  Math.ceil((frameSize(Math.max(...process.threads.map(({ xstate }) => xstate.length))) + 64) / PAGE_SIZE) * PAGE_SIZE
+
+/** The thread of a process that runs single calls from the program's own code: where nothing of ours stands yet, or any more. */
+export interface Host {
+  readonly process: FrozenProcess
+  readonly thread: FrozenThread
+  readonly terms: LoanTerms
+  /** Blocked while anything of ours runs: all but the signal that ends a stub. */
+  readonly mask: bigint
+  /** Whether the thread goes back by itself if the tool dies. */
+  readonly chain: boolean
+}
+
+/** Chooses the host of a process and lays down the frame that it returns through if the tool dies. @throws SyscallError */
+export function openHost(process: FrozenProcess, terms: LoanTerms): Host {
+  const { pid, threads } = process
+  // A thread in a restart block would lose it in the crash path of the bootstrap, so another one is taken if there is any.
+  const thread = threads.find(({ registers }) => interruptedCall(registers) !== "restart-block") ?? threads[0]
+  if (!thread) throw new Error("Unreachable: a process without threads")
+  const { signalReturn } = terms.gadgets
+  if (signalReturn !== undefined)
+    writeMemory(pid, terms.framePages, signalFrame(terms.framePages, signalReturn, thread.resume, thread.xstate, thread.mask))
+  else log.warn(`task ${pid} has no return chain: until it is released it does not survive a kill -9 of stasis`)
+  return { process, thread, terms, mask: ALL_SIGNALS & ~sigbit(terms.stopSignal), chain: signalReturn !== undefined }
+}
+
+/** Puts the host where it was, and leaves no trace of the frame. @throws SyscallError */
+export function closeHost({ process, thread, terms, chain }: Host): void {
+  putBack(process.pid, thread)
+  if (chain) writeMemory(process.pid, terms.framePages, new Uint8Array(framePagesSize(process)))
+}
+
+/** One call for a host to run. */
+export interface HostCall {
+  readonly host: Host
+  readonly call: Syscall
+  readonly args: readonly (bigint | number)[]
+}
+
+/** What became of a call: the kernel's raw answer, or why there is none. */
+export type HostAnswer = { readonly answer: bigint } | { readonly failure: unknown }
+
+/** Runs one call in each host, all at the same time, from the targets' own syscall instructions. A host that fails does not stop the others. */
+export function callInHosts(calls: readonly HostCall[], patience: Patience): HostAnswer[] {
+  const failures = new Map<HostCall, unknown>()
+  const each = (step: (call: HostCall) => void): void => {
+    for (const call of calls)
+      if (!failures.has(call))
+        try {
+          step(call)
+        } catch (error) {
+          failures.set(call, error)
+        }
+  }
+  each(enter)
+  // The stop at the entry of the call, then the one at its exit.
+  for (let stops = 0; stops < 2; stops++) {
+    each(({ host: { thread } }) => void ptrace("SYSCALL", thread.tid))
+    each(({ host }) => waitForSyscall(host, patience))
+  }
+  const answers = new Map<HostCall, bigint>()
+  each((call) => void answers.set(call, resultRegister(getRegisters(call.host.thread.tid))))
+  return calls.map((call) => {
+    const answer = answers.get(call)
+    return answer === undefined ? { failure: failures.get(call) } : { answer }
+  })
+}
+
+function enter({ host: { thread, terms, mask, chain }, call, args }: HostCall): void {
+  const sp = chain ? terms.framePages : thread.resume.sp
+  setRegisters(thread.tid, syscallRegisters(thread.registers, terms.gadgets.syscall, sp, call, args))
+  thread.touched = true
+  setSignalMask(thread.tid, mask)
+}
+
+function waitForSyscall({ process, thread }: Host, patience: Patience): void {
+  while (expectStop(process, thread, waitReport(thread.tid, patience(), `a call in thread ${thread.tid}`)) !== "syscall-stop")
+    ptrace("SYSCALL", thread.tid)
+}
+
+/** Judges a stop: signals that cannot be blocked are kept for the release. @throws CheckpointError E_TARGET_DIED */
+export function expectStop(process: FrozenProcess, thread: FrozenThread, report: Report): Report["kind"] {
+  if (report.kind === "gone") {
+    process.ending = "dead"
+    throw new CheckpointError(
+      "E_TARGET_DIED",
+      `Cannot go on with task ${process.pid}`,
+      `thread ${thread.tid} was killed while it was frozen`,
+      "Find out who sent SIGKILL; nothing was written",
+    )
+  }
+  if (report.kind === "signal-stop") process.heldSignals.push(report.signal)
+  return report.kind
+}
