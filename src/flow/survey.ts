@@ -2,7 +2,7 @@ import { attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError, type Refusal, refusedTarget } from "../base/errors.ts"
 import { surveyAttributes } from "../kinds/attributes/survey.ts"
 import { surveyFs } from "../kinds/cwd/collect.ts"
-import { surveyDescriptors } from "../kinds/files/collect.ts"
+import { lookAtDescriptors, type OpenFiles } from "../kinds/files/collect.ts"
 import type { Holder } from "../kinds/files/kind.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
@@ -29,6 +29,14 @@ export interface ProcessSurvey {
 export interface Survey {
   /** Living processes, parents before their children. */
   readonly processes: ReadonlyMap<number, ProcessSurvey>
+}
+
+/** A tree as it looks from outside, with all that stands against a dump of it. */
+export interface Outlook extends Survey {
+  /** Zombies included, parents before their children. */
+  readonly members: readonly Member[]
+  readonly openFiles: OpenFiles
+  readonly refusals: readonly Refusal[]
 }
 
 /** Errors of the target itself, which no option can change. */
@@ -72,8 +80,9 @@ function checkTarget(pid: number): void {
 }
 
 /** A member of the tree as a walk along the children shows it. */
-interface Member {
+export interface Member {
   readonly stat: Stat
+  /** 0 for the root. */
   readonly ppid: number
 }
 
@@ -96,7 +105,7 @@ function walkTree(root: number): Member[] {
 const lives = (id: number): boolean => readStatIfAlive(id) !== null
 
 /** True for a zombie, but not for a leader that has ended while other threads of its process live on. */
-const hasEnded = ({ stat: { pid, state } }: Member): boolean =>
+export const hasEnded = ({ stat: { pid, state } }: Member): boolean =>
   (state === "Z" || state === "X") && (listThreadsIfAlive(pid)?.length ?? 0) <= 1
 
 /** What one living process has that a dump could not keep, but for its open files. */
@@ -125,11 +134,11 @@ function unlessGone<T>(pid: number, root: number, look: () => T): T | undefined 
 }
 
 /**
- * Looks at everything that can be seen without stopping the target, and refuses what a dump could not keep.
+ * Looks at everything that can be seen without stopping the target.
  *
- * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION, E_UNSUPPORTED with every refusal
+ * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION
  */
-export function survey({ pid: root, shellJob }: DumpOptions): Survey {
+export function lookAtTree(root: number, shellJob: boolean): Outlook {
   checkTarget(root)
   const members = walkTree(root)
   const living = members.filter((member) => !hasEnded(member))
@@ -150,9 +159,20 @@ export function survey({ pid: root, shellJob }: DumpOptions): Survey {
       processes.set(pid, found)
     })
   }
-  refusals.push(...surveyDescriptors(holders, { shellJob }))
+  const openFiles = lookAtDescriptors(holders, { shellJob })
+  refusals.push(...openFiles.refusals)
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
   refusals.push(...surveyObjects(collectObjects([...processes.keys()]), (pid) => parents.get(pid) ?? 0))
-  if (refusals.length > 0) throw refusedTarget(root, refusals)
+  return { processes, members, openFiles, refusals }
+}
+
+/**
+ * Looks at the target as `lookAtTree`, and refuses what a dump could not keep.
+ *
+ * @throws CheckpointError those of `lookAtTree`, and E_UNSUPPORTED with every refusal
+ */
+export function survey({ pid, shellJob }: Pick<DumpOptions, "pid" | "shellJob">): Survey {
+  const { processes, refusals } = lookAtTree(pid, shellJob)
+  if (refusals.length > 0) throw refusedTarget(pid, refusals)
   return { processes }
 }

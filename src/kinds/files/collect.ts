@@ -8,7 +8,7 @@ import type { Found, Holder, PipeData, Surveying } from "./kind.ts"
 import { findPipeHolders, pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
-import { judge, refusedFilesOf, refusedThreads, rowOf } from "./survey.ts"
+import { judge, kindWord, refusedFilesOf, refusedThreads, rowOf } from "./survey.ts"
 import type { FileTable } from "./table.ts"
 
 const log = logger("files")
@@ -70,18 +70,35 @@ function judgeAll(
   return groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) }))
 }
 
+/** What running processes have open. */
+export interface OpenFiles {
+  /** Descriptors by process. */
+  readonly descriptors: ReadonlyMap<number, number>
+  /** Open files by the name of their kind, each counted once however many descriptors lead to it. */
+  readonly kinds: ReadonlyMap<string, number>
+  /** What a dump could not keep. */
+  readonly refusals: readonly Refusal[]
+}
+
 /**
- * What a dump could not keep among the descriptors of running processes. Nothing is stopped or changed.
+ * Looks at the descriptors of running processes. Nothing is stopped or changed.
  *
  * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · E_KERNEL
  */
-export function surveyDescriptors(holders: readonly Holder[], { shellJob }: FileOptions): Refusal[] {
+export function lookAtDescriptors(holders: readonly Holder[], { shellJob }: FileOptions): OpenFiles {
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
-  const judged = judgeAll(holders, scanAll(holders, scope, true), shellJob, (all) =>
+  const scans = scanAll(holders, scope, true)
+  const judged = judgeAll(holders, scans, shellJob, (all) =>
     all.some(({ target }) => pipeInode(target) !== undefined) ? findPipeHolders(inside) : new Map(),
   )
-  return [...refusedFilesOf(judged), ...holders.flatMap(({ pid }) => refusedThreads(pid))]
+  const kinds = new Map<string, number>()
+  for (const { by } of judged) kinds.set(kindWord(by), (kinds.get(kindWord(by)) ?? 0) + 1)
+  return {
+    descriptors: new Map([...scans].map(([pid, { found }]) => [pid, found.length])),
+    kinds,
+    refusals: [...refusedFilesOf(judged), ...holders.flatMap(({ pid }) => refusedThreads(pid))],
+  }
 }
 
 /**

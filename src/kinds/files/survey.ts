@@ -1,21 +1,34 @@
 import { KCMP } from "../../../ffi/abi/file.ts"
 import { attempt } from "../../../ffi/syscall.ts"
+import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { listThreadsIfAlive } from "../../proc/tasks.ts"
 import type { FileRow, Found, Reason, Surveying } from "./kind.ts"
 import { refuseOwner } from "./owner.ts"
-import { fileKinds, refusedFiles } from "./registry.ts"
+import { fileKinds, type RefusedFile, refusedFiles } from "./registry.ts"
 import type { Shared } from "./sharing.ts"
 
 /** The row of a descriptor's kind; undefined when it is refused. */
 export const rowOf = (found: Found): FileRow | undefined => fileKinds.find(({ matches }) => matches(found))
 
+/** The row of a kind that is refused. */
+function refusedRowOf(found: Found): RefusedFile {
+  const refused = refusedFiles.find(({ matches }) => matches(found))
+  if (!refused) throw new Error("Unreachable: the last row of refusedFiles matches everything")
+  return refused
+}
+
+/** Name of a descriptor's kind: that of CRIU's fd_types where it is kept, else that of its refusal. */
+export function kindWord(found: Found): string {
+  const row = rowOf(found)
+  return row ? (fd_types[row.type] ?? `type ${row.type}`) : refusedRowOf(found).what
+}
+
 /** Why one descriptor cannot be kept; undefined when it can. */
 function reasonOf(found: Found, surveying: Surveying): Reason | undefined {
   const row = rowOf(found)
   if (row) return row.refuse(found, surveying) ?? refuseOwner(found.owner, surveying.holders)
-  const refused = refusedFiles.find(({ matches }) => matches(found))
-  if (!refused) throw new Error("Unreachable: the last row of refusedFiles matches everything")
+  const refused = refusedRowOf(found)
   return { what: `${refused.what} ("${found.target}")`, remedy: refused.remedy }
 }
 

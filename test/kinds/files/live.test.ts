@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import { TtyType } from "../../../proto/gen/tty_pb.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
-import { surveyDescriptors } from "../../../src/kinds/files/collect.ts"
+import { lookAtDescriptors } from "../../../src/kinds/files/collect.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
 import { restoreDescriptors } from "../../../src/kinds/files/restore.ts"
 import { canRun, perform, why } from "../fixture.ts"
@@ -58,7 +58,7 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
     test(`collectDescriptors and restoreDescriptors carry ${kind} into another process`, async () => {
       using source = await startHolder(kind)
       using target = await startHolder("empty")
-      expect(surveyDescriptors([holding(source.pid)], PLAIN)).toEqual([])
+      expect(lookAtDescriptors([holding(source.pid)], PLAIN).refusals).toEqual([])
       const images = imagesOf(source.pid)
       const before = comparable(images, source.pid)
       checkFiles([images], new Set([target.pid]), { ...PLAIN, terminal: false })
@@ -83,9 +83,9 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
     expect(log?.size).toBeUndefined()
   })
 
-  test("surveyDescriptors refuses what cannot be kept, with a remedy each", async () => {
+  test("lookAtDescriptors refuses what cannot be kept, with a remedy each", async () => {
     using holder = await startHolder("refused")
-    const refusals = surveyDescriptors([holding(holder.pid)], PLAIN)
+    const refusals = lookAtDescriptors([holding(holder.pid)], PLAIN).refusals
     const told = refusals.map(({ what }) => what).join("\n")
     for (const word of [
       "a socket",
@@ -106,23 +106,23 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
     expect(() => imagesOf(holder.pid)).toThrow("objects are not supported")
   })
 
-  test("surveyDescriptors names the task that holds the other end of a pipe", async () => {
+  test("lookAtDescriptors names the task that holds the other end of a pipe", async () => {
     using holder = await startHolder("shared-pipe")
     // A child that is not among those given was born meanwhile: it will be met in the freeze.
-    expect(surveyDescriptors([holding(holder.pid)], PLAIN)).toEqual([])
-    const [refusal, ...more] = surveyDescriptors([holding(holder.child)], PLAIN)
+    expect(lookAtDescriptors([holding(holder.pid)], PLAIN).refusals).toEqual([])
+    const [refusal, ...more] = lookAtDescriptors([holding(holder.child)], PLAIN).refusals
     expect(more).toEqual([])
     expect(refusal?.what).toMatch(new RegExp(`^pipe:\\[\\d+\\], which task ${holder.pid} has open too$`))
   })
 
   test("a terminal is refused without --shell-job and described with it", async () => {
     using holder = await startHolder("terminal")
-    const [refusal] = surveyDescriptors([holding(holder.child)], PLAIN)
+    const [refusal] = lookAtDescriptors([holding(holder.child)], PLAIN).refusals
     expect(refusal).toMatchObject({
       what: expect.stringContaining('the terminal "/dev/pts/'),
       remedy: expect.stringContaining("--shell-job"),
     })
-    expect(surveyDescriptors([holding(holder.child)], { shellJob: true })).toEqual([])
+    expect(lookAtDescriptors([holding(holder.child)], { shellJob: true }).refusals).toEqual([])
     const images = imagesOf(holder.child, { shellJob: true })
     const [pty, current] = images.ttyInfos
     expect(pty).toMatchObject({ type: TtyType.PTY, sid: holder.child, pgrp: holder.child, winsize: { ws_row: 25, ws_col: 81 } })
