@@ -14,7 +14,7 @@ import { restoreDescriptors, restoreThreadOwners } from "../kinds/files/restore.
 import { restoreLimits } from "../kinds/limits/restore.ts"
 import { type Range, toucher } from "../kinds/memory/holes.ts"
 import { clearLayout, type Fill, restoreMm, restorePages, restoreProtection, restoreVmas } from "../kinds/memory/restore.ts"
-import type { planVdso } from "../kinds/memory/vdso.ts"
+import { planVdso } from "../kinds/memory/vdso.ts"
 import { readOnlineCpus } from "../kinds/sched/cpus.ts"
 import { restoreSched } from "../kinds/sched/restore.ts"
 import { restoreAltStack, restorePending, restoreSigactions } from "../kinds/signals/restore.ts"
@@ -22,6 +22,7 @@ import { restoreRobustList, restoreTidAddress } from "../kinds/thread/restore.ts
 import { armTimers, createPosixTimers, kernelRestoresTimerIds } from "../kinds/timers/restore.ts"
 import { cloneTask } from "../kinds/tree/restore.ts"
 import type { Limit } from "../proc/limits.ts"
+import type { Mapping } from "../proc/maps.ts"
 import { savedRseq } from "../rseq/image.ts"
 import { appendRegistration, chooseLength, type KernelRseq } from "../rseq/register.ts"
 import { Program, type Result } from "../tracee/program.ts"
@@ -49,6 +50,8 @@ export interface Ground {
   readonly pids: ReadonlySet<number>
   /** Where nothing of any process will be: for the stub. */
   readonly area: Range
+  /** Of a new process: the vdso is among them. */
+  readonly mappings: readonly Mapping[]
   readonly origin: Origin
   readonly limits: readonly Limit[]
   readonly kernelRseq: KernelRseq
@@ -67,7 +70,6 @@ export interface Share {
 export interface Plot {
   /** Inherited pages files: fills by descriptor, for the private memory. */
   readonly pages: readonly { readonly fd: number; readonly fills: readonly Fill[] }[]
-  readonly moves: NonNullable<ReturnType<typeof planVdso>>
   readonly makes: Share
 }
 
@@ -117,9 +119,9 @@ const fileOptions = ({ tree }: SavedProcess, { services, placeholder, terminal, 
   }
 }
 
-function appendMemory(saved: SavedProcess, { pages, moves }: Plot, ground: Ground, program: Program): void {
+function appendMemory(saved: SavedProcess, { pages }: Plot, ground: Ground, program: Program): void {
   const { tree, mm, extension } = saved
-  clearLayout(moves, ground.area, program)
+  clearLayout(planVdso(mm.vmas, ground.mappings) ?? [], ground.area, program)
   const filled = pages.flatMap(({ fills }) => fills.map(({ start, length }) => ({ start, end: start + length })))
   const isFilled = toucher(filled.sort((a, b) => (a.start < b.start ? -1 : 1)))
   restoreVmas(mm.vmas, fileOpener(saved, ground, program), isFilled, program)

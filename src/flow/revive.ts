@@ -1,76 +1,28 @@
-import { closeSync, openSync } from "node:fs"
+import { closeSync } from "node:fs"
 import { syscall } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
-import { credsDifferences, readOrigin } from "../kinds/creds/origin.ts"
-import { findShared } from "../kinds/files/shared.ts"
-import { findHole } from "../kinds/memory/holes.ts"
-import { holeSize } from "../kinds/memory/shared.ts"
-import { planVdso } from "../kinds/memory/vdso.ts"
+import { credsDifferences } from "../kinds/creds/origin.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
-import { AT, readAuxv } from "../proc/auxv.ts"
-import { readLimits } from "../proc/limits.ts"
-import { readMaps } from "../proc/maps.ts"
 import { readStatus } from "../proc/status.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
-import type { Program } from "../tracee/program.ts"
 import { memoryFile, spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
-import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
-import { buildDeaths, buildRoot, buildRound, type Nursery, openNursery, raisedLimits, type SegmentPages, shareOf } from "./birth.ts"
-import { buildCreds, buildEnd, buildProcess, buildQueues, buildThread, credsOf, type Ground, type Plot } from "./build.ts"
+import { openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
+import { credsOf, type Ground } from "./build.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { freeSignal, ownerOf } from "./ids.ts"
-import { kernelAreas, readFills, type SavedProcess, type SavedThread, type SavedTree } from "./images.ts"
+import type { SavedProcess, SavedThread, SavedTree } from "./images.ts"
 import type { RestoreOptions } from "./options.ts"
 import { depart, killHalfBuilt, prepareDepartures } from "./release.ts"
 import { runScripts } from "./scripts.ts"
+import { openPagesSource, openSite, readSeedFacts, type Site, settle } from "./site.ts"
+import { layStages, plotOf, realise } from "./stages.ts"
 
 const log = logger("restore")
-/** Address space kept free for the stub's area: more than any program needs. */
-const AREA_ROOM = 1n << 30n
-
-/** Files of pages, each opened once and inherited by all new processes. Disposal closes the tool's own. */
-interface PagesSource extends Disposable {
-  /** Parts of memory by the inherited descriptor that they are read from. */
-  of(fills: ReturnType<typeof readFills>): SegmentPages[]
-}
-
-function openPagesSource(services: ServiceDescriptors): PagesSource {
-  const numbers = new Map<string, number>()
-  const opened: number[] = []
-  const numberOf = (path: string): number =>
-    numbers.getOrInsertComputed(path, () => {
-      const fd = openSync(path, "r")
-      opened.push(fd)
-      return services.share(fd)
-    })
-  return {
-    of: (fills) => [...fills].map(([path, parts]) => ({ fd: numberOf(path), fills: parts })),
-    [Symbol.dispose]() {
-      for (const fd of opened) closeSync(fd)
-    },
-  }
-}
-
-/** What the running kernel says of rseq lengths. */
-function kernelRseq(): Ground["kernelRseq"] {
-  const auxv = readAuxv(process.pid)
-  const number = (type: bigint): number | undefined => (auxv.value(type) === null ? undefined : Number(auxv.value(type)))
-  return { featureSize: number(AT.RSEQ_FEATURE_SIZE), align: number(AT.RSEQ_ALIGN) }
-}
-
-/** Everything that is known when the first process exists. */
-interface Site {
-  readonly saved: SavedTree
-  readonly ground: Ground
-  readonly plots: ReadonlyMap<number, Plot>
-  readonly nursery: Nursery
-  readonly root: Program
-}
 
 /**
  * Creates the tree, fills it and lets it go.
@@ -86,121 +38,49 @@ export function revive(
   ownTerminal: number | undefined,
   deadline: Deadline,
 ): number {
-  const { root, processes, segments } = saved
-  const { pid } = root.tree
+  const { pid } = saved.root.tree
   using scope = new DisposableStack()
-  const services = scope.use(new ServiceDescriptors(processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
+  const services = scope.use(new ServiceDescriptors(saved.processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
   const source = scope.use(openPagesSource(services))
   const areaFile = scope.adopt(memoryFile("stasis", 0, true), closeSync)
   const areaFd = services.share(areaFile)
   const terminal = ownTerminal === undefined ? undefined : services.share(ownTerminal)
-  const exe = services.reserve()
-  const pages = new Map(processes.map((one) => [one.tree.pid, pagesOf(set, one, source)]))
-  const segmentPages = new Map(
-    segments.flatMap(({ shmid }) => {
-      const [stored] = set.has("pagemap-shmem", shmid) ? source.of(readFills(set, "pagemap-shmem", shmid)) : []
-      return stored ? [[shmid, stored] as const] : []
-    }),
-  )
-  const pids = new Set([...processes, ...saved.dead].map(({ tree }) => tree.pid))
-  const tables = processes.map(({ tree, files: { fdinfos } }) => ({ pid: tree.pid, fdinfos }))
-  const { ids, finisher } = findShared(distinctTables(processes, tables), root.files.files)
-  const shared = new Map(ids.map((id) => [id, services.reserve()]))
-  const made = new Map(segments.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
-  const shares = new Map(
-    processes.map((one) => [
-      one.tree.pid,
-      shareOf(
-        one,
-        processes.find(({ tree }) => tree.pid === one.tree.ppid),
-      ),
-    ]),
-  )
-  const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
-  const nursery = openNursery(plan, saved, shares, wanted)
+  const settled = settle(set, saved, plan, services, source, { areaFd, terminal })
 
   spawnSeed(pid, options.sibling, deadline, (tid) => ownerOf(tid) ?? { name: "a process that just ended", dying: true })
   using half = new DisposableStack()
   const born = new Set([pid])
   half.defer(() => killHalfBuilt([...born]))
-  const mappings = readMaps(pid)
-  const used = [...processes.flatMap(({ mm }) => mm.vmas), ...mappings]
-  const area = findHole(used, AREA_ROOM)
-  const ground: Ground = {
-    services: services.numbers,
-    placeholder: areaFd,
-    exe,
-    terminal,
-    segments: made,
-    shared,
-    finisher,
-    pids,
-    area,
-    origin: readOrigin(pid),
-    limits: raisedLimits(readLimits(pid)),
-    kernelRseq: kernelRseq(),
-    strict: options.strict,
-  }
-  const plots = new Map(
-    processes.map(({ tree, mm }) => {
-      const makes = shares.get(tree.pid) ?? { memory: true, files: true, directories: true, handlers: true }
-      return [tree.pid, { pages: pages.get(tree.pid) ?? [], moves: planVdso(mm.vmas, mappings) ?? [], makes }]
-    }),
-  )
-  const hole = findHole([...used, area], holeSize(segments)).start
-  build({ saved, ground, plots, nursery, root: buildRoot(saved, ground, segmentPages, hole) }, areaFile, areaFd, born, options)
+  build(openSite(saved, settled, readSeedFacts(pid), options.strict), areaFile, areaFd, born, options)
   half.move()
   let count = 0
-  for (const parts of pages.values()) for (const { fills } of parts) for (const { length } of fills) count += Number(length / 4096n)
+  for (const parts of settled.pages.values()) for (const { fills } of parts) for (const { length } of fills) count += Number(length / 4096n)
   return count
-}
-
-const pagesOf = (set: ImageSet, saved: SavedProcess, source: PagesSource): SegmentPages[] =>
-  set.has("pagemap", saved.tree.pid) ? source.of(readFills(set, "pagemap", saved.tree.pid, kernelAreas(saved))) : []
-
-/** One table for each set of processes that share it: that of the first. */
-function distinctTables<T>(processes: readonly SavedProcess[], tables: readonly T[]): T[] {
-  const seen = new Set<number>()
-  return tables.filter((_, index) => {
-    const id = processes[index]?.ids.files_id ?? 0
-    return !seen.has(id) && seen.add(id)
-  })
 }
 
 /** Compiles the programs, has them run one after the other, and lets the tree go. */
 function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, { actionScripts, imagesDir }: RestoreOptions): void {
-  const { saved, ground, plots, nursery, root } = site
+  const { saved, ground } = site
   const { pid } = saved.root.tree
   const script = { imagesDir, initPid: pid }
-  const plotOf = ({ tree }: SavedProcess): Plot => {
-    const plot = plots.get(tree.pid)
-    if (!plot) throw new Error(`Unreachable: process ${tree.pid} has no plot`)
-    return plot
-  }
-  const perProcess = (make: (one: SavedProcess) => Program): Job[] =>
-    saved.processes.map((one) => ({ pid: one.tree.pid, tid: one.tree.pid, program: make(one) }))
-  const perThread = (make: (one: SavedProcess, thread: SavedThread) => Program): Job[] =>
-    saved.processes.flatMap((one) => one.threads.map((thread) => ({ pid: one.tree.pid, tid: thread.tid, program: make(one, thread) })))
-  const births = [...nursery.plan.rounds, ...nursery.plan.groups].map((round) => buildRound(round, nursery))
-  const deaths = buildDeaths(saved)
-  const first = perProcess((one) => buildProcess(one, plotOf(one), ground))
-  const own = perThread((one, thread) => buildThread(one, thread, ground))
-  const queues = perThread((one, thread) => buildQueues(one, thread, plotOf(one), ground))
-  const creds = perThread((one, thread) => buildCreds(one, thread, ground))
-  const end = perProcess((one) => buildEnd(one, plotOf(one), ground))
+  const stages = layStages(site)
+  const root = realise(stages.root)
+  const births = stages.births.map((stage) => ({ jobs: realise(stage), born: stage.born }))
+  const [deaths, first, own] = [realise(stages.deaths), realise(stages.first), realise(stages.own)]
+  const [queues, creds, end] = [realise(stages.queues), realise(stages.creds), realise(stages.end)]
   log.debug(`the first programs have ${first.reduce((sum, { program }) => sum + program.length, 0)} calls`)
 
-  const runs = [[{ pid, tid: pid, program: root }], ...births.map(({ jobs }) => jobs), deaths, first, own, queues, creds, end]
+  const runs = [root, ...births.map(({ jobs }) => jobs), deaths, first, own, queues, creds, end]
   const size = Math.max(...runs.map((jobs) => workshopSize(jobs.map(({ program }) => program))))
   syscall("ftruncate", areaFile, size)
   using shared = openArea(areaFile, size)
   const workshop = openWorkshop(pid, areaFd, shared, ground.area.start, freeSignal(saved), patienceOf(0))
-  workshop.run([{ pid, tid: pid, program: root }])
+  workshop.run(root)
   for (const { jobs, born: children } of births) {
     // Known before they exist: a failure in between must end them too.
-    for (const child of children) born.add(nursery.pidOf(child))
+    for (const child of children) born.add(child)
     workshop.run(jobs)
-    for (const child of children) workshop.adopt(nursery.pidOf(child), nursery.pidOf(child))
+    for (const child of children) workshop.adopt(child, child)
     for (const { tid, ends } of jobs) if (ends) born.delete(tid)
   }
   workshop.run(deaths)
@@ -216,7 +96,7 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
   workshop.run(end)
   const departures = prepareDepartures(saved, workshop)
   runScripts(actionScripts, "pre-resume", script)
-  workshop.remove(saved.processes.filter((one) => plotOf(one).makes.memory).map(({ tree }) => tree.pid))
+  workshop.remove(saved.processes.filter((one) => plotOf(site, one).makes.memory).map(({ tree }) => tree.pid))
   depart(saved, departures)
 }
 

@@ -1,0 +1,160 @@
+import { CheckpointError, type Refusal } from "../base/errors.ts"
+import { PAGE_SIZE } from "../base/units.ts"
+import { FileTable } from "../kinds/files/table.ts"
+import { countPages } from "../kinds/memory/pages.ts"
+import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
+import { surveyMemory } from "../kinds/memory/survey.ts"
+import type { MappingDetail } from "../proc/smaps.ts"
+import { listThreadsIfAlive, readCommIfAlive } from "../proc/tasks.ts"
+import { collectLayout } from "./layout.ts"
+import { type Extent, type Prediction, predict } from "./predict.ts"
+import { hasEnded, lookAtTree, type Member, type Outlook } from "./survey.ts"
+
+/** One process of a tree that may be dumped. */
+export interface PlannedProcess {
+  readonly pid: number
+  /** 0 for the root. */
+  readonly ppid: number
+  readonly name: string
+  /** As ps tells it: R S D T t Z X. */
+  readonly state: string
+  readonly group: number
+  readonly session: number
+  readonly threads: readonly { readonly tid: number; readonly name: string }[]
+  readonly memory: PlannedMemory
+  readonly descriptors: number
+}
+
+/** The private memory of a process. */
+interface PlannedMemory {
+  readonly areas: number
+  /** Bytes. */
+  readonly mapped: number
+  /** Bytes that a dump stores. */
+  readonly stored: number
+  /** Runs of pages that follow one another. */
+  readonly runs: number
+}
+
+/** Shared memory without a file. */
+interface PlannedSegment {
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  readonly stored: number
+}
+
+/** What a dump would find, keep and refuse. */
+export interface DumpPlan {
+  readonly pid: number
+  /** Zombies included, parents before their children. */
+  readonly processes: readonly PlannedProcess[]
+  readonly segments: readonly PlannedSegment[]
+  /** Open files by kind, each counted once. */
+  readonly files: ReadonlyMap<string, number>
+  /** All that stands against a dump with the options as given; none = it would succeed. */
+  readonly refusals: readonly Refusal[]
+  /** Options that are missing: with them `refusedAnyway` is all that is left. */
+  readonly options: readonly string[]
+  readonly refusedAnyway: readonly Refusal[]
+  /** What cannot be seen without stopping the threads. */
+  readonly unseen: readonly string[]
+  readonly prediction: Prediction
+}
+
+const SHELL_JOB = "--shell-job"
+
+/** What only stopped threads tell, and what may come of it. */
+const UNSEEN = [
+  "rseq: registrations and sections; malformed ones are refused (stasis rseq PID stops the threads for a moment and shows them)",
+  "system calls that go to user space, tagged addresses: refused",
+  "registers, signal handlers, timers: kept",
+] as const
+
+const same = (a: Refusal, b: Refusal): boolean => a.what === b.what && a.where === b.where
+
+/**
+ * Looks at a tree as a dump would before its freeze. Nothing is stopped, traced or changed.
+ *
+ * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION
+ */
+export function planDump(pid: number, shellJob: boolean): DumpPlan {
+  const outlook = lookAtTree(pid, shellJob)
+  // What a shell's job is refused for hides what it would be refused for besides.
+  const helped = shellJob || outlook.refusals.length === 0 ? outlook : lookAtTree(pid, true)
+  const more = helped.refusals.filter((refusal) => !outlook.refusals.some((known) => same(known, refusal)))
+  const refusals = [...outlook.refusals, ...more]
+  const refusedAnyway = refusals.filter((refusal) => helped.refusals.some((left) => same(left, refusal)))
+  const table = new FileTable<SharedSegment>(collectSegment)
+  const processes = outlook.members.map((member) => planProcess(member, outlook, table))
+  const segments = table.segments.map(({ inode: { name, size }, ranges }) => ({
+    name,
+    size: Number(size),
+    stored: countPages(ranges) * PAGE_SIZE,
+  }))
+  const extent = extentOf(processes, table, outlook)
+  return {
+    pid,
+    processes,
+    segments,
+    files: outlook.openFiles.kinds,
+    refusals,
+    options: refusedAnyway.length < refusals.length ? [SHELL_JOB] : [],
+    refusedAnyway,
+    unseen: UNSEEN,
+    prediction: predict(extent),
+  }
+}
+
+function planProcess(member: Member, { processes, openFiles }: Outlook, table: FileTable<SharedSegment>): PlannedProcess {
+  const { stat, ppid } = member
+  const { pid } = stat
+  const tids = hasEnded(member) ? [pid] : (listThreadsIfAlive(pid) ?? [pid])
+  return {
+    pid,
+    ppid,
+    name: stat.comm,
+    state: stat.state,
+    group: stat.pgrp,
+    session: stat.session,
+    threads: tids.map((tid) => ({ tid, name: readCommIfAlive(pid, tid) ?? "" })),
+    memory: planMemory(pid, processes.get(pid)?.smaps ?? [], table),
+    descriptors: openFiles.descriptors.get(pid) ?? 0,
+  }
+}
+
+/** Pages as the freeze would find them; by the counters of smaps where the areas change under our eyes or cannot be kept. */
+function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTable<SharedSegment>): PlannedMemory {
+  const mapped = smaps.reduce((sum, { start, end, path }) => sum + (path === "[vsyscall]" ? 0 : Number(end - start)), 0)
+  if (smaps.length === 0) return { areas: 0, mapped, stored: 0, runs: 0 }
+  const facts = { areas: smaps.length, mapped }
+  try {
+    const keepable = smaps.filter((mapping) => surveyMemory(pid, [mapping]).length === 0)
+    const { ranges } = collectLayout(pid, keepable, table.of(pid))
+    return { ...facts, stored: countPages(ranges) * PAGE_SIZE, runs: ranges.length }
+  } catch (error) {
+    if (!(error instanceof CheckpointError) && !(error instanceof Error && "errno" in error)) throw error
+    const kibibytes = smaps.reduce((sum, { shared, anonymous, swap }) => sum + (shared ? 0 : anonymous + swap), 0)
+    return { ...facts, stored: kibibytes * 1024, runs: smaps.length }
+  }
+}
+
+function extentOf(
+  processes: readonly PlannedProcess[],
+  table: FileTable<SharedSegment>,
+  { processes: living, openFiles }: Outlook,
+): Extent {
+  const total = (count: (process: PlannedProcess) => number): number => processes.reduce((sum, process) => sum + count(process), 0)
+  const inSegments = table.segments.reduce((sum, { ranges }) => sum + countPages(ranges), 0)
+  const alive = processes.filter(({ pid }) => living.has(pid))
+  return {
+    processes: alive.length,
+    threads: alive.reduce((sum, { threads }) => sum + threads.length, 0),
+    zombies: processes.length - alive.length,
+    areas: total(({ memory }) => memory.areas),
+    runs: total(({ memory }) => memory.runs) + table.segments.reduce((sum, { ranges }) => sum + ranges.length, 0),
+    pages: total(({ memory }) => memory.stored) / PAGE_SIZE + inSegments,
+    descriptors: total(({ descriptors }) => descriptors),
+    files: table.entries.length + [...openFiles.kinds.values()].reduce((sum, count) => sum + count, 0),
+  }
+}

@@ -1,0 +1,88 @@
+import type { Program } from "../tracee/program.ts"
+import type { Job } from "../tracee/workshop.ts"
+import { buildDeaths, buildRoot, buildRound } from "./birth.ts"
+import { buildCreds, buildEnd, buildProcess, buildQueues, buildThread, type Plot } from "./build.ts"
+import type { SavedProcess, SavedThread } from "./images.ts"
+import type { Site } from "./site.ts"
+
+/** A program that is still to be built: building may refuse what the images want. */
+export interface Draft extends Omit<Job, "program"> {
+  /** @throws CheckpointError */
+  build(): Program
+}
+
+/** Programs that run at the same time; the next stage begins when all have ended. */
+export interface Stage {
+  /** What they are for. */
+  readonly title: string
+  readonly drafts: readonly Draft[]
+  /** PIDs that they bring to life. */
+  readonly born: readonly number[]
+}
+
+/** The stages of a restore, in their order. */
+export interface Stages {
+  readonly root: Stage
+  readonly births: readonly Stage[]
+  readonly deaths: Stage
+  readonly first: Stage
+  readonly own: Stage
+  readonly queues: Stage
+  readonly creds: Stage
+  readonly end: Stage
+}
+
+/** All stages in one list. */
+export const inOrder = ({ root, births, deaths, first, own, queues, creds, end }: Stages): Stage[] => [
+  root,
+  ...births,
+  deaths,
+  first,
+  own,
+  queues,
+  creds,
+  end,
+]
+
+/** Builds the programs of a stage. @throws CheckpointError */
+export const realise = ({ drafts }: Stage): Job[] => drafts.map(({ build, ...job }) => ({ ...job, program: build() }))
+
+export const plotOf = ({ plots }: Pick<Site, "plots">, { tree }: SavedProcess): Plot => {
+  const plot = plots.get(tree.pid)
+  if (!plot) throw new Error(`Unreachable: process ${tree.pid} has no plot`)
+  return plot
+}
+
+const built = ({ program, ...job }: Job): Draft => ({ ...job, build: () => program })
+
+/** Lays out the whole restore as programs to be built. Runs nothing. */
+export function layStages(site: Site): Stages {
+  const { saved, ground, nursery, segmentPages, hole } = site
+  const { pid } = saved.root.tree
+  const stage = (title: string, drafts: readonly Draft[], born: readonly number[] = []): Stage => ({ title, drafts, born })
+  const perProcess = (title: string, make: (one: SavedProcess) => Program): Stage =>
+    stage(
+      title,
+      saved.processes.map((one) => ({ pid: one.tree.pid, tid: one.tree.pid, build: () => make(one) })),
+    )
+  const perThread = (title: string, make: (one: SavedProcess, thread: SavedThread) => Program): Stage =>
+    stage(
+      title,
+      saved.processes.flatMap((one) =>
+        one.threads.map((thread) => ({ pid: one.tree.pid, tid: thread.tid, build: () => make(one, thread) })),
+      ),
+    )
+  return {
+    root: stage("what all processes inherit", [{ pid, tid: pid, build: () => buildRoot(saved, ground, segmentPages, hole) }]),
+    births: [...nursery.plan.rounds, ...nursery.plan.groups].map((round, index) => {
+      const { jobs, born } = buildRound(round, nursery)
+      return stage(`births, sessions and groups, round ${index + 1}`, jobs.map(built), born.map(nursery.pidOf))
+    }),
+    deaths: stage("the end of zombies", buildDeaths(saved).map(built)),
+    first: perProcess("memory, files, threads", (one) => buildProcess(one, plotOf(site, one), ground)),
+    own: perThread("what is each thread's own, rseq last", (one, thread) => buildThread(one, thread, ground)),
+    queues: perThread("timers, attributes, queued signals", (one, thread) => buildQueues(one, thread, plotOf(site, one), ground)),
+    creds: perThread("limits and credentials", (one, thread) => buildCreds(one, thread, ground)),
+    end: perProcess("clocks start, nothing of ours stays open", (one) => buildEnd(one, plotOf(site, one), ground)),
+  }
+}
