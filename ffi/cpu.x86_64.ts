@@ -15,3 +15,9 @@ export function xstateComponent(feature: number): Component | undefined {
   }
   return known.get(feature)
 }
+
+/** Bytes of the extended state with every component that the kernel has turned on. Authority: Intel SDM, CPUID leaf 0DH, EBX. */
+export function xstateSize(): number {
+  cpuid(0xd, 0, out.address)
+  return out.view.getUint32(4, true)
+}

@@ -63,6 +63,19 @@ export class CheckpointError extends Error {
   }
 }
 
+/** Runs checks one after the other. @returns what each refused with, in order; any other failure is thrown */
+export function complaintsOf(checks: Iterable<() => void>): CheckpointError[] {
+  const complaints: CheckpointError[] = []
+  for (const check of checks)
+    try {
+      check()
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error
+      complaints.push(error)
+    }
+  return complaints
+}
+
 /** One object that a dump cannot keep: found before the freeze, printed with its remedy. */
 export interface Refusal {
   /** What was found, e.g. "anon_inode:[io_uring]". */

@@ -2,6 +2,7 @@
 export const COMMANDS = {
   dump: { usage: "dump [PID] [DIR]", help: "Save a process tree to image files, then kill it or let it go on" },
   restore: { usage: "restore [DIR]", help: "Bring a process tree back from image files" },
+  plan: { usage: "plan [PID|DIR]", help: "Show what a dump or a restore would do, need and refuse; stops and creates nothing" },
   rseq: { usage: "rseq [PID]", help: "Show the restartable sequence state of every thread, live or in images" },
   check: { usage: "check", help: "Show what this kernel can do, and what is lost without the rest" },
   show: { usage: "show <PATH>", help: "Show image files in human form" },

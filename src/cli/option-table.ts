@@ -17,17 +17,18 @@ export interface OptionRow {
   readonly help: string
 }
 
-const every = ["dump", "restore", "rseq", "check", "show"] as const
+const every = ["dump", "restore", "plan", "rseq", "check", "show"] as const
 const both = ["dump", "restore"] as const
+const planned = [...both, "plan"] as const
 
 /** Every option we have. */
 export const OPTIONS: readonly OptionRow[] = [
-  { name: "tree", short: "t", value: "PID", commands: ["dump", "rseq"], help: "Root of the process tree" },
+  { name: "tree", short: "t", value: "PID", commands: ["dump", "plan", "rseq"], help: "Root of the process tree" },
   {
     name: "images-dir",
     short: "D",
     value: "DIR",
-    commands: ["dump", "restore", "rseq"],
+    commands: [...planned, "rseq"],
     help: "Directory of the image files (here, unless given)",
   },
   {
@@ -47,7 +48,7 @@ export const OPTIONS: readonly OptionRow[] = [
   },
   { name: "leave-running", short: "R", commands: ["dump"], help: "Let the tree go on after the dump instead of killing it" },
   { name: "leave-stopped", short: "s", commands: ["dump"], help: "Leave the tree stopped after the dump instead of killing it" },
-  { name: "shell-job", short: "j", commands: both, help: "The tree belongs to a shell's session outside it" },
+  { name: "shell-job", short: "j", commands: planned, help: "The tree belongs to a shell's session outside it" },
   { name: "restore-detached", short: "d", commands: ["restore"], help: "End when the tree runs, instead of waiting for its root" },
   { name: "restore-sibling", short: "S", commands: ["restore"], help: "Make the root a child of our parent; needs -d" },
   { name: "pidfile", value: "FILE", commands: both, help: "Write the root's PID to FILE in the work directory" },
@@ -62,7 +63,8 @@ export const OPTIONS: readonly OptionRow[] = [
     help: "What to do with rseq state that the kernel would kill for (refuse)",
   },
   { name: "rseq-discovery", value: "auto|ptrace|libc|tls", commands: ["dump", "rseq"], help: "How rseq registrations are found (auto)" },
-  { name: "strict", commands: ["restore"], help: "Refuse what could only be restored nearly" },
+  { name: "syscalls", commands: ["plan"], help: "With images: every system call that the restore would make" },
+  { name: "strict", commands: ["restore", "plan"], help: "Refuse what could only be restored nearly" },
   { name: "sample", value: "N", commands: ["rseq"], help: "Stop and look N times, count who was in which section" },
   { name: "all", commands: ["check"], help: "Also what only special cases need" },
   { name: "feature", value: "NAME", commands: ["check"], help: 'Only this feature; "list" shows their names' },

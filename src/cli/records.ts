@@ -3,6 +3,7 @@ import {
   type CheckOptions,
   type CommonOptions,
   type DumpOptions,
+  type PlanOptions,
   type RestoreOptions,
   RSEQ_DISCOVERY,
   RSEQ_MALFORMED,
@@ -46,6 +47,34 @@ export function restoreOptions(line: Canonical, cwd: string): RestoreOptions {
   const sibling = flag(line, "restore-sibling")
   if (sibling && !detached) throw misused(line.command, "-S is given without -d", "Add -d: nobody here can wait for a sibling")
   return { ...commonOptions(line, line.words[0], cwd), detached, sibling, strict: flag(line, "strict") }
+}
+
+/** `stasis plan`. A bare number is a PID, any other word a directory. @param cwd absolute; relative paths start there */
+export function planOptions(line: Canonical, cwd: string): PlanOptions {
+  const [word] = line.words
+  atMost(line, 1)
+  const isPid = word !== undefined && /^\d+$/.test(word)
+  const pids = [text(line, "tree"), isPid ? word : undefined].filter((named) => named !== undefined)
+  const directories = [text(line, "images-dir"), isPid ? undefined : word].filter((named) => named !== undefined)
+  const [pid] = pids
+  const [directory] = directories
+  if (pids.length + directories.length !== 1)
+    throw misused(
+      line.command,
+      pids.length + directories.length === 0 ? "Neither a process nor images are named" : "More than one process or directory is named",
+      "Use stasis plan PID before a dump, or stasis plan -D DIR before a restore",
+    )
+  const [strict, syscalls] = [flag(line, "strict"), flag(line, "syscalls")]
+  if (pid !== undefined && (strict || syscalls))
+    throw misused(line.command, `--${strict ? "strict" : "syscalls"} is given with a process`, "It is for images: stasis plan -D DIR")
+  return {
+    pid: pid === undefined ? undefined : parsePid(line, pid),
+    imagesDir: directory === undefined ? undefined : resolve(cwd, directory),
+    shellJob: flag(line, "shell-job"),
+    strict,
+    syscalls,
+    json: flag(line, "json"),
+  }
 }
 
 /** `stasis rseq`. @param cwd absolute; relative paths start there */

@@ -3,15 +3,13 @@ import { basename, dirname, join } from "node:path"
 import type { pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
-import { COMMON_MAGIC, catalog, type EntryImage, type EntryKind, type Kind, SERVICE_MAGIC } from "../image/catalog.ts"
+import { COMMON_MAGIC, catalog, type EntryImage, type EntryKind, isEntryKind, type Kind, SERVICE_MAGIC } from "../image/catalog.ts"
 import { ioFailure } from "../image/failure.ts"
 import { imageOf } from "../image/name.ts"
 import { decodeImage } from "../image/read.ts"
 import { type Json, messageJson } from "./show-json.ts"
 import { bytesText, flatLines, isFlat, messageLines } from "./show-value.ts"
 import { sizeWords } from "./show-words.ts"
-
-const isEntryKind = (kind: Kind): kind is EntryKind => catalog[kind].framing !== "raw"
 
 /** Kind of a renamed image, by the words it begins with. Pagemaps of both kinds look the same. */
 function kindOfBytes(bytes: Uint8Array): EntryKind | undefined {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs"
 import { SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
 import { decode } from "../../ffi/layout.ts"
 import { CheckpointError } from "../base/errors.ts"
+import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
 import type { SavedTree } from "./images.ts"
 
@@ -13,22 +14,36 @@ export function ownerOf(tid: number): { name: string; dying: boolean } | undefin
   return { name, dying: status.state === "Z" || status.state === "X" }
 }
 
-/** Finds taken IDs before anything is created. IDs of the dying are waited for later. @throws CheckpointError E_PID_TAKEN */
-export function checkIdsFree({ processes, dead }: SavedTree): void {
+/**
+ * Taken IDs, each with its owner, before anything is created. IDs of the dying are waited for later.
+ *
+ * @param helpers short-lived processes of the plan: some must have the id of a session or group whose leader is gone
+ * @returns CheckpointErrors E_PID_TAKEN
+ */
+export function takenIds({ processes, dead }: SavedTree, helpers: BirthPlan["helpers"]): CheckpointError[] {
   const ids = [
-    ...processes.flatMap(({ tree: { pid, threads } }) => threads.map((id) => ({ id, pid }))),
-    ...dead.map(({ tree: { pid } }) => ({ id: pid, pid })),
+    ...processes.flatMap(({ tree: { pid, threads } }) => threads.map((id) => ({ id, pid, what: id === pid ? "PID" : "thread ID" }))),
+    ...dead.map(({ tree: { pid } }) => ({ id: pid, pid, what: "PID" })),
+    ...helpers.flatMap(({ task, parent }) => (task > 0 ? [{ id: task, pid: parent, what: "the id of a session or group" }] : [])),
   ]
-  for (const { id, pid } of ids) {
+  return ids.flatMap(({ id, pid, what }) => {
     const owner = ownerOf(id)
-    if (!owner || owner.dying) continue
-    throw new CheckpointError(
-      "E_PID_TAKEN",
-      `Cannot restore process ${pid}`,
-      `${id === pid ? "PID" : "thread ID"} ${id} belongs to ${owner.name}`,
-      "End that process, or restore in a PID namespace of its own",
-    )
-  }
+    if (!owner || owner.dying) return []
+    return [
+      new CheckpointError(
+        "E_PID_TAKEN",
+        `Cannot restore process ${pid}`,
+        `${what} ${id} belongs to ${owner.name}`,
+        "End that process, or restore in a PID namespace of its own",
+      ),
+    ]
+  })
+}
+
+/** Finds taken IDs before anything is created. @throws CheckpointError E_PID_TAKEN the first one */
+export function checkIdsFree(saved: SavedTree, helpers: BirthPlan["helpers"]): void {
+  const [first] = takenIds(saved, helpers)
+  if (first) throw first
 }
 
 /** A signal to end the stub with that nothing in the images has pending: it would be lost. Real-time ones first, that nobody expects. */

@@ -66,6 +66,20 @@ export interface RseqOptions {
   readonly json: boolean
 }
 
+/** `stasis plan`. Exactly one of `pid` and `imagesDir` is given. */
+export interface PlanOptions {
+  /** A live process, 1 to 4194304: could it be dumped? */
+  readonly pid: number | undefined
+  /** A set of images: could it be restored? Absolute. */
+  readonly imagesDir: string | undefined
+  /** As for the dump or the restore. */
+  readonly shellJob: boolean
+  readonly strict: boolean
+  /** The restore's programs, call by call; with images only. */
+  readonly syscalls: boolean
+  readonly json: boolean
+}
+
 /** `stasis check`. At most one of `all` and `feature`. */
 export interface CheckOptions {
   /** Also what is needed in special cases only. */

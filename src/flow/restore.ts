@@ -43,7 +43,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   {
     using _interrupts = holdInterrupts()
     const deadline = deadlineIn(options.timeoutSeconds)
-    checkIdsFree(saved)
+    checkIdsFree(saved, plan.helpers)
     runScripts(options.actionScripts, "pre-restore", { imagesDir })
     const pages = explained(pid, () => revive(set, saved, plan, options, terminal, deadline))
     const times = { forking_time: 0, restore_time: microseconds(started) }
@@ -58,7 +58,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
 }
 
 /** Places of all processes in the order of pstree.img. */
-const membersOf = ({ processes, dead }: SavedTree): Parameters<typeof planBirths>[0] => [
+export const membersOf = ({ processes, dead }: SavedTree): Parameters<typeof planBirths>[0] => [
   ...processes.map(({ tree: { pid, ppid, pgid, sid } }) => ({ pid, ppid, pgid, sid, dead: false })),
   ...dead.map(({ tree: { pid, ppid, pgid, sid } }) => ({ pid, ppid, pgid, sid, dead: true })),
 ]

@@ -234,6 +234,9 @@ export type Kind = keyof typeof catalog
 export type RawKind = { [K in Kind]: (typeof catalog)[K] extends RawImage ? K : never }[Kind]
 /** Kinds that consist of entries. */
 export type EntryKind = Exclude<Kind, RawKind>
+
+/** True for images that hold entries. */
+export const isEntryKind = (kind: Kind): kind is EntryKind => catalog[kind].framing !== "raw"
 /** First entry of a kind. */
 export type HeadOf<K extends EntryKind> = MessageOf<(typeof catalog)[K]["head"]>
 /** Any entry of a kind. For pagemaps and ghost files the first is a HeadOf and the others are not. */

@@ -197,10 +197,20 @@ export class Program {
     if (argument.kind === "result") return `#${argument.record}`
     if (argument.kind === "data") {
       const bytes = this.parts.find(({ data }) => data === argument)?.bytes
-      return bytes ? JSON.stringify(Buffer.from(bytes.subarray(0, 32)).toString("latin1")) : `room[${argument.size}]`
+      return bytes ? quoted(bytes) : `room[${argument.size}]`
     }
     return `${argument.kind === "u32At" ? "u32" : "u64"} of room[${argument.data.size}]+${argument.at}`
   }
+}
+
+/** Bytes that are no text are cut after this many, as strace does it. */
+const SHOWN_BYTES = 32
+
+/** Text in full, as paths are looked for; other bytes up to SHOWN_BYTES. */
+function quoted(bytes: Uint8Array): string {
+  const isText = bytes.at(-1) === 0 && bytes.subarray(0, -1).every((byte) => byte >= 0x20)
+  const shown = isText ? bytes : bytes.subarray(0, SHOWN_BYTES)
+  return JSON.stringify(Buffer.from(shown).toString("latin1")) + (shown.length < bytes.length ? "..." : "")
 }
 
 /** What a program answered: the raw result of a record, the bytes of a part of its data. */

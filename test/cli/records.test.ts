@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { checkOptions, dumpOptions, restoreOptions, rseqOptions, showOptions } from "../../src/cli/records.ts"
+import { checkOptions, dumpOptions, planOptions, restoreOptions, rseqOptions, showOptions } from "../../src/cli/records.ts"
 import { canonical } from "../../src/cli/spelling.ts"
 import type { DumpOptions, RestoreOptions } from "../../src/flow/options.ts"
 
@@ -120,6 +120,35 @@ describe("rseqOptions", () => {
     ["5 --sample 0", "is not a number of samples"],
   ])("refuses %p", (words, expected) => {
     expect(() => rseq(words)).toThrow(expected)
+  })
+})
+
+describe("planOptions", () => {
+  const plan = (words: string) => planOptions(line(`plan ${words}`.trim()), "/home")
+  const usualPlan = { pid: undefined, imagesDir: undefined, shellJob: false, strict: false, syscalls: false, json: false }
+
+  test.each<[string, ReturnType<typeof plan>]>([
+    ["5", { ...usualPlan, pid: 5 }],
+    ["-t 5 -j --json", { ...usualPlan, pid: 5, shellJob: true, json: true }],
+    ["out", { ...usualPlan, imagesDir: "/home/out" }],
+    ["./5", { ...usualPlan, imagesDir: "/home/5" }],
+    ["-D 5", { ...usualPlan, imagesDir: "/home/5" }],
+    ["-D /out --syscalls --strict", { ...usualPlan, imagesDir: "/out", syscalls: true, strict: true }],
+  ])("makes a record of %p", (words, expected) => {
+    expect(plan(words)).toEqual(expected)
+  })
+
+  test.each([
+    ["", "Neither a process nor images are named"],
+    ["5 out", '"out" is one word too many'],
+    ["5 -D out", "More than one process or directory is named"],
+    ["-t 5 6", "More than one process or directory is named"],
+    ["-D out other", "More than one process or directory is named"],
+    ["0", '"0" is not a PID'],
+    ["5 --syscalls", "--syscalls is given with a process"],
+    ["5 --strict", "--strict is given with a process"],
+  ])("refuses %p", (words, expected) => {
+    expect(() => plan(words)).toThrow(expected)
   })
 })
 

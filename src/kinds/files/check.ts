@@ -41,24 +41,25 @@ function rowFor({ fd, id, type }: fdinfo_entry, files: FileImages["files"]): { r
 /** Largest descriptor number plus one that this machine allows. Documentation/admin-guide/sysctl/fs.rst */
 const descriptorLimit = (): number => Number(readFileSync("/proc/sys/fs/nr_open", "latin1"))
 
-function checkDescriptors({ fdinfos, files }: FileImages): void {
+function* descriptorChecks({ fdinfos, files }: FileImages): Generator<() => void> {
   const limit = descriptorLimit()
   const seen = new Set<number>()
-  for (const info of fdinfos) {
-    const { fd, id } = info
-    if (seen.has(fd)) throw corrupt(`fd ${fd}`, "the image has it twice")
-    seen.add(fd)
-    if (fd >= limit)
-      throw new CheckpointError(
-        "E_KERNEL",
-        `Cannot restore fd ${fd}`,
-        `fs.nr_open allows descriptors below ${limit}`,
-        `Raise it: sysctl fs.nr_open=${fd + 1}`,
-      )
-    const { row, file } = rowFor(info, files)
-    const inner = row.facts(file).id
-    if (inner !== id) throw corrupt(`fd ${fd}`, `file ${id} calls itself ${inner}`)
-  }
+  for (const info of fdinfos)
+    yield () => {
+      const { fd, id } = info
+      if (seen.has(fd)) throw corrupt(`fd ${fd}`, "the image has it twice")
+      seen.add(fd)
+      if (fd >= limit)
+        throw new CheckpointError(
+          "E_KERNEL",
+          `Cannot restore fd ${fd}`,
+          `fs.nr_open allows descriptors below ${limit}`,
+          `Raise it: sysctl fs.nr_open=${fd + 1}`,
+        )
+      const { row, file } = rowFor(info, files)
+      const inner = row.facts(file).id
+      if (inner !== id) throw corrupt(`fd ${fd}`, `file ${id} calls itself ${inner}`)
+    }
 }
 
 /** Some process that has an epoll open must have all that it watches, under the same numbers. */
@@ -80,28 +81,37 @@ function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]):
 }
 
 /**
- * Checks all that can be known of the files of a tree while nothing of it exists: that every path leads to a file like the one
+ * Checks of all that can be known of the files of a tree while nothing of it exists: that every path leads to a file like the one
  * that was open (mappings, executables and directories included), that every kind is supported, that the images fit together.
  *
  * @param tables one a process; what is not in `fdinfos` is the same in all of them
  * @param pids of the tree: their files in /proc are not there yet
- * @throws CheckpointError E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals
+ * @returns checks that throw E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals
  */
-export function checkFiles(tables: readonly FileImages[], pids: ReadonlySet<number>, { shellJob, terminal }: CheckOptions): void {
+export function* fileChecks(
+  tables: readonly FileImages[],
+  pids: ReadonlySet<number>,
+  { shellJob, terminal }: CheckOptions,
+): Generator<() => void> {
   const [images] = tables
   if (!images) throw new Error("Unreachable: a tree without a process")
-  for (const table of tables) checkDescriptors(table)
+  for (const table of tables) yield* descriptorChecks(table)
   const { files } = images
-  checkEpolls(tables, files)
+  yield () => checkEpolls(tables, files)
   const used = new Set(tables.flatMap(({ fdinfos }) => fdinfos.map(({ id }) => id)))
   const infos = new Map(images.ttyInfos.map((info) => [info.id, info]))
   /** Paths that stand for a terminal of another time: they are not opened. */
   const unopened = new Set<number>()
   for (const { id, tty } of files.values()) {
     if (!tty || !used.has(id)) continue
-    checkTty(tty, infos, files, { shellJob, terminal })
+    yield () => checkTty(tty, infos, files, { shellJob, terminal })
     const driver = driverOfType(infos.get(tty.tty_info_id)?.type ?? 0)
     if (driver?.inherited && tty.regf_id !== undefined) unopened.add(tty.regf_id)
   }
-  for (const { id, reg } of files.values()) if (reg && !unopened.has(id)) checkRegular(reg, pids)
+  for (const { id, reg } of files.values()) if (reg && !unopened.has(id)) yield () => checkRegular(reg, pids)
+}
+
+/** Does all of `fileChecks`. @throws CheckpointError the first refusal */
+export function checkFiles(tables: readonly FileImages[], pids: ReadonlySet<number>, options: CheckOptions): void {
+  for (const check of fileChecks(tables, pids, options)) check()
 }

@@ -1,6 +1,6 @@
 import { type Registers, USER_CS } from "../../../ffi/abi/registers.x86_64.ts"
-import { FXREGS, fxregs, XFEATURE, XSTATE_HEADER } from "../../../ffi/abi/xsave.x86_64.ts"
-import { xstateComponent } from "../../../ffi/cpu.x86_64.ts"
+import { FXREGS, fxregs, XFEATURE, XSTATE_EXTENDED, XSTATE_HEADER } from "../../../ffi/abi/xsave.x86_64.ts"
+import { xstateComponent, xstateSize } from "../../../ffi/cpu.x86_64.ts"
 import { encodeInto } from "../../../ffi/layout.ts"
 import type { user_x86_fpregs_entry, user_x86_regs_entry } from "../../../proto/gen/core-x86_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
@@ -67,4 +67,29 @@ export function restoreFpu(entry: user_x86_fpregs_entry, template: Uint8Array, t
   }
   view.setBigUint64(XSTATE_HEADER, inUse, true)
   return bytes
+}
+
+/**
+ * Checks that the extended state of a thread can be set on this machine, without a thread.
+ *
+ * @param whole XSAVE bytes of our own extension, where there are any: they are set instead of the entry
+ * @throws CheckpointError E_IMAGE_UNSUPPORTED a component that this CPU lacks · E_IMAGE_CORRUPT
+ */
+export function checkFpu(entry: user_x86_fpregs_entry, whole: Uint8Array | undefined, tid: number): void {
+  if (!whole) {
+    restoreFpu(entry, new Uint8Array(xstateSize()), tid)
+    return
+  }
+  const action = `Cannot restore the FPU of thread ${tid}`
+  if (whole.length < XSTATE_EXTENDED)
+    throw new CheckpointError("E_IMAGE_CORRUPT", action, `its extended state has ${whole.length} bytes only`, "Use another image set")
+  const inUse = new DataView(whole.buffer, whole.byteOffset).getBigUint64(XSTATE_HEADER, true)
+  for (let feature: number = XFEATURE.YMM; feature < 63; feature++)
+    if ((inUse >> BigInt(feature)) & 1n && !xstateComponent(feature))
+      throw new CheckpointError(
+        "E_IMAGE_UNSUPPORTED",
+        action,
+        `its state uses xsave component ${feature}, which this CPU lacks`,
+        "Restore on a CPU with the same vector extensions",
+      )
 }

@@ -56,7 +56,7 @@ describe("appendActs", () => {
     appendActs(acts, births, program)
     expect(program.describe()).toEqual([
       "#0 setsid() // the session",
-      expect.stringMatching(/^#1 clone3\(".*", 0x58\) \/\/ process 901$/),
+      expect.stringMatching(/^#1 clone3\(".*"\.\.\., 0x58\) \/\/ process 901$/),
       "#2 prctl(0x24, 1, 0, 0, 0)",
       "#3 setpgid(0, 0x14) // process group 20",
       "#4 setpgid(0, 7) // process group outside",

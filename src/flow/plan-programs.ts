@@ -1,0 +1,90 @@
+import { seed } from "../../ffi/stub/gen/x86_64.ts"
+import { type CheckpointError, complaintsOf } from "../base/errors.ts"
+import type { ImageSet } from "../image/set.ts"
+import { specialMappings } from "../kinds/memory/vdso.ts"
+import type { BirthPlan } from "../kinds/tree/plan.ts"
+import { readMaps } from "../proc/maps.ts"
+import { ServiceDescriptors } from "./descriptors.ts"
+import type { SavedTree } from "./images.ts"
+import { openPagesSource, openSite, readSeedFacts, type SeedFacts, type Services, settle } from "./site.ts"
+import { inOrder, layStages } from "./stages.ts"
+
+/** What one task runs in one stage. */
+interface PlannedProgram {
+  readonly pid: number
+  readonly tid: number
+  /** System calls in strace's notation. */
+  readonly calls: readonly string[]
+}
+
+/** Programs that run at the same time. */
+interface PlannedStage {
+  readonly title: string
+  readonly programs: readonly PlannedProgram[]
+}
+
+/** A restore as the programs that it would run. */
+export interface PlannedPrograms {
+  readonly stages: readonly PlannedStage[]
+  readonly complaints: readonly CheckpointError[]
+}
+
+const SEED_PAGES = 0x1000n
+
+/**
+ * Facts of stasis itself in place of those of the first process, which does not exist. It would inherit the same credentials and limits;
+ * where the kernel puts its vdso and stack is chosen by chance each time.
+ */
+function standInFacts(): SeedFacts {
+  const { mappings, ...inherited } = readSeedFacts(process.pid)
+  const stack = mappings.filter(({ path }) => path === "[stack]")
+  const start = BigInt(seed.base)
+  const text = stack.map((mapping) => ({ ...mapping, start, end: start + SEED_PAGES, path: "" }))
+  return { ...inherited, mappings: [...text, ...stack, ...specialMappings(readMaps(process.pid))] }
+}
+
+/** Numbers for descriptors, none of which is made. */
+const numbersOnly = (services: ServiceDescriptors): Services => ({
+  share: () => services.reserve(),
+  reserve: () => services.reserve(),
+  get numbers() {
+    return services.numbers
+  },
+})
+
+/**
+ * Builds the programs of a restore as the restore itself does, with `standInFacts`, and runs none.
+ *
+ * @param terminal whether there is a terminal to be taken over, or its absence has been complained of
+ * Precondition: the images are complete and fit together.
+ */
+export function planPrograms({
+  set,
+  saved,
+  births,
+  strict,
+  terminal,
+}: {
+  readonly set: ImageSet
+  readonly saved: SavedTree
+  readonly births: BirthPlan
+  readonly strict: boolean
+  readonly terminal: boolean
+}): PlannedPrograms {
+  const stages: PlannedStage[] = []
+  const complaints: CheckpointError[] = []
+  const attempt = (step: () => void): void => void complaints.push(...complaintsOf([step]))
+  attempt(() => {
+    using descriptors = new ServiceDescriptors(saved.processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd)))
+    const services = numbersOnly(descriptors)
+    using source = openPagesSource(services)
+    const inherited = { areaFd: services.reserve(), terminal: terminal ? services.reserve() : undefined }
+    const settled = settle(set, saved, births, services, source, inherited)
+    for (const { title, drafts } of inOrder(layStages(openSite(saved, settled, standInFacts(), strict)))) {
+      const programs: PlannedProgram[] = []
+      for (const { pid, tid, build } of drafts) attempt(() => programs.push({ pid, tid, calls: build().describe() }))
+      if (drafts.length > 0) stages.push({ title, programs })
+    }
+  })
+  return { stages, complaints }
+}

@@ -1,0 +1,152 @@
+import { isatty } from "node:tty"
+import { type CheckpointError, complaintsOf, EXIT_STATUS } from "../base/errors.ts"
+import { isEntryKind } from "../image/catalog.ts"
+import { type ImageSet, openImages } from "../image/set.ts"
+import { fileChecks } from "../kinds/files/check.ts"
+import { planBirths } from "../kinds/tree/births.ts"
+import type { BirthPlan } from "../kinds/tree/plan.ts"
+import { hostComplaints, processChecks } from "./here.ts"
+import { takenIds } from "./ids.ts"
+import { readFills, readTree, type SavedTree } from "./images.ts"
+import type { PlanOptions } from "./options.ts"
+import { type PlannedPrograms, planPrograms } from "./plan-programs.ts"
+import { membersOf } from "./restore.ts"
+
+/** What a restore would bring back. */
+interface PlannedTree {
+  readonly pid: number
+  /** Living ones, and zombies. */
+  readonly processes: number
+  readonly zombies: number
+  readonly threads: number
+  /** Bytes of memory that would be filled. */
+  readonly memory: number
+}
+
+/** Whether images can be restored here and now, and how. */
+export interface RestorePlan {
+  readonly directory: string
+  /** Undefined when the images do not tell. */
+  readonly tree: PlannedTree | undefined
+  /** All that stands against a restore with the options as given, in the order in which a restore would meet it. */
+  readonly complaints: readonly CheckpointError[]
+  /** Exit status that the restore would have: that of the first complaint's class, 0 without any. */
+  readonly status: number
+  /** Options that are missing. */
+  readonly options: readonly string[]
+  /** What could not be looked at, because of what the complaints say. */
+  readonly unchecked: readonly string[]
+  /** The programs, when they could be built. */
+  readonly programs: PlannedPrograms | undefined
+}
+
+const SHELL_JOB = "--shell-job"
+const PROGRAMS = "the programs of the restore"
+
+/** Complaints, each once. */
+interface Ledger {
+  readonly complaints: readonly CheckpointError[]
+  add(more: readonly CheckpointError[]): void
+  /** Runs a step; undefined when it refused. */
+  keep<T>(step: () => T): T | undefined
+}
+
+function openLedger(): Ledger {
+  const complaints: CheckpointError[] = []
+  const add = (more: readonly CheckpointError[]): void => {
+    for (const one of more) if (!complaints.some(({ message }) => message === one.message)) complaints.push(one)
+  }
+  return {
+    complaints,
+    add,
+    keep<T>(step: () => T): T | undefined {
+      let result: T | undefined
+      add(
+        complaintsOf([
+          () => {
+            result = step()
+          },
+        ]),
+      )
+      return result
+    },
+  }
+}
+
+/**
+ * Looks at images as a restore would before it creates anything, and at all of it, not only up to the first complaint.
+ * No process is made, no file written.
+ */
+export function planRestore({ imagesDir = "", shellJob, strict }: PlanOptions): RestorePlan {
+  const ledger = openLedger()
+  const set = ledger.keep(() => openImages(imagesDir))
+  const saved = set && readWhole(set, ledger)
+  if (!set || !saved) return conclude(imagesDir, ledger, undefined, ["processes, files, IDs, kernel and CPU", PROGRAMS])
+  const tree = describeTree(set, saved, ledger)
+  const pids = new Set([...saved.processes, ...saved.dead].map(({ tree: { pid } }) => pid))
+  const terminal = [0, 1, 2].some((fd) => isatty(fd))
+  let births: BirthPlan | undefined
+  // What a missing --shell-job is refused for hides what would be refused besides.
+  for (const job of shellJob ? [true] : [false, true]) {
+    births = ledger.keep(() => planBirths(membersOf(saved), job)) ?? births
+    const tables = saved.processes.map(({ files }) => files)
+    ledger.add(complaintsOf(fileChecks(tables, pids, { shellJob: job, terminal })))
+    if (!ledger.complaints.some(({ code }) => code === "E_USAGE")) break
+  }
+  ledger.add(takenIds(saved, births?.helpers ?? []))
+  ledger.add(hostComplaints())
+  ledger.add(complaintsOf(processChecks(saved)))
+  // Images that contradict themselves cannot be compiled.
+  if (!births || ledger.complaints.some(({ code }) => EXIT_STATUS[code] === EXIT_STATUS.E_IMAGE_CORRUPT))
+    return conclude(imagesDir, ledger, tree, [PROGRAMS])
+  const programs = planPrograms({ set, saved, births, strict, terminal: terminal || ledger.complaints.some(isAboutTerminal) })
+  ledger.add(programs.complaints)
+  return { ...conclude(imagesDir, ledger, tree, []), programs }
+}
+
+const isAboutTerminal = ({ code, action }: CheckpointError): boolean =>
+  (code === "E_USAGE" || code === "E_RESTORE") && action.startsWith("Cannot restore terminal")
+
+function conclude(
+  directory: string,
+  { complaints }: Ledger,
+  tree: PlannedTree | undefined,
+  unchecked: readonly string[],
+): Omit<RestorePlan, "programs"> & { programs: undefined } {
+  const options = complaints.some(({ code }) => code === "E_USAGE") ? [SHELL_JOB] : []
+  return { directory, tree, complaints, status: complaints[0]?.status ?? 0, options, unchecked, programs: undefined }
+}
+
+/** Reads every image, whether or not the tree can be made out; then what the tree needs. */
+function readWhole(set: ImageSet, ledger: Ledger): SavedTree | undefined {
+  for (const { kind, id } of set.files()) if (isEntryKind(kind) && kind !== "stats") ledger.keep(() => set.withPayloads(kind, id))
+  const saved = ledger.keep(() => readTree(set))
+  if (saved) return saved
+  // The first missing image has ended the reading: what else is missing?
+  for (const { pid, threads } of ledger.keep(() => set.all("pstree")) ?? []) {
+    const core = ledger.keep(() => set.one("core", pid))
+    // A zombie has nothing else; of one whose core is lost, its other images tell whether it was alive.
+    if (core ? core.thread_info === undefined : !set.has("ids", pid)) continue
+    for (const tid of threads) ledger.keep(() => set.one("core", tid))
+    const ids = ledger.keep(() => set.one("ids", pid))
+    for (const kind of ["mm", "fs"] as const) ledger.keep(() => set.one(kind, pid))
+    const descriptors = set.has("stasis-core", pid) ? ledger.keep(() => set.one("stasis-core", pid))?.descriptors : 0
+    if (ids && descriptors) ledger.keep(() => set.all("fdinfo", ids.files_id))
+  }
+  ledger.keep(() => set.all("files"))
+  return undefined
+}
+
+function describeTree(set: ImageSet, { root, processes, dead, segments }: SavedTree, ledger: Ledger): PlannedTree {
+  const maps = [
+    ...processes.map(({ tree: { pid } }) => ["pagemap", pid] as const),
+    ...segments.map(({ shmid }) => ["pagemap-shmem", shmid] as const),
+  ]
+  let memory = 0
+  for (const [kind, id] of maps) {
+    const fills = set.has(kind, id) ? ledger.keep(() => readFills(set, kind, id)) : undefined
+    for (const parts of fills?.values() ?? []) for (const { length } of parts) memory += Number(length)
+  }
+  const threads = processes.reduce((sum, { threads: own }) => sum + own.length, 0)
+  return { pid: root.tree.pid, processes: processes.length, zombies: dead.length, threads, memory }
+}
