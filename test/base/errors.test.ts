@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { CheckpointError, EXIT_STATUS, refusedTarget } from "../../src/base/errors.ts"
+import { CheckpointError, complaintsOf, EXIT_STATUS, refusedTarget } from "../../src/base/errors.ts"
 
 test("CheckpointError keeps its parts and its cause", () => {
   const cause = new Error("EPERM")
@@ -30,4 +30,22 @@ test("refusedTarget names one object in one line, several in a list", () => {
     "  task 5 fd 4: socket:[1] (Close the socket)",
   ])
   expect(() => refusedTarget(5, [])).toThrow("Unreachable")
+})
+
+test("complaintsOf runs every check and keeps what each refuses with; another failure is thrown", () => {
+  const ran: number[] = []
+  const refusing = (number: number) => () => {
+    ran.push(number)
+    throw new CheckpointError("E_KERNEL", `Cannot ${number}`, "no", "Stop")
+  }
+  const complaints = complaintsOf([refusing(1), () => void ran.push(2), refusing(3)])
+  expect(complaints.map(({ action }) => action)).toEqual(["Cannot 1", "Cannot 3"])
+  expect(ran).toEqual([1, 2, 3])
+  expect(() =>
+    complaintsOf([
+      () => {
+        throw new Error("Unreachable")
+      },
+    ]),
+  ).toThrow("Unreachable")
 })

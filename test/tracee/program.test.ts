@@ -191,4 +191,14 @@ describe("Program.describe", () => {
       "#4 brk(u64 of room[8]+0)",
     ])
   })
+
+  test("shows text in full, and other bytes cut as strace does", () => {
+    const program = new Program()
+    const path = `/${"long".repeat(20)}`
+    program.call("chdir", program.string(path))
+    program.call("write", 1, program.bytes(new Uint8Array(33).fill(1)), 33)
+    const [text = "", bytes = ""] = program.describe()
+    expect(text).toContain(`"${path}\\u0000")`)
+    expect(bytes).toBe(`#1 write(1, "${"\\u0001".repeat(32)}"..., 0x21)`)
+  })
 })

@@ -5,7 +5,7 @@ import { xstateComponent } from "../../../ffi/cpu.x86_64.ts"
 import { holdInterrupts } from "../../../ffi/interrupt.ts"
 import { user_x86_fpregs_entrySchema, user_x86_regs_entrySchema } from "../../../proto/gen/core-x86_pb.ts"
 import { collectFpu, collectRegisters, collectTls, hasForeignState, XSAVE_FIELDS } from "../../../src/kinds/registers/collect.x86_64.ts"
-import { restoreFpu, restoreRegisters } from "../../../src/kinds/registers/restore.x86_64.ts"
+import { checkFpu, restoreFpu, restoreRegisters } from "../../../src/kinds/registers/restore.x86_64.ts"
 import { NO_SYSCALL } from "../../../src/tracee/arch.x86_64.ts"
 import { getXstate, setXstate } from "../../../src/tracee/trace.ts"
 import { failureOf } from "../../image/sample.ts"
@@ -181,5 +181,22 @@ describe("general registers", () => {
     expect(
       collectTls().map(({ entry_number, seg_not_present, read_exec_only }) => [entry_number, seg_not_present, read_exec_only]),
     ).toEqual([12, 13, 14].map((slot) => [slot, true, true]))
+  })
+})
+
+describe("checkFpu", () => {
+  test("state of this CPU can be set on it", () => {
+    expect(() => checkFpu(collectFpu(pattern(1)), undefined, 5)).not.toThrow()
+    expect(() => checkFpu(collectFpu(pattern(1)), pattern(1), 5)).not.toThrow()
+  })
+
+  test("a component that no CPU has, and a state that ends too early, are refused", () => {
+    const strange = pattern(1)
+    viewOf(strange).setBigUint64(XSTATE_HEADER, inUse(strange) | bit(61), true)
+    expect(failureOf(() => checkFpu(collectFpu(pattern(1)), strange, 5))).toMatchObject({
+      code: "E_IMAGE_UNSUPPORTED",
+      found: "its state uses xsave component 61, which this CPU lacks",
+    })
+    expect(failureOf(() => checkFpu(collectFpu(pattern(1)), new Uint8Array(512), 5))).toMatchObject({ code: "E_IMAGE_CORRUPT" })
   })
 })
