@@ -21,6 +21,7 @@ export const MAP = {
 export const MADV = {
   RANDOM: 1,
   SEQUENTIAL: 2,
+  DONTNEED: 4,
   DONTFORK: 10,
   MERGEABLE: 12,
   HUGEPAGE: 14,

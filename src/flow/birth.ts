@@ -128,12 +128,21 @@ export function openNursery(
   }
 }
 
-/** What the tasks of one round do, and which tasks they clone. */
-export function buildRound(round: Round, nursery: Nursery): { jobs: Job[]; born: readonly TaskId[] } {
+/**
+ * What the tasks of one round do, and which tasks they clone.
+ *
+ * @param before appends what a task must do before it clones for the first time
+ */
+export function buildRound(
+  round: Round,
+  nursery: Nursery,
+  before: (task: TaskId, program: Program) => void,
+): { jobs: Job[]; born: readonly TaskId[] } {
   const jobs: Job[] = []
   const born: TaskId[] = []
   for (const [task, acts] of round) {
     const program = new Program()
+    if (acts.some(({ act }) => act === "clone")) before(task, program)
     appendActs(acts, nursery, program)
     const pid = nursery.pidOf(task)
     jobs.push({ pid, tid: pid, program, ends: acts.at(-1)?.act === "exit" })

@@ -13,7 +13,16 @@ import { openRegular } from "../kinds/files/open.ts"
 import { restoreDescriptors, restoreThreadOwners } from "../kinds/files/restore.ts"
 import { restoreLimits } from "../kinds/limits/restore.ts"
 import { type Range, toucher } from "../kinds/memory/holes.ts"
-import { clearLayout, type Fill, restoreMm, restorePages, restoreProtection, restoreVmas } from "../kinds/memory/restore.ts"
+import type { Inheritance } from "../kinds/memory/inherit.ts"
+import {
+  clearLayout,
+  type Fill,
+  restoreInherited,
+  restoreMm,
+  restorePages,
+  restoreProtection,
+  restoreVmas,
+} from "../kinds/memory/restore.ts"
 import type { planVdso } from "../kinds/memory/vdso.ts"
 import { readOnlineCpus } from "../kinds/sched/cpus.ts"
 import { restoreSched } from "../kinds/sched/restore.ts"
@@ -65,10 +74,16 @@ export interface Share {
 
 /** What one new process is made from. */
 export interface Plot {
-  /** Inherited pages files: fills by descriptor, for the private memory. */
+  /** Pages files that all have open: fills by descriptor, for the private memory. */
   readonly pages: readonly { readonly fd: number; readonly fills: readonly Fill[] }[]
   readonly moves: NonNullable<ReturnType<typeof planVdso>>
   readonly makes: Share
+  /** Memory that came by birth and is kept. */
+  readonly inherited: Inheritance | undefined
+  /** The memory is made before children are born that inherit it, so it is not made again. */
+  readonly early: boolean
+  /** The executable that the process has by birth, as a file id; undefined = the seed's. */
+  readonly exe: number | undefined
 }
 
 /** Appends the opening of a file of files.img for a mapping: a path, or shared memory that exists already. */
@@ -117,14 +132,25 @@ const fileOptions = ({ tree }: SavedProcess, { services, placeholder, terminal, 
   }
 }
 
-function appendMemory(saved: SavedProcess, { pages, moves }: Plot, ground: Ground, program: Program): void {
+/** Appends everything of a process's memory. */
+export function appendMemory(
+  saved: SavedProcess,
+  { pages, moves, inherited, exe: bornWith }: Plot,
+  ground: Ground,
+  program: Program,
+): void {
   const { tree, mm, extension } = saved
-  clearLayout(moves, ground.area, program)
+  clearLayout(moves, [ground.area, ...(inherited?.kept.map(({ area }) => area) ?? [])], program)
   const filled = pages.flatMap(({ fills }) => fills.map(({ start, length }) => ({ start, end: start + length })))
   const isFilled = toucher(filled.sort((a, b) => (a.start < b.start ? -1 : 1)))
-  restoreVmas(mm.vmas, fileOpener(saved, ground, program), isFilled, program)
+  if (inherited) restoreInherited(inherited, isFilled, program)
+  restoreVmas(mm.vmas, fileOpener(saved, ground, program), isFilled, inherited, program)
   for (const { fd, fills } of pages) restorePages(fills, fd, program)
-  restoreProtection(mm.vmas, extension?.vmas ?? [], isFilled, program)
+  restoreProtection(mm.vmas, extension?.vmas ?? [], isFilled, inherited, program)
+  if (bornWith === mm.exe_file_id) {
+    restoreMm(mm, undefined, program)
+    return
+  }
   const exe = saved.files.files.get(mm.exe_file_id)?.reg
   if (!exe)
     throw new CheckpointError(
@@ -144,7 +170,7 @@ export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): P
   const { tree, threads, tc } = saved
   const { makes } = plot
   const program = new Program()
-  if (makes.memory) appendMemory(saved, plot, ground, program)
+  if (makes.memory && !plot.early) appendMemory(saved, plot, ground, program)
   if (makes.files) restoreDescriptors(saved.files, program, fileOptions(saved, ground))
   if (makes.handlers) restoreSigactions(tc.sigactions, program, "all but SIGCHLD")
   for (const { tid } of threads) if (tid !== tree.pid) cloneTask(program, tid, THREAD_FLAGS, 0, `thread ${tid}`)

@@ -9,7 +9,6 @@ import { credsDifferences, readOrigin } from "../kinds/creds/origin.ts"
 import { findShared } from "../kinds/files/shared.ts"
 import { findHole } from "../kinds/memory/holes.ts"
 import { holeSize } from "../kinds/memory/shared.ts"
-import { planVdso } from "../kinds/memory/vdso.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { readLimits } from "../proc/limits.ts"
@@ -21,11 +20,13 @@ import { memoryFile, spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
 import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
 import { buildDeaths, buildRoot, buildRound, type Nursery, openNursery, raisedLimits, type SegmentPages, shareOf } from "./birth.ts"
-import { buildCreds, buildEnd, buildProcess, buildQueues, buildThread, credsOf, type Ground, type Plot } from "./build.ts"
+import { appendMemory, buildCreds, buildEnd, buildProcess, buildQueues, buildThread, credsOf, type Ground, type Plot } from "./build.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { freeSignal, ownerOf } from "./ids.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedThread, type SavedTree } from "./images.ts"
+import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
 import type { RestoreOptions } from "./options.ts"
+import { planPlots } from "./plots.ts"
 import { depart, killHalfBuilt, prepareDepartures } from "./release.ts"
 import { runScripts } from "./scripts.ts"
 
@@ -36,7 +37,7 @@ const AREA_ROOM = 1n << 30n
 /** Files of pages, each opened once and inherited by all new processes. Disposal closes the tool's own. */
 interface PagesSource extends Disposable {
   /** Parts of memory by the inherited descriptor that they are read from. */
-  of(fills: ReturnType<typeof readFills>): SegmentPages[]
+  of(fills: Fills): SegmentPages[]
 }
 
 function openPagesSource(services: ServiceDescriptors): PagesSource {
@@ -95,7 +96,18 @@ export function revive(
   const areaFd = services.share(areaFile)
   const terminal = ownTerminal === undefined ? undefined : services.share(ownTerminal)
   const exe = services.reserve()
-  const pages = new Map(processes.map((one) => [one.tree.pid, pagesOf(set, one, source)]))
+  const shares = new Map(
+    processes.map((one) => [
+      one.tree.pid,
+      shareOf(
+        one,
+        processes.find(({ tree }) => tree.pid === one.tree.ppid),
+      ),
+    ]),
+  )
+  const fills = new Map(processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, fillsOf(set, one)] as const] : [])))
+  const inheritances = planInheritances(saved, plan, fills)
+  const pages = new Map([...fills].map(([pid, own]) => [pid, source.of(withoutInherited(own, inheritances.get(pid)))]))
   const segmentPages = new Map(
     segments.flatMap(({ shmid }) => {
       const [stored] = set.has("pagemap-shmem", shmid) ? source.of(readFills(set, "pagemap-shmem", shmid)) : []
@@ -107,15 +119,6 @@ export function revive(
   const { ids, finisher } = findShared(distinctTables(processes, tables), root.files.files)
   const shared = new Map(ids.map((id) => [id, services.reserve()]))
   const made = new Map(segments.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
-  const shares = new Map(
-    processes.map((one) => [
-      one.tree.pid,
-      shareOf(
-        one,
-        processes.find(({ tree }) => tree.pid === one.tree.ppid),
-      ),
-    ]),
-  )
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
   const nursery = openNursery(plan, saved, shares, wanted)
 
@@ -141,12 +144,7 @@ export function revive(
     kernelRseq: kernelRseq(),
     strict: options.strict,
   }
-  const plots = new Map(
-    processes.map(({ tree, mm }) => {
-      const makes = shares.get(tree.pid) ?? { memory: true, files: true, directories: true, handlers: true }
-      return [tree.pid, { pages: pages.get(tree.pid) ?? [], moves: planVdso(mm.vmas, mappings) ?? [], makes }]
-    }),
-  )
+  const plots = planPlots({ saved, plan, mappings, shares, inheritances, pages })
   const hole = findHole([...used, area], holeSize(segments)).start
   build({ saved, ground, plots, nursery, root: buildRoot(saved, ground, segmentPages, hole) }, areaFile, areaFd, born, options)
   half.move()
@@ -155,8 +153,8 @@ export function revive(
   return count
 }
 
-const pagesOf = (set: ImageSet, saved: SavedProcess, source: PagesSource): SegmentPages[] =>
-  set.has("pagemap", saved.tree.pid) ? source.of(readFills(set, "pagemap", saved.tree.pid, kernelAreas(saved))) : []
+const fillsOf = (set: ImageSet, saved: SavedProcess): Fills =>
+  set.has("pagemap", saved.tree.pid) ? readFills(set, "pagemap", saved.tree.pid, kernelAreas(saved)) : new Map()
 
 /** One table for each set of processes that share it: that of the first. */
 function distinctTables<T>(processes: readonly SavedProcess[], tables: readonly T[]): T[] {
@@ -181,7 +179,14 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
     saved.processes.map((one) => ({ pid: one.tree.pid, tid: one.tree.pid, program: make(one) }))
   const perThread = (make: (one: SavedProcess, thread: SavedThread) => Program): Job[] =>
     saved.processes.flatMap((one) => one.threads.map((thread) => ({ pid: one.tree.pid, tid: thread.tid, program: make(one, thread) })))
-  const births = [...nursery.plan.rounds, ...nursery.plan.groups].map((round) => buildRound(round, nursery))
+  const early = new Map(saved.processes.filter((one) => plotOf(one).early).map((one) => [one.tree.pid, one]))
+  const births = [...nursery.plan.rounds, ...nursery.plan.groups].map((round) =>
+    buildRound(round, nursery, (task, program) => {
+      const one = early.get(task)
+      if (one) appendMemory(one, plotOf(one), ground, program)
+      early.delete(task)
+    }),
+  )
   const deaths = buildDeaths(saved)
   const first = perProcess((one) => buildProcess(one, plotOf(one), ground))
   const own = perThread((one, thread) => buildThread(one, thread, ground))
