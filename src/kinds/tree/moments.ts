@@ -63,7 +63,8 @@ export function orderMoments({ root, members, gone, sessionOf }: Places): Moment
     if (child?.session === undefined || child.session === OUTSIDE) continue
     // Of the session's own below its leader it is enough that the topmost are.
     if (parent?.session !== child.session) order(last.get(child.session), child)
-    // A parent that never was in this session cannot be below its leader, and two ancestors of one process are never side by side.
+    // Two ancestors of one process are never side by side, and a parent that never was in this session cannot be below its leader.
+    // The search would find out by trying; said here, most trees need no search.
     if (parent?.state === "plain" && parent.session !== child.session) order(parent, first.get(child.session))
   }
   const top = first.get(root.pid)
