@@ -25,9 +25,11 @@ import { buildCreds, buildEnd, buildProcess, buildQueues, buildThread, credsOf, 
 import { ServiceDescriptors } from "./descriptors.ts"
 import { freeSignal, ownerOf } from "./ids.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedThread, type SavedTree } from "./images.ts"
+import type { ShellJob } from "./job.ts"
 import type { RestoreOptions } from "./options.ts"
 import { depart, killHalfBuilt, prepareDepartures } from "./release.ts"
 import { runScripts } from "./scripts.ts"
+import { shareTerminals } from "./terminals.ts"
 
 const log = logger("restore")
 /** Address space kept free for the stub's area: more than any program needs. */
@@ -84,6 +86,7 @@ export function revive(
   plan: BirthPlan,
   options: RestoreOptions,
   ownTerminal: number | undefined,
+  job: ShellJob | undefined,
   deadline: Deadline,
 ): number {
   const { root, processes, segments } = saved
@@ -93,7 +96,7 @@ export function revive(
   const source = scope.use(openPagesSource(services))
   const areaFile = scope.adopt(memoryFile("stasis", 0, true), closeSync)
   const areaFd = services.share(areaFile)
-  const terminal = ownTerminal === undefined ? undefined : services.share(ownTerminal)
+  const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
   const exe = services.reserve()
   const pages = new Map(processes.map((one) => [one.tree.pid, pagesOf(set, one, source)]))
   const segmentPages = new Map(
@@ -117,9 +120,11 @@ export function revive(
     ]),
   )
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
-  const nursery = openNursery(plan, saved, shares, wanted)
+  const living = new Set(processes.map(({ tree }) => tree.pid))
+  const nursery = openNursery(plan, saved, shares, wanted, terminals.takeTerminal(living))
 
   spawnSeed(pid, options.sibling, deadline, (tid) => ownerOf(tid) ?? { name: "a process that just ended", dying: true })
+  terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])
   half.defer(() => killHalfBuilt([...born]))
@@ -130,7 +135,8 @@ export function revive(
     services: services.numbers,
     placeholder: areaFd,
     exe,
-    terminal,
+    ...terminals.numbers,
+    jobGroup: job?.group,
     segments: made,
     shared,
     finisher,
