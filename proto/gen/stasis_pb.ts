@@ -106,12 +106,15 @@ export interface stasis_file_entry {
   id: number
   /** EFD_SEMAPHORE of an eventfd. */
   eventfd_semaphore?: boolean
+  /** Master of a pseudo-terminal whose slave was open once and is not any more: it reads EIO, not silence. */
+  tty_peer_closed?: boolean
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
   fields: [
     { number: 1, name: "id", type: "uint32", label: "required" },
     { number: 2, name: "eventfd_semaphore", type: "bool", label: "optional" },
+    { number: 20, name: "tty_peer_closed", type: "bool", label: "optional" },
   ],
 }
 

@@ -37,7 +37,7 @@ export function buildRoot({ root, segments }: SavedTree, ground: Ground, pages: 
   program.call("prctl", PR.SET_PDEATHSIG, 0, 0, 0, 0)
   raiseDescriptorLimit(ground.limits, program)
   for (const inode of segments) appendSegment(inode, ground, pages, hole, program)
-  restoreShared(root.files, ground.shared, ground.placeholder, ground.terminal, program)
+  restoreShared(root.files, ground.shared, ground.placeholder, ground, program)
   return program
 }
 
@@ -110,6 +110,7 @@ export function openNursery(
   { processes }: SavedTree,
   shares: ReadonlyMap<number, Share>,
   wanted: ReadonlySet<number>,
+  takeTerminal: Births["takeTerminal"],
 ): Nursery {
   checkSharing(plan, processes, shares)
   const nameless = plan.helpers.filter(({ task }) => task < 0)
@@ -119,6 +120,7 @@ export function openNursery(
   return {
     plan,
     outsideGroup: syscall("getpgid", 0),
+    takeTerminal,
     pidOf: (task) => pids.get(task) ?? task,
     sharingOf(task) {
       const share = shares.get(task)
@@ -143,7 +145,7 @@ export function buildRound(
   for (const [task, acts] of round) {
     const program = new Program()
     if (acts.some(({ act }) => act === "clone")) before(task, program)
-    appendActs(acts, nursery, program)
+    appendActs(task, acts, nursery, program)
     const pid = nursery.pidOf(task)
     jobs.push({ pid, tid: pid, program, ends: acts.at(-1)?.act === "exit" })
     for (const act of acts) if (act.act === "clone") born.push(act.child)

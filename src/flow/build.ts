@@ -11,6 +11,7 @@ import { restoreCreds } from "../kinds/creds/restore.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
 import { openRegular } from "../kinds/files/open.ts"
 import { restoreDescriptors, restoreThreadOwners } from "../kinds/files/restore.ts"
+import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"
 import { restoreLimits } from "../kinds/limits/restore.ts"
 import { type Range, toucher } from "../kinds/memory/holes.ts"
 import type { Inheritance } from "../kinds/memory/inherit.ts"
@@ -49,6 +50,10 @@ export interface Ground {
   readonly exe: number
   /** Copy of the terminal that the tool runs on; undefined without one. */
   readonly terminal: number | undefined
+  /** Inherited masters of new pairs, by the numbers of their terminals. */
+  readonly masters: ReadonlyMap<number, number>
+  /** Group that is in the foreground of the terminal that a shell's job inherits; undefined for what is none. */
+  readonly jobGroup: number | undefined
   /** Shared memory that the root has made, by inode id. */
   readonly segments: ReadonlyMap<number, number>
   /** Open files that the root has made for several processes, by file id; and who finishes each. */
@@ -119,12 +124,12 @@ function directories({ files: { files } }: SavedProcess, program: Program): Para
 }
 
 /** What opening files looks at. */
-const fileOptions = ({ tree }: SavedProcess, { services, placeholder, terminal, shared, finisher, origin, pids }: Ground) => {
+const fileOptions = ({ tree }: SavedProcess, { services, placeholder, terminal, masters, shared, finisher, origin, pids }: Ground) => {
   const { uid } = origin.status
   return {
     reserved: new Set(services),
     placeholder,
-    terminal,
+    terminals: { terminal, masters },
     self: { uid: uid.real, euid: uid.effective },
     inherited: shared,
     finishes: (id: number) => finisher.get(id) === tree.pid,
@@ -171,6 +176,9 @@ export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): P
   const { makes } = plot
   const program = new Program()
   if (makes.memory && !plot.early) appendMemory(saved, plot, ground, program)
+  const control = { ...ground, ttyInfos: saved.files.ttyInfos }
+  if (tree.sid === tree.pid) restoreForeground(tree.pid, control, program)
+  else if (tree.ppid === 0 && ground.jobGroup !== undefined) restoreJob(ground.jobGroup, control, program)
   if (makes.files) restoreDescriptors(saved.files, program, fileOptions(saved, ground))
   if (makes.handlers) restoreSigactions(tc.sigactions, program, "all but SIGCHLD")
   for (const { tid } of threads) if (tid !== tree.pid) cloneTask(program, tid, THREAD_FLAGS, 0, `thread ${tid}`)
@@ -255,8 +263,10 @@ export function credsOf(tid: number, { creds }: SavedThread["core"]): creds_entr
 }
 
 /** Last program, in the leader: what credentials of any thread would reset, then clocks start to run, and nothing of ours stays open. */
-export function buildEnd({ tc, mm, extension }: SavedProcess, { makes }: Plot, { services }: Ground): Program {
+export function buildEnd({ tree, tc, mm, extension, files }: SavedProcess, { makes }: Plot, ground: Ground): Program {
   const program = new Program()
+  const { services } = ground
+  if (tree.ppid === 0) restoreLocks({ ...ground, ttyInfos: files.ttyInfos }, program)
   sealProcess({ mm, extension }, program)
   if (makes.files) for (const [first, last] of runsOf(services)) program.call("close_range", first, last, 0)
   if (tc.timers) armTimers(tc.timers, program)

@@ -138,6 +138,7 @@ export function readTree(set: ImageSet): SavedTree {
     files: new Map(set.all("files").map((file) => [file.id, file])),
     pipesData: set.withPayloads("pipes-data"),
     ttyInfos: set.optional("tty-info"),
+    ttyData: set.optional("tty-data"),
     extension: leaders.flatMap(({ tree: { pid } }) => set.optional("stasis-core", pid).flatMap(({ files }) => files)),
   }
   const processes = leaders.filter((leader) => !isDead(leader)).map(({ tree, core }) => readProcess(set, tree, core, common))

@@ -25,10 +25,12 @@ import { ServiceDescriptors } from "./descriptors.ts"
 import { freeSignal, ownerOf } from "./ids.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedThread, type SavedTree } from "./images.ts"
 import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
+import type { ShellJob } from "./job.ts"
 import type { RestoreOptions } from "./options.ts"
 import { planPlots } from "./plots.ts"
 import { depart, killHalfBuilt, prepareDepartures } from "./release.ts"
 import { runScripts } from "./scripts.ts"
+import { shareTerminals } from "./terminals.ts"
 
 const log = logger("restore")
 /** Address space kept free for the stub's area: more than any program needs. */
@@ -85,6 +87,7 @@ export function revive(
   plan: BirthPlan,
   options: RestoreOptions,
   ownTerminal: number | undefined,
+  job: ShellJob | undefined,
   deadline: Deadline,
 ): number {
   const { root, processes, segments } = saved
@@ -94,7 +97,7 @@ export function revive(
   const source = scope.use(openPagesSource(services))
   const areaFile = scope.adopt(memoryFile("stasis", 0, true), closeSync)
   const areaFd = services.share(areaFile)
-  const terminal = ownTerminal === undefined ? undefined : services.share(ownTerminal)
+  const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
   const exe = services.reserve()
   const shares = new Map(
     processes.map((one) => [
@@ -120,9 +123,11 @@ export function revive(
   const shared = new Map(ids.map((id) => [id, services.reserve()]))
   const made = new Map(segments.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
-  const nursery = openNursery(plan, saved, shares, wanted)
+  const living = new Set(processes.map(({ tree }) => tree.pid))
+  const nursery = openNursery(plan, saved, shares, wanted, terminals.takeTerminal(living))
 
   spawnSeed(pid, options.sibling, deadline, (tid) => ownerOf(tid) ?? { name: "a process that just ended", dying: true })
+  terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])
   half.defer(() => killHalfBuilt([...born]))
@@ -133,7 +138,8 @@ export function revive(
     services: services.numbers,
     placeholder: areaFd,
     exe,
-    terminal,
+    ...terminals.numbers,
+    jobGroup: job?.group,
     segments: made,
     shared,
     finisher,
