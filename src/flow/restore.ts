@@ -1,6 +1,6 @@
-import { isatty } from "node:tty"
+import { TTY_IOCTL } from "../../ffi/abi/tty.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
-import { SyscallError } from "../../ffi/syscall.ts"
+import { allocate, attempt, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { openImages } from "../image/set.ts"
@@ -17,6 +17,9 @@ import { revive } from "./revive.ts"
 import { runScripts } from "./scripts.ts"
 
 const log = logger("restore")
+const answer = allocate(4096)
+/** What isatty(3) does; node:tty takes longer to load than a small restore. */
+const isTerminal = (fd: number): boolean => attempt("ioctl", fd, TTY_IOCTL.TCGETS, answer.address) === 0
 const microseconds = (since: number): number => Math.round((performance.now() - since) * 1000)
 
 /**
@@ -34,7 +37,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const saved = readTree(set)
   const { pid } = saved.root.tree
   const plan = planBirths(membersOf(saved), shellJob)
-  const terminal = [0, 1, 2].find((fd) => isatty(fd))
+  const terminal = [0, 1, 2].find(isTerminal)
   const job = jobBefore(saved, terminal)
   const pids = new Set([...saved.processes, ...saved.dead].map(({ tree }) => tree.pid))
   checkFiles(
