@@ -45,19 +45,20 @@ function isAlike(child: vma_entry, parent: vma_entry): boolean {
     (status & KERNELS) === 0 &&
     (flags & MAP.DROPPABLE) !== MAP.DROPPABLE &&
     (madv & NOT_FOR_CHILDREN) === 0n &&
-    child.end === parent.end &&
+    child.start >= parent.start &&
+    child.end <= parent.end &&
     status === parent.status &&
     (flags & ~MAP.LOCKED) === (parent.flags & ~MAP.LOCKED) &&
-    child.pgoff === parent.pgoff &&
+    (child.shmid === 0n || child.pgoff - child.start === parent.pgoff - parent.start) &&
     child.shmid === parent.shmid &&
     madv === (parent.madv ?? 0n)
   )
 }
 
-/** Facts of our own image about an area, in a form that can be compared. */
+/** Facts of our own image about an area, in a form that can be compared: those of a part are those of the whole. */
 const factsOf = (extension: readonly stasis_vma_entry[], area: Range): string =>
   JSON.stringify(
-    extension.filter((entry) => overlaps(entry, area)),
+    extension.filter((entry) => overlaps(entry, area)).map(({ start: _start, end: _end, ...facts }) => facts),
     (_, value) => (typeof value === "bigint" ? `${value}` : value),
   )
 
@@ -67,11 +68,17 @@ const guardsOf = ({ vmas }: mm_entry, area: Range): string =>
     .map(({ start, end }) => `${start}-${end}`)
     .join()
 
-/** Areas that a child has just as its parent has them. */
+/**
+ * Areas that a child has just as its parent has them, or as a part of one that the parent has. One that has grown in the child since the
+ * fork is left out: the kernel would not merge the parts again, and the program could not mremap(2) them as one.
+ */
 export function alikeAreas(child: MemoryFacts, parent: MemoryFacts): { readonly area: vma_entry; readonly prot: number }[] {
-  const byStart = new Map(parent.mm.vmas.filter(({ status }) => !(status & VMA.GUARD)).map((area) => [area.start, area]))
+  const others = parent.mm.vmas.filter(({ status }) => !(status & VMA.GUARD))
+  let next = 0
   return child.mm.vmas.flatMap((area) => {
-    const other = area.status & VMA.GUARD ? undefined : byStart.get(area.start)
+    if (area.status & VMA.GUARD) return []
+    while (next < others.length && others[next]!.end <= area.start) next++
+    const other = others[next]
     if (!other || !isAlike(area, other)) return []
     if (factsOf(child.extension, area) !== factsOf(parent.extension, area)) return []
     return guardsOf(child.mm, area) === guardsOf(parent.mm, area) ? [{ area, prot: other.prot }] : []
