@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs"
 import { SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
 import { decode } from "../../ffi/layout.ts"
+import { attempt } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
+import { checkDeadline, type Deadline } from "../tracee/wait.ts"
 import type { SavedTree } from "./images.ts"
 
 /** Who has a PID or thread ID now; undefined when it is free. */
@@ -13,15 +15,24 @@ export function ownerOf(tid: number): { name: string; dying: boolean } | undefin
   return { name, dying: status.state === "Z" || status.state === "X" }
 }
 
-/** Finds taken IDs before anything is created. IDs of the dying are waited for later. @throws CheckpointError E_PID_TAKEN */
-export function checkIdsFree({ processes, dead }: SavedTree): void {
+/**
+ * Finds taken IDs before anything is created. Those of the dying are waited for: a killed process keeps its PID until its parent reaps
+ * it, and the children of a killed tree wait for init.
+ *
+ * @throws CheckpointError E_PID_TAKEN · E_TIMEOUT · E_INTERRUPTED
+ */
+export function checkIdsFree({ processes, dead }: SavedTree, deadline: Deadline): void {
   const ids = [
     ...processes.flatMap(({ tree: { pid, threads } }) => threads.map((id) => ({ id, pid }))),
     ...dead.map(({ tree: { pid } }) => ({ id: pid, pid })),
   ]
   for (const { id, pid } of ids) {
-    const owner = ownerOf(id)
-    if (!owner || owner.dying) continue
+    let owner = ownerOf(id)
+    for (; owner?.dying; owner = ownerOf(id)) {
+      checkDeadline(deadline, `the wait for PID ${id}, which belongs to ${owner.name}`)
+      attempt("poll", 0, 0, 2)
+    }
+    if (!owner) continue
     throw new CheckpointError(
       "E_PID_TAKEN",
       `Cannot restore process ${pid}`,

@@ -48,7 +48,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   {
     using _interrupts = holdInterrupts()
     const deadline = deadlineIn(options.timeoutSeconds)
-    checkIdsFree(saved)
+    checkIdsFree(saved, deadline)
     runScripts(options.actionScripts, "pre-restore", { imagesDir })
     const pages = explained(pid, () => revive(set, saved, plan, options, terminal, job, deadline))
     const times = { forking_time: 0, restore_time: microseconds(started) }

@@ -121,6 +121,7 @@ export const rows: readonly Row[] = [
   beyondCriu("sets the locked mode before the mode", row("ptys", "locked")),
   row("ptys", "control"),
   row("ptys", "hungup"),
+  beyondCriu("gives a controlling terminal to the session's leader alone", row("ptytree")),
   beyondCriu("opens no slave again to close it", row("ptys", "alone")),
   row("clocks"),
   ...restarts,

@@ -19,8 +19,12 @@ const jobOf = (window: Terminal, program: string): Promise<number> =>
   waitFor(`${program} in ${window.path}`, () => readChildren(window.pid).find((pid) => linkOf(`/proc/${pid}/exe`)?.includes(program)))
 
 /** The restored program runs, on its own. */
-const back = (pid: number, program: string) =>
-  waitFor(`${program} to be back`, () => linkOf(`/proc/${pid}/exe`)?.includes(program) && statusOf(pid, "TracerPid") === "0")
+const back = (pid: number, program: string, window: Terminal) =>
+  waitFor(`${program} to be back`, () => linkOf(`/proc/${pid}/exe`)?.includes(program) && statusOf(pid, "TracerPid") === "0").catch(
+    (error) => {
+      throw new Error(`${error.message}: the terminal says ${window.text()}`)
+    },
+  )
 
 /** Nobody but a zombie has the PID any more; its shell reaps it. */
 const gone = (pid: number) => waitFor(`the end of ${pid}`, () => linkOf(`/proc/${pid}/exe`) === undefined && !alive(pid))
@@ -37,7 +41,7 @@ describe("a shell's job goes on in another window", () => {
     await gone(pid)
 
     using second = openTerminal(restoreJob(images))
-    await back(pid, "cat")
+    await back(pid, "cat", second)
     expect(linkOf(`/proc/${pid}/fd/0`)).toBe(second.path)
     second.type("two\n")
     await second.says(/two\r\ntwo\r\n/)
@@ -58,7 +62,7 @@ describe("a shell's job goes on in another window", () => {
     await gone(pid)
 
     using second = openTerminal(restoreJob(images), { rows: 50, columns: 132 })
-    await back(pid, "screen")
+    await back(pid, "screen", second)
     second.type("\r")
     await second.says(/key 13\r\n/)
     expect(second.mode()).toEqual(before!)
@@ -83,7 +87,7 @@ describe("a shell's job goes on in another window", () => {
     await gone(pid)
 
     using second = openTerminal(restoreJob(images))
-    await back(pid, "python")
+    await back(pid, "python", second)
     expect(second.mode()).toEqual(before!)
     second.type("print(x + 1)\n")
     await second.says(/42\r\n>>> /)
@@ -91,6 +95,31 @@ describe("a shell's job goes on in another window", () => {
     await second.says(/KeyboardInterrupt/)
     second.type("import sys; sys.exit(7)\n")
     await second.says(/status 7/)
+  })
+
+  test("a program that runs another one in a terminal of its own", async () => {
+    if (!Bun.which("python3")) return console.log("skipped: python3 is not installed")
+    // Its number is for the second window: the kernel hands out the lowest free one, and that of the inner terminal has to stay free.
+    const spare = openTerminal(["sleep", "600"])
+    using first = openTerminal(job(`python3 -c 'import pty; pty.spawn("/bin/cat")'`))
+    const pid = await jobOf(first, "python3")
+    // It throws away what was typed before it has taken the terminal.
+    await waitFor("cat in the inner terminal", () => readChildren(pid).some((child) => linkOf(`/proc/${child}/exe`)?.includes("cat")))
+    await waitFor("the outer terminal's mode", () => !((first.mode()?.c_lflag ?? 8) & 8))
+    first.type("one\n")
+    await first.says(/one\r\none\r\n/)
+    const images = scratch("inner")
+    await dump(stasisTool, pid, images, "-j")
+    await gone(pid)
+
+    spare[Symbol.dispose]()
+    await gone(spare.pid)
+    using second = openTerminal(restoreJob(images))
+    await back(pid, "python", second)
+    second.type("two\n")
+    await second.says(/two\r\ntwo\r\n/)
+    second.type("\x04")
+    await second.says(/status 0/)
   })
 
   test("^Z suspends it together with stasis, fg brings both back, and the terminal is given back at the end", async () => {
@@ -103,7 +132,7 @@ describe("a shell's job goes on in another window", () => {
 
     const shell = `set -m; ${STASIS} restore -j -D ${images}; echo "paused $?"; sleep 1; fg; echo "status $?"; cat`
     using second = openTerminal(["sh", "-c", shell])
-    await back(pid, "screen")
+    await back(pid, "screen", second)
     expect(second.foreground()).toBe(pid)
     second.type("\x1a")
     await second.says(/paused 14\d/)
@@ -124,7 +153,7 @@ describe("a shell's job goes on in another window", () => {
     await dump(stasisTool, pid, images, "-j")
     await gone(pid)
     using second = openTerminal(["sh", "-c", `${STASIS} restore -j -D ${images}; echo "status $?"; exec cat`])
-    await back(pid, "cat")
+    await back(pid, "cat", second)
     second.type("one\n")
     await second.says(/one\r\none\r\n/)
     second.type("\x04")
@@ -163,7 +192,7 @@ test("the leader of a session takes a terminal that nobody controls", async () =
   await gone(first.pid)
 
   using second = openTerminal([STASIS, "restore", "-j", "-D", images], { control: false })
-  await back(first.pid, "screen")
+  await back(first.pid, "screen", second)
   second.type("\x03")
   await second.says(/interrupt/)
   expect(second.foreground()).toBe(first.pid)
