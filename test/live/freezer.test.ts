@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { cgroup, dumped, expectWell, mountOf, property, removeCgroups, setProperty, victimIn } from "../harness/cgroups.ts"
+import { alsoRemove, cgroup, dumped, expectWell, mountOf, property, removeCgroups, setProperty, victimIn } from "../harness/cgroups.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { cleanUp } from "../harness/process.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
@@ -58,6 +58,24 @@ for (const { version, controller, file, on, off, frozen } of freezers)
       expect(toldError(result)).toMatchObject({ code: "E_UNSUPPORTED", next: `Thaw it, or add --freeze-cgroup ${directory}` })
       await dump(stasisTool, victim.pid, victim.images, "-R", "--freeze-cgroup", directory)
       expect(frozen(directory)).toBe(true)
+      victim.ask()
+      await Bun.sleep(200)
+      expect(victim.lines()).toEqual(["READY"])
+      setProperty(directory, file, off)
+      expect(await victim.answer()).toBe("OK")
+    })
+
+    test("what was frozen when it was dumped and killed is frozen after the restore", async () => {
+      const directory = cgroup(controller)
+      const victim = await victimIn([directory])
+      setProperty(directory, file, on)
+      await waitFor("the freeze", () => frozen(directory))
+      await dumped(victim, "--freeze-cgroup", directory)
+      expect(property(directory, file)).toBe(on)
+      await removeCgroups([directory])
+      await restore(stasisTool, victim.images)
+      alsoRemove(directory)
+      await waitFor("the freeze", () => frozen(directory))
       victim.ask()
       await Bun.sleep(200)
       expect(victim.lines()).toEqual(["READY"])

@@ -84,7 +84,9 @@ function collectDirectory(path: string, dir_name: string, walk: Walk): cgroup_di
     log.warn(`cgroup ${walk.hierarchy.name}:${path} is mounted nowhere that stasis sees: its properties are not saved`)
     return undefined
   }
-  const properties = walk.names.flatMap((name) => collectProperty(directory, name, walk.instead) ?? [])
+  // The switch of version 1 is saved only by a dump that turned it, as by CRIU.
+  const names = walk.instead.has(join(directory, "freezer.state")) ? [...walk.names, "freezer.state"] : walk.names
+  const properties = names.flatMap((name) => collectProperty(directory, name, walk.instead) ?? [])
   const children = childrenOf(directory, path, walk).flatMap(([child, name]) => collectDirectory(child, name, walk) ?? [])
   return { dir_name, children, properties, dir_perms: permsOf(stat) }
 }
