@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs"
+import { closeSync } from "node:fs"
 import { syscall } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
@@ -20,7 +20,7 @@ import type { Program } from "../tracee/program.ts"
 import { memoryFile, spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
 import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
-import { buildDeaths, buildRoot, buildRound, type Nursery, openNursery, raisedLimits, type SegmentPages, shareOf } from "./birth.ts"
+import { buildDeaths, buildRoot, buildRound, type Nursery, openNursery, raisedLimits, shareOf } from "./birth.ts"
 import { appendMemory, buildCreds, buildEnd, buildProcess, buildQueues, buildThread, credsOf, type Ground, type Plot } from "./build.ts"
 import { placeProcess, placeThreads } from "./cgroups.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
@@ -29,6 +29,7 @@ import { kernelAreas, readFills, type SavedProcess, type SavedThread, type Saved
 import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
 import type { ShellJob } from "./job.ts"
 import type { RestoreOptions } from "./options.ts"
+import { openPagesSource } from "./pages-source.ts"
 import { planPlots } from "./plots.ts"
 import { depart, killHalfBuilt, prepareDepartures } from "./release.ts"
 import { runScripts } from "./scripts.ts"
@@ -37,29 +38,6 @@ import { shareTerminals } from "./terminals.ts"
 const log = logger("restore")
 /** Address space kept free for the stub's area: more than any program needs. */
 const AREA_ROOM = 1n << 30n
-
-/** Files of pages, each opened once and inherited by all new processes. Disposal closes the tool's own. */
-interface PagesSource extends Disposable {
-  /** Parts of memory by the inherited descriptor that they are read from. */
-  of(fills: Fills): SegmentPages[]
-}
-
-function openPagesSource(services: ServiceDescriptors): PagesSource {
-  const numbers = new Map<string, number>()
-  const opened: number[] = []
-  const numberOf = (path: string): number =>
-    numbers.getOrInsertComputed(path, () => {
-      const fd = openSync(path, "r")
-      opened.push(fd)
-      return services.share(fd)
-    })
-  return {
-    of: (fills) => [...fills].map(([path, parts]) => ({ fd: numberOf(path), fills: parts })),
-    [Symbol.dispose]() {
-      for (const fd of opened) closeSync(fd)
-    },
-  }
-}
 
 /** What the running kernel says of rseq lengths. */
 function kernelRseq(): Ground["kernelRseq"] {
