@@ -159,7 +159,6 @@ const LATER = {
   "remap-fpath": "deleted files",
   filelocks: "file locks",
   "sk-queues": "data queued in sockets",
-  cgroup: "cgroups other than the tool's",
   apparmor: "AppArmor policies",
 } as const
 

@@ -9,6 +9,7 @@ import { readStatus } from "../proc/status.ts"
 import { listThreads } from "../proc/tasks.ts"
 import { UNREGISTERED } from "../rseq/classify.ts"
 import type { FrozenThread } from "../tracee/frozen.ts"
+import { saveCgroups } from "./cgroups.ts"
 import { gather } from "./gather.ts"
 import type { DumpOptions } from "./options.ts"
 import { askAll } from "./question.ts"
@@ -48,7 +49,7 @@ function standIn(pid: number, tid: number): InspectedThread {
  * Why: code that JavaScriptCore runs for the first time is several times slower than the second time. What is slow here is not slow in the freeze.
  * A failure is no answer: the process may have changed under our eyes. The survey has refused what can be refused.
  */
-export function rehearse(pid: number, { processes }: Survey, options: DumpOptions): void {
+export function rehearse(pid: number, { processes, cgroups }: Survey, options: DumpOptions): void {
   try {
     const mappings = processes.get(pid)?.smaps ?? []
     const tids = listThreads(pid)
@@ -61,7 +62,8 @@ export function rehearse(pid: number, { processes }: Survey, options: DumpOption
     const threads = tids.map((tid) => standIn(pid, tid))
     const statuses = new Map(threads.map(({ frozen, status }) => [frozen.tid, status]))
     const source = { pid, threads, mappings, gathered: gather(pid, threads, questions, { answers, statuses }, 0) }
-    const state = collectState([source], [{ stat: readStat(pid), ppid: 0, dead: false }], options)
+    const sets = saveCgroups([{ pid, threads: threads.map(({ frozen }) => frozen) }], cgroups, undefined, options)
+    const state = collectState([source], [{ stat: readStat(pid), ppid: 0, dead: false }], options, sets)
     const write: Parameters<typeof writeMetadata>[0]["write"] = (kind, _id, entries) => {
       if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
     }

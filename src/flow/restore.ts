@@ -8,6 +8,7 @@ import { writeStats } from "../image/stats.ts"
 import { checkFiles } from "../kinds/files/check.ts"
 import { planBirths } from "../kinds/tree/births.ts"
 import { deadlineIn } from "../tracee/wait.ts"
+import { openCgroups } from "./cgroups.ts"
 import { checkIdsFree } from "./ids.ts"
 import { readTree, type SavedTree } from "./images.ts"
 import { jobBefore, waitForEnd } from "./job.ts"
@@ -50,7 +51,9 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     const deadline = deadlineIn(options.timeoutSeconds)
     checkIdsFree(saved, deadline)
     runScripts(options.actionScripts, "pre-restore", { imagesDir })
-    const pages = explained(pid, () => revive(set, saved, plan, options, terminal, job, deadline))
+    using cgroups = openCgroups(set, saved, options)
+    const pages = explained(pid, () => revive(set, saved, plan, options, terminal, job, deadline, cgroups))
+    cgroups?.keep()
     const times = { forking_time: 0, restore_time: microseconds(started) }
     writeStats(options.workDir, "restore", {
       restore: { pages_compared: 0n, pages_skipped_cow: 0n, ...times, pages_restored: BigInt(pages) },

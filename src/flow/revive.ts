@@ -1,10 +1,11 @@
-import { closeSync, openSync } from "node:fs"
+import { closeSync } from "node:fs"
 import { syscall } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
+import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
 import { credsDifferences, readOrigin } from "../kinds/creds/origin.ts"
 import { findShared } from "../kinds/files/shared.ts"
 import { findHole } from "../kinds/memory/holes.ts"
@@ -19,14 +20,16 @@ import type { Program } from "../tracee/program.ts"
 import { memoryFile, spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
 import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
-import { buildDeaths, buildRoot, buildRound, type Nursery, openNursery, raisedLimits, type SegmentPages, shareOf } from "./birth.ts"
+import { buildDeaths, buildRoot, buildRound, type Nursery, openNursery, raisedLimits, shareOf } from "./birth.ts"
 import { appendMemory, buildCreds, buildEnd, buildProcess, buildQueues, buildThread, credsOf, type Ground, type Plot } from "./build.ts"
+import { placeProcess, placeThreads } from "./cgroups.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { freeSignal, ownerOf } from "./ids.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedThread, type SavedTree } from "./images.ts"
 import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
 import type { ShellJob } from "./job.ts"
 import type { RestoreOptions } from "./options.ts"
+import { openPagesSource } from "./pages-source.ts"
 import { planPlots } from "./plots.ts"
 import { depart, killHalfBuilt, prepareDepartures } from "./release.ts"
 import { runScripts } from "./scripts.ts"
@@ -35,29 +38,6 @@ import { shareTerminals } from "./terminals.ts"
 const log = logger("restore")
 /** Address space kept free for the stub's area: more than any program needs. */
 const AREA_ROOM = 1n << 30n
-
-/** Files of pages, each opened once and inherited by all new processes. Disposal closes the tool's own. */
-interface PagesSource extends Disposable {
-  /** Parts of memory by the inherited descriptor that they are read from. */
-  of(fills: Fills): SegmentPages[]
-}
-
-function openPagesSource(services: ServiceDescriptors): PagesSource {
-  const numbers = new Map<string, number>()
-  const opened: number[] = []
-  const numberOf = (path: string): number =>
-    numbers.getOrInsertComputed(path, () => {
-      const fd = openSync(path, "r")
-      opened.push(fd)
-      return services.share(fd)
-    })
-  return {
-    of: (fills) => [...fills].map(([path, parts]) => ({ fd: numberOf(path), fills: parts })),
-    [Symbol.dispose]() {
-      for (const fd of opened) closeSync(fd)
-    },
-  }
-}
 
 /** What the running kernel says of rseq lengths. */
 function kernelRseq(): Ground["kernelRseq"] {
@@ -73,6 +53,7 @@ interface Site {
   readonly plots: ReadonlyMap<number, Plot>
   readonly nursery: Nursery
   readonly root: Program
+  readonly cgroups: PreparedCgroups | undefined
 }
 
 /**
@@ -89,6 +70,7 @@ export function revive(
   ownTerminal: number | undefined,
   job: ShellJob | undefined,
   deadline: Deadline,
+  cgroups: PreparedCgroups | undefined,
 ): number {
   const { root, processes, segments } = saved
   const { pid } = root.tree
@@ -122,6 +104,7 @@ export function revive(
   const { ids, finisher } = findShared(distinctTables(processes, tables), root.files.files)
   const shared = new Map(ids.map((id) => [id, services.reserve()]))
   const made = new Map(segments.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
+
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
   const living = new Set(processes.map(({ tree }) => tree.pid))
   const nursery = openNursery(plan, saved, shares, wanted, terminals.takeTerminal(living))
@@ -131,6 +114,7 @@ export function revive(
   using half = new DisposableStack()
   const born = new Set([pid])
   half.defer(() => killHalfBuilt([...born]))
+  placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
   const mappings = readMaps(pid)
   const used = [...processes.flatMap(({ mm }) => mm.vmas), ...mappings]
   const area = findHole(used, AREA_ROOM)
@@ -152,7 +136,7 @@ export function revive(
   }
   const plots = planPlots({ saved, plan, mappings, shares, inheritances, pages })
   const hole = findHole([...used, area], holeSize(segments)).start
-  build({ saved, ground, plots, nursery, root: buildRoot(saved, ground, segmentPages, hole) }, areaFile, areaFd, born, options)
+  build({ saved, ground, plots, nursery, root: buildRoot(saved, ground, segmentPages, hole), cgroups }, areaFile, areaFd, born, options)
   half.move()
   let count = 0
   for (const parts of pages.values()) for (const { fills } of parts) for (const { length } of fills) count += Number(length / 4096n)
@@ -173,7 +157,7 @@ function distinctTables<T>(processes: readonly SavedProcess[], tables: readonly 
 
 /** Compiles the programs, has them run one after the other, and lets the tree go. */
 function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, { actionScripts, imagesDir }: RestoreOptions): void {
-  const { saved, ground, plots, nursery, root } = site
+  const { saved, ground, plots, nursery, root, cgroups } = site
   const { pid } = saved.root.tree
   const script = { imagesDir, initPid: pid }
   const plotOf = ({ tree }: SavedProcess): Plot => {
@@ -211,13 +195,17 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
     // Known before they exist: a failure in between must end them too.
     for (const child of children) born.add(nursery.pidOf(child))
     workshop.run(jobs)
-    for (const child of children) workshop.adopt(nursery.pidOf(child), nursery.pidOf(child))
+    for (const child of children) {
+      workshop.adopt(nursery.pidOf(child), nursery.pidOf(child))
+      placeProcess(cgroups, nursery.pidOf(child), saved)
+    }
     for (const { tid, ends } of jobs) if (ends) born.delete(tid)
   }
   workshop.run(deaths)
   for (const { tid } of deaths) born.delete(tid)
   workshop.run(first)
   for (const one of saved.processes) adoptThreads(one, workshop)
+  placeThreads(cgroups, saved)
   workshop.run(own)
   for (const { tree, tc, extension } of saved.processes) applyFromOutside(tree.pid, { entry: tc, extension })
   workshop.run(queues)
@@ -225,6 +213,7 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
   workshop.run(creds)
   for (const { tree, threads } of saved.processes) for (const thread of threads) checkCreds(tree.pid, thread, ground)
   workshop.run(end)
+  cgroups?.setLimits()
   const departures = prepareDepartures(saved, workshop)
   runScripts(actionScripts, "pre-resume", script)
   workshop.remove(saved.processes.filter((one) => plotOf(one).makes.memory).map(({ tree }) => tree.pid))

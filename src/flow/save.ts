@@ -1,4 +1,5 @@
 import type { ImageTransaction } from "../image/transaction.ts"
+import type { FrozenCgroup } from "../kinds/cgroup/freezer.ts"
 import { without } from "../kinds/memory/holes.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat } from "../proc/stat.ts"
@@ -8,6 +9,7 @@ import type { FrozenProcess } from "../tracee/frozen.ts"
 import { borrowAll } from "../tracee/loan.ts"
 import { loanSize } from "../tracee/placement.ts"
 import { patienceOf } from "../tracee/wait.ts"
+import { saveCgroups } from "./cgroups.ts"
 import { gather } from "./gather.ts"
 import { findTerms, removableLeftovers } from "./inject.ts"
 import { frozenMappings, savePages, saveSegment } from "./layout.ts"
@@ -63,7 +65,13 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, optio
  *
  * @throws CheckpointError, SyscallError: the processes have been given back then
  */
-export function saveTree(frozen: FrozenTree, before: Survey, pagesFiles: PagesFiles, options: DumpOptions): Saved {
+export function saveTree(
+  frozen: FrozenTree,
+  before: Survey,
+  pagesFiles: PagesFiles,
+  options: DumpOptions,
+  frozenCgroup: FrozenCgroup | undefined,
+): Saved {
   const prepared = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), options))
   const requests = prepared.map(({ process, threads, mappings, questions, known }) => ({
     process,
@@ -83,7 +91,12 @@ export function saveTree(frozen: FrozenTree, before: Survey, pagesFiles: PagesFi
     refuseStopped(pid, questions, said.answers)
     return { pid, threads, mappings, gathered: gather(pid, threads, questions, said, stopSignal) }
   })
-  const state = collectState(sources, frozen.members.map(placeOf), options)
+  const state = collectState(
+    sources,
+    frozen.members.map(placeOf),
+    options,
+    saveCgroups(frozen.processes, before.cgroups, frozenCgroup, options),
+  )
   const copyingSince = performance.now()
   const stored = [
     ...state.processes.map(({ pid, layout: { ranges } }, i) =>

@@ -3,6 +3,7 @@ import { SIG } from "../../ffi/abi/signal.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import { refusedTarget } from "../base/errors.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
+import type { CollectedCgroups } from "../kinds/cgroup/collect.ts"
 import { collectFs } from "../kinds/cwd/collect.ts"
 import { collectDescriptors } from "../kinds/files/collect.ts"
 import { FileTable } from "../kinds/files/table.ts"
@@ -54,10 +55,16 @@ export interface TreeState {
   readonly table: FileTable<SharedSegment>
   readonly segments: readonly SharedSegment[]
   readonly descriptors: ReturnType<typeof collectDescriptors>
+  readonly cgroups: CollectedCgroups
 }
 
 /** What is read from outside: files, areas, bounds, sharing. Changes nothing; exact only while the processes are stopped. */
-export function collectState(sources: readonly Source[], members: readonly MemberPlace[], options: DumpOptions): TreeState {
+export function collectState(
+  sources: readonly Source[],
+  members: readonly MemberPlace[],
+  options: DumpOptions,
+  cgroups: CollectedCgroups,
+): TreeState {
   const [root] = sources
   if (!root) throw new Error("Unreachable: a tree without a living process")
   const places = new Map(members.map((member) => [member.stat.pid, member]))
@@ -87,12 +94,13 @@ export function collectState(sources: readonly Source[], members: readonly Membe
     table,
     segments: table.segments,
     descriptors,
+    cgroups,
   }
 }
 
 /** Writes every image but the pages. */
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
-  const { tree, dead, processes, objects, table, segments, descriptors } = state
+  const { tree, dead, processes, objects, table, segments, descriptors, cgroups } = state
   images.write("inventory", undefined, [collectInventory(newUuid())])
   images.write("pstree", undefined, tree)
   for (const stat of dead) images.write("core", stat.pid, [collectDeadCore(stat)])
@@ -100,7 +108,10 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
     const ids = objects.get(pid)
     if (!ids) throw new Error(`Unreachable: process ${pid} has no object ids`)
     images.write("ids", pid, [collectIds(ids)])
-    for (const [tid, core] of cores) images.write("core", tid, [core])
+    for (const [tid, core] of cores) {
+      const thread_core = core.thread_core && { ...core.thread_core, cg_set: cgroups.setOf(tid) }
+      images.write("core", tid, [thread_core ? { ...core, thread_core } : core])
+    }
     images.write("mm", pid, [entry])
     images.write("fs", pid, [fs])
     const own = descriptors.fdinfos.get(pid)
@@ -109,6 +120,8 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
     const files = pid === processes[0]?.pid ? descriptors.extension : []
     images.write("stasis-core", pid, [{ ...extension, files, descriptors: own?.length ?? 0, vmas: vmaExtension }])
   }
+  const cgroup = cgroups.entry()
+  if (cgroup) images.write("cgroup", undefined, [cgroup])
   for (const { kind, id, entries } of stored) images.write(kind, id, entries)
   images.write(
     "memfd",

@@ -15,6 +15,7 @@ import { readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
 import { readStatus } from "../proc/status.ts"
 import { listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
+import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
 import { codeRanges } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 
@@ -29,6 +30,8 @@ export interface ProcessSurvey {
 export interface Survey {
   /** Living processes, parents before their children. */
   readonly processes: ReadonlyMap<number, ProcessSurvey>
+  /** Which cgroups and properties are saved, and where they are mounted. */
+  readonly cgroups: CgroupSurvey
 }
 
 /** Errors of the target itself, which no option can change. */
@@ -129,8 +132,10 @@ function unlessGone<T>(pid: number, root: number, look: () => T): T | undefined 
  *
  * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION, E_UNSUPPORTED with every refusal
  */
-export function survey({ pid: root, shellJob }: DumpOptions): Survey {
+export function survey(options: DumpOptions): Survey {
+  const { pid: root, shellJob } = options
   checkTarget(root)
+  const cgroups = prepareSaving(options)
   const members = walkTree(root)
   const living = members.filter((member) => !hasEnded(member))
   const namespaces = readNamespaces(process.pid)
@@ -146,7 +151,7 @@ export function survey({ pid: root, shellJob }: DumpOptions): Survey {
     unlessGone(pid, root, () => {
       const { found, refusals: own } = surveyProcess(pid, namespaces)
       holders.push({ pid, threads: listThreads(pid), group: stat.pgrp })
-      refusals.push(...own)
+      refusals.push(...own, ...surveyProcessCgroups(pid, cgroups, options))
       processes.set(pid, found)
     })
   }
@@ -154,5 +159,5 @@ export function survey({ pid: root, shellJob }: DumpOptions): Survey {
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
   refusals.push(...surveyObjects(collectObjects([...processes.keys()]), (pid) => parents.get(pid) ?? 0))
   if (refusals.length > 0) throw refusedTarget(root, refusals)
-  return { processes }
+  return { processes, cgroups }
 }
