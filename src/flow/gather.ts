@@ -6,6 +6,7 @@ import { collectCreds } from "../kinds/creds/collect.ts"
 import { collectLimits } from "../kinds/limits/collect.ts"
 import { collectFpu, collectRegisters, collectTls, hasForeignState } from "../kinds/registers/collect.x86_64.ts"
 import { collectSched } from "../kinds/sched/collect.ts"
+import { collectSeccomp, type FilterTable, type SeccompEntry } from "../kinds/seccomp/collect.ts"
 import { collectAltStack, collectPending, collectSigactions } from "../kinds/signals/collect.ts"
 import { collectRobustList, collectTidAddress } from "../kinds/thread/collect.ts"
 import { collectTimers } from "../kinds/timers/collect.ts"
@@ -39,6 +40,7 @@ function collectThread(
   answers: Answers,
   questions: ReturnType<typeof askThread>,
   personality: number,
+  seccomp: SeccompEntry,
 ): { core: thread_core_entry; info: thread_info_x86; extension: stasis_thread_entry } {
   const { tid, mask, xstate } = frozen
   const sched = collectSched(tid)
@@ -53,6 +55,7 @@ function collectThread(
     creds: collectCreds(status, answers, questions.creds),
     comm: status.name,
     ...attributes.entry,
+    ...seccomp,
     ...(entry ? { rseq_entry: entry } : {}),
     cg_set: ROOT_CGROUP_SET,
   }
@@ -77,6 +80,7 @@ function collectThread(
  * Turns frozen threads and their answers into entries.
  *
  * @param stopSignal that the process was stopped by, 0 = it ran
+ * @param filters takes the seccomp filters of the whole tree
  */
 export function gather(
   pid: number,
@@ -84,6 +88,7 @@ export function gather(
   questions: Questions,
   { answers, statuses }: Answered,
   stopSignal: number,
+  filters: FilterTable,
 ): Gathered {
   const asked = threads.map((thread) => {
     const { tid } = thread.frozen
@@ -113,8 +118,9 @@ export function gather(
   }
   const cores = new Map<number, core_entry>()
   const extensions: stasis_thread_entry[] = []
+  const seccomp = collectSeccomp(new Map(threads.map((thread) => [thread.frozen.tid, thread.seccomp])), filters)
   for (const { thread, tid, own, of, status } of asked) {
-    const { core, info, extension } = collectThread(thread, status, pid, own, of, attributes.entry.personality)
+    const { core, info, extension } = collectThread(thread, status, pid, own, of, attributes.entry.personality, seccomp.get(tid) ?? {})
     cores.set(tid, collectCore(info, core, tid === pid ? tc : undefined))
     extensions.push(extension)
   }

@@ -4,6 +4,7 @@ import { decode } from "../../ffi/layout.ts"
 import { logger } from "../base/log.ts"
 import { decodeImage } from "../image/read.ts"
 import { encodeImage } from "../image/write.ts"
+import { FilterTable, UNFILTERED } from "../kinds/seccomp/collect.ts"
 import { readStat } from "../proc/stat.ts"
 import { readStatus } from "../proc/status.ts"
 import { listThreads } from "../proc/tasks.ts"
@@ -39,6 +40,7 @@ function standIn(pid: number, tid: number): InspectedThread {
     status: readStatus(pid, tid),
     rseq: { ...UNREGISTERED, tid, registration: undefined, area: undefined, ip: 0n },
     restart: { image: registers, live: undefined, entry: undefined },
+    seccomp: UNFILTERED,
   }
 }
 
@@ -60,8 +62,10 @@ export function rehearse(pid: number, { processes }: Survey, options: DumpOption
     )
     const threads = tids.map((tid) => standIn(pid, tid))
     const statuses = new Map(threads.map(({ frozen, status }) => [frozen.tid, status]))
-    const source = { pid, threads, mappings, gathered: gather(pid, threads, questions, { answers, statuses }, 0) }
-    const state = collectState([source], [{ stat: readStat(pid), ppid: 0, dead: false }], options)
+    const filters = new FilterTable()
+    const gathered = gather(pid, threads, questions, { answers, statuses }, 0, filters)
+    const source = { pid, threads, mappings, gathered }
+    const state = collectState([source], [{ stat: readStat(pid), ppid: 0, dead: false }], filters, options)
     const write: Parameters<typeof writeMetadata>[0]["write"] = (kind, _id, entries) => {
       if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
     }

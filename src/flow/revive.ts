@@ -23,6 +23,7 @@ import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from ".
 import { buildDeaths, buildRoot, buildRound, type Nursery, openNursery, raisedLimits, type SegmentPages, shareOf } from "./birth.ts"
 import { buildCreds, buildEnd, buildProcess, buildQueues, buildThread, credsOf, type Ground, type Plot } from "./build.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
+import { filterJobs, suspendFilters } from "./filter-jobs.ts"
 import { freeSignal, ownerOf } from "./ids.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedThread, type SavedTree } from "./images.ts"
 import type { RestoreOptions } from "./options.ts"
@@ -123,6 +124,7 @@ export function revive(
   using half = new DisposableStack()
   const born = new Set([pid])
   half.defer(() => killHalfBuilt([...born]))
+  suspendFilters(saved)
   const mappings = readMaps(pid)
   const used = [...processes.flatMap(({ mm }) => mm.vmas), ...mappings]
   const area = findHole(used, AREA_ROOM)
@@ -186,11 +188,12 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
   const first = perProcess((one) => buildProcess(one, plotOf(one), ground))
   const own = perThread((one, thread) => buildThread(one, thread, ground))
   const queues = perThread((one, thread) => buildQueues(one, thread, plotOf(one), ground))
+  const filters = filterJobs(saved)
   const creds = perThread((one, thread) => buildCreds(one, thread, ground))
   const end = perProcess((one) => buildEnd(one, plotOf(one), ground))
   log.debug(`the first programs have ${first.reduce((sum, { program }) => sum + program.length, 0)} calls`)
 
-  const runs = [[{ pid, tid: pid, program: root }], ...births.map(({ jobs }) => jobs), deaths, first, own, queues, creds, end]
+  const runs = [[{ pid, tid: pid, program: root }], ...births.map(({ jobs }) => jobs), deaths, first, own, queues, ...filters, creds, end]
   const size = Math.max(...runs.map((jobs) => workshopSize(jobs.map(({ program }) => program))))
   syscall("ftruncate", areaFile, size)
   using shared = openArea(areaFile, size)
@@ -211,7 +214,7 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
   for (const { tree, tc, extension } of saved.processes) applyFromOutside(tree.pid, { entry: tc, extension })
   workshop.run(queues)
   runScripts(actionScripts, "post-restore", script)
-  workshop.run(creds)
+  for (const jobs of [...filters, creds]) workshop.run(jobs)
   for (const { tree, threads } of saved.processes) for (const thread of threads) checkCreds(tree.pid, thread, ground)
   workshop.run(end)
   const departures = prepareDepartures(saved, workshop)

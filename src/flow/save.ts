@@ -1,5 +1,6 @@
 import type { ImageTransaction } from "../image/transaction.ts"
 import { without } from "../kinds/memory/holes.ts"
+import { FilterTable } from "../kinds/seccomp/collect.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat } from "../proc/stat.ts"
 import { imagePatches } from "../rseq/fixup.ts"
@@ -8,6 +9,7 @@ import type { FrozenProcess } from "../tracee/frozen.ts"
 import { borrowAll } from "../tracee/loan.ts"
 import { loanSize } from "../tracee/placement.ts"
 import { patienceOf } from "../tracee/wait.ts"
+import { warnFiltered } from "./filtered.ts"
 import { gather } from "./gather.ts"
 import { findTerms, removableLeftovers } from "./inject.ts"
 import { frozenMappings, savePages, saveSegment } from "./layout.ts"
@@ -53,6 +55,7 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, optio
     process.threads.map(({ tid }) => tid),
   )
   for (const { start, end } of leftovers) questions.programs.get(pid)?.call("munmap", start, end - start)
+  warnFiltered(threads, questions.programs)
   return { process, threads, mappings, questions, known }
 }
 
@@ -77,13 +80,14 @@ export function saveTree(frozen: FrozenTree, before: Survey, pagesFiles: PagesFi
       return loan ? [{ pid, threads, questions, loan }] : []
     }),
   )
+  const filters = new FilterTable()
   const sources = prepared.map(({ process: { pid, stopSignal }, threads, mappings, questions }): Source => {
     const said = answered.get(pid)
     if (!said) throw new Error(`Unreachable: process ${pid} was not asked`)
     refuseStopped(pid, questions, said.answers)
-    return { pid, threads, mappings, gathered: gather(pid, threads, questions, said, stopSignal) }
+    return { pid, threads, mappings, gathered: gather(pid, threads, questions, said, stopSignal, filters) }
   })
-  const state = collectState(sources, frozen.members.map(placeOf), options)
+  const state = collectState(sources, frozen.members.map(placeOf), filters, options)
   const copyingSince = performance.now()
   const stored = [
     ...state.processes.map(({ pid, layout: { ranges } }, i) =>

@@ -8,6 +8,7 @@ import { collectDescriptors } from "../kinds/files/collect.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
 import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
+import type { FilterTable } from "../kinds/seccomp/collect.ts"
 import { collectDeadCore, collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../kinds/tree/objects.ts"
 import { readAuxv } from "../proc/auxv.ts"
@@ -54,10 +55,17 @@ export interface TreeState {
   readonly table: FileTable<SharedSegment>
   readonly segments: readonly SharedSegment[]
   readonly descriptors: ReturnType<typeof collectDescriptors>
+  /** Seccomp filters of all threads. */
+  readonly filters: FilterTable
 }
 
 /** What is read from outside: files, areas, bounds, sharing. Changes nothing; exact only while the processes are stopped. */
-export function collectState(sources: readonly Source[], members: readonly MemberPlace[], options: DumpOptions): TreeState {
+export function collectState(
+  sources: readonly Source[],
+  members: readonly MemberPlace[],
+  filters: FilterTable,
+  options: DumpOptions,
+): TreeState {
   const [root] = sources
   if (!root) throw new Error("Unreachable: a tree without a living process")
   const places = new Map(members.map((member) => [member.stat.pid, member]))
@@ -87,12 +95,13 @@ export function collectState(sources: readonly Source[], members: readonly Membe
     table,
     segments: table.segments,
     descriptors,
+    filters,
   }
 }
 
 /** Writes every image but the pages. */
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
-  const { tree, dead, processes, objects, table, segments, descriptors } = state
+  const { tree, dead, processes, objects, table, segments, descriptors, filters } = state
   images.write("inventory", undefined, [collectInventory(newUuid())])
   images.write("pstree", undefined, tree)
   for (const stat of dead) images.write("core", stat.pid, [collectDeadCore(stat)])
@@ -118,5 +127,5 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   images.write("files", undefined, table.entries)
   images.write("pipes-data", undefined, descriptors.pipesData)
   images.write("tty-info", undefined, descriptors.ttyInfos)
-  images.write("seccomp", undefined, [{ seccomp_filters: [] }])
+  images.write("seccomp", undefined, [{ seccomp_filters: filters.entries }])
 }

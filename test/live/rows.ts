@@ -106,6 +106,7 @@ export const rows: readonly Row[] = [
   row("bounds"),
   ...attributes,
   ...credentials,
+  ...["filters", "tsync", "strict", "tight"].map((name) => row("seccomp", name)),
   row("root", "{folder}"),
   { ...row("root", "{folder}", "chroot"), linkage: "static", ask: "ask" },
   beyondCriu("loses O_DIRECTORY", row("files", "{folder}")),
