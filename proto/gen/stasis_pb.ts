@@ -27,6 +27,21 @@ export const stasis_restart_entrySchema: Schema<stasis_restart_entry> = {
   ],
 }
 
+/** NUMA memory policy of a thread or an area, get_mempolicy(2). */
+export interface stasis_mempolicy_entry {
+  /** MPOL_* and its MPOL_F_* flags. */
+  mode: number
+  /** Node mask: bit n of byte n / 8 = node n, without the zeros at its end; absent = no nodes. */
+  nodes?: Uint8Array
+}
+export const stasis_mempolicy_entrySchema: Schema<stasis_mempolicy_entry> = {
+  name: "stasis_mempolicy_entry",
+  fields: [
+    { number: 1, name: "mode", type: "uint32", label: "required" },
+    { number: 2, name: "nodes", type: "bytes", label: "optional" },
+  ],
+}
+
 /** One thread. */
 export interface stasis_thread_entry {
   tid: number
@@ -70,6 +85,8 @@ export interface stasis_thread_entry {
   speculation: number[]
   /** arch_prctl(ARCH_GET_CPUID), x86: the CPUID instruction raises SIGSEGV. */
   cpuid_faults?: boolean
+  /** Absent = the default. */
+  mempolicy?: stasis_mempolicy_entry
 }
 export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
   name: "stasis_thread_entry",
@@ -98,6 +115,7 @@ export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
     { number: 22, name: "io_flusher", type: "bool", label: "optional" },
     { number: 23, name: "speculation", type: "uint32", label: "repeated" },
     { number: 24, name: "cpuid_faults", type: "bool", label: "optional" },
+    { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
   ],
 }
 
@@ -123,6 +141,8 @@ export interface stasis_vma_entry {
   name?: string
   /** Locked by mlock2(MLOCK_ONFAULT): pages are locked when they are touched. */
   locked_on_fault?: boolean
+  /** mbind(2); absent = none of its own. */
+  mempolicy?: stasis_mempolicy_entry
 }
 export const stasis_vma_entrySchema: Schema<stasis_vma_entry> = {
   name: "stasis_vma_entry",
@@ -131,6 +151,7 @@ export const stasis_vma_entrySchema: Schema<stasis_vma_entry> = {
     { number: 2, name: "end", type: "uint64", label: "required" },
     { number: 3, name: "name", type: "string", label: "optional" },
     { number: 4, name: "locked_on_fault", type: "bool", label: "optional" },
+    { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
   ],
 }
 

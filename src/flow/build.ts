@@ -13,6 +13,8 @@ import { openRegular } from "../kinds/files/open.ts"
 import { restoreDescriptors, restoreThreadOwners } from "../kinds/files/restore.ts"
 import { restoreLimits } from "../kinds/limits/restore.ts"
 import { type Range, toucher } from "../kinds/memory/holes.ts"
+import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
+import { restoreAreaPolicies, restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
 import { clearLayout, type Fill, restoreMm, restorePages, restoreProtection, restoreVmas } from "../kinds/memory/restore.ts"
 import type { planVdso } from "../kinds/memory/vdso.ts"
 import { readOnlineCpus } from "../kinds/sched/cpus.ts"
@@ -123,6 +125,7 @@ function appendMemory(saved: SavedProcess, { pages, moves }: Plot, ground: Groun
   const filled = pages.flatMap(({ fills }) => fills.map(({ start, length }) => ({ start, end: start + length })))
   const isFilled = toucher(filled.sort((a, b) => (a.start < b.start ? -1 : 1)))
   restoreVmas(mm.vmas, fileOpener(saved, ground, program), isFilled, program)
+  restoreAreaPolicies(extension?.vmas ?? [], nodesWithMemory, program)
   for (const { fd, fills } of pages) restorePages(fills, fd, program)
   restoreProtection(mm.vmas, extension?.vmas ?? [], isFilled, program)
   const exe = saved.files.files.get(mm.exe_file_id)?.reg
@@ -164,6 +167,7 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Gr
   restoreSched(core, extension, readOnlineCpus(), program)
   const comm = tid === saved.tree.pid ? saved.tc.comm : (core.comm ?? saved.tc.comm)
   restoreThreadAttributes(comm, extension, saved.extension?.personality, program)
+  restoreThreadPolicy(extension?.mempolicy, nodesWithMemory, program)
   const rseq = savedRseq(core.rseq_entry)
   if (rseq) {
     const choice = chooseLength(rseq, ground.kernelRseq, ground.strict)

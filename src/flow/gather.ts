@@ -4,6 +4,7 @@ import type { stasis_task_entry, stasis_thread_entry } from "../../proto/gen/sta
 import { collectAttributes, collectThreadAttributes, type ProcessAttributes } from "../kinds/attributes/collect.ts"
 import { collectCreds } from "../kinds/creds/collect.ts"
 import { collectLimits } from "../kinds/limits/collect.ts"
+import { collectAreaPolicies, collectPolicy } from "../kinds/memory/policy/collect.ts"
 import { collectFpu, collectRegisters, collectTls, hasForeignState } from "../kinds/registers/collect.x86_64.ts"
 import { collectSched } from "../kinds/sched/collect.ts"
 import { collectSeccomp, type FilterTable, type SeccompEntry } from "../kinds/seccomp/collect.ts"
@@ -29,6 +30,8 @@ export interface Gathered {
   readonly mm: ProcessAttributes["mm"]
   /** End of the heap. */
   readonly brk: bigint
+  /** Memory policies by the start of their area. */
+  readonly policies: ReturnType<typeof collectAreaPolicies>
   /** Facts for our own image; files and areas are added by whoever knows them. */
   readonly extension: stasis_task_entry
 }
@@ -45,6 +48,7 @@ function collectThread(
   const { tid, mask, xstate } = frozen
   const sched = collectSched(tid)
   const attributes = collectThreadAttributes(answers, questions.attributes, personality)
+  const mempolicy = collectPolicy(answers, questions.policy)
   const entry = rseqEntry(rseq)
   const core: thread_core_entry = {
     ...collectRobustList(tid),
@@ -70,6 +74,7 @@ function collectThread(
     ...sched.extension,
     ...attributes.extension,
     ...rseqExtension(rseq),
+    ...(mempolicy ? { mempolicy } : {}),
     ...(restart.entry ? { restart: restart.entry } : {}),
     ...(hasForeignState(xstate) ? { extra_xstate: xstate } : {}),
   }
@@ -128,6 +133,7 @@ export function gather(
     cores,
     mm: attributes.mm,
     brk: leader.own.of(questions.process.brk),
+    policies: collectAreaPolicies(leader.own, questions.process.policies),
     extension: { format_version: 1, producer: "stasis", ...attributes.extension, threads: extensions, files: [], vmas: [] },
   }
 }

@@ -53,6 +53,7 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, optio
   const questions = askAll(
     pid,
     process.threads.map(({ tid }) => tid),
+    mappings,
   )
   for (const { start, end } of leftovers) questions.programs.get(pid)?.call("munmap", start, end - start)
   warnFiltered(threads, questions.programs)

@@ -85,7 +85,15 @@ export function collectState(
     const stat = places.get(pid)?.stat ?? readStat(pid)
     const entry = { ...collectMm(stat, gathered.brk, readAuxv(pid).pairs.flat(), layout.vmas, table.exe(pid)), ...gathered.mm }
     const extension = { ...gathered.extension, ...(stat.exit_signal === SIG.CHLD ? {} : { exit_signal: stat.exit_signal }) }
-    return { ...gathered, extension, pid, layout, entry, fs: collectFs(pid, table), vmaExtension: collectVmaExtension(mappings) }
+    return {
+      ...gathered,
+      extension,
+      pid,
+      layout,
+      entry,
+      fs: collectFs(pid, table),
+      vmaExtension: collectVmaExtension(mappings, gathered.policies),
+    }
   })
   return {
     tree: members.map(({ stat, ppid }) => collectTree(stat, ppid, threadsOf.get(stat.pid) ?? [stat.pid])),

@@ -106,6 +106,7 @@ export const rows: readonly Row[] = [
   row("bounds"),
   ...attributes,
   ...credentials,
+  beyondCriu("does not keep memory policies", row("mempolicy")),
   ...["filters", "tsync", "strict", "tight"].map((name) => row("seccomp", name)),
   row("root", "{folder}"),
   { ...row("root", "{folder}", "chroot"), linkage: "static", ask: "ask" },
