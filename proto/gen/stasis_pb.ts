@@ -182,6 +182,14 @@ export interface stasis_task_entry {
   descriptors?: number
   /** Signal that the process's end sends to its parent, 0 = none; absent = SIGCHLD. */
   exit_signal?: number
+  /** prctl(PR_FUTEX_HASH_GET_SLOTS); absent where the kernel has no such hash. */
+  futex_slots?: number
+  /** prctl(PR_TIMER_CREATE_RESTORE_IDS_GET). */
+  timer_restore_ids?: boolean
+  /** Nice value of the session's autogroup, when the process leads the session; absent = 0. */
+  autogroup_nice?: number
+  /** MCL_FUTURE and MCL_ONFAULT of mlockall(2): how new areas are locked; absent = they are not. */
+  mlock_future?: number
 }
 export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
   name: "stasis_task_entry",
@@ -200,5 +208,9 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
     { number: 12, name: "memory_merge", type: "bool", label: "optional" },
     { number: 13, name: "descriptors", type: "uint32", label: "optional" },
     { number: 30, name: "exit_signal", type: "uint32", label: "optional" },
+    { number: 40, name: "futex_slots", type: "uint32", label: "optional" },
+    { number: 41, name: "timer_restore_ids", type: "bool", label: "optional" },
+    { number: 42, name: "autogroup_nice", type: "sint32", label: "optional" },
+    { number: 43, name: "mlock_future", type: "uint32", label: "optional" },
   ],
 }

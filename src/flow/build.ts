@@ -12,6 +12,7 @@ import { restoreFs } from "../kinds/cwd/restore.ts"
 import { openRegular } from "../kinds/files/open.ts"
 import { restoreDescriptors, restoreThreadOwners } from "../kinds/files/restore.ts"
 import { restoreLimits } from "../kinds/limits/restore.ts"
+import { restoreFutureLocks } from "../kinds/memory/future.ts"
 import { type Range, toucher } from "../kinds/memory/holes.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreAreaPolicies, restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
@@ -193,6 +194,7 @@ export function buildQueues(saved: SavedProcess, { tid, core }: SavedThread, { m
     if (makes.files) restoreThreadOwners(saved.files, program, fileOptions(saved, ground))
     createPosixTimers(tc.timers?.posix ?? [], program, kernelRestoresTimerIds())
     restoreAttributes({ entry: tc, mm, extension }, program)
+    if (makes.memory) restoreFutureLocks(extension?.mlock_future, program)
     if (makes.handlers) restoreSigactions(tc.sigactions, program, "SIGCHLD")
     restorePending(withoutStop(tc.signals_s), program, { pid, tid, shared: true })
   }

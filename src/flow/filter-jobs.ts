@@ -1,7 +1,9 @@
 import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
+import { restoreFutexSlots } from "../kinds/attributes/futex-hash.ts"
 import { isFiltered, planSeccomp } from "../kinds/seccomp/restore.ts"
+import type { Answers } from "../tracee/program.ts"
 import { suspendSeccomp } from "../tracee/suspend.ts"
-import type { Job } from "../tracee/workshop.ts"
+import type { Job, Workshop } from "../tracee/workshop.ts"
 import type { SavedTree } from "./images.ts"
 
 /** Takes the first process out of seccomp when any of the tree needs that; whatever is cloned from then on is out of it too. */
@@ -19,4 +21,13 @@ export function filterJobs({ processes }: SavedTree): [shared: Job[], own: Job[]
     for (const [tid, program] of own) jobs[1].push({ pid, tid, program })
   }
   return jobs
+}
+
+/** Gives each address space the futex hash that it had. Precondition: all threads are there. */
+export function restoreHashes({ processes }: SavedTree, workshop: Workshop, makesMemory: (pid: number) => boolean): void {
+  for (const { tree, extension } of processes) {
+    const { pid } = tree
+    if (makesMemory(pid))
+      restoreFutexSlots(extension?.futex_slots, (program) => workshop.run([{ pid, tid: pid, program }]).get(pid) as Answers)
+  }
 }

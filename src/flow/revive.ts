@@ -23,7 +23,7 @@ import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from ".
 import { buildDeaths, buildRoot, buildRound, type Nursery, openNursery, raisedLimits, type SegmentPages, shareOf } from "./birth.ts"
 import { buildCreds, buildEnd, buildProcess, buildQueues, buildThread, credsOf, type Ground, type Plot } from "./build.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
-import { filterJobs, suspendFilters } from "./filter-jobs.ts"
+import { filterJobs, restoreHashes, suspendFilters } from "./filter-jobs.ts"
 import { freeSignal, ownerOf } from "./ids.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedThread, type SavedTree } from "./images.ts"
 import type { RestoreOptions } from "./options.ts"
@@ -212,6 +212,7 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
   for (const one of saved.processes) adoptThreads(one, workshop)
   workshop.run(own)
   for (const { tree, tc, extension } of saved.processes) applyFromOutside(tree.pid, { entry: tc, extension })
+  restoreHashes(saved, workshop, (member) => plots.get(member)?.makes.memory ?? true)
   workshop.run(queues)
   runScripts(actionScripts, "post-restore", script)
   for (const jobs of [...filters, creds]) workshop.run(jobs)
