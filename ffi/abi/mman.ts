@@ -35,6 +35,9 @@ export const MADV = {
 /** Flag of mlock2(2): pages are locked when they are touched. Header: include/uapi/asm-generic/mman.h */
 export const MLOCK_ONFAULT = 1
 
+/** Flags of mlockall(2): areas to come, and only pages that are touched. Header: include/uapi/asm-generic/mman.h */
+export const MCL = { FUTURE: 2, ONFAULT: 4 } as const
+
 export const MREMAP = { MAYMOVE: 1, FIXED: 2 } as const
 
 /** Argument of the PAGEMAP_SCAN ioctl of /proc/PID/pagemap. Since Linux 6.7. */

@@ -3,7 +3,7 @@ import { planVdso, specialMappings } from "../kinds/memory/vdso.ts"
 import type { BirthPlan, TaskId } from "../kinds/tree/plan.ts"
 import type { Mapping } from "../proc/maps.ts"
 import type { SegmentPages } from "./birth.ts"
-import type { Plot, Share } from "./build.ts"
+import type { Plot, Share } from "./ground.ts"
 import type { SavedTree } from "./images.ts"
 
 /** What the plots of a tree are made of. */

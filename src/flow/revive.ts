@@ -21,9 +21,12 @@ import { memoryFile, spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
 import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
 import { buildDeaths, buildRoot, buildRound, type Nursery, openNursery, raisedLimits, shareOf } from "./birth.ts"
-import { appendMemory, buildCreds, buildEnd, buildProcess, buildQueues, buildThread, credsOf, type Ground, type Plot } from "./build.ts"
+import { buildCreds, buildEnd, buildProcess, buildQueues, buildThread, credsOf } from "./build.ts"
+import { appendMemory } from "./build-memory.ts"
 import { placeProcess, placeThreads } from "./cgroups.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
+import { filterJobs, restoreHashes, suspendFilters } from "./filter-jobs.ts"
+import type { Ground, Plot } from "./ground.ts"
 import { freeSignal, ownerOf } from "./ids.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedThread, type SavedTree } from "./images.ts"
 import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
@@ -114,6 +117,7 @@ export function revive(
   using half = new DisposableStack()
   const born = new Set([pid])
   half.defer(() => killHalfBuilt([...born]))
+  suspendFilters(saved)
   placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
   const mappings = readMaps(pid)
   const used = [...processes.flatMap(({ mm }) => mm.vmas), ...mappings]
@@ -181,11 +185,12 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
   const first = perProcess((one) => buildProcess(one, plotOf(one), ground))
   const own = perThread((one, thread) => buildThread(one, thread, ground))
   const queues = perThread((one, thread) => buildQueues(one, thread, plotOf(one), ground))
+  const filters = filterJobs(saved)
   const creds = perThread((one, thread) => buildCreds(one, thread, ground))
   const end = perProcess((one) => buildEnd(one, plotOf(one), ground))
   log.debug(`the first programs have ${first.reduce((sum, { program }) => sum + program.length, 0)} calls`)
 
-  const runs = [[{ pid, tid: pid, program: root }], ...births.map(({ jobs }) => jobs), deaths, first, own, queues, creds, end]
+  const runs = [[{ pid, tid: pid, program: root }], ...births.map(({ jobs }) => jobs), deaths, first, own, queues, ...filters, creds, end]
   const size = Math.max(...runs.map((jobs) => workshopSize(jobs.map(({ program }) => program))))
   syscall("ftruncate", areaFile, size)
   using shared = openArea(areaFile, size)
@@ -208,9 +213,10 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
   placeThreads(cgroups, saved)
   workshop.run(own)
   for (const { tree, tc, extension } of saved.processes) applyFromOutside(tree.pid, { entry: tc, extension })
+  restoreHashes(saved, workshop, (member) => plots.get(member)?.makes.memory ?? true)
   workshop.run(queues)
   runScripts(actionScripts, "post-restore", script)
-  workshop.run(creds)
+  for (const jobs of [...filters, creds]) workshop.run(jobs)
   for (const { tree, threads } of saved.processes) for (const thread of threads) checkCreds(tree.pid, thread, ground)
   workshop.run(end)
   cgroups?.setLimits()

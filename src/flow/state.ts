@@ -9,6 +9,7 @@ import { collectDescriptors } from "../kinds/files/collect.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
 import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
+import type { FilterTable } from "../kinds/seccomp/collect.ts"
 import { collectDeadCore, collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../kinds/tree/objects.ts"
 import { readAuxv } from "../proc/auxv.ts"
@@ -46,6 +47,13 @@ interface ProcessState extends Gathered {
   readonly vmaExtension: ReturnType<typeof collectVmaExtension>
 }
 
+/** What is collected over all threads of a tree. */
+export interface Common {
+  readonly cgroups: CollectedCgroups
+  /** Seccomp filters. */
+  readonly filters: FilterTable
+}
+
 /** All of a tree but its pages, as entries. */
 export interface TreeState {
   readonly tree: readonly pstree_entry[]
@@ -55,16 +63,12 @@ export interface TreeState {
   readonly table: FileTable<SharedSegment>
   readonly segments: readonly SharedSegment[]
   readonly descriptors: ReturnType<typeof collectDescriptors>
-  readonly cgroups: CollectedCgroups
+  /** What is collected over all threads. */
+  readonly common: Common
 }
 
 /** What is read from outside: files, areas, bounds, sharing. Changes nothing; exact only while the processes are stopped. */
-export function collectState(
-  sources: readonly Source[],
-  members: readonly MemberPlace[],
-  options: DumpOptions,
-  cgroups: CollectedCgroups,
-): TreeState {
+export function collectState(sources: readonly Source[], members: readonly MemberPlace[], options: DumpOptions, common: Common): TreeState {
   const [root] = sources
   if (!root) throw new Error("Unreachable: a tree without a living process")
   const places = new Map(members.map((member) => [member.stat.pid, member]))
@@ -84,7 +88,15 @@ export function collectState(
     const stat = places.get(pid)?.stat ?? readStat(pid)
     const entry = { ...collectMm(stat, gathered.brk, readAuxv(pid).pairs.flat(), layout.vmas, table.exe(pid)), ...gathered.mm }
     const extension = { ...gathered.extension, ...(stat.exit_signal === SIG.CHLD ? {} : { exit_signal: stat.exit_signal }) }
-    return { ...gathered, extension, pid, layout, entry, fs: collectFs(pid, table), vmaExtension: collectVmaExtension(mappings) }
+    return {
+      ...gathered,
+      extension,
+      pid,
+      layout,
+      entry,
+      fs: collectFs(pid, table),
+      vmaExtension: collectVmaExtension(mappings, gathered.policies),
+    }
   })
   return {
     tree: members.map(({ stat, ppid }) => collectTree(stat, ppid, threadsOf.get(stat.pid) ?? [stat.pid])),
@@ -94,13 +106,14 @@ export function collectState(
     table,
     segments: table.segments,
     descriptors,
-    cgroups,
+    common,
   }
 }
 
 /** Writes every image but the pages. */
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
-  const { tree, dead, processes, objects, table, segments, descriptors, cgroups } = state
+  const { tree, dead, processes, objects, table, segments, descriptors, common } = state
+  const { cgroups, filters } = common
   images.write("inventory", undefined, [collectInventory(newUuid())])
   images.write("pstree", undefined, tree)
   for (const stat of dead) images.write("core", stat.pid, [collectDeadCore(stat)])
@@ -131,5 +144,5 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   images.write("files", undefined, table.entries)
   images.write("pipes-data", undefined, descriptors.pipesData)
   images.write("tty-info", undefined, descriptors.ttyInfos)
-  images.write("seccomp", undefined, [{ seccomp_filters: [] }])
+  images.write("seccomp", undefined, [{ seccomp_filters: filters.entries }])
 }

@@ -107,6 +107,8 @@ export const rows: readonly Row[] = [
   row("bounds"),
   ...attributes,
   ...credentials,
+  beyondCriu("does not keep memory policies", row("mempolicy")),
+  ...["filters", "tsync", "strict", "tight"].map((name) => row("seccomp", name)),
   row("root", "{folder}"),
   { ...row("root", "{folder}", "chroot"), linkage: "static", ask: "ask" },
   beyondCriu("loses O_DIRECTORY", row("files", "{folder}")),

@@ -36,10 +36,6 @@ const REFUSED: readonly Row[] = [
       state === "Z" || state === "X" ? (threads > 1 ? "a leader that has ended before its threads" : "a zombie") : undefined,
   },
   {
-    remedy: "Run the program without its seccomp sandbox",
-    find: ({ seccomp }) => (seccomp ? `under seccomp, mode ${seccomp}` : undefined),
-  },
-  {
     remedy: "Run the program with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off",
     find: ({ threadFeatures }) => (threadFeatures.includes("shstk") ? "using an x86 shadow stack" : undefined),
   },
