@@ -23,7 +23,8 @@ export function syscallName(number: number): string {
 
 /** Name of an errno such as "ENOENT". */
 export const errnoName = (errno: number): Errno => (ERRNO[errno as keyof typeof ERRNO]?.[0] ?? `errno ${errno}`) as Errno
-const meaningOf = (errno: string): string => Object.values(ERRNO).find(([name]) => name === errno)?.[1] ?? "not a known error"
+/** What an errno means, in words. */
+export const errnoMeaning = (errno: string): string => Object.values(ERRNO).find(([name]) => name === errno)?.[1] ?? "not a known error"
 
 /** The kernel refused a call. Data for code: branch on `errno`. `where` says which task ran it when it was not this process. */
 export class SyscallError extends Error {
@@ -35,7 +36,7 @@ export class SyscallError extends Error {
     readonly where = "",
   ) {
     const shown = args.map((value) => (value < 0 ? `${value}` : `0x${value.toString(16)}`)).join(", ")
-    super(`${call}(${shown})${where} answered ${errno}: ${meaningOf(errno)}`)
+    super(`${call}(${shown})${where} answered ${errno}: ${errnoMeaning(errno)}`)
   }
 }
 

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs"
 import { SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
+import { readFileSync } from "../../ffi/fs.ts"
 import { decode } from "../../ffi/layout.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"

@@ -1,4 +1,4 @@
-import { closeSync } from "node:fs"
+import { closeSync } from "../../ffi/fs.ts"
 import { syscall } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"

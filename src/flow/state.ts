@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs"
 import { SIG } from "../../ffi/abi/signal.ts"
+import { readFileSync } from "../../ffi/fs.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import { refusedTarget } from "../base/errors.ts"
 import type { ImageTransaction } from "../image/transaction.ts"

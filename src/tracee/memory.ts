@@ -1,6 +1,6 @@
-import { closeSync } from "node:fs"
 import { AT, O } from "../../ffi/abi/file.ts"
 import { iovec } from "../../ffi/abi/ptrace.ts"
+import { closeSync } from "../../ffi/fs.ts"
 import { encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
 import type { RemoteAddress } from "../base/units.ts"

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs"
+import { writeFileSync } from "../../../ffi/fs.ts"
 import type { task_core_entry } from "../../../proto/gen/core_pb.ts"
 import type { stasis_task_entry } from "../../../proto/gen/stasis_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"

@@ -1,4 +1,3 @@
-import { closeSync, openSync, readSync } from "node:fs"
 import {
   PR,
   PR_SCHED_CORE_GET,
@@ -6,6 +5,7 @@ import {
   PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG,
   SYSCALL_USER_DISPATCH_CONFIG_SIZE,
 } from "../../../ffi/abi/prctl.ts"
+import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
 import { allocate, attempt } from "../../../ffi/syscall.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"

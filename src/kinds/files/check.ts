@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs"
+import { readFileSync } from "../../../ffi/fs.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { missingTarget } from "./epoll/restore.ts"
