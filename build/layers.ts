@@ -8,7 +8,19 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "ffi/abi": ["ffi/layout.ts"],
   "ffi/stub": ["ffi/layout.ts"],
   "src/main.ts": ["src/cli"],
-  "src/cli": ["src/flow", "src/rseq", "src/image", "src/elf", "src/base", "proto", "cac", "@bufbuild/protobuf", "node:"],
+  "src/cli": [
+    "src/flow",
+    "ffi/fs.ts",
+    "ffi/abi/file.ts",
+    "src/rseq",
+    "src/image",
+    "src/elf",
+    "src/base",
+    "proto",
+    "cac",
+    "@bufbuild/protobuf",
+    "node:",
+  ],
   "src/flow": [
     "src/kinds",
     "src/rseq",
@@ -23,12 +35,12 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "node:",
   ],
   "src/rseq": ["src/tracee", "src/elf", "src/base", "ffi", "proto", "node:"],
-  "src/image": ["src/base", "proto", "@bufbuild/protobuf", "node:"],
+  "src/image": ["src/base", "ffi/fs.ts", "proto", "@bufbuild/protobuf", "node:"],
   "src/kinds": ["src/tracee", "src/proc", "src/base", "ffi", "proto", "@bufbuild/protobuf", "node:"],
   "src/tracee": ["src/proc", "src/base", "ffi", "node:"],
-  "src/proc": ["src/base", "node:"],
+  "src/proc": ["src/base", "ffi/fs.ts", "node:"],
   "src/elf": ["src/base", "node:"],
-  "src/base": ["consola", "node:"],
+  "src/base": ["consola", "ffi/fs.ts", "node:"],
 }
 
 /** The folder of a file in LAYERS; undefined for build/ and test/, which may import anything. @throws Error a file in no room at all */

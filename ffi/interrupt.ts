@@ -57,5 +57,14 @@ export function holdInterrupts(): Disposable {
   }
 }
 
+const SIG_IGN = 1
+/**
+ * From now on ^C and ^\ at the terminal do not end the tool: for waiting for a program that gets them too and decides, as system(3) does.
+ * Nor does the tool stop when it gives the terminal to another process group (SIGTTOU).
+ */
+export function leaveKeyboardToJob(): void {
+  for (const signal of [SIG.INT, SIG.QUIT, SIG.TTOU]) setHandler(signal, SIG_IGN)
+}
+
 /** Number of the signal that asked the tool to stop, 0 while there was none. */
 export const interruptedBy = (): number => doorFlag()

@@ -14,13 +14,17 @@ const MAX_ERRNO = 4095
 /** Number of a system call on this machine; one that the architecture lacks gives a number that the kernel answers with ENOSYS. */
 export const syscallNumber = (call: Syscall): number => NUMBER[call] ?? NO_SUCH_CALL
 
-const NAMES = new Map(Object.entries(NUMBER).map(([name, number]) => [number, name as Syscall]))
+let names: ReadonlyMap<number, Syscall> | undefined
 /** Name of a system call number, for messages; "syscall_N" when unknown. */
-export const syscallName = (number: number): string => NAMES.get(number) ?? `syscall_${number}`
+export function syscallName(number: number): string {
+  names ??= new Map(Object.entries(NUMBER).map(([name, value]) => [value, name as Syscall]))
+  return names.get(number) ?? `syscall_${number}`
+}
 
 /** Name of an errno such as "ENOENT". */
 export const errnoName = (errno: number): Errno => (ERRNO[errno as keyof typeof ERRNO]?.[0] ?? `errno ${errno}`) as Errno
-const MEANING = new Map<string, string>(Object.values(ERRNO))
+/** What an errno means, in words. */
+export const errnoMeaning = (errno: string): string => Object.values(ERRNO).find(([name]) => name === errno)?.[1] ?? "not a known error"
 
 /** The kernel refused a call. Data for code: branch on `errno`. `where` says which task ran it when it was not this process. */
 export class SyscallError extends Error {
@@ -32,7 +36,7 @@ export class SyscallError extends Error {
     readonly where = "",
   ) {
     const shown = args.map((value) => (value < 0 ? `${value}` : `0x${value.toString(16)}`)).join(", ")
-    super(`${call}(${shown})${where} answered ${errno}: ${MEANING.get(errno) ?? "not a known error"}`)
+    super(`${call}(${shown})${where} answered ${errno}: ${errnoMeaning(errno)}`)
   }
 }
 
@@ -44,8 +48,15 @@ export const isFailure = (answer: number): boolean => answer < 0 && answer >= -M
  *
  * For calls whose failure is an answer. Answers are numbers: exact up to 2^53, which covers every user address.
  */
-export function attempt(call: Syscall, ...args: Argument[]): number {
-  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = args
+export function attempt(
+  call: Syscall,
+  a: Argument = 0,
+  b: Argument = 0,
+  c: Argument = 0,
+  d: Argument = 0,
+  e: Argument = 0,
+  f: Argument = 0,
+): number {
   return Number(kernel(NUMBER[call] ?? NO_SUCH_CALL, a, b, c, d, e, f))
 }
 
@@ -55,7 +66,7 @@ export function attempt(call: Syscall, ...args: Argument[]): number {
  * @throws SyscallError
  */
 export function syscall(call: Syscall, ...args: Argument[]): number {
-  const answer = attempt(call, ...args)
+  const answer = attempt(call, args[0], args[1], args[2], args[3], args[4], args[5])
   if (isFailure(answer)) throw new SyscallError(call, errnoName(-answer), args)
   return answer
 }

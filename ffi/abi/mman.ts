@@ -21,6 +21,7 @@ export const MAP = {
 export const MADV = {
   RANDOM: 1,
   SEQUENTIAL: 2,
+  DONTNEED: 4,
   DONTFORK: 10,
   MERGEABLE: 12,
   HUGEPAGE: 14,
@@ -33,6 +34,9 @@ export const MADV = {
 
 /** Flag of mlock2(2): pages are locked when they are touched. Header: include/uapi/asm-generic/mman.h */
 export const MLOCK_ONFAULT = 1
+
+/** Flags of mlockall(2): areas to come, and only pages that are touched. Header: include/uapi/asm-generic/mman.h */
+export const MCL = { FUTURE: 2, ONFAULT: 4 } as const
 
 export const MREMAP = { MAYMOVE: 1, FIXED: 2 } as const
 

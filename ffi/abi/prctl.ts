@@ -31,6 +31,7 @@ export const PR = {
   SET_MEMORY_MERGE: 67, //         since 6.4
   GET_MEMORY_MERGE: 68,
   TIMER_CREATE_RESTORE_IDS: 77, // since 6.15
+  FUTEX_HASH: 78, //               since 6.16
 } as const
 
 /** Bytes of a thread's name with its NUL. Header: include/linux/sched.h TASK_COMM_LEN */
@@ -40,6 +41,9 @@ export const TASK_COMM_LEN = 16
 export const PR_TIMER_CREATE_RESTORE_IDS_OFF = 0
 export const PR_TIMER_CREATE_RESTORE_IDS_ON = 1
 export const PR_TIMER_CREATE_RESTORE_IDS_GET = 2
+
+/** Operations of PR_FUTEX_HASH. */
+export const PR_FUTEX_HASH = { SET_SLOTS: 1, GET_SLOTS: 2 } as const
 
 /** Operations of PR_CAP_AMBIENT. */
 export const PR_CAP_AMBIENT = { RAISE: 2, CLEAR_ALL: 4 } as const

@@ -4,6 +4,7 @@ import { layout } from "../layout.ts"
 export const SIG = {
   HUP: 1,
   INT: 2,
+  QUIT: 3,
   TRAP: 5,
   KILL: 9,
   TERM: 15,

@@ -1,7 +1,31 @@
 import { layout } from "../layout.ts"
 
 /** Requests on terminals; the same on x86-64 and aarch64. Header: include/uapi/asm-generic/ioctls.h */
-export const TTY_IOCTL = { TCGETS: 0x5401, TCSETS: 0x5402, TIOCGWINSZ: 0x5413, TIOCGLCKTRMIOS: 0x5456, TIOCGEXCL: 0x80045440 } as const
+export const TTY_IOCTL = {
+  TCGETS: 0x5401,
+  TCSETS: 0x5402,
+  TIOCEXCL: 0x540c,
+  TIOCSCTTY: 0x540e,
+  TIOCGPGRP: 0x540f,
+  TIOCSPGRP: 0x5410,
+  TIOCGWINSZ: 0x5413,
+  TIOCSWINSZ: 0x5414,
+  TIOCPKT: 0x5420,
+  TIOCGSID: 0x5429,
+  TIOCGLCKTRMIOS: 0x5456,
+  TIOCSLCKTRMIOS: 0x5457,
+  TIOCGPTN: 0x80045430, // number of a pseudo-terminal, of its master
+  TIOCSPTLCK: 0x40045431,
+  TIOCGPKT: 0x80045438,
+  TIOCGPTLCK: 0x80045439,
+  TIOCGEXCL: 0x80045440,
+  TIOCGPTPEER: 0x5441, // opens the slave, since Linux 4.13; the argument is the flags of open(2)
+} as const
+
+/** Bits of a mode. Header: include/uapi/asm-generic/termbits.h; OPOST, ECHO and ICANON differ on alpha, mips, powerpc and sparc only. */
+export const TTY_FLAG = { OPOST: 0o1, ICANON: 0o2, ECHO: 0o10 } as const
+/** Places in c_cc. */
+export const TTY_CC = { VEOF: 4, VTIME: 5, VMIN: 6, VEOL: 11, VEOL2: 16 } as const
 
 /** Bytes of c_cc that the kernel knows. */
 export const NCCS = 19

@@ -27,6 +27,21 @@ export const stasis_restart_entrySchema: Schema<stasis_restart_entry> = {
   ],
 }
 
+/** NUMA memory policy of a thread or an area, get_mempolicy(2). */
+export interface stasis_mempolicy_entry {
+  /** MPOL_* and its MPOL_F_* flags. */
+  mode: number
+  /** Node mask: bit n of byte n / 8 = node n, without the zeros at its end; absent = no nodes. */
+  nodes?: Uint8Array
+}
+export const stasis_mempolicy_entrySchema: Schema<stasis_mempolicy_entry> = {
+  name: "stasis_mempolicy_entry",
+  fields: [
+    { number: 1, name: "mode", type: "uint32", label: "required" },
+    { number: 2, name: "nodes", type: "bytes", label: "optional" },
+  ],
+}
+
 /** One thread. */
 export interface stasis_thread_entry {
   tid: number
@@ -70,6 +85,8 @@ export interface stasis_thread_entry {
   speculation: number[]
   /** arch_prctl(ARCH_GET_CPUID), x86: the CPUID instruction raises SIGSEGV. */
   cpuid_faults?: boolean
+  /** Absent = the default. */
+  mempolicy?: stasis_mempolicy_entry
 }
 export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
   name: "stasis_thread_entry",
@@ -98,6 +115,7 @@ export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
     { number: 22, name: "io_flusher", type: "bool", label: "optional" },
     { number: 23, name: "speculation", type: "uint32", label: "repeated" },
     { number: 24, name: "cpuid_faults", type: "bool", label: "optional" },
+    { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
   ],
 }
 
@@ -106,12 +124,15 @@ export interface stasis_file_entry {
   id: number
   /** EFD_SEMAPHORE of an eventfd. */
   eventfd_semaphore?: boolean
+  /** Master of a pseudo-terminal whose slave was open once and is not any more: it reads EIO, not silence. */
+  tty_peer_closed?: boolean
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
   fields: [
     { number: 1, name: "id", type: "uint32", label: "required" },
     { number: 2, name: "eventfd_semaphore", type: "bool", label: "optional" },
+    { number: 20, name: "tty_peer_closed", type: "bool", label: "optional" },
   ],
 }
 
@@ -123,6 +144,8 @@ export interface stasis_vma_entry {
   name?: string
   /** Locked by mlock2(MLOCK_ONFAULT): pages are locked when they are touched. */
   locked_on_fault?: boolean
+  /** mbind(2); absent = none of its own. */
+  mempolicy?: stasis_mempolicy_entry
 }
 export const stasis_vma_entrySchema: Schema<stasis_vma_entry> = {
   name: "stasis_vma_entry",
@@ -131,6 +154,7 @@ export const stasis_vma_entrySchema: Schema<stasis_vma_entry> = {
     { number: 2, name: "end", type: "uint64", label: "required" },
     { number: 3, name: "name", type: "string", label: "optional" },
     { number: 4, name: "locked_on_fault", type: "bool", label: "optional" },
+    { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
   ],
 }
 
@@ -161,6 +185,14 @@ export interface stasis_task_entry {
   descriptors?: number
   /** Signal that the process's end sends to its parent, 0 = none; absent = SIGCHLD. */
   exit_signal?: number
+  /** prctl(PR_FUTEX_HASH_GET_SLOTS); absent where the kernel has no such hash. */
+  futex_slots?: number
+  /** prctl(PR_TIMER_CREATE_RESTORE_IDS_GET). */
+  timer_restore_ids?: boolean
+  /** Nice value of the session's autogroup, when the process leads the session; absent = 0. */
+  autogroup_nice?: number
+  /** MCL_FUTURE and MCL_ONFAULT of mlockall(2): how new areas are locked; absent = they are not. */
+  mlock_future?: number
 }
 export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
   name: "stasis_task_entry",
@@ -179,5 +211,9 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
     { number: 12, name: "memory_merge", type: "bool", label: "optional" },
     { number: 13, name: "descriptors", type: "uint32", label: "optional" },
     { number: 30, name: "exit_signal", type: "uint32", label: "optional" },
+    { number: 40, name: "futex_slots", type: "uint32", label: "optional" },
+    { number: 41, name: "timer_restore_ids", type: "bool", label: "optional" },
+    { number: 42, name: "autogroup_nice", type: "sint32", label: "optional" },
+    { number: 43, name: "mlock_future", type: "uint32", label: "optional" },
   ],
 }

@@ -1,6 +1,6 @@
-import { writeSync } from "node:fs"
 // The core alone: consola and consola/basic open process.stdout and process.stderr when loaded, which takes longer than all the rest.
 import { type ConsolaInstance, createConsola, LogLevels } from "consola/core"
+import { writeSync } from "../../ffi/fs.ts"
 
 /** Where log lines go: 2 = standard error, or a file opened by `logTo`. */
 let sink = 2

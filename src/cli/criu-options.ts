@@ -16,7 +16,6 @@ export interface CriuOption {
 
 const plain = "Leave it out: stasis handles one tree in the namespaces it runs in"
 const noNetwork = "Close the connections before the dump; sockets of the network are not kept yet"
-const noCgroups = "Leave it out and start stasis inside the cgroup that the restored tree belongs in"
 const noServer = "Leave it out: images are files; put -D on a directory that both machines share, or copy it"
 const noTls = "Leave it out and copy the images through a secured channel"
 const noIncrements = "Leave it out: each dump is complete in itself"
@@ -31,11 +30,7 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
   address: { does: "address of a page server", instead: noServer },
   "allow-uprobes": { boolean: true, does: "dump a task with uprobes in its memory", instead: "Remove the uprobes before the dump" },
   "auto-dedup": { boolean: true, does: "punch pages out of earlier images", instead: noIncrements },
-  "cgroup-dump-controller": { does: "choose cgroup controllers to dump", instead: noCgroups },
-  "cgroup-props": { does: "choose cgroup properties to dump", instead: noCgroups },
-  "cgroup-props-file": { does: "choose cgroup properties to dump, from a file", instead: noCgroups },
-  "cgroup-root": { does: "restore cgroups below another root", instead: noCgroups },
-  "cgroup-yard": { does: "use cgroup mounts made beforehand", instead: noCgroups },
+  "cgroup-yard": { does: "use cgroup mounts made beforehand", instead: "Leave it out: cgroups are used where they are mounted" },
   close: { does: "close a descriptor of the tool first", instead: "Close it in the shell: stasis ... FD>&-" },
   config: { does: "read options from a file", instead: "Put the options on the command line" },
   "cpu-cap": { does: "choose how processors are compared", instead: "Leave it out: restore compares the register state itself" },
@@ -59,7 +54,6 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
   "file-locks": { short: "l", boolean: true, does: "keep file locks", instead: "Have the program release its locks before the dump" },
   "file-validation": { does: "choose how files are compared at restore", instead: "Leave it out: size and identity are always compared" },
   "force-irmap": { boolean: true, does: "search for the paths of file watches", instead: "Remove the watches before the dump" },
-  "freeze-cgroup": { does: "freeze the tree by its cgroup", instead: "Leave it out: the tree is frozen by ptrace, new tasks included" },
   "ghost-fiemap": { boolean: true, does: "copy deleted files by their extents", instead: "Leave it out" },
   "ghost-limit": { does: "limit the size of deleted files in images", instead: "Have the program close deleted files before the dump" },
   "inherit-fd": { does: "give a restored task a descriptor of the tool", instead: noExternal },
@@ -86,7 +80,6 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
   "log-pid": { boolean: true, does: "one log file a task", instead: "Use -o: one log in order, each line naming its task" },
   "lsm-mount-context": { does: "SELinux context of mounts", instead: plain },
   "lsm-profile": { does: "AppArmor or SELinux profile of the restored tree", instead: "Start stasis itself under that profile" },
-  "manage-cgroups": { does: "save and restore cgroups", instead: noCgroups },
   "mntns-compat-mode": { boolean: true, does: "the older way to restore mounts", instead: plain },
   "network-lock": { does: "how connections are held during a dump", instead: noNetwork },
   "page-server": { boolean: true, does: "send pages to a page server", instead: noServer },

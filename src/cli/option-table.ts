@@ -8,6 +8,8 @@ export interface OptionRow {
   readonly short?: string
   /** What the value is, for the help; an option without one is a boolean and has a `--no-` form. */
   readonly value?: string
+  /** Stands for the value that is left out; a value is then written with "=" only. */
+  readonly unsaid?: string
   /** May be given several times; otherwise the last one counts. */
   readonly repeats?: true
   /** Exists as `--no-NAME` only. */
@@ -65,6 +67,30 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "rseq-discovery", value: "auto|ptrace|libc|tls", commands: ["dump", "rseq"], help: "How rseq registrations are found (auto)" },
   { name: "syscalls", commands: ["plan"], help: "With images: every system call that the restore would make" },
   { name: "strict", commands: ["restore", "plan"], help: "Refuse what could only be restored nearly" },
+  {
+    name: "manage-cgroups",
+    value: "MODE",
+    unsaid: "soft",
+    commands: both,
+    help: "How cgroups are restored: soft (default), full, strict, none, props; ignore: neither saved nor restored",
+  },
+  {
+    name: "cgroup-root",
+    value: "[CONTROLLER:]/PATH",
+    repeats: true,
+    commands: both,
+    help: "Restore cgroups below PATH instead of where the root was; save from PATH downwards",
+  },
+  { name: "cgroup-props", value: "TEXT", repeats: true, commands: ["dump"], help: "Cgroup properties to save, as CRIU's simplified YAML" },
+  { name: "cgroup-props-file", value: "FILE", repeats: true, commands: ["dump"], help: "The same from a file" },
+  {
+    name: "cgroup-dump-controller",
+    value: "NAME",
+    repeats: true,
+    commands: ["dump"],
+    help: "Save this cgroup controller only; may be repeated",
+  },
+  { name: "freeze-cgroup", value: "DIR", commands: ["dump"], help: "Freeze this cgroup until all threads are seized" },
   { name: "sample", value: "N", commands: ["rseq"], help: "Stop and look N times, count who was in which section" },
   { name: "all", commands: ["check"], help: "Also what only special cases need" },
   { name: "feature", value: "NAME", commands: ["check"], help: 'Only this feature; "list" shows their names' },

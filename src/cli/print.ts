@@ -1,4 +1,4 @@
-import { writeSync } from "node:fs"
+import { writeSync } from "../../ffi/fs.ts"
 
 /** Milliseconds to wait for a reader whose pipe is full. */
 const FULL_PIPE_WAIT = 1

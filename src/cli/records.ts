@@ -1,8 +1,10 @@
 import { resolve } from "node:path"
 import {
+  type CgroupOptions,
   type CheckOptions,
   type CommonOptions,
   type DumpOptions,
+  MANAGE_CGROUPS,
   type PlanOptions,
   type RestoreOptions,
   RSEQ_DISCOVERY,
@@ -29,8 +31,14 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
   const leaveStopped = flag(line, "leave-stopped")
   if (leaveRunning && leaveStopped)
     throw misused(line.command, "-R and -s are both given", "Choose one: the tree either runs or is stopped afterwards")
+  const frozenCgroup = text(line, "freeze-cgroup")
   return {
     ...commonOptions(line, rest[0], cwd),
+    ...cgroupOptions(line),
+    cgroupProps: texts(line, "cgroup-props"),
+    cgroupPropsFiles: texts(line, "cgroup-props-file").map((path) => resolve(cwd, path)),
+    cgroupDumpControllers: texts(line, "cgroup-dump-controller"),
+    freezeCgroup: frozenCgroup === undefined ? undefined : resolve(cwd, frozenCgroup),
     pid,
     leaveRunning,
     leaveStopped,
@@ -46,7 +54,7 @@ export function restoreOptions(line: Canonical, cwd: string): RestoreOptions {
   const detached = flag(line, "restore-detached")
   const sibling = flag(line, "restore-sibling")
   if (sibling && !detached) throw misused(line.command, "-S is given without -d", "Add -d: nobody here can wait for a sibling")
-  return { ...commonOptions(line, line.words[0], cwd), detached, sibling, strict: flag(line, "strict") }
+  return { ...commonOptions(line, line.words[0], cwd), ...cgroupOptions(line), detached, sibling, strict: flag(line, "strict") }
 }
 
 /** `stasis plan`. A bare number is a PID, any other word a directory. @param cwd absolute; relative paths start there */
@@ -123,6 +131,19 @@ function target(line: Canonical): { pid: number | undefined; rest: readonly stri
   const [word, ...rest] = line.words
   if (named !== undefined) return { pid: parsePid(line, named), rest: line.words }
   return { pid: word === undefined ? undefined : parsePid(line, word), rest }
+}
+
+function cgroupOptions(line: Canonical): CgroupOptions {
+  const cgroupRoots = texts(line, "cgroup-root").map((value) => {
+    const slash = value.indexOf("/")
+    const controller = value.slice(0, Math.max(slash, 0))
+    if (slash < 0 || (controller !== "" && !controller.endsWith(":")))
+      throw misused(line.command, `--cgroup-root "${value}" is no path`, "Write /newroot, or CONTROLLER:/newroot")
+    const path = value.slice(slash).replace(/\/+/g, "/")
+    if (path.split("/").includes("..")) throw misused(line.command, `--cgroup-root "${value}" leaves its hierarchy`, "Write it without ..")
+    return { controller: controller === "" ? undefined : controller.slice(0, -1), path: path === "/" ? path : path.replace(/\/$/, "") }
+  })
+  return { manageCgroups: choice(line, "manage-cgroups", MANAGE_CGROUPS), cgroupRoots }
 }
 
 function commonOptions(line: Canonical, directory: string | undefined, cwd: string): CommonOptions {

@@ -1,4 +1,5 @@
-import { constants, fstatSync, openSync } from "node:fs"
+import { O } from "../../ffi/abi/file.ts"
+import { fstatSync, openSync } from "../../ffi/fs.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logTo } from "../base/log.ts"
 import type { CommonOptions } from "../flow/options.ts"
@@ -22,9 +23,8 @@ export function openSession(
 }
 
 function openLog(path: string): number {
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants
   try {
-    return openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600)
+    return openSync(path, O.WRONLY | O.CREAT | O.TRUNC | O.APPEND, 0o600)
   } catch (error) {
     throw new CheckpointError(
       "E_DIRECTORY",

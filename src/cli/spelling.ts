@@ -49,7 +49,10 @@ export function canonical(argv: readonly string[]): Canonical {
 function splitCommand(argv: readonly string[]): { command: CommandName; left: string[] } {
   if (argv.length === 0) throw misused(undefined, "No command is given")
   const takesNext = (word = ""): boolean =>
-    OPTIONS.some(({ name, short, value }) => value && name !== "verbosity" && (word === `--${name}` || word === `-${short}`))
+    OPTIONS.some(
+      ({ name, short, value, unsaid }) =>
+        value && unsaid === undefined && name !== "verbosity" && (word === `--${name}` || word === `-${short}`),
+    )
   const at = argv.findIndex((word, index) => !word.startsWith("-") && !takesNext(argv[index - 1]))
   const command = argv[at]
   if (command === undefined) throw misused(undefined, `No command is given beside "${argv.join(" ")}"`)
@@ -73,6 +76,7 @@ function readName(reading: Reading, word: string): void {
   if (row.value !== undefined) {
     if (negative) throw misused(command, `--${name} takes a value and has no --no- form`)
     if (row.name === "verbosity") setVerbosity(reading, attached ?? (/^\d$/.test(reading.left[0] ?? "") ? reading.left.shift() : undefined))
+    else if (row.unsaid !== undefined && attached === undefined) reading.options.push({ name, value: row.unsaid })
     else takeValue(reading, row, spelled, attached)
     return
   }

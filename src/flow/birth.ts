@@ -14,8 +14,8 @@ import { appendActs, appendDeath, type Births } from "../kinds/tree/restore.ts"
 import { LIMIT, type Limit } from "../proc/limits.ts"
 import { Program } from "../tracee/program.ts"
 import type { Job } from "../tracee/workshop.ts"
-import type { Ground, Share } from "./build.ts"
 import { rangesOutside } from "./descriptors.ts"
+import type { Ground, Share } from "./ground.ts"
 import { sparePids } from "./ids.ts"
 import type { SavedProcess, SavedTree } from "./images.ts"
 
@@ -37,7 +37,7 @@ export function buildRoot({ root, segments }: SavedTree, ground: Ground, pages: 
   program.call("prctl", PR.SET_PDEATHSIG, 0, 0, 0, 0)
   raiseDescriptorLimit(ground.limits, program)
   for (const inode of segments) appendSegment(inode, ground, pages, hole, program)
-  restoreShared(root.files, ground.shared, ground.placeholder, ground.terminal, program)
+  restoreShared(root.files, ground.shared, ground.placeholder, ground, program)
   return program
 }
 
@@ -110,6 +110,7 @@ export function openNursery(
   { processes }: SavedTree,
   shares: ReadonlyMap<number, Share>,
   wanted: ReadonlySet<number>,
+  takeTerminal: Births["takeTerminal"],
 ): Nursery {
   checkSharing(plan, processes, shares)
   const nameless = plan.helpers.filter(({ task }) => task < 0)
@@ -119,6 +120,7 @@ export function openNursery(
   return {
     plan,
     outsideGroup: syscall("getpgid", 0),
+    takeTerminal,
     pidOf: (task) => pids.get(task) ?? task,
     sharingOf(task) {
       const share = shares.get(task)
@@ -128,13 +130,22 @@ export function openNursery(
   }
 }
 
-/** What the tasks of one round do, and which tasks they clone. */
-export function buildRound(round: Round, nursery: Nursery): { jobs: Job[]; born: readonly TaskId[] } {
+/**
+ * What the tasks of one round do, and which tasks they clone.
+ *
+ * @param before appends what a task must do before it clones for the first time
+ */
+export function buildRound(
+  round: Round,
+  nursery: Nursery,
+  before: (task: TaskId, program: Program) => void,
+): { jobs: Job[]; born: readonly TaskId[] } {
   const jobs: Job[] = []
   const born: TaskId[] = []
   for (const [task, acts] of round) {
     const program = new Program()
-    appendActs(acts, nursery, program)
+    if (acts.some(({ act }) => act === "clone")) before(task, program)
+    appendActs(task, acts, nursery, program)
     const pid = nursery.pidOf(task)
     jobs.push({ pid, tid: pid, program, ends: acts.at(-1)?.act === "exit" })
     for (const act of acts) if (act.act === "clone") born.push(act.child)

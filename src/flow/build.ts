@@ -6,89 +6,30 @@ import type { signal_queue_entry } from "../../proto/gen/siginfo_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { restoreAttributes, restoreThreadAttributes, sealProcess, sealThread } from "../kinds/attributes/restore.ts"
-import type { Origin } from "../kinds/creds/origin.ts"
 import { restoreCreds } from "../kinds/creds/restore.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
 import { openRegular } from "../kinds/files/open.ts"
 import { restoreDescriptors, restoreThreadOwners } from "../kinds/files/restore.ts"
+import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"
 import { restoreLimits } from "../kinds/limits/restore.ts"
-import { type Range, toucher } from "../kinds/memory/holes.ts"
-import { clearLayout, type Fill, restoreMm, restorePages, restoreProtection, restoreVmas } from "../kinds/memory/restore.ts"
-import { planVdso } from "../kinds/memory/vdso.ts"
+import { restoreFutureLocks } from "../kinds/memory/future.ts"
+import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
+import { restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
 import { readOnlineCpus } from "../kinds/sched/cpus.ts"
 import { restoreSched } from "../kinds/sched/restore.ts"
 import { restoreAltStack, restorePending, restoreSigactions } from "../kinds/signals/restore.ts"
 import { restoreRobustList, restoreTidAddress } from "../kinds/thread/restore.ts"
 import { armTimers, createPosixTimers, kernelRestoresTimerIds } from "../kinds/timers/restore.ts"
 import { cloneTask } from "../kinds/tree/restore.ts"
-import type { Limit } from "../proc/limits.ts"
-import type { Mapping } from "../proc/maps.ts"
 import { savedRseq } from "../rseq/image.ts"
-import { appendRegistration, chooseLength, type KernelRseq } from "../rseq/register.ts"
-import { Program, type Result } from "../tracee/program.ts"
+import { appendRegistration, chooseLength } from "../rseq/register.ts"
+import { Program } from "../tracee/program.ts"
+import { appendMemory } from "./build-memory.ts"
 import { runsOf } from "./descriptors.ts"
+import type { Ground, Plot } from "./ground.ts"
 import { type SavedProcess, type SavedThread, stopSignalOf } from "./images.ts"
 
 const log = logger("restore")
-
-/** What every new process has, and what the tree starts from. */
-export interface Ground {
-  /** Numbers of ours in every new process. */
-  readonly services: readonly number[]
-  /** Any inherited descriptor, to fill a number with. */
-  readonly placeholder: number
-  /** Number at which a process opens its executable. */
-  readonly exe: number
-  /** Copy of the terminal that the tool runs on; undefined without one. */
-  readonly terminal: number | undefined
-  /** Shared memory that the root has made, by inode id. */
-  readonly segments: ReadonlyMap<number, number>
-  /** Open files that the root has made for several processes, by file id; and who finishes each. */
-  readonly shared: ReadonlyMap<number, number>
-  readonly finisher: ReadonlyMap<number, number>
-  /** Every process of the tree. */
-  readonly pids: ReadonlySet<number>
-  /** Where nothing of any process will be: for the stub. */
-  readonly area: Range
-  /** Of a new process: the vdso is among them. */
-  readonly mappings: readonly Mapping[]
-  readonly origin: Origin
-  readonly limits: readonly Limit[]
-  readonly kernelRseq: KernelRseq
-  readonly strict: boolean
-}
-
-/** What one new process makes itself; the rest it shares with the task that cloned it. */
-export interface Share {
-  readonly memory: boolean
-  readonly files: boolean
-  readonly directories: boolean
-  readonly handlers: boolean
-}
-
-/** What one new process is made from. */
-export interface Plot {
-  /** Inherited pages files: fills by descriptor, for the private memory. */
-  readonly pages: readonly { readonly fd: number; readonly fills: readonly Fill[] }[]
-  readonly makes: Share
-}
-
-/** Appends the opening of a file of files.img for a mapping: a path, or shared memory that exists already. */
-function fileOpener(saved: SavedProcess, { segments }: Ground, program: Program): (id: number, access: number) => Result {
-  return (id, access) => {
-    const entry = saved.files.files.get(id)
-    if (entry?.reg) return openRegular(program, entry.reg, access)
-    const made = entry?.memfd && segments.get(entry.memfd.inode_id)
-    if (made === undefined)
-      throw new CheckpointError(
-        "E_IMAGE_CORRUPT",
-        "Cannot restore memory",
-        `a mapping names file ${id}, which files.img does not have`,
-        "Use another image set",
-      )
-    return program.call("dup", made)
-  }
-}
 
 /** The directories that an fs entry names. */
 function directories({ files: { files } }: SavedProcess, program: Program): Parameters<typeof restoreFs>[1] {
@@ -106,12 +47,12 @@ function directories({ files: { files } }: SavedProcess, program: Program): Para
 }
 
 /** What opening files looks at. */
-const fileOptions = ({ tree }: SavedProcess, { services, placeholder, terminal, shared, finisher, origin, pids }: Ground) => {
+const fileOptions = ({ tree }: SavedProcess, { services, placeholder, terminal, masters, shared, finisher, origin, pids }: Ground) => {
   const { uid } = origin.status
   return {
     reserved: new Set(services),
     placeholder,
-    terminal,
+    terminals: { terminal, masters },
     self: { uid: uid.real, euid: uid.effective },
     inherited: shared,
     finishes: (id: number) => finisher.get(id) === tree.pid,
@@ -119,34 +60,15 @@ const fileOptions = ({ tree }: SavedProcess, { services, placeholder, terminal, 
   }
 }
 
-function appendMemory(saved: SavedProcess, { pages }: Plot, ground: Ground, program: Program): void {
-  const { tree, mm, extension } = saved
-  clearLayout(planVdso(mm.vmas, ground.mappings) ?? [], ground.area, program)
-  const filled = pages.flatMap(({ fills }) => fills.map(({ start, length }) => ({ start, end: start + length })))
-  const isFilled = toucher(filled.sort((a, b) => (a.start < b.start ? -1 : 1)))
-  restoreVmas(mm.vmas, fileOpener(saved, ground, program), isFilled, program)
-  for (const { fd, fills } of pages) restorePages(fills, fd, program)
-  restoreProtection(mm.vmas, extension?.vmas ?? [], isFilled, program)
-  const exe = saved.files.files.get(mm.exe_file_id)?.reg
-  if (!exe)
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      `Cannot restore process ${tree.pid}`,
-      `its executable is file ${mm.exe_file_id}, which files.img does not have`,
-      "Use another image set",
-    )
-  const opened = openRegular(program, exe, 0)
-  program.call("dup3", opened, ground.exe, 0)
-  program.call("close", opened)
-  restoreMm(mm, ground.exe, program)
-}
-
 /** First program of a process whose whole tree is born: everything that its threads share, then the threads themselves. */
 export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): Program {
   const { tree, threads, tc } = saved
   const { makes } = plot
   const program = new Program()
-  if (makes.memory) appendMemory(saved, plot, ground, program)
+  if (makes.memory && !plot.early) appendMemory(saved, plot, ground, program)
+  const control = { ...ground, ttyInfos: saved.files.ttyInfos }
+  if (tree.sid === tree.pid) restoreForeground(tree.pid, control, program)
+  else if (tree.ppid === 0 && ground.jobGroup !== undefined) restoreJob(ground.jobGroup, control, program)
   if (makes.files) restoreDescriptors(saved.files, program, fileOptions(saved, ground))
   if (makes.handlers) restoreSigactions(tc.sigactions, program, "all but SIGCHLD")
   for (const { tid } of threads) if (tid !== tree.pid) cloneTask(program, tid, THREAD_FLAGS, 0, `thread ${tid}`)
@@ -166,6 +88,7 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Gr
   restoreSched(core, extension, readOnlineCpus(), program)
   const comm = tid === saved.tree.pid ? saved.tc.comm : (core.comm ?? saved.tc.comm)
   restoreThreadAttributes(comm, extension, saved.extension?.personality, program)
+  restoreThreadPolicy(extension?.mempolicy, nodesWithMemory, program)
   const rseq = savedRseq(core.rseq_entry)
   if (rseq) {
     const choice = chooseLength(rseq, ground.kernelRseq, ground.strict)
@@ -191,6 +114,7 @@ export function buildQueues(saved: SavedProcess, { tid, core }: SavedThread, { m
     if (makes.files) restoreThreadOwners(saved.files, program, fileOptions(saved, ground))
     createPosixTimers(tc.timers?.posix ?? [], program, kernelRestoresTimerIds())
     restoreAttributes({ entry: tc, mm, extension }, program)
+    if (makes.memory) restoreFutureLocks(extension?.mlock_future, program)
     if (makes.handlers) restoreSigactions(tc.sigactions, program, "SIGCHLD")
     restorePending(withoutStop(tc.signals_s), program, { pid, tid, shared: true })
   }
@@ -231,8 +155,10 @@ export function credsOf(tid: number, { creds }: SavedThread["core"]): creds_entr
 }
 
 /** Last program, in the leader: what credentials of any thread would reset, then clocks start to run, and nothing of ours stays open. */
-export function buildEnd({ tc, mm, extension }: SavedProcess, { makes }: Plot, { services }: Ground): Program {
+export function buildEnd({ tree, tc, mm, extension, files }: SavedProcess, { makes }: Plot, ground: Ground): Program {
   const program = new Program()
+  const { services } = ground
+  if (tree.ppid === 0) restoreLocks({ ...ground, ttyInfos: files.ttyInfos }, program)
   sealProcess({ mm, extension }, program)
   if (makes.files) for (const [first, last] of runsOf(services)) program.call("close_range", first, last, 0)
   if (tc.timers) armTimers(tc.timers, program)

@@ -37,6 +37,15 @@ export class ServiceDescriptors implements Disposable {
     return number
   }
 
+  /** Closes our copy at this number now: the seed, which has been started, keeps its own. */
+  forget(number: number): void {
+    const at = this.copies.indexOf(number)
+    if (at < 0) throw new Error(`Unreachable: descriptor ${number} was not shared`)
+    attempt("close", number)
+    this.copies.splice(at, 1)
+    this.reserved.push(number)
+  }
+
   /** A number that is free in the new process, for a descriptor that it opens itself. */
   reserve(): number {
     const number = this.next()

@@ -2,6 +2,7 @@ import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { logger } from "../base/log.ts"
 import { writeStats } from "../image/stats.ts"
 import { beginImages } from "../image/transaction.ts"
+import { freezeCgroup } from "../kinds/cgroup/freezer.ts"
 import { type FrozenTree, seizeTree } from "../tracee/freeze.ts"
 import { liveTasks } from "../tracee/lists.ts"
 import { checkDeadline, deadlineIn } from "../tracee/wait.ts"
@@ -39,13 +40,18 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   runScripts(options.actionScripts, "pre-dump", script)
   const facts = { pages: 0, bytes: 0, processes: 0, threads: 0, freezing: 0, copying: 0, frozen: 0 }
   {
-    using frozen = seizeTree(pid, [...before.processes.keys()], deadlineIn(options.timeoutSeconds), liveTasks)
+    const deadline = deadlineIn(options.timeoutSeconds)
+    using cgroup = options.freezeCgroup === undefined ? undefined : freezeCgroup(options.freezeCgroup, deadline)
+    using frozen = seizeTree(pid, [...before.processes.keys()], deadline, liveTasks, cgroup?.thaw)
+    // Once more, to be disposed of first: what was frozen before us must be so again before its threads are let go.
+    using _asFound = cgroup
     facts.freezing = microseconds(frozen.frozenAt)
     const thaw = (): void => {
+      cgroup?.[Symbol.dispose]()
       frozen[Symbol.dispose]()
       facts.frozen = microseconds(frozen.frozenAt)
     }
-    const saved = explained(frozen, () => saveTree(frozen, before, pagesFiles, options))
+    const saved = explained(frozen, () => saveTree(frozen, before, pagesFiles, options, cgroup))
     facts.processes = frozen.members.length
     facts.threads = frozen.processes.reduce((sum, { threads }) => sum + threads.length, 0)
     facts.pages = saved.pages

@@ -4,8 +4,10 @@ import type { stasis_task_entry, stasis_thread_entry } from "../../proto/gen/sta
 import { collectAttributes, collectThreadAttributes, type ProcessAttributes } from "../kinds/attributes/collect.ts"
 import { collectCreds } from "../kinds/creds/collect.ts"
 import { collectLimits } from "../kinds/limits/collect.ts"
+import { collectAreaPolicies, collectPolicy } from "../kinds/memory/policy/collect.ts"
 import { collectFpu, collectRegisters, collectTls, hasForeignState } from "../kinds/registers/collect.x86_64.ts"
 import { collectSched } from "../kinds/sched/collect.ts"
+import { collectSeccomp, type FilterTable, type SeccompEntry } from "../kinds/seccomp/collect.ts"
 import { collectAltStack, collectPending, collectSigactions } from "../kinds/signals/collect.ts"
 import { collectRobustList, collectTidAddress } from "../kinds/thread/collect.ts"
 import { collectTimers } from "../kinds/timers/collect.ts"
@@ -28,6 +30,8 @@ export interface Gathered {
   readonly mm: ProcessAttributes["mm"]
   /** End of the heap. */
   readonly brk: bigint
+  /** Memory policies by the start of their area. */
+  readonly policies: ReturnType<typeof collectAreaPolicies>
   /** Facts for our own image; files and areas are added by whoever knows them. */
   readonly extension: stasis_task_entry
 }
@@ -39,10 +43,12 @@ function collectThread(
   answers: Answers,
   questions: ReturnType<typeof askThread>,
   personality: number,
+  seccomp: SeccompEntry,
 ): { core: thread_core_entry; info: thread_info_x86; extension: stasis_thread_entry } {
   const { tid, mask, xstate } = frozen
   const sched = collectSched(tid)
   const attributes = collectThreadAttributes(answers, questions.attributes, personality)
+  const mempolicy = collectPolicy(answers, questions.policy)
   const entry = rseqEntry(rseq)
   const core: thread_core_entry = {
     ...collectRobustList(tid),
@@ -53,6 +59,7 @@ function collectThread(
     creds: collectCreds(status, answers, questions.creds),
     comm: status.name,
     ...attributes.entry,
+    ...seccomp,
     ...(entry ? { rseq_entry: entry } : {}),
     cg_set: ROOT_CGROUP_SET,
   }
@@ -67,6 +74,7 @@ function collectThread(
     ...sched.extension,
     ...attributes.extension,
     ...rseqExtension(rseq),
+    ...(mempolicy ? { mempolicy } : {}),
     ...(restart.entry ? { restart: restart.entry } : {}),
     ...(hasForeignState(xstate) ? { extra_xstate: xstate } : {}),
   }
@@ -77,6 +85,7 @@ function collectThread(
  * Turns frozen threads and their answers into entries.
  *
  * @param stopSignal that the process was stopped by, 0 = it ran
+ * @param filters takes the seccomp filters of the whole tree
  */
 export function gather(
   pid: number,
@@ -84,6 +93,7 @@ export function gather(
   questions: Questions,
   { answers, statuses }: Answered,
   stopSignal: number,
+  filters: FilterTable,
 ): Gathered {
   const asked = threads.map((thread) => {
     const { tid } = thread.frozen
@@ -113,8 +123,9 @@ export function gather(
   }
   const cores = new Map<number, core_entry>()
   const extensions: stasis_thread_entry[] = []
+  const seccomp = collectSeccomp(new Map(threads.map((thread) => [thread.frozen.tid, thread.seccomp])), filters)
   for (const { thread, tid, own, of, status } of asked) {
-    const { core, info, extension } = collectThread(thread, status, pid, own, of, attributes.entry.personality)
+    const { core, info, extension } = collectThread(thread, status, pid, own, of, attributes.entry.personality, seccomp.get(tid) ?? {})
     cores.set(tid, collectCore(info, core, tid === pid ? tc : undefined))
     extensions.push(extension)
   }
@@ -122,6 +133,7 @@ export function gather(
     cores,
     mm: attributes.mm,
     brk: leader.own.of(questions.process.brk),
+    policies: collectAreaPolicies(leader.own, questions.process.policies),
     extension: { format_version: 1, producer: "stasis", ...attributes.extension, threads: extensions, files: [], vmas: [] },
   }
 }

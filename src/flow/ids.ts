@@ -1,9 +1,11 @@
-import { readFileSync } from "node:fs"
 import { SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
+import { readFileSync } from "../../ffi/fs.ts"
 import { decode } from "../../ffi/layout.ts"
+import { attempt } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
+import { checkDeadline, type Deadline } from "../tracee/wait.ts"
 import type { SavedTree } from "./images.ts"
 
 /** Who has a PID or thread ID now; undefined when it is free. */
@@ -14,36 +16,50 @@ export function ownerOf(tid: number): { name: string; dying: boolean } | undefin
   return { name, dying: status.state === "Z" || status.state === "X" }
 }
 
-/**
- * Taken IDs, each with its owner, before anything is created. IDs of the dying are waited for later.
- *
- * @param helpers short-lived processes of the plan: some must have the id of a session or group whose leader is gone
- * @returns CheckpointErrors E_PID_TAKEN
- */
-export function takenIds({ processes, dead }: SavedTree, helpers: BirthPlan["helpers"]): CheckpointError[] {
-  const ids = [
-    ...processes.flatMap(({ tree: { pid, threads } }) => threads.map((id) => ({ id, pid, what: id === pid ? "PID" : "thread ID" }))),
-    ...dead.map(({ tree: { pid } }) => ({ id: pid, pid, what: "PID" })),
-    ...helpers.flatMap(({ task, parent }) => (task > 0 ? [{ id: task, pid: parent, what: "the id of a session or group" }] : [])),
-  ]
-  return ids.flatMap(({ id, pid, what }) => {
-    const owner = ownerOf(id)
-    if (!owner || owner.dying) return []
-    return [
-      new CheckpointError(
-        "E_PID_TAKEN",
-        `Cannot restore process ${pid}`,
-        `${what} ${id} belongs to ${owner.name}`,
-        "End that process, or restore in a PID namespace of its own",
-      ),
-    ]
-  })
+/** An ID that a restore needs, and the process that it is needed for. */
+interface WantedId {
+  readonly id: number
+  readonly pid: number
+  readonly what: string
 }
 
-/** Finds taken IDs before anything is created. @throws CheckpointError E_PID_TAKEN the first one */
-export function checkIdsFree(saved: SavedTree, helpers: BirthPlan["helpers"]): void {
-  const [first] = takenIds(saved, helpers)
-  if (first) throw first
+/** @param helpers short-lived processes of the plan: some must have the id of a session or group whose leader is gone */
+const wantedIds = ({ processes, dead }: SavedTree, helpers: BirthPlan["helpers"]): WantedId[] => [
+  ...processes.flatMap(({ tree: { pid, threads } }) => threads.map((id) => ({ id, pid, what: id === pid ? "PID" : "thread ID" }))),
+  ...dead.map(({ tree: { pid } }) => ({ id: pid, pid, what: "PID" })),
+  ...helpers.flatMap(({ task, parent }) => (task > 0 ? [{ id: task, pid: parent, what: "the id of a session or group" }] : [])),
+]
+
+const taken = ({ id, pid, what }: WantedId, owner: string): CheckpointError =>
+  new CheckpointError(
+    "E_PID_TAKEN",
+    `Cannot restore process ${pid}`,
+    `${what} ${id} belongs to ${owner}`,
+    "End that process, or restore in a PID namespace of its own",
+  )
+
+/** Every taken ID with its owner, as CheckpointErrors E_PID_TAKEN. Those of the dying count as free. */
+export const takenIds = (saved: SavedTree, helpers: BirthPlan["helpers"]): CheckpointError[] =>
+  wantedIds(saved, helpers).flatMap((wanted) => {
+    const owner = ownerOf(wanted.id)
+    return owner && !owner.dying ? [taken(wanted, owner.name)] : []
+  })
+
+/**
+ * Finds taken IDs before anything is created. Those of the dying are waited for: a killed process keeps its PID until its parent reaps
+ * it, and the children of a killed tree wait for init.
+ *
+ * @throws CheckpointError E_PID_TAKEN · E_TIMEOUT · E_INTERRUPTED
+ */
+export function checkIdsFree(saved: SavedTree, helpers: BirthPlan["helpers"], deadline: Deadline): void {
+  for (const wanted of wantedIds(saved, helpers)) {
+    let owner = ownerOf(wanted.id)
+    for (; owner?.dying; owner = ownerOf(wanted.id)) {
+      checkDeadline(deadline, `the wait for PID ${wanted.id}, which belongs to ${owner.name}`)
+      attempt("poll", 0, 0, 2)
+    }
+    if (owner) throw taken(wanted, owner.name)
+  }
 }
 
 /** A signal to end the stub with that nothing in the images has pending: it would be lost. Real-time ones first, that nobody expects. */

@@ -14,6 +14,8 @@ import type { FileImages } from "../kinds/files/images.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { VMA } from "../kinds/memory/status.ts"
+import type { Seccomp } from "../kinds/seccomp/collect.ts"
+import { savedSeccomp } from "../kinds/seccomp/restore.ts"
 import { checkTree } from "../kinds/tree/check-tree.ts"
 import { sameNamespaces } from "../kinds/tree/restore.ts"
 
@@ -35,6 +37,8 @@ export interface SavedProcess {
   readonly mm: mm_entry
   readonly fs: fs_entry
   readonly files: FileImages
+  /** By thread ID, the leader first. */
+  readonly seccomp: ReadonlyMap<number, Seccomp>
   readonly extension: stasis_task_entry | undefined
 }
 
@@ -119,7 +123,10 @@ function readProcess(set: ImageSet, tree: pstree_entry, leaderCore: core_entry, 
   if (!tc) throw new Error("Unreachable: checkCore refuses a leader without tc")
   // CRIU's sets of a process without descriptors have no such image, and do not say that there are none.
   const fdinfos = extension?.descriptors ? set.all("fdinfo", ids.files_id) : set.optional("fdinfo", ids.files_id)
-  return { tree, tc, threads, ids, mm: set.one("mm", pid), fs: set.one("fs", pid), files: { ...common, fdinfos }, extension }
+  const filters = set.optional("seccomp").flatMap(({ seccomp_filters }) => seccomp_filters)
+  const seccomp = savedSeccomp(threads, tc, filters)
+  const [mm, fs] = [set.one("mm", pid), set.one("fs", pid)]
+  return { tree, tc, threads, ids, mm, fs, files: { ...common, fdinfos }, seccomp, extension }
 }
 
 /**
@@ -138,6 +145,7 @@ export function readTree(set: ImageSet): SavedTree {
     files: new Map(set.all("files").map((file) => [file.id, file])),
     pipesData: set.withPayloads("pipes-data"),
     ttyInfos: set.optional("tty-info"),
+    ttyData: set.optional("tty-data"),
     extension: leaders.flatMap(({ tree: { pid } }) => set.optional("stasis-core", pid).flatMap(({ files }) => files)),
   }
   const processes = leaders.filter((leader) => !isDead(leader)).map(({ tree, core }) => readProcess(set, tree, core, common))
@@ -158,7 +166,6 @@ const LATER = {
   "remap-fpath": "deleted files",
   filelocks: "file locks",
   "sk-queues": "data queued in sockets",
-  cgroup: "cgroups other than the tool's",
   apparmor: "AppArmor policies",
 } as const
 
@@ -171,14 +178,6 @@ function refuseKinds(set: ImageSet): void {
         `it has ${what} (${kind}.img)`,
         "Restore it with CRIU; this comes in a later version",
       )
-  const filters = set.optional("seccomp").some((entry) => entry.seccomp_filters.length > 0)
-  if (filters)
-    throw new CheckpointError(
-      "E_IMAGE_UNSUPPORTED",
-      "Cannot restore this set",
-      "it has seccomp filters (seccomp.img)",
-      "Restore it with CRIU; this comes in a later version",
-    )
 }
 
 /** Runs of pages with the file each stands in: read by the new process from descriptors that it inherits. */

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, writeSync } from "node:fs"
+import { closeSync, openSync, readSync, writeSync } from "../../ffi/fs.ts"
 import { attempt, errnoName } from "../../ffi/syscall.ts"
 import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import type { vma_entry } from "../../proto/gen/vma_pb.ts"

@@ -1,3 +1,5 @@
+import { CGROUP_MODES, type CgroupMode } from "../kinds/cgroup/modes.ts"
+
 /** What a command was asked to do, as plain data. Made by src/cli from the command line; every path is absolute. */
 
 /** What both directions share. */
@@ -32,8 +34,19 @@ export type RseqMalformed = (typeof RSEQ_MALFORMED)[number]
 export const RSEQ_DISCOVERY = ["auto", "ptrace", "libc", "tls"] as const
 export type RseqDiscovery = (typeof RSEQ_DISCOVERY)[number]
 
+/** How a restore treats cgroup directories; the first is the usual one. */
+export const MANAGE_CGROUPS = CGROUP_MODES
+
+/** What both directions are told of cgroups. */
+export interface CgroupOptions {
+  /** "ignore" leaves cgroups out of both directions; the others differ at restore only. */
+  readonly manageCgroups: CgroupMode
+  /** --cgroup-root: paths that start with "/", for one controller ("cgroup2" is version 2) or for all that have none of their own. */
+  readonly cgroupRoots: readonly { readonly controller: string | undefined; readonly path: string }[]
+}
+
 /** `stasis dump`. At most one of `leaveRunning` and `leaveStopped`; neither = the tree is killed once the images are safe. */
-export interface DumpOptions extends CommonOptions {
+export interface DumpOptions extends CommonOptions, CgroupOptions {
   /** PID of the root of the tree, 1 to 4194304. */
   readonly pid: number
   readonly leaveRunning: boolean
@@ -42,10 +55,18 @@ export interface DumpOptions extends CommonOptions {
   readonly sync: boolean
   readonly rseqMalformed: RseqMalformed
   readonly rseqDiscovery: RseqDiscovery
+  /** Texts of --cgroup-props, in order. */
+  readonly cgroupProps: readonly string[]
+  /** Files of --cgroup-props-file, read after those. Absolute. */
+  readonly cgroupPropsFiles: readonly string[]
+  /** Hierarchies that are saved; all when there is none. */
+  readonly cgroupDumpControllers: readonly string[]
+  /** Directory of the cgroup to freeze while threads are seized. Absolute. */
+  readonly freezeCgroup: string | undefined
 }
 
 /** `stasis restore`. `sibling` only with `detached`. */
-export interface RestoreOptions extends CommonOptions {
+export interface RestoreOptions extends CommonOptions, CgroupOptions {
   /** The command ends when the tree runs, instead of waiting for its root (-d). */
   readonly detached: boolean
   /** The root becomes a child of our parent, not of us (-S). */

@@ -7,6 +7,7 @@ import { surveyMemory } from "../kinds/memory/survey.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../proc/tasks.ts"
 import { collectLayout } from "./layout.ts"
+import { MANAGE_CGROUPS } from "./options.ts"
 import { type Extent, type Prediction, predict } from "./predict.ts"
 import { hasEnded, lookAtTree, type Member, type Outlook } from "./survey.ts"
 
@@ -71,6 +72,16 @@ const UNSEEN = [
   "registers, signal handlers, timers: kept",
 ] as const
 
+/** Cgroups as a dump without their options treats them. */
+const USUAL = {
+  cgroupProps: [],
+  cgroupPropsFiles: [],
+  cgroupRoots: [],
+  cgroupDumpControllers: [],
+  freezeCgroup: undefined,
+  manageCgroups: MANAGE_CGROUPS[0],
+} as const
+
 const same = (a: Refusal, b: Refusal): boolean => a.what === b.what && a.where === b.where
 
 /**
@@ -79,9 +90,10 @@ const same = (a: Refusal, b: Refusal): boolean => a.what === b.what && a.where =
  * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION
  */
 export function planDump(pid: number, shellJob: boolean): DumpPlan {
-  const outlook = lookAtTree(pid, shellJob)
+  const look = (job: boolean): Outlook => lookAtTree({ ...USUAL, pid, shellJob: job })
+  const outlook = look(shellJob)
   // What a shell's job is refused for hides what it would be refused for besides.
-  const helped = shellJob || outlook.refusals.length === 0 ? outlook : lookAtTree(pid, true)
+  const helped = shellJob || outlook.refusals.length === 0 ? outlook : look(true)
   const more = helped.refusals.filter((refusal) => !outlook.refusals.some((known) => same(known, refusal)))
   const refusals = [...outlook.refusals, ...more]
   const refusedAnyway = refusals.filter((refusal) => helped.refusals.some((left) => same(left, refusal)))

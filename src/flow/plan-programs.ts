@@ -6,8 +6,10 @@ import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readMaps } from "../proc/maps.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import type { SavedTree } from "./images.ts"
-import { openPagesSource, openSite, readSeedFacts, type SeedFacts, type Services, settle } from "./site.ts"
+import { openPagesSource } from "./pages-source.ts"
+import { openSite, readSeedFacts, type SeedFacts, type Services, settle } from "./site.ts"
 import { inOrder, layStages } from "./stages.ts"
+import { reserveTerminals } from "./terminals.ts"
 
 /** What one task runs in one stage. */
 interface PlannedProgram {
@@ -55,7 +57,7 @@ const numbersOnly = (services: ServiceDescriptors): Services => ({
 /**
  * Builds the programs of a restore as the restore itself does, with `standInFacts`, and runs none.
  *
- * @param terminal whether there is a terminal to be taken over, or its absence has been complained of
+ * @param jobGroup group of a shell's job   @param terminal whether there is a terminal to be taken over, or its absence has been complained of
  * Precondition: the images are complete and fit together.
  */
 export function planPrograms({
@@ -64,12 +66,14 @@ export function planPrograms({
   births,
   strict,
   terminal,
+  jobGroup,
 }: {
   readonly set: ImageSet
   readonly saved: SavedTree
   readonly births: BirthPlan
   readonly strict: boolean
   readonly terminal: boolean
+  readonly jobGroup: number | undefined
 }): PlannedPrograms {
   const stages: PlannedStage[] = []
   const complaints: CheckpointError[] = []
@@ -78,9 +82,10 @@ export function planPrograms({
     using descriptors = new ServiceDescriptors(saved.processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd)))
     const services = numbersOnly(descriptors)
     using source = openPagesSource(services)
-    const inherited = { areaFd: services.reserve(), terminal: terminal ? services.reserve() : undefined }
-    const settled = settle(set, saved, births, services, source, inherited)
-    for (const { title, drafts } of inOrder(layStages(openSite(saved, settled, standInFacts(), strict)))) {
+    const terminals = reserveTerminals(saved.root.files, terminal, services)
+    const settled = settle(set, saved, births, { services, source, areaFd: services.reserve(), terminals })
+    const site = openSite(saved, settled, standInFacts(), { strict, jobGroup })
+    for (const { title, drafts } of inOrder(layStages(site))) {
       const programs: PlannedProgram[] = []
       for (const { pid, tid, build } of drafts) attempt(() => programs.push({ pid, tid, calls: build().describe() }))
       if (drafts.length > 0) stages.push({ title, programs })

@@ -1,16 +1,17 @@
-import { isatty } from "node:tty"
 import { type CheckpointError, complaintsOf, EXIT_STATUS } from "../base/errors.ts"
 import { isEntryKind } from "../image/catalog.ts"
 import { type ImageSet, openImages } from "../image/set.ts"
 import { fileChecks } from "../kinds/files/check.ts"
 import { planBirths } from "../kinds/tree/births.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
+import { planOwnCgroups } from "./cgroups.ts"
 import { hostComplaints, processChecks } from "./here.ts"
 import { takenIds } from "./ids.ts"
 import { readFills, readTree, type SavedTree } from "./images.ts"
-import type { PlanOptions } from "./options.ts"
+import { jobBefore } from "./job.ts"
+import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
 import { type PlannedPrograms, planPrograms } from "./plan-programs.ts"
-import { membersOf } from "./restore.ts"
+import { isTerminal, membersOf } from "./restore.ts"
 
 /** What a restore would bring back. */
 interface PlannedTree {
@@ -84,7 +85,8 @@ export function planRestore({ imagesDir = "", shellJob, strict }: PlanOptions): 
   if (!set || !saved) return conclude(imagesDir, ledger, undefined, ["processes, files, IDs, kernel and CPU", PROGRAMS])
   const tree = describeTree(set, saved, ledger)
   const pids = new Set([...saved.processes, ...saved.dead].map(({ tree: { pid } }) => pid))
-  const terminal = [0, 1, 2].some((fd) => isatty(fd))
+  const ownTerminal = [0, 1, 2].find(isTerminal)
+  const terminal = ownTerminal !== undefined
   let births: BirthPlan | undefined
   // What a missing --shell-job is refused for hides what would be refused besides.
   for (const job of shellJob ? [true] : [false, true]) {
@@ -94,12 +96,20 @@ export function planRestore({ imagesDir = "", shellJob, strict }: PlanOptions): 
     if (!ledger.complaints.some(({ code }) => code === "E_USAGE")) break
   }
   ledger.add(takenIds(saved, births?.helpers ?? []))
+  ledger.keep(() => planOwnCgroups(set, saved, { manageCgroups: MANAGE_CGROUPS[0], cgroupRoots: [] }))
   ledger.add(hostComplaints())
   ledger.add(complaintsOf(processChecks(saved)))
   // Images that contradict themselves cannot be compiled.
   if (!births || ledger.complaints.some(({ code }) => EXIT_STATUS[code] === EXIT_STATUS.E_IMAGE_CORRUPT))
     return conclude(imagesDir, ledger, tree, [PROGRAMS])
-  const programs = planPrograms({ set, saved, births, strict, terminal: terminal || ledger.complaints.some(isAboutTerminal) })
+  const programs = planPrograms({
+    set,
+    saved,
+    births,
+    strict,
+    terminal: terminal || ledger.complaints.some(isAboutTerminal),
+    jobGroup: jobBefore(saved, ownTerminal)?.group,
+  })
   ledger.add(programs.complaints)
   return { ...conclude(imagesDir, ledger, tree, []), programs }
 }

@@ -3,9 +3,11 @@ import { askAttributes, askThreadAttributes } from "../kinds/attributes/collect.
 import { surveyStopped } from "../kinds/attributes/survey.ts"
 import { askCreds } from "../kinds/creds/collect.ts"
 import { askBreak } from "../kinds/memory/collect.ts"
+import { askAreaPolicies, askThreadPolicy } from "../kinds/memory/policy/collect.ts"
 import { askAltStack, askSigactions } from "../kinds/signals/collect.ts"
 import { askTidAddress } from "../kinds/thread/collect.ts"
 import { askTimers, collectTimers } from "../kinds/timers/collect.ts"
+import type { Mapping } from "../proc/maps.ts"
 import { readStatus, type Status } from "../proc/status.ts"
 import { readTimers } from "../proc/timers.ts"
 import type { Loan } from "../tracee/loan.ts"
@@ -19,12 +21,13 @@ export interface Questions {
   readonly threads: ReadonlyMap<number, ReturnType<typeof askThread>>
 }
 
-function askProcess(pid: number, program: Program) {
+function askProcess(pid: number, mappings: readonly Mapping[], program: Program) {
   return {
     actions: askSigactions(program),
     timers: askTimers(program, readTimers(pid)),
     brk: askBreak(program),
     attributes: askAttributes(program),
+    policies: askAreaPolicies(program, mappings),
   }
 }
 
@@ -34,17 +37,18 @@ export function askThread(program: Program) {
     tidAddress: askTidAddress(program),
     creds: askCreds(program),
     attributes: askThreadAttributes(program),
+    policy: askThreadPolicy(program),
   }
 }
 
 /** Writes the questions for every thread; the leader also answers for the process. */
-export function askAll(pid: number, tids: readonly number[]): Questions {
+export function askAll(pid: number, tids: readonly number[], mappings: readonly Mapping[]): Questions {
   const programs = new Map(tids.map((tid) => [tid, new Program()]))
   const leader = programs.get(pid)
   if (!leader) throw new Error(`Unreachable: process ${pid} has no leader among ${tids.join(", ")}`)
   return {
     programs,
-    process: askProcess(pid, leader),
+    process: askProcess(pid, mappings, leader),
     threads: new Map([...programs].map(([tid, program]) => [tid, askThread(program)])),
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, writeFileSync, writeSync } from "node:fs"
+import { closeSync, writeFileSync, writeSync } from "../../ffi/fs.ts"
 import { CheckpointError } from "../base/errors.ts"
 import type { CommonOptions } from "./options.ts"
 

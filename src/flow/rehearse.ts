@@ -4,11 +4,13 @@ import { decode } from "../../ffi/layout.ts"
 import { logger } from "../base/log.ts"
 import { decodeImage } from "../image/read.ts"
 import { encodeImage } from "../image/write.ts"
+import { FilterTable, UNFILTERED } from "../kinds/seccomp/collect.ts"
 import { readStat } from "../proc/stat.ts"
 import { readStatus } from "../proc/status.ts"
 import { listThreads } from "../proc/tasks.ts"
 import { UNREGISTERED } from "../rseq/classify.ts"
 import type { FrozenThread } from "../tracee/frozen.ts"
+import { saveCgroups } from "./cgroups.ts"
 import { gather } from "./gather.ts"
 import type { DumpOptions } from "./options.ts"
 import { askAll } from "./question.ts"
@@ -39,6 +41,7 @@ function standIn(pid: number, tid: number): InspectedThread {
     status: readStatus(pid, tid),
     rseq: { ...UNREGISTERED, tid, registration: undefined, area: undefined, ip: 0n },
     restart: { image: registers, live: undefined, entry: undefined },
+    seccomp: UNFILTERED,
   }
 }
 
@@ -48,20 +51,23 @@ function standIn(pid: number, tid: number): InspectedThread {
  * Why: code that JavaScriptCore runs for the first time is several times slower than the second time. What is slow here is not slow in the freeze.
  * A failure is no answer: the process may have changed under our eyes. The survey has refused what can be refused.
  */
-export function rehearse(pid: number, { processes }: Survey, options: DumpOptions): void {
+export function rehearse(pid: number, { processes, cgroups }: Survey, options: DumpOptions): void {
   try {
     const mappings = processes.get(pid)?.smaps ?? []
     const tids = listThreads(pid)
       .sort((a, b) => Number(b === pid) - Number(a === pid))
       .slice(0, MOST_THREADS)
-    const questions = askAll(pid, tids)
+    const questions = askAll(pid, tids, mappings)
     const answers = new Map(
       [...questions.programs].map(([tid, program]) => [tid, program.answers(program.place(0n, { pid, tid, signal: 0 }), "")] as const),
     )
     const threads = tids.map((tid) => standIn(pid, tid))
     const statuses = new Map(threads.map(({ frozen, status }) => [frozen.tid, status]))
-    const source = { pid, threads, mappings, gathered: gather(pid, threads, questions, { answers, statuses }, 0) }
-    const state = collectState([source], [{ stat: readStat(pid), ppid: 0, dead: false }], options)
+    const filters = new FilterTable()
+    const gathered = gather(pid, threads, questions, { answers, statuses }, 0, filters)
+    const sets = saveCgroups([{ pid, threads: threads.map(({ frozen }) => frozen) }], cgroups, undefined, options)
+    const source = { pid, threads, mappings, gathered }
+    const state = collectState([source], [{ stat: readStat(pid), ppid: 0, dead: false }], options, { cgroups: sets, filters })
     const write: Parameters<typeof writeMetadata>[0]["write"] = (kind, _id, entries) => {
       if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
     }

@@ -3,6 +3,7 @@ import { SIG } from "../../ffi/abi/signal.ts"
 import { attempt, type Syscall, syscallName } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
 import { restoreFpu, restoreRegisters } from "../kinds/registers/restore.x86_64.ts"
+import { listThreadsIfAlive } from "../proc/tasks.ts"
 import { savedRseq } from "../rseq/image.ts"
 import { kernelRegime } from "../rseq/regime.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
@@ -77,9 +78,12 @@ export function depart({ processes }: SavedTree, departures: readonly Departure[
 
 /** Nothing survives a failed restore: no process, no PID taken. */
 export function killHalfBuilt(pids: readonly number[]): void {
+  const threads = pids.map((pid) => [pid, (listThreadsIfAlive(pid) ?? []).filter((tid) => tid !== pid)] as const)
   for (const pid of pids) attempt("kill", pid, SIG.KILL)
-  for (const pid of pids)
+  for (const [pid, others] of threads)
     try {
+      // Each thread is our tracee and stays until it is waited for; the leader reports its end only after them.
+      for (const tid of others) while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
       while (waitReport(pid, cleanupDeadline(), `the end of process ${pid}`).kind !== "gone");
     } catch (error) {
       log.warn(`the half-built process ${pid} was killed but has not ended yet: ${error}`)

@@ -1,21 +1,26 @@
-import { isatty } from "node:tty"
+import { TTY_IOCTL } from "../../ffi/abi/tty.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
-import { SyscallError } from "../../ffi/syscall.ts"
+import { allocate, attempt, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { openImages } from "../image/set.ts"
 import { writeStats } from "../image/stats.ts"
 import { checkFiles } from "../kinds/files/check.ts"
 import { planBirths } from "../kinds/tree/births.ts"
-import { deadlineIn, waitReport } from "../tracee/wait.ts"
+import { deadlineIn } from "../tracee/wait.ts"
+import { openCgroups } from "./cgroups.ts"
 import { checkIdsFree } from "./ids.ts"
 import { readTree, type SavedTree } from "./images.ts"
+import { jobBefore, waitForEnd } from "./job.ts"
 import type { RestoreOptions, RestoreReport } from "./options.ts"
 import { announceReady } from "./ready.ts"
 import { revive } from "./revive.ts"
 import { runScripts } from "./scripts.ts"
 
 const log = logger("restore")
+const answer = allocate(4096)
+/** What isatty(3) does; node:tty takes longer to load than a small restore. */
+export const isTerminal = (fd: number): boolean => attempt("ioctl", fd, TTY_IOCTL.TCGETS, answer.address) === 0
 const microseconds = (since: number): number => Math.round((performance.now() - since) * 1000)
 
 /**
@@ -33,7 +38,8 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const saved = readTree(set)
   const { pid } = saved.root.tree
   const plan = planBirths(membersOf(saved), shellJob)
-  const terminal = [0, 1, 2].find((fd) => isatty(fd))
+  const terminal = [0, 1, 2].find(isTerminal)
+  const job = jobBefore(saved, terminal)
   const pids = new Set([...saved.processes, ...saved.dead].map(({ tree }) => tree.pid))
   checkFiles(
     saved.processes.map(({ files }) => files),
@@ -43,9 +49,11 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   {
     using _interrupts = holdInterrupts()
     const deadline = deadlineIn(options.timeoutSeconds)
-    checkIdsFree(saved, plan.helpers)
+    checkIdsFree(saved, plan.helpers, deadline)
     runScripts(options.actionScripts, "pre-restore", { imagesDir })
-    const pages = explained(pid, () => revive(set, saved, plan, options, terminal, deadline))
+    using cgroups = openCgroups(set, saved, options)
+    const pages = explained(pid, () => revive(set, saved, plan, options, terminal, job, deadline, cgroups))
+    cgroups?.keep()
     const times = { forking_time: 0, restore_time: microseconds(started) }
     writeStats(options.workDir, "restore", {
       restore: { pages_compared: 0n, pages_skipped_cow: 0n, ...times, pages_restored: BigInt(pages) },
@@ -54,7 +62,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     announceReady(options, pid)
   }
   log.info(`process ${pid} runs again after ${microseconds(started)} µs`)
-  return { pid, exitStatus: options.detached ? undefined : waitForEnd(pid) }
+  return { pid, exitStatus: options.detached ? undefined : waitForEnd(pid, job) }
 }
 
 /** Places of all processes in the order of pstree.img. */
@@ -62,16 +70,6 @@ export const membersOf = ({ processes, dead }: SavedTree): Parameters<typeof pla
   ...processes.map(({ tree: { pid, ppid, pgid, sid } }) => ({ pid, ppid, pgid, sid, dead: false })),
   ...dead.map(({ tree: { pid, ppid, pgid, sid } }) => ({ pid, ppid, pgid, sid, dead: true })),
 ]
-
-/** Status of a child that has ended, as a shell tells it: 128 + signal when it was killed. */
-function waitForEnd(pid: number): number {
-  for (;;) {
-    const report = waitReport(pid, deadlineIn(0), `the wait for process ${pid}`)
-    if (report.kind !== "gone") continue
-    const signal = report.status & 0x7f
-    return signal === 0 ? (report.status >> 8) & 0xff : 128 + signal
-  }
-}
 
 /** A call that failed in a new process, told as what it means for the restore. */
 function explained<T>(pid: number, step: () => T): T {

@@ -1,10 +1,11 @@
-import { closeSync } from "node:fs"
+import { closeSync } from "../../ffi/fs.ts"
 import { syscall } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
+import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
 import { credsDifferences } from "../kinds/creds/origin.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readStatus } from "../proc/status.ts"
@@ -12,15 +13,21 @@ import { pokeRseqCs } from "../rseq/register.ts"
 import { memoryFile, spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
 import { openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
-import { credsOf, type Ground } from "./build.ts"
+import { credsOf } from "./build.ts"
+import { placeProcess, placeThreads } from "./cgroups.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
+import { restoreHashes, suspendFilters } from "./filter-jobs.ts"
+import type { Ground } from "./ground.ts"
 import { freeSignal, ownerOf } from "./ids.ts"
 import type { SavedProcess, SavedThread, SavedTree } from "./images.ts"
+import type { ShellJob } from "./job.ts"
 import type { RestoreOptions } from "./options.ts"
+import { openPagesSource } from "./pages-source.ts"
 import { depart, killHalfBuilt, prepareDepartures } from "./release.ts"
 import { runScripts } from "./scripts.ts"
-import { openPagesSource, openSite, readSeedFacts, type Site, settle } from "./site.ts"
+import { openSite, readSeedFacts, type Site, settle } from "./site.ts"
 import { layStages, plotOf, realise } from "./stages.ts"
+import { shareTerminals } from "./terminals.ts"
 
 const log = logger("restore")
 
@@ -36,22 +43,29 @@ export function revive(
   plan: BirthPlan,
   options: RestoreOptions,
   ownTerminal: number | undefined,
+  job: ShellJob | undefined,
   deadline: Deadline,
+  cgroups: PreparedCgroups | undefined,
 ): number {
-  const { pid } = saved.root.tree
+  const { root, processes } = saved
+  const { pid } = root.tree
   using scope = new DisposableStack()
-  const services = scope.use(new ServiceDescriptors(saved.processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
+  const services = scope.use(new ServiceDescriptors(processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
   const source = scope.use(openPagesSource(services))
   const areaFile = scope.adopt(memoryFile("stasis", 0, true), closeSync)
   const areaFd = services.share(areaFile)
-  const terminal = ownTerminal === undefined ? undefined : services.share(ownTerminal)
-  const settled = settle(set, saved, plan, services, source, { areaFd, terminal })
+  const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
+  const settled = settle(set, saved, plan, { services, source, areaFd, terminals })
 
   spawnSeed(pid, options.sibling, deadline, (tid) => ownerOf(tid) ?? { name: "a process that just ended", dying: true })
+  terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])
   half.defer(() => killHalfBuilt([...born]))
-  build(openSite(saved, settled, readSeedFacts(pid), options.strict), areaFile, areaFd, born, options)
+  suspendFilters(saved)
+  placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
+  const site = openSite(saved, settled, readSeedFacts(pid), { strict: options.strict, jobGroup: job?.group })
+  build({ ...site, cgroups }, areaFile, areaFd, born, options)
   half.move()
   let count = 0
   for (const parts of settled.pages.values()) for (const { fills } of parts) for (const { length } of fills) count += Number(length / 4096n)
@@ -59,18 +73,25 @@ export function revive(
 }
 
 /** Compiles the programs, has them run one after the other, and lets the tree go. */
-function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, { actionScripts, imagesDir }: RestoreOptions): void {
-  const { saved, ground } = site
+function build(
+  site: Site & { readonly cgroups: PreparedCgroups | undefined },
+  areaFile: number,
+  areaFd: number,
+  born: Set<number>,
+  { actionScripts, imagesDir }: RestoreOptions,
+): void {
+  const { saved, ground, plots, cgroups } = site
   const { pid } = saved.root.tree
   const script = { imagesDir, initPid: pid }
   const stages = layStages(site)
   const root = realise(stages.root)
   const births = stages.births.map((stage) => ({ jobs: realise(stage), born: stage.born }))
   const [deaths, first, own] = [realise(stages.deaths), realise(stages.first), realise(stages.own)]
-  const [queues, creds, end] = [realise(stages.queues), realise(stages.creds), realise(stages.end)]
+  const [queues, filters] = [realise(stages.queues), stages.filters.map(realise)]
+  const [creds, end] = [realise(stages.creds), realise(stages.end)]
   log.debug(`the first programs have ${first.reduce((sum, { program }) => sum + program.length, 0)} calls`)
 
-  const runs = [root, ...births.map(({ jobs }) => jobs), deaths, first, own, queues, creds, end]
+  const runs = [root, ...births.map(({ jobs }) => jobs), deaths, first, own, queues, ...filters, creds, end]
   const size = Math.max(...runs.map((jobs) => workshopSize(jobs.map(({ program }) => program))))
   syscall("ftruncate", areaFile, size)
   using shared = openArea(areaFile, size)
@@ -80,20 +101,26 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
     // Known before they exist: a failure in between must end them too.
     for (const child of children) born.add(child)
     workshop.run(jobs)
-    for (const child of children) workshop.adopt(child, child)
+    for (const child of children) {
+      workshop.adopt(child, child)
+      placeProcess(cgroups, child, saved)
+    }
     for (const { tid, ends } of jobs) if (ends) born.delete(tid)
   }
   workshop.run(deaths)
   for (const { tid } of deaths) born.delete(tid)
   workshop.run(first)
   for (const one of saved.processes) adoptThreads(one, workshop)
+  placeThreads(cgroups, saved)
   workshop.run(own)
   for (const { tree, tc, extension } of saved.processes) applyFromOutside(tree.pid, { entry: tc, extension })
+  restoreHashes(saved, workshop, (member) => plots.get(member)?.makes.memory ?? true)
   workshop.run(queues)
   runScripts(actionScripts, "post-restore", script)
-  workshop.run(creds)
+  for (const jobs of [...filters, creds]) workshop.run(jobs)
   for (const { tree, threads } of saved.processes) for (const thread of threads) checkCreds(tree.pid, thread, ground)
   workshop.run(end)
+  cgroups?.setLimits()
   const departures = prepareDepartures(saved, workshop)
   runScripts(actionScripts, "pre-resume", script)
   workshop.remove(saved.processes.filter((one) => plotOf(site, one).makes.memory).map(({ tree }) => tree.pid))

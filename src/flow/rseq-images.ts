@@ -1,5 +1,5 @@
-import { closeSync, openSync, readSync } from "node:fs"
 import { RSEQ_ORIGINAL_FEATURES, rseqDescriptor } from "../../ffi/abi/rseq.ts"
+import { closeSync, openSync, readSync } from "../../ffi/fs.ts"
 import type { core_entry } from "../../proto/gen/core_pb.ts"
 import type { stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
 import { PAGE_SIZE } from "../base/units.ts"

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs"
+import { closeSync, openSync, readSync } from "../../ffi/fs.ts"
 import { elfCache } from "../elf/cache.ts"
 import { describeModule, loadBias, type Mapped, mappingAt, symbolizeMapped } from "../elf/module.ts"
 import type { Elf } from "../elf/open.ts"

@@ -1,13 +1,19 @@
 import type { ImageTransaction } from "../image/transaction.ts"
+import type { FrozenCgroup } from "../kinds/cgroup/freezer.ts"
+import { collectFutureLocks } from "../kinds/memory/future.ts"
 import { without } from "../kinds/memory/holes.ts"
+import { FilterTable } from "../kinds/seccomp/collect.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat } from "../proc/stat.ts"
+import { readStatus } from "../proc/status.ts"
 import { imagePatches } from "../rseq/fixup.ts"
 import type { FrozenTree } from "../tracee/freeze.ts"
 import type { FrozenProcess } from "../tracee/frozen.ts"
-import { borrowAll } from "../tracee/loan.ts"
+import { borrowAll, type Loan } from "../tracee/loan.ts"
 import { loanSize } from "../tracee/placement.ts"
 import { patienceOf } from "../tracee/wait.ts"
+import { saveCgroups } from "./cgroups.ts"
+import { warnFiltered } from "./filtered.ts"
 import { gather } from "./gather.ts"
 import { findTerms, removableLeftovers } from "./inject.ts"
 import { frozenMappings, savePages, saveSegment } from "./layout.ts"
@@ -51,8 +57,10 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, optio
   const questions = askAll(
     pid,
     process.threads.map(({ tid }) => tid),
+    mappings,
   )
   for (const { start, end } of leftovers) questions.programs.get(pid)?.call("munmap", start, end - start)
+  warnFiltered(threads, questions.programs)
   return { process, threads, mappings, questions, known }
 }
 
@@ -63,7 +71,13 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, optio
  *
  * @throws CheckpointError, SyscallError: the processes have been given back then
  */
-export function saveTree(frozen: FrozenTree, before: Survey, pagesFiles: PagesFiles, options: DumpOptions): Saved {
+export function saveTree(
+  frozen: FrozenTree,
+  before: Survey,
+  pagesFiles: PagesFiles,
+  options: DumpOptions,
+  frozenCgroup: FrozenCgroup | undefined,
+): Saved {
   const prepared = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), options))
   const requests = prepared.map(({ process, threads, mappings, questions, known }) => ({
     process,
@@ -77,13 +91,19 @@ export function saveTree(frozen: FrozenTree, before: Survey, pagesFiles: PagesFi
       return loan ? [{ pid, threads, questions, loan }] : []
     }),
   )
-  const sources = prepared.map(({ process: { pid, stopSignal }, threads, mappings, questions }): Source => {
+  const filters = new FilterTable()
+  const sources = prepared.map(({ process: { pid, stopSignal }, threads, mappings, questions }, index): Source => {
     const said = answered.get(pid)
     if (!said) throw new Error(`Unreachable: process ${pid} was not asked`)
     refuseStopped(pid, questions, said.answers)
-    return { pid, threads, mappings, gathered: gather(pid, threads, questions, said, stopSignal) }
+    const gathered = gather(pid, threads, questions, said, stopSignal, filters)
+    const loan = loans.all[index]
+    const future = loan && readFutureLocks(pid, threads, loan)
+    if (future) gathered.extension.mlock_future = future
+    return { pid, threads, mappings, gathered }
   })
-  const state = collectState(sources, frozen.members.map(placeOf), options)
+  const cgroups = saveCgroups(frozen.processes, before.cgroups, frozenCgroup, options)
+  const state = collectState(sources, frozen.members.map(placeOf), options, { cgroups, filters })
   const copyingSince = performance.now()
   const stored = [
     ...state.processes.map(({ pid, layout: { ranges } }, i) =>
@@ -97,6 +117,17 @@ export function saveTree(frozen: FrozenTree, before: Survey, pagesFiles: PagesFi
     copying: performance.now() - copyingSince,
     writeMetadata: (images) => writeMetadata(images, state, stored),
   }
+}
+
+/** How a process locks new areas: the loan is one. */
+function readFutureLocks(pid: number, [leader]: readonly InspectedThread[], loan: Loan): number {
+  const { start, end } = loan.area
+  const before = leader?.status.vmLocked ?? 0
+  return collectFutureLocks(before, readStatus(pid).vmLocked, Number(end - start), (program) => {
+    const answers = loan.run(new Map([[pid, program]])).get(pid)
+    if (!answers) throw new Error(`Unreachable: process ${pid} was not asked`)
+    return answers
+  })
 }
 
 function placeOf(member: FrozenTree["members"][number]): MemberPlace {

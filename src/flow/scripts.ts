@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 
@@ -40,6 +39,9 @@ export interface ScriptFacts {
  * @throws CheckpointError E_SCRIPT: it could not be started, ended with a status other than 0, or was killed
  */
 export function runScripts(scripts: readonly string[], hook: ScriptHook, { imagesDir, initPid }: ScriptFacts): void {
+  if (scripts.length === 0) return
+  // Loaded when it is needed: it takes longer than a small dump.
+  const { spawnSync } = process.getBuiltinModule("node:child_process")
   const { CRTOOLS_INIT_PID: _inherited, ...inherited } = process.env
   const env = {
     ...inherited,

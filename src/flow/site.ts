@@ -1,4 +1,3 @@
-import { closeSync, openSync } from "node:fs"
 import type { ImageSet } from "../image/set.ts"
 import { type Origin, readOrigin } from "../kinds/creds/origin.ts"
 import { findShared } from "../kinds/files/shared.ts"
@@ -9,9 +8,13 @@ import { AT, readAuxv } from "../proc/auxv.ts"
 import { type Limit, readLimits } from "../proc/limits.ts"
 import { type Mapping, readMaps } from "../proc/maps.ts"
 import { type Nursery, openNursery, raisedLimits, type SegmentPages, shareOf } from "./birth.ts"
-import type { Ground, Plot } from "./build.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
+import type { Ground, Plot, Share } from "./ground.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedTree } from "./images.ts"
+import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
+import type { PagesSource } from "./pages-source.ts"
+import { planPlots } from "./plots.ts"
+import type { SharedTerminals } from "./terminals.ts"
 
 /** Address space kept free for the stub's area: more than any program needs. */
 const AREA_ROOM = 1n << 30n
@@ -34,29 +37,6 @@ export const readSeedFacts = (pid: number): SeedFacts => ({
 /** Numbers for descriptors of ours in the new processes. */
 export type Services = Pick<ServiceDescriptors, "numbers" | "share" | "reserve">
 
-/** Files of pages, each opened once and inherited by all new processes. Disposal closes the tool's own. */
-export interface PagesSource extends Disposable {
-  /** Parts of memory by the inherited descriptor that they are read from. */
-  of(fills: ReturnType<typeof readFills>): SegmentPages[]
-}
-
-export function openPagesSource(services: Pick<Services, "share">): PagesSource {
-  const numbers = new Map<string, number>()
-  const opened: number[] = []
-  const numberOf = (path: string): number =>
-    numbers.getOrInsertComputed(path, () => {
-      const fd = openSync(path, "r")
-      opened.push(fd)
-      return services.share(fd)
-    })
-  return {
-    of: (fills) => [...fills].map(([path, parts]) => ({ fd: numberOf(path), fills: parts })),
-    [Symbol.dispose]() {
-      for (const fd of opened) closeSync(fd)
-    },
-  }
-}
-
 /** What the running kernel says of rseq lengths. */
 function kernelRseq(): Ground["kernelRseq"] {
   const auxv = readAuxv(process.pid)
@@ -64,32 +44,48 @@ function kernelRseq(): Ground["kernelRseq"] {
   return { featureSize: number(AT.RSEQ_FEATURE_SIZE), align: number(AT.RSEQ_ALIGN) }
 }
 
+type Numbers = "services" | "placeholder" | "exe" | "terminal" | "masters" | "segments" | "shared" | "finisher" | "pids"
+
 /** What is settled before the first process exists. */
-export interface Settled
-  extends Pick<Ground, "services" | "placeholder" | "exe" | "terminal" | "segments" | "shared" | "finisher" | "pids"> {
+export interface Settled {
+  readonly numbers: Pick<Ground, Numbers>
+  readonly plan: BirthPlan
   readonly pages: ReadonlyMap<number, readonly SegmentPages[]>
   readonly segmentPages: ReadonlyMap<number, SegmentPages>
-  readonly shares: ReadonlyMap<number, ReturnType<typeof shareOf>>
+  readonly shares: ReadonlyMap<number, Share>
+  readonly inheritances: ReturnType<typeof planInheritances>
   readonly nursery: Nursery
 }
 
+/** What the new processes inherit of the tool's. */
+export interface Inherited {
+  readonly services: Services
+  readonly source: PagesSource
+  /** Number at which they have the stub's area. */
+  readonly areaFd: number
+  readonly terminals: Pick<SharedTerminals, "numbers" | "takeTerminal">
+}
+
 /**
- * Settles numbers of descriptors, who shares what with whom, and PIDs of helpers. Creates no process.
+ * Settles numbers of descriptors, who shares what with whom, which memory comes by birth, and PIDs of helpers. Creates no process.
  *
- * @param areaFd number at which new processes have the stub's area   @param terminal the same for the tool's terminal
  * @throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT of pages · E_IMAGE_UNSUPPORTED · E_RESTORE no PID is left
  */
-export function settle(
-  set: ImageSet,
-  saved: SavedTree,
-  plan: BirthPlan,
-  services: Services,
-  source: PagesSource,
-  { areaFd, terminal }: { readonly areaFd: number; readonly terminal: number | undefined },
-): Settled {
+export function settle(set: ImageSet, saved: SavedTree, plan: BirthPlan, { services, source, areaFd, terminals }: Inherited): Settled {
   const { root, processes, segments } = saved
   const exe = services.reserve()
-  const pages = new Map(processes.map((one) => [one.tree.pid, pagesOf(set, one, source)]))
+  const shares = new Map(
+    processes.map((one) => [
+      one.tree.pid,
+      shareOf(
+        one,
+        processes.find(({ tree }) => tree.pid === one.tree.ppid),
+      ),
+    ]),
+  )
+  const fills = new Map(processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, fillsOf(set, one)] as const] : [])))
+  const inheritances = planInheritances(saved, plan, fills)
+  const pages = new Map([...fills].map(([pid, own]) => [pid, source.of(withoutInherited(own, inheritances.get(pid)))]))
   const segmentPages = new Map(
     segments.flatMap(({ shmid }) => {
       const [stored] = set.has("pagemap-shmem", shmid) ? source.of(readFills(set, "pagemap-shmem", shmid)) : []
@@ -101,36 +97,15 @@ export function settle(
   const { ids, finisher } = findShared(distinctTables(processes, tables), root.files.files)
   const shared = new Map(ids.map((id) => [id, services.reserve()]))
   const made = new Map(segments.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
-  const shares = new Map(
-    processes.map((one) => [
-      one.tree.pid,
-      shareOf(
-        one,
-        processes.find(({ tree }) => tree.pid === one.tree.ppid),
-      ),
-    ]),
-  )
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
-  const nursery = openNursery(plan, saved, shares, wanted)
-  const numbers = services.numbers
-  return {
-    services: numbers,
-    placeholder: areaFd,
-    exe,
-    terminal,
-    segments: made,
-    shared,
-    finisher,
-    pids,
-    pages,
-    segmentPages,
-    shares,
-    nursery,
-  }
+  const living = new Set(processes.map(({ tree }) => tree.pid))
+  const nursery = openNursery(plan, saved, shares, wanted, terminals.takeTerminal(living))
+  const numbers = { services: services.numbers, placeholder: areaFd, exe, ...terminals.numbers, segments: made, shared, finisher, pids }
+  return { numbers, plan, pages, segmentPages, shares, inheritances, nursery }
 }
 
-const pagesOf = (set: ImageSet, saved: SavedProcess, source: PagesSource): SegmentPages[] =>
-  set.has("pagemap", saved.tree.pid) ? source.of(readFills(set, "pagemap", saved.tree.pid, kernelAreas(saved))) : []
+const fillsOf = (set: ImageSet, saved: SavedProcess): Fills =>
+  set.has("pagemap", saved.tree.pid) ? readFills(set, "pagemap", saved.tree.pid, kernelAreas(saved)) : new Map()
 
 /** One table for each set of processes that share it: that of the first. */
 function distinctTables<T>(processes: readonly SavedProcess[], tables: readonly T[]): T[] {
@@ -152,19 +127,22 @@ export interface Site {
   readonly hole: bigint
 }
 
-/** Brings together what was settled and what the first process turned out to have. Pure. */
-export function openSite(saved: SavedTree, settled: Settled, facts: SeedFacts, strict: boolean): Site {
+/**
+ * Brings together what was settled and what the first process turned out to have.
+ *
+ * @throws CheckpointError E_IMAGE_UNSUPPORTED the vdso of the images has another shape
+ */
+export function openSite(
+  saved: SavedTree,
+  settled: Settled,
+  { mappings, origin, limits }: SeedFacts,
+  { strict, jobGroup }: Pick<Ground, "strict" | "jobGroup">,
+): Site {
   const { processes, segments } = saved
-  const { pages, segmentPages, shares, nursery, ...numbers } = settled
-  const used = [...processes.flatMap(({ mm }) => mm.vmas), ...facts.mappings]
+  const { numbers, segmentPages, nursery } = settled
+  const used = [...processes.flatMap(({ mm }) => mm.vmas), ...mappings]
   const area = findHole(used, AREA_ROOM)
-  const limits = raisedLimits(facts.limits)
-  const ground: Ground = { ...numbers, area, mappings: facts.mappings, origin: facts.origin, limits, kernelRseq: kernelRseq(), strict }
-  const plots = new Map(
-    processes.map(({ tree: { pid } }): [number, Plot] => {
-      const makes = shares.get(pid) ?? { memory: true, files: true, directories: true, handlers: true }
-      return [pid, { pages: pages.get(pid) ?? [], makes }]
-    }),
-  )
+  const ground: Ground = { ...numbers, jobGroup, area, origin, limits: raisedLimits(limits), kernelRseq: kernelRseq(), strict }
+  const plots = planPlots({ saved, mappings, ...settled })
   return { saved, ground, plots, nursery, segmentPages, hole: findHole([...used, area], holeSize(segments)).start }
 }

@@ -1,7 +1,10 @@
 import type { Program } from "../tracee/program.ts"
 import type { Job } from "../tracee/workshop.ts"
 import { buildDeaths, buildRoot, buildRound } from "./birth.ts"
-import { buildCreds, buildEnd, buildProcess, buildQueues, buildThread, type Plot } from "./build.ts"
+import { buildCreds, buildEnd, buildProcess, buildQueues, buildThread } from "./build.ts"
+import { appendMemory } from "./build-memory.ts"
+import { filterJobs } from "./filter-jobs.ts"
+import type { Plot } from "./ground.ts"
 import type { SavedProcess, SavedThread } from "./images.ts"
 import type { Site } from "./site.ts"
 
@@ -28,18 +31,20 @@ export interface Stages {
   readonly first: Stage
   readonly own: Stage
   readonly queues: Stage
+  readonly filters: readonly Stage[]
   readonly creds: Stage
   readonly end: Stage
 }
 
 /** All stages in one list. */
-export const inOrder = ({ root, births, deaths, first, own, queues, creds, end }: Stages): Stage[] => [
+export const inOrder = ({ root, births, deaths, first, own, queues, filters, creds, end }: Stages): Stage[] => [
   root,
   ...births,
   deaths,
   first,
   own,
   queues,
+  ...filters,
   creds,
   end,
 ]
@@ -55,7 +60,7 @@ export const plotOf = ({ plots }: Pick<Site, "plots">, { tree }: SavedProcess): 
 
 const built = ({ program, ...job }: Job): Draft => ({ ...job, build: () => program })
 
-/** Lays out the whole restore as programs to be built. Runs nothing. */
+/** Lays out the whole restore as programs to be built; those of births are built at once. Runs nothing. @throws CheckpointError */
 export function layStages(site: Site): Stages {
   const { saved, ground, nursery, segmentPages, hole } = site
   const { pid } = saved.root.tree
@@ -72,16 +77,22 @@ export function layStages(site: Site): Stages {
         one.threads.map((thread) => ({ pid: one.tree.pid, tid: thread.tid, build: () => make(one, thread) })),
       ),
     )
+  const early = new Map(saved.processes.filter((one) => plotOf(site, one).early).map((one) => [one.tree.pid, one]))
   return {
     root: stage("what all processes inherit", [{ pid, tid: pid, build: () => buildRoot(saved, ground, segmentPages, hole) }]),
     births: [...nursery.plan.rounds, ...nursery.plan.groups].map((round, index) => {
-      const { jobs, born } = buildRound(round, nursery)
+      const { jobs, born } = buildRound(round, nursery, (task, program) => {
+        const one = early.get(task)
+        if (one) appendMemory(one, plotOf(site, one), ground, program)
+        early.delete(task)
+      })
       return stage(`births, sessions and groups, round ${index + 1}`, jobs.map(built), born.map(nursery.pidOf))
     }),
     deaths: stage("the end of zombies", buildDeaths(saved).map(built)),
     first: perProcess("memory, files, threads", (one) => buildProcess(one, plotOf(site, one), ground)),
     own: perThread("what is each thread's own, rseq last", (one, thread) => buildThread(one, thread, ground)),
     queues: perThread("timers, attributes, queued signals", (one, thread) => buildQueues(one, thread, plotOf(site, one), ground)),
+    filters: filterJobs(saved).map((jobs) => stage("seccomp", jobs.map(built))),
     creds: perThread("limits and credentials", (one, thread) => buildCreds(one, thread, ground)),
     end: perProcess("clocks start, nothing of ours stays open", (one) => buildEnd(one, plotOf(site, one), ground)),
   }

@@ -1,13 +1,15 @@
-import { readFileSync } from "node:fs"
 import { SIG } from "../../ffi/abi/signal.ts"
+import { readFileSync } from "../../ffi/fs.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import { refusedTarget } from "../base/errors.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
+import type { CollectedCgroups } from "../kinds/cgroup/collect.ts"
 import { collectFs } from "../kinds/cwd/collect.ts"
 import { collectDescriptors } from "../kinds/files/collect.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
 import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
+import type { FilterTable } from "../kinds/seccomp/collect.ts"
 import { collectDeadCore, collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../kinds/tree/objects.ts"
 import { readAuxv } from "../proc/auxv.ts"
@@ -45,6 +47,13 @@ interface ProcessState extends Gathered {
   readonly vmaExtension: ReturnType<typeof collectVmaExtension>
 }
 
+/** What is collected over all threads of a tree. */
+export interface Common {
+  readonly cgroups: CollectedCgroups
+  /** Seccomp filters. */
+  readonly filters: FilterTable
+}
+
 /** All of a tree but its pages, as entries. */
 export interface TreeState {
   readonly tree: readonly pstree_entry[]
@@ -54,10 +63,12 @@ export interface TreeState {
   readonly table: FileTable<SharedSegment>
   readonly segments: readonly SharedSegment[]
   readonly descriptors: ReturnType<typeof collectDescriptors>
+  /** What is collected over all threads. */
+  readonly common: Common
 }
 
 /** What is read from outside: files, areas, bounds, sharing. Changes nothing; exact only while the processes are stopped. */
-export function collectState(sources: readonly Source[], members: readonly MemberPlace[], options: DumpOptions): TreeState {
+export function collectState(sources: readonly Source[], members: readonly MemberPlace[], options: DumpOptions, common: Common): TreeState {
   const [root] = sources
   if (!root) throw new Error("Unreachable: a tree without a living process")
   const places = new Map(members.map((member) => [member.stat.pid, member]))
@@ -77,7 +88,15 @@ export function collectState(sources: readonly Source[], members: readonly Membe
     const stat = places.get(pid)?.stat ?? readStat(pid)
     const entry = { ...collectMm(stat, gathered.brk, readAuxv(pid).pairs.flat(), layout.vmas, table.exe(pid)), ...gathered.mm }
     const extension = { ...gathered.extension, ...(stat.exit_signal === SIG.CHLD ? {} : { exit_signal: stat.exit_signal }) }
-    return { ...gathered, extension, pid, layout, entry, fs: collectFs(pid, table), vmaExtension: collectVmaExtension(mappings) }
+    return {
+      ...gathered,
+      extension,
+      pid,
+      layout,
+      entry,
+      fs: collectFs(pid, table),
+      vmaExtension: collectVmaExtension(mappings, gathered.policies),
+    }
   })
   return {
     tree: members.map(({ stat, ppid }) => collectTree(stat, ppid, threadsOf.get(stat.pid) ?? [stat.pid])),
@@ -87,12 +106,14 @@ export function collectState(sources: readonly Source[], members: readonly Membe
     table,
     segments: table.segments,
     descriptors,
+    common,
   }
 }
 
 /** Writes every image but the pages. */
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
-  const { tree, dead, processes, objects, table, segments, descriptors } = state
+  const { tree, dead, processes, objects, table, segments, descriptors, common } = state
+  const { cgroups, filters } = common
   images.write("inventory", undefined, [collectInventory(newUuid())])
   images.write("pstree", undefined, tree)
   for (const stat of dead) images.write("core", stat.pid, [collectDeadCore(stat)])
@@ -100,7 +121,10 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
     const ids = objects.get(pid)
     if (!ids) throw new Error(`Unreachable: process ${pid} has no object ids`)
     images.write("ids", pid, [collectIds(ids)])
-    for (const [tid, core] of cores) images.write("core", tid, [core])
+    for (const [tid, core] of cores) {
+      const thread_core = core.thread_core && { ...core.thread_core, cg_set: cgroups.setOf(tid) }
+      images.write("core", tid, [thread_core ? { ...core, thread_core } : core])
+    }
     images.write("mm", pid, [entry])
     images.write("fs", pid, [fs])
     const own = descriptors.fdinfos.get(pid)
@@ -109,6 +133,8 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
     const files = pid === processes[0]?.pid ? descriptors.extension : []
     images.write("stasis-core", pid, [{ ...extension, files, descriptors: own?.length ?? 0, vmas: vmaExtension }])
   }
+  const cgroup = cgroups.entry()
+  if (cgroup) images.write("cgroup", undefined, [cgroup])
   for (const { kind, id, entries } of stored) images.write(kind, id, entries)
   images.write(
     "memfd",
@@ -118,5 +144,5 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   images.write("files", undefined, table.entries)
   images.write("pipes-data", undefined, descriptors.pipesData)
   images.write("tty-info", undefined, descriptors.ttyInfos)
-  images.write("seccomp", undefined, [{ seccomp_filters: [] }])
+  images.write("seccomp", undefined, [{ seccomp_filters: filters.entries }])
 }

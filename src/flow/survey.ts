@@ -15,6 +15,7 @@ import { readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
 import { readStatus } from "../proc/status.ts"
 import { listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
+import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
 import { codeRanges } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 
@@ -29,6 +30,8 @@ export interface ProcessSurvey {
 export interface Survey {
   /** Living processes, parents before their children. */
   readonly processes: ReadonlyMap<number, ProcessSurvey>
+  /** Which cgroups and properties are saved, and where they are mounted. */
+  readonly cgroups: CgroupSurvey
 }
 
 /** A tree as it looks from outside, with all that stands against a dump of it. */
@@ -133,13 +136,21 @@ function unlessGone<T>(pid: number, root: number, look: () => T): T | undefined 
   }
 }
 
+/** Options of a dump that decide what it can keep. */
+export type SurveyOptions = Pick<
+  DumpOptions,
+  "pid" | "shellJob" | "cgroupProps" | "cgroupPropsFiles" | "cgroupRoots" | "cgroupDumpControllers" | "freezeCgroup" | "manageCgroups"
+>
+
 /**
  * Looks at everything that can be seen without stopping the target.
  *
- * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION
+ * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION, and those of cgroup options
  */
-export function lookAtTree(root: number, shellJob: boolean): Outlook {
+export function lookAtTree(options: SurveyOptions): Outlook {
+  const { pid: root, shellJob } = options
   checkTarget(root)
+  const cgroups = prepareSaving(options)
   const members = walkTree(root)
   const living = members.filter((member) => !hasEnded(member))
   const namespaces = readNamespaces(process.pid)
@@ -155,7 +166,7 @@ export function lookAtTree(root: number, shellJob: boolean): Outlook {
     unlessGone(pid, root, () => {
       const { found, refusals: own } = surveyProcess(pid, namespaces)
       holders.push({ pid, threads: listThreads(pid), group: stat.pgrp })
-      refusals.push(...own)
+      refusals.push(...own, ...surveyProcessCgroups(pid, cgroups, options))
       processes.set(pid, found)
     })
   }
@@ -163,7 +174,7 @@ export function lookAtTree(root: number, shellJob: boolean): Outlook {
   refusals.push(...openFiles.refusals)
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
   refusals.push(...surveyObjects(collectObjects([...processes.keys()]), (pid) => parents.get(pid) ?? 0))
-  return { processes, members, openFiles, refusals }
+  return { processes, cgroups, members, openFiles, refusals }
 }
 
 /**
@@ -171,8 +182,8 @@ export function lookAtTree(root: number, shellJob: boolean): Outlook {
  *
  * @throws CheckpointError those of `lookAtTree`, and E_UNSUPPORTED with every refusal
  */
-export function survey({ pid, shellJob }: Pick<DumpOptions, "pid" | "shellJob">): Survey {
-  const { processes, refusals } = lookAtTree(pid, shellJob)
-  if (refusals.length > 0) throw refusedTarget(pid, refusals)
-  return { processes }
+export function survey(options: SurveyOptions): Survey {
+  const { processes, cgroups, refusals } = lookAtTree(options)
+  if (refusals.length > 0) throw refusedTarget(options.pid, refusals)
+  return { processes, cgroups }
 }

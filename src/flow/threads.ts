@@ -1,6 +1,9 @@
+import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
+import { refusedTarget } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { remoteAddress } from "../base/units.ts"
 import { decideRestart, type Restart } from "../kinds/registers/interrupted.ts"
+import { readSeccomp, refuseListeners, type Seccomp } from "../kinds/seccomp/collect.ts"
 import { readStatus, type Status } from "../proc/status.ts"
 import { discover } from "../rseq/discover.ts"
 import { applyFixup, refuseMalformed, resumedRegisters } from "../rseq/fixup.ts"
@@ -9,6 +12,8 @@ import { kernelRegime } from "../rseq/regime.ts"
 import type { RseqState } from "../rseq/state.ts"
 import type { FrozenProcess, FrozenThread } from "../tracee/frozen.ts"
 import { readMemoryIfMapped } from "../tracee/memory.ts"
+import { suspendSeccomp } from "../tracee/suspend.ts"
+import { withoutRestart } from "./filtered.ts"
 import type { DumpOptions } from "./options.ts"
 
 const log = logger("rseq")
@@ -19,12 +24,13 @@ export interface InspectedThread {
   readonly status: Status
   readonly rseq: RseqState
   readonly restart: Restart
+  readonly seccomp: Seccomp
 }
 
 /**
- * Reads what must be read first: restartable sequences, interrupted calls, pending signals. Prepares every thread for injection.
+ * Reads what must be read first: restartable sequences, interrupted calls, pending signals, seccomp. Prepares every thread for injection.
  *
- * @throws CheckpointError E_RSEQ_MALFORMED · E_KERNEL rseq cannot be found out
+ * @throws CheckpointError E_RSEQ_MALFORMED · E_UNSUPPORTED a seccomp listener · E_PERMISSION · E_KERNEL rseq cannot be found out
  */
 export function inspectThreads(process: FrozenProcess, { rseqDiscovery, rseqMalformed }: DumpOptions): InspectedThread[] {
   const { pid } = process
@@ -33,8 +39,12 @@ export function inspectThreads(process: FrozenProcess, { rseqDiscovery, rseqMalf
     const status = readStatus(pid, frozen.tid)
     const rseq = inspectThread(pid, frozen, discover(frozen, rseqDiscovery, { guesses: undefined }), kernelRegime)
     const signalled = ((status.sigPending | status.sharedPending) & ~frozen.mask) !== 0n
-    return { frozen, status, rseq, restart: decideRestart(frozen.tid, frozen.registers, signalled, read) }
+    const seccomp = readSeccomp(frozen.tid, status.seccomp)
+    const restart = withoutRestart(seccomp, frozen, decideRestart(frozen.tid, frozen.registers, signalled, read))
+    return { frozen, status, rseq, seccomp, restart }
   })
+  const listeners = threads.flatMap(({ frozen: { tid }, seccomp }) => refuseListeners(`thread ${tid} of task ${pid}`, seccomp))
+  if (listeners.length > 0) throw refusedTarget(pid, listeners)
   refuseMalformed(
     pid,
     threads.map(({ rseq }) => rseq),
@@ -47,6 +57,7 @@ export function inspectThreads(process: FrozenProcess, { rseqDiscovery, rseqMalf
       log.info(`thread ${frozen.tid}: rseq ${rseq.class} at 0x${rseq.ip.toString(16)}`)
     if (restart.live) frozen.resume = restart.live
     applyFixup(frozen, rseq)
+    if (thread.seccomp.mode !== 0) suspendSeccomp(frozen.tid, PTRACE_O.TRACESYSGOOD)
     // A thread sent to its abort handler has nothing to restart.
     if (rseq.class === "abortable")
       return { ...thread, restart: { image: resumedRegisters(frozen.registers, rseq), live: undefined, entry: undefined } }

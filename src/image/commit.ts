@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, unlinkSync, writeFileSync } from "../../ffi/fs.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { INVENTORY, inventoryLast, MARKER, OLD, setFiles, temporaryName } from "./directory.ts"

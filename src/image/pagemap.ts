@@ -1,5 +1,5 @@
-import { existsSync, statSync } from "node:fs"
 import { basename, join } from "node:path"
+import { existsSync, statSync } from "../../ffi/fs.ts"
 import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { hex, PAGE, PAGE_SIZE } from "../base/units.ts"

@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { join, resolve } from "node:path"
+import { existsSync, readdirSync, readFileSync, statSync } from "../../ffi/fs.ts"
 import type { inventory_entry } from "../../proto/gen/inventory_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import type { EntryKind, EntryOf, HeadOf, Kind } from "./catalog.ts"

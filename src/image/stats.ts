@@ -1,5 +1,5 @@
-import { renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { renameSync, rmSync, writeFileSync } from "../../ffi/fs.ts"
 import type { stats_entry } from "../../proto/gen/stats_pb.ts"
 import { temporaryName } from "./directory.ts"
 import { ioFailure } from "./failure.ts"

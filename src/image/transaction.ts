@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, rmdirSync, rmSync, writeSync } from "node:fs"
 import { join } from "node:path"
+import { closeSync, fstatSync, ftruncateSync, openSync, rmdirSync, rmSync, writeSync } from "../../ffi/fs.ts"
 import { logger } from "../base/log.ts"
 import type { EntryKind, EntryOf } from "./catalog.ts"
 import { commitSet } from "./commit.ts"

@@ -1,5 +1,5 @@
-import { fstatSync, readFileSync } from "node:fs"
 import { basename, dirname } from "node:path"
+import { fstatSync, readFileSync } from "../../ffi/fs.ts"
 import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"

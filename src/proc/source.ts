@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs"
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "../../ffi/fs.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { decodeBytes } from "./text.ts"
 

@@ -1,5 +1,3 @@
-import { isUtf8 } from "node:buffer"
-
 /** Lone surrogates U+DC80..U+DCFF carry the bytes 80..ff that are not valid UTF-8, as Python's "surrogateescape" does. */
 const ESCAPE = 0xdc00
 
@@ -10,7 +8,9 @@ const ESCAPE = 0xdc00
  * so that `text.isWellFormed()` tells whether the name can go into a protobuf string.
  */
 export function decodeBytes(bytes: Buffer): string {
-  if (isUtf8(bytes)) return bytes.toString("utf8")
+  const text = bytes.toString("utf8")
+  // What is no UTF-8 becomes U+FFFD, which may also stand there by itself. Not isUtf8: node:buffer is slow to load.
+  if (!text.includes("\ufffd") || bytes.equals(Buffer.from(text, "utf8"))) return text
   return bytes.toString("latin1").replace(/[\x80-\xff]/g, (byte) => String.fromCharCode(ESCAPE | byte.charCodeAt(0)))
 }
 

@@ -1,6 +1,6 @@
-import { closeSync, writeSync } from "node:fs"
 import { CLONE, cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { ALL_SIGNALS, SIG } from "../../ffi/abi/signal.ts"
+import { closeSync, writeSync } from "../../ffi/fs.ts"
 import { spawnChild } from "../../ffi/kernel.ts"
 import { encode } from "../../ffi/layout.ts"
 import { allocate, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"

@@ -73,6 +73,17 @@ function walk(root: number, search: Search, deadline: Deadline, lists: TreeLists
   return fresh ? undefined : parents
 }
 
+/** Attaches to the whole tree before anything in it is waited for: only where nothing in it moves. */
+function attachAll(root: number, { living }: Search, lists: TreeLists): void {
+  const met = new Set([root])
+  for (const pid of met) {
+    const seizure = living.get(pid) ?? beginSeizure(pid)
+    living.set(pid, seizure)
+    attach(seizure, lists)
+    for (const child of lists.children(pid)) met.add(child)
+  }
+}
+
 /** The members in pre-order: a parent, then each child with all that is below it. */
 function preOrder(root: number, parents: ReadonlyMap<number, number>): number[] {
   const children = Map.groupBy(parents.keys(), (pid) => parents.get(pid) ?? 0)
@@ -89,12 +100,13 @@ function preOrder(root: number, parents: ReadonlyMap<number, number>): number[] 
  * Stops every thread of every process of a tree, those included that appear meanwhile: the tree is walked until a walk meets nothing new.
  *
  * @param known PIDs that were members a moment ago: they are stopped first, all at once
+ * @param thaw ends a freeze by cgroup, in which no task reports a stop: called when the whole tree is asked to stop
  * @throws CheckpointError E_TRACED · E_PERMISSION · E_NO_PROCESS the root · E_TIMEOUT · E_INTERRUPTED; every thread runs on then
  *
  * A process whose parent ends before it was met is out of reach: it belongs to init, or to a subreaper outside the tree.
  * Kernel: fs/proc/array.c children_seq_show(), exact while all children are stopped. Precondition: as seizeProcess.
  */
-export function seizeTree(root: number, known: readonly number[], deadline: Deadline, lists: TreeLists): FrozenTree {
+export function seizeTree(root: number, known: readonly number[], deadline: Deadline, lists: TreeLists, thaw?: () => void): FrozenTree {
   const search: Search = { living: new Map(), dead: new Set() }
   const frozenAt = performance.now()
   const members: TreeMember[] = []
@@ -104,6 +116,10 @@ export function seizeTree(root: number, known: readonly number[], deadline: Dead
       const seizure = beginSeizure(pid)
       search.living.set(pid, seizure)
       attach(seizure, lists)
+    }
+    if (thaw) {
+      attachAll(root, search, lists)
+      thaw()
     }
     for (const seizure of search.living.values()) settle(seizure, deadline)
     for (const pid of [...search.living.keys()]) meet(pid, search, deadline, lists)

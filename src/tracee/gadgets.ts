@@ -1,6 +1,6 @@
 import { type RemoteAddress, remoteAddress } from "../base/units.ts"
 import { GADGETS } from "./arch.x86_64.ts"
-import { readMemoryIfMapped } from "./memory.ts"
+import { PEEK, peekMemory, readMemoryIfMapped } from "./memory.ts"
 
 /** Instructions of the target's own code that injection starts from. */
 export interface Gadgets {
@@ -22,7 +22,8 @@ export interface CodeRange {
   readonly devMinor: number
 }
 
-const WINDOW = 4 << 20
+/** Windows overlap by so many bytes, so that no pattern is cut in two. */
+const OVERLAP = 16
 
 /** Where in a range each pattern first stands, bytes from its start. */
 interface Found {
@@ -37,12 +38,9 @@ const known = new Map<string, Found>()
 /** Searches one range, up to where it has all that is wanted of it. */
 function search(pid: number, { start, end }: CodeRange): Found {
   const found: Found = { syscallReturn: undefined, signalReturn: undefined, syscall: undefined }
-  for (let at = start; at < end; at += BigInt(WINDOW)) {
-    // Windows overlap by 16 bytes, so that no pattern is cut in two.
-    const length = Number(end - at < BigInt(WINDOW + 16) ? end - at : BigInt(WINDOW + 16))
-    const bytes = readMemoryIfMapped(pid, remoteAddress(at), length)
-    if (!bytes) continue
-    const code = Buffer.from(bytes.buffer)
+  for (let at = start; at < end; at += BigInt(PEEK - OVERLAP)) {
+    const code = peekMemory(pid, remoteAddress(at), Number(end - at < BigInt(PEEK) ? end - at : BigInt(PEEK)))
+    if (!code) continue
     for (const name of ["syscallReturn", "signalReturn", "syscall"] as const)
       for (const pattern of GADGETS[name]) {
         const index = found[name] === undefined ? code.indexOf(pattern) : -1

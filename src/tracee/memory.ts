@@ -1,7 +1,7 @@
-import { closeSync } from "node:fs"
 import { AT, O } from "../../ffi/abi/file.ts"
 import { iovec } from "../../ffi/abi/ptrace.ts"
-import { decode, encodeInto } from "../../ffi/layout.ts"
+import { closeSync } from "../../ffi/fs.ts"
+import { encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
 import type { RemoteAddress } from "../base/units.ts"
 
@@ -37,6 +37,23 @@ export function readMemory(pid: number, from: RemoteAddress, length: number): Ui
     done += moved
   }
   return result
+}
+
+/** Bytes that `peekMemory` gives at most. */
+export const PEEK = 128 * 1024
+
+/**
+ * A look at a stopped or running task's memory without a copy of its own.
+ *
+ * @param length bytes, at most PEEK
+ * @returns bytes that are overwritten by the next call of this module; undefined where not all of them are mapped and readable
+ * @throws SyscallError EPERM · ESRCH
+ */
+export function peekMemory(pid: number, from: RemoteAddress, length: number): Buffer | undefined {
+  const moved = transfer("process_vm_readv", pid, from, length)
+  if (moved === length) return Buffer.from(room.bytes.buffer as ArrayBuffer, 0, length)
+  if (moved >= 0 || errnoName(-moved) === "EFAULT") return undefined
+  throw new SyscallError("process_vm_readv", errnoName(-moved), [pid, from, length])
 }
 
 /** The same; undefined where the memory is not there or not readable. */
@@ -90,19 +107,16 @@ export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
   }
 }
 
-/** Remote pieces in one process_vm_readv. Kernel: UIO_MAXIOV. */
-const PIECES = 1024
-const pieces = allocate((PIECES + 1) * iovec.size)
-
 /**
  * Copies ranges of a stopped task's memory one after another into a file, through one reused buffer of 1 MiB.
  *
- * Parts that process_vm_readv cannot see (PROT_NONE) are read through /proc/PID/mem.
+ * Through /proc/PID/mem, which is as fast as process_vm_readv(2), sees PROT_NONE areas too, and leaves pages shared that the task has in
+ * common with its parent or children: the system call pins them, and the kernel gives the task a copy of each first (since Linux 5.19).
  *
  * @param fd open for writing   @param position offset of the first byte in the file
  * @returns bytes written
- * @throws SyscallError EFAULT not mapped · ESRCH task is gone · ENOSPC, EIO of pwrite64
- * Kernel: mm/process_vm_access.c process_vm_rw(), fs/proc/base.c mem_rw()
+ * @throws SyscallError EIO not mapped · ESRCH task is gone · ENOSPC, EIO of pwrite64
+ * Kernel: fs/proc/base.c mem_rw(), mm/gup.c gup_must_unshare()
  */
 export function copyToFile(
   pid: number,
@@ -110,48 +124,30 @@ export function copyToFile(
   fd: number,
   position: number,
 ): number {
+  const memory = openMemory(pid, O.RDONLY)
   let filled = 0
-  let count = 0
   let written = 0
   const flush = (): void => {
-    if (filled === 0) return
-    encodeInto(iovec, pieces.bytes, { iov_base: room.address, iov_len: filled }, PIECES * iovec.size)
-    const moved = attempt("process_vm_readv", pid, pieces.address + PIECES * iovec.size, 1, pieces.address, count, 0)
-    if (moved !== filled) forceRead(pid, count, moved)
     for (let done = 0; done < filled; ) done += syscall("pwrite64", fd, room.address + done, filled - done, position + written + done)
     written += filled
-    filled = count = 0
+    filled = 0
   }
-  for (const { start, end } of ranges) {
-    for (let at = start; at < end; ) {
-      const left = end - at
-      const part = left < BigInt(ROOM - filled) ? Number(left) : ROOM - filled
-      encodeInto(iovec, pieces.bytes, { iov_base: at, iov_len: part }, count * iovec.size)
-      filled += part
-      at += BigInt(part)
-      count++
-      if (filled === ROOM || count === PIECES) flush()
-    }
-  }
-  flush()
-  return written
-}
-
-/** Reads the pieces of a failed transfer again, page protection aside. `failed` is only for the error. */
-function forceRead(pid: number, count: number, failed: number): void {
-  const fd = openMemory(pid, O.RDONLY)
   try {
-    let at = 0
-    for (let i = 0; i < count; i++) {
-      const { iov_base, iov_len } = decode(iovec, pieces.bytes, i * iovec.size)
-      for (let done = 0; done < Number(iov_len); ) {
-        const moved = attempt("pread64", fd, room.address + at + done, Number(iov_len) - done, iov_base + BigInt(done))
-        if (moved <= 0) throw new SyscallError("process_vm_readv", errnoName(failed < 0 ? -failed : 14), [pid, iov_base, iov_len])
-        done += moved
+    for (const { start, end } of ranges) {
+      for (let at = start; at < end; ) {
+        const left = end - at
+        const part = left < BigInt(ROOM - filled) ? Number(left) : ROOM - filled
+        const moved = attempt("pread64", memory, room.address + filled, part, at)
+        if (moved <= 0)
+          throw new SyscallError("pread64", moved < 0 ? errnoName(-moved) : "ESRCH", [pid, at, part], ` of the memory of task ${pid}`)
+        filled += moved
+        at += BigInt(moved)
+        if (filled === ROOM) flush()
       }
-      at += Number(iov_len)
     }
+    flush()
+    return written
   } finally {
-    closeSync(fd)
+    closeSync(memory)
   }
 }

@@ -109,6 +109,14 @@ export class Program {
     return this.records.length
   }
 
+  /** The calls by number; arguments that are known only when the program runs are 0. */
+  get calls(): { readonly nr: number; readonly args: readonly bigint[] }[] {
+    return this.records.map(({ call, args }) => ({
+      nr: syscallNumber(call),
+      args: args.map((argument) => (typeof argument === "object" ? 0n : BigInt(argument))),
+    }))
+  }
+
   private get dataStart(): number {
     return Math.ceil((stubHeader.size + this.records.length * stubRecord.size) / 64) * 64
   }

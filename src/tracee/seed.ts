@@ -1,7 +1,7 @@
-import { closeSync, ftruncateSync, writeSync } from "node:fs"
 import { CLONE, cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { ALL_SIGNALS, SIG } from "../../ffi/abi/signal.ts"
+import { closeSync, ftruncateSync, writeSync } from "../../ffi/fs.ts"
 import { spawnChild } from "../../ffi/kernel.ts"
 import { encodeInto } from "../../ffi/layout.ts"
 import { seed } from "../../ffi/stub/gen/x86_64.ts"

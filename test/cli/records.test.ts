@@ -18,6 +18,8 @@ const usual = {
   statusFd: undefined,
   pidfile: undefined,
   json: false,
+  manageCgroups: "soft" as const,
+  cgroupRoots: [],
 }
 const usualDump: DumpOptions = {
   ...usual,
@@ -27,6 +29,10 @@ const usualDump: DumpOptions = {
   sync: true,
   rseqMalformed: "refuse",
   rseqDiscovery: "auto",
+  cgroupProps: [],
+  cgroupPropsFiles: [],
+  cgroupDumpControllers: [],
+  freezeCgroup: undefined,
 }
 const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false }
 
@@ -55,6 +61,22 @@ describe("dumpOptions", () => {
     ["5 --status-fd 9", { statusFd: 9 }],
     ["5 --action-script a --action-script /b", { actionScripts: ["/home/a", "/b"] }],
     ["5 --rseq-malformed keep", { rseqMalformed: "keep" }],
+    ["5 --manage-cgroups", {}],
+    ["--manage-cgroups 5", {}],
+    ["5 --manage-cgroups=ignore", { manageCgroups: "ignore" }],
+    ["5 --cgroup-root /a//b/", { cgroupRoots: [{ controller: undefined, path: "/a/b" }] }],
+    [
+      "5 --cgroup-root cpu:/ --cgroup-root=name=systemd:/x",
+      {
+        cgroupRoots: [
+          { controller: "cpu", path: "/" },
+          { controller: "name=systemd", path: "/x" },
+        ],
+      },
+    ],
+    ["5 --cgroup-props text --cgroup-props-file f", { cgroupProps: ["text"], cgroupPropsFiles: ["/home/f"] }],
+    ["5 --cgroup-dump-controller cpu --cgroup-dump-controller cgroup2", { cgroupDumpControllers: ["cpu", "cgroup2"] }],
+    ["5 --freeze-cgroup /cg/x", { freezeCgroup: "/cg/x" }],
     ["5 --rseq-discovery=libc", { rseqDiscovery: "libc" }],
     ["5 --json", { json: true }],
     ["5 -vvvv", { verbosity: 4 }],

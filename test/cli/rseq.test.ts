@@ -35,6 +35,12 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   sync: false,
   rseqMalformed: "refuse",
   rseqDiscovery: "auto",
+  manageCgroups: "soft",
+  cgroupRoots: [],
+  cgroupProps: [],
+  cgroupPropsFiles: [],
+  cgroupDumpControllers: [],
+  freezeCgroup: undefined,
 })
 const place = (address: bigint, module: string | null = null, symbol: string | null = null) => ({ address, module, symbol })
 const row: RseqRow = {

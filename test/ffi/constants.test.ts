@@ -35,6 +35,7 @@ const portable: readonly (readonly [Headers, readonly Row[]])[] = [
       ...named("PAGE_IS_", mman.PAGE_IS),
       ...named("PM_", mman.PM),
       ["MLOCK_ONFAULT", mman.MLOCK_ONFAULT],
+      ...named("MCL_", mman.MCL),
       ["(unsigned)PAGEMAP_SCAN", mman.PAGEMAP_SCAN],
       ["PR_SET_MM", mman.PR_SET_MM],
       ["PR_SET_MM_MAP", mman.PR_SET_MM_MAP],

@@ -16,6 +16,7 @@ const named = (prefix: string, values: Readonly<Record<string, number>>, renamed
 
 const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("PR_", prctl.PR),
+  ...named("PR_FUTEX_HASH_", prctl.PR_FUTEX_HASH),
   ...named("PR_CAP_AMBIENT_", prctl.PR_CAP_AMBIENT),
   ...named("ARCH_", process.arch === "x64" ? prctl.ARCH : {}),
   ...named("SCHED_", SCHED),

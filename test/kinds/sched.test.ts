@@ -2,9 +2,10 @@ import { describe, expect, test } from "bun:test"
 import { stasis_thread_entrySchema } from "../../proto/gen/stasis_pb.ts"
 import { create } from "../../proto/schema.ts"
 import { collectSched, type SchedEntry, type SchedExtension } from "../../src/kinds/sched/collect.ts"
-import { MASK_SIZE, overlaps, parseCpuList, readOnlineCpus } from "../../src/kinds/sched/cpus.ts"
+import { MASK_SIZE, readOnlineCpus } from "../../src/kinds/sched/cpus.ts"
 import { restoreSched } from "../../src/kinds/sched/restore.ts"
 import { readTimerSlackIfAlive } from "../../src/proc/attributes.ts"
+import { overlaps, parseBitList } from "../../src/proc/bitlist.ts"
 import { listThreads } from "../../src/proc/tasks.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { canRun, perform, startFixture, throughBytes, why } from "./fixture.ts"
@@ -17,10 +18,10 @@ const calls = (entry: SchedEntry, extension?: SchedExtension, cpus: Uint8Array =
   return program.describe().map((line) => line.replace(/^#\d+ (\w+).*/, "$1"))
 }
 
-test("parseCpuList reads ranges and single CPUs", () => {
-  expect(parseCpuList("0-2,9\n").subarray(0, 3)).toEqual(Uint8Array.of(7, 2, 0))
-  expect(overlaps(parseCpuList("0-2"), parseCpuList("2-5"))).toBe(true)
-  expect(overlaps(Uint8Array.of(4), parseCpuList("0"))).toBe(false)
+test("parseBitList reads ranges and single CPUs", () => {
+  expect(parseBitList("0-2,9\n", MASK_SIZE).subarray(0, 3)).toEqual(Uint8Array.of(7, 2, 0))
+  expect(overlaps(parseBitList("0-2", MASK_SIZE), parseBitList("2-5", MASK_SIZE))).toBe(true)
+  expect(overlaps(Uint8Array.of(4), parseBitList("0", MASK_SIZE))).toBe(false)
 })
 
 describe("restoreSched", () => {
@@ -34,7 +35,7 @@ describe("restoreSched", () => {
       "sched_setattr",
       "ioprio_set",
     ])
-    expect(calls({}, extension, parseCpuList("0"))).toEqual(["sched_setattr", "ioprio_set"])
+    expect(calls({}, extension, parseBitList("0", MASK_SIZE))).toEqual(["sched_setattr", "ioprio_set"])
   })
 
   test("refuses values out of range, and SCHED_DEADLINE without its times", () => {

@@ -7,10 +7,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/membarrier.h>
 #include <linux/prctl.h>
-#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <pthread.h>
 #include <sched.h>
@@ -336,15 +334,6 @@ static void note_thread(void)
 	printf("robust.%d %lld\ntid.%d %lld\n", gettid(), (long long)(intptr_t)head, gettid(), (long long)(intptr_t)tid);
 }
 
-/* seccomp: a filter that allows everything. */
-static void seccomp(void)
-{
-	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	struct sock_fprog program = { 1, &allow };
-	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-	MUST(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
-}
-
 int main(int argc, char **argv)
 {
 	const char *kind = argc > 1 ? argv[1] : "idle";
@@ -362,8 +351,6 @@ int main(int argc, char **argv)
 		attributes();
 	else if (!strcmp(kind, "thread"))
 		note_thread(), start_thread(note_thread);
-	else if (!strcmp(kind, "seccomp"))
-		seccomp();
 	else
 		return 2;
 	ready();

@@ -63,7 +63,7 @@ async function disturb(victim: Victim, folder: string, name: "SIGKILL" | "SIGINT
 
 for (const name of ["SIGKILL", "SIGINT"] as const)
   describe(`${name} at ${MOMENTS} random moments of a leave-running dump`, () => {
-    for (const [source, ...args] of [["threads"], ["rseqcount", "{folder}"]] as const)
+    for (const [source, ...args] of [["threads"], ["rseqcount", "{folder}"], ["seccomp", "filters"]] as const)
       test(`${source} stays well and can be dumped afterwards`, async () => {
         const victim = await start(source, { args })
         const folder = join(victim.images, "set")

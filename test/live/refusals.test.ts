@@ -96,6 +96,13 @@ test("dump refuses a pipe in packet mode", async () => {
   await expectUntouched(victim)
 })
 
+test("dump refuses a seccomp filter with a listener, which it sees only in the freeze", async () => {
+  const victim = await start("seccomp", { args: ["listener"] })
+  expectRefused(await tryDump("-t", `${victim.pid}`, "-D", victim.images), "E_UNSUPPORTED")
+  expect(readdirSync(victim.images)).toEqual([])
+  await expectUntouched(victim)
+})
+
 describe("dump refuses a directory and leaves the target well", () => {
   const cases: readonly (readonly [string, (victim: Victim) => string, readonly ErrorCode[]])[] = [
     ["whose parent does not exist", ({ images }) => join(images, "missing/deeper"), ["E_DIRECTORY"]],

@@ -5,21 +5,35 @@ import {
   PR_MCE_KILL_DEFAULT,
   PR_SPEC_ENABLE,
   PR_SPEC_PRCTL,
+  PR_TIMER_CREATE_RESTORE_IDS_GET,
   PR_TSC_ENABLE,
   SPECULATION_COUNT,
 } from "../../../ffi/abi/prctl.ts"
 import type { task_core_entry, thread_core_entry } from "../../../proto/gen/core_pb.ts"
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { stasis_task_entry, stasis_thread_entry } from "../../../proto/gen/stasis_pb.ts"
-import { readCoredumpFilterIfAlive, readLoginUidIfAlive, readOomScoreAdj } from "../../proc/attributes.ts"
+import { readAutogroupNiceIfAlive, readCoredumpFilterIfAlive, readLoginUidIfAlive, readOomScoreAdj } from "../../proc/attributes.ts"
+import { readStat } from "../../proc/stat.ts"
 import type { Answers, Data, Program, Result } from "../../tracee/program.ts"
+import { askFutexSlots } from "./futex-hash.ts"
 import { askMembarrier, collectMembarrier, type MembarrierQuestions } from "./membarrier.ts"
 
 /** Attributes of a process, by the image message that they go into. */
 export interface ProcessAttributes {
   readonly entry: Pick<task_core_entry, "personality" | "loginuid" | "oom_score_adj" | "child_subreaper" | "membarrier_registration_mask">
   readonly mm: Pick<mm_entry, "dumpable" | "thp_disabled">
-  readonly extension: Pick<stasis_task_entry, "personality" | "coredump_filter" | "thp_disable" | "mdwe" | "memory_merge">
+  readonly extension: Pick<
+    stasis_task_entry,
+    | "personality"
+    | "coredump_filter"
+    | "thp_disable"
+    | "mdwe"
+    | "memory_merge"
+    | "futex_slots"
+    | "timer_restore_ids"
+    | "autogroup_nice"
+    | "mlock_future"
+  >
 }
 
 /** Attributes of a thread, by the image message that they go into. */
@@ -36,6 +50,8 @@ export interface ProcessQuestions {
   readonly thpDisable: Result
   readonly mdwe: Result
   readonly memoryMerge: Result
+  readonly futexSlots: Result
+  readonly timerRestoreIds: Result
   readonly membarrier: MembarrierQuestions
 }
 
@@ -68,6 +84,8 @@ export function askAttributes(program: Program): ProcessQuestions {
     thpDisable: askOption(program, PR.GET_THP_DISABLE),
     mdwe: askOption(program, PR.GET_MDWE),
     memoryMerge: askOption(program, PR.GET_MEMORY_MERGE),
+    futexSlots: askFutexSlots(program),
+    timerRestoreIds: askOption(program, PR.TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_GET),
     membarrier: askMembarrier(program),
   }
 }
@@ -103,6 +121,9 @@ export function collectAttributes(pid: number, answers: Answers, questions: Proc
   const mdwe = setting(answers, questions.mdwe)
   const loginuid = readLoginUidIfAlive(pid)
   const coredump_filter = readCoredumpFilterIfAlive(pid)
+  // The group is the session's: who does not lead it has no say in it.
+  const autogroup_nice = readStat(pid).session === pid ? readAutogroupNiceIfAlive(pid) : null
+  const futexSlots = answers.of(questions.futexSlots)
   const registrations = collectMembarrier(answers, questions.membarrier)
   return {
     entry: {
@@ -119,6 +140,9 @@ export function collectAttributes(pid: number, answers: Answers, questions: Proc
       ...(thpDisable > 1 ? { thp_disable: thpDisable } : {}),
       ...(mdwe ? { mdwe } : {}),
       ...(setting(answers, questions.memoryMerge) ? { memory_merge: true } : {}),
+      ...(futexSlots < 0n ? {} : { futex_slots: Number(futexSlots) }),
+      ...(setting(answers, questions.timerRestoreIds) ? { timer_restore_ids: true } : {}),
+      ...(autogroup_nice ? { autogroup_nice } : {}),
     },
   }
 }

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs"
+import { writeFileSync } from "../../../ffi/fs.ts"
 import type { task_core_entry } from "../../../proto/gen/core_pb.ts"
 import type { stasis_task_entry } from "../../../proto/gen/stasis_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
@@ -13,22 +13,23 @@ const LOGINUID_UNSET = 0xffffffff
 /** The parts of the images that are written to /proc files of the process. */
 export interface OutsideAttributes {
   readonly entry: Pick<task_core_entry, "oom_score_adj" | "loginuid">
-  readonly extension: Pick<stasis_task_entry, "coredump_filter"> | undefined
+  readonly extension: Pick<stasis_task_entry, "coredump_filter" | "autogroup_nice"> | undefined
 }
 
 /**
- * Writes what only another task's hand, or a file, can set: oom_score_adj, loginuid, coredump_filter. What is right already is left.
+ * Writes what only another task's hand, or a file, can set: oom_score_adj, loginuid, coredump_filter, the autogroup's nice value. What is right already is left.
  *
  * As in CRIU a login user ID that cannot be set is an error and the rest a warning.
  *
  * @throws CheckpointError E_RESTORE the login user ID · E_NO_PROCESS
- * Precondition: the leader exists and its credentials are not yet lowered. Mirror: ./collect.ts
+ * Precondition: the leader exists, leads its session and its credentials are not yet lowered. Mirror: ./collect.ts
  */
 export function applyFromOutside(pid: number, { entry, extension }: OutsideAttributes): void {
   const { oom_score_adj, loginuid } = entry
   if (oom_score_adj !== undefined && oom_score_adj !== readOomScoreAdj(pid)) tryWrite(pid, "oom_score_adj", `${oom_score_adj}`)
   const filter = extension?.coredump_filter
   if (filter !== undefined && filter !== readCoredumpFilterIfAlive(pid)) tryWrite(pid, "coredump_filter", `0x${filter.toString(16)}`)
+  if (extension?.autogroup_nice) tryWrite(pid, "autogroup", `${extension.autogroup_nice}`)
   const current = readLoginUidIfAlive(pid)
   if (loginuid === undefined || current === null || current === loginuid) return
   if (loginuid === LOGINUID_UNSET) {

@@ -1,4 +1,4 @@
-import { ARCH, PR, PR_MCE_KILL_SET, TASK_COMM_LEN } from "../../../ffi/abi/prctl.ts"
+import { ARCH, PR, PR_MCE_KILL_SET, PR_TIMER_CREATE_RESTORE_IDS_ON, TASK_COMM_LEN } from "../../../ffi/abi/prctl.ts"
 import { NSIG } from "../../../ffi/abi/signal.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
@@ -15,7 +15,7 @@ type FromImage = Omit<ProcessAttributes, "extension"> & { readonly extension: Pr
 /**
  * Appends attributes of the process to its leader's program. Mirror: ./collect.ts; rest: `sealProcess`, ./outside.ts
  *
- * Preconditions: CAP_SYS_RESOURCE is not yet dropped (memory merge); rseq of all threads is registered, where membarrier asks for it.
+ * Preconditions: POSIX timers are made; CAP_SYS_RESOURCE is not yet dropped (memory merge); rseq of all threads is registered, where membarrier asks for it.
  */
 export function restoreAttributes({ entry, mm, extension }: FromImage, program: Program): void {
   const thp = extension?.thp_disable ?? (mm.thp_disabled ? 1 : 0)
@@ -24,6 +24,7 @@ export function restoreAttributes({ entry, mm, extension }: FromImage, program: 
   if (thp > 1) program.callWith({ mayFail: true }, "prctl", PR.SET_THP_DISABLE, 1, thp & ~1, 0, 0)
   if (extension?.memory_merge) program.callWith({ about: "merging of equal pages" }, "prctl", PR.SET_MEMORY_MERGE, 1, 0, 0, 0)
   if (entry.child_subreaper) program.call("prctl", PR.SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+  if (extension?.timer_restore_ids) program.call("prctl", PR.TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_ON, 0, 0, 0)
   restoreMembarrier(entry.membarrier_registration_mask ?? 0, program)
 }
 

@@ -1,4 +1,3 @@
-import { closeSync, openSync, readSync } from "node:fs"
 import {
   PR,
   PR_SCHED_CORE_GET,
@@ -6,6 +5,7 @@ import {
   PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG,
   SYSCALL_USER_DISPATCH_CONFIG_SIZE,
 } from "../../../ffi/abi/prctl.ts"
+import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
 import { allocate, attempt } from "../../../ffi/syscall.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
@@ -34,10 +34,6 @@ const REFUSED: readonly Row[] = [
     remedy: "Let the main thread of a program live as long as the others, or end the program",
     find: ({ state, threads }) =>
       state === "Z" || state === "X" ? (threads > 1 ? "a leader that has ended before its threads" : "a zombie") : undefined,
-  },
-  {
-    remedy: "Run the program without its seccomp sandbox",
-    find: ({ seccomp }) => (seccomp ? `under seccomp, mode ${seccomp}` : undefined),
   },
   {
     remedy: "Run the program with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off",

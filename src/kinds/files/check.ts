@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs"
+import { readFileSync } from "../../../ffi/fs.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { missingTarget } from "./epoll/restore.ts"
@@ -6,8 +6,7 @@ import type { FileImages } from "./images.ts"
 import type { FileRow } from "./kind.ts"
 import { fileKinds } from "./registry.ts"
 import { checkRegular } from "./regular/check.ts"
-import { driverOfType } from "./tty/driver.ts"
-import { checkTty } from "./tty/restore.ts"
+import { checkTty } from "./tty/check.ts"
 
 /** What the restore has to offer. */
 export interface CheckOptions {
@@ -104,9 +103,10 @@ export function* fileChecks(
   const unopened = new Set<number>()
   for (const { id, tty } of files.values()) {
     if (!tty || !used.has(id)) continue
-    yield () => checkTty(tty, infos, files, { shellJob, terminal })
-    const driver = driverOfType(infos.get(tty.tty_info_id)?.type ?? 0)
-    if (driver?.inherited && tty.regf_id !== undefined) unopened.add(tty.regf_id)
+    yield () => {
+      const role = checkTty(tty, infos, files, { shellJob, terminal })
+      if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
+    }
   }
   for (const { id, reg } of files.values()) if (reg && !unopened.has(id)) yield () => checkRegular(reg, pids)
 }

@@ -5,11 +5,13 @@ import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.
 import { logger } from "../../base/log.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
 import type { Found, Holder, PipeData, Surveying } from "./kind.ts"
+import type { Outsiders } from "./outside.ts"
 import { findPipeHolders, pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
 import { judge, kindWord, refusedFilesOf, refusedThreads, rowOf } from "./survey.ts"
 import type { FileTable } from "./table.ts"
+import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
 
 const log = logger("files")
 
@@ -55,17 +57,20 @@ function judgeAll(
   holders: readonly Holder[],
   scans: ReadonlyMap<number, Scan>,
   shellJob: boolean,
-  findHolders: (all: readonly Found[]) => ReadonlyMap<bigint, number>,
+  findOutsiders: (all: readonly Found[]) => Outsiders,
 ) {
   const all = [...scans.values()].flatMap(({ found }) => found)
-  const outside = findHolders(all)
+  const outside = findOutsiders(all)
+  const masters = new Set(all.flatMap((found) => masterIndex(found) ?? []))
   const surveying = new Map<number, Surveying>()
   const surveyingOf = (pid: number): Surveying =>
     surveying.getOrInsertComputed(pid, () => ({
       shellJob,
       descriptors: new Map(scans.get(pid)?.found.map((found) => [found.fd, found])),
       holders,
-      pipeHolder: (inode) => outside.get(inode),
+      masters,
+      pipeHolder: (inode) => outside.pipes.get(inode),
+      terminalHolder: (index) => outside.terminals.get(index),
     }))
   return groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) }))
 }
@@ -89,9 +94,10 @@ export function lookAtDescriptors(holders: readonly Holder[], { shellJob }: File
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
-  const judged = judgeAll(holders, scans, shellJob, (all) =>
-    all.some(({ target }) => pipeInode(target) !== undefined) ? findPipeHolders(inside) : new Map(),
-  )
+  const judged = judgeAll(holders, scans, shellJob, (all) => ({
+    pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findPipeHolders(inside) : new Map(),
+    terminals: findTerminalHolders(inside, all),
+  }))
   const kinds = new Map<string, number>()
   for (const { by } of judged) kinds.set(kindWord(by), (kinds.get(kindWord(by)) ?? 0) + 1)
   return {
@@ -117,8 +123,8 @@ export function collectDescriptors(
 ): Descriptors {
   using scope = new DisposableStack()
   const scans = scanAll(holders, scope, false)
-  // Who else holds a pipe was looked up before the freeze: it takes a walk through every process.
-  const judged = judgeAll(holders, scans, shellJob, () => new Map())
+  // Who else holds a pipe or a terminal was looked up before the freeze: it takes a walk through every process.
+  const judged = judgeAll(holders, scans, shellJob, () => ({ pipes: new Map(), terminals: new Map() }))
   const refused = refusedFilesOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, refused)
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))

@@ -1,6 +1,6 @@
 import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
-import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
+import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import type { PipeData } from "./kind.ts"
 
 /** What images say about the open files of one process. */
@@ -11,6 +11,7 @@ export interface FileImages {
   readonly files: ReadonlyMap<number, file_entry>
   readonly pipesData: readonly PipeData[]
   readonly ttyInfos: readonly tty_info_entry[]
+  readonly ttyData: readonly tty_data_entry[]
   readonly extension: readonly stasis_file_entry[]
 }
 

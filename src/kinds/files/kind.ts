@@ -46,6 +46,10 @@ export interface Surveying {
   readonly holders: readonly Holder[]
   /** Task outside the dump that has this pipe open, if one was looked for and found. */
   pipeHolder(inode: bigint): number | undefined
+  /** Numbers of the pseudo-terminals whose masters are in the dump. */
+  readonly masters: ReadonlySet<number>
+  /** Task outside the dump that uses the pseudo-terminal with this number, if one was looked for and found. */
+  terminalHolder(index: number): number | undefined
 }
 
 /** Why a descriptor cannot be kept. */
@@ -94,6 +98,10 @@ export interface Restoring {
   readonly extension: ReadonlyMap<number, stasis_file_entry>
   /** Reserved descriptor of the terminal that stasis runs on; undefined without one. */
   readonly terminal: number | undefined
+  /** Reserved descriptors of masters, by the numbers of their terminals: see ./tty/reserve.ts */
+  readonly masters: ReadonlyMap<number, number>
+  /** False while no terminal of the images controls the process, whose session is not made yet. */
+  readonly isControlled: boolean
   readonly pipes: Map<number, NewPipe>
   readonly configuredTtys: Set<number>
   /** Appends when every descriptor of this program stands at its number. */

@@ -103,11 +103,6 @@ export const refusedFiles: readonly RefusedFile[] = [
   refused("a virtual machine", linksTo("anon_inode:kvm"), "Save the guest with the virtual machine's own tools"),
   refused("a namespace", ({ target }) => /^[a-z_]+:\[4\d{9}\]$/.test(target), "Let the program close it before the dump"),
   refused("an object of the kernel", linksTo("anon_inode:"), "Let the program close it before the dump"),
-  refused(
-    "the master of a terminal",
-    linksTo("/dev/ptmx", "/dev/pts/ptmx"),
-    "Dump the programs on that terminal with --shell-job, not the one that holds it",
-  ),
   refused("a FIFO", isKind(S_IF.IFO), "Let the program use a pipe whose ends are both inside, or close it before the dump"),
   refused("a block device", isKind(S_IF.BLK), "Let the program close the device before the dump"),
   refused("a device", isKind(S_IF.CHR), "Let the program close the device before the dump"),

@@ -1,5 +1,5 @@
-import { lstatSync } from "node:fs"
 import { O, S_IF } from "../../../ffi/abi/file.ts"
+import { lstatSync } from "../../../ffi/fs.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import type { Mapping } from "../../proc/maps.ts"

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs"
+import { readFileSync } from "../../../ffi/fs.ts"
 import type { task_rlimits_entry } from "../../../proto/gen/core_pb.ts"
 import { LIMIT, LIMIT_NAMES, type Limit, RLIM_INFINITY } from "../../proc/limits.ts"
 

@@ -1,6 +1,6 @@
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
-import type { stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
+import type { stasis_mempolicy_entry, stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { logger } from "../../base/log.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
@@ -78,13 +78,30 @@ export function collectVmas(
 
 const NAME = /^\[anon(?:_shmem)?:(.*)\]$/
 
-/** What CRIU's entries have no field for: names of anonymous areas, locks that work on fault. Mirror: restoreProtection of ./restore.ts */
-export function collectVmaExtension(mappings: readonly MappingDetail[]): stasis_vma_entry[] {
+/**
+ * What CRIU's entries have no field for: names of anonymous areas, locks that work on fault, memory policies.
+ * Mirror: restoreProtection of ./restore.ts, ./policy/restore.ts
+ *
+ * @param policies by the start of their area
+ */
+export function collectVmaExtension(
+  mappings: readonly MappingDetail[],
+  policies: ReadonlyMap<bigint, stasis_mempolicy_entry> = new Map(),
+): stasis_vma_entry[] {
   return mappings.flatMap(({ start, end, path, vmFlags }) => {
     const name = NAME.exec(path)?.[1]
     const locked_on_fault = vmFlags.has("lf")
-    if (name === undefined && !locked_on_fault) return []
-    return [{ start, end, ...(name === undefined ? {} : { name }), ...(locked_on_fault ? { locked_on_fault } : {}) }]
+    const mempolicy = policies.get(start)
+    if (name === undefined && !locked_on_fault && !mempolicy) return []
+    return [
+      {
+        start,
+        end,
+        ...(mempolicy ? { mempolicy } : {}),
+        ...(name === undefined ? {} : { name }),
+        ...(locked_on_fault ? { locked_on_fault } : {}),
+      },
+    ]
   })
 }
 

@@ -1,5 +1,5 @@
-import { closeSync, openSync, readSync } from "node:fs"
 import { MAP, PAGE_IS, PAGEMAP_SCAN, PM, pageRegion, pmScanArg } from "../../../ffi/abi/mman.ts"
+import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
 import { decode, encodeInto } from "../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"

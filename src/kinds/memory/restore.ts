@@ -16,6 +16,7 @@ import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { hex } from "../../base/units.ts"
 import type { Argument, Program, Result } from "../../tracee/program.ts"
 import { outside, type Range } from "./holes.ts"
+import type { Inheritance } from "./inherit.ts"
 import { VMA } from "./status.ts"
 import { restoreVdso } from "./vdso.ts"
 
@@ -27,9 +28,20 @@ const isFile = ({ status }: vma_entry): boolean => (status & (VMA.FILE_PRIVATE |
 const isPrivate = ({ flags }: vma_entry): boolean => (flags & MAP.SHARED) === 0
 
 /** Empties the address space but for `keep` and the special mappings, which go to their places. */
-export function clearLayout(moves: Parameters<typeof restoreVdso>[0], keep: Range, program: Program): void {
-  for (const { start, end } of outside([keep, ...moves.map(({ from }) => from)])) program.call("munmap", start, end - start)
-  restoreVdso(moves, [keep], program)
+export function clearLayout(moves: Parameters<typeof restoreVdso>[0], keep: readonly Range[], program: Program): void {
+  for (const { start, end } of outside([...keep, ...moves.map(({ from }) => from)])) program.call("munmap", start, end - start)
+  restoreVdso(moves, keep, program)
+}
+
+/** Appends what makes inherited areas ready to be filled: pages that only the parent has go, and what is filled becomes writable. */
+export function restoreInherited({ kept, dropped }: Inheritance, isFilled: (vma: vma_entry) => boolean, program: Program): void {
+  for (const { start, end } of dropped)
+    program.callWith({ about: "pages of the parent alone" }, "madvise", start, end - start, MADV.DONTNEED)
+  for (const { area, prot } of kept) {
+    const { start, end } = area
+    if (isFilled(area) && !(prot & PROT.WRITE))
+      program.callWith({ about: `VMA ${hex(start)}-${hex(end)}` }, "mprotect", start, end - start, prot | PROT.WRITE)
+  }
 }
 
 /** What a mapping's file is opened with: as stored, else as its protection needs. */
@@ -39,6 +51,7 @@ const accessOf = ({ fdflags, flags, prot }: vma_entry): number => fdflags ?? (fl
  * Appends the areas, writable while they are filled. Mirror: ./collect.ts
  *
  * @param isFilled whether pages will be read into an area; others are made as they will be, for the kernel remembers that an area was writable
+ * @param inherited areas that are there already
  * @param open appends the opening of file `id` with an access mode; the descriptor is closed here when its last area is mapped
  * Kernel: mmap(2). MAP_FIXED_NOREPLACE makes an overlap an error instead of a loss.
  */
@@ -46,13 +59,15 @@ export function restoreVmas(
   vmas: readonly vma_entry[],
   open: (id: number, access: number) => Result,
   isFilled: (vma: vma_entry) => boolean,
+  inherited: Inheritance | undefined,
   program: Program,
 ): void {
   const opened = new Map<string, Result>()
+  const kept = new Set(inherited?.kept.map(({ area }) => area))
   for (const vma of vmas) {
-    if (!isMade(vma)) continue
+    if (!isMade(vma) || kept.has(vma)) continue
     const { start, end, prot, flags, shmid, pgoff } = vma
-    const kept = flags & (MAP.SHARED | MAP.PRIVATE | MAP.DROPPABLE | MAP.GROWSDOWN | MAP.NORESERVE)
+    const sharing = flags & (MAP.SHARED | MAP.PRIVATE | MAP.DROPPABLE | MAP.GROWSDOWN | MAP.NORESERVE)
     const anonymous = isFile(vma) ? 0 : MAP.ANONYMOUS
     const filled = isPrivate(vma) && isFilled(vma) ? prot | PROT.WRITE : prot
     let fd: Argument = -1
@@ -63,7 +78,7 @@ export function restoreVmas(
       fd = known
     }
     const about = `VMA ${hex(start)}-${hex(end)}`
-    program.callWith({ about }, "mmap", start, end - start, filled, kept | anonymous | MAP.FIXED_NOREPLACE, fd, isFile(vma) ? pgoff : 0)
+    program.callWith({ about }, "mmap", start, end - start, filled, sharing | anonymous | MAP.FIXED_NOREPLACE, fd, isFile(vma) ? pgoff : 0)
   }
   for (const fd of opened.values()) program.call("close", fd)
 }
@@ -98,8 +113,10 @@ export function restoreProtection(
   vmas: readonly vma_entry[],
   extension: readonly stasis_vma_entry[],
   isFilled: (vma: vma_entry) => boolean,
+  inherited: Inheritance | undefined,
   program: Program,
 ): void {
+  const came = new Map(inherited?.kept.map(({ area, prot }) => [area, prot]))
   const onFault = new Set(extension.filter(({ locked_on_fault }) => locked_on_fault).map(({ start }) => start))
   for (const vma of vmas) {
     const { start, end, prot, flags, madv, status } = vma
@@ -108,7 +125,8 @@ export function restoreProtection(
     if (!isMade(vma)) continue
     for (let advice = 0; madv !== undefined && madv >> BigInt(advice) !== 0n; advice++)
       if ((madv >> BigInt(advice)) & 1n) program.callWith({ about }, "madvise", start, end - start, advice)
-    if (isPrivate(vma) && isFilled(vma) && !(prot & PROT.WRITE)) program.callWith({ about }, "mprotect", start, end - start, prot)
+    const current = (came.get(vma) ?? prot) | (isPrivate(vma) && isFilled(vma) ? PROT.WRITE : 0)
+    if (current !== prot) program.callWith({ about }, "mprotect", start, end - start, prot)
     // ENOMEM: the area is locked, but its protection keeps pages from being faulted in.
     if (flags & MAP.LOCKED)
       program.callWith({ about, expects: "ENOMEM" }, "mlock2", start, end - start, onFault.has(start) ? MLOCK_ONFAULT : 0)
@@ -117,14 +135,17 @@ export function restoreProtection(
     if (name) program.callWith({ mayFail: true }, "prctl", PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, end - start, program.string(name))
 }
 
+/** "Leave the exe link as it is". Kernel: kernel/sys.c prctl_set_mm_map() */
+const NO_CHANGE = 0xffffffff
+
 /**
  * Appends the bounds of the address space and the exe link.
  *
- * @param exeFd descriptor of the executable, open in the new process
+ * @param exeFd descriptor of the executable, open in the new process; undefined = it has the right one by birth
  * Kernel: kernel/sys.c prctl_set_mm_map(); needs CAP_CHECKPOINT_RESTORE for the exe link, no CAP_SYS_RESOURCE.
  * Precondition: nothing of the old executable is mapped any more.
  */
-export function restoreMm(mm: mm_entry, exeFd: number, program: Program): void {
+export function restoreMm(mm: mm_entry, exeFd: number | undefined, program: Program): void {
   const auxv = new Uint8Array(new BigUint64Array(mm.mm_saved_auxv).buffer)
   const map = program.bytes(
     encode(prctlMmMap, {
@@ -140,7 +161,7 @@ export function restoreMm(mm: mm_entry, exeFd: number, program: Program): void {
       env_start: mm.mm_env_start,
       env_end: mm.mm_env_end,
       auxv_size: auxv.length,
-      exe_fd: exeFd,
+      exe_fd: exeFd ?? NO_CHANGE,
     }),
   )
   program.point(map, prctlMmMap.fields.auxv[0], program.bytes(auxv))

@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, openSync } from "node:fs"
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
+import { closeSync, fstatSync, openSync } from "../../../ffi/fs.ts"
 import { attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
 import type { memfd_inode_entry } from "../../../proto/gen/memfd_pb.ts"
 import { hex, PAGE, PAGE_SIZE, pageUp } from "../../base/units.ts"

@@ -3,9 +3,9 @@ import { IOPRIO_WHO_PROCESS, PRIO_PROCESS, SCHED, SCHED_FLAG, SCHED_RESET_ON_FOR
 import { encode } from "../../../ffi/layout.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
+import { overlaps } from "../../proc/bitlist.ts"
 import type { Program } from "../../tracee/program.ts"
 import { isRealTime, type SchedEntry, type SchedExtension } from "./collect.ts"
-import { overlaps } from "./cpus.ts"
 
 const log = logger("sched")
 const FAIR: readonly number[] = [SCHED.OTHER, SCHED.BATCH, SCHED.IDLE, SCHED.EXT]

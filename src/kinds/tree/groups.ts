@@ -22,12 +22,14 @@ interface Group {
  */
 export function planGroups(places: Places, nursery: Nursery): Round[] {
   const groups = findGroups(places)
+  const hosts = findHosts(places, nursery)
   // Whoever made a group that has members and is in another now: it goes when the others are in.
   const leaves = ({ pid, pgid }: Member): boolean => pid !== pgid && groups.has(pid)
   const [MAKE, JOIN, LEAVE, EXIT, REAP] = [0, 1, 2, 3, 4]
   const rounds: Rounds = []
   const help = (session: number, task?: TaskId): TaskId => {
-    const host = findHost(places, nursery, session)
+    const host = hosts.get(session)
+    if (!host) throw new Error("Unreachable: a group in a session without members")
     const helper = addHelper(nursery, host, task).task
     enact(rounds, EXIT, helper, { act: "exit" })
     enact(rounds, REAP, host.task, { act: "reap", child: helper })
@@ -67,10 +69,12 @@ function findGroups(places: Places): Map<number, Group> {
   return groups
 }
 
-/** Who bears the helpers for groups of a session: its leader, or else the first of it that is born. */
-function findHost({ root, members, sessionOf }: Places, nursery: Nursery, session: number): Newborn {
-  const isMember = ({ task }: Newborn): boolean => members.has(task) && sessionOf(task) === session
-  const host = session === OUTSIDE ? nursery.get(root.pid) : [...nursery.values()].find(isMember)
-  if (!host) throw new Error("Unreachable: a group in a session without members")
-  return host
+/** Who bears the helpers for groups, by session: its leader, or else the first of it that is born. */
+function findHosts({ members, sessionOf }: Places, nursery: Nursery): Map<number, Newborn> {
+  const hosts = new Map<number, Newborn>()
+  for (const newborn of nursery.values()) {
+    const session = sessionOf(newborn.task)
+    if (members.has(newborn.task) && !hosts.has(session)) hosts.set(session, newborn)
+  }
+  return hosts
 }

@@ -1,4 +1,5 @@
-import { type Moment, type Moments, orderMoments } from "./moments.ts"
+import { placeLeaves, shortenLines } from "./knot.ts"
+import { type Moment, orderMoments } from "./moments.ts"
 import { OUTSIDE, type Places, refusal } from "./places.ts"
 
 /** Who a task is born from. */
@@ -8,8 +9,8 @@ export interface Birth {
   readonly early: boolean
 }
 
-/** Placements tried before a tree is given up. */
-const TRIES = 100_000
+/** Moments looked at before a tree is given up: a second or two. The trees that programs make need some hundreds. */
+const PATIENCE = 5_000_000
 
 /**
  * Decides from whom each process, and each stand-in for a session leader that is gone, is born.
@@ -21,67 +22,40 @@ const TRIES = 100_000
  * @throws CheckpointError E_IMAGE_UNSUPPORTED no order of births leads to this tree
  */
 export function traceLineage(places: Places): Map<number, Birth> {
+  return followParents(places) ?? untie(places)
+}
+
+/** Everyone born from the parent in the images, which most trees allow; undefined when somebody's session cannot come about so. */
+function followParents({ members, gone, sessionOf }: Places): Map<number, Birth> | undefined {
+  const births = new Map<number, Birth>()
+  if (gone.size > 0) return undefined
+  for (const { pid, ppid } of members.values()) {
+    const session = sessionOf(pid)
+    if (ppid === 0) continue
+    if (session !== pid && session !== sessionOf(ppid)) return undefined
+    births.set(pid, { from: ppid, early: false })
+  }
+  return births
+}
+
+/** Looks for births of tasks whose sessions cross the tree. */
+function untie(places: Places): Map<number, Birth> {
   const moments = orderMoments(places)
   const { root, first } = moments
-  const knot = placeLeaves(places, moments)
-  const search: Search = { marks: 0, tries: 0, stuck: [] }
+  const { knot, follow } = shortenLines(root, placeLeaves(places, moments))
+  const search: Search = { marks: 0, work: 0, stuck: [] }
   if (root.above.length > 0) throw refuse(places, [...first.values()], search)
   if (!place(root, knot, OUTSIDE, search)) throw refuse(places, search.stuck, search)
+  follow()
   const births = new Map<number, Birth>()
   for (const [task, { parent }] of first) if (parent) births.set(task, { from: parent.task, early: parent.state === "before" })
   return births
 }
 
-/**
- * Places every task with an obvious place and nothing unplaced below it, leaves first. Returns the moments of all others but the root's
- * first: what hangs together by sessions that cross the tree. For most trees that is nothing.
- */
-function placeLeaves(places: Places, { root, first, last }: Moments): Moment[] {
-  const others = (task: number): number => {
-    const [birth, end] = [first.get(task), last.get(task)]
-    return birth && end && birth !== end ? birth.below.length - 1 + end.below.length : (birth?.below.length ?? 0)
-  }
-  const open = new Map([...first.keys()].map((task) => [task, others(task)]))
-  const leaves = [...open].filter(([, count]) => count === 0).map(([task]) => task)
-  for (let task = leaves.pop(); task !== undefined; task = leaves.pop()) {
-    const [birth, end] = [first.get(task), last.get(task)]
-    const parent = birth && birth !== root ? obviousPlace(places, birth, { root, first, last }) : undefined
-    if (!birth || !parent) continue
-    birth.parent = parent
-    if (end && end !== birth) end.parent = birth
-    open.delete(task)
-    for (const { task: upper } of birth.above) {
-      const count = (open.get(upper) ?? 0) - 1
-      open.set(upper, count)
-      if (count === 0) leaves.push(upper)
-    }
-  }
-  const rest = [...open.keys()].flatMap((task) => [first.get(task), last.get(task)])
-  return [...new Set(rest)].filter((moment): moment is Moment => moment !== undefined && moment !== root)
-}
-
-/** The place of a task with nothing below it, where its surroundings leave no doubt. */
-function obviousPlace({ members }: Places, birth: Moment, { first, last }: Moments): Moment | undefined {
-  const parent = last.get(members.get(birth.task)?.ppid ?? 0)
-  if (birth.state === "plain") {
-    if (parent?.session === birth.session) return parent
-    // The parent is known to be above the leader, so it can adopt a child of any in the session.
-    const session = birth.session ?? OUTSIDE
-    return first.get(session)?.above.some(({ task }) => task === parent?.task) ? last.get(session) : undefined
-  }
-  // All that must be above a leader is above the lowest of them, if they are ancestors of each other.
-  const wanted = new Set(birth.above.map(({ task }) => task))
-  for (const lowest of wanted) {
-    const left = new Set(wanted)
-    for (let at = members.get(lowest); at && left.size > 0; at = members.get(at.ppid)) left.delete(at.pid)
-    if (left.size === 0) return last.get(lowest)
-  }
-  return undefined
-}
-
 interface Search {
   marks: number
-  tries: number
+  /** Moments looked at. */
+  work: number
   /** The first set that had no place. */
   stuck: readonly Moment[]
 }
@@ -91,7 +65,8 @@ interface Search {
  * has one of its own at its top, which is one that needs none of the others above it.
  */
 function place(top: Moment, rest: readonly Moment[], session: number, search: Search): boolean {
-  if (++search.tries > TRIES) return false
+  search.work += rest.length
+  if (search.work > PATIENCE) return stick(search, rest)
   const parts = split(rest, search)
   if (top.state !== "before") return parts.every((part) => placePart(top, part, session, search))
   // The leader's setsid comes next below it. What nobody of the old session hangs on goes below the setsid, where it is when all is done.
@@ -149,19 +124,22 @@ function split(rest: readonly Moment[], search: Search): Moment[][] {
 }
 
 /**
- * Names a process of `stuck` that is in another session than its parent without leading it: one whose parent never led a session, if there
- * is one, since such a parent has to be above that session's leader.
+ * Names a process that is in another session than its parent without leading it, if possible one that `stuck` is about, and whose parent
+ * never led a session, since such a parent has to be above that session's leader.
  */
-function refuse({ members, sessionOf }: Places, stuck: readonly Moment[], { tries }: Search): Error {
-  const crossing = stuck.flatMap(({ task }) => {
-    const [member, parent] = [members.get(task), members.get(members.get(task)?.ppid ?? 0)]
-    return member && parent && member.sid !== member.pid && sessionOf(parent.pid) !== sessionOf(member.pid) ? [{ member, parent }] : []
+function refuse({ members, sessionOf }: Places, stuck: readonly Moment[], { work }: Search): Error {
+  const tasks = new Set(stuck.map(({ task }) => task))
+  const crossing = [...members.values()].flatMap((member) => {
+    const [parent, session] = [members.get(member.ppid), sessionOf(member.pid)]
+    if (!parent || session === member.pid || session === sessionOf(parent.pid)) return []
+    const known = tasks.has(member.pid) || (tasks.has(parent.pid) && tasks.has(session))
+    return [{ member, parent, doubt: (known ? 0 : 2) + (parent.sid === parent.pid ? 1 : 0) }]
   })
-  const worst = crossing.find(({ parent }) => parent.sid !== parent.pid) ?? crossing[0]
-  const why =
-    tries > TRIES ? `none of ${TRIES} orders of births leads there` : "no order of forks, setsid and adoption by a subreaper leads there"
-  if (!worst)
-    return refusal(`the sessions of processes ${[...new Set(stuck.map(({ task }) => task))].join(", ")} contradict each other; ${why}`)
+  const [worst] = crossing.sort((one, other) => one.doubt - other.doubt)
+  if (!worst) throw new Error(`Unreachable: no place for tasks ${[...tasks].join(", ")}, but no session crosses the tree`)
   const { member, parent } = worst
-  return refusal(`process ${member.pid} belongs to session ${member.sid} and its parent ${parent.pid} to session ${parent.sid}; ${why}`)
+  const where = `process ${member.pid} belongs to session ${member.sid} and its parent ${parent.pid} to session ${parent.sid}`
+  const why =
+    work > PATIENCE ? `order of births was found in ${PATIENCE} steps` : "order of forks, setsid and adoption by a subreaper leads there"
+  return refusal(`${where}; no ${why}`)
 }

@@ -61,8 +61,10 @@ export function orderMoments({ root, members, gone, sessionOf }: Places): Moment
     const [child, parent] = [first.get(pid), first.get(ppid)]
     order(parent, child)
     if (child?.session === undefined || child.session === OUTSIDE) continue
-    order(last.get(child.session), child)
-    // A parent that never was in this session cannot be below its leader, and two ancestors of one process are never side by side.
+    // Of the session's own below its leader it is enough that the topmost are.
+    if (parent?.session !== child.session) order(last.get(child.session), child)
+    // Two ancestors of one process are never side by side, and a parent that never was in this session cannot be below its leader.
+    // The search would find out by trying; said here, most trees need no search.
     if (parent?.state === "plain" && parent.session !== child.session) order(parent, first.get(child.session))
   }
   const top = first.get(root.pid)

@@ -38,6 +38,8 @@ export function findPlaces(members: readonly Member[], shellJob: boolean): Place
   const byPid = new Map(members.map((member) => [member.pid, member]))
   const root = members.find(({ ppid }) => ppid === 0)
   if (!root) throw new Error("Unreachable: a tree without a root")
+  if (root.sid !== root.pid && byPid.has(root.sid))
+    throw refusal(`process ${root.pid} is in session ${root.sid}, but process ${root.sid} descends from it`)
   if (root.sid !== root.pid && !shellJob)
     throw new CheckpointError(
       "E_USAGE",

@@ -29,6 +29,8 @@ export function sameNamespaces(ids: task_kobj_ids_entry, root: task_kobj_ids_ent
 export interface Births {
   /** The process group that the root is born into. */
   readonly outsideGroup: number
+  /** Appends that the leader of a new session takes its controlling terminal, if it has one: children that are born later have it then. */
+  takeTerminal(task: TaskId, program: Program): void
   /** PID that a task of the plan gets. */
   pidOf(task: TaskId): number
   /** What the child shares with the task that clones it, as CLONE_* flags; beside what it shares always. */
@@ -46,8 +48,11 @@ export function cloneTask(program: Program, pid: number, flags: number, exitSign
 }
 
 /** Appends what one task of a plan does in one round. `die` is for `appendDeath`. */
-export function appendActs(acts: readonly Act[], births: Births, program: Program): void {
-  for (const act of acts) APPEND[act.act](act as never, births, program)
+export function appendActs(task: TaskId, acts: readonly Act[], births: Births, program: Program): void {
+  for (const act of acts) {
+    APPEND[act.act](act as never, births, program)
+    if (act.act === "setsid") births.takeTerminal(task, program)
+  }
 }
 
 const APPEND: { readonly [A in Act as A["act"]]: (act: A, births: Births, program: Program) => void } = {

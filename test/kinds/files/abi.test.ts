@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { EPOLL_CTL_ADD, epollEvent, kcmpEpollSlot } from "../../../ffi/abi/epoll.ts"
 import { AT, F, F_OWNER, FIONREAD, fOwnerEx, KCMP, O, S_IF, STATX_BASIC_STATS, statx } from "../../../ffi/abi/file.ts"
-import { NCCS, TERMIOS_CC, TTY_IOCTL, TTY_MAJOR, termios, winsize } from "../../../ffi/abi/tty.ts"
+import { NCCS, TERMIOS_CC, TTY_CC, TTY_FLAG, TTY_IOCTL, TTY_MAJOR, termios, winsize } from "../../../ffi/abi/tty.ts"
 import type { Fields, Layout } from "../../../ffi/layout.ts"
 import { compiler } from "../../harness/compile.ts"
 import { scratch } from "../../harness/folders.ts"
@@ -20,6 +20,8 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("AT_", AT),
   ...named("KCMP_", KCMP),
   ...named("", TTY_IOCTL),
+  ...named("", TTY_FLAG),
+  ...named("", TTY_CC),
   ...named("", TTY_MAJOR, { TTY: "TTY_MAJOR", AUX: "TTYAUX_MAJOR", PTY_SLAVE: "UNIX98_PTY_SLAVE_MAJOR" }),
   ["STATX_BASIC_STATS", STATX_BASIC_STATS],
   ["FIONREAD", FIONREAD],

@@ -75,6 +75,7 @@ export function imagesOf(pid: number, options = { shellJob: false }): FileImages
     files: new Map(table.entries.map((entry) => [entry.id, through(file_entrySchema, entry)])),
     pipesData: pipesData.map(({ message, payload }) => ({ message: through(pipe_data_entrySchema, message), payload })),
     ttyInfos: ttyInfos.map((info) => through(tty_info_entrySchema, info)),
+    ttyData: [],
     extension: extension.map((facts) => through(stasis_file_entrySchema, facts)),
   }
 }

@@ -41,7 +41,7 @@ function transplant(images: FileImages, from: number, { pid }: Holder): void {
     restoreDescriptors(images, program, {
       reserved: new Set([RESERVED]),
       placeholder: RESERVED,
-      terminal: undefined,
+      terminals: { terminal: undefined, masters: new Map() },
       self,
       inherited: new Map(),
       finishes: () => true,
@@ -97,7 +97,6 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
       "with a lock (FLOCK WRITE)",
       "a FIFO",
       "in packet mode",
-      "the master of a terminal",
       "an epoll that watches a file added as fd",
       "a file that signals task",
     ])

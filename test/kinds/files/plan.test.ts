@@ -14,7 +14,7 @@ const PID = 77
 const OPTIONS: RestoreOptions = {
   reserved: new Set([500, 501]),
   placeholder: 500,
-  terminal: 501,
+  terminals: { terminal: 501, masters: new Map() },
   self: { uid: 0, euid: 0 },
   inherited: new Map(),
   finishes: () => false,
@@ -29,7 +29,15 @@ const user = (fd: number, { id, type }: file_entry, flags = 0): fdinfo_entry => 
 function imagesOf(files: readonly file_entry[], fdinfos: readonly fdinfo_entry[], more: Partial<FileImages> = {}): FileImages {
   const entries = files.map((file) => decode(file_entrySchema, encode(file_entrySchema, file)))
   expect(entries).toEqual([...files])
-  return { fdinfos, files: new Map(entries.map((file) => [file.id, file])), pipesData: [], ttyInfos: [], extension: [], ...more }
+  return {
+    fdinfos,
+    files: new Map(entries.map((file) => [file.id, file])),
+    pipesData: [],
+    ttyInfos: [],
+    ttyData: [],
+    extension: [],
+    ...more,
+  }
 }
 
 /** The calls of a restore, in strace's notation without their numbers; placeholders are left out. */

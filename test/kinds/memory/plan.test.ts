@@ -11,7 +11,8 @@ import { plan, vma } from "./sample.ts"
 
 describe("restoreVmas", () => {
   const open = (program: Program) => (id: number, access: number) => program.call("openat", -100, program.string(`file ${id}`), access)
-  const made = (vmas: readonly vma_entry[], filled = false) => plan((program) => restoreVmas(vmas, open(program), () => filled, program))
+  const made = (vmas: readonly vma_entry[], filled = false) =>
+    plan((program) => restoreVmas(vmas, open(program), () => filled, undefined, program))
 
   test("anonymous areas: writable while they are filled, as they will be else", () => {
     const area = vma(0x1000n, 0x3000n, { prot: 1 })
@@ -70,7 +71,7 @@ describe("restorePages", () => {
 
 describe("restoreProtection", () => {
   const after = (vmas: readonly vma_entry[], filled: boolean, extension: Parameters<typeof restoreProtection>[1] = []) =>
-    plan((program) => restoreProtection(vmas, extension, () => filled, program))
+    plan((program) => restoreProtection(vmas, extension, () => filled, undefined, program))
 
   test("takes write permission away only where it was given for the filling", () => {
     const [readOnly, writable] = [vma(0x1000n, 0x2000n, { prot: 1 }), vma(0x2000n, 0x3000n)]

@@ -87,7 +87,7 @@ describe("restoreVdso", () => {
 
   test("clearLayout unmaps all but what is kept and what moves, before it moves", () => {
     const moves = planVdso([vvarAt(0x100000n), vdsoAt(0x200000n)], special)!
-    const lines = plan((program) => clearLayout(moves, keep[0]!, program))
+    const lines = plan((program) => clearLayout(moves, [keep[0]!], program))
     expect(lines.slice(0, 3)).toEqual([
       "#0 munmap(0, 0x10000)",
       "#1 munmap(0x18000, 0x8e8000)",

@@ -38,6 +38,7 @@ describe("sameNamespaces", () => {
 describe("appendActs", () => {
   const births: Births = {
     outsideGroup: 7,
+    takeTerminal: (task, program) => void program.callWith({ about: `the terminal of ${task}` }, "getpid"),
     pidOf: (task) => (task < 0 ? 900 - task : task),
     sharingOf: () => 0x400,
     exitSignalOf: () => 17,
@@ -53,15 +54,16 @@ describe("appendActs", () => {
       { act: "reap", child: -1 },
       { act: "exit" },
     ]
-    appendActs(acts, births, program)
+    appendActs(10, acts, births, program)
     expect(program.describe()).toEqual([
       "#0 setsid() // the session",
-      expect.stringMatching(/^#1 clone3\(".*"\.\.\., 0x58\) \/\/ process 901$/),
-      "#2 prctl(0x24, 1, 0, 0, 0)",
-      "#3 setpgid(0, 0x14) // process group 20",
-      "#4 setpgid(0, 7) // process group outside",
-      "#5 wait4(0x385, 0, 0x40000000, 0)",
-      "#6 exit_group(0)",
+      "#1 getpid() // the terminal of 10",
+      expect.stringMatching(/^#2 clone3\(".*"\.\.\., 0x58\) \/\/ process 901$/),
+      "#3 prctl(0x24, 1, 0, 0, 0)",
+      "#4 setpgid(0, 0x14) // process group 20",
+      "#5 setpgid(0, 7) // process group outside",
+      "#6 wait4(0x385, 0, 0x40000000, 0)",
+      "#7 exit_group(0)",
     ])
   })
 

@@ -1,7 +1,5 @@
-import { CheckpointError } from "../../../base/errors.ts"
-import { readDescriptorsIfAlive } from "../../../proc/descriptors.ts"
-import { readStatIfAlive } from "../../../proc/stat.ts"
 import { listProcesses } from "../../../proc/tasks.ts"
+import { descends, descriptorsOf } from "../outside.ts"
 
 const PIPE = "pipe:["
 
@@ -22,24 +20,4 @@ export function findPipeHolders(inside: ReadonlySet<number>): Map<bigint, number
     if (inodes.length > 0 && !descends(other, inside)) for (const inode of inodes) holders.set(inode, other)
   }
   return holders
-}
-
-/** True for a process that was born into the tree meanwhile. One that is gone by now holds nothing. */
-function descends(pid: number, inside: ReadonlySet<number>): boolean {
-  for (let ancestor = pid; ancestor > 1; ) {
-    const stat = readStatIfAlive(ancestor)
-    if (!stat || inside.has(stat.ppid)) return true
-    ancestor = stat.ppid
-  }
-  return false
-}
-
-/** Descriptors of some process; none where we may not look: without privilege others' processes are closed to us. */
-function descriptorsOf(pid: number): readonly { target: string }[] {
-  try {
-    return readDescriptorsIfAlive(pid) ?? []
-  } catch (error) {
-    if (error instanceof CheckpointError && error.code === "E_PERMISSION") return []
-    throw error
-  }
 }

@@ -1,87 +1,117 @@
 import { O, S_IF } from "../../../../ffi/abi/file.ts"
-import { NCCS, TERMIOS_CC, TTY_IOCTL, termios, winsize } from "../../../../ffi/abi/tty.ts"
+import { winsize } from "../../../../ffi/abi/tty.ts"
 import { decode } from "../../../../ffi/layout.ts"
-import { allocate, attempt, isFailure } from "../../../../ffi/syscall.ts"
-import { TtyType, type termios_entry, type tty_file_entry, type tty_info_entry } from "../../../../proto/gen/tty_pb.ts"
+import { TtyType, type tty_file_entry, type tty_info_entry } from "../../../../proto/gen/tty_pb.ts"
 import { readStat } from "../../../proc/stat.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
 import { refuseName } from "../name.ts"
 import { kindOf, userDevice, userDeviceOf } from "../stat.ts"
-import { type Driver, driverOf } from "./driver.ts"
+import { askBytes, askNumber, eventsOf, POLL } from "./ask.ts"
+import { type Driver, driverOf, infoId } from "./driver.ts"
+import { isRemoved, masterIndex } from "./holders.ts"
+import { termiosEntry } from "./mode.ts"
 
-const memory = allocate(4096)
-/** Elements of c_cc in images, and how many of them hold bytes. */
-const CC_ELEMENTS = 19
-const CC_WORDS = 8
+const DELETED = " (deleted)"
 
-/** Terminals but masters of pseudo-terminals. */
+/** Terminals. */
 export const isTty = ({ stat, flags }: Found): boolean =>
   kindOf(stat.mode) === S_IF.CHR && (flags & O.PATH) === 0 && driverOf(stat) !== undefined
 
-/** Terminals stay where they are: a dump keeps them only for being restored from another one. */
-export function refuseTty({ target, stat }: Found, { shellJob }: Pick<Surveying, "shellJob">): Reason | undefined {
-  if (!shellJob) {
+type Asked = Pick<Surveying, "shellJob" | "masters" | "terminalHolder">
+
+/**
+ * Why a terminal cannot be kept. A pair with both ends inside can; a hung-up one can; a terminal that stays outside only for being
+ * restored from another one, and what is open as /dev/tty goes with the terminal that it means.
+ */
+export function refuseTty(found: Found, { shellJob, masters, terminalHolder }: Asked): Reason | undefined {
+  const { target, stat, pid } = found
+  const index = masterIndex(found)
+  if (index !== undefined) {
+    const holder = terminalHolder(index)
+    if (holder === undefined) return refuseName(target, stat)
+    const what = `the master of /dev/pts/${index}, a terminal that task ${holder} uses too`
+    return { what, remedy: `End task ${holder}, or dump it together with this program` }
+  }
+  if (isRemoved(found)) return undefined
+  const slave =
+    driverOf(stat)?.type === TtyType.CTTY ? controllingIndex(pid) : driverOf(stat)?.type === TtyType.PTY ? stat.rdevMinor : undefined
+  if (!shellJob && !(slave !== undefined && masters.has(slave))) {
     const remedy = "Give --shell-job (-j) at dump and restore, or start the program with its input and output redirected"
     return { what: `the terminal "${target}"`, remedy }
   }
   return refuseName(target, stat)
 }
 
-/** Asks a terminal something. A terminal that was hung up answers EIO to everything. @returns false when it does not answer */
-const ask = (copy: number, request: keyof typeof TTY_IOCTL): boolean =>
-  !isFailure(attempt("ioctl", copy, TTY_IOCTL[request], memory.address))
-
-/** Speeds are 0 in images: they are in c_cflag. Bytes of c_cc stand four in a word, little end first. */
-function termiosEntry(): termios_entry {
-  const { c_iflag, c_oflag, c_cflag, c_lflag, c_line } = decode(termios, memory.bytes)
-  const bytes = new Uint8Array(CC_WORDS * 4)
-  bytes.set(memory.bytes.subarray(TERMIOS_CC, TERMIOS_CC + NCCS))
-  const c_cc = Array.from({ length: CC_ELEMENTS }, (_, at) => (at < CC_WORDS ? new DataView(bytes.buffer).getUint32(at * 4, true) : 0))
-  return { c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_ispeed: 0, c_ospeed: 0, c_cc }
+/** Number of the pseudo-terminal that controls a process; undefined when it is none. Device numbers have 20 bits of minor, in two parts. */
+function controllingIndex(pid: number): number | undefined {
+  const device = readStat(pid).tty_nr >>> 0
+  const [major, minor] = [(device >>> 8) & 0xfff, (device & 0xff) | ((device >>> 12) & 0xfff00)]
+  return driverOf({ rdevMajor: major, rdevMinor: minor })?.type === TtyType.PTY ? minor : undefined
 }
 
-/** Mode and size of a terminal, all or, after a hang-up, none. */
+/** Mode and size of a terminal, all or, after a hang-up, none. A master tells those of its slave. */
 function settings(copy: number): Pick<tty_info_entry, "termios" | "termios_locked" | "winsize"> {
-  if (!ask(copy, "TCGETS")) return {}
-  const mode = termiosEntry()
-  if (!ask(copy, "TIOCGLCKTRMIOS")) return {}
-  const locked = termiosEntry()
-  if (!ask(copy, "TIOCGWINSZ")) return {}
-  return { termios: mode, termios_locked: locked, winsize: decode(winsize, memory.bytes) }
+  const [mode, locked] = (["TCGETS", "TIOCGLCKTRMIOS"] as const).map((request) => {
+    const bytes = askBytes(copy, request)
+    return bytes && termiosEntry(bytes)
+  })
+  const size = askBytes(copy, "TIOCGWINSZ")
+  return mode && locked && size ? { termios: mode, termios_locked: locked, winsize: decode(winsize, size) } : {}
 }
 
-/** State of the terminal behind an open file. Session and group are known of the process's own terminal only: no other may be asked from outside. */
-function describe(id: number, { type }: Driver, { pid, stat }: OpenFile, copy: number): tty_info_entry {
+/** Session and foreground group. A master tells anybody; of other terminals only those that a terminal controls may ask. */
+function sessionOf({ master, type }: Driver, { pid, stat }: OpenFile, copy: number): Pick<tty_info_entry, "sid" | "pgrp"> {
+  if (master) return { sid: askNumber(copy, "TIOCGSID") ?? 0, pgrp: Math.max(askNumber(copy, "TIOCGPGRP") ?? 0, 0) }
   const { tty_nr, session, tpgid } = readStat(pid)
-  const rdev = userDevice(stat.rdevMajor, stat.rdevMinor)
-  const controlling = tty_nr !== 0 && (type === TtyType.CTTY || tty_nr >>> 0 === rdev)
+  const controlling = tty_nr !== 0 && (type === TtyType.CTTY || tty_nr >>> 0 === userDevice(stat.rdevMajor, stat.rdevMinor))
+  return { sid: controlling ? session : 0, pgrp: controlling && tpgid > 0 ? tpgid : 0 }
+}
+
+/** State of the terminal behind an open file. */
+function describe(id: number, index: number, driver: Driver, file: OpenFile, copy: number): tty_info_entry {
+  const { stat } = file
+  const { type, master } = driver
+  const flag = (request: Parameters<typeof askNumber>[1]): boolean => (askNumber(copy, request) ?? 0) !== 0
   return {
     id,
     type,
-    locked: false,
-    exclusive: ask(copy, "TIOCGEXCL") && memory.view.getInt32(0, true) !== 0,
-    packet_mode: false,
-    sid: controlling ? session : 0,
-    pgrp: controlling && tpgid > 0 ? tpgid : 0,
-    rdev,
+    locked: master === true && flag("TIOCGPTLCK"),
+    exclusive: flag("TIOCGEXCL"),
+    packet_mode: master === true && flag("TIOCGPKT"),
+    ...sessionOf(driver, file, copy),
+    rdev: userDevice(stat.rdevMajor, stat.rdevMinor),
     ...settings(copy),
-    ...(type === TtyType.PTY ? { pty: { index: stat.rdevMinor } } : {}),
+    ...(type === TtyType.PTY ? { pty: { index } } : {}),
     dev: userDeviceOf(stat.dev),
     uid: stat.uid,
     gid: stat.gid,
   }
 }
 
+/** What a master knows of its session holds for the slave too, whichever of them came first. */
+function shareSession(infos: Map<number, tty_info_entry>, index: number): void {
+  const [master, slave] = [infos.get(infoId(index, true)), infos.get(infoId(index, false))]
+  if (master && slave?.termios) infos.set(slave.id, { ...slave, sid: master.sid, pgrp: master.pgrp })
+}
+
 /** An open terminal -> its entry; the terminal itself goes to tty-info.img, its path to a REG entry. Mirror: ./restore.ts */
-export function collectTty(file: OpenFile, { table, ttyInfos, copies }: Pick<Collecting, "table" | "ttyInfos" | "copies">): tty_file_entry {
+export function collectTty(
+  file: OpenFile,
+  { table, ttyInfos, extension, copies }: Pick<Collecting, "table" | "ttyInfos" | "extension" | "copies">,
+): tty_file_entry {
   const { id, flags, owner, stat, target } = file
   const driver = driverOf(stat)
   if (!driver) throw new Error(`Unreachable: "${target}" is no terminal`)
-  // The lowest bit tells masters.
-  const tty_info_id = (driver.index ?? stat.rdevMinor) * 2
+  const index = driver.master ? masterIndex(file) : (driver.index ?? stat.rdevMinor)
+  if (index === undefined) throw new Error(`Unreachable: the kernel tells no number of "${target}"`)
+  const tty_info_id = infoId(index, driver.master === true)
   if (!ttyInfos.has(tty_info_id)) {
-    const info = copies.lend(file.fd, (copy) => describe(tty_info_id, driver, file, copy))
+    const info = copies.lend(file.fd, (copy) => describe(tty_info_id, index, driver, file, copy))
     if (info) ttyInfos.set(tty_info_id, info)
+    if (driver.type === TtyType.PTY) shareSession(ttyInfos, index)
   }
-  return { id, tty_info_id, flags, fown: owner, regf_id: table.path(target, stat, flags & O.ACCMODE) }
+  // A slave that was opened and closed again: the master reads end of file, not silence. CRIU's images have no field for it.
+  if (driver.master && copies.lend(file.fd, (copy) => eventsOf(copy) & POLL.HUP)) extension.push({ id, tty_peer_closed: true })
+  const name = isRemoved(file) ? target.slice(0, -DELETED.length) : target
+  return { id, tty_info_id, flags, fown: owner, regf_id: table.path(name, stat, flags & O.ACCMODE) }
 }

@@ -1,0 +1,244 @@
+/**
+ * The calls of node:fs that the tool makes, by their names there and with their answers, through the kernel door: loading node:fs takes
+ * longer than a fifth of a small dump. Errors have node's `code`. Where no door exists (see kernel.ts) they are node's own.
+ *
+ * Every descriptor is close-on-exec. EINTR is tried again: the tool's own timer interrupts calls, see interrupt.ts.
+ */
+import { AT, O, S_IF, STATX_BASIC_STATS, statx } from "./abi/file.ts"
+import { doorExists } from "./kernel.ts"
+import { decode } from "./layout.ts"
+import { type Argument, allocate, attempt, type Errno, errnoMeaning, errnoName, type Syscall } from "./syscall.ts"
+
+/** A failed call, told as node:fs does: branch on `code`. */
+export class FileError extends Error {
+  override readonly name = "FileError"
+  constructor(
+    readonly code: Errno,
+    readonly syscall: string,
+    readonly path: string,
+  ) {
+    super(`${code}: ${errnoMeaning(code)}, ${syscall}${path === "" ? "" : ` '${path}'`}`)
+  }
+}
+
+/** What we ask of a file; sizes in bytes. */
+export interface Stat {
+  readonly ino: number
+  readonly size: number
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  isFile(): boolean
+  isDirectory(): boolean
+}
+type Flags = "r" | "wx" | "wx+" | number
+interface WriteOptions {
+  readonly mode?: number
+}
+
+/** The part of node:fs that stands here. `readSync` may be short, `writeSync` may be so only on a full pipe. */
+interface Files {
+  openSync(path: string, flags: Flags, mode?: number): number
+  closeSync(fd: number): void
+  readSync(fd: number, into: Uint8Array, offset: number, length: number, position: number | null): number
+  writeSync(fd: number, data: Uint8Array | string, offset?: number, length?: number, position?: number): number
+  readFileSync(path: string): Buffer
+  readFileSync(path: string, encoding: "latin1" | "utf8"): string
+  writeFileSync(path: string, data: Uint8Array | string, options?: WriteOptions): void
+  existsSync(path: string): boolean
+  statSync(path: string): Stat
+  lstatSync(path: string): Stat
+  fstatSync(fd: number): Stat
+  readdirSync(path: string): string[]
+  readlinkSync(path: string, encoding: "buffer"): Buffer
+  renameSync(from: string, to: string): void
+  unlinkSync(path: string): void
+  rmSync(path: string, options: { readonly force: boolean }): void
+  mkdirSync(path: string): void
+  rmdirSync(path: string): void
+  ftruncateSync(fd: number, length: number): void
+  fsyncSync(fd: number): void
+}
+
+const PATH_MAX = 4096
+const ROOM = 256 * 1024
+const AT_REMOVEDIR = 0x200
+/** struct linux_dirent64: d_reclen at 16, d_name from 19. Man page: getdents(2) */
+const [DIRENT_LENGTH, DIRENT_NAME] = [16, 19] as const
+const OPEN = { r: O.RDONLY, wx: O.WRONLY | O.CREAT | O.TRUNC | O.EXCL, "wx+": O.RDWR | O.CREAT | O.TRUNC | O.EXCL } as const
+
+function throughDoor(): Files {
+  const paths = allocate(2 * PATH_MAX + 4096)
+  const room = allocate(ROOM)
+  const pathBuffer = Buffer.from(paths.bytes.buffer)
+  const roomBuffer = Buffer.from(room.bytes.buffer)
+  /** Stays zero: the empty path. */
+  const EMPTY = paths.address + 2 * PATH_MAX
+
+  function run(path: string, call: Syscall, a: Argument, b: Argument = 0, c: Argument = 0, d: Argument = 0, e: Argument = 0): number {
+    for (;;) {
+      const answer = attempt(call, a, b, c, d, e)
+      if (answer >= 0) return answer
+      const code = errnoName(-answer)
+      if (code !== "EINTR") throw new FileError(code, call, path)
+    }
+  }
+
+  /** Lays a path before the kernel. @param place 0 or 1 */
+  function lay(path: string, place = 0): number {
+    const at = place * PATH_MAX
+    const length = pathBuffer.write(path, at, PATH_MAX - 1)
+    pathBuffer[at + length] = 0
+    if (length >= PATH_MAX - 1 && Buffer.byteLength(path) > length) throw new FileError("ENAMETOOLONG", "open", path)
+    if (path.includes("\0")) throw new FileError("EINVAL", "open", path)
+    return paths.address + at
+  }
+
+  function stat(path: string, fd: number, name: number, flags: number): Stat {
+    run(path, "statx", fd, name, flags, STATX_BASIC_STATS, room.address)
+    const { stx_ino, stx_size, stx_mode, stx_uid, stx_gid } = decode(statx, room.bytes)
+    const is = (kind: number) => () => (stx_mode & S_IF.MT) === kind
+    return {
+      ino: Number(stx_ino),
+      size: Number(stx_size),
+      mode: stx_mode,
+      uid: stx_uid,
+      gid: stx_gid,
+      isFile: is(S_IF.REG),
+      isDirectory: is(S_IF.DIR),
+    }
+  }
+
+  const openSync = (path: string, flags: Flags, mode = 0o666): number =>
+    run(path, "openat", AT.FDCWD, lay(path), (typeof flags === "number" ? flags : OPEN[flags]) | O.CLOEXEC, mode)
+  const closeSync = (fd: number): void => {
+    const answer = attempt("close", fd)
+    // After EINTR the descriptor is closed all the same. Man page: close(2)
+    if (answer < 0 && errnoName(-answer) !== "EINTR") throw new FileError(errnoName(-answer), "close", "")
+  }
+
+  function readSync(fd: number, into: Uint8Array, offset: number, length: number, position: number | null): number {
+    const count = Math.min(length, ROOM)
+    const got = position === null ? run("", "read", fd, room.address, count) : run("", "pread64", fd, room.address, count, position)
+    into.set(room.bytes.subarray(0, got), offset)
+    return got
+  }
+
+  function writeSync(fd: number, data: Uint8Array | string, offset = 0, length?: number, position?: number): number {
+    const bytes = typeof data === "string" ? Buffer.from(data) : data
+    const total = length ?? bytes.length - offset
+    let done = 0
+    while (done < total) {
+      const part = Math.min(ROOM, total - done)
+      room.bytes.set(bytes.subarray(offset + done, offset + done + part))
+      const answer =
+        position === undefined ? attempt("write", fd, room.address, part) : attempt("pwrite64", fd, room.address, part, position + done)
+      if (answer >= 0) done += answer
+      else if (errnoName(-answer) !== "EINTR") {
+        if (done > 0) return done
+        throw new FileError(errnoName(-answer), "write", "")
+      }
+    }
+    return done
+  }
+
+  function readAll(path: string): Buffer {
+    const fd = openSync(path, "r")
+    try {
+      const parts: Buffer[] = []
+      for (;;) {
+        const got = run(path, "read", fd, room.address, ROOM)
+        // Files of /proc answer less than all: only 0 bytes is the end.
+        if (got === 0) return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
+        parts.push(Buffer.from(roomBuffer.subarray(0, got)))
+      }
+    } finally {
+      closeSync(fd)
+    }
+  }
+  function readFileSync(path: string): Buffer
+  function readFileSync(path: string, encoding: "latin1" | "utf8"): string
+  function readFileSync(path: string, encoding?: "latin1" | "utf8"): Buffer | string {
+    const bytes = readAll(path)
+    return encoding === undefined ? bytes : bytes.toString(encoding)
+  }
+
+  const unlinkSync = (path: string): void => void run(path, "unlinkat", AT.FDCWD, lay(path), 0)
+  return {
+    openSync,
+    closeSync,
+    readSync,
+    writeSync,
+    readFileSync,
+    writeFileSync(path, data, { mode = 0o666 } = {}) {
+      const fd = openSync(path, O.WRONLY | O.CREAT | O.TRUNC, mode)
+      try {
+        writeSync(fd, data)
+      } finally {
+        closeSync(fd)
+      }
+    },
+    existsSync(path) {
+      // Such a path leads nowhere, and is no error here, as with node.
+      if (Buffer.byteLength(path) >= PATH_MAX || path.includes("\0")) return false
+      return attempt("faccessat", AT.FDCWD, lay(path), 0) === 0
+    },
+    statSync: (path) => stat(path, AT.FDCWD, lay(path), 0),
+    lstatSync: (path) => stat(path, AT.FDCWD, lay(path), AT.SYMLINK_NOFOLLOW),
+    fstatSync: (fd) => stat("", fd, EMPTY, AT.EMPTY_PATH),
+    readdirSync(path) {
+      const fd = openSync(path, O.RDONLY | O.DIRECTORY)
+      try {
+        const names: string[] = []
+        for (;;) {
+          const got = run(path, "getdents64", fd, room.address, ROOM)
+          if (got === 0) return names
+          for (let at = 0; at < got; ) {
+            const length = room.view.getUint16(at + DIRENT_LENGTH, true)
+            const name = roomBuffer.toString("utf8", at + DIRENT_NAME, roomBuffer.indexOf(0, at + DIRENT_NAME))
+            if (name !== "." && name !== "..") names.push(name)
+            at += length
+          }
+        }
+      } finally {
+        closeSync(fd)
+      }
+    },
+    readlinkSync: (path) => Buffer.from(roomBuffer.subarray(0, run(path, "readlinkat", AT.FDCWD, lay(path), room.address, PATH_MAX))),
+    renameSync: (from, to) => void run(from, "renameat2", AT.FDCWD, lay(from), AT.FDCWD, lay(to, 1), 0),
+    unlinkSync,
+    rmSync(path, { force }) {
+      try {
+        unlinkSync(path)
+      } catch (error) {
+        if (!(force && error instanceof FileError && error.code === "ENOENT")) throw error
+      }
+    },
+    mkdirSync: (path) => void run(path, "mkdirat", AT.FDCWD, lay(path), 0o777),
+    rmdirSync: (path) => void run(path, "unlinkat", AT.FDCWD, lay(path), AT_REMOVEDIR),
+    ftruncateSync: (fd, length) => void run("", "ftruncate", fd, length),
+    fsyncSync: (fd) => void run("", "fsync", fd),
+  }
+}
+
+export const {
+  openSync,
+  closeSync,
+  readSync,
+  writeSync,
+  readFileSync,
+  writeFileSync,
+  existsSync,
+  statSync,
+  lstatSync,
+  fstatSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  unlinkSync,
+  rmSync,
+  mkdirSync,
+  rmdirSync,
+  ftruncateSync,
+  fsyncSync,
+}: Files = doorExists ? throughDoor() : (process.getBuiltinModule("node:fs") as Files)

@@ -1,0 +1,33 @@
+import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
+import { restoreFutexSlots } from "../kinds/attributes/futex-hash.ts"
+import { isFiltered, planSeccomp } from "../kinds/seccomp/restore.ts"
+import type { Answers } from "../tracee/program.ts"
+import { suspendSeccomp } from "../tracee/suspend.ts"
+import type { Job, Workshop } from "../tracee/workshop.ts"
+import type { SavedTree } from "./images.ts"
+
+/** Takes the first process out of seccomp when any of the tree needs that; whatever is cloned from then on is out of it too. */
+export function suspendFilters({ root, processes }: SavedTree): void {
+  if (processes.some(({ seccomp }) => isFiltered(seccomp))) suspendSeccomp(root.tree.pid, PTRACE_O.TRACESYSGOOD | PTRACE_O.EXITKILL)
+}
+
+/** Seccomp of all threads, in two rounds: what the threads of a process share, then what each has alone. */
+export function filterJobs({ processes }: SavedTree): [shared: Job[], own: Job[]] {
+  const jobs: [Job[], Job[]] = [[], []]
+  for (const { tree, seccomp, extension } of processes) {
+    const { pid } = tree
+    const { shared, own } = planSeccomp(seccomp, extension !== undefined)
+    if (shared) jobs[0].push({ pid, tid: pid, program: shared })
+    for (const [tid, program] of own) jobs[1].push({ pid, tid, program })
+  }
+  return jobs
+}
+
+/** Gives each address space the futex hash that it had. Precondition: all threads are there. */
+export function restoreHashes({ processes }: SavedTree, workshop: Workshop, makesMemory: (pid: number) => boolean): void {
+  for (const { tree, extension } of processes) {
+    const { pid } = tree
+    if (makesMemory(pid))
+      restoreFutexSlots(extension?.futex_slots, (program) => workshop.run([{ pid, tid: pid, program }]).get(pid) as Answers)
+  }
+}

@@ -1,0 +1,58 @@
+import type { Origin } from "../kinds/creds/origin.ts"
+import type { Range } from "../kinds/memory/holes.ts"
+import type { Inheritance } from "../kinds/memory/inherit.ts"
+import type { Fill } from "../kinds/memory/restore.ts"
+import type { planVdso } from "../kinds/memory/vdso.ts"
+import type { Limit } from "../proc/limits.ts"
+import type { KernelRseq } from "../rseq/register.ts"
+
+/** What every new process has, and what the tree starts from. */
+export interface Ground {
+  /** Numbers of ours in every new process. */
+  readonly services: readonly number[]
+  /** Any inherited descriptor, to fill a number with. */
+  readonly placeholder: number
+  /** Number at which a process opens its executable. */
+  readonly exe: number
+  /** Copy of the terminal that the tool runs on; undefined without one. */
+  readonly terminal: number | undefined
+  /** Inherited masters of new pairs, by the numbers of their terminals. */
+  readonly masters: ReadonlyMap<number, number>
+  /** Group that is in the foreground of the terminal that a shell's job inherits; undefined for what is none. */
+  readonly jobGroup: number | undefined
+  /** Shared memory that the root has made, by inode id. */
+  readonly segments: ReadonlyMap<number, number>
+  /** Open files that the root has made for several processes, by file id; and who finishes each. */
+  readonly shared: ReadonlyMap<number, number>
+  readonly finisher: ReadonlyMap<number, number>
+  /** Every process of the tree. */
+  readonly pids: ReadonlySet<number>
+  /** Where nothing of any process will be: for the stub. */
+  readonly area: Range
+  readonly origin: Origin
+  readonly limits: readonly Limit[]
+  readonly kernelRseq: KernelRseq
+  readonly strict: boolean
+}
+
+/** What one new process makes itself; the rest it shares with the task that cloned it. */
+export interface Share {
+  readonly memory: boolean
+  readonly files: boolean
+  readonly directories: boolean
+  readonly handlers: boolean
+}
+
+/** What one new process is made from. */
+export interface Plot {
+  /** Pages files that all have open: fills by descriptor, for the private memory. */
+  readonly pages: readonly { readonly fd: number; readonly fills: readonly Fill[] }[]
+  readonly moves: NonNullable<ReturnType<typeof planVdso>>
+  readonly makes: Share
+  /** Memory that came by birth and is kept. */
+  readonly inherited: Inheritance | undefined
+  /** The memory is made before children are born that inherit it, so it is not made again. */
+  readonly early: boolean
+  /** The executable that the process has by birth, as a file id; undefined = the seed's. */
+  readonly exe: number | undefined
+}

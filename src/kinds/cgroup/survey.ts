@@ -1,0 +1,24 @@
+import type { Refusal } from "../../base/errors.ts"
+import type { Cgroup } from "../../proc/cgroup.ts"
+import { isFrozen } from "./freezer.ts"
+import { directoryOf, type Hierarchy, nameOf } from "./hierarchy.ts"
+
+/**
+ * What of a thread's cgroups cannot be dumped.
+ *
+ * @param thaws the dump was asked to freeze a cgroup, and so to thaw it
+ */
+export function surveyCgroups(tid: number, cgroups: readonly Cgroup[], hierarchies: readonly Hierarchy[], thaws: boolean): Refusal[] {
+  return cgroups.flatMap((membership): Refusal[] => {
+    const where = `task ${tid}`
+    const shown = `${nameOf(membership) || "cgroup2"}:${membership.path}`
+    if (membership.path.startsWith("/.."))
+      return [{ what: `in cgroup ${shown}, outside our cgroup namespace`, where, remedy: "Run stasis in the host's cgroup namespace" }]
+    if (membership.path.endsWith(" (deleted)"))
+      return [{ what: `in the removed cgroup ${shown}`, where, remedy: "Move it into another cgroup before the dump" }]
+    const hierarchy = hierarchies.find(({ name }) => name === nameOf(membership))
+    const directory = hierarchy && directoryOf(hierarchy, membership.path)
+    if (!directory || thaws || !isFrozen(directory)) return []
+    return [{ what: `in the frozen cgroup ${shown}`, where, remedy: `Thaw it, or add --freeze-cgroup ${directory}` }]
+  })
+}

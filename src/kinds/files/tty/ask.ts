@@ -1,0 +1,44 @@
+import { FIONREAD, O } from "../../../../ffi/abi/file.ts"
+import { TTY_IOCTL } from "../../../../ffi/abi/tty.ts"
+import { allocate, attempt, isFailure, syscall } from "../../../../ffi/syscall.ts"
+
+const memory = allocate(4096)
+
+type Request = keyof typeof TTY_IOCTL
+
+/** A terminal's answer that is a struct; undefined when it does not answer: one that was hung up answers EIO to everything. Valid until the next question. */
+export const askBytes = (fd: number, request: Request): Uint8Array | undefined =>
+  isFailure(attempt("ioctl", fd, TTY_IOCTL[request], memory.address)) ? undefined : memory.bytes
+
+/** A terminal's answer that is a number; undefined when it does not answer. */
+export const askNumber = (fd: number, request: Request): number | undefined =>
+  askBytes(fd, request) ? memory.view.getInt32(0, true) : undefined
+
+/** Bytes that read(2) would give at once. Man page: ioctl_tty(2), FIONREAD */
+export function readable(fd: number): number {
+  syscall("ioctl", fd, FIONREAD, memory.address)
+  return memory.view.getInt32(0, true)
+}
+
+/** Events of a descriptor right now: POLLIN 1, POLLPRI 2, POLLHUP 16. Waits until the line discipline has taken what was written, if nothing can be read yet. */
+export function eventsOf(fd: number): number {
+  memory.view.setInt32(0, fd, true)
+  memory.view.setInt16(4, 0x1b, true)
+  syscall("poll", memory.address, 1, 0)
+  return memory.view.getInt16(6, true)
+}
+export const POLL = { IN: 1, PRI: 2, HUP: 16 } as const
+
+/** Gives a terminal of our own a struct. @throws SyscallError */
+export function tell(fd: number, request: Request, bytes: Uint8Array): void {
+  memory.bytes.set(bytes)
+  syscall("ioctl", fd, TTY_IOCTL[request], memory.address)
+}
+
+/** The same with a number. @throws SyscallError */
+export const tellNumber = (fd: number, request: Request, value: number): void =>
+  tell(fd, request, new Uint8Array(new Int32Array([value]).buffer))
+
+/** Opens the other end of a master of our own; it must be unlocked. @throws SyscallError EIO it is locked */
+export const openPeer = (master: number, flags: number = O.RDWR): number =>
+  syscall("ioctl", master, TTY_IOCTL.TIOCGPTPEER, flags | O.NOCTTY | O.CLOEXEC)
