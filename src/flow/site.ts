@@ -104,8 +104,8 @@ export function settle(set: ImageSet, saved: SavedTree, plan: BirthPlan, { servi
   return { numbers, plan, pages, segmentPages, shares, inheritances, nursery }
 }
 
-const fillsOf = (set: ImageSet, saved: SavedProcess): Fills =>
-  set.has("pagemap", saved.tree.pid) ? readFills(set, "pagemap", saved.tree.pid, kernelAreas(saved)) : new Map()
+/** Every process with memory of its own has a pagemap: without it, all pages would be lost and nobody told. */
+const fillsOf = (set: ImageSet, saved: SavedProcess): Fills => readFills(set, "pagemap", saved.tree.pid, kernelAreas(saved))
 
 /** One table for each set of processes that share it: that of the first. */
 function distinctTables<T>(processes: readonly SavedProcess[], tables: readonly T[]): T[] {
