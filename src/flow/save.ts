@@ -1,3 +1,4 @@
+import { logger } from "../base/log.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
 import type { FrozenCgroup } from "../kinds/cgroup/freezer.ts"
 import { without } from "../kinds/memory/holes.ts"
@@ -19,6 +20,8 @@ import { askAll, type Questions, questionAll, refuseStopped } from "./question.t
 import { collectState, type MemberPlace, type Source, writeMetadata } from "./state.ts"
 import type { ProcessSurvey, Survey } from "./survey.ts"
 import { type InspectedThread, inspectThreads } from "./threads.ts"
+
+const log = logger("dump")
 
 /** What is left to do when the tree may go on again: writing what was read. */
 export interface Saved {
@@ -97,6 +100,7 @@ export function saveTree(
     options,
     saveCgroups(frozen.processes, before.cgroups, frozenCgroup, options),
   )
+  for (const loss of state.descriptors.losses) log.warn(`not kept: ${loss}`)
   const copyingSince = performance.now()
   const stored = [
     ...state.processes.map(({ pid, layout: { ranges } }, i) =>

@@ -6,6 +6,7 @@ import { scratch } from "../harness/folders.ts"
 import { alive, cleanUp, linkOf, stateOf, statusOf } from "../harness/process.ts"
 import { openTerminal, type Terminal } from "../harness/terminal.ts"
 import { dump, run, stasisTool, toldError } from "../harness/tool.ts"
+import { isReady, start } from "../harness/victim.ts"
 
 afterEach(cleanUp)
 
@@ -198,4 +199,14 @@ test("the leader of a session takes a terminal that nobody controls", async () =
   expect(second.foreground()).toBe(first.pid)
   second.type("q")
   await second.says(/bye/)
+})
+
+test("what is queued in a terminal is told, and left to a program that goes on", async () => {
+  const victim = await start("ptys", { args: ["input"] })
+  if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
+  const { stderr } = await dump(stasisTool, victim.pid, victim.images, "-R")
+  expect(stderr).toMatch(/not kept: 10 bytes in \/dev\/ptmx that its master has not read yet/)
+  expect(stderr).toMatch(/not kept: 16 bytes in \/dev\/pts\/\d+ that the program has not read yet/)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
 })
