@@ -1,3 +1,4 @@
+import { logger } from "../base/log.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
 import type { FrozenCgroup } from "../kinds/cgroup/freezer.ts"
 import { collectFutureLocks } from "../kinds/memory/future.ts"
@@ -23,6 +24,8 @@ import { askAll, type Questions, questionAll, refuseStopped } from "./question.t
 import { collectState, type MemberPlace, type Source, writeMetadata } from "./state.ts"
 import type { ProcessSurvey, Survey } from "./survey.ts"
 import { type InspectedThread, inspectThreads } from "./threads.ts"
+
+const log = logger("dump")
 
 /** What is left to do when the tree may go on again: writing what was read. */
 export interface Saved {
@@ -104,6 +107,7 @@ export function saveTree(
   })
   const cgroups = saveCgroups(frozen.processes, before.cgroups, frozenCgroup, options)
   const state = collectState(sources, frozen.members.map(placeOf), options, { cgroups, filters })
+  for (const loss of state.descriptors.losses) log.warn(`not kept: ${loss}`)
   const copyingSince = performance.now()
   const stored = [
     ...state.processes.map(({ pid, layout: { ranges } }, i) =>
