@@ -3,6 +3,7 @@ import {
   type CheckOptions,
   type CommonOptions,
   type DumpOptions,
+  LANDLOCK,
   type RestoreOptions,
   RSEQ_DISCOVERY,
   RSEQ_MALFORMED,
@@ -36,6 +37,7 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
     sync: flag(line, "sync", true),
     rseqMalformed: choice(line, "rseq-malformed", RSEQ_MALFORMED),
     rseqDiscovery: choice(line, "rseq-discovery", RSEQ_DISCOVERY),
+    landlock: choice(line, "landlock", LANDLOCK),
   }
 }
 

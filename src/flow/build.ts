@@ -1,11 +1,9 @@
 import { CLONE } from "../../ffi/abi/clone.ts"
-import { SIG, siginfo } from "../../ffi/abi/signal.ts"
-import { decode } from "../../ffi/layout.ts"
 import type { creds_entry } from "../../proto/gen/creds_pb.ts"
-import type { signal_queue_entry } from "../../proto/gen/siginfo_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { restoreAttributes, restoreThreadAttributes, sealProcess, sealThread } from "../kinds/attributes/restore.ts"
+import { restoreSessionKeyring } from "../kinds/creds/keyrings.ts"
 import type { Origin } from "../kinds/creds/origin.ts"
 import { restoreCreds } from "../kinds/creds/restore.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
@@ -29,7 +27,8 @@ import { savedRseq } from "../rseq/image.ts"
 import { appendRegistration, chooseLength, type KernelRseq } from "../rseq/register.ts"
 import { Program, type Result } from "../tracee/program.ts"
 import { runsOf } from "./descriptors.ts"
-import { type SavedProcess, type SavedThread, stopSignalOf } from "./images.ts"
+import type { SavedProcess, SavedThread } from "./images.ts"
+import { withoutStop } from "./stop-signals.ts"
 
 const log = logger("restore")
 
@@ -72,6 +71,8 @@ export interface Plot {
   readonly pages: readonly { readonly fd: number; readonly fills: readonly Fill[] }[]
   readonly moves: NonNullable<ReturnType<typeof planVdso>>
   readonly makes: Share
+  /** Session keyring that it is born with; undefined = just its user's. */
+  readonly keyring: number | undefined
 }
 
 /** Appends the opening of a file of files.img for a mapping: a path, or shared memory that exists already. */
@@ -148,6 +149,7 @@ export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): P
   const { tree, threads, tc } = saved
   const { makes } = plot
   const program = new Program()
+  appendKeyring(saved, plot.keyring, ground, program)
   if (makes.memory) appendMemory(saved, plot, ground, program)
   if (makes.files) restoreDescriptors(saved.files, program, fileOptions(saved, ground))
   if (makes.handlers) restoreSigactions(tc.sigactions, program, "all but SIGCHLD")
@@ -156,12 +158,26 @@ export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): P
   return program
 }
 
+/** Keeps the keys of whoever restores out of a process. Sets of CRIU say nothing of keyrings: there it has ours, as with CRIU. */
+function appendKeyring(
+  { tree, threads, extension }: SavedProcess,
+  inherited: number | undefined,
+  { origin }: Ground,
+  program: Program,
+): void {
+  const [leader] = threads
+  if (!extension || !leader) return
+  const { uid } = credsOf(tree.pid, leader.core)
+  restoreSessionKeyring(extension.session_keyring, inherited, uid, origin.status.uid.real, program)
+}
+
 const THREAD_FLAGS = CLONE.VM | CLONE.FS | CLONE.FILES | CLONE.SIGHAND | CLONE.THREAD | CLONE.SYSVSEM
 
 /** Second program of each thread: what is its own, rseq last. */
 export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Ground): Program {
   const { info, core, extension, tid } = thread
   const program = new Program()
+  if (extension?.landlocked) log.warn(`thread ${tid} was in a Landlock domain, which the dump dropped: it may do more now`)
   restoreTidAddress(info.clear_tid_addr, program)
   restoreRobustList(core, program)
   restoreAltStack(core.sas, program)
@@ -201,18 +217,6 @@ export function buildQueues(saved: SavedProcess, { tid, core }: SavedThread, { m
   restorePending(withoutStop(core.signals_p), program, { pid, tid, shared: false })
   return program
 }
-
-const isStop = (info: Uint8Array): boolean => info.length >= siginfo.size && decode(siginfo, info).si_signo === SIG.STOP
-
-/** SIGSTOP cannot be blocked, so it would stop the building: it is sent when all is done, see `stopIsPending`. */
-const withoutStop = (queue: signal_queue_entry | undefined): signal_queue_entry | undefined =>
-  queue && { signals: queue.signals.filter(({ siginfo: info }) => !isStop(info)) }
-
-/** True when a process stops as soon as it runs: it was stopped, or a SIGSTOP was on its way to it. */
-export const stopsAtOnce = (saved: SavedProcess): boolean => stopSignalOf(saved) !== 0 || stopIsPending(saved)
-
-const stopIsPending = ({ tc, threads }: SavedProcess): boolean =>
-  [tc.signals_s, ...threads.map(({ core }) => core.signals_p)].some((queue) => queue?.signals.some(({ siginfo: info }) => isStop(info)))
 
 /** Fourth program of each thread: what takes privileges away. */
 export function buildCreds({ tree, tc }: SavedProcess, { tid, core }: SavedThread, { limits, origin }: Ground): Program {

@@ -32,6 +32,10 @@ export type RseqMalformed = (typeof RSEQ_MALFORMED)[number]
 export const RSEQ_DISCOVERY = ["auto", "ptrace", "libc", "tls"] as const
 export type RseqDiscovery = (typeof RSEQ_DISCOVERY)[number]
 
+/** What to do with threads in a Landlock domain, which cannot be saved: refuse the dump, or save them without it. */
+export const LANDLOCK = ["refuse", "drop"] as const
+export type Landlock = (typeof LANDLOCK)[number]
+
 /** `stasis dump`. At most one of `leaveRunning` and `leaveStopped`; neither = the tree is killed once the images are safe. */
 export interface DumpOptions extends CommonOptions {
   /** PID of the root of the tree, 1 to 4194304. */
@@ -42,6 +46,7 @@ export interface DumpOptions extends CommonOptions {
   readonly sync: boolean
   readonly rseqMalformed: RseqMalformed
   readonly rseqDiscovery: RseqDiscovery
+  readonly landlock: Landlock
 }
 
 /** `stasis restore`. `sibling` only with `detached`. */

@@ -5,6 +5,7 @@ import { logger } from "../base/log.ts"
 import { remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
+import { inheritedKeyring } from "../kinds/creds/keyrings.ts"
 import { credsDifferences, readOrigin } from "../kinds/creds/origin.ts"
 import { findShared } from "../kinds/files/shared.ts"
 import { findHole } from "../kinds/memory/holes.ts"
@@ -143,10 +144,12 @@ export function revive(
     kernelRseq: kernelRseq(),
     strict: options.strict,
   }
+  // All processes are born before the first of them gets a keyring of its own.
+  const keyring = inheritedKeyring()
   const plots = new Map(
     processes.map(({ tree, mm }) => {
       const makes = shares.get(tree.pid) ?? { memory: true, files: true, directories: true, handlers: true }
-      return [tree.pid, { pages: pages.get(tree.pid) ?? [], moves: planVdso(mm.vmas, mappings) ?? [], makes }]
+      return [tree.pid, { pages: pages.get(tree.pid) ?? [], moves: planVdso(mm.vmas, mappings) ?? [], makes, keyring }]
     }),
   )
   const hole = findHole([...used, area], holeSize(segments)).start

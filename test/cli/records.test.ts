@@ -27,6 +27,7 @@ const usualDump: DumpOptions = {
   sync: true,
   rseqMalformed: "refuse",
   rseqDiscovery: "auto",
+  landlock: "refuse",
 }
 const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false }
 
@@ -55,6 +56,7 @@ describe("dumpOptions", () => {
     ["5 --status-fd 9", { statusFd: 9 }],
     ["5 --action-script a --action-script /b", { actionScripts: ["/home/a", "/b"] }],
     ["5 --rseq-malformed keep", { rseqMalformed: "keep" }],
+    ["5 --landlock=drop", { landlock: "drop" }],
     ["5 --rseq-discovery=libc", { rseqDiscovery: "libc" }],
     ["5 --json", { json: true }],
     ["5 -vvvv", { verbosity: 4 }],

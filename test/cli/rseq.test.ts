@@ -35,6 +35,7 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   sync: false,
   rseqMalformed: "refuse",
   rseqDiscovery: "auto",
+  landlock: "refuse",
 })
 const place = (address: bigint, module: string | null = null, symbol: string | null = null) => ({ address, module, symbol })
 const row: RseqRow = {
