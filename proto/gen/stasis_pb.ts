@@ -87,6 +87,8 @@ export interface stasis_thread_entry {
   cpuid_faults?: boolean
   /** Absent = the default. */
   mempolicy?: stasis_mempolicy_entry
+  /** It was in a Landlock domain, which is not restored. */
+  landlocked?: boolean
 }
 export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
   name: "stasis_thread_entry",
@@ -116,6 +118,7 @@ export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
     { number: 23, name: "speculation", type: "uint32", label: "repeated" },
     { number: 24, name: "cpuid_faults", type: "bool", label: "optional" },
     { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
+    { number: 41, name: "landlocked", type: "bool", label: "optional" },
   ],
 }
 
@@ -193,6 +196,8 @@ export interface stasis_task_entry {
   autogroup_nice?: number
   /** MCL_FUTURE and MCL_ONFAULT of mlockall(2): how new areas are locked; absent = they are not. */
   mlock_future?: number
+  /** Serial number of the session keyring, where it is not the user's own. */
+  session_keyring?: number
 }
 export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
   name: "stasis_task_entry",
@@ -215,5 +220,6 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
     { number: 41, name: "timer_restore_ids", type: "bool", label: "optional" },
     { number: 42, name: "autogroup_nice", type: "sint32", label: "optional" },
     { number: 43, name: "mlock_future", type: "uint32", label: "optional" },
+    { number: 44, name: "session_keyring", type: "sint32", label: "optional" },
   ],
 }

@@ -63,6 +63,7 @@ export const OPTIONS: readonly OptionRow[] = [
     commands: ["dump"],
     help: "What to do with rseq state that the kernel would kill for (refuse)",
   },
+  { name: "landlock", value: "refuse|drop", commands: ["dump"], help: "What to do with threads in a Landlock domain (refuse)" },
   { name: "rseq-discovery", value: "auto|ptrace|libc|tls", commands: ["dump", "rseq"], help: "How rseq registrations are found (auto)" },
   { name: "strict", commands: ["restore"], help: "Refuse what could only be restored nearly" },
   {

@@ -1,11 +1,9 @@
 import { CLONE } from "../../ffi/abi/clone.ts"
-import { SIG, siginfo } from "../../ffi/abi/signal.ts"
-import { decode } from "../../ffi/layout.ts"
 import type { creds_entry } from "../../proto/gen/creds_pb.ts"
-import type { signal_queue_entry } from "../../proto/gen/siginfo_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { restoreAttributes, restoreThreadAttributes, sealProcess, sealThread } from "../kinds/attributes/restore.ts"
+import { restoreSessionKeyring } from "../kinds/creds/keyrings.ts"
 import { restoreCreds } from "../kinds/creds/restore.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
 import { openRegular } from "../kinds/files/open.ts"
@@ -27,7 +25,8 @@ import { Program } from "../tracee/program.ts"
 import { appendMemory } from "./build-memory.ts"
 import { runsOf } from "./descriptors.ts"
 import type { Ground, Plot } from "./ground.ts"
-import { type SavedProcess, type SavedThread, stopSignalOf } from "./images.ts"
+import type { SavedProcess, SavedThread } from "./images.ts"
+import { withoutStop } from "./stop-signals.ts"
 
 const log = logger("restore")
 
@@ -65,6 +64,7 @@ export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): P
   const { tree, threads, tc } = saved
   const { makes } = plot
   const program = new Program()
+  appendKeyring(saved, plot.keyring, ground, program)
   if (makes.memory && !plot.early) appendMemory(saved, plot, ground, program)
   const control = { ...ground, ttyInfos: saved.files.ttyInfos }
   if (tree.sid === tree.pid) restoreForeground(tree.pid, control, program)
@@ -76,12 +76,26 @@ export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): P
   return program
 }
 
+/** Keeps the keys of whoever restores out of a process. Sets of CRIU say nothing of keyrings: there it has ours, as with CRIU. */
+function appendKeyring(
+  { tree, threads, extension }: SavedProcess,
+  inherited: number | undefined,
+  { origin }: Ground,
+  program: Program,
+): void {
+  const [leader] = threads
+  if (!extension || !leader) return
+  const { uid } = credsOf(tree.pid, leader.core)
+  restoreSessionKeyring(extension.session_keyring, inherited, uid, origin.status.uid.real, program)
+}
+
 const THREAD_FLAGS = CLONE.VM | CLONE.FS | CLONE.FILES | CLONE.SIGHAND | CLONE.THREAD | CLONE.SYSVSEM
 
 /** Second program of each thread: what is its own, rseq last. */
 export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Ground): Program {
   const { info, core, extension, tid } = thread
   const program = new Program()
+  if (extension?.landlocked) log.warn(`thread ${tid} was in a Landlock domain, which the dump dropped: it may do more now`)
   restoreTidAddress(info.clear_tid_addr, program)
   restoreRobustList(core, program)
   restoreAltStack(core.sas, program)
@@ -121,18 +135,6 @@ export function buildQueues(saved: SavedProcess, { tid, core }: SavedThread, { m
   restorePending(withoutStop(core.signals_p), program, { pid, tid, shared: false })
   return program
 }
-
-const isStop = (info: Uint8Array): boolean => info.length >= siginfo.size && decode(siginfo, info).si_signo === SIG.STOP
-
-/** SIGSTOP cannot be blocked, so it would stop the building: it is sent when all is done, see `stopIsPending`. */
-const withoutStop = (queue: signal_queue_entry | undefined): signal_queue_entry | undefined =>
-  queue && { signals: queue.signals.filter(({ siginfo: info }) => !isStop(info)) }
-
-/** True when a process stops as soon as it runs: it was stopped, or a SIGSTOP was on its way to it. */
-export const stopsAtOnce = (saved: SavedProcess): boolean => stopSignalOf(saved) !== 0 || stopIsPending(saved)
-
-const stopIsPending = ({ tc, threads }: SavedProcess): boolean =>
-  [tc.signals_s, ...threads.map(({ core }) => core.signals_p)].some((queue) => queue?.signals.some(({ siginfo: info }) => isStop(info)))
 
 /** Fourth program of each thread: what takes privileges away. */
 export function buildCreds({ tree, tc }: SavedProcess, { tid, core }: SavedThread, { limits, origin }: Ground): Program {

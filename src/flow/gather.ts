@@ -2,6 +2,7 @@ import type { core_entry, task_core_entry, thread_core_entry } from "../../proto
 import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
 import type { stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
 import { collectAttributes, collectThreadAttributes, type ProcessAttributes } from "../kinds/attributes/collect.ts"
+import { isLandlocked } from "../kinds/attributes/landlock.ts"
 import { collectCreds } from "../kinds/creds/collect.ts"
 import { collectLimits } from "../kinds/limits/collect.ts"
 import { collectAreaPolicies, collectPolicy } from "../kinds/memory/policy/collect.ts"
@@ -75,6 +76,7 @@ function collectThread(
     ...attributes.extension,
     ...rseqExtension(rseq),
     ...(mempolicy ? { mempolicy } : {}),
+    ...(isLandlocked(answers, questions.landlock) ? { landlocked: true } : {}),
     ...(restart.entry ? { restart: restart.entry } : {}),
     ...(hasForeignState(xstate) ? { extra_xstate: xstate } : {}),
   }

@@ -53,6 +53,8 @@ export interface Plot {
   readonly inherited: Inheritance | undefined
   /** The memory is made before children are born that inherit it, so it is not made again. */
   readonly early: boolean
+  /** Session keyring that it is born with; undefined = just its user's. */
+  readonly keyring: number | undefined
   /** The executable that the process has by birth, as a file id; undefined = the seed's. */
   readonly exe: number | undefined
 }

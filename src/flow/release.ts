@@ -11,8 +11,8 @@ import { answered, RESTART_BLOCK, restartBlocked } from "../tracee/arch.x86_64.t
 import { detach, getXstate, setRegisters, setSignalMask, setXstate } from "../tracee/trace.ts"
 import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
 import type { Workshop } from "../tracee/workshop.ts"
-import { stopsAtOnce } from "./build.ts"
 import type { SavedThread, SavedTree } from "./images.ts"
+import { stopsAtOnce } from "./stop-signals.ts"
 
 const log = logger("restore")
 

@@ -6,6 +6,7 @@ import { remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
 import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
+import { inheritedKeyring } from "../kinds/creds/keyrings.ts"
 import { credsDifferences, readOrigin } from "../kinds/creds/origin.ts"
 import { findShared } from "../kinds/files/shared.ts"
 import { findHole } from "../kinds/memory/holes.ts"
@@ -138,7 +139,8 @@ export function revive(
     kernelRseq: kernelRseq(),
     strict: options.strict,
   }
-  const plots = planPlots({ saved, plan, mappings, shares, inheritances, pages })
+  // All processes are born before the first of them gets a keyring of its own.
+  const plots = planPlots({ saved, plan, mappings, shares, inheritances, pages, keyring: inheritedKeyring() })
   const hole = findHole([...used, area], holeSize(segments)).start
   build({ saved, ground, plots, nursery, root: buildRoot(saved, ground, segmentPages, hole), cgroups }, areaFile, areaFd, born, options)
   half.move()

@@ -66,7 +66,11 @@ export function launch(
     answer: async (seconds) => {
       const last = await waitFor(
         `the last word of ${name}`,
-        () => lines().find((line) => /^(OK|FAIL|SKIP)\b/.test(line)) ?? (!alive(pid) && `DIED after ${JSON.stringify(lines())}`),
+        () => {
+          // Looked at first: it may say its last word and end in between.
+          const running = alive(pid)
+          return lines().find((line) => /^(OK|FAIL|SKIP)\b/.test(line)) ?? (!running && `DIED after ${JSON.stringify(lines())}`)
+        },
         seconds,
       )
       await waitFor(`the end of ${name} ${pid}`, () => !alive(pid))

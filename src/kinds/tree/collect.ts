@@ -105,6 +105,14 @@ export const collectDeadCore = ({ comm, exit_code, flags }: Pick<Stat, "comm" | 
   tc: { task_state: DEAD, exit_code, personality: 0, flags, blk_sigset: 0n, comm, sigactions: [] },
 })
 
+/** Threads with a namespace that is not their leader's (unshare(2), setns(2) of one thread), and what to do. */
+export function surveyThreadNamespaces(pid: number, leader: Namespaces, tid: number, theirs: Namespaces): Refusal[] {
+  const differing = [...leader].flatMap(([name, inode]) => (theirs.get(name) === inode ? [] : [name]))
+  if (differing.length === 0) return []
+  const what = `in another namespace than its process: ${differing.join(", ")}`
+  return [{ what, where: `thread ${tid} of task ${pid}`, remedy: "Start the program without namespaces of single threads" }]
+}
+
 /** One thread's core image. `tc` only for the leader. Authority: REFERENCE 3.1 */
 export const collectCore = (thread_info: thread_info_x86, thread_core: thread_core_entry, tc?: task_core_entry): core_entry => ({
   mtype: core_entry_march.X86_64,
