@@ -164,6 +164,8 @@ export interface stasis_task_entry {
   descriptors?: number
   /** Signal that the process's end sends to its parent, 0 = none; absent = SIGCHLD. */
   exit_signal?: number
+  /** The process was stopped, and its parent had not waited for that yet (WUNTRACED); absent = it had, or nothing is known. */
+  stop_unseen?: boolean
 }
 export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
   name: "stasis_task_entry",
@@ -182,5 +184,6 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
     { number: 12, name: "memory_merge", type: "bool", label: "optional" },
     { number: 13, name: "descriptors", type: "uint32", label: "optional" },
     { number: 30, name: "exit_signal", type: "uint32", label: "optional" },
+    { number: 31, name: "stop_unseen", type: "bool", label: "optional" },
   ],
 }

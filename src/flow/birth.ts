@@ -107,7 +107,7 @@ function checkSharing({ rounds }: BirthPlan, processes: readonly SavedProcess[],
 /** Gives PIDs to the helpers of a plan. @throws CheckpointError E_IMAGE_UNSUPPORTED · E_RESTORE no PID is left */
 export function openNursery(
   plan: BirthPlan,
-  { processes }: SavedTree,
+  { processes, dead }: SavedTree,
   shares: ReadonlyMap<number, Share>,
   wanted: ReadonlySet<number>,
   takeTerminal: Births["takeTerminal"],
@@ -116,7 +116,7 @@ export function openNursery(
   const nameless = plan.helpers.filter(({ task }) => task < 0)
   const spare = sparePids(nameless.length, wanted)
   const pids = new Map(nameless.map(({ task }, index) => [task, spare[index] ?? 0]))
-  const exitSignals = new Map(processes.map(({ tree: { pid }, extension }) => [pid, extension?.exit_signal ?? SIG.CHLD]))
+  const exitSignals = new Map([...processes, ...dead].map(({ tree: { pid }, extension }) => [pid, extension?.exit_signal ?? SIG.CHLD]))
   return {
     plan,
     outsideGroup: syscall("getpgid", 0),
@@ -152,6 +152,15 @@ export function buildRound(
   }
   return { jobs, born }
 }
+
+/** What the zombies of each parent sent to it. */
+export const endSignalsOf = ({ dead }: SavedTree): Map<number, number[]> =>
+  new Map(
+    [...Map.groupBy(dead, ({ tree }) => tree.ppid)].map(([ppid, ended]) => [
+      ppid,
+      ended.map(({ extension }) => extension?.exit_signal ?? SIG.CHLD),
+    ]),
+  )
 
 /** The end of every zombie. */
 export const buildDeaths = ({ dead }: SavedTree): Job[] =>

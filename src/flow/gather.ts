@@ -22,6 +22,9 @@ import type { InspectedThread } from "./threads.ts"
 const ALIVE = 1
 const STOPPED = 3
 
+/** Our own image of a process that has nothing to say. */
+export const extensionHead = { format_version: 1, producer: "stasis", threads: [], files: [], vmas: [] }
+
 /** What a process and its threads said, as entries. */
 export interface Gathered {
   readonly cores: ReadonlyMap<number, core_entry>
@@ -122,6 +125,6 @@ export function gather(
     cores,
     mm: attributes.mm,
     brk: leader.own.of(questions.process.brk),
-    extension: { format_version: 1, producer: "stasis", ...attributes.extension, threads: extensions, files: [], vmas: [] },
+    extension: { ...extensionHead, ...attributes.extension, threads: extensions },
   }
 }

@@ -1,12 +1,11 @@
 import { closeSync } from "node:fs"
 import { syscall } from "../../ffi/syscall.ts"
-import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
 import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
-import { credsDifferences, readOrigin } from "../kinds/creds/origin.ts"
+import { readOrigin } from "../kinds/creds/origin.ts"
 import { findShared } from "../kinds/files/shared.ts"
 import { findHole } from "../kinds/memory/holes.ts"
 import { holeSize } from "../kinds/memory/shared.ts"
@@ -14,15 +13,15 @@ import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { readLimits } from "../proc/limits.ts"
 import { readMaps } from "../proc/maps.ts"
-import { readStatus } from "../proc/status.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import type { Program } from "../tracee/program.ts"
 import { memoryFile, spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
 import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
-import { buildDeaths, buildRoot, buildRound, type Nursery, openNursery, raisedLimits, shareOf } from "./birth.ts"
-import { appendMemory, buildCreds, buildEnd, buildProcess, buildQueues, buildThread, credsOf, type Ground, type Plot } from "./build.ts"
+import { buildDeaths, buildRoot, buildRound, endSignalsOf, type Nursery, openNursery, raisedLimits, shareOf } from "./birth.ts"
+import { appendMemory, buildEnd, buildProcess, buildThread, type Ground, type Plot } from "./build.ts"
 import { placeProcess, placeThreads } from "./cgroups.ts"
+import { buildCreds, checkCreds } from "./credentials.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { freeSignal, ownerOf } from "./ids.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedThread, type SavedTree } from "./images.ts"
@@ -31,8 +30,10 @@ import type { ShellJob } from "./job.ts"
 import type { RestoreOptions } from "./options.ts"
 import { openPagesSource } from "./pages-source.ts"
 import { planPlots } from "./plots.ts"
+import { buildQueues } from "./queues.ts"
 import { depart, killHalfBuilt, prepareDepartures } from "./release.ts"
 import { runScripts } from "./scripts.ts"
+import { planStops, runStops } from "./stops.ts"
 import { shareTerminals } from "./terminals.ts"
 
 const log = logger("restore")
@@ -128,6 +129,7 @@ export function revive(
     shared,
     finisher,
     pids,
+    endSignals: endSignalsOf(saved),
     area,
     origin: readOrigin(pid),
     limits: raisedLimits(readLimits(pid)),
@@ -178,14 +180,25 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
     }),
   )
   const deaths = buildDeaths(saved)
+  const stops = planStops(saved, (one) => plotOf(one).makes.handlers)
   const first = perProcess((one) => buildProcess(one, plotOf(one), ground))
   const own = perThread((one, thread) => buildThread(one, thread, ground))
-  const queues = perThread((one, thread) => buildQueues(one, thread, plotOf(one), ground))
+  const queues = perThread((one, thread) => buildQueues(one, thread, plotOf(one), ground, stops.parents.has(one)))
   const creds = perThread((one, thread) => buildCreds(one, thread, ground))
   const end = perProcess((one) => buildEnd(one, plotOf(one), ground))
   log.debug(`the first programs have ${first.reduce((sum, { program }) => sum + program.length, 0)} calls`)
 
-  const runs = [[{ pid, tid: pid, program: root }], ...births.map(({ jobs }) => jobs), deaths, first, own, queues, creds, end]
+  const runs = [
+    [{ pid, tid: pid, program: root }],
+    ...births.map(({ jobs }) => jobs),
+    deaths,
+    first,
+    own,
+    queues,
+    creds,
+    end,
+    ...stops.levels.map(({ jobs }) => jobs),
+  ]
   const size = Math.max(...runs.map((jobs) => workshopSize(jobs.map(({ program }) => program))))
   syscall("ftruncate", areaFile, size)
   using shared = openArea(areaFile, size)
@@ -216,8 +229,10 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
   cgroups?.setLimits()
   const departures = prepareDepartures(saved, workshop)
   runScripts(actionScripts, "pre-resume", script)
-  workshop.remove(saved.processes.filter((one) => plotOf(one).makes.memory).map(({ tree }) => tree.pid))
-  depart(saved, departures)
+  const stopped = runStops(stops, departures, workshop)
+  const left = saved.processes.filter((one) => plotOf(one).makes.memory && !stopped.has(one.tree.pid))
+  workshop.remove(left.map(({ tree }) => tree.pid))
+  depart(saved, departures, stopped)
 }
 
 /** Takes the threads that a process has just cloned into our hands. */
@@ -227,16 +242,4 @@ function adoptThreads({ tree: { pid }, threads }: SavedProcess, workshop: Worksh
     // CRIU's images may hold a stale pointer, and some kernels look at it when the area is registered.
     if (core.rseq_entry?.rseq_abi_pointer) pokeRseqCs(pid, remoteAddress(core.rseq_entry.rseq_abi_pointer), 0n)
   }
-}
-
-/** Compares what a thread has with what it had: some of the calls that set it report no failure. */
-function checkCreds(pid: number, { tid, core }: SavedThread, { origin }: Ground): void {
-  const differences = credsDifferences(credsOf(tid, core), readStatus(pid, tid), origin.lastCap)
-  if (differences.length > 0)
-    throw new CheckpointError(
-      "E_RESTORE",
-      `Cannot restore the credentials of thread ${tid}`,
-      differences.join("; "),
-      "Restore as root with all capabilities",
-    )
 }

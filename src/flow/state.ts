@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs"
-import { SIG } from "../../ffi/abi/signal.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import { refusedTarget } from "../base/errors.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
@@ -9,12 +8,13 @@ import { collectDescriptors } from "../kinds/files/collect.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
 import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
-import { collectDeadCore, collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
+import { collectDeadCore, collectEnds, collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../kinds/tree/objects.ts"
 import { readAuxv } from "../proc/auxv.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat, type Stat } from "../proc/stat.ts"
 import type { Gathered } from "./gather.ts"
+import { extensionHead } from "./gather.ts"
 import { collectLayout, type SavedLayout, type StoredPages } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 import type { InspectedThread } from "./threads.ts"
@@ -83,7 +83,7 @@ export function collectState(
     const layout = collectLayout(pid, mappings, table.of(pid))
     const stat = places.get(pid)?.stat ?? readStat(pid)
     const entry = { ...collectMm(stat, gathered.brk, readAuxv(pid).pairs.flat(), layout.vmas, table.exe(pid)), ...gathered.mm }
-    const extension = { ...gathered.extension, ...(stat.exit_signal === SIG.CHLD ? {} : { exit_signal: stat.exit_signal }) }
+    const extension = { ...gathered.extension, ...collectEnds(stat, gathered.cores.get(pid)) }
     return { ...gathered, extension, pid, layout, entry, fs: collectFs(pid, table), vmaExtension: collectVmaExtension(mappings) }
   })
   return {
@@ -103,7 +103,11 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   const { tree, dead, processes, objects, table, segments, descriptors, cgroups } = state
   images.write("inventory", undefined, [collectInventory(newUuid())])
   images.write("pstree", undefined, tree)
-  for (const stat of dead) images.write("core", stat.pid, [collectDeadCore(stat)])
+  for (const stat of dead) {
+    images.write("core", stat.pid, [collectDeadCore(stat)])
+    const ends = collectEnds(stat, undefined)
+    if (ends.exit_signal !== undefined) images.write("stasis-core", stat.pid, [{ ...extensionHead, ...ends }])
+  }
   for (const { pid, cores, entry, fs, extension, vmaExtension } of processes) {
     const ids = objects.get(pid)
     if (!ids) throw new Error(`Unreachable: process ${pid} has no object ids`)
