@@ -188,6 +188,8 @@ export interface stasis_task_entry {
   descriptors?: number
   /** Signal that the process's end sends to its parent, 0 = none; absent = SIGCHLD. */
   exit_signal?: number
+  /** The process was stopped, and its parent had not waited for that yet (WUNTRACED); absent = it had, or nothing is known. */
+  stop_unseen?: boolean
   /** prctl(PR_FUTEX_HASH_GET_SLOTS); absent where the kernel has no such hash. */
   futex_slots?: number
   /** prctl(PR_TIMER_CREATE_RESTORE_IDS_GET). */
@@ -216,6 +218,7 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
     { number: 12, name: "memory_merge", type: "bool", label: "optional" },
     { number: 13, name: "descriptors", type: "uint32", label: "optional" },
     { number: 30, name: "exit_signal", type: "uint32", label: "optional" },
+    { number: 31, name: "stop_unseen", type: "bool", label: "optional" },
     { number: 40, name: "futex_slots", type: "uint32", label: "optional" },
     { number: 41, name: "timer_restore_ids", type: "bool", label: "optional" },
     { number: 42, name: "autogroup_nice", type: "sint32", label: "optional" },

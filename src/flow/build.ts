@@ -1,32 +1,28 @@
 import { CLONE } from "../../ffi/abi/clone.ts"
-import type { creds_entry } from "../../proto/gen/creds_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
-import { restoreAttributes, restoreThreadAttributes, sealProcess, sealThread } from "../kinds/attributes/restore.ts"
+import { restoreThreadAttributes, sealProcess } from "../kinds/attributes/restore.ts"
 import { restoreSessionKeyring } from "../kinds/creds/keyrings.ts"
-import { restoreCreds } from "../kinds/creds/restore.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
 import { openRegular } from "../kinds/files/open.ts"
-import { restoreDescriptors, restoreThreadOwners } from "../kinds/files/restore.ts"
+import { restoreDescriptors } from "../kinds/files/restore.ts"
 import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"
-import { restoreLimits } from "../kinds/limits/restore.ts"
-import { restoreFutureLocks } from "../kinds/memory/future.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
 import { readOnlineCpus } from "../kinds/sched/cpus.ts"
 import { restoreSched } from "../kinds/sched/restore.ts"
-import { restoreAltStack, restorePending, restoreSigactions } from "../kinds/signals/restore.ts"
+import { discardSignals, restoreAltStack, restoreSigactions } from "../kinds/signals/restore.ts"
 import { restoreRobustList, restoreTidAddress } from "../kinds/thread/restore.ts"
-import { armTimers, createPosixTimers, kernelRestoresTimerIds } from "../kinds/timers/restore.ts"
+import { armTimers } from "../kinds/timers/restore.ts"
 import { cloneTask } from "../kinds/tree/restore.ts"
 import { savedRseq } from "../rseq/image.ts"
 import { appendRegistration, chooseLength } from "../rseq/register.ts"
 import { Program } from "../tracee/program.ts"
 import { appendMemory } from "./build-memory.ts"
+import { credsOf } from "./credentials.ts"
 import { runsOf } from "./descriptors.ts"
 import type { Ground, Plot } from "./ground.ts"
 import type { SavedProcess, SavedThread } from "./images.ts"
-import { withoutStop } from "./stop-signals.ts"
 
 const log = logger("restore")
 
@@ -46,7 +42,10 @@ function directories({ files: { files } }: SavedProcess, program: Program): Para
 }
 
 /** What opening files looks at. */
-const fileOptions = ({ tree }: SavedProcess, { services, placeholder, terminal, masters, shared, finisher, origin, pids }: Ground) => {
+export const fileOptions = (
+  { tree }: SavedProcess,
+  { services, placeholder, terminal, masters, shared, finisher, origin, pids }: Ground,
+) => {
   const { uid } = origin.status
   return {
     reserved: new Set(services),
@@ -70,7 +69,10 @@ export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): P
   if (tree.sid === tree.pid) restoreForeground(tree.pid, control, program)
   else if (tree.ppid === 0 && ground.jobGroup !== undefined) restoreJob(ground.jobGroup, control, program)
   if (makes.files) restoreDescriptors(saved.files, program, fileOptions(saved, ground))
-  if (makes.handlers) restoreSigactions(tc.sigactions, program, "all but SIGCHLD")
+  if (makes.handlers) {
+    discardSignals(ground.endSignals.get(tree.pid) ?? [], program)
+    restoreSigactions(tc.sigactions, program, "all but SIGCHLD")
+  }
   for (const { tid } of threads) if (tid !== tree.pid) cloneTask(program, tid, THREAD_FLAGS, 0, `thread ${tid}`)
   if (makes.directories) restoreFs(saved.fs, directories(saved, program), program)
   return program
@@ -117,43 +119,6 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Gr
     appendRegistration(program, rseq, choice.size)
   }
   return program
-}
-
-/** Third program of each thread: what needs all threads of the tree to be there, and every queue of signals. */
-export function buildQueues(saved: SavedProcess, { tid, core }: SavedThread, { makes }: Plot, ground: Ground): Program {
-  const { tree, tc, mm, extension } = saved
-  const { pid } = tree
-  const program = new Program()
-  if (tid === pid) {
-    if (makes.files) restoreThreadOwners(saved.files, program, fileOptions(saved, ground))
-    createPosixTimers(tc.timers?.posix ?? [], program, kernelRestoresTimerIds())
-    restoreAttributes({ entry: tc, mm, extension }, program)
-    if (makes.memory) restoreFutureLocks(extension?.mlock_future, program)
-    if (makes.handlers) restoreSigactions(tc.sigactions, program, "SIGCHLD")
-    restorePending(withoutStop(tc.signals_s), program, { pid, tid, shared: true })
-  }
-  restorePending(withoutStop(core.signals_p), program, { pid, tid, shared: false })
-  return program
-}
-
-/** Fourth program of each thread: what takes privileges away. */
-export function buildCreds({ tree, tc }: SavedProcess, { tid, core }: SavedThread, { limits, origin }: Ground): Program {
-  const program = new Program()
-  if (tid === tree.pid && tc.rlimits) restoreLimits(tc.rlimits, program, limits)
-  restoreCreds(credsOf(tid, core), program, origin)
-  sealThread(core, program)
-  return program
-}
-
-/** Credentials of a thread. @throws CheckpointError E_IMAGE_VERSION of CRIU before 2.0 */
-export function credsOf(tid: number, { creds }: SavedThread["core"]): creds_entry {
-  if (creds) return creds
-  throw new CheckpointError(
-    "E_IMAGE_VERSION",
-    `Cannot restore thread ${tid}`,
-    "its core image has no credentials",
-    "Dump again with a newer program",
-  )
 }
 
 /** Last program, in the leader: what credentials of any thread would reset, then clocks start to run, and nothing of ours stays open. */

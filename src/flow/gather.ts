@@ -25,6 +25,9 @@ import type { InspectedThread } from "./threads.ts"
 const ALIVE = 1
 const STOPPED = 3
 
+/** Our own image of a process that has nothing to say. */
+export const extensionHead = { format_version: 1, producer: "stasis", threads: [], files: [], vmas: [] }
+
 /** What a process and its threads said, as entries. */
 export interface Gathered {
   readonly cores: ReadonlyMap<number, core_entry>
@@ -136,6 +139,6 @@ export function gather(
     mm: attributes.mm,
     brk: leader.own.of(questions.process.brk),
     policies: collectAreaPolicies(leader.own, questions.process.policies),
-    extension: { format_version: 1, producer: "stasis", ...attributes.extension, threads: extensions, files: [], vmas: [] },
+    extension: { ...extensionHead, ...attributes.extension, threads: extensions },
   }
 }

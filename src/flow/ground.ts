@@ -27,6 +27,8 @@ export interface Ground {
   readonly finisher: ReadonlyMap<number, number>
   /** Every process of the tree. */
   readonly pids: ReadonlySet<number>
+  /** Signals that zombies sent to their parents, by parent. */
+  readonly endSignals: ReadonlyMap<number, readonly number[]>
   /** Where nothing of any process will be: for the stub. */
   readonly area: Range
   readonly origin: Origin

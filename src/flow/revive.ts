@@ -1,13 +1,12 @@
 import { closeSync } from "../../ffi/fs.ts"
 import { syscall } from "../../ffi/syscall.ts"
-import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
 import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
 import { inheritedKeyring } from "../kinds/creds/keyrings.ts"
-import { credsDifferences, readOrigin } from "../kinds/creds/origin.ts"
+import { readOrigin } from "../kinds/creds/origin.ts"
 import { findShared } from "../kinds/files/shared.ts"
 import { findHole } from "../kinds/memory/holes.ts"
 import { holeSize } from "../kinds/memory/shared.ts"
@@ -15,16 +14,26 @@ import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { readLimits } from "../proc/limits.ts"
 import { readMaps } from "../proc/maps.ts"
-import { readStatus } from "../proc/status.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import type { Program } from "../tracee/program.ts"
 import { memoryFile, spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
 import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
-import { buildDeaths, buildRoot, buildRound, type Nursery, openNursery, raisedLimits, shareOf } from "./birth.ts"
-import { buildCreds, buildEnd, buildProcess, buildQueues, buildThread, credsOf } from "./build.ts"
+import {
+  buildDeaths,
+  buildRoot,
+  buildRound,
+  distinctTables,
+  endSignalsOf,
+  type Nursery,
+  openNursery,
+  raisedLimits,
+  sharesOf,
+} from "./birth.ts"
+import { buildEnd, buildProcess, buildThread } from "./build.ts"
 import { appendMemory } from "./build-memory.ts"
 import { placeProcess, placeThreads } from "./cgroups.ts"
+import { buildCreds, checkCreds } from "./credentials.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { filterJobs, restoreHashes, suspendFilters } from "./filter-jobs.ts"
 import type { Ground, Plot } from "./ground.ts"
@@ -35,8 +44,10 @@ import type { ShellJob } from "./job.ts"
 import type { RestoreOptions } from "./options.ts"
 import { openPagesSource } from "./pages-source.ts"
 import { planPlots } from "./plots.ts"
+import { buildQueues } from "./queues.ts"
 import { depart, killHalfBuilt, prepareDepartures } from "./release.ts"
 import { runScripts } from "./scripts.ts"
+import { planStops, runStops } from "./stops.ts"
 import { shareTerminals } from "./terminals.ts"
 
 const log = logger("restore")
@@ -85,15 +96,7 @@ export function revive(
   const areaFd = services.share(areaFile)
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
   const exe = services.reserve()
-  const shares = new Map(
-    processes.map((one) => [
-      one.tree.pid,
-      shareOf(
-        one,
-        processes.find(({ tree }) => tree.pid === one.tree.ppid),
-      ),
-    ]),
-  )
+  const shares = sharesOf(processes)
   const fills = new Map(processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, fillsOf(set, one)] as const] : [])))
   const inheritances = planInheritances(saved, plan, fills)
   const pages = new Map([...fills].map(([pid, own]) => [pid, source.of(withoutInherited(own, inheritances.get(pid)))]))
@@ -133,6 +136,7 @@ export function revive(
     shared,
     finisher,
     pids,
+    endSignals: endSignalsOf(saved),
     area,
     origin: readOrigin(pid),
     limits: raisedLimits(readLimits(pid)),
@@ -151,15 +155,6 @@ export function revive(
 
 const fillsOf = (set: ImageSet, saved: SavedProcess): Fills =>
   set.has("pagemap", saved.tree.pid) ? readFills(set, "pagemap", saved.tree.pid, kernelAreas(saved)) : new Map()
-
-/** One table for each set of processes that share it: that of the first. */
-function distinctTables<T>(processes: readonly SavedProcess[], tables: readonly T[]): T[] {
-  const seen = new Set<number>()
-  return tables.filter((_, index) => {
-    const id = processes[index]?.ids.files_id ?? 0
-    return !seen.has(id) && seen.add(id)
-  })
-}
 
 /** Compiles the programs, has them run one after the other, and lets the tree go. */
 function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, { actionScripts, imagesDir }: RestoreOptions): void {
@@ -184,15 +179,27 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
     }),
   )
   const deaths = buildDeaths(saved)
+  const stops = planStops(saved, (one) => plotOf(one).makes.handlers)
   const first = perProcess((one) => buildProcess(one, plotOf(one), ground))
   const own = perThread((one, thread) => buildThread(one, thread, ground))
-  const queues = perThread((one, thread) => buildQueues(one, thread, plotOf(one), ground))
+  const queues = perThread((one, thread) => buildQueues(one, thread, plotOf(one), ground, stops.parents.has(one)))
   const filters = filterJobs(saved)
   const creds = perThread((one, thread) => buildCreds(one, thread, ground))
   const end = perProcess((one) => buildEnd(one, plotOf(one), ground))
   log.debug(`the first programs have ${first.reduce((sum, { program }) => sum + program.length, 0)} calls`)
 
-  const runs = [[{ pid, tid: pid, program: root }], ...births.map(({ jobs }) => jobs), deaths, first, own, queues, ...filters, creds, end]
+  const runs = [
+    [{ pid, tid: pid, program: root }],
+    ...births.map(({ jobs }) => jobs),
+    deaths,
+    first,
+    own,
+    queues,
+    ...filters,
+    creds,
+    end,
+    ...stops.levels.map(({ jobs }) => jobs),
+  ]
   const size = Math.max(...runs.map((jobs) => workshopSize(jobs.map(({ program }) => program))))
   syscall("ftruncate", areaFile, size)
   using shared = openArea(areaFile, size)
@@ -224,8 +231,10 @@ function build(site: Site, areaFile: number, areaFd: number, born: Set<number>, 
   cgroups?.setLimits()
   const departures = prepareDepartures(saved, workshop)
   runScripts(actionScripts, "pre-resume", script)
-  workshop.remove(saved.processes.filter((one) => plotOf(one).makes.memory).map(({ tree }) => tree.pid))
-  depart(saved, departures)
+  const stopped = runStops(stops, departures, workshop)
+  const left = saved.processes.filter((one) => plotOf(one).makes.memory && !stopped.has(one.tree.pid))
+  workshop.remove(left.map(({ tree }) => tree.pid))
+  depart(saved, departures, stopped)
 }
 
 /** Takes the threads that a process has just cloned into our hands. */
@@ -235,16 +244,4 @@ function adoptThreads({ tree: { pid }, threads }: SavedProcess, workshop: Worksh
     // CRIU's images may hold a stale pointer, and some kernels look at it when the area is registered.
     if (core.rseq_entry?.rseq_abi_pointer) pokeRseqCs(pid, remoteAddress(core.rseq_entry.rseq_abi_pointer), 0n)
   }
-}
-
-/** Compares what a thread has with what it had: some of the calls that set it report no failure. */
-function checkCreds(pid: number, { tid, core }: SavedThread, { origin }: Ground): void {
-  const differences = credsDifferences(credsOf(tid, core), readStatus(pid, tid), origin.lastCap)
-  if (differences.length > 0)
-    throw new CheckpointError(
-      "E_RESTORE",
-      `Cannot restore the credentials of thread ${tid}`,
-      differences.join("; "),
-      "Restore as root with all capabilities",
-    )
 }
