@@ -87,6 +87,8 @@ export interface stasis_thread_entry {
   cpuid_faults?: boolean
   /** Absent = the default. */
   mempolicy?: stasis_mempolicy_entry
+  /** It was in a Landlock domain, which is not restored. */
+  landlocked?: boolean
 }
 export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
   name: "stasis_thread_entry",
@@ -116,6 +118,7 @@ export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
     { number: 23, name: "speculation", type: "uint32", label: "repeated" },
     { number: 24, name: "cpuid_faults", type: "bool", label: "optional" },
     { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
+    { number: 41, name: "landlocked", type: "bool", label: "optional" },
   ],
 }
 
@@ -185,6 +188,8 @@ export interface stasis_task_entry {
   descriptors?: number
   /** Signal that the process's end sends to its parent, 0 = none; absent = SIGCHLD. */
   exit_signal?: number
+  /** The process was stopped, and its parent had not waited for that yet (WUNTRACED); absent = it had, or nothing is known. */
+  stop_unseen?: boolean
   /** prctl(PR_FUTEX_HASH_GET_SLOTS); absent where the kernel has no such hash. */
   futex_slots?: number
   /** prctl(PR_TIMER_CREATE_RESTORE_IDS_GET). */
@@ -193,6 +198,8 @@ export interface stasis_task_entry {
   autogroup_nice?: number
   /** MCL_FUTURE and MCL_ONFAULT of mlockall(2): how new areas are locked; absent = they are not. */
   mlock_future?: number
+  /** Serial number of the session keyring, where it is not the user's own. */
+  session_keyring?: number
 }
 export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
   name: "stasis_task_entry",
@@ -211,9 +218,11 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
     { number: 12, name: "memory_merge", type: "bool", label: "optional" },
     { number: 13, name: "descriptors", type: "uint32", label: "optional" },
     { number: 30, name: "exit_signal", type: "uint32", label: "optional" },
+    { number: 31, name: "stop_unseen", type: "bool", label: "optional" },
     { number: 40, name: "futex_slots", type: "uint32", label: "optional" },
     { number: 41, name: "timer_restore_ids", type: "bool", label: "optional" },
     { number: 42, name: "autogroup_nice", type: "sint32", label: "optional" },
     { number: 43, name: "mlock_future", type: "uint32", label: "optional" },
+    { number: 44, name: "session_keyring", type: "sint32", label: "optional" },
   ],
 }

@@ -64,6 +64,7 @@ export const OPTIONS: readonly OptionRow[] = [
     commands: ["dump"],
     help: "What to do with rseq state that the kernel would kill for (refuse)",
   },
+  { name: "landlock", value: "refuse|drop", commands: ["dump"], help: "What to do with threads in a Landlock domain (refuse)" },
   { name: "rseq-discovery", value: "auto|ptrace|libc|tls", commands: ["dump", "rseq"], help: "How rseq registrations are found (auto)" },
   { name: "syscalls", commands: ["plan"], help: "With images: every system call that the restore would make" },
   { name: "strict", commands: ["restore", "plan"], help: "Refuse what could only be restored nearly" },

@@ -15,7 +15,7 @@ const STAND_INS = [
 const AFTERWARDS = [
   "the area of the programs is unmapped, the last call that is made in each process",
   "registers, extended state and signal mask of each thread are set, rseq_cs of no-restart sections is written, interrupted sleeps are armed",
-  "those that were stopped get SIGSTOP; all are detached",
+  "those that were stopped stop again; all are detached",
 ] as const
 
 const count = (number: number, noun: string, many = `${noun}s`): string => `${number} ${number === 1 ? noun : many}`

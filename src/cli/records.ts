@@ -4,6 +4,7 @@ import {
   type CheckOptions,
   type CommonOptions,
   type DumpOptions,
+  LANDLOCK,
   MANAGE_CGROUPS,
   type PlanOptions,
   type RestoreOptions,
@@ -45,6 +46,7 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
     sync: flag(line, "sync", true),
     rseqMalformed: choice(line, "rseq-malformed", RSEQ_MALFORMED),
     rseqDiscovery: choice(line, "rseq-discovery", RSEQ_DISCOVERY),
+    landlock: choice(line, "landlock", LANDLOCK),
   }
 }
 

@@ -68,12 +68,27 @@ function appendSegment(
 }
 
 /** What a process makes itself; the rest is its parent's. */
-export const shareOf = ({ ids }: SavedProcess, parent: SavedProcess | undefined): Share => ({
+const shareOf = ({ ids }: SavedProcess, parent: SavedProcess | undefined): Share => ({
   memory: ids.vm_id !== parent?.ids.vm_id,
   files: ids.files_id !== parent?.ids.files_id,
   directories: ids.fs_id !== parent?.ids.fs_id,
   handlers: ids.sighand_id !== parent?.ids.sighand_id,
 })
+
+/** The same for every process of a tree. */
+export function sharesOf(processes: readonly SavedProcess[]): Map<number, Share> {
+  const byPid = new Map(processes.map((one) => [one.tree.pid, one]))
+  return new Map(processes.map((one) => [one.tree.pid, shareOf(one, byPid.get(one.tree.ppid))]))
+}
+
+/** One table for each set of processes that share it: that of the first. */
+export function distinctTables<T>(processes: readonly SavedProcess[], tables: readonly T[]): T[] {
+  const seen = new Set<number>()
+  return tables.filter((_, index) => {
+    const id = processes[index]?.ids.files_id ?? 0
+    return !seen.has(id) && seen.add(id)
+  })
+}
 
 const cloneFlags = ({ memory, files, directories, handlers }: Share): number =>
   (memory ? 0 : CLONE.VM) | (files ? 0 : CLONE.FILES) | (directories ? 0 : CLONE.FS) | (handlers ? 0 : CLONE.SIGHAND)
@@ -107,7 +122,7 @@ function checkSharing({ rounds }: BirthPlan, processes: readonly SavedProcess[],
 /** Gives PIDs to the helpers of a plan. @throws CheckpointError E_IMAGE_UNSUPPORTED · E_RESTORE no PID is left */
 export function openNursery(
   plan: BirthPlan,
-  { processes }: SavedTree,
+  { processes, dead }: SavedTree,
   shares: ReadonlyMap<number, Share>,
   wanted: ReadonlySet<number>,
   takeTerminal: Births["takeTerminal"],
@@ -116,7 +131,7 @@ export function openNursery(
   const nameless = plan.helpers.filter(({ task }) => task < 0)
   const spare = sparePids(nameless.length, wanted)
   const pids = new Map(nameless.map(({ task }, index) => [task, spare[index] ?? 0]))
-  const exitSignals = new Map(processes.map(({ tree: { pid }, extension }) => [pid, extension?.exit_signal ?? SIG.CHLD]))
+  const exitSignals = new Map([...processes, ...dead].map(({ tree: { pid }, extension }) => [pid, extension?.exit_signal ?? SIG.CHLD]))
   return {
     plan,
     outsideGroup: syscall("getpgid", 0),
@@ -152,6 +167,15 @@ export function buildRound(
   }
   return { jobs, born }
 }
+
+/** What the zombies of each parent sent to it. */
+export const endSignalsOf = ({ dead }: SavedTree): Map<number, number[]> =>
+  new Map(
+    [...Map.groupBy(dead, ({ tree }) => tree.ppid)].map(([ppid, ended]) => [
+      ppid,
+      ended.map(({ extension }) => extension?.exit_signal ?? SIG.CHLD),
+    ]),
+  )
 
 /** The end of every zombie. */
 export const buildDeaths = ({ dead }: SavedTree): Job[] =>

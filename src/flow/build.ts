@@ -1,33 +1,28 @@
 import { CLONE } from "../../ffi/abi/clone.ts"
-import { SIG, siginfo } from "../../ffi/abi/signal.ts"
-import { decode } from "../../ffi/layout.ts"
-import type { creds_entry } from "../../proto/gen/creds_pb.ts"
-import type { signal_queue_entry } from "../../proto/gen/siginfo_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
-import { restoreAttributes, restoreThreadAttributes, sealProcess, sealThread } from "../kinds/attributes/restore.ts"
-import { restoreCreds } from "../kinds/creds/restore.ts"
+import { restoreThreadAttributes, sealProcess } from "../kinds/attributes/restore.ts"
+import { restoreSessionKeyring } from "../kinds/creds/keyrings.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
 import { openRegular } from "../kinds/files/open.ts"
-import { restoreDescriptors, restoreThreadOwners } from "../kinds/files/restore.ts"
+import { restoreDescriptors } from "../kinds/files/restore.ts"
 import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"
-import { restoreLimits } from "../kinds/limits/restore.ts"
-import { restoreFutureLocks } from "../kinds/memory/future.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
 import { readOnlineCpus } from "../kinds/sched/cpus.ts"
 import { restoreSched } from "../kinds/sched/restore.ts"
-import { restoreAltStack, restorePending, restoreSigactions } from "../kinds/signals/restore.ts"
+import { discardSignals, restoreAltStack, restoreSigactions } from "../kinds/signals/restore.ts"
 import { restoreRobustList, restoreTidAddress } from "../kinds/thread/restore.ts"
-import { armTimers, createPosixTimers, kernelRestoresTimerIds } from "../kinds/timers/restore.ts"
+import { armTimers } from "../kinds/timers/restore.ts"
 import { cloneTask } from "../kinds/tree/restore.ts"
 import { savedRseq } from "../rseq/image.ts"
 import { appendRegistration, chooseLength } from "../rseq/register.ts"
 import { Program } from "../tracee/program.ts"
 import { appendMemory } from "./build-memory.ts"
+import { credsOf } from "./credentials.ts"
 import { runsOf } from "./descriptors.ts"
 import type { Ground, Plot } from "./ground.ts"
-import { type SavedProcess, type SavedThread, stopSignalOf } from "./images.ts"
+import type { SavedProcess, SavedThread } from "./images.ts"
 
 const log = logger("restore")
 
@@ -47,7 +42,10 @@ function directories({ files: { files } }: SavedProcess, program: Program): Para
 }
 
 /** What opening files looks at. */
-const fileOptions = ({ tree }: SavedProcess, { services, placeholder, terminal, masters, shared, finisher, origin, pids }: Ground) => {
+export const fileOptions = (
+  { tree }: SavedProcess,
+  { services, placeholder, terminal, masters, shared, finisher, origin, pids }: Ground,
+) => {
   const { uid } = origin.status
   return {
     reserved: new Set(services),
@@ -65,15 +63,32 @@ export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): P
   const { tree, threads, tc } = saved
   const { makes } = plot
   const program = new Program()
+  appendKeyring(saved, plot.keyring, ground, program)
   if (makes.memory && !plot.early) appendMemory(saved, plot, ground, program)
   const control = { ...ground, ttyInfos: saved.files.ttyInfos }
   if (tree.sid === tree.pid) restoreForeground(tree.pid, control, program)
   else if (tree.ppid === 0 && ground.jobGroup !== undefined) restoreJob(ground.jobGroup, control, program)
   if (makes.files) restoreDescriptors(saved.files, program, fileOptions(saved, ground))
-  if (makes.handlers) restoreSigactions(tc.sigactions, program, "all but SIGCHLD")
+  if (makes.handlers) {
+    discardSignals(ground.endSignals.get(tree.pid) ?? [], program)
+    restoreSigactions(tc.sigactions, program, "all but SIGCHLD")
+  }
   for (const { tid } of threads) if (tid !== tree.pid) cloneTask(program, tid, THREAD_FLAGS, 0, `thread ${tid}`)
   if (makes.directories) restoreFs(saved.fs, directories(saved, program), program)
   return program
+}
+
+/** Keeps the keys of whoever restores out of a process. Sets of CRIU say nothing of keyrings: there it has ours, as with CRIU. */
+function appendKeyring(
+  { tree, threads, extension }: SavedProcess,
+  inherited: number | undefined,
+  { origin }: Ground,
+  program: Program,
+): void {
+  const [leader] = threads
+  if (!extension || !leader) return
+  const { uid } = credsOf(tree.pid, leader.core)
+  restoreSessionKeyring(extension.session_keyring, inherited, uid, origin.status.uid.real, program)
 }
 
 const THREAD_FLAGS = CLONE.VM | CLONE.FS | CLONE.FILES | CLONE.SIGHAND | CLONE.THREAD | CLONE.SYSVSEM
@@ -82,6 +97,7 @@ const THREAD_FLAGS = CLONE.VM | CLONE.FS | CLONE.FILES | CLONE.SIGHAND | CLONE.T
 export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Ground): Program {
   const { info, core, extension, tid } = thread
   const program = new Program()
+  if (extension?.landlocked) log.warn(`thread ${tid} was in a Landlock domain, which the dump dropped: it may do more now`)
   restoreTidAddress(info.clear_tid_addr, program)
   restoreRobustList(core, program)
   restoreAltStack(core.sas, program)
@@ -103,55 +119,6 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Gr
     appendRegistration(program, rseq, choice.size)
   }
   return program
-}
-
-/** Third program of each thread: what needs all threads of the tree to be there, and every queue of signals. */
-export function buildQueues(saved: SavedProcess, { tid, core }: SavedThread, { makes }: Plot, ground: Ground): Program {
-  const { tree, tc, mm, extension } = saved
-  const { pid } = tree
-  const program = new Program()
-  if (tid === pid) {
-    if (makes.files) restoreThreadOwners(saved.files, program, fileOptions(saved, ground))
-    createPosixTimers(tc.timers?.posix ?? [], program, kernelRestoresTimerIds())
-    restoreAttributes({ entry: tc, mm, extension }, program)
-    if (makes.memory) restoreFutureLocks(extension?.mlock_future, program)
-    if (makes.handlers) restoreSigactions(tc.sigactions, program, "SIGCHLD")
-    restorePending(withoutStop(tc.signals_s), program, { pid, tid, shared: true })
-  }
-  restorePending(withoutStop(core.signals_p), program, { pid, tid, shared: false })
-  return program
-}
-
-const isStop = (info: Uint8Array): boolean => info.length >= siginfo.size && decode(siginfo, info).si_signo === SIG.STOP
-
-/** SIGSTOP cannot be blocked, so it would stop the building: it is sent when all is done, see `stopIsPending`. */
-const withoutStop = (queue: signal_queue_entry | undefined): signal_queue_entry | undefined =>
-  queue && { signals: queue.signals.filter(({ siginfo: info }) => !isStop(info)) }
-
-/** True when a process stops as soon as it runs: it was stopped, or a SIGSTOP was on its way to it. */
-export const stopsAtOnce = (saved: SavedProcess): boolean => stopSignalOf(saved) !== 0 || stopIsPending(saved)
-
-const stopIsPending = ({ tc, threads }: SavedProcess): boolean =>
-  [tc.signals_s, ...threads.map(({ core }) => core.signals_p)].some((queue) => queue?.signals.some(({ siginfo: info }) => isStop(info)))
-
-/** Fourth program of each thread: what takes privileges away. */
-export function buildCreds({ tree, tc }: SavedProcess, { tid, core }: SavedThread, { limits, origin }: Ground): Program {
-  const program = new Program()
-  if (tid === tree.pid && tc.rlimits) restoreLimits(tc.rlimits, program, limits)
-  restoreCreds(credsOf(tid, core), program, origin)
-  sealThread(core, program)
-  return program
-}
-
-/** Credentials of a thread. @throws CheckpointError E_IMAGE_VERSION of CRIU before 2.0 */
-export function credsOf(tid: number, { creds }: SavedThread["core"]): creds_entry {
-  if (creds) return creds
-  throw new CheckpointError(
-    "E_IMAGE_VERSION",
-    `Cannot restore thread ${tid}`,
-    "its core image has no credentials",
-    "Dump again with a newer program",
-  )
 }
 
 /** Last program, in the leader: what credentials of any thread would reset, then clocks start to run, and nothing of ours stays open. */

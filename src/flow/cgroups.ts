@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs"
+import { readFileSync } from "../../ffi/fs.ts"
 import { CheckpointError, type Refusal } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import type { ImageSet } from "../image/set.ts"

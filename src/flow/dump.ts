@@ -15,6 +15,7 @@ import { rehearse } from "./rehearse.ts"
 import { saveTree } from "./save.ts"
 import { runScripts } from "./scripts.ts"
 import { survey } from "./survey.ts"
+import { openWitnesses } from "./witness.ts"
 
 const log = logger("dump")
 const microseconds = (since: number): number => Math.round((performance.now() - since) * 1000)
@@ -36,6 +37,9 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   using images = beginImages(imagesDir, { sync: options.sync, allocate: allocateBlocks })
   const pagesFiles = openPagesFiles(images)
   for (const [member, { smaps }] of before.processes) pagesFiles.prepare(member, smaps)
+  using witnesses = openWitnesses()
+  // Made before the freeze, which they would make longer.
+  for (const { status } of before.processes.values()) witnesses.of(status)
   const script = { imagesDir, initPid: pid }
   runScripts(options.actionScripts, "pre-dump", script)
   const facts = { pages: 0, bytes: 0, processes: 0, threads: 0, freezing: 0, copying: 0, frozen: 0 }
@@ -51,7 +55,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
       frozen[Symbol.dispose]()
       facts.frozen = microseconds(frozen.frozenAt)
     }
-    const saved = explained(frozen, () => saveTree(frozen, before, pagesFiles, options, cgroup))
+    const saved = explained(frozen, () => saveTree(frozen, before, { pagesFiles, witnesses, cgroup }, options))
     facts.processes = frozen.members.length
     facts.threads = frozen.processes.reduce((sum, { threads }) => sum + threads.length, 0)
     facts.pages = saved.pages

@@ -2,6 +2,7 @@ import type { core_entry, task_core_entry, thread_core_entry } from "../../proto
 import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
 import type { stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
 import { collectAttributes, collectThreadAttributes, type ProcessAttributes } from "../kinds/attributes/collect.ts"
+import { isLandlocked } from "../kinds/attributes/landlock.ts"
 import { collectCreds } from "../kinds/creds/collect.ts"
 import { collectLimits } from "../kinds/limits/collect.ts"
 import { collectAreaPolicies, collectPolicy } from "../kinds/memory/policy/collect.ts"
@@ -23,6 +24,9 @@ import type { InspectedThread } from "./threads.ts"
 /** Task states. Authority: REFERENCE 2.2 */
 const ALIVE = 1
 const STOPPED = 3
+
+/** Our own image of a process that has nothing to say. */
+export const extensionHead = { format_version: 1, producer: "stasis", threads: [], files: [], vmas: [] }
 
 /** What a process and its threads said, as entries. */
 export interface Gathered {
@@ -75,6 +79,7 @@ function collectThread(
     ...attributes.extension,
     ...rseqExtension(rseq),
     ...(mempolicy ? { mempolicy } : {}),
+    ...(isLandlocked(answers, questions.landlock) ? { landlocked: true } : {}),
     ...(restart.entry ? { restart: restart.entry } : {}),
     ...(hasForeignState(xstate) ? { extra_xstate: xstate } : {}),
   }
@@ -134,6 +139,6 @@ export function gather(
     mm: attributes.mm,
     brk: leader.own.of(questions.process.brk),
     policies: collectAreaPolicies(leader.own, questions.process.policies),
-    extension: { format_version: 1, producer: "stasis", ...attributes.extension, threads: extensions, files: [], vmas: [] },
+    extension: { ...extensionHead, ...attributes.extension, threads: extensions },
   }
 }

@@ -27,6 +27,8 @@ export interface Ground {
   readonly finisher: ReadonlyMap<number, number>
   /** Every process of the tree. */
   readonly pids: ReadonlySet<number>
+  /** Signals that zombies sent to their parents, by parent. */
+  readonly endSignals: ReadonlyMap<number, readonly number[]>
   /** Where nothing of any process will be: for the stub. */
   readonly area: Range
   readonly origin: Origin
@@ -53,6 +55,8 @@ export interface Plot {
   readonly inherited: Inheritance | undefined
   /** The memory is made before children are born that inherit it, so it is not made again. */
   readonly early: boolean
+  /** Session keyring that it is born with; undefined = just its user's. */
+  readonly keyring: number | undefined
   /** The executable that the process has by birth, as a file id; undefined = the seed's. */
   readonly exe: number | undefined
 }

@@ -47,6 +47,7 @@ export interface SavedDead {
   readonly tree: pstree_entry
   /** Name, and how it ended in the form of wait(2). */
   readonly tc: task_core_entry
+  readonly extension: stasis_task_entry | undefined
 }
 
 /** A process tree as the images have it. */
@@ -110,12 +111,15 @@ function checkTask(pid: number, { task_state, timers, rlimits }: task_core_entry
 /** What all processes of a set have in common. */
 type Common = Omit<FileImages, "fdinfos">
 
+const extensionOf = (set: ImageSet, pid: number): stasis_task_entry | undefined =>
+  set.has("stasis-core", pid) ? set.one("stasis-core", pid) : undefined
+
 function readProcess(set: ImageSet, tree: pstree_entry, leaderCore: core_entry, common: Common): SavedProcess {
   const { pid } = tree
   const { tc } = leaderCore
   if (tc) checkTask(pid, tc)
   const ids = set.one("ids", pid)
-  const extension = set.has("stasis-core", pid) ? set.one("stasis-core", pid) : undefined
+  const extension = extensionOf(set, pid)
   const threads = tree.threads.map((tid) => {
     const core = tid === pid ? leaderCore : set.one("core", tid)
     return { tid, ...checkCore(tid, core, tid === pid), extension: extension?.threads.find((thread) => thread.tid === tid) }
@@ -139,7 +143,7 @@ export function readTree(set: ImageSet): SavedTree {
   const entries = set.all("pstree")
   const leaders = entries.map((tree) => ({ tree, core: set.one("core", tree.pid) }))
   const isDead = ({ core }: { core: core_entry }): boolean => core.tc?.task_state === DEAD
-  const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc } }) => (tc ? [{ tree, tc }] : []))
+  const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc } }) => (tc ? [{ tree, tc, extension: extensionOf(set, tree.pid) }] : []))
   checkTree(entries, new Set(dead.map(({ tree }) => tree.pid)))
   const common = {
     files: new Map(set.all("files").map((file) => [file.id, file])),

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs"
+import { closeSync, openSync } from "../../ffi/fs.ts"
 import { memoryAt } from "../../ffi/kernel.ts"
 import { syscall } from "../../ffi/syscall.ts"
 import type { Range } from "../kinds/memory/holes.ts"

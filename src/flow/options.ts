@@ -45,6 +45,10 @@ export interface CgroupOptions {
   readonly cgroupRoots: readonly { readonly controller: string | undefined; readonly path: string }[]
 }
 
+/** What to do with threads in a Landlock domain, which cannot be saved: refuse the dump, or save them without it. */
+export const LANDLOCK = ["refuse", "drop"] as const
+export type Landlock = (typeof LANDLOCK)[number]
+
 /** `stasis dump`. At most one of `leaveRunning` and `leaveStopped`; neither = the tree is killed once the images are safe. */
 export interface DumpOptions extends CommonOptions, CgroupOptions {
   /** PID of the root of the tree, 1 to 4194304. */
@@ -63,6 +67,7 @@ export interface DumpOptions extends CommonOptions, CgroupOptions {
   readonly cgroupDumpControllers: readonly string[]
   /** Directory of the cgroup to freeze while threads are seized. Absolute. */
   readonly freezeCgroup: string | undefined
+  readonly landlock: Landlock
 }
 
 /** `stasis restore`. `sibling` only with `detached`. */

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs"
+import { closeSync, openSync } from "../../ffi/fs.ts"
 import type { SegmentPages } from "./birth.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
 import type { Fills } from "./inherit.ts"

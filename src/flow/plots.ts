@@ -15,6 +15,7 @@ interface Estate {
   readonly shares: ReadonlyMap<number, Share>
   readonly inheritances: ReadonlyMap<number, Inheritance>
   readonly pages: ReadonlyMap<number, readonly SegmentPages[]>
+  readonly keyring: Plot["keyring"]
 }
 
 /** Who clones each task. */
@@ -31,7 +32,7 @@ const clonersOf = ({ rounds }: BirthPlan): Map<TaskId, TaskId> =>
  *
  * @throws CheckpointError E_IMAGE_UNSUPPORTED the vdso of the images has another shape
  */
-export function planPlots({ saved: { processes }, plan, mappings, shares, inheritances, pages }: Estate): Map<number, Plot> {
+export function planPlots({ saved: { processes }, plan, mappings, shares, inheritances, pages, keyring }: Estate): Map<number, Plot> {
   const cloners = clonersOf(plan)
   const early = new Set([...inheritances.keys()].flatMap((pid) => cloners.get(pid) ?? []))
   const special = specialMappings(mappings)
@@ -70,6 +71,7 @@ export function planPlots({ saved: { processes }, plan, mappings, shares, inheri
         inherited: inheritances.get(pid),
         early: early.has(pid),
         exe: ancestry(pid),
+        keyring,
       },
     ]),
   )

@@ -1,7 +1,7 @@
-import { refusedTarget } from "../base/errors.ts"
 import { askAttributes, askThreadAttributes } from "../kinds/attributes/collect.ts"
-import { surveyStopped } from "../kinds/attributes/survey.ts"
+import { askLandlock } from "../kinds/attributes/landlock.ts"
 import { askCreds } from "../kinds/creds/collect.ts"
+import { askKeyrings } from "../kinds/creds/keyrings.ts"
 import { askBreak } from "../kinds/memory/collect.ts"
 import { askAreaPolicies, askThreadPolicy } from "../kinds/memory/policy/collect.ts"
 import { askAltStack, askSigactions } from "../kinds/signals/collect.ts"
@@ -31,25 +31,32 @@ function askProcess(pid: number, mappings: readonly Mapping[], program: Program)
   }
 }
 
-export function askThread(program: Program) {
+export function askThread(program: Program, witness: number | undefined) {
   return {
     stack: askAltStack(program),
     tidAddress: askTidAddress(program),
     creds: askCreds(program),
     attributes: askThreadAttributes(program),
     policy: askThreadPolicy(program),
+    landlock: askLandlock(program, witness),
+    keyrings: askKeyrings(program),
   }
 }
 
-/** Writes the questions for every thread; the leader also answers for the process. */
-export function askAll(pid: number, tids: readonly number[], mappings: readonly Mapping[]): Questions {
+/**
+ * Writes the questions for every thread; the leader also answers for the process.
+ *
+ * @param threads thread IDs, each with its witness, see `askLandlock`
+ */
+export function askAll(pid: number, threads: ReadonlyMap<number, number | undefined>, mappings: readonly Mapping[]): Questions {
+  const tids = [...threads.keys()]
   const programs = new Map(tids.map((tid) => [tid, new Program()]))
   const leader = programs.get(pid)
   if (!leader) throw new Error(`Unreachable: process ${pid} has no leader among ${tids.join(", ")}`)
   return {
     programs,
     process: askProcess(pid, mappings, leader),
-    threads: new Map([...programs].map(([tid, program]) => [tid, askThread(program)])),
+    threads: new Map([...programs].map(([tid, program]) => [tid, askThread(program, threads.get(tid))])),
   }
 }
 
@@ -114,13 +121,4 @@ function settle({ pid, threads, questions, loan }: Asked, first: ReadonlyMap<num
     before = after
     answers = loan.run(questions.programs)
   }
-}
-
-/** Refuses what only a stopped thread shows. @throws CheckpointError E_UNSUPPORTED */
-export function refuseStopped(pid: number, questions: Questions, answers: ReadonlyMap<number, Answers>): void {
-  const refusals = [...questions.threads].flatMap(([tid, { attributes }]) => {
-    const own = answers.get(tid)
-    return own ? surveyStopped(pid, tid, own, attributes) : []
-  })
-  if (refusals.length > 0) throw refusedTarget(pid, refusals)
 }

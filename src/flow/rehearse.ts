@@ -57,7 +57,7 @@ export function rehearse(pid: number, { processes, cgroups }: Survey, options: D
     const tids = listThreads(pid)
       .sort((a, b) => Number(b === pid) - Number(a === pid))
       .slice(0, MOST_THREADS)
-    const questions = askAll(pid, tids, mappings)
+    const questions = askAll(pid, new Map(tids.map((tid) => [tid, undefined])), mappings)
     const answers = new Map(
       [...questions.programs].map(([tid, program]) => [tid, program.answers(program.place(0n, { pid, tid, signal: 0 }), "")] as const),
     )

@@ -3,6 +3,7 @@ import { SIG } from "../../ffi/abi/signal.ts"
 import { attempt, type Syscall, syscallName } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
 import { restoreFpu, restoreRegisters } from "../kinds/registers/restore.x86_64.ts"
+import { readStatusIfAlive } from "../proc/status.ts"
 import { listThreadsIfAlive } from "../proc/tasks.ts"
 import { savedRseq } from "../rseq/image.ts"
 import { kernelRegime } from "../rseq/regime.ts"
@@ -11,8 +12,8 @@ import { answered, RESTART_BLOCK, restartBlocked } from "../tracee/arch.x86_64.t
 import { detach, getXstate, setRegisters, setSignalMask, setXstate } from "../tracee/trace.ts"
 import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
 import type { Workshop } from "../tracee/workshop.ts"
-import { stopsAtOnce } from "./build.ts"
 import type { SavedThread, SavedTree } from "./images.ts"
+import { stopsAtOnce } from "./queues.ts"
 
 const log = logger("restore")
 
@@ -57,13 +58,23 @@ const FATE = {
   ignored: "may abort it there as any other",
 } as const
 
-/** Gives every thread its final state and lets the tree run. The stub's area is gone: nothing of ours runs in any of it any more. */
-export function depart({ processes }: SavedTree, departures: readonly Departure[]): void {
+/** The stub's area is gone, or is not returned to: nothing of ours runs in the thread any more. */
+export function putRegisters({ thread: { tid }, registers, xstate }: Departure): void {
+  setRegisters(tid, registers)
+  setXstate(tid, xstate)
+}
+
+/**
+ * Gives every thread its final state and lets the tree run. The stub's area is gone: nothing of ours runs in any of it any more.
+ *
+ * @param stopped processes that are stopped already, see ./stops.ts
+ */
+export function depart({ processes }: SavedTree, departures: readonly Departure[], stopped: ReadonlySet<number>): void {
   const masks = new Map(processes.map(({ tree, tc }) => [tree.pid, tc.blk_sigset]))
-  for (const { pid, thread, registers, xstate } of departures) {
+  for (const departure of departures) {
+    const { pid, thread } = departure
     const { tid, core } = thread
-    setRegisters(tid, registers)
-    setXstate(tid, xstate)
+    if (!stopped.has(pid)) putRegisters(departure)
     setSignalMask(tid, tid === pid ? (masks.get(pid) ?? 0n) : (core.blk_sigset ?? 0n))
     const rseq = savedRseq(core.rseq_entry)
     if (!rseq?.rseqCs) continue
@@ -71,13 +82,18 @@ export function depart({ processes }: SavedTree, departures: readonly Departure[
     if (fate) log.warn(`thread ${tid} goes on inside a restartable sequence that must not be restarted: this kernel ${fate}`)
     pokeRseqCs(pid, rseq.abiPointer, rseq.rseqCs)
   }
-  for (const saved of processes) if (stopsAtOnce(saved)) attempt("kill", saved.tree.pid, SIG.STOP)
+  for (const saved of processes) if (stopsAtOnce(saved) && !stopped.has(saved.tree.pid)) attempt("kill", saved.tree.pid, SIG.STOP)
   for (const { pid, thread } of departures) if (thread.tid !== pid) detach(thread.tid)
   for (const { tree } of processes) detach(tree.pid)
 }
 
-/** Nothing survives a failed restore: no process, no PID taken. */
-export function killHalfBuilt(pids: readonly number[]): void {
+/**
+ * Nothing survives a failed restore: no process, no PID taken.
+ *
+ * @param wanted PIDs that were to be born; one that was not may belong to a stranger, who is left alone
+ */
+export function killHalfBuilt(wanted: readonly number[]): void {
+  const pids = wanted.filter((pid) => readStatusIfAlive(pid)?.tracerPid === process.pid)
   const threads = pids.map((pid) => [pid, (listThreadsIfAlive(pid) ?? []).filter((tid) => tid !== pid)] as const)
   for (const pid of pids) attempt("kill", pid, SIG.KILL)
   for (const [pid, others] of threads)

@@ -1,25 +1,21 @@
 import { closeSync } from "../../ffi/fs.ts"
 import { syscall } from "../../ffi/syscall.ts"
-import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
 import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
-import { credsDifferences } from "../kinds/creds/origin.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
-import { readStatus } from "../proc/status.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { memoryFile, spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
 import { openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
-import { credsOf } from "./build.ts"
 import { placeProcess, placeThreads } from "./cgroups.ts"
+import { checkCreds } from "./credentials.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { restoreHashes, suspendFilters } from "./filter-jobs.ts"
-import type { Ground } from "./ground.ts"
 import { freeSignal, ownerOf } from "./ids.ts"
-import type { SavedProcess, SavedThread, SavedTree } from "./images.ts"
+import type { SavedProcess, SavedTree } from "./images.ts"
 import type { ShellJob } from "./job.ts"
 import type { RestoreOptions } from "./options.ts"
 import { openPagesSource } from "./pages-source.ts"
@@ -27,6 +23,7 @@ import { depart, killHalfBuilt, prepareDepartures } from "./release.ts"
 import { runScripts } from "./scripts.ts"
 import { openSite, readSeedFacts, type Site, settle } from "./site.ts"
 import { layStages, plotOf, realise } from "./stages.ts"
+import { runStops } from "./stops.ts"
 import { shareTerminals } from "./terminals.ts"
 
 const log = logger("restore")
@@ -91,7 +88,18 @@ function build(
   const [creds, end] = [realise(stages.creds), realise(stages.end)]
   log.debug(`the first programs have ${first.reduce((sum, { program }) => sum + program.length, 0)} calls`)
 
-  const runs = [root, ...births.map(({ jobs }) => jobs), deaths, first, own, queues, ...filters, creds, end]
+  const runs = [
+    root,
+    ...births.map(({ jobs }) => jobs),
+    deaths,
+    first,
+    own,
+    queues,
+    ...filters,
+    creds,
+    end,
+    ...stages.stops.levels.map(({ jobs }) => jobs),
+  ]
   const size = Math.max(...runs.map((jobs) => workshopSize(jobs.map(({ program }) => program))))
   syscall("ftruncate", areaFile, size)
   using shared = openArea(areaFile, size)
@@ -123,8 +131,10 @@ function build(
   cgroups?.setLimits()
   const departures = prepareDepartures(saved, workshop)
   runScripts(actionScripts, "pre-resume", script)
-  workshop.remove(saved.processes.filter((one) => plotOf(site, one).makes.memory).map(({ tree }) => tree.pid))
-  depart(saved, departures)
+  const stopped = runStops(stages.stops, departures, workshop)
+  const left = saved.processes.filter((one) => plotOf(site, one).makes.memory && !stopped.has(one.tree.pid))
+  workshop.remove(left.map(({ tree }) => tree.pid))
+  depart(saved, departures, stopped)
 }
 
 /** Takes the threads that a process has just cloned into our hands. */
@@ -134,16 +144,4 @@ function adoptThreads({ tree: { pid }, threads }: SavedProcess, workshop: Worksh
     // CRIU's images may hold a stale pointer, and some kernels look at it when the area is registered.
     if (core.rseq_entry?.rseq_abi_pointer) pokeRseqCs(pid, remoteAddress(core.rseq_entry.rseq_abi_pointer), 0n)
   }
-}
-
-/** Compares what a thread has with what it had: some of the calls that set it report no failure. */
-function checkCreds(pid: number, { tid, core }: SavedThread, { origin }: Ground): void {
-  const differences = credsDifferences(credsOf(tid, core), readStatus(pid, tid), origin.lastCap)
-  if (differences.length > 0)
-    throw new CheckpointError(
-      "E_RESTORE",
-      `Cannot restore the credentials of thread ${tid}`,
-      differences.join("; "),
-      "Restore as root with all capabilities",
-    )
 }

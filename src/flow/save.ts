@@ -1,5 +1,7 @@
+import { logger } from "../base/log.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
 import type { FrozenCgroup } from "../kinds/cgroup/freezer.ts"
+import { collectSessionKeyring } from "../kinds/creds/keyrings.ts"
 import { collectFutureLocks } from "../kinds/memory/future.ts"
 import { without } from "../kinds/memory/holes.ts"
 import { FilterTable } from "../kinds/seccomp/collect.ts"
@@ -11,6 +13,7 @@ import type { FrozenTree } from "../tracee/freeze.ts"
 import type { FrozenProcess } from "../tracee/frozen.ts"
 import { borrowAll, type Loan } from "../tracee/loan.ts"
 import { loanSize } from "../tracee/placement.ts"
+import type { Answers, Program } from "../tracee/program.ts"
 import { patienceOf } from "../tracee/wait.ts"
 import { saveCgroups } from "./cgroups.ts"
 import { warnFiltered } from "./filtered.ts"
@@ -19,10 +22,15 @@ import { findTerms, removableLeftovers } from "./inject.ts"
 import { frozenMappings, savePages, saveSegment } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 import type { PagesFiles } from "./pages-files.ts"
-import { askAll, type Questions, questionAll, refuseStopped } from "./question.ts"
+import { askAll, type Questions, questionAll } from "./question.ts"
 import { collectState, type MemberPlace, type Source, writeMetadata } from "./state.ts"
+import { refuseStopped } from "./stopped.ts"
 import type { ProcessSurvey, Survey } from "./survey.ts"
 import { type InspectedThread, inspectThreads } from "./threads.ts"
+
+import type { Witnesses } from "./witness.ts"
+
+const log = logger("dump")
 
 /** What is left to do when the tree may go on again: writing what was read. */
 export interface Saved {
@@ -44,7 +52,7 @@ interface Prepared {
 }
 
 /** Reads all that must be read before anything runs in a process, and writes down what it will be asked. */
-function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, options: DumpOptions): Prepared {
+function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witnesses: Witnesses, options: DumpOptions): Prepared {
   const { pid } = process
   const threads = inspectThreads(process, options)
   const everything = frozenMappings(pid, known?.smaps ?? [])
@@ -54,14 +62,18 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, optio
     leftovers.length === 0
       ? everything
       : everything.flatMap((mapping) => without(mapping, leftovers).map((part) => ({ ...mapping, ...part })))
-  const questions = askAll(
-    pid,
-    process.threads.map(({ tid }) => tid),
-    mappings,
-  )
+  const questions = askAll(pid, new Map(threads.map(({ frozen: { tid }, status }) => [tid, witnesses.of(status)])), mappings)
   for (const { start, end } of leftovers) questions.programs.get(pid)?.call("munmap", start, end - start)
   warnFiltered(threads, questions.programs)
   return { process, threads, mappings, questions, known }
+}
+
+/** What was made ready before the freeze. */
+export interface Provisions {
+  readonly pagesFiles: PagesFiles
+  readonly witnesses: Witnesses
+  /** The cgroup that was frozen to catch the tree. */
+  readonly cgroup: FrozenCgroup | undefined
 }
 
 /**
@@ -71,14 +83,8 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, optio
  *
  * @throws CheckpointError, SyscallError: the processes have been given back then
  */
-export function saveTree(
-  frozen: FrozenTree,
-  before: Survey,
-  pagesFiles: PagesFiles,
-  options: DumpOptions,
-  frozenCgroup: FrozenCgroup | undefined,
-): Saved {
-  const prepared = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), options))
+export function saveTree(frozen: FrozenTree, before: Survey, { pagesFiles, witnesses, cgroup }: Provisions, options: DumpOptions): Saved {
+  const prepared = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), witnesses, options))
   const requests = prepared.map(({ process, threads, mappings, questions, known }) => ({
     process,
     terms: findTerms(process, threads, mappings, known?.gadgets),
@@ -95,15 +101,16 @@ export function saveTree(
   const sources = prepared.map(({ process: { pid, stopSignal }, threads, mappings, questions }, index): Source => {
     const said = answered.get(pid)
     if (!said) throw new Error(`Unreachable: process ${pid} was not asked`)
-    refuseStopped(pid, questions, said.answers)
+    refuseStopped(pid, questions, said.answers, options.landlock)
     const gathered = gather(pid, threads, questions, said, stopSignal, filters)
     const loan = loans.all[index]
     const future = loan && readFutureLocks(pid, threads, loan)
     if (future) gathered.extension.mlock_future = future
     return { pid, threads, mappings, gathered }
   })
-  const cgroups = saveCgroups(frozen.processes, before.cgroups, frozenCgroup, options)
+  const cgroups = saveCgroups(frozen.processes, before.cgroups, cgroup, options)
   const state = collectState(sources, frozen.members.map(placeOf), options, { cgroups, filters })
+  for (const loss of state.descriptors.losses) log.warn(`not kept: ${loss}`)
   const copyingSince = performance.now()
   const stored = [
     ...state.processes.map(({ pid, layout: { ranges } }, i) =>
@@ -112,6 +119,13 @@ export function saveTree(
     ...state.segments.map((segment) => saveSegment(segment, pagesFiles)),
   ]
   pagesFiles.dropUnused()
+  // Last of all, and only when nothing that it changes can matter any more.
+  if (!options.leaveRunning && !options.leaveStopped)
+    for (const [index, { pid, extension }] of state.processes.entries()) {
+      const loan = loans.all[index]
+      const keyring = loan && collectSessionKeyring((program) => askLeader(pid, loan, program))
+      if (keyring !== undefined) extension.session_keyring = keyring
+    }
   return {
     pages: stored.reduce((sum, { pages }) => sum + pages, 0),
     copying: performance.now() - copyingSince,
@@ -123,11 +137,14 @@ export function saveTree(
 function readFutureLocks(pid: number, [leader]: readonly InspectedThread[], loan: Loan): number {
   const { start, end } = loan.area
   const before = leader?.status.vmLocked ?? 0
-  return collectFutureLocks(before, readStatus(pid).vmLocked, Number(end - start), (program) => {
-    const answers = loan.run(new Map([[pid, program]])).get(pid)
-    if (!answers) throw new Error(`Unreachable: process ${pid} was not asked`)
-    return answers
-  })
+  return collectFutureLocks(before, readStatus(pid).vmLocked, Number(end - start), (program) => askLeader(pid, loan, program))
+}
+
+/** Has the leader of a process run one more program. */
+function askLeader(pid: number, loan: Loan, program: Program): Answers {
+  const answers = loan.run(new Map([[pid, program]])).get(pid)
+  if (!answers) throw new Error(`Unreachable: process ${pid} was not asked`)
+  return answers
 }
 
 function placeOf(member: FrozenTree["members"][number]): MemberPlace {

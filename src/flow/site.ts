@@ -1,4 +1,5 @@
 import type { ImageSet } from "../image/set.ts"
+import { inheritedKeyring } from "../kinds/creds/keyrings.ts"
 import { type Origin, readOrigin } from "../kinds/creds/origin.ts"
 import { findShared } from "../kinds/files/shared.ts"
 import { findHole } from "../kinds/memory/holes.ts"
@@ -7,7 +8,7 @@ import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { type Limit, readLimits } from "../proc/limits.ts"
 import { type Mapping, readMaps } from "../proc/maps.ts"
-import { type Nursery, openNursery, raisedLimits, type SegmentPages, shareOf } from "./birth.ts"
+import { distinctTables, endSignalsOf, type Nursery, openNursery, raisedLimits, type SegmentPages, sharesOf } from "./birth.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
 import type { Ground, Plot, Share } from "./ground.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedTree } from "./images.ts"
@@ -74,15 +75,7 @@ export interface Inherited {
 export function settle(set: ImageSet, saved: SavedTree, plan: BirthPlan, { services, source, areaFd, terminals }: Inherited): Settled {
   const { root, processes, segments } = saved
   const exe = services.reserve()
-  const shares = new Map(
-    processes.map((one) => [
-      one.tree.pid,
-      shareOf(
-        one,
-        processes.find(({ tree }) => tree.pid === one.tree.ppid),
-      ),
-    ]),
-  )
+  const shares = sharesOf(processes)
   const fills = new Map(processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, fillsOf(set, one)] as const] : [])))
   const inheritances = planInheritances(saved, plan, fills)
   const pages = new Map([...fills].map(([pid, own]) => [pid, source.of(withoutInherited(own, inheritances.get(pid)))]))
@@ -106,15 +99,6 @@ export function settle(set: ImageSet, saved: SavedTree, plan: BirthPlan, { servi
 
 /** Every process with memory of its own has a pagemap: without it, all pages would be lost and nobody told. */
 const fillsOf = (set: ImageSet, saved: SavedProcess): Fills => readFills(set, "pagemap", saved.tree.pid, kernelAreas(saved))
-
-/** One table for each set of processes that share it: that of the first. */
-function distinctTables<T>(processes: readonly SavedProcess[], tables: readonly T[]): T[] {
-  const seen = new Set<number>()
-  return tables.filter((_, index) => {
-    const id = processes[index]?.ids.files_id ?? 0
-    return !seen.has(id) && seen.add(id)
-  })
-}
 
 /** All that programs are built from. */
 export interface Site {
@@ -142,7 +126,17 @@ export function openSite(
   const { numbers, segmentPages, nursery } = settled
   const used = [...processes.flatMap(({ mm }) => mm.vmas), ...mappings]
   const area = findHole(used, AREA_ROOM)
-  const ground: Ground = { ...numbers, jobGroup, area, origin, limits: raisedLimits(limits), kernelRseq: kernelRseq(), strict }
-  const plots = planPlots({ saved, mappings, ...settled })
+  const ground: Ground = {
+    ...numbers,
+    endSignals: endSignalsOf(saved),
+    jobGroup,
+    area,
+    origin,
+    limits: raisedLimits(limits),
+    kernelRseq: kernelRseq(),
+    strict,
+  }
+  // All processes are born before the first of them gets a keyring of its own.
+  const plots = planPlots({ saved, mappings, ...settled, keyring: inheritedKeyring() })
   return { saved, ground, plots, nursery, segmentPages, hole: findHole([...used, area], holeSize(segments)).start }
 }

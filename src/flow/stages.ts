@@ -1,12 +1,15 @@
 import type { Program } from "../tracee/program.ts"
 import type { Job } from "../tracee/workshop.ts"
 import { buildDeaths, buildRoot, buildRound } from "./birth.ts"
-import { buildCreds, buildEnd, buildProcess, buildQueues, buildThread } from "./build.ts"
+import { buildEnd, buildProcess, buildThread } from "./build.ts"
 import { appendMemory } from "./build-memory.ts"
+import { buildCreds } from "./credentials.ts"
 import { filterJobs } from "./filter-jobs.ts"
 import type { Plot } from "./ground.ts"
 import type { SavedProcess, SavedThread } from "./images.ts"
+import { buildQueues } from "./queues.ts"
 import type { Site } from "./site.ts"
+import { planStops } from "./stops.ts"
 
 /** A program that is still to be built: building may refuse what the images want. */
 export interface Draft extends Omit<Job, "program"> {
@@ -34,10 +37,14 @@ export interface Stages {
   readonly filters: readonly Stage[]
   readonly creds: Stage
   readonly end: Stage
+  /** What those do that stop: run at the very end. */
+  readonly stops: ReturnType<typeof planStops>
 }
 
+const built = ({ program, ...job }: Job): Draft => ({ ...job, build: () => program })
+
 /** All stages in one list. */
-export const inOrder = ({ root, births, deaths, first, own, queues, filters, creds, end }: Stages): Stage[] => [
+export const inOrder = ({ root, births, deaths, first, own, queues, filters, creds, end, stops }: Stages): Stage[] => [
   root,
   ...births,
   deaths,
@@ -47,6 +54,7 @@ export const inOrder = ({ root, births, deaths, first, own, queues, filters, cre
   ...filters,
   creds,
   end,
+  ...stops.levels.map(({ jobs }) => ({ title: "stops, as before", drafts: jobs.map(built), born: [] })),
 ]
 
 /** Builds the programs of a stage. @throws CheckpointError */
@@ -57,8 +65,6 @@ export const plotOf = ({ plots }: Pick<Site, "plots">, { tree }: SavedProcess): 
   if (!plot) throw new Error(`Unreachable: process ${tree.pid} has no plot`)
   return plot
 }
-
-const built = ({ program, ...job }: Job): Draft => ({ ...job, build: () => program })
 
 /** Lays out the whole restore as programs to be built; those of births are built at once. Runs nothing. @throws CheckpointError */
 export function layStages(site: Site): Stages {
@@ -78,7 +84,9 @@ export function layStages(site: Site): Stages {
       ),
     )
   const early = new Map(saved.processes.filter((one) => plotOf(site, one).early).map((one) => [one.tree.pid, one]))
+  const stops = planStops(saved, (one) => plotOf(site, one).makes.handlers)
   return {
+    stops,
     root: stage("what all processes inherit", [{ pid, tid: pid, build: () => buildRoot(saved, ground, segmentPages, hole) }]),
     births: [...nursery.plan.rounds, ...nursery.plan.groups].map((round, index) => {
       const { jobs, born } = buildRound(round, nursery, (task, program) => {
@@ -91,7 +99,9 @@ export function layStages(site: Site): Stages {
     deaths: stage("the end of zombies", buildDeaths(saved).map(built)),
     first: perProcess("memory, files, threads", (one) => buildProcess(one, plotOf(site, one), ground)),
     own: perThread("what is each thread's own, rseq last", (one, thread) => buildThread(one, thread, ground)),
-    queues: perThread("timers, attributes, queued signals", (one, thread) => buildQueues(one, thread, plotOf(site, one), ground)),
+    queues: perThread("timers, attributes, queued signals", (one, thread) =>
+      buildQueues(one, thread, plotOf(site, one), ground, stops.parents.has(one)),
+    ),
     filters: filterJobs(saved).map((jobs) => stage("seccomp", jobs.map(built))),
     creds: perThread("limits and credentials", (one, thread) => buildCreds(one, thread, ground)),
     end: perProcess("clocks start, nothing of ours stays open", (one) => buildEnd(one, plotOf(site, one), ground)),

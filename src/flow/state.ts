@@ -1,4 +1,3 @@
-import { SIG } from "../../ffi/abi/signal.ts"
 import { readFileSync } from "../../ffi/fs.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import { refusedTarget } from "../base/errors.ts"
@@ -10,12 +9,13 @@ import { FileTable } from "../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
 import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
 import type { FilterTable } from "../kinds/seccomp/collect.ts"
-import { collectDeadCore, collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
+import { collectDeadCore, collectEnds, collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../kinds/tree/objects.ts"
 import { readAuxv } from "../proc/auxv.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat, type Stat } from "../proc/stat.ts"
 import type { Gathered } from "./gather.ts"
+import { extensionHead } from "./gather.ts"
 import { collectLayout, type SavedLayout, type StoredPages } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 import type { InspectedThread } from "./threads.ts"
@@ -87,7 +87,7 @@ export function collectState(sources: readonly Source[], members: readonly Membe
     const layout = collectLayout(pid, mappings, table.of(pid))
     const stat = places.get(pid)?.stat ?? readStat(pid)
     const entry = { ...collectMm(stat, gathered.brk, readAuxv(pid).pairs.flat(), layout.vmas, table.exe(pid)), ...gathered.mm }
-    const extension = { ...gathered.extension, ...(stat.exit_signal === SIG.CHLD ? {} : { exit_signal: stat.exit_signal }) }
+    const extension = { ...gathered.extension, ...collectEnds(stat, gathered.cores.get(pid)) }
     return {
       ...gathered,
       extension,
@@ -116,7 +116,11 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   const { cgroups, filters } = common
   images.write("inventory", undefined, [collectInventory(newUuid())])
   images.write("pstree", undefined, tree)
-  for (const stat of dead) images.write("core", stat.pid, [collectDeadCore(stat)])
+  for (const stat of dead) {
+    images.write("core", stat.pid, [collectDeadCore(stat)])
+    const ends = collectEnds(stat, undefined)
+    if (ends.exit_signal !== undefined) images.write("stasis-core", stat.pid, [{ ...extensionHead, ...ends }])
+  }
   for (const { pid, cores, entry, fs, extension, vmaExtension } of processes) {
     const ids = objects.get(pid)
     if (!ids) throw new Error(`Unreachable: process ${pid} has no object ids`)

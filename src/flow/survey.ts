@@ -6,13 +6,13 @@ import { lookAtDescriptors, type OpenFiles } from "../kinds/files/collect.ts"
 import type { Holder } from "../kinds/files/kind.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
-import { surveyNamespaces, surveyTree } from "../kinds/tree/collect.ts"
+import { surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../kinds/tree/collect.ts"
 import { collectObjects, surveyObjects } from "../kinds/tree/objects.ts"
-import { type Namespaces, readNamespaces } from "../proc/links.ts"
+import { type Namespaces, readNamespaces, readNamespacesIfAlive } from "../proc/links.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
 import { PF_KTHREAD } from "../proc/source.ts"
 import { readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
-import { readStatus } from "../proc/status.ts"
+import { readStatus, type Status } from "../proc/status.ts"
 import { listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
@@ -24,6 +24,8 @@ export interface ProcessSurvey {
   readonly smaps: readonly MappingDetail[]
   /** Instructions for injection, undefined when none were found. */
   readonly gadgets: Gadgets | undefined
+  /** Of the leader. */
+  readonly status: Status
 }
 
 /** What was read of a tree before the freeze. */
@@ -111,16 +113,28 @@ const lives = (id: number): boolean => readStatIfAlive(id) !== null
 export const hasEnded = ({ stat: { pid, state } }: Member): boolean =>
   (state === "Z" || state === "X") && (listThreadsIfAlive(pid)?.length ?? 0) <= 1
 
+/** Namespaces of threads; one that has ended by now is left out. */
+function surveyThreads(pid: number): Refusal[] {
+  const others = listThreads(pid).filter((tid) => tid !== pid)
+  if (others.length === 0) return []
+  const leader = readNamespaces(pid)
+  return others.flatMap((tid) => {
+    const theirs = readNamespacesIfAlive(pid, tid)
+    return theirs ? surveyThreadNamespaces(pid, leader, tid, theirs) : []
+  })
+}
+
 /** What one living process has that a dump could not keep, but for its open files. */
 function surveyProcess(pid: number, namespaces: Namespaces): { found: ProcessSurvey; refusals: Refusal[] } {
   const smaps = readSmaps(pid)
   const refusals = [
     ...surveyNamespaces(pid, namespaces, readNamespaces(pid)),
+    ...surveyThreads(pid),
     ...surveyMemory(pid, smaps),
     ...surveyFs(pid, refusedName),
     ...surveyAttributes(pid, listThreads(pid)),
   ]
-  return { found: { smaps, gadgets: findGadgets(pid, codeRanges(smaps)) }, refusals }
+  return { found: { smaps, gadgets: findGadgets(pid, codeRanges(smaps)), status: readStatus(pid) }, refusals }
 }
 
 const isGone = (error: unknown): boolean =>

@@ -1,8 +1,11 @@
+import { KCMP } from "../../ffi/abi/file.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
 import type { FrozenProcess } from "./frozen.ts"
+import { compareObjects } from "./kcmp.ts"
 import { abandon, attach, beginSeizure, readFrozen, type Seizure, settle, stopAll, type TaskLists } from "./seize.ts"
+import { isSuspended } from "./vfork.ts"
 import { checkDeadline, type Deadline } from "./wait.ts"
 
 const log = logger("freeze")
@@ -43,9 +46,27 @@ interface Search {
   readonly dead: Set<number>
 }
 
+/**
+ * A parent that is suspended by vfork comes to its stop when its child has executed a program or ended: what we hold of its children may go on
+ * till then, and is met again by the next walk.
+ */
+function relieve(parent: number, search: Search, lists: TreeLists): void {
+  for (const pid of lists.children(parent)) {
+    const seizure = search.living.get(pid)
+    if (!seizure || compareObjects(parent, pid, KCMP.VM) !== 0) continue
+    if (isSuspended(pid, pid)) {
+      relieve(pid, search, lists)
+      continue
+    }
+    search.living.delete(pid)
+    abandon(seizure)
+  }
+}
+
 /** Looks at one process that was met: stops all its threads, or finds that it is a zombie, or gone. */
-function meet(pid: number, { living, dead }: Search, deadline: Deadline, lists: TreeLists): void {
-  const seizure = living.get(pid) ?? beginSeizure(pid)
+function meet(pid: number, search: Search, deadline: Deadline, lists: TreeLists): void {
+  const { living, dead } = search
+  const seizure = living.get(pid) ?? beginSeizure(pid, () => relieve(pid, search, lists))
   living.set(pid, seizure)
   stopAll(seizure, deadline, lists)
   if (seizure.seized.has(pid)) return
@@ -113,7 +134,7 @@ export function seizeTree(root: number, known: readonly number[], deadline: Dead
   try {
     for (const pid of [root, ...known]) {
       if (search.living.has(pid)) continue
-      const seizure = beginSeizure(pid)
+      const seizure = beginSeizure(pid, () => relieve(pid, search, lists))
       search.living.set(pid, seizure)
       attach(seizure, lists)
     }
@@ -143,7 +164,8 @@ export function seizeTree(root: number, known: readonly number[], deadline: Dead
         "Look for its successor with ps",
       )
   } catch (error) {
-    for (const seizure of search.living.values()) abandon(seizure)
+    // Children first: a parent that is suspended by vfork cannot be let go before its child.
+    for (const seizure of [...search.living.values()].reverse()) abandon(seizure)
     throw error
   }
   log.debug(`froze the tree of task ${root}: ${members.length} processes`)

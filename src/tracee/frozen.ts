@@ -5,6 +5,7 @@ import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
 import { writeMemory } from "./memory.ts"
 import { detach, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
+import { isSuspended } from "./vfork.ts"
 import { cleanupDeadline, pollReport, type Report, waitReport } from "./wait.ts"
 
 const log = logger("seize")
@@ -71,12 +72,15 @@ export function release(frozen: Pick<FrozenProcess, "pid" | "threads" | "heldSig
   if (frozen.ending === "stop") attempt("kill", frozen.pid, SIG.STOP)
   for (const signal of frozen.heldSignals) attempt("kill", frozen.pid, signal)
   // The leader last: a killed one reports its end only when its other threads are gone.
-  for (const tid of [...seized].reverse()) letGo(tid)
+  for (const tid of [...seized].reverse()) letGo(frozen.pid, tid)
 }
 
-/** Detaches one thread, which may be running or have a signal on its way when the freeze failed: only a stopped one can be detached. */
-function letGo(tid: number): void {
-  if (detach(tid, signalOf(pollReport(tid)))) return
+/**
+ * Detaches one thread, which may be running or have a signal on its way when the freeze failed: only a stopped one can be detached. One that is
+ * suspended by vfork stays attached until the tool ends, which lets it go too.
+ */
+function letGo(pid: number, tid: number): void {
+  if (detach(tid, signalOf(pollReport(tid))) || isSuspended(pid, tid)) return
   tryPtrace("INTERRUPT", tid)
   detach(tid, signalOf(waitReport(tid, cleanupDeadline(), `the release of thread ${tid}`)))
 }

@@ -6,6 +6,7 @@ import { logger } from "../base/log.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
 import { type FrozenProcess, type FrozenThread, release } from "./frozen.ts"
 import { getRegisters, getSignalMask, getXstate, ptrace, tryPtrace } from "./trace.ts"
+import { isSuspended } from "./vfork.ts"
 import { checkDeadline, type Deadline, waitReport } from "./wait.ts"
 
 const log = logger("seize")
@@ -54,9 +55,19 @@ function seizeThread(pid: number, tid: number, tracer: (tid: number) => number):
  *
  * @returns the signal of the group stop that the thread is in, 0 = none; undefined when the thread ended instead
  */
-function interrupt(tid: number, deadline: Deadline): number | undefined {
+function interrupt({ pid, relieve }: Seizure, tid: number, deadline: Deadline): number | undefined {
   for (;;) {
-    const report = waitReport(tid, deadline, `the freeze of thread ${tid}`)
+    const report = waitReport(tid, deadline, `the freeze of thread ${tid}`, () => {
+      if (!isSuspended(pid, tid)) return
+      relieve?.()
+      if (performance.now() > deadline.at)
+        throw new CheckpointError(
+          "E_TIMEOUT",
+          `Cannot freeze task ${pid}`,
+          `thread ${tid} is suspended by vfork until its child has executed a program or ended`,
+          "Dump again when the child has, or give a longer --timeout",
+        )
+    })
     if (report.kind === "gone") return undefined
     if (report.kind === "event-stop") return report.signal === SIG.TRAP ? 0 : report.signal
     // Any stop clears the one that was asked for, so it is asked for again before the thread goes on.
@@ -73,9 +84,11 @@ export interface Seizure {
   /** Attached and asked to stop. */
   readonly moving: number[]
   stopSignal: number
+  /** Called again and again while a thread is suspended by vfork. */
+  readonly relieve: (() => void) | undefined
 }
 
-export const beginSeizure = (pid: number): Seizure => ({ pid, seized: new Set(), moving: [], stopSignal: 0 })
+export const beginSeizure = (pid: number, relieve?: () => void): Seizure => ({ pid, seized: new Set(), moving: [], stopSignal: 0, relieve })
 
 /** Attaches to threads that are not yet ours, and asks them to stop. @returns whether there were any */
 export function attach({ pid, seized, moving }: Seizure, lists: TaskLists): boolean {
@@ -92,7 +105,7 @@ export function attach({ pid, seized, moving }: Seizure, lists: TaskLists): bool
 /** Waits until every thread that was asked has stopped. */
 export function settle(seizure: Seizure, deadline: Deadline): void {
   for (const tid of seizure.moving.splice(0)) {
-    const signal = interrupt(tid, deadline)
+    const signal = interrupt(seizure, tid, deadline)
     if (signal === undefined) seizure.seized.delete(tid)
     else if (signal) seizure.stopSignal = signal
   }

@@ -68,16 +68,18 @@ export function checkDeadline(deadline: Deadline, doing: string): void {
 /**
  * Waits for the next report of one traced thread or child.
  *
+ * @param meanwhile called every 20 ms while there is none
  * @throws CheckpointError E_TIMEOUT, E_INTERRUPTED · SyscallError ECHILD when it is neither our tracee nor our child
  * Precondition for deadlines: `holdInterrupts` is active, else the wait ends only with a report.
  */
-export function waitReport(tid: number, deadline: Deadline, doing: string): Report {
+export function waitReport(tid: number, deadline: Deadline, doing: string, meanwhile?: () => void): Report {
   for (;;) {
     const answer = attempt("wait4", tid, memory.address, WALL, 0)
     if (answer === tid) return readStatus(memory.view.getInt32(0, true))
     const errno = errnoName(-answer)
     if (errno === "ECHILD") return { kind: "gone", status: 0 }
     if (errno !== "EINTR") throw new SyscallError("wait4", errno, [tid])
+    meanwhile?.()
     checkDeadline(deadline, doing)
   }
 }

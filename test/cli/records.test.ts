@@ -33,6 +33,7 @@ const usualDump: DumpOptions = {
   cgroupPropsFiles: [],
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
+  landlock: "refuse",
 }
 const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false }
 
@@ -77,6 +78,7 @@ describe("dumpOptions", () => {
     ["5 --cgroup-props text --cgroup-props-file f", { cgroupProps: ["text"], cgroupPropsFiles: ["/home/f"] }],
     ["5 --cgroup-dump-controller cpu --cgroup-dump-controller cgroup2", { cgroupDumpControllers: ["cpu", "cgroup2"] }],
     ["5 --freeze-cgroup /cg/x", { freezeCgroup: "/cg/x" }],
+    ["5 --landlock=drop", { landlock: "drop" }],
     ["5 --rseq-discovery=libc", { rseqDiscovery: "libc" }],
     ["5 --json", { json: true }],
     ["5 -vvvv", { verbosity: 4 }],

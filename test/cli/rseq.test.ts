@@ -41,6 +41,7 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   cgroupPropsFiles: [],
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
+  landlock: "refuse",
 })
 const place = (address: bigint, module: string | null = null, symbol: string | null = null) => ({ address, module, symbol })
 const row: RseqRow = {

@@ -5,7 +5,8 @@ import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { alive, cleanUp, linkOf, statusOf } from "../harness/process.ts"
 import { openTerminal } from "../harness/terminal.ts"
-import { dump, stasisTool, type Tool } from "../harness/tool.ts"
+import { dump, restore, stasisTool, type Tool } from "../harness/tool.ts"
+import { isReady, start } from "../harness/victim.ts"
 import { fetchPeer } from "./fetch.ts"
 
 const peer = fetchPeer()
@@ -40,3 +41,15 @@ test.skipIf(typeof peer === "string")("the real CRIU restores a shell's job that
 test.skipIf(typeof peer === "string")("stasis restores a shell's job that the real CRIU dumped, in another window", async () => {
   if (typeof peer !== "string") await move(peer.criu, stasisTool)
 })
+
+for (const kind of ["input", "echoed"])
+  test.skipIf(typeof peer === "string")(`stasis puts back what was queued in a terminal that the real CRIU dumped: ${kind}`, async () => {
+    if (typeof peer === "string") return
+    const victim = await start("ptys", { args: [kind] })
+    if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
+    await dump(peer.criu, victim.pid, victim.images)
+    await victim.gone()
+    await restore(stasisTool, victim.images)
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  })

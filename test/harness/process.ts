@@ -67,6 +67,26 @@ export function remember(pid: number, output: string): void {
   started.set(pid, output)
 }
 
+/** PIDs of all processes whose standard output or error leads to one of these files: what a tree's root started, wherever it went. */
+export function writersOf(outputs: ReadonlySet<string>): number[] {
+  const leads = (pid: string): boolean => [1, 2].some((fd) => outputs.has(linkOf(`/proc/${pid}/fd/${fd}`) ?? ""))
+  return readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) && leads(name) ? [Number(name)] : []))
+}
+
+/** How often all that is left of the trees is killed: some fork while they are looked for. */
+const PASSES = 100
+
+/** Kills what the remembered roots started, until a look finds nothing that lives. A zombie has no descriptors. */
+function endTrees(): void {
+  const outputs = new Set(started.values())
+  for (let pass = 0; outputs.size > 0 && pass < PASSES; pass++) {
+    const left = writersOf(outputs).filter((pid) => pid !== process.pid)
+    if (left.length === 0) return
+    for (const pid of left) signal(pid, "SIGKILL")
+    Bun.sleepSync(2)
+  }
+}
+
 /** Ends one remembered process now, if it lives. */
 export function endNow(pid: number): void {
   const output = started.get(pid)
@@ -75,11 +95,12 @@ export function endNow(pid: number): void {
 }
 
 /**
- * Kills what was remembered and still lives, whether original or restored, and removes the scratch folders. Never touches a PID that
+ * Kills what was remembered and still lives, whether original or restored, with all that it started, and removes the scratch folders. Never touches a PID that
  * means another program now. For afterEach: the end of a bun test run calls no exit listener.
  */
 export function cleanUp(): void {
   for (const pid of started.keys()) endNow(pid)
+  endTrees()
   started.clear()
   discardAll()
 }

@@ -64,11 +64,13 @@ export function launch(
     lines,
     ask: () => writeFileSync(join(folder, options.ask ?? "../ask"), ""),
     answer: async (seconds) => {
-      const word = (): string | undefined => lines().find((line) => /^(OK|FAIL|SKIP)\b/.test(line))
       const last = await waitFor(
         `the last word of ${name}`,
-        // Asked again when it is dead: it may have spoken and ended between the two looks.
-        () => word() ?? (!alive(pid) && (word() ?? `DIED after ${JSON.stringify(lines())}`)),
+        () => {
+          // Looked at first: it may say its last word and end in between.
+          const running = alive(pid)
+          return lines().find((line) => /^(OK|FAIL|SKIP)\b/.test(line)) ?? (!running && `DIED after ${JSON.stringify(lines())}`)
+        },
         seconds,
       )
       await waitFor(`the end of ${name} ${pid}`, () => !alive(pid))

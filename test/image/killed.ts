@@ -1,16 +1,18 @@
 /** Writes a set over an older one and dies before the Nth rename or removal of its commit: `bun killed.ts DIRECTORY N`. Run by transaction.test.ts. */
 import { mock } from "bun:test"
-import * as fs from "node:fs"
+import * as fs from "../../ffi/fs.ts"
 import { inventory } from "./sample.ts"
 
 const [directory, die] = process.argv.slice(2) as [string, string]
-const { renameSync, unlinkSync } = fs
+// Taken before the mock, which replaces the exports of the module everywhere.
+const original = { ...fs }
+const { renameSync, unlinkSync } = original
 let step = 0
 function dieAtStep(): void {
   if (step++ === Number(die)) process.kill(process.pid, "SIGKILL")
 }
-mock.module("node:fs", () => ({
-  ...fs,
+mock.module("../../ffi/fs.ts", () => ({
+  ...original,
   renameSync: (from: string, to: string): void => {
     dieAtStep()
     renameSync(from, to)

@@ -78,7 +78,25 @@ const rseq: readonly Row[] = [
   { ...row("rseqcount", "{folder}"), title: "rseqcount, static", linkage: "static" },
 ]
 
-/** Every victim, in the order of the objects in the issue: memory, registers, signals, timers, attributes, files, calls, rseq. */
+const families: readonly Row[] = [
+  ...["leader-alive", "leader-gone", "group-leader-gone", "jobs", "group-left", "subreapers", "all"].map((name) => row("families", name)),
+  row("families", "forest", "10", "2"),
+  row("families", "chain", "100"),
+]
+
+const sharers: readonly Row[] = ["files", "fs", "vm", "sighand", "offset", "memory"].map((name) => row("sharers", name, "{folder}"))
+
+const trees: readonly Row[] = [
+  ...families,
+  ...sharers,
+  row("zombies"),
+  row("stops"),
+  row("plumbing"),
+  row("kinsignals"),
+  row("kinsignals", "exit-signal"),
+]
+
+/** Every victim, in the order of the objects in the issue: memory, registers, signals, timers, attributes, files, calls, rseq, trees. */
 export const rows: readonly Row[] = [
   { ...row("busyloop"), title: "busyloop, static", linkage: "static" },
   beyondCriu(RESTART_BLOCK, row("threads")),
@@ -128,4 +146,5 @@ export const rows: readonly Row[] = [
   row("clocks"),
   ...restarts,
   ...rseq,
+  ...trees,
 ]

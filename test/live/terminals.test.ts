@@ -6,6 +6,7 @@ import { scratch } from "../harness/folders.ts"
 import { alive, cleanUp, linkOf, stateOf, statusOf } from "../harness/process.ts"
 import { openTerminal, type Terminal } from "../harness/terminal.ts"
 import { dump, run, stasisTool, toldError } from "../harness/tool.ts"
+import { isReady, start } from "../harness/victim.ts"
 
 afterEach(cleanUp)
 
@@ -199,3 +200,18 @@ test("the leader of a session takes a terminal that nobody controls", async () =
   second.type("q")
   await second.says(/bye/)
 })
+
+const QUEUED = [
+  ["input", [/10 bytes in \/dev\/ptmx that its master/, /16 bytes in \/dev\/pts\/\d+ that the program/]],
+  ["shown", [/40\d\d bytes in \/dev\/ptmx that its master/]],
+] as const
+
+for (const [kind, told] of QUEUED)
+  test(`what is queued in a terminal is told, and left to a program that goes on: ${kind}`, async () => {
+    const victim = await start("ptys", { args: [kind] })
+    if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
+    const { stderr } = await dump(stasisTool, victim.pid, victim.images, "-R")
+    for (const line of told) expect(stderr).toMatch(line)
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  })

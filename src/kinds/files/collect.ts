@@ -30,6 +30,8 @@ export interface Descriptors {
   readonly ttyInfos: readonly tty_info_entry[]
   /** What CRIU's images have no field for. */
   readonly extension: stasis_file_entry[]
+  /** What is lost although its object is kept, for people. */
+  readonly losses: readonly string[]
 }
 
 /** What a process has open, and the way to it. */
@@ -128,7 +130,7 @@ export function collectDescriptors(
   const refused = refusedFilesOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, refused)
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
-  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), extension: [] }
+  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), extension: [], losses: [] }
   for (const { shared, by } of judged) {
     const row = rowOf(by)
     const copies = scans.get(by.pid)?.copies
@@ -141,6 +143,6 @@ export function collectDescriptors(
     entries.sort((a, b) => a.fd - b.fd)
     log.debug(`${entries.length} descriptors of task ${pid}`)
   }
-  const { pipesData, ttyInfos, extension } = collected
-  return { fdinfos, pipesData: [...pipesData.values()], ttyInfos: [...ttyInfos.values()], extension }
+  const { pipesData, ttyInfos, extension, losses } = collected
+  return { fdinfos, pipesData: [...pipesData.values()], ttyInfos: [...ttyInfos.values()], extension, losses }
 }

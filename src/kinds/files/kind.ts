@@ -74,6 +74,8 @@ export interface Collecting {
   readonly pipesData: Map<number, PipeData>
   readonly ttyInfos: Map<number, tty_info_entry>
   readonly extension: stasis_file_entry[]
+  /** What is lost although its object is kept, for people. */
+  readonly losses: string[]
 }
 
 /** A descriptor that a program has opened: closed again when it stands at its own number. */

@@ -8,6 +8,8 @@ import { hex } from "../../base/units.ts"
 import type { Program } from "../../tracee/program.ts"
 import { ACTION_SIGNALS } from "./collect.ts"
 
+const SIG_IGN = 1n
+
 /**
  * Appends the signal actions to the program of any one thread of the process. Mirror: ./collect.ts
  *
@@ -36,8 +38,22 @@ export function restoreSigactions(entries: readonly sa_entry[], program: Program
       )
     const { sigaction: sa_handler, flags: sa_flags, restorer: sa_restorer, mask: sa_mask } = entry
     const action = program.bytes(encode(kernelSigaction, { sa_handler, sa_flags, sa_restorer, sa_mask }))
-    program.callWith({ about: `the action of signal ${signal}` }, "rt_sigaction", signal, action, 0, 8)
+    const about = `the action of signal ${signal}`
+    // The default ignores it, and setting what ignores discards what is queued: from children that ended while the tree was built.
+    if (signal === SIG.CHLD) program.callWith({ about }, "rt_sigaction", signal, program.bytes(new Uint8Array(kernelSigaction.size)), 0, 8)
+    program.callWith({ about }, "rt_sigaction", signal, action, 0, 8)
   }
+}
+
+/**
+ * Appends what discards signals that children sent by their end while the tree was built, but for SIGCHLD.
+ *
+ * Preconditions: they have ended; the actions are not yet set. sigaction(2): what is set to be ignored is discarded
+ */
+export function discardSignals(signals: Iterable<number>, program: Program): void {
+  const ignore = { sa_handler: SIG_IGN, sa_flags: 0n, sa_restorer: 0n, sa_mask: 0n }
+  for (const signal of new Set(signals))
+    if (signal !== 0 && signal !== SIG.CHLD) program.call("rt_sigaction", signal, program.bytes(encode(kernelSigaction, ignore)), 0, 8)
 }
 
 /**

@@ -11,6 +11,8 @@ import type { Act, TaskId } from "./plan.ts"
 const SIG_UNBLOCK = 1
 /** __WALL: a helper may end without a signal. */
 const WALL = 0x40000000
+const WNOHANG = 1
+const WUNTRACED = 2
 
 /** Namespaces that differ from the dumping program's would have to be made anew. @throws CheckpointError E_IMAGE_UNSUPPORTED */
 export function sameNamespaces(ids: task_kobj_ids_entry, root: task_kobj_ids_entry | undefined): void {
@@ -24,6 +26,10 @@ export function sameNamespaces(ids: task_kobj_ids_entry, root: task_kobj_ids_ent
       "Restore it with CRIU; namespaces come in a later version",
     )
 }
+
+/** Appends the wait for the stop of a child, as its parent had done: so that it is not told again. */
+export const appendStopSeen = (pid: number, program: Program): void =>
+  void program.callWith({ about: `the stop of process ${pid}`, returns: pid }, "wait4", pid, 0, WALL | WUNTRACED | WNOHANG, 0)
 
 /** What a birth needs to know that the plan does not say. */
 export interface Births {

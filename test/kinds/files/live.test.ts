@@ -5,8 +5,11 @@ import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import { TtyType } from "../../../proto/gen/tty_pb.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
 import { lookAtDescriptors } from "../../../src/kinds/files/collect.ts"
+import { borrowDescriptors } from "../../../src/kinds/files/copies.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
 import { restoreDescriptors } from "../../../src/kinds/files/restore.ts"
+import { scanDescriptors } from "../../../src/kinds/files/scan.ts"
+import { findTerminalHolders, masterIndex, whoHasTerminal } from "../../../src/kinds/files/tty/holders.ts"
 import { canRun, perform, why } from "../fixture.ts"
 import { type Holder, holding, imagesOf, startHolder } from "./holder.ts"
 
@@ -131,6 +134,19 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
     expect(() => checkFiles([images], new Set([1]), { ...PLAIN, terminal: true })).toThrow("the program runs on a terminal")
     expect(() => checkFiles([images], new Set([1]), { shellJob: true, terminal: false })).toThrow("standard input of stasis is no terminal")
     checkFiles([images], new Set([1]), { shellJob: true, terminal: true })
+  })
+
+  test("findTerminalHolders names a task outside the dump that uses a pair, and none inside", async () => {
+    using holder = await startHolder("terminal")
+    using copies = borrowDescriptors(holder.pid)
+    const all = scanDescriptors(holder.pid, copies)
+    const [index = -1] = all.flatMap((found) => masterIndex(found) ?? [])
+    expect(index).toBeGreaterThanOrEqual(0)
+    // The child belongs to the tree: it is a descendant.
+    expect([...findTerminalHolders(new Set([holder.pid]), all)]).toEqual([])
+    const outside = findTerminalHolders(new Set(), all)
+    expect([holder.pid, holder.child]).toContain(outside.get(index) ?? 0)
+    expect(whoHasTerminal(index)).toBe(holder.pid)
   })
 
   test("checkFiles names the path that changed", async () => {

@@ -6,7 +6,7 @@ import { readStat } from "../../../proc/stat.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
 import { refuseName } from "../name.ts"
 import { kindOf, userDevice, userDeviceOf } from "../stat.ts"
-import { askBytes, askNumber, eventsOf, POLL } from "./ask.ts"
+import { askBytes, askNumber, eventsOf, POLL, readable } from "./ask.ts"
 import { type Driver, driverOf, infoId } from "./driver.ts"
 import { isRemoved, masterIndex } from "./holders.ts"
 import { termiosEntry } from "./mode.ts"
@@ -97,7 +97,7 @@ function shareSession(infos: Map<number, tty_info_entry>, index: number): void {
 /** An open terminal -> its entry; the terminal itself goes to tty-info.img, its path to a REG entry. Mirror: ./restore.ts */
 export function collectTty(
   file: OpenFile,
-  { table, ttyInfos, extension, copies }: Pick<Collecting, "table" | "ttyInfos" | "extension" | "copies">,
+  { table, ttyInfos, extension, losses, copies }: Pick<Collecting, "table" | "ttyInfos" | "extension" | "losses" | "copies">,
 ): tty_file_entry {
   const { id, flags, owner, stat, target } = file
   const driver = driverOf(stat)
@@ -109,6 +109,9 @@ export function collectTty(
     const info = copies.lend(file.fd, (copy) => describe(tty_info_id, index, driver, file, copy))
     if (info) ttyInfos.set(tty_info_id, info)
     if (driver.type === TtyType.PTY) shareSession(ttyInfos, index)
+    // Looked at only: to take it out and to put it back would change the terminal of a program that may live on.
+    const queued = info?.pty && info.termios ? (copies.lend(file.fd, readable) ?? 0) : 0
+    if (queued > 0) losses.push(`${queued} bytes in ${target} that ${driver.master ? "its master" : "the program"} has not read yet`)
   }
   // A slave that was opened and closed again: the master reads end of file, not silence. CRIU's images have no field for it.
   if (driver.master && copies.lend(file.fd, (copy) => eventsOf(copy) & POLL.HUP)) extension.push({ id, tty_peer_closed: true })
