@@ -3,14 +3,34 @@ import { WIRE_TYPE } from "./encode.ts"
 import type { AnySchema, Field, Schema } from "./schema.ts"
 import { textOf } from "./text.ts"
 
-const tables = new WeakMap<AnySchema, ReadonlyMap<number, Field>>()
-function tableOf(schema: AnySchema): ReadonlyMap<number, Field> {
-  const known = tables.get(schema)
-  if (known) return known
-  const table = new Map(schema.fields.map((field) => [field.number, field]))
-  tables.set(schema, table)
-  return table
+/** What decoding asks of a schema, found once: thousands of small messages are decoded of some. */
+interface Plan {
+  readonly table: ReadonlyMap<number, Field>
+  readonly lists: readonly string[]
+  readonly required: readonly string[]
 }
+
+const plans = new WeakMap<AnySchema, Plan>()
+function planOf(schema: AnySchema): Plan {
+  const known = plans.get(schema)
+  if (known) return known
+  const named = (wanted: Field["label"]): string[] => schema.fields.flatMap(({ label, name }) => (label === wanted ? [name] : []))
+  const table = new Map(schema.fields.map((field) => [field.number, field]))
+  const plan = { table, lists: named("repeated"), required: named("required") }
+  plans.set(schema, plan)
+  return plan
+}
+
+/** Types whose value is the varint itself; most stand in one byte, which is read without the package: half of all values are zeros of registers. */
+const PLAIN: Readonly<Partial<Record<Field["type"], "number" | "bigint">>> = {
+  enum: "number",
+  int32: "number",
+  uint32: "number",
+  int64: "bigint",
+  uint64: "bigint",
+}
+/** Bytes below this end a varint. */
+const MORE = 0x80
 
 /** Where the value ends whose length is next, in bytes from the start. */
 function endOf(reader: BinaryReader): number {
@@ -18,10 +38,17 @@ function endOf(reader: BinaryReader): number {
   return reader.pos + length
 }
 
-function takeValue(reader: BinaryReader, field: Field): unknown {
+function takeValue(reader: BinaryReader, bytes: Uint8Array, field: Field): unknown {
+  const plain = PLAIN[field.type]
+  // Undefined at the end of the bytes: then the package says what is wrong.
+  const byte = bytes[reader.pos]
+  if (plain !== undefined && byte !== undefined && byte < MORE) {
+    reader.pos++
+    return plain === "number" ? byte : BigInt(byte)
+  }
   switch (field.type) {
     case "message":
-      return takeMessage(reader, field.message(), endOf(reader))
+      return takeMessage(reader, bytes, field.message(), endOf(reader))
     case "enum":
       return reader.int32()
     case "bytes":
@@ -33,43 +60,43 @@ function takeValue(reader: BinaryReader, field: Field): unknown {
   }
 }
 
-function takeField(reader: BinaryReader, field: Field, wire: WireType, message: Record<string, unknown>): void {
+function takeField(reader: BinaryReader, bytes: Uint8Array, field: Field, wire: WireType, message: Record<string, unknown>): void {
   const expected = WIRE_TYPE[field.type]
   if (field.label === "repeated") {
     const list = message[field.name] as unknown[]
-    if (wire === expected) list.push(takeValue(reader, field))
+    if (wire === expected) list.push(takeValue(reader, bytes, field))
     else if (wire === WireType.LengthDelimited) {
       // Packed form, which a reader must take too.
       const end = endOf(reader)
-      while (reader.pos < end) list.push(takeValue(reader, field))
+      while (reader.pos < end) list.push(takeValue(reader, bytes, field))
       if (reader.pos > end) throw new RangeError(`its last number runs past the end of its list at byte ${end}`)
     } else throw new Error(`wire type ${wire}, not ${expected}`)
-  } else if (wire === expected) message[field.name] = takeValue(reader, field)
+  } else if (wire === expected) message[field.name] = takeValue(reader, bytes, field)
   else throw new Error(`wire type ${wire}, not ${expected}`)
 }
 
-function takeMessage(reader: BinaryReader, schema: AnySchema, end: number): object {
-  const table = tableOf(schema)
+function takeMessage(reader: BinaryReader, bytes: Uint8Array, schema: AnySchema, end: number): object {
+  const { table, lists, required } = planOf(schema)
   const message: Record<string, unknown> = {}
-  for (const { label, name } of schema.fields) if (label === "repeated") message[name] = []
-  while (reader.pos < end) {
-    const from = reader.pos
-    let field: Field | undefined
-    try {
+  for (const name of lists) message[name] = []
+  let from = reader.pos
+  let field: Field | undefined
+  try {
+    while (reader.pos < end) {
+      from = reader.pos
+      field = undefined
       const [number, wire] = reader.tag()
       field = table.get(number)
-      if (field) takeField(reader, field, wire, message)
+      if (field) takeField(reader, bytes, field, wire, message)
       else reader.skip(wire, number)
       if (reader.pos > end) throw new RangeError(`it runs past the end of its message at byte ${end}`)
-    } catch (error) {
-      // Each message around it adds its own field and place; the package's texts have neither.
-      const name = field ? `${schema.name}.${field.name}` : `a field of ${schema.name}`
-      throw new Error(`${name} at byte ${from}: ${error instanceof Error ? error.message : String(error)}`)
     }
+  } catch (error) {
+    // Each message around it adds its own field and place; the package's texts have neither.
+    const name = field ? `${schema.name}.${field.name}` : `a field of ${schema.name}`
+    throw new Error(`${name} at byte ${from}: ${error instanceof Error ? error.message : String(error)}`)
   }
-  for (const { label, name } of schema.fields) {
-    if (label === "required" && message[name] === undefined) throw new Error(`${schema.name} lacks its required field ${name}`)
-  }
+  for (const name of required) if (message[name] === undefined) throw new Error(`${schema.name} lacks its required field ${name}`)
   return message
 }
 
@@ -80,5 +107,5 @@ function takeMessage(reader: BinaryReader, schema: AnySchema, end: number): obje
  * @throws Error the bytes are not this message or a required field is missing; the text says where, counted in bytes from the start
  */
 export function decode<T extends object>(schema: Schema<T>, bytes: Uint8Array): T {
-  return takeMessage(new BinaryReader(bytes, textOf), schema, bytes.length) as T
+  return takeMessage(new BinaryReader(bytes, textOf), bytes, schema, bytes.length) as T
 }
