@@ -56,7 +56,14 @@ export function restoreOptions(line: Canonical, cwd: string): RestoreOptions {
   const detached = flag(line, "restore-detached")
   const sibling = flag(line, "restore-sibling")
   if (sibling && !detached) throw misused(line.command, "-S is given without -d", "Add -d: nobody here can wait for a sibling")
-  return { ...commonOptions(line, line.words[0], cwd), ...cgroupOptions(line), detached, sibling, strict: flag(line, "strict") }
+  return {
+    ...commonOptions(line, line.words[0], cwd),
+    ...cgroupOptions(line),
+    detached,
+    sibling,
+    strict: flag(line, "strict"),
+    verify: flag(line, "verify"),
+  }
 }
 
 /** `stasis plan`. A bare number is a PID, any other word a directory. @param cwd absolute; relative paths start there */

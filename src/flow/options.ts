@@ -78,6 +78,8 @@ export interface RestoreOptions extends CommonOptions, CgroupOptions {
   readonly sibling: boolean
   /** What could be restored nearly, with a warning, is refused instead. */
   readonly strict: boolean
+  /** The tree is read again by the way of a dump before it is let go; a difference from the images makes the restore fail. */
+  readonly verify: boolean
 }
 
 /** `stasis rseq`. Exactly one of `pid` and `imagesDir` is given. */

@@ -65,11 +65,11 @@ export function putRegisters({ thread: { tid }, registers, xstate }: Departure):
 }
 
 /**
- * Gives every thread its final state and lets the tree run. The stub's area is gone: nothing of ours runs in any of it any more.
+ * Gives every thread its final state. The stub's area is gone: nothing of ours runs in any of it any more.
  *
  * @param stopped processes that are stopped already, see ./stops.ts
  */
-export function depart({ processes }: SavedTree, departures: readonly Departure[], stopped: ReadonlySet<number>): void {
+export function settleThreads({ processes }: SavedTree, departures: readonly Departure[], stopped: ReadonlySet<number>): void {
   const masks = new Map(processes.map(({ tree, tc }) => [tree.pid, tc.blk_sigset]))
   for (const departure of departures) {
     const { pid, thread } = departure
@@ -82,6 +82,10 @@ export function depart({ processes }: SavedTree, departures: readonly Departure[
     if (fate) log.warn(`thread ${tid} goes on inside a restartable sequence that must not be restarted: this kernel ${fate}`)
     pokeRseqCs(pid, rseq.abiPointer, rseq.rseqCs)
   }
+}
+
+/** Lets the tree run. */
+export function depart({ processes }: SavedTree, departures: readonly Departure[], stopped: ReadonlySet<number>): void {
   for (const saved of processes) if (stopsAtOnce(saved) && !stopped.has(saved.tree.pid)) attempt("kill", saved.tree.pid, SIG.STOP)
   for (const { pid, thread } of departures) if (thread.tid !== pid) detach(thread.tid)
   for (const { tree } of processes) detach(tree.pid)

@@ -19,12 +19,13 @@ import type { SavedProcess, SavedTree } from "./images.ts"
 import type { ShellJob } from "./job.ts"
 import type { RestoreOptions } from "./options.ts"
 import { openPagesSource } from "./pages-source.ts"
-import { depart, killHalfBuilt, prepareDepartures } from "./release.ts"
+import { depart, killHalfBuilt, prepareDepartures, settleThreads } from "./release.ts"
 import { runScripts } from "./scripts.ts"
 import { openSite, readSeedFacts, type Site, settle } from "./site.ts"
 import { layStages, plotOf, realise } from "./stages.ts"
 import { runStops } from "./stops.ts"
 import { shareTerminals } from "./terminals.ts"
+import { verifyTree } from "./verify.ts"
 
 const log = logger("restore")
 
@@ -62,7 +63,7 @@ export function revive(
   suspendFilters(saved)
   placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
   const site = openSite(saved, settled, readSeedFacts(pid), { strict: options.strict, jobGroup: job?.group })
-  build({ ...site, cgroups }, areaFile, areaFd, born, options)
+  build({ ...site, set, cgroups }, areaFile, areaFd, born, options)
   half.move()
   let count = 0
   for (const parts of settled.pages.values()) for (const { fills } of parts) for (const { length } of fills) count += Number(length / 4096n)
@@ -71,13 +72,14 @@ export function revive(
 
 /** Compiles the programs, has them run one after the other, and lets the tree go. */
 function build(
-  site: Site & { readonly cgroups: PreparedCgroups | undefined },
+  site: Site & { readonly set: ImageSet; readonly cgroups: PreparedCgroups | undefined },
   areaFile: number,
   areaFd: number,
   born: Set<number>,
-  { actionScripts, imagesDir }: RestoreOptions,
+  options: RestoreOptions,
 ): void {
-  const { saved, ground, plots, cgroups } = site
+  const { saved, set, ground, plots, cgroups } = site
+  const { actionScripts, imagesDir } = options
   const { pid } = saved.root.tree
   const script = { imagesDir, initPid: pid }
   const stages = layStages(site)
@@ -134,6 +136,8 @@ function build(
   const stopped = runStops(stages.stops, departures, workshop)
   const left = saved.processes.filter((one) => plotOf(site, one).makes.memory && !stopped.has(one.tree.pid))
   workshop.remove(left.map(({ tree }) => tree.pid))
+  settleThreads(saved, departures, stopped)
+  if (options.verify) verifyTree(set, saved, options)
   depart(saved, departures, stopped)
 }
 

@@ -9,6 +9,7 @@ import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat } from "../proc/stat.ts"
 import { readStatus } from "../proc/status.ts"
 import { imagePatches } from "../rseq/fixup.ts"
+import type { RseqState } from "../rseq/state.ts"
 import type { FrozenTree } from "../tracee/freeze.ts"
 import type { FrozenProcess } from "../tracee/frozen.ts"
 import { borrowAll, type Loan } from "../tracee/loan.ts"
@@ -23,11 +24,10 @@ import { frozenMappings, savePages, saveSegment } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 import type { PagesFiles } from "./pages-files.ts"
 import { askAll, type Questions, questionAll } from "./question.ts"
-import { collectState, type MemberPlace, type Source, writeMetadata } from "./state.ts"
+import { collectState, type MemberPlace, type Source, type TreeState, writeMetadata } from "./state.ts"
 import { refuseStopped } from "./stopped.ts"
 import type { ProcessSurvey, Survey } from "./survey.ts"
 import { type InspectedThread, inspectThreads } from "./threads.ts"
-
 import type { Witnesses } from "./witness.ts"
 
 const log = logger("dump")
@@ -70,20 +70,33 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witne
 
 /** What was made ready before the freeze. */
 export interface Provisions {
-  readonly pagesFiles: PagesFiles
   readonly witnesses: Witnesses
   /** The cgroup that was frozen to catch the tree. */
   readonly cgroup: FrozenCgroup | undefined
 }
 
+/** All of a frozen tree but its pages. */
+export interface TreeReading {
+  readonly state: TreeState
+  /** By process, in the order of `state.processes`. */
+  readonly loans: readonly Loan[]
+  readonly rseq: readonly (readonly RseqState[])[]
+}
+
 /**
- * The frozen part of a dump: reads everything of every process, and copies their memory into the pages files.
+ * Reads everything of every process but its memory, and keeps what they lent until `use` is done.
  *
  * Nothing is run in any process before the rseq state of every thread of all of them has been read.
  *
  * @throws CheckpointError, SyscallError: the processes have been given back then
  */
-export function saveTree(frozen: FrozenTree, before: Survey, { pagesFiles, witnesses, cgroup }: Provisions, options: DumpOptions): Saved {
+export function readTree<T>(
+  frozen: Pick<FrozenTree, "processes" | "members">,
+  before: Survey,
+  { witnesses, cgroup }: Provisions,
+  options: DumpOptions,
+  use: (reading: TreeReading) => T,
+): T {
   const prepared = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), witnesses, options))
   const requests = prepared.map(({ process, threads, mappings, questions, known }) => ({
     process,
@@ -110,19 +123,29 @@ export function saveTree(frozen: FrozenTree, before: Survey, { pagesFiles, witne
   })
   const cgroups = saveCgroups(frozen.processes, before.cgroups, cgroup, options)
   const state = collectState(sources, frozen.members.map(placeOf), options, { cgroups, filters })
+  return use({ state, loans: loans.all, rseq: sources.map(({ threads }) => threads.map(({ rseq }) => rseq)) })
+}
+
+/** The frozen part of a dump: reads the tree, and copies its memory into the pages files. As `readTree`. */
+export const saveTree = (
+  frozen: FrozenTree,
+  before: Survey,
+  provisions: Provisions & { readonly pagesFiles: PagesFiles },
+  options: DumpOptions,
+): Saved => readTree(frozen, before, provisions, options, (reading) => save(reading, provisions.pagesFiles, options))
+
+function save({ state, loans, rseq }: TreeReading, pagesFiles: PagesFiles, options: DumpOptions): Saved {
   for (const loss of state.descriptors.losses) log.warn(`not kept: ${loss}`)
   const copyingSince = performance.now()
   const stored = [
-    ...state.processes.map(({ pid, layout: { ranges } }, i) =>
-      savePages(pid, pagesFiles.take(pid), ranges, imagePatches(sources[i]?.threads.map(({ rseq }) => rseq) ?? [])),
-    ),
+    ...state.processes.map(({ pid, layout: { ranges } }, i) => savePages(pid, pagesFiles.take(pid), ranges, imagePatches(rseq[i] ?? []))),
     ...state.segments.map((segment) => saveSegment(segment, pagesFiles)),
   ]
   pagesFiles.dropUnused()
   // Last of all, and only when nothing that it changes can matter any more.
   if (!options.leaveRunning && !options.leaveStopped)
     for (const [index, { pid, extension }] of state.processes.entries()) {
-      const loan = loans.all[index]
+      const loan = loans[index]
       const keyring = loan && collectSessionKeyring((program) => askLeader(pid, loan, program))
       if (keyring !== undefined) extension.session_keyring = keyring
     }

@@ -35,7 +35,7 @@ const usualDump: DumpOptions = {
   freezeCgroup: undefined,
   landlock: "refuse",
 }
-const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false }
+const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false, verify: false }
 
 describe("dumpOptions", () => {
   test.each<[string, Partial<DumpOptions>]>([
@@ -113,6 +113,7 @@ describe("restoreOptions", () => {
     ["-d", { detached: true }],
     ["-d -S", { detached: true, sibling: true }],
     ["--restore-detached --restore-sibling", { detached: true, sibling: true }],
+    ["--verify", { verify: true }],
     ["--strict -j", { strict: true, shellJob: true }],
     ["-D out --pidfile p", { imagesDir: "/home/out", workDir: "/home/out", pidfile: "/home/out/p" }],
   ])("makes a record of %p", (words, changes) => {

@@ -1,0 +1,133 @@
+import { type AnySchema, type Field, valuesOf } from "../../proto/schema.ts"
+
+/** How a field is compared where it need not simply be equal. */
+export type Rule =
+  | { readonly kind: "ignore" }
+  /** A number that a dump gave to an object: it may differ, but both dumps must number alike. 0 stands for itself. */
+  | { readonly kind: "alias"; readonly space: string }
+  /** A list in any order, whose entries are known by a field. */
+  | { readonly kind: "keyed"; readonly by: string }
+  /** A list to which entries may have come. */
+  | { readonly kind: "subset" }
+
+/** Rules by "message.field". */
+export type Rules = Readonly<Record<string, Rule>>
+
+/** Numbers of one dump, and those of the other for the same objects. */
+export class Aliases {
+  private readonly forth = new Map<string, bigint>()
+  private readonly back = new Map<string, bigint>()
+  private readonly pairs = new Map<string, [bigint, bigint][]>()
+
+  /** False when one of the two numbers stands for another object already. */
+  unite(space: string, saved: bigint, now: bigint): boolean {
+    const [there, here] = [`${space} ${saved}`, `${space} ${now}`]
+    const [to, from] = [this.forth.get(there), this.back.get(here)]
+    if (to !== undefined || from !== undefined) return to === now && from === saved
+    this.forth.set(there, now)
+    this.back.set(here, saved)
+    this.of(space).push([saved, now])
+    return true
+  }
+
+  /** Pairs of a space in the order they were met; whoever walks the list meets those too that come meanwhile. */
+  of(space: string): [bigint, bigint][] {
+    return this.pairs.getOrInsertComputed(space, () => [])
+  }
+}
+
+/** What two dumps are compared by. */
+export interface Comparison {
+  readonly rules: Rules
+  readonly aliases: Aliases
+  /** The first dump says all that can be said: what only the second says is a difference. */
+  readonly complete: boolean
+}
+
+/** A value as people read it. */
+function valueText(value: unknown): string {
+  if (value === undefined) return "nothing"
+  if (typeof value === "bigint") return value > 9n ? `${value} (0x${value.toString(16)})` : String(value)
+  const plain = (part: unknown): unknown => (part instanceof Uint8Array ? `bytes ${Buffer.from(part).toString("hex")}` : part)
+  const text = JSON.stringify(plain(value), (_, part) => (typeof part === "bigint" ? String(part) : plain(part)))
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text
+}
+
+const isDefault = (value: unknown): boolean =>
+  !value || value === 0n || ((value instanceof Uint8Array || Array.isArray(value)) && value.length === 0)
+
+const sameScalar = (saved: unknown, now: unknown): boolean =>
+  saved instanceof Uint8Array && now instanceof Uint8Array ? Buffer.compare(saved, now) === 0 : saved === now
+
+/**
+ * Compares two messages of one type, field by field. Absent is the same as 0, false and empty.
+ *
+ * @param where name of the object, for the texts   @returns one text a difference
+ */
+export function compareMessages(schema: AnySchema, saved: object, now: object | undefined, how: Comparison, where: string): string[] {
+  if (!now) return [`${where}: is missing`]
+  const [was, is] = [valuesOf(saved), valuesOf(now)]
+  return schema.fields.flatMap((field) => {
+    const { name, label } = field
+    const rule = how.rules[`${schema.name}.${name}`]
+    if (rule?.kind === "ignore" || (isDefault(was[name]) && isDefault(is[name]))) return []
+    const at = `${where} ${name}`
+    if (was[name] === undefined && !how.complete) return []
+    if (label !== "repeated") return compareValues(field, was[name], is[name], how, rule, at)
+    return compareLists(field, (was[name] ?? []) as unknown[], (is[name] ?? []) as unknown[], how, rule, at)
+  })
+}
+
+function compareValues(field: Field, saved: unknown, now: unknown, how: Comparison, rule: Rule | undefined, at: string): string[] {
+  if (rule?.kind === "alias") {
+    const [a, b] = [saved, now].map((value) => BigInt((value ?? 0) as number | bigint)) as [bigint, bigint]
+    return a !== 0n && b !== 0n && how.aliases.unite(rule.space, a, b) ? [] : [`${at}: is shared otherwise than it was`]
+  }
+  if (field.type === "message" && saved !== undefined)
+    return compareMessages(field.message(), saved as object, now as object | undefined, how, at)
+  return sameScalar(saved, now) ? [] : [`${at}: was ${valueText(saved)}, is ${valueText(now)}`]
+}
+
+function compareLists(
+  field: Field,
+  saved: readonly unknown[],
+  now: readonly unknown[],
+  how: Comparison,
+  rule: Rule | undefined,
+  at: string,
+): string[] {
+  if (rule?.kind === "keyed") {
+    const keyOf = (entry: unknown): unknown => valuesOf(entry as object)[rule.by]
+    const pairs = pairUp(saved, now, keyOf)
+    return pairs.flatMap(({ key, was, is }) =>
+      was === undefined
+        ? [`${at} ${key}: was not there, is ${valueText(is)}`]
+        : compareValues(field, was, is, how, undefined, `${at} ${key}`),
+    )
+  }
+  if (rule?.kind === "subset") {
+    const left = [...now]
+    return saved.flatMap((entry) => {
+      const found = left.findIndex((other) => compareValues(field, entry, other, how, undefined, at).length === 0)
+      if (found < 0) return [`${at}: ${valueText(entry)} is missing`]
+      left.splice(found, 1)
+      return []
+    })
+  }
+  if (saved.length !== now.length) return [`${at}: had ${saved.length} entries, has ${now.length}: ${valueText(saved)}, ${valueText(now)}`]
+  return saved.flatMap((entry, index) => compareValues(field, entry, now[index], how, rule, `${at} ${index}`))
+}
+
+/** Entries of two lists that have the same key, in the order of the first; then those that only the second has. */
+export function pairUp<T>(
+  saved: readonly T[],
+  now: readonly T[],
+  keyOf: (entry: T) => unknown,
+): { readonly key: unknown; readonly was: T | undefined; readonly is: T | undefined }[] {
+  const byKey = new Map(now.map((entry) => [keyOf(entry), entry]))
+  const known = new Set(saved.map(keyOf))
+  return [
+    ...saved.map((was) => ({ key: keyOf(was), was, is: byKey.get(keyOf(was)) })),
+    ...now.filter((entry) => !known.has(keyOf(entry))).map((is) => ({ key: keyOf(is), was: undefined, is })),
+  ]
+}
