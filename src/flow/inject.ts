@@ -11,7 +11,7 @@ import type { FrozenProcess } from "../tracee/frozen.ts"
 import { findGadgets, type Gadgets, gadgetsStand } from "../tracee/gadgets.ts"
 import { framePagesSize, type LoanTerms } from "../tracee/host.ts"
 import { findLeftovers, isInLeftover } from "../tracee/leftover.ts"
-import { chooseStopSignal } from "../tracee/loan.ts"
+import { chooseStopSignal, isLoanMask } from "../tracee/loan.ts"
 import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
 import { codeRanges, untouchedPages } from "./layout.ts"
 import type { InspectedThread } from "./threads.ts"
@@ -55,13 +55,14 @@ export function findTerms(
 }
 
 /**
- * Areas that an earlier, killed run left behind. They go with the next questions, but all stay while a thread is in one of them: it may
- * have come there from another, and returns by the same way.
+ * Areas that an earlier, killed run left behind. They go with the next questions, but all stay while a thread is on its way back through them:
+ * it may have come there from another, and returns by the same way. A stopped process stays on that way until it is continued.
  */
 export function removableLeftovers(frozen: FrozenProcess, mappings: readonly MappingDetail[]): Range[] {
   const candidates = mappings.filter(({ exec, write, inode, path }) => exec && !write && inode === 0n && path === "")
   const leftovers = findLeftovers(frozen.pid, candidates)
-  if (leftovers.length === 0 || frozen.threads.some(({ registers: { ip } }) => isInLeftover(frozen.pid, ip))) return []
+  if (leftovers.length === 0 || frozen.threads.some(({ registers: { ip }, mask }) => isLoanMask(mask) || isInLeftover(frozen.pid, ip)))
+    return []
   log.warn(`task ${frozen.pid}: removing what a killed run of stasis left in it`)
   return leftovers
 }

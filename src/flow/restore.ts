@@ -77,6 +77,14 @@ function explained<T>(pid: number, step: () => T): T {
     return step()
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error
+    if (error.call === "clone3" && error.errno === "EEXIST")
+      throw new CheckpointError(
+        "E_PID_TAKEN",
+        `Cannot build the tree of process ${pid}`,
+        "one of its PIDs was taken meanwhile: by a process, or as the id of a session or group that still has members",
+        "Look for it with ps -eo pid,pgid,sid and end its owners, or restore in a PID namespace of its own",
+        error,
+      )
     const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"
     throw new CheckpointError("E_RESTORE", `Cannot build the tree of process ${pid}`, "a call in it failed", next, error)
   }

@@ -7,7 +7,7 @@ import type { Holder } from "../kinds/files/kind.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
 import { surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../kinds/tree/collect.ts"
-import { collectObjects, surveyObjects } from "../kinds/tree/objects.ts"
+import { collectObjects, type ObjectIds, surveyObjects } from "../kinds/tree/objects.ts"
 import { type Namespaces, readNamespaces, readNamespacesIfAlive } from "../proc/links.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
 import { PF_KTHREAD } from "../proc/source.ts"
@@ -150,6 +150,18 @@ function unlessGone<T>(pid: number, root: number, look: () => T): T | undefined 
   }
 }
 
+/** False for a process that is ending: it has given its memory back before all else. Kernel: kernel/exit.c do_exit() */
+const hasMemory = (pid: number): boolean => (readStatIfAlive(pid)?.vsize ?? 0n) !== 0n
+
+/** What processes share, those left out that end meanwhile: all of them have the same nothing, which looks like sharing. */
+function objectsOfLiving(pids: readonly number[], root: number): ReadonlyMap<number, ObjectIds> {
+  for (;;) {
+    const living = pids.filter(hasMemory)
+    const objects = unlessGone(0, root, () => collectObjects(living))
+    if (objects) return new Map([...objects].filter(([pid]) => hasMemory(pid)))
+  }
+}
+
 /** Options of a dump that decide what it can keep. */
 export type SurveyOptions = Pick<
   DumpOptions,
@@ -187,7 +199,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const openFiles = lookAtDescriptors(holders, { shellJob })
   refusals.push(...openFiles.refusals)
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
-  refusals.push(...surveyObjects(collectObjects([...processes.keys()]), (pid) => parents.get(pid) ?? 0))
+  refusals.push(...surveyObjects(objectsOfLiving([...processes.keys()], root), (pid) => parents.get(pid) ?? 0))
   return { processes, cgroups, members, openFiles, refusals }
 }
 

@@ -1,4 +1,4 @@
-import { SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
+import { ALL_SIGNALS, SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
 import { decode } from "../../ffi/layout.ts"
 import { errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
@@ -33,6 +33,14 @@ export function chooseStopSignal(caught: bigint, blocked: bigint, pending: bigin
     return ((caught | pending) & sigbit(signal)) === 0n
   })
   return free.find((signal) => !(blocked & sigbit(signal))) ?? free[0]
+}
+
+/**
+ * True for the mask of a thread that still goes the way that a killed run laid for it: all but one of our signals are blocked. No library does that.
+ */
+export const isLoanMask = (mask: bigint): boolean => {
+  const always = sigbit(SIG.KILL) | sigbit(SIG.STOP)
+  return STOP_SIGNALS.some((signal) => (mask | always) === (ALL_SIGNALS & ~sigbit(signal)))
 }
 
 /**

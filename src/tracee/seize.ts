@@ -131,11 +131,21 @@ export function stopAll(seizure: Seizure, deadline: Deadline, lists: TaskLists):
 /** Reads the state of stopped threads. @throws CheckpointError E_NO_PROCESS the leader is not among them */
 export function readFrozen({ pid, seized, stopSignal }: Seizure, frozenAt: number): FrozenProcess {
   const threads: FrozenThread[] = []
-  for (const tid of seized) {
-    const registers = getRegisters(tid)
-    const mask = getSignalMask(tid)
-    threads.push({ tid, registers, xstate: getXstate(tid), mask, resume: registers, rseqCs: undefined, touched: false })
-  }
+  for (const tid of seized)
+    try {
+      const registers = getRegisters(tid)
+      const mask = getSignalMask(tid)
+      threads.push({ tid, registers, xstate: getXstate(tid), mask, resume: registers, rseqCs: undefined, touched: false })
+    } catch (error) {
+      if (!(error instanceof SyscallError && error.errno === "ESRCH")) throw error
+      throw new CheckpointError(
+        "E_TARGET_DIED",
+        `Cannot freeze task ${pid}`,
+        `thread ${tid} was killed while it was being frozen`,
+        "Find out who sent SIGKILL; nothing was written",
+        error,
+      )
+    }
   threads.sort((a, b) => (a.tid === pid ? -1 : b.tid === pid ? 1 : a.tid - b.tid))
   if (threads[0]?.tid !== pid)
     throw new CheckpointError(

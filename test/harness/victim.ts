@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { compileVictim, type Linkage } from "./compile.ts"
 import { waitFor } from "./deadline.ts"
 import { discard, inside, scratch } from "./folders.ts"
-import { alive, remember, threadsOf } from "./process.ts"
+import { alive, remember, threadsOf, writersOf } from "./process.ts"
 
 /** How a victim is started. */
 export interface Start {
@@ -23,6 +23,8 @@ export interface Victim {
   readonly folder: string
   /** An empty folder for images. */
   readonly images: string
+  /** PIDs of all its living processes: those that write where it writes. */
+  members(): number[]
   /** All lines it printed so far. */
   lines(): string[]
   /** Creates the file that makes it check itself. */
@@ -61,6 +63,7 @@ export function launch(
     name,
     folder,
     images,
+    members: () => writersOf(new Set([output])),
     lines,
     ask: () => writeFileSync(join(folder, options.ask ?? "../ask"), ""),
     answer: async (seconds) => {

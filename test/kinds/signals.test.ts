@@ -11,7 +11,7 @@ import {
   collectPending,
   collectSigactions,
 } from "../../src/kinds/signals/collect.ts"
-import { restoreAltStack, restorePending, restoreSigactions } from "../../src/kinds/signals/restore.ts"
+import { discardSignals, restoreAltStack, restorePending, restoreSigactions } from "../../src/kinds/signals/restore.ts"
 import { readStatus } from "../../src/proc/status.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { canRun, inside, startFixture, throughBytes, why } from "./fixture.ts"
@@ -47,7 +47,15 @@ describe("restoreSigactions", () => {
     restoreSigactions(sigactions, first, "all but SIGCHLD")
     restoreSigactions(sigactions, last, "SIGCHLD")
     expect(first.length).toBe(61)
-    expect(last.describe()).toEqual([expect.stringContaining(`rt_sigaction(0x${SIG.CHLD.toString(16)}, `)])
+    // First its default, which discards what ended children have sent.
+    const set = expect.stringContaining(`rt_sigaction(0x${SIG.CHLD.toString(16)}, `)
+    expect(last.describe()).toEqual([set, set])
+  })
+
+  test("discardSignals ignores each signal of ended children once, but SIGCHLD and none", () => {
+    const program = new Program()
+    discardSignals([SIG.TERM, SIG.CHLD, 0, SIG.TERM], program)
+    expect(program.describe()).toEqual([expect.stringContaining(`rt_sigaction(0x${SIG.TERM.toString(16)}, `)])
   })
 
   test("refuses another count, and actions of 32-bit code", () => {

@@ -50,6 +50,12 @@ function go(): readonly string[] | undefined {
   return path ? [path, "{folder}"] : undefined
 }
 
+/** GNU make with four jobs at a time. */
+function make(): readonly string[] | undefined {
+  const path = executable("make")
+  return path ? [path, "-s", "-j4", "-f", source("build.mk"), "-C", "{folder}"] : undefined
+}
+
 export const programs: readonly Program[] = [
   { title: "C, static, busy", packages: "gcc libc6-dev", command: () => [compileVictim("compute", "static"), "1"] },
   { title: "C, glibc threads", packages: "gcc libc6-dev", command: () => [compileVictim("compute"), "3"] },
@@ -58,4 +64,8 @@ export const programs: readonly Program[] = [
   { title: "node", packages: "nodejs", command: script("node", "count.mjs") },
   { title: "Java", packages: "default-jdk-headless", command: java },
   { title: "Go", packages: "golang", command: go },
+  { title: "python3, a pool of processes", packages: "python3", command: script("python3", "pool.py") },
+  { title: "perl, a tree of processes", packages: "perl", command: script("perl", "forks.pl") },
+  { title: "bash, background jobs", packages: "bash", command: script("bash", "jobs.sh") },
+  { title: "make -j4", packages: "make", command: make },
 ]

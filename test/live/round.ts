@@ -1,8 +1,9 @@
 import { expect } from "bun:test"
 import { existsSync, readdirSync } from "node:fs"
 import { alive } from "../harness/process.ts"
-import { dump, restore, type Tool } from "../harness/tool.ts"
+import { dump, restore, stasisTool, type Tool } from "../harness/tool.ts"
 import { isReady, start, type Victim } from "../harness/victim.ts"
+import { allGone, treeOf } from "./kin.ts"
 import type { Row } from "./rows.ts"
 
 /** Starts a row's victim. Undefined, with a line that says why, when this machine lacks what it needs. */
@@ -25,8 +26,11 @@ export async function expectWell(victim: Victim, row: Row): Promise<void> {
 export async function dumpAndRestore(row: Row, dumper: Tool, restorer: Tool): Promise<void> {
   const victim = await startRow(row)
   if (!victim) return
+  const members = treeOf(victim.pid)
   await dump(dumper, victim.pid, victim.images)
-  await victim.gone()
+  // We wait for PIDs ourselves, others do not: what was killed keeps its PID until it has been reaped.
+  if (restorer === stasisTool) await victim.gone()
+  else await allGone(members)
   expect(readdirSync(victim.images)).toContain("inventory.img")
   const lines = victim.lines()
   await restore(restorer, victim.images)

@@ -79,21 +79,28 @@ const rseq: readonly Row[] = [
 ]
 
 const families: readonly Row[] = [
-  ...["leader-alive", "leader-gone", "group-leader-gone", "jobs", "group-left", "subreapers", "all"].map((name) => row("families", name)),
+  ...["leader-alive", "group-leader-gone", "jobs", "subreapers"].map((name) => row("families", name)),
+  beyondCriu("leaves a child of its own behind", row("families", "leader-gone")),
+  beyondCriu("hangs in such a restore", row("families", "group-left")),
+  beyondCriu("hangs in such a restore", row("families", "all")),
   row("families", "forest", "10", "2"),
   row("families", "chain", "100"),
 ]
 
-const sharers: readonly Row[] = ["files", "fs", "vm", "sighand", "offset", "memory"].map((name) => row("sharers", name, "{folder}"))
+const sharers: readonly Row[] = ["files", "fs", "vm", "sighand", "offset", "memory"].map((name) =>
+  ["fs", "vm", "sighand"].includes(name)
+    ? beyondCriu(`cannot share ${name} between processes`, row("sharers", name, "{folder}"))
+    : row("sharers", name, "{folder}"),
+)
 
 const trees: readonly Row[] = [
   ...families,
   ...sharers,
-  row("zombies"),
-  row("stops"),
+  beyondCriu("loses the parent of who is in the session of a zombie", row("zombies")),
+  beyondCriu("knows no stop by SIGTTIN", row("stops")),
   row("plumbing"),
   row("kinsignals"),
-  row("kinsignals", "exit-signal"),
+  beyondCriu("does not keep the signal that a child's end sends", row("kinsignals", "exit-signal")),
 ]
 
 /** Every victim, in the order of the objects in the issue: memory, registers, signals, timers, attributes, files, calls, rseq, trees. */

@@ -1,7 +1,8 @@
 /*
  * Holds: a tree that changes all the time, as the argument says: "forks" children of children that end at once, up to 20 alive; "spawns"
  * programs by posix_spawn, which suspends the parent as vfork does; "vfork" a child that neither executes nor ends until it is asked.
- * Checks: as many ends as births, all with the right status.
+ * Checks: as many ends as births, all with the right status. "mortals": thirty children, any of which may be killed by
+ * somebody; the others must be well.
  */
 #include "tree.h"
 #include <spawn.h>
@@ -63,10 +64,33 @@ static void suspended(void)
 	CHECK(waitpid(child, &status, 0) == child && status == 4 << 8, "the child ended with %x", status);
 }
 
+static void mortals(void)
+{
+	enum { CHILDREN = 30 };
+	int status;
+	for (int i = 0; i < CHILDREN; i++)
+		if (tree_fork() == 0) {
+			tree_up();
+			victim_wait();
+			_exit(0);
+		}
+	tree_await_up(CHILDREN);
+	victim_ready();
+	victim_wait();
+	for (int i = 0; i < CHILDREN; i++) {
+		MUST(wait(&status));
+		CHECK(status == 0 || status == SIGKILL, "a child ended with %x", status);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	tree_begin(argc, argv);
 	const char *what = victim_argument(argc, argv, 1);
+	if (!strcmp(what, "mortals")) {
+		mortals();
+		ok();
+	}
 	if (!strcmp(what, "vfork")) {
 		suspended();
 		ok();
