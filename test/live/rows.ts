@@ -124,6 +124,7 @@ export const rows: readonly Row[] = [
   row("names"),
   row("bounds"),
   ...attributes,
+  row("tight"),
   ...credentials,
   beyondCriu("does not keep memory policies", row("mempolicy")),
   ...["filters", "tsync", "strict", "tight"].map((name) => row("seccomp", name)),
