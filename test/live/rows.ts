@@ -107,6 +107,7 @@ export const rows: readonly Row[] = [
   beyondCriu("loses MADV_WIPEONFORK", row("madvise")),
   beyondCriu("cannot read around guard regions", row("madvise", "guard")),
   row("sharedmem"),
+  row("sharedmem", "unreserved"),
   row("cow", "{folder}"),
   row("registers"),
   row("fpu"),
