@@ -23,6 +23,7 @@ import { frozenMappings, savePages, saveSegment } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 import type { PagesFiles } from "./pages-files.ts"
 import { askAll, type Questions, questionAll } from "./question.ts"
+import { resurvey } from "./resurvey.ts"
 import { collectState, type MemberPlace, type Source, writeMetadata } from "./state.ts"
 import { refuseStopped } from "./stopped.ts"
 import type { ProcessSurvey, Survey } from "./survey.ts"
@@ -85,6 +86,13 @@ export interface Provisions {
  */
 export function saveTree(frozen: FrozenTree, before: Survey, { pagesFiles, witnesses, cgroup }: Provisions, options: DumpOptions): Saved {
   const prepared = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), witnesses, options))
+  const places = frozen.members.map(placeOf)
+  resurvey(
+    places.map(({ stat }) => stat),
+    prepared.map(({ process: { pid }, threads, mappings }) => ({ pid, mappings, statuses: threads.map(({ status }) => status) })),
+    before,
+    options,
+  )
   const requests = prepared.map(({ process, threads, mappings, questions, known }) => ({
     process,
     terms: findTerms(process, threads, mappings, known?.gadgets),
@@ -109,7 +117,7 @@ export function saveTree(frozen: FrozenTree, before: Survey, { pagesFiles, witne
     return { pid, threads, mappings, gathered }
   })
   const cgroups = saveCgroups(frozen.processes, before.cgroups, cgroup, options)
-  const state = collectState(sources, frozen.members.map(placeOf), options, { cgroups, filters })
+  const state = collectState(sources, places, options, { cgroups, filters })
   for (const loss of state.descriptors.losses) log.warn(`not kept: ${loss}`)
   const copyingSince = performance.now()
   const stored = [
