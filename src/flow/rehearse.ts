@@ -41,6 +41,7 @@ function standIn(pid: number, tid: number): InspectedThread {
     frozen,
     status: readStatus(pid, tid),
     rseq: { ...UNREGISTERED, tid, registration: undefined, area: undefined, ip: 0n },
+    proven: true,
     restart: { image: registers, live: undefined, entry: undefined },
     seccomp: UNFILTERED,
   }
