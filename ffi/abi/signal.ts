@@ -8,6 +8,7 @@ export const SIG = {
   TRAP: 5,
   KILL: 9,
   TERM: 15,
+  STKFLT: 16,
   CHLD: 17,
   CONT: 18,
   STOP: 19,
@@ -17,6 +18,8 @@ export const SIG = {
   URG: 23,
   VTALRM: 26,
   WINCH: 28,
+  PWR: 30,
+  SYS: 31,
 } as const
 
 export const NSIG = 64
@@ -51,4 +54,5 @@ export const siginfo = layout("siginfo_t", "signal.h", 128, {
   si_signo: [0, "i32"],
   si_errno: [4, "i32"],
   si_code: [8, "i32"],
+  si_pid: [16, "i32"], // of kill, tgkill, sigqueue
 })

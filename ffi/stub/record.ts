@@ -30,6 +30,8 @@ export const stubRecord = layout("struct stub_record", "ffi/stub/restorer.x86_64
 })
 
 export const NONE_FAILED = 0xffffffff
+/** What the tool writes there: it stays when the area could not be made writable, and nothing has run. */
+export const NOT_BEGUN = 0xfffffffe
 /** How an argument is meant; two bits each from bit 0 of `flags`. */
 export const ARGUMENT = { literal: 0, result: 1, u32At: 2, u64At: 3 } as const
 /** Any failure of this record is an answer. */

@@ -51,6 +51,8 @@ restorer:
         mov     edx, 3                  # PROT_READ | PROT_WRITE
         mov     eax, 10                 # mprotect: the area is never writable and executable at once
         syscall
+        test    rax, rax                # RLIMIT_DATA may stand against it: FAILED stays as the tool wrote it
+        jnz     .Lstop
 .Lbegin:
         xor     ebp, ebp                # index of the record
         mov     dword ptr [rbx + FAILED], -1
@@ -93,6 +95,8 @@ restorer:
         mov     edx, [rbx + SIGNAL]
         mov     eax, 234                # tgkill
         syscall
+        .globl stopped
+stopped:                                # the tool knows the stop by this address
         mov     r12, [rbx + FRAME]
         test    r12, r12
         jz      .Llost

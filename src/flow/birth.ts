@@ -1,4 +1,5 @@
 import { CLONE } from "../../ffi/abi/clone.ts"
+import { MAP } from "../../ffi/abi/mman.ts"
 import { PR } from "../../ffi/abi/prctl.ts"
 import { rlimit64 } from "../../ffi/abi/resource.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
@@ -31,12 +32,13 @@ export interface SegmentPages {
  *
  * @param hole where nothing is, as large as the largest segment
  */
-export function buildRoot({ root, segments }: SavedTree, ground: Ground, pages: ReadonlyMap<number, SegmentPages>, hole: bigint): Program {
+export function buildRoot(saved: SavedTree, ground: Ground, pages: ReadonlyMap<number, SegmentPages>, hole: bigint): Program {
+  const { root, segments } = saved
   const program = new Program()
   for (const [first, last] of rangesOutside(ground.services)) program.call("close_range", first, last, 0)
   program.call("prctl", PR.SET_PDEATHSIG, 0, 0, 0, 0)
   raiseDescriptorLimit(ground.limits, program)
-  for (const inode of segments) appendSegment(inode, ground, pages, hole, program)
+  for (const inode of segments) appendSegment(inode, isUnreserved(inode, saved), ground, pages, hole, program)
   restoreShared(root.files, ground.shared, ground.placeholder, ground, program)
   return program
 }
@@ -52,8 +54,15 @@ function raiseDescriptorLimit(limits: readonly Limit[], program: Program): void 
 export const raisedLimits = (limits: readonly Limit[]): Limit[] =>
   limits.map((limit, resource) => (resource === LIMIT.NOFILE ? { ...limit, soft: limit.hard } : limit))
 
+/** Whether any mapping of a segment says that no memory was reserved for it. */
+const isUnreserved = ({ inode_id }: memfd_inode_entry, { processes }: SavedTree): boolean =>
+  processes.some(({ mm, files: { files } }) =>
+    mm.vmas.some(({ flags, shmid }) => flags & MAP.NORESERVE && files.get(Number(shmid))?.memfd?.inode_id === Number(inode_id)),
+  )
+
 function appendSegment(
   inode: memfd_inode_entry,
+  unreserved: boolean,
   { segments }: Ground,
   pages: ReadonlyMap<number, SegmentPages>,
   hole: bigint,
@@ -62,7 +71,7 @@ function appendSegment(
   const number = segments.get(Number(inode.inode_id))
   if (number === undefined) throw new Error(`Unreachable: segment ${inode.inode_id} has no descriptor`)
   const { fd, fills } = pages.get(inode.shmid) ?? { fd: -1, fills: [] }
-  const made = restoreSegment(inode, fills, fd, hole, program)
+  const made = restoreSegment(inode, fills, fd, hole, program, unreserved)
   program.call("dup3", made, number, 0)
   program.call("close", made)
 }

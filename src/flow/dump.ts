@@ -3,10 +3,10 @@ import { logger } from "../base/log.ts"
 import { writeStats } from "../image/stats.ts"
 import { beginImages } from "../image/transaction.ts"
 import { freezeCgroup } from "../kinds/cgroup/freezer.ts"
-import { type FrozenTree, seizeTree } from "../tracee/freeze.ts"
+import { seizeTree } from "../tracee/freeze.ts"
 import { liveTasks } from "../tracee/lists.ts"
 import { checkDeadline, deadlineIn } from "../tracee/wait.ts"
-import { asDumpError, kill } from "./inject.ts"
+import { asDumpError, kill, type TreeMembers } from "./inject.ts"
 import { allocateBlocks } from "./layout.ts"
 import type { DumpOptions, DumpReport } from "./options.ts"
 import { openPagesFiles } from "./pages-files.ts"
@@ -30,7 +30,7 @@ const microseconds = (since: number): number => Math.round((performance.now() - 
 export async function dump(options: DumpOptions): Promise<DumpReport> {
   const started = performance.now()
   const { pid, imagesDir, leaveRunning, leaveStopped } = options
-  const before = survey(options)
+  const before = explained({ root: pid, processes: [{ pid }] }, () => survey(options))
   rehearse(pid, before, options)
   // Not given back: what ends the tool after the set is complete would make a finished dump look like a failed one.
   holdInterrupts()
@@ -87,11 +87,11 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   }
 }
 
-function explained<T>(frozen: FrozenTree, step: () => T): T {
+function explained<T>(tree: TreeMembers, step: () => T): T {
   try {
     return step()
   } catch (error) {
-    throw asDumpError(frozen, error)
+    throw asDumpError(tree, error)
   }
 }
 

@@ -1,4 +1,4 @@
-import { SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
+import { SIG, siginfo } from "../../ffi/abi/signal.ts"
 import { readFileSync } from "../../ffi/fs.ts"
 import { decode } from "../../ffi/layout.ts"
 import { attempt } from "../../ffi/syscall.ts"
@@ -62,16 +62,20 @@ export function checkIdsFree(saved: SavedTree, helpers: BirthPlan["helpers"], de
   }
 }
 
-/** A signal to end the stub with that nothing in the images has pending: it would be lost. Real-time ones first, that nobody expects. */
-export function freeSignal({ processes }: SavedTree): number {
+/** Signals to end the stub with, those that nobody sends first. Real-time ones last: above RLIMIT_SIGPENDING the kernel refuses them. */
+const END_SIGNALS = [SIG.SYS, SIG.STKFLT, SIG.PWR, SIG.URG, SIG.WINCH, ...Array.from({ length: 32 }, (_, i) => 64 - i)] as const
+
+/** A signal to end the stub with that nothing in the images has pending and no timer sends: it would be lost. */
+export function freeSignal({ processes }: Pick<SavedTree, "processes">): number {
   const queues = processes.flatMap(({ tc, threads }) => [tc.signals_s, ...threads.map(({ core }) => core.signals_p)])
-  const infos = queues.flatMap((queue) => queue?.signals ?? [])
-  const pending = infos.reduce((set, { siginfo: info }) => set | sigbit(decode(siginfo, info).si_signo), 0n)
-  for (let signal = 64; signal > 0; signal--) if (!(pending & sigbit(signal)) && signal !== SIG.KILL && signal !== SIG.STOP) return signal
+  const pending = queues.flatMap((queue) => queue?.signals ?? []).map(({ siginfo: info }) => decode(siginfo, info).si_signo)
+  const wanted = new Set([...pending, ...processes.flatMap(({ tc }) => (tc.timers?.posix ?? []).map((timer) => timer.si_signo))])
+  const free = END_SIGNALS.find((signal) => !wanted.has(signal))
+  if (free !== undefined) return free
   throw new CheckpointError(
     "E_IMAGE_UNSUPPORTED",
     "Cannot restore this process tree",
-    "every signal there is is pending",
+    "every signal that could end a call is pending or sent by a timer",
     "Restore it with CRIU",
   )
 }

@@ -81,19 +81,22 @@ export function kill({ processes }: FrozenTree): void {
 /** True when a process is gone, or has ended and waits for its parent. */
 const isDead = (pid: number): boolean => ["Z", "X", undefined].includes(readStatusIfAlive(pid)?.state)
 
-/** A failure while the tree was saved, told as what it means for the dump. */
-export function asDumpError(
-  { root: pid, processes }: { readonly root: number; readonly processes: readonly Pick<FrozenProcess, "pid">[] },
-  error: unknown,
-): unknown {
+/** The processes of a tree, whether frozen or not. */
+export interface TreeMembers {
+  readonly root: number
+  readonly processes: readonly Pick<FrozenProcess, "pid">[]
+}
+
+/** A failure while the tree was looked at or saved, told as what it means for the dump. */
+export function asDumpError({ root: pid, processes }: TreeMembers, error: unknown): unknown {
   const action = `Cannot dump task ${pid}`
   const dead = error instanceof CheckpointError ? undefined : processes.find((process) => isDead(process.pid))
   if (dead)
     return new CheckpointError(
       "E_TARGET_DIED",
       action,
-      dead.pid === pid ? "it ended while it was frozen" : `process ${dead.pid} of it ended while it was frozen`,
-      "Find out who killed it; no image was written",
+      dead.pid === pid ? "it ended while it was looked at" : `process ${dead.pid} of it ended while it was looked at`,
+      "Find out why it ended; no image was written",
       error,
     )
   if (!(error instanceof SyscallError)) return error

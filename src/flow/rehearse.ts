@@ -14,6 +14,7 @@ import { saveCgroups } from "./cgroups.ts"
 import { gather } from "./gather.ts"
 import type { DumpOptions } from "./options.ts"
 import { askAll } from "./question.ts"
+import { resurvey } from "./resurvey.ts"
 import { collectState, writeMetadata } from "./state.ts"
 import type { Survey } from "./survey.ts"
 import type { InspectedThread } from "./threads.ts"
@@ -40,6 +41,7 @@ function standIn(pid: number, tid: number): InspectedThread {
     frozen,
     status: readStatus(pid, tid),
     rseq: { ...UNREGISTERED, tid, registration: undefined, area: undefined, ip: 0n },
+    proven: true,
     restart: { image: registers, live: undefined, entry: undefined },
     seccomp: UNFILTERED,
   }
@@ -51,7 +53,8 @@ function standIn(pid: number, tid: number): InspectedThread {
  * Why: code that JavaScriptCore runs for the first time is several times slower than the second time. What is slow here is not slow in the freeze.
  * A failure is no answer: the process may have changed under our eyes. The survey has refused what can be refused.
  */
-export function rehearse(pid: number, { processes, cgroups }: Survey, options: DumpOptions): void {
+export function rehearse(pid: number, before: Survey, options: DumpOptions): void {
+  const { processes, cgroups } = before
   try {
     const mappings = processes.get(pid)?.smaps ?? []
     const tids = listThreads(pid)
@@ -72,6 +75,7 @@ export function rehearse(pid: number, { processes, cgroups }: Survey, options: D
       if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
     }
     writeMetadata({ write }, state, [])
+    resurvey([readStat(pid)], [{ pid, mappings, statuses: [...statuses.values()] }], before, options)
   } catch (error) {
     log.debug(`stopped early: ${error}`)
   }

@@ -1,10 +1,13 @@
 import { remoteAddress } from "../base/units.ts"
+import type { Mapped } from "../elf/module.ts"
 import { findSymbol, findTlsSymbol } from "../elf/symbols.ts"
 import { executableTlsOffset } from "../elf/tls.ts"
-import type { Mapping } from "../proc/maps.ts"
+import { readExeIfAlive } from "../proc/links.ts"
+import { type Mapping, readMaps } from "../proc/maps.ts"
+import type { DiscoveryContext } from "../rseq/discover.ts"
 import type { GuessSource } from "../rseq/guess.ts"
 import { readMemoryIfMapped } from "../tracee/memory.ts"
-import type { Places } from "./rseq-place.ts"
+import { openPlaces, type Places } from "./rseq-place.ts"
 
 /** Files of a process that may define a name: the dynamic linker and libc first, then the rest, the executable last. */
 const LIBC = /\/(ld-|ld64|ld\.so|libc[.-])/
@@ -24,6 +27,28 @@ function files(maps: readonly Mapping[]): Mapping[] {
  */
 export function readGuesses(pid: number, maps: readonly Mapping[], places: Places, exe: string): GuessSource {
   return { libc: readLibc(pid, maps, places), tls: readTls(maps, places, exe) }
+}
+
+/** Where the file behind a mapping of a process may be opened, best first: its path counts in the process's own root. */
+export const filesBehind =
+  (pid: number) =>
+  ({ start, end, path }: Mapped): string[] => [
+    `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`,
+    `/proc/${pid}/root${path}`,
+  ]
+
+/** As `readGuesses`, read when they are first asked for: only kernels that do not tell need them. */
+export function lazyGuesses(pid: number): DiscoveryContext {
+  let found: GuessSource | undefined
+  return {
+    get guesses() {
+      if (found) return found
+      const maps = readMaps(pid)
+      using places = openPlaces(maps, filesBehind(pid))
+      found = readGuesses(pid, maps, places, readExeIfAlive(pid)?.path ?? "")
+      return found
+    },
+  }
 }
 
 function readLibc(pid: number, maps: readonly Mapping[], places: Places): GuessSource["libc"] {

@@ -16,7 +16,7 @@ import { liveTasks } from "../tracee/lists.ts"
 import { seizeProcess } from "../tracee/seize.ts"
 import { deadlineIn } from "../tracee/wait.ts"
 import type { RseqOptions } from "./options.ts"
-import { readGuesses } from "./rseq-guess.ts"
+import { filesBehind, readGuesses } from "./rseq-guess.ts"
 import { inspectImages } from "./rseq-images.ts"
 import { openPlaces, type Places } from "./rseq-place.ts"
 import { areaCells, type RseqRow, verdictCells } from "./rseq-row.ts"
@@ -71,10 +71,7 @@ interface Context extends Disposable {
 
 function openContext(pid: number): Context {
   const maps = readMaps(pid)
-  const places = openPlaces(maps, ({ start, end, path }) => [
-    `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`,
-    `/proc/${pid}/root${path}`,
-  ])
+  const places = openPlaces(maps, filesBehind(pid))
   let guesses: GuessSource | undefined
   return {
     pid,

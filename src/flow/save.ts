@@ -24,6 +24,8 @@ import { frozenMappings, savePages, saveSegment } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 import type { PagesFiles } from "./pages-files.ts"
 import { askAll, type Questions, questionAll } from "./question.ts"
+import { resurvey } from "./resurvey.ts"
+import { type Proofs, planProofs, proveGuesses } from "./rseq-proof.ts"
 import { collectState, type MemberPlace, type Source, type TreeState, writeMetadata } from "./state.ts"
 import { refuseStopped } from "./stopped.ts"
 import type { ProcessSurvey, Survey } from "./survey.ts"
@@ -48,6 +50,7 @@ interface Prepared {
   readonly threads: readonly InspectedThread[]
   readonly mappings: readonly MappingDetail[]
   readonly questions: Questions
+  readonly proofs: Proofs
   readonly known: ProcessSurvey | undefined
 }
 
@@ -65,7 +68,7 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witne
   const questions = askAll(pid, new Map(threads.map(({ frozen: { tid }, status }) => [tid, witnesses.of(status)])), mappings)
   for (const { start, end } of leftovers) questions.programs.get(pid)?.call("munmap", start, end - start)
   warnFiltered(threads, questions.programs)
-  return { process, threads, mappings, questions, known }
+  return { process, threads, mappings, questions, proofs: planProofs(threads), known }
 }
 
 /** What was made ready before the freeze. */
@@ -97,13 +100,30 @@ export function readTree<T>(
   options: DumpOptions,
   use: (reading: TreeReading) => T,
 ): T {
-  const prepared = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), witnesses, options))
-  const requests = prepared.map(({ process, threads, mappings, questions, known }) => ({
+  const inspected = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), witnesses, options))
+  const places = frozen.members.map(placeOf)
+  resurvey(
+    places.map(({ stat }) => stat),
+    inspected.map(({ process: { pid }, threads, mappings }) => ({ pid, mappings, statuses: threads.map(({ status }) => status) })),
+    before,
+    options,
+  )
+  const requests = inspected.map(({ process, threads, mappings, questions, proofs, known }) => ({
     process,
     terms: findTerms(process, threads, mappings, known?.gadgets),
-    bytes: loanSize(process, [...questions.programs.values()]),
+    bytes: Math.max(
+      loanSize(process, [...questions.programs.values()]),
+      loanSize(
+        process,
+        [...proofs.values()].map(({ program }) => program),
+      ),
+    ),
   }))
   using loans = borrowAll(requests, patienceOf(options.timeoutSeconds))
+  const prepared = inspected.map((one, index) => {
+    const loan = loans.all[index]
+    return loan ? { ...one, threads: proveGuesses(one.threads, one.proofs, loan) } : one
+  })
   const answered = questionAll(
     prepared.flatMap(({ process: { pid }, threads, questions }, index) => {
       const loan = loans.all[index]
@@ -122,7 +142,7 @@ export function readTree<T>(
     return { pid, threads, mappings, gathered }
   })
   const cgroups = saveCgroups(frozen.processes, before.cgroups, cgroup, options)
-  const state = collectState(sources, frozen.members.map(placeOf), options, { cgroups, filters })
+  const state = collectState(sources, places, options, { cgroups, filters })
   return use({ state, loans: loans.all, rseq: sources.map(({ threads }) => threads.map(({ rseq }) => rseq)) })
 }
 

@@ -11,7 +11,7 @@ import { collectObjects, type ObjectIds, surveyObjects } from "../kinds/tree/obj
 import { type Namespaces, readNamespaces, readNamespacesIfAlive } from "../proc/links.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
 import { PF_KTHREAD } from "../proc/source.ts"
-import { readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
+import { isEnding, readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
 import { readStatus, type Status } from "../proc/status.ts"
 import { listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
@@ -107,20 +107,21 @@ function walkTree(root: number): Member[] {
 }
 
 /** Whether a task has this ID now, a zombie included. */
-const lives = (id: number): boolean => readStatIfAlive(id) !== null
+export const lives = (id: number): boolean => readStatIfAlive(id) !== null
 
 /** True for a zombie, but not for a leader that has ended while other threads of its process live on. */
 export const hasEnded = ({ stat: { pid, state } }: Member): boolean =>
   (state === "Z" || state === "X") && (listThreadsIfAlive(pid)?.length ?? 0) <= 1
 
-/** Namespaces of threads; one that has ended by now is left out. */
-function surveyThreads(pid: number): Refusal[] {
+/** Namespaces of threads; one that has ended by now, or is ending, is left out. */
+export function surveyThreads(pid: number): Refusal[] {
   const others = listThreads(pid).filter((tid) => tid !== pid)
   if (others.length === 0) return []
   const leader = readNamespaces(pid)
   return others.flatMap((tid) => {
     const theirs = readNamespacesIfAlive(pid, tid)
-    return theirs ? surveyThreadNamespaces(pid, leader, tid, theirs) : []
+    const refusals = theirs ? surveyThreadNamespaces(pid, leader, tid, theirs) : []
+    return refusals.length > 0 && isEnding(pid, tid) ? [] : refusals
   })
 }
 

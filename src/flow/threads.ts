@@ -15,6 +15,7 @@ import { readMemoryIfMapped } from "../tracee/memory.ts"
 import { suspendSeccomp } from "../tracee/suspend.ts"
 import { withoutRestart } from "./filtered.ts"
 import type { DumpOptions } from "./options.ts"
+import { lazyGuesses } from "./rseq-guess.ts"
 
 const log = logger("rseq")
 
@@ -23,6 +24,8 @@ export interface InspectedThread {
   readonly frozen: FrozenThread
   readonly status: Status
   readonly rseq: RseqState
+  /** False when the registration is a guess, see `proveGuesses`. */
+  readonly proven: boolean
   readonly restart: Restart
   readonly seccomp: Seccomp
 }
@@ -35,13 +38,15 @@ export interface InspectedThread {
 export function inspectThreads(process: FrozenProcess, { rseqDiscovery, rseqMalformed }: DumpOptions): InspectedThread[] {
   const { pid } = process
   const read = (address: bigint, length: number): Uint8Array | undefined => readMemoryIfMapped(pid, remoteAddress(address), length)
+  const context = lazyGuesses(pid)
   const threads = process.threads.map((frozen) => {
     const status = readStatus(pid, frozen.tid)
-    const rseq = inspectThread(pid, frozen, discover(frozen, rseqDiscovery, { guesses: undefined }), kernelRegime)
+    const discovery = discover(frozen, rseqDiscovery, context)
+    const rseq = inspectThread(pid, frozen, discovery, kernelRegime)
     const signalled = ((status.sigPending | status.sharedPending) & ~frozen.mask) !== 0n
     const seccomp = readSeccomp(frozen.tid, status.seccomp)
     const restart = withoutRestart(seccomp, frozen, decideRestart(frozen.tid, frozen.registers, signalled, read))
-    return { frozen, status, rseq, seccomp, restart }
+    return { frozen, status, rseq, proven: discovery.proven, seccomp, restart }
   })
   const listeners = threads.flatMap(({ frozen: { tid }, seccomp }) => refuseListeners(`thread ${tid} of task ${pid}`, seccomp))
   if (listeners.length > 0) throw refusedTarget(pid, listeners)

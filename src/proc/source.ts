@@ -94,6 +94,8 @@ export function missing(pid: number, tid: number | undefined, name: string): Che
   return new CheckpointError("E_KERNEL", action, "the kernel has no such file", "Use a kernel built with CONFIG_CHECKPOINT_RESTORE=y")
 }
 
+/** Flag of a thread that is ending, in the same field. */
+export const PF_EXITING = 0x00000004
 /** Flag of a kernel thread, field 9 of /proc/PID/stat. Header: include/linux/sched.h */
 export const PF_KTHREAD = 0x00200000
 

@@ -1,4 +1,4 @@
-import { expectAlive, textReader } from "./source.ts"
+import { expectAlive, PF_EXITING, textReader } from "./source.ts"
 
 /**
  * Fields 4 to 52 of proc_pid_stat(5) by their names there, and how wide they are read.
@@ -94,3 +94,6 @@ export const readStatIfAlive = textReader("stat", parseStat)
 
 /** As `readStatIfAlive`. @throws CheckpointError E_NO_PROCESS when it is gone */
 export const readStat = expectAlive("stat", readStatIfAlive)
+
+/** True for a thread that is ending, or gone: it gives back what it shares with others before it leaves the list. Kernel: kernel/exit.c do_exit() */
+export const isEnding = (pid: number, tid: number): boolean => ((readStatIfAlive(pid, tid)?.flags ?? PF_EXITING) & PF_EXITING) !== 0

@@ -54,11 +54,15 @@ export function discover(
 ): Exclude<Discovery, { kind: "unknown" }> {
   const strategies = way === "auto" ? (Object.keys(STRATEGIES) as Strategy[]) : [way]
   const reasons: string[] = []
+  let none: Exclude<Discovery, { kind: "unknown" }> | undefined
   for (const strategy of strategies) {
     const found = STRATEGIES[strategy](thread, context)
-    if (found.kind !== "unknown") return found
-    reasons.push(`${strategy}: ${found.why}`)
+    // That libc registers nothing does not mean that nobody does: the next strategy may find who.
+    if (found.kind === "unregistered" && !found.proven) none ??= found
+    else if (found.kind === "unknown") reasons.push(`${strategy}: ${found.why}`)
+    else return found
   }
+  if (none) return none
   throw new CheckpointError(
     "E_KERNEL",
     `Cannot find out whether thread ${thread.tid} has registered restartable sequences`,

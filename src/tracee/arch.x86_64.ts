@@ -30,6 +30,8 @@ export const SYSCALL_SIZE = 2n
 /** Machine code of the interpreter, and where in it a thread enters. Offsets in bytes. */
 export const stubCode = Buffer.from(restorer.code, "base64")
 export const STUB_ENTRY = BigInt(restorer.symbols.restorer)
+/** Where a thread stands when its program has ended. */
+export const STUB_STOPPED = BigInt(restorer.symbols.stopped)
 export const STUB_SYSCALL = BigInt(restorer.symbols.remote_syscall)
 
 /** Byte patterns to look for in executable mappings: a system call that returns, and the signal return of libc's restorer. */

@@ -146,9 +146,11 @@ export function seizeTree(root: number, known: readonly number[], deadline: Dead
     for (const pid of [...search.living.keys()]) meet(pid, search, deadline, lists)
     let parents = walk(root, search, deadline, lists)
     while (!parents) {
+      expectLiving(root, search)
       checkDeadline(deadline, `the freeze of the tree of process ${root}`)
       parents = walk(root, search, deadline, lists)
     }
+    expectLiving(root, search)
     dropStrangers(search, parents)
     for (const pid of preOrder(root, parents)) {
       const ppid = parents.get(pid) ?? 0
@@ -156,13 +158,6 @@ export function seizeTree(root: number, known: readonly number[], deadline: Dead
       if (seizure) members.push({ ppid, frozen: readFrozen(seizure, frozenAt) })
       else if (search.dead.has(pid)) members.push({ ppid, dead: { pid, ppid } })
     }
-    if (!search.living.has(root))
-      throw new CheckpointError(
-        "E_NO_PROCESS",
-        `Cannot seize task ${root}`,
-        "it ended while it was being frozen",
-        "Look for its successor with ps",
-      )
   } catch (error) {
     // Children first: a parent that is suspended by vfork cannot be let go before its child.
     for (const seizure of [...search.living.values()].reverse()) abandon(seizure)
@@ -180,6 +175,17 @@ export function seizeTree(root: number, known: readonly number[], deadline: Dead
       for (const process of processes) process[Symbol.dispose]()
     },
   }
+}
+
+/** A root that has ended and that its parent has waited for would be met anew by every walk. @throws CheckpointError E_NO_PROCESS */
+function expectLiving(root: number, { living }: Search): void {
+  if (living.has(root)) return
+  throw new CheckpointError(
+    "E_NO_PROCESS",
+    `Cannot seize task ${root}`,
+    "it ended while it was being frozen",
+    "Look for its successor with ps",
+  )
 }
 
 /** Lets go of what was a member a moment ago and is none any more. */

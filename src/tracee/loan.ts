@@ -3,7 +3,7 @@ import { decode } from "../../ffi/layout.ts"
 import { errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
-import { STUB_ENTRY, stubCode, stubRegisters } from "./arch.x86_64.ts"
+import { STUB_ENTRY, STUB_STOPPED, stubCode, stubRegisters } from "./arch.x86_64.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "./frozen.ts"
 import { callInHosts, closeHost, expectStop, type Host, type HostAnswer, type LoanTerms, openHost } from "./host.ts"
 import { codePage } from "./leftover.ts"
@@ -14,6 +14,7 @@ import { getRegisters, getSignalInfo, ptrace, setRegisters, setSignalMask, tryPt
 import { cleanupDeadline, type Deadline, type Patience, waitReport } from "./wait.ts"
 
 const SI_TKILL = -6
+const SI_USER = 0
 const PROT_READ_EXEC = 5
 const MAP_PRIVATE_ANONYMOUS = 0x22
 
@@ -155,7 +156,7 @@ function openLoan(host: Host, size: number, start: RemoteAddress, patience: Pati
       }
       for (const { thread } of blocks.threads) ptrace("CONT", thread.tid)
       return () => {
-        for (const { thread } of blocks.threads) waitForStub(process, thread, terms.stopSignal, patience())
+        for (const { thread } of blocks.threads) waitForStub(process, thread, terms.stopSignal, start + STUB_STOPPED, patience())
         const image = readMemory(pid, data, blocks.image.length)
         return new Map(
           blocks.threads.map(({ thread, program, offset }) => [
@@ -199,11 +200,21 @@ function returnAll(lent: Lent[]): void {
 const isDeath = (error: unknown): boolean =>
   (error instanceof SyscallError && error.errno === "ESRCH") || (error instanceof CheckpointError && error.code === "E_TARGET_DIED")
 
-/** Waits until a stub has run to its end. */
-function waitForStub(process: FrozenProcess, thread: FrozenThread, signal: number, deadline: Deadline): void {
+/**
+ * Waits until a stub has run to its end.
+ *
+ * The address tells, not the siginfo: one that is already pending stands for both, and above RLIMIT_SIGPENDING the kernel queues none.
+ * Kernel: kernel/signal.c __send_signal_locked()
+ */
+function waitForStub(process: FrozenProcess, thread: FrozenThread, signal: number, stopped: bigint, deadline: Deadline): void {
   for (;;) {
     const report = waitReport(thread.tid, deadline, `the calls in thread ${thread.tid}`)
-    if (report.kind === "signal-stop" && report.signal === signal && decode(siginfo, getSignalInfo(thread.tid)).si_code === SI_TKILL) return
+    if (report.kind === "signal-stop" && report.signal === signal && getRegisters(thread.tid).ip === stopped) {
+      const { si_code, si_pid } = decode(siginfo, getSignalInfo(thread.tid))
+      // Somebody else's stood for ours as well. Without a siginfo the kernel shows SI_USER of process 0.
+      if (si_code !== SI_TKILL && !(si_code === SI_USER && si_pid === 0)) process.heldSignals.push(signal)
+      return
+    }
     if (report.kind === "signal-stop" && (report.signal === 11 || report.signal === 4 || report.signal === 7))
       throw new Error(`The stub in thread ${thread.tid} stopped by signal ${report.signal} at ${getRegisters(thread.tid).ip.toString(16)}`)
     expectStop(process, thread, report)

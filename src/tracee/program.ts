@@ -1,7 +1,8 @@
 import { ERRNO } from "../../ffi/errno.ts"
 import { decode, encodeInto } from "../../ffi/layout.ts"
-import { ARGUMENT, EXPECTED_ERRNO, MAY_FAIL, NONE_FAILED, stubHeader, stubRecord } from "../../ffi/stub/record.ts"
+import { ARGUMENT, EXPECTED_ERRNO, MAY_FAIL, NONE_FAILED, NOT_BEGUN, stubHeader, stubRecord } from "../../ffi/stub/record.ts"
 import { type Errno, errnoName, type Syscall, SyscallError, syscallNumber } from "../../ffi/syscall.ts"
+import { CheckpointError } from "../base/errors.ts"
 import { hex } from "../base/units.ts"
 
 /** What a record of the program answers, once the stub has run it. */
@@ -135,7 +136,7 @@ export class Program {
   place(address: bigint, header: Parameters<typeof encodeInto<(typeof stubHeader)["fields"]>>[2]): Uint8Array {
     const image = new Uint8Array(this.size)
     const count = this.records.length
-    encodeInto(stubHeader, image, { ...header, count, cleanup: this.cleanupAt ?? count, failed: NONE_FAILED })
+    encodeInto(stubHeader, image, { ...header, count, cleanup: this.cleanupAt ?? count, failed: NOT_BEGUN })
     const dataAddress = address + BigInt(this.dataStart)
     const view = new DataView(image.buffer)
     // Written member by member: a large restore has a hundred thousand records.
@@ -168,12 +169,19 @@ export class Program {
    *
    * @param image the same bytes, read back from the task
    * @param where named in errors, such as " in thread 12"
-   * @throws SyscallError the first record that failed unexpectedly
+   * @throws SyscallError the first record that failed unexpectedly · CheckpointError E_INJECTION nothing has run
    */
   answers(image: Uint8Array, where: string): Answers {
     const { failed } = decode(stubHeader, image)
     const view = new DataView(image.buffer, image.byteOffset, image.byteLength)
     const resultOf = (record: number): bigint => view.getBigInt64(stubHeader.size + record * stubRecord.size + RESULT, true)
+    if (failed === NOT_BEGUN)
+      throw new CheckpointError(
+        "E_INJECTION",
+        `Cannot run anything${where}`,
+        "its memory on loan cannot be made writable",
+        "Raise the target's RLIMIT_DATA (prlimit --data), or allow execmem in its security policy",
+      )
     if (failed !== NONE_FAILED) {
       const record = this.records[failed]
       if (!record) throw new Error(`Unreachable: the stub says that record ${failed} of ${this.records.length} failed`)

@@ -1,17 +1,14 @@
-import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
-import { ALL_SIGNALS, sigbit, siginfo } from "../../ffi/abi/signal.ts"
+import { ALL_SIGNALS, sigbit } from "../../ffi/abi/signal.ts"
 import { type KernelMemory, memoryAt } from "../../ffi/kernel.ts"
-import { decode } from "../../ffi/layout.ts"
 import { errnoName, isFailure, type Syscall, SyscallError, syscall } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
-import { resultRegister, STUB_ENTRY, STUB_SYSCALL, stubCode, stubRegisters, syscallRegisters } from "./arch.x86_64.ts"
+import { resultRegister, STUB_ENTRY, STUB_STOPPED, STUB_SYSCALL, stubCode, stubRegisters, syscallRegisters } from "./arch.x86_64.ts"
 import type { Answers, Program } from "./program.ts"
 import { SEED_SYSCALL } from "./seed.ts"
-import { getRegisters, getSignalInfo, ptrace, setRegisters, setSignalMask } from "./trace.ts"
+import { getRegisters, ptrace, setRegisters, setSignalMask } from "./trace.ts"
 import { type Deadline, type Patience, waitReport } from "./wait.ts"
 
-const SI_TKILL = -6
 const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
 
 /** A program for one task of the tree. */
@@ -121,7 +118,7 @@ export function openWorkshop(
       for (const { tid } of placed) ptrace("CONT", tid)
       for (const { pid, tid, ends } of placed) {
         if (ends) waitForEnd(tid, patience())
-        else waitForStop(pid, tid, stopSignal, patience())
+        else waitForStop(pid, tid, stopSignal, start + STUB_STOPPED, patience())
       }
       return new Map(
         placed.map(({ pid, tid, program, at }) => [
@@ -180,24 +177,22 @@ function waitForEnd(tid: number, deadline: Deadline): void {
   }
 }
 
-/** Waits until a stub has run to its end. */
-function waitForStop(pid: number, tid: number, signal: number, deadline: Deadline): void {
+/** Waits until a stub has run to its end, which its address tells: above RLIMIT_SIGPENDING the signal comes without its siginfo. */
+function waitForStop(pid: number, tid: number, signal: number, stopped: bigint, deadline: Deadline): void {
   for (;;) {
     const report = waitReport(tid, deadline, `the calls in thread ${tid}`)
     if (report.kind === "gone") throw died(pid, tid, report.status)
     if (report.kind === "signal-stop") {
-      const info = decode(siginfo, getSignalInfo(tid))
-      if (report.signal === signal && info.si_code === SI_TKILL) return
+      const { ip } = getRegisters(tid)
+      if (report.signal === signal && ip === stopped) return
       // Anything else that is not blocked comes from a fault of the program itself.
-      if (report.signal !== signal) {
-        const { ip } = getRegisters(tid) as Registers
+      if (report.signal !== signal)
         throw new CheckpointError(
           "E_RESTORE",
           `Cannot build process ${pid}`,
           `thread ${tid} got signal ${report.signal} at 0x${ip.toString(16)}`,
           "Report this with the log of -v4",
         )
-      }
     }
     ptrace("CONT", tid)
   }

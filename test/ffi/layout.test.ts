@@ -11,6 +11,7 @@ import { fpxSwBytes, rtSigframe, SIGFRAME_MCONTEXT, sigcontext, userRegsStruct }
 import { rlimit64 } from "../../ffi/abi/resource.ts"
 import { rseqArea, rseqDescriptor } from "../../ffi/abi/rseq.ts"
 import { schedAttr } from "../../ffi/abi/sched.ts"
+import { seccompData, seccompMetadata, sockFilter, sockFprog } from "../../ffi/abi/seccomp.ts"
 import { kernelSigaction, siginfo, stackT } from "../../ffi/abi/signal.ts"
 import { itimerspec, itimerval, sigevent } from "../../ffi/abi/timer.ts"
 import { termios, winsize } from "../../ffi/abi/tty.ts"
@@ -57,6 +58,15 @@ const portable: readonly Group[] = [
     rows: [
       [cloneArgs, "struct clone_args"],
       [schedAttr, "struct sched_attr"],
+    ],
+  },
+  {
+    headers: ["linux/seccomp.h", "linux/filter.h", "linux/ptrace.h"],
+    rows: [
+      [seccompData, "struct seccomp_data", { args: "args[0]" }],
+      [seccompMetadata, "struct seccomp_metadata"],
+      [sockFilter, "struct sock_filter"],
+      [sockFprog, "struct sock_fprog"],
     ],
   },
   {

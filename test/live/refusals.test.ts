@@ -89,6 +89,14 @@ describe("dump refuses a target", () => {
     })
 })
 
+for (const limit of ["data", "address space"])
+  test(`dump tells that nothing can be borrowed when the limit of ${limit} is in the way`, async () => {
+    const victim = await start("tight", { args: [limit] })
+    expectRefused(await tryDump("-t", `${victim.pid}`, "-D", victim.images), "E_INJECTION")
+    expect(readdirSync(victim.images)).toEqual([])
+    await expectUntouched(victim)
+  })
+
 test("dump refuses a pipe in packet mode", async () => {
   const victim = await start("pipes", { args: ["packets"] })
   expectRefused(await tryDump("-t", `${victim.pid}`, "-D", victim.images), "E_UNSUPPORTED")

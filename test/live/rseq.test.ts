@@ -112,6 +112,62 @@ for (const [place, ...rest] of [["a thread"], ["the leader", "leader"]] as const
     })
   })
 
+describe("registrations that are guessed and proved in the threads equal those that the kernel tells", () => {
+  const cases = [
+    ["libc, dynamic", "libc", {}],
+    ["libc, static", "libc", { linkage: "static" }],
+    ["libc that registers nothing", "libc", { env: { GLIBC_TUNABLES: "glibc.pthread.rseq=0" } }],
+  ] as const
+  for (const [title, way, how] of cases)
+    test(title, async () => {
+      const victim = await start("threads", how)
+      const told = registrations(await rseqThreads(stasisTool, `${victim.pid}`))
+      await dump(stasisTool, victim.pid, victim.images, `--rseq-discovery=${way}`)
+      expect(registrations(await rseqThreads(stasisTool, "-D", victim.images))).toEqual(told)
+      await victim.gone()
+      await restore(stasisTool, victim.images)
+      expect(registrations(await rseqThreads(stasisTool, `${victim.pid}`))).toEqual(told)
+      await expectOk(victim)
+    })
+
+  test("a section found by a guess is left by its abort handler all the same", async () => {
+    const victim = await start("rseqspin", { args: ["{folder}"] })
+    const before = readBoard(victim.folder)
+    for (let round = 0; round < 10; round++)
+      await dump(stasisTool, victim.pid, folderOf(victim, round), "--leave-running", "--no-sync", "--rseq-discovery=libc")
+    await Bun.sleep(20)
+    const after = readBoard(victim.folder)
+    expect(after.aborts).toBeGreaterThanOrEqual(before.aborts + 10)
+    expect(after).toMatchObject({ commits: 0, unprotected: 0 })
+    await expectOk(victim)
+  })
+
+  test("tls: a thread-local __rseq_abi of the executable", async () => {
+    const victim = await start("rseqtls")
+    const told = registrations(await rseqThreads(stasisTool, `${victim.pid}`))
+    for (let round = 0; round < 10; round++) {
+      const folder = folderOf(victim, round)
+      await dump(stasisTool, victim.pid, folder, "--leave-running", "--rseq-discovery=tls")
+      expect(registrations(await rseqThreads(stasisTool, "-D", folder))).toEqual(told)
+    }
+    await dump(stasisTool, victim.pid, victim.images, "--rseq-discovery=tls")
+    await victim.gone()
+    await restore(stasisTool, victim.images)
+    expect(registrations(await rseqThreads(stasisTool, `${victim.pid}`))).toEqual(told)
+    await expectOk(victim)
+  })
+
+  test("a wrong guess stops the dump, and the threads go on registered as before", async () => {
+    // Registers for itself, elsewhere than libc would have.
+    const victim = await start("rseqtls")
+    const told = registrations(await rseqThreads(stasisTool, `${victim.pid}`))
+    const result = await run([...stasisTool.command, "dump", "--json", "-t", `${victim.pid}`, "-D", victim.images, "--rseq-discovery=libc"])
+    expect(result.status).toBe(EXIT_STATUS.E_KERNEL)
+    expect(registrations(await rseqThreads(stasisTool, `${victim.pid}`))).toEqual(told)
+    await expectOk(victim)
+  })
+})
+
 describe("per-CPU counters of eight threads: the sum equals the operations", () => {
   for (const linkage of ["dynamic", "static"] as const)
     test(`${linkage}: ${DUMPS} leave-running dumps and ${CYCLES} kill/restore cycles`, async () => {

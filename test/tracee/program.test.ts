@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { decode, encodeInto } from "../../ffi/layout.ts"
-import { ARGUMENT, EXPECTED_ERRNO, MAY_FAIL, NONE_FAILED, stubHeader, stubRecord } from "../../ffi/stub/record.ts"
+import { ARGUMENT, EXPECTED_ERRNO, MAY_FAIL, NONE_FAILED, NOT_BEGUN, stubHeader, stubRecord } from "../../ffi/stub/record.ts"
 import { syscallNumber } from "../../ffi/syscall.ts"
 import { Program } from "../../src/tracee/program.ts"
 
@@ -11,13 +11,15 @@ const recordOf = (image: Uint8Array, index: number) => decode(stubRecord, image,
 /** Writes what the stub would have written. */
 const answer = (image: Uint8Array, index: number, result: bigint): void =>
   encodeInto(stubRecord, image, { result }, stubHeader.size + index * stubRecord.size)
+/** As the stub leaves a program that ran to its end. */
+const ran = (image: Uint8Array): void => encodeInto(stubHeader, image, { failed: NONE_FAILED })
 const fail = (image: Uint8Array, index: number): void => encodeInto(stubHeader, image, { failed: index })
 
 describe("Program.place", () => {
   test("an empty program is a header alone", () => {
     const program = new Program()
     expect([program.length, program.size]).toEqual([0, stubHeader.size])
-    expect(decode(stubHeader, program.place(ADDRESS, WHO))).toMatchObject({ ...WHO, count: 0, cleanup: 0, failed: NONE_FAILED, frame: 0n })
+    expect(decode(stubHeader, program.place(ADDRESS, WHO))).toMatchObject({ ...WHO, count: 0, cleanup: 0, failed: NOT_BEGUN, frame: 0n })
   })
 
   test("the header has the runner's members, counts, and nothing to undo", () => {
@@ -30,7 +32,7 @@ describe("Program.place", () => {
       ...WHO,
       count: 2,
       cleanup: 2,
-      failed: NONE_FAILED,
+      failed: NOT_BEGUN,
       frame: 0x1008n,
       protect: 0x2000n,
       protectSize: 4096n,
@@ -135,9 +137,16 @@ describe("Program.answers", () => {
     const image = program.place(ADDRESS, WHO)
     answer(image, 0, -34n)
     image.set([9, 8, 7, 6], stubHeader.size + stubRecord.size)
+    ran(image)
     const answers = program.answers(image, "")
     expect(answers.of(result)).toBe(-34n)
     expect([...answers.bytes(room)]).toEqual([9, 8, 7, 6])
+  })
+
+  test("a program that never began is no answer", () => {
+    const program = new Program()
+    program.call("getpid")
+    expect(() => program.answers(program.place(ADDRESS, WHO), " in thread 12")).toThrow("Cannot run anything in thread 12")
   })
 
   test("a failed record is a SyscallError that names call, arguments, errno, object and thread", () => {
@@ -162,6 +171,7 @@ describe("Program.answers", () => {
     program.callWith({ returns: 4096n, about: "pages at 0x1000" }, "pread64", 3, 0x1000n, 4096n, 0)
     const image = program.place(ADDRESS, WHO)
     answer(image, 0, 100n)
+    ran(image)
     expect(() => program.answers(image, " in thread 12")).toThrow("pread64 for pages at 0x1000 in thread 12 answered 100 instead of 4096")
     answer(image, 0, 4096n)
     expect(() => program.answers(image, "")).not.toThrow()

@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { readStatus } from "../../src/proc/status.ts"
+import { seizeTree } from "../../src/tracee/freeze.ts"
+import { liveTasks } from "../../src/tracee/lists.ts"
 import { seizeProcess } from "../../src/tracee/seize.ts"
 import { getRegisters, tryPtrace } from "../../src/tracee/trace.ts"
 import { deadlineIn } from "../../src/tracee/wait.ts"
@@ -111,6 +113,11 @@ describe.skipIf(!canTrace)(`seizeProcess${why}`, () => {
 describe.skipIf(!canTrace)(`what seizeProcess refuses${why}`, () => {
   const seize = (pid: number, threads: () => number[], tracer = 0) =>
     failureOf(() => seizeProcess(pid, deadlineIn(5), { threads, tracer: () => tracer }))
+
+  test("a root that is gone is no tree, and nobody waits for it", () => {
+    const gone = Bun.spawnSync(["true"]).pid
+    expect(failureOf(() => seizeTree(gone, [], deadlineIn(2), liveTasks))).toMatchObject({ code: "E_NO_PROCESS" })
+  })
 
   test("a process without threads is gone", () => {
     expect(seize(0x3ffffff, () => [])).toMatchObject({ code: "E_NO_PROCESS" })

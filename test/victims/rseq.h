@@ -79,15 +79,16 @@ static inline void *rseq_map_board(const char *folder, size_t bytes)
 
 /*
  * Enters a section and stays in it until board->go. Its second half commits, unless the kernel's mark (rseq_cs) is gone: then the
- * thread was resumed inside the section without protection. Returns 0 committed, 1 aborted, 2 unprotected.
+ * thread was resumed inside the section without protection. An entry is counted before it: the kernel may abort at the first instruction,
+ * which is where a fault of the counter's page would wait. Returns 0 committed, 1 aborted, 2 unprotected.
  */
 extern int rseq_spin(struct rseq_area *area, struct rseq_board *board);
 #define RSEQ_SPIN                                                                        \
 	__asm__(".text\n" RSEQ_DESCRIPTOR("rseq_spin") ".globl rseq_spin\n"               \
 		".type rseq_spin, @function\n rseq_spin:\n"                              \
+		"	incq 8(%rsi)\n"                                                  \
 		"	lea rseq_spin_cs(%rip), %rax\n	mov %rax, 8(%rdi)\n"              \
 		"rseq_spin_start:\n"                                                     \
-		"	incq 8(%rsi)\n"                                                  \
 		"1:	cmpl $0, (%rsi)\n	je 1b\n"                                  \
 		"	cmpq $0, 8(%rdi)\n	je 2f\n"                                  \
 		"	incq 24(%rsi)\n"                                                 \

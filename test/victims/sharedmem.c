@@ -1,5 +1,6 @@
 /*
  * Holds: one anonymous shared object seen through several mappings: split by mprotect, and mapped a second time by mremap.
+ * With "unreserved" also one that is larger than the machine's memory, of which no more than two pages are used.
  * Checks: contents, and that a write through one mapping shows in the other.
  */
 #include "victim.h"
@@ -19,6 +20,14 @@ int main(int argc, char **argv)
 	MUST(alias == MAP_FAILED ? -1 : 0);
 	MUST(mprotect(first + 4 * PAGE, 2 * PAGE, PROT_READ));
 	MUST(munmap(first + 7 * PAGE, PAGE));
+	char *sparse = NULL;
+	const size_t far = 1ul << 39;
+	if (!strcmp(victim_argument(argc, argv, 1), "unreserved")) {
+		sparse = mmap(NULL, 1ul << 40, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		MUST(sparse == MAP_FAILED ? -1 : 0);
+		victim_fill(sparse, PAGE, 5);
+		victim_fill(sparse + far, PAGE, 6);
+	}
 	victim_ready();
 	victim_wait();
 
@@ -37,5 +46,10 @@ int main(int argc, char **argv)
 	}
 	pause_ms(100);
 	CHECK(first[0] == 77, "memory is not shared with a child");
+	if (sparse) {
+		victim_same(sparse, PAGE, 5, "the start of the sparse object");
+		victim_same(sparse + far, PAGE, 6, "the middle of the sparse object");
+		CHECK(sparse[far / 2] == 0, "a page that was never used is not zero");
+	}
 	ok();
 }

@@ -7,7 +7,6 @@
 int main(int argc, char **argv)
 {
 	int pair[2] = { -1, -1 }, fd = -1;
-	pid_t child = 0;
 	victim_begin(argc, argv);
 	const char *kind = victim_argument(argc, argv, 1);
 	if (!strcmp(kind, "socket")) {
@@ -16,23 +15,21 @@ int main(int argc, char **argv)
 		MUST(fd = inotify_init1(0));
 	} else if (!strcmp(kind, "pipe to outside")) {
 		MUST(pipe(pair));
-	}
-	if (!strcmp(kind, "pipe to outside")) {
-		child = fork();
+		/* A grandchild whose parent ends at once belongs to init: it is no part of the tree. */
+		pid_t child = fork();
 		if (child == 0) {
-			/* An orphan holds the other end: it is in the tree no more, and still there after the question. */
 			if (fork() == 0) {
-				victim_wait();
+				while (!victim_asked())
+					pause_ms(20);
+				/* The other end of the pipe is still needed after the question. */
 				pause_ms(300);
 			}
 			_exit(3);
 		}
-	}
-	int status;
-	if (child)
-		CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 3, "the child ended with %x", status);
-	if (!strcmp(kind, "pipe to outside"))
+		int status;
+		CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 3, "set-up: the child ended with %x", status);
 		close(pair[0]);
+	}
 	victim_ready();
 	victim_wait();
 	char byte = 0;

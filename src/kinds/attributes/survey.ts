@@ -21,6 +21,8 @@ const ELFCLASS32 = 1
 /** One reason to refuse a thread: what is found there, undefined = nothing, and what to do. */
 interface Row {
   readonly remedy: string
+  /** Looked for again in the freeze: a thread may do it at any moment. */
+  readonly again?: true
   readonly find: (status: Status) => string | undefined
 }
 
@@ -37,6 +39,7 @@ const REFUSED: readonly Row[] = [
   },
   {
     remedy: "Run the program with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off",
+    again: true,
     find: ({ threadFeatures }) => (threadFeatures.includes("shstk") ? "using an x86 shadow stack" : undefined),
   },
   {
@@ -57,6 +60,20 @@ const REFUSED: readonly Row[] = [
   },
 ]
 
+function refusalsOf(pid: number, status: Status, rows: readonly Row[]): Refusal[] {
+  const where = status.pid === pid ? `task ${pid}` : `thread ${status.pid} of task ${pid}`
+  return rows.flatMap(({ remedy, find }) => {
+    const what = find(status)
+    return what === undefined ? [] : [{ what, where, remedy }]
+  })
+}
+
+/** What threads may have done between `surveyAttributes` and the freeze. */
+export function resurveyAttributes(pid: number, statuses: readonly Status[]): Refusal[] {
+  const rows = REFUSED.filter(({ again }) => again)
+  return statuses.flatMap((status) => refusalsOf(pid, status, rows))
+}
+
 /**
  * What a dump could not keep of a process's attributes, found before it is stopped. Empty = nothing stands against a dump.
  *
@@ -66,12 +83,8 @@ const REFUSED: readonly Row[] = [
 export function surveyAttributes(pid: number, tids: readonly number[]): Refusal[] {
   const refusals = tids.flatMap((tid) => {
     const status = readStatusIfAlive(pid, tid)
-    if (!status) return []
-    const where = tid === pid ? `task ${pid}` : `thread ${tid} of task ${pid}`
-    return REFUSED.flatMap(({ remedy, find }) => {
-      const what = find(status)
-      return what === undefined ? [] : [{ what, where, remedy }]
-    })
+    const ended = status?.state === "Z" || status?.state === "X"
+    return !status || (tid !== pid && ended) ? [] : refusalsOf(pid, status, REFUSED)
   })
   if (is32Bit(pid)) refusals.push({ what: "a 32-bit program", where: `task ${pid}`, remedy: "Use CRIU for 32-bit programs" })
   return refusals

@@ -9,7 +9,7 @@ import type { Outsiders } from "./outside.ts"
 import { findPipeHolders, pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
-import { judge, kindWord, refusedFilesOf, refusedThreads, rowOf } from "./survey.ts"
+import { describeRefused, judge, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
 import type { FileTable } from "./table.ts"
 import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
 
@@ -93,6 +93,16 @@ export interface OpenFiles {
  * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · E_KERNEL
  */
 export function lookAtDescriptors(holders: readonly Holder[], { shellJob }: FileOptions): OpenFiles {
+  const first = lookOnce(holders, shellJob)
+  let { refused } = first
+  for (let again = 1; refused.length > 0 && again < LOOKS; again++) refused = stillRefused(refused, lookOnce(holders, shellJob).refused)
+  return { ...first, refusals: [...describeRefused(refused), ...holders.flatMap(({ pid }) => refusedThreads(pid))] }
+}
+
+/** Looks at running processes before an open file counts as one that cannot be kept. */
+const LOOKS = 4
+
+function lookOnce(holders: readonly Holder[], shellJob: boolean): Pick<OpenFiles, "descriptors" | "kinds"> & { refused: Refused[] } {
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
@@ -105,7 +115,7 @@ export function lookAtDescriptors(holders: readonly Holder[], { shellJob }: File
   return {
     descriptors: new Map([...scans].map(([pid, { found }]) => [pid, found.length])),
     kinds,
-    refusals: [...refusedFilesOf(judged), ...holders.flatMap(({ pid }) => refusedThreads(pid))],
+    refused: refusedOf(judged),
   }
 }
 
@@ -127,8 +137,8 @@ export function collectDescriptors(
   const scans = scanAll(holders, scope, false)
   // Who else holds a pipe or a terminal was looked up before the freeze: it takes a walk through every process.
   const judged = judgeAll(holders, scans, shellJob, () => ({ pipes: new Map(), terminals: new Map() }))
-  const refused = refusedFilesOf(judged)
-  if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, refused)
+  const refused = refusedOf(judged)
+  if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
   const collected = { table, pipesData: new Map(), ttyInfos: new Map(), extension: [], losses: [] }
   for (const { shared, by } of judged) {

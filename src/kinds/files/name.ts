@@ -38,7 +38,7 @@ function follow(link: string): { target: string; stat: FileStat } {
   const stat = target === null ? null : statPath(link, true)
   if (target !== null && stat) return { target, stat }
   const pid = Number(link.split("/")[2])
-  const reason = missing(pid, undefined, link)
+  const reason = missing(pid, undefined, link.split("/").slice(3).join("/"))
   if (reason.code === "E_NO_PROCESS") throw reason
   throw new CheckpointError("E_TARGET_CHANGED", `Cannot read ${link}`, "it was there a moment ago", "Dump again")
 }

@@ -2,6 +2,7 @@ import { KCMP } from "../../../ffi/abi/file.ts"
 import { attempt } from "../../../ffi/syscall.ts"
 import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
+import { isEnding } from "../../proc/stat.ts"
 import { listThreadsIfAlive } from "../../proc/tasks.ts"
 import type { FileRow, Found, Reason, Surveying } from "./kind.ts"
 import { refuseOwner } from "./owner.ts"
@@ -32,8 +33,14 @@ function reasonOf(found: Found, surveying: Surveying): Reason | undefined {
   return { what: `${refused.what} ("${found.target}")`, remedy: refused.remedy }
 }
 
+/** An open file that cannot be kept, and why. */
+export interface Refused {
+  readonly by: Found
+  readonly reason: Reason
+}
+
 /** An open file that can be kept, through the descriptor that it is collected by; or why it cannot. */
-type Judged = { readonly by: Found; readonly reason: undefined } | { readonly by: Found; readonly reason: Reason }
+type Judged = { readonly by: Found; readonly reason: undefined } | Refused
 
 /**
  * Judges an open file: it is kept when one of its descriptors shows all of it. An epoll that was inherited by fork watches what its maker
@@ -52,9 +59,17 @@ export function judge(shared: Shared, surveyingOf: (pid: number) => Surveying): 
   return first
 }
 
-/** Every open file that cannot be kept; those of one process with one reason make one line. */
-export function refusedFilesOf(judged: readonly Judged[]): Refusal[] {
-  const refused = judged.flatMap(({ by, reason }) => (reason ? [{ by, reason }] : []))
+/** Every open file that cannot be kept. */
+export const refusedOf = (judged: readonly Judged[]): Refused[] => judged.flatMap((file) => (file.reason ? [file] : []))
+
+/** Those of a first look that a later one finds again: a running program may close and open files while it is looked at. */
+export const stillRefused = (first: readonly Refused[], later: readonly Refused[]): Refused[] =>
+  later.filter(({ by: { pid, fd }, reason: { what } }) =>
+    first.some(({ by, reason }) => by.pid === pid && by.fd === fd && reason.what === what),
+  )
+
+/** What is said of them: those of one process with one reason make one line. */
+export function describeRefused(refused: readonly Refused[]): Refusal[] {
   const lines = Map.groupBy(refused, ({ by, reason: { what, remedy } }) => `${by.pid}\n${what}\n${remedy}`)
   return [...lines.values()].flatMap((line) => {
     const [first] = line
@@ -70,7 +85,7 @@ const TABLES = [
 /** Threads that unshare(2) gave their own descriptors or directories. Kernels without kcmp(2) are found out by the feature check. */
 export const refusedThreads = (pid: number): Refusal[] =>
   (listThreadsIfAlive(pid) ?? []).flatMap((tid) =>
-    TABLES.filter(({ type }) => attempt("kcmp", pid, tid, type, 0, 0) > 0).map(({ what, flag }) => ({
+    TABLES.filter(({ type }) => attempt("kcmp", pid, tid, type, 0, 0) > 0 && !isEnding(pid, tid)).map(({ what, flag }) => ({
       what,
       where: `thread ${tid} of task ${pid}`,
       remedy: `Start the program without unshare(${flag}) in its threads`,

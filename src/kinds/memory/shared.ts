@@ -69,14 +69,23 @@ export function collectSegment(pid: number, mapping: Mapping, inodeId: number): 
  * Shared anonymous memory is made as such and opened through /proc/self/map_files, so that its mappings look as before; a memfd by memfd_create.
  *
  * @param hole where nothing else is or will be, large enough for the segment
+ * @param unreserved no memory was reserved for it (MAP_NORESERVE): it may be larger than this machine could promise. Kernel: mm/shmem.c
  */
-export function restoreSegment(inode: memfd_inode_entry, fills: readonly Fill[], pagesFd: number, hole: bigint, program: Program): Result {
+export function restoreSegment(
+  inode: memfd_inode_entry,
+  fills: readonly Fill[],
+  pagesFd: number,
+  hole: bigint,
+  program: Program,
+  unreserved = false,
+): Result {
   const { name, size, seals, uid, gid, mode } = inode
   const about = `shared memory ${inode.inode_id}`
   let fd: Result
   if (name === ANONYMOUS && size > 0n) {
     const length = pageUp(size)
-    program.callWith({ about }, "mmap", hole, length, PROT.READ | PROT.WRITE, MAP.SHARED | MAP.ANONYMOUS | MAP.FIXED_NOREPLACE, -1, 0)
+    const flags = MAP.SHARED | MAP.ANONYMOUS | MAP.FIXED_NOREPLACE | (unreserved ? MAP.NORESERVE : 0)
+    program.callWith({ about }, "mmap", hole, length, PROT.READ | PROT.WRITE, flags, -1, 0)
     const link = program.string(`/proc/self/map_files/${hole.toString(16)}-${(hole + length).toString(16)}`)
     fd = program.callWith({ about }, "openat", -100, link, 2)
     program.call("munmap", hole, length)

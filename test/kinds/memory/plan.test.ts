@@ -156,6 +156,12 @@ describe("restoreSegment", () => {
     expect(holeSize([])).toBe(0x2000n)
   })
 
+  test("what had no memory reserved gets none", () => {
+    expect(plan((program) => restoreSegment(inode, [], -1, 0x700000n, program, true))[0]).toStartWith(
+      "#0 mmap(0x700000, 0x3000, 3, 0x104021, -1, 0)",
+    )
+  })
+
   test("a memfd gets size, owner, mode, contents and at last its seals", () => {
     const memfd = { ...inode, name: "named", uid: 3, gid: 4, mode: 0o100640, seals: 6 }
     const lines = plan((program) => restoreSegment(memfd, [], -1, 0x700000n, program))

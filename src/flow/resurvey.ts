@@ -1,0 +1,39 @@
+import { type Refusal, refusedTarget } from "../base/errors.ts"
+import { resurveyAttributes } from "../kinds/attributes/survey.ts"
+import { refusedThreads } from "../kinds/files/survey.ts"
+import { surveyMemory } from "../kinds/memory/survey.ts"
+import { type Place, surveyNamespaces, surveyTree } from "../kinds/tree/collect.ts"
+import { readNamespaces } from "../proc/links.ts"
+import type { MappingDetail } from "../proc/smaps.ts"
+import type { Status } from "../proc/status.ts"
+import { surveyProcessCgroups } from "./cgroups.ts"
+import { lives, type Survey, type SurveyOptions, surveyThreads } from "./survey.ts"
+
+/** One process of the tree as the freeze shows it. */
+export interface Stopped {
+  readonly pid: number
+  readonly statuses: readonly Status[]
+  readonly mappings: readonly MappingDetail[]
+}
+
+/**
+ * Looks again, in the freeze, at what the tree may have done since `survey`: processes that were born, sessions, namespaces, areas, threads.
+ * Descriptors and working directories are judged where they are saved.
+ *
+ * @param places of all members, the root first
+ * @throws CheckpointError E_UNSUPPORTED with every refusal. Precondition: all of the tree is stopped, and nothing of ours is in it.
+ */
+export function resurvey(places: readonly Place[], stopped: readonly Stopped[], before: Survey, options: SurveyOptions): void {
+  const ours = readNamespaces(process.pid)
+  const refusals = [
+    ...surveyTree(places, options.shellJob, lives),
+    ...stopped.flatMap(({ pid, statuses, mappings }): Refusal[] => [
+      ...surveyNamespaces(pid, ours, readNamespaces(pid)),
+      ...surveyMemory(pid, mappings),
+      ...resurveyAttributes(pid, statuses),
+      ...refusedThreads(pid),
+      ...(before.processes.has(pid) ? [] : [...surveyThreads(pid), ...surveyProcessCgroups(pid, before.cgroups, options)]),
+    ]),
+  ]
+  if (refusals.length > 0) throw refusedTarget(options.pid, refusals)
+}
