@@ -35,6 +35,7 @@ const RULES: Rules = {
   "tty_file_entry.id": alias("file"),
   "memfd_file_entry.id": alias("file"),
   "stasis_file_entry.id": alias("file"),
+  "tty_file_entry.regf_id": alias("file"),
   "pipe_entry.pipe_id": alias("pipe"),
   "tty_file_entry.tty_info_id": alias("tty"),
   "tty_info_entry.id": alias("tty"),
@@ -67,14 +68,17 @@ const RULES: Rules = {
   "stasis_thread_entry.rseq_area": ignore,
   "stasis_thread_entry.rseq_cs": ignore,
   "stasis_thread_entry.frozen_ip": ignore,
-  "stasis_restart_entry.remaining_sec": ignore,
-  "stasis_restart_entry.remaining_nsec": ignore,
+  "stasis_thread_entry.restart": ignore,
   "stasis_task_entry.session_keyring": ignore,
   "stasis_task_entry.producer": ignore,
   "stasis_task_entry.stop_unseen": ignore,
   "stasis_task_entry.threads": keyed("tid"),
   "stasis_task_entry.vmas": keyed("start"),
   "eventpoll_file_entry.tfd": keyed("tfd"),
+  // The call is to be made anew, if at all, and not to be restarted.
+  "user_x86_regs_entry.orig_ax": ignore,
+  // EPOLLERR and EPOLLHUP: one that is disarmed (EPOLLONESHOT) lacks them, and no call makes it so.
+  "eventpoll_tfd_entry.events": { kind: "flags", without: 0x18 },
   // A component that is as after a reset may be marked as used or not.
   "user_x86_xsave_entry.xstate_bv": ignore,
   // Compared by `areaDifferences`, for the kernel may divide them otherwise.
@@ -91,6 +95,8 @@ export type Entries = <K extends EntryKind>(kind: K, id: ImageId) => readonly En
 export interface Compared {
   readonly pid: number
   readonly threads: readonly number[]
+  /** Threads whose wait ends with time. */
+  readonly sleepers: ReadonlySet<number>
   /** Ids of its descriptor table. */
   readonly tables: readonly [saved: number, now: number]
 }
@@ -135,6 +141,9 @@ function areaDifferences(
   })
 }
 
+/** Registers of a thread whose sleep may be over by now. */
+const SLEEPER_RULES: Rules = { ...RULES, "user_x86_regs_entry.ax": ignore, "user_x86_regs_entry.ip": ignore }
+
 /** A job of another shell: sessions and groups are that one's, and tell apart what they told apart. */
 const JOB_RULES: Rules = {
   ...RULES,
@@ -167,15 +176,15 @@ export function treeDifferences(saved: Entries, now: Entries, { processes, dead,
     pairUp(saved(kind, ids[0]), now(kind, ids[1]), (entry) => entry[key]).flatMap(({ key: name, was, is }) =>
       was ? compareMessages(schema, was, is, how, `${where} ${name}`) : [`${where} ${name}: was not there`],
     )
-  const one = (kind: EntryKind, schema: AnySchema, id: number, where: string): string[] => {
+  const one = (kind: EntryKind, schema: AnySchema, id: number, where: string, rules = how.rules): string[] => {
     const [entry] = saved(kind, id)
-    return entry ? compareMessages(schema, entry, now(kind, id)[0], how, where) : []
+    return entry ? compareMessages(schema, entry, now(kind, id)[0], { ...how, rules }, where) : []
   }
   return [
     ...list("pstree", pstree_entrySchema, [undefined, undefined], "pid", "process"),
     ...dead.flatMap((pid) => one("core", core_entrySchema, pid, `zombie ${pid}`)),
-    ...processes.flatMap(({ pid, threads, tables }) => [
-      ...threads.flatMap((tid) => one("core", core_entrySchema, tid, `thread ${tid}`)),
+    ...processes.flatMap(({ pid, threads, sleepers, tables }) => [
+      ...threads.flatMap((tid) => one("core", core_entrySchema, tid, `thread ${tid}`, sleepers.has(tid) ? SLEEPER_RULES : RULES)),
       ...one("mm", mm_entrySchema, pid, `process ${pid} mm`),
       ...areaDifferences(saved("mm", pid)[0]?.vmas ?? [], now("mm", pid)[0]?.vmas ?? [], how, `process ${pid}`),
       ...one("fs", fs_entrySchema, pid, `process ${pid} fs`),

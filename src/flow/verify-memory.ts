@@ -2,16 +2,22 @@ import { closeSync, openSync, readSync } from "../../ffi/fs.ts"
 import { hex, PAGE_SIZE } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import type { Range } from "../kinds/memory/holes.ts"
+import { remainderOf } from "../kinds/registers/interrupted.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedTree } from "./images.ts"
 
 const PART = 1 << 20
+/** Bytes of struct timespec. */
+const TIMESPEC = 16
 const [stored, live] = [Buffer.alloc(PART), Buffer.alloc(PART)]
 
-/** What the kernel writes itself: the restartable-sequence areas. */
+/** What the kernel writes itself: the restartable-sequence areas, and where a sleep has its time that is left. */
 const kernelOwned = ({ threads }: SavedProcess): Range[] =>
-  threads.flatMap(({ core: { rseq_entry: rseq } }) =>
-    rseq ? [{ start: rseq.rseq_abi_pointer, end: rseq.rseq_abi_pointer + BigInt(rseq.rseq_abi_size) }] : [],
-  )
+  threads.flatMap(({ core: { rseq_entry: rseq }, extension }) => [
+    ...(rseq ? [{ start: rseq.rseq_abi_pointer, end: rseq.rseq_abi_pointer + BigInt(rseq.rseq_abi_size) }] : []),
+    ...(extension?.restart?.remaining_sec === undefined
+      ? []
+      : [remainderOf(extension.restart)].map((start) => ({ start, end: start + BigInt(TIMESPEC) }))),
+  ])
 
 /** The first byte that differs, of `length` in both buffers, but for what the kernel owns. @param at address of the first */
 function firstDifference(length: number, at: bigint, owned: readonly Range[]): bigint | undefined {

@@ -103,12 +103,15 @@ export function verifyTree(set: ImageSet, saved: SavedTree, options: RestoreOpti
   using witnesses = openWitnesses()
   using held = new DisposableStack()
   for (const process of frozen.processes) held.use(process)
+  // First: what is asked of a process leaves its traces below its stack pointers.
+  const memory = memoryDifferences(set, saved)
   const survey = { processes: new Map(), cgroups: prepareSaving(dump) }
   const differences = readTree(frozen, survey, { witnesses, cgroup: undefined }, dump, ({ state }) => {
     writeMetadata(images, state, [])
     const compared = saved.processes.map(({ tree, ids, threads }) => ({
       pid: tree.pid,
       threads: threads.map(({ tid }) => tid),
+      sleepers: new Set(threads.flatMap(({ tid, extension }) => (extension?.restart?.remaining_sec === undefined ? [] : [tid]))),
       tables: [ids.files_id, state.objects.get(tree.pid)?.files_id ?? 0] as const,
     }))
     const scope = {
@@ -117,7 +120,7 @@ export function verifyTree(set: ImageSet, saved: SavedTree, options: RestoreOpti
       shellJob: options.shellJob,
       complete: saved.root.extension !== undefined,
     }
-    return [...treeDifferences(before, entries, scope), ...memoryDifferences(set, saved)]
+    return [...treeDifferences(before, entries, scope), ...memory]
   })
   for (const text of differences) log.warn(`restored otherwise: ${text}`)
   if (differences.length === 0) return

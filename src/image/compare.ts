@@ -9,6 +9,8 @@ export type Rule =
   | { readonly kind: "keyed"; readonly by: string }
   /** A list to which entries may have come. */
   | { readonly kind: "subset" }
+  /** Flags of which some do not count. */
+  | { readonly kind: "flags"; readonly without: number }
 
 /** Rules by "message.field". */
 export type Rules = Readonly<Record<string, Rule>>
@@ -82,6 +84,10 @@ function compareValues(field: Field, saved: unknown, now: unknown, how: Comparis
   if (rule?.kind === "alias") {
     const [a, b] = [saved, now].map((value) => BigInt((value ?? 0) as number | bigint)) as [bigint, bigint]
     return a !== 0n && b !== 0n && how.aliases.unite(rule.space, a, b) ? [] : [`${at}: is shared otherwise than it was`]
+  }
+  if (rule?.kind === "flags") {
+    const [a, b] = [saved, now].map((value) => Number(value ?? 0) & ~rule.without)
+    return compareValues(field, a, b, how, undefined, at)
   }
   if (field.type === "message" && saved !== undefined)
     return compareMessages(field.message(), saved as object, now as object | undefined, how, at)

@@ -58,6 +58,10 @@ function realNumber(registers: Registers, read: ReadIfMapped): number | undefine
   return code && loadedNumber(code)
 }
 
+/** Address at which the program has the time that was left of a sleep; 0 = it did not ask for it. Precondition: an entry with a time. */
+export const remainderOf = ({ syscall_nr, args }: stasis_restart_entry): bigint =>
+  args[SLEEPS.find(({ call }) => syscallNumber(call) === syscall_nr)?.remaining ?? args.length] ?? 0n
+
 function remainingTime(number: number, args: readonly bigint[], read: ReadIfMapped): stasis_restart_entry | undefined {
   const sleep = SLEEPS.find(({ call }) => syscallNumber(call) === number)
   const pointer = sleep && args[sleep.remaining]

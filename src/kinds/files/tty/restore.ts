@@ -31,13 +31,7 @@ function masterOf({ info, about }: Wanted, masters: Terminals["masters"]): numbe
 
 /** Appends the opening of a slave by its master: no path is looked up, so a lock on the path or another mount does not matter. */
 const openSlave = (wanted: Wanted, { program, masters }: Terminals): Result =>
-  program.callWith(
-    { about: wanted.about },
-    "ioctl",
-    masterOf(wanted, masters),
-    TTY_IOCTL.TIOCGPTPEER,
-    openFlags(wanted.entry.flags) & ~O.LARGEFILE,
-  )
+  program.callWith({ about: wanted.about }, "ioctl", masterOf(wanted, masters), TTY_IOCTL.TIOCGPTPEER, openFlags(wanted.entry.flags))
 
 /** Each role's way to a descriptor. */
 const OPENERS: Readonly<Record<Role, (wanted: Wanted, terminals: Terminals) => Result>> = {
