@@ -32,9 +32,10 @@ function firstDifference(length: number, at: bigint, owned: readonly Range[]): b
   return undefined
 }
 
-function processDifferences(set: ImageSet, saved: SavedProcess): string[] {
+/** @param sharers all processes that have this memory, the one whose pages were restored first */
+function processDifferences(set: ImageSet, saved: SavedProcess, sharers: readonly SavedProcess[]): string[] {
   const { pid } = saved.tree
-  const owned = kernelOwned(saved)
+  const owned = sharers.flatMap(kernelOwned)
   const texts: string[] = []
   // Not process_vm_readv, which gives the process copies of the pages that it shares with its parent.
   const memory = openSync(`/proc/${pid}/mem`, "r")
@@ -66,4 +67,7 @@ function processDifferences(set: ImageSet, saved: SavedProcess): string[] {
 
 /** Compares every stored page with the memory of the restored processes. @returns one text a part that differs */
 export const memoryDifferences = (set: ImageSet, { processes }: SavedTree): string[] =>
-  processes.flatMap((one) => (set.has("pagemap", one.tree.pid) ? processDifferences(set, one) : []))
+  [...Map.groupBy(processes, ({ ids }) => ids.vm_id).values()].flatMap((sharers) => {
+    const [first] = sharers
+    return first && set.has("pagemap", first.tree.pid) ? processDifferences(set, first, sharers) : []
+  })
