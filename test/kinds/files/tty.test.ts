@@ -43,12 +43,12 @@ describe("the plan of a terminal", () => {
 
   test("a pair: the master is inherited, and slaves are opened by it", () => {
     expect(planOf([3, 1, 3], pair({ locked: true, exclusive: true }))).toEqual([
-      `#0 ioctl(0x258, 0x5441, 0x900) // terminal /dev/pts/${FIRST}`,
+      `#0 ioctl(0x258, 0x5441, 0x8900) // terminal /dev/pts/${FIRST}`,
       `#1 fchown(#0, 0xc, 0x22) // the owner of terminal /dev/pts/${FIRST}`,
       `#2 fchmod(#0, 0x184) // the permissions of terminal /dev/pts/${FIRST}`,
       `#3 ioctl(#0, 0x540c, 0) // terminal /dev/pts/${FIRST}`,
       "#4 dup(0x258)",
-      `#5 ioctl(0x258, 0x5441, 0x900) // terminal /dev/pts/${FIRST}`,
+      `#5 ioctl(0x258, 0x5441, 0x8900) // terminal /dev/pts/${FIRST}`,
     ])
   })
 
