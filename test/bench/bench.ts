@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: stasis beside CRIU of Debian 13 in one run, alternating, as markdown tables. Runs itself again in a private mount
  * namespace where /run and the folder of the images are tmpfs: so CRIU keeps its cache of kernel probes, and no disk is measured.
- * Arguments: titles of loads (tiny, threads, memory), or startup; all without.
+ * Arguments: titles of loads (tiny, threads, threads-1000, memory, tree, and of stasis alone threads-10000, tree-1000), or startup; all
+ * without.
  */
 import { rmSync } from "node:fs"
 import { fetchPeer } from "../crossing/fetch.ts"
@@ -13,10 +14,35 @@ import { ratio, spread, table } from "./statistics.ts"
 
 const INSIDE = "STASIS_BENCH_INSIDE"
 
+const threads = (title: string, count: number, rounds: number, compared: boolean): Load => {
+  return { title, what: `${count} ${count === 1 ? "thread" : "threads"}`, victim: "load", args: [count, 0], mebibytes: 0, rounds, compared }
+}
+
 const loads: readonly Load[] = [
-  { title: "tiny", threads: 1, mebibytes: 0, rounds: 15 },
-  { title: "threads", threads: 64, mebibytes: 0, rounds: 11 },
-  { title: "memory", threads: 1, mebibytes: 1024, rounds: 7 },
+  threads("tiny", 1, 15, true),
+  threads("threads", 64, 11, true),
+  threads("threads-1000", 1000, 5, true),
+  { title: "memory", what: "1 GiB", victim: "load", args: [1, 1024], mebibytes: 1024, rounds: 7, compared: true },
+  {
+    title: "tree",
+    what: "101 processes: root, 10 children, 90 of theirs",
+    victim: "forest",
+    args: [10, 9],
+    mebibytes: 0,
+    rounds: 9,
+    compared: true,
+  },
+  // How it grows: of stasis alone.
+  threads("threads-10000", 10_000, 2, false),
+  {
+    title: "tree-1000",
+    what: "1011 processes in four levels",
+    victim: "forest",
+    args: [10, 10, 9],
+    mebibytes: 0,
+    rounds: 2,
+    compared: false,
+  },
 ]
 
 const measures: readonly (readonly [string, (sample: Sample) => number])[] = [
@@ -36,8 +62,15 @@ async function enterNamespace(): Promise<never> {
   process.exit(await child.exited)
 }
 
+interface Contender {
+  readonly name: string
+  readonly tool: Tool
+  /** What is done before each of its runs. */
+  readonly before: () => void
+}
+
 /** One load: each tool in turn, each round; the first round is not counted. */
-async function compare(load: Load, tools: readonly { name: string; tool: Tool; before: () => void }[]): Promise<Sample[][]> {
+async function compare(load: Load, tools: readonly Contender[]): Promise<Sample[][]> {
   const samples: Sample[][] = tools.map(() => [])
   for (let round = -1; round < load.rounds; round++)
     for (const [index, { tool, before }] of tools.entries()) {
@@ -52,7 +85,7 @@ async function main(): Promise<void> {
   const wanted = process.argv.slice(2)
   const peer = fetchPeer()
   const nothing = () => {}
-  const tools = [{ name: "stasis", tool: stasisTool, before: nothing }]
+  const tools: Contender[] = [{ name: "stasis", tool: stasisTool, before: nothing }]
   if (typeof peer === "string") console.log(`CRIU is not measured: ${peer}`)
   else {
     tools.push({ name: `CRIU ${peer.version}`, tool: peer.criu, before: nothing })
@@ -62,12 +95,14 @@ async function main(): Promise<void> {
   const rows: string[][] = []
   for (const load of loads) {
     if (wanted.length > 0 && !wanted.includes(load.title)) continue
-    console.log(`measuring ${load.title}: ${load.threads} threads, ${load.mebibytes} MiB, ${load.rounds} rounds of ${tools.length} tools`)
-    const [ours = [], ...theirs] = await compare(load, tools)
+    const running = load.compared ? tools : tools.slice(0, 1)
+    console.log(`measuring ${load.title}: ${load.what}, ${load.rounds} rounds of ${running.length} tools`)
+    const [ours = [], ...theirs] = await compare(load, running)
     for (const [name, of] of measures) {
       const values = ours.map(of)
       const others = theirs.map((samples) => samples.map(of))
-      rows.push([load.title, name, spread(values), ...others.map(spread), others[0] ? ratio(values, others[0]) : "-"])
+      const cells = tools.slice(1).map((_, index) => (others[index] ? spread(others[index]) : "-"))
+      rows.push([load.title, name, spread(values), ...cells, others[0] ? ratio(values, others[0]) : "-"])
     }
   }
   const head = ["load", "median (least-most)", ...tools.map(({ name }) => name), tools.length > 1 ? "stasis / CRIU" : ""]

@@ -10,10 +10,17 @@ import { start } from "../harness/victim.ts"
 /** What is dumped and restored. */
 export interface Load {
   readonly title: string
-  readonly threads: number
+  /** In words. */
+  readonly what: string
+  /** A victim of test/victims, and its arguments. */
+  readonly victim: "load" | "forest"
+  readonly args: readonly number[]
+  /** Of memory that it has touched. */
   readonly mebibytes: number
   /** Timed runs of each tool. */
   readonly rounds: number
+  /** Whether CRIU is measured too. */
+  readonly compared: boolean
 }
 
 /** One timed run; milliseconds and bytes. */
@@ -25,10 +32,18 @@ export interface Sample {
   readonly bytes: number
 }
 
-/** Wall time of a command from its start to its end, ms. @throws Error with its words when it fails */
+/** Milliseconds that a load gets to come to rest. */
+const REST = 30
+
+/** Milliseconds after which a command counts as hung. */
+const LONGEST = 60_000
+
+/** Wall time of a command from its start to its end, ms. @throws Error with its words when it fails or hangs */
 export function wall(command: readonly string[]): number {
+  // Without `env` it would get what this program started with, and not the CRIU_FAULT that fetch.ts found to be needed.
+  const options = { stdin: "ignore", stdout: "ignore", stderr: "pipe", env: process.env, timeout: LONGEST, killSignal: "SIGKILL" } as const
   const started = performance.now()
-  const { exitCode, stderr } = Bun.spawnSync([...command], { stdin: "ignore", stdout: "ignore", stderr: "pipe" })
+  const { exitCode, stderr } = Bun.spawnSync([...command], options)
   const took = performance.now() - started
   if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode}: ${stderr.toString()}`)
   return took
@@ -48,6 +63,13 @@ const imageBytes = (images: string): number =>
     .filter((name) => !name.endsWith(".log"))
     .reduce((sum, name) => sum + statSync(join(images, name)).size, 0)
 
+/** A process and all below it, as they are now. */
+function treeOf(root: number): number[] {
+  const met = [root]
+  for (const pid of met) met.push(...readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number))
+  return met
+}
+
 /** Touches and frees twice the memory that a run needs: the first touch of memory that the host took back costs seconds. */
 export function warmMemory({ mebibytes }: Load): void {
   if (mebibytes > 0) wall([compileVictim("load", "static"), "/none", "1", `${mebibytes * 2 + 256}`, "warm"])
@@ -56,15 +78,17 @@ export function warmMemory({ mebibytes }: Load): void {
 /** Starts the load, dumps it with a kill, restores it, and ends it. Images lie below tmpdir, which the benchmark puts on a tmpfs. */
 export async function measure(tool: Tool, load: Load): Promise<Sample> {
   warmMemory(load)
-  const victim = await start("load", { linkage: "static", args: [`${load.threads}`, `${load.mebibytes}`] })
-  await Bun.sleep(30)
+  const victim = await start("load", { linkage: "static", args: load.args.map(String) })
+  await Bun.sleep(REST)
   const dump = wall([...tool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images])
   await victim.gone()
   const restore = wall([...tool.command, "restore", "-D", victim.images, "-d"])
   if (!alive(victim.pid)) throw new Error(`${tool.name} restored nothing`)
   const sample = { dump, restore, frozen: frozenTime(victim.images), bytes: imageBytes(victim.images) }
-  signal(victim.pid, "SIGKILL")
-  await waitFor("the restored load to end", () => !alive(victim.pid))
+  const tree = treeOf(victim.pid)
+  for (const pid of tree) signal(pid, "SIGKILL")
+  // Zombies of orphans go when their reaper comes to it, and the next victim needs none of their PIDs.
+  await waitFor("the restored load to end", () => !tree.some(alive))
   victim.discard()
   return sample
 }
