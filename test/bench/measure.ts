@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { decodeImage } from "../../src/image/read.ts"
 import { compileVictim } from "../harness/compile.ts"
@@ -80,14 +80,15 @@ export async function measure(tool: Tool, load: Load): Promise<Sample> {
   warmMemory(load)
   const victim = await start("load", { linkage: "static", args: load.args.map(String) })
   await Bun.sleep(REST)
+  const original = treeOf(victim.pid)
   const dump = wall([...tool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images])
-  await victim.gone()
+  // Orphans keep their PIDs until init reaps them: how long that takes says nothing about a tool.
+  await waitFor("the PIDs of the load to be free", () => !original.some((pid) => existsSync(`/proc/${pid}`)))
   const restore = wall([...tool.command, "restore", "-D", victim.images, "-d"])
   if (!alive(victim.pid)) throw new Error(`${tool.name} restored nothing`)
   const sample = { dump, restore, frozen: frozenTime(victim.images), bytes: imageBytes(victim.images) }
   const tree = treeOf(victim.pid)
   for (const pid of tree) signal(pid, "SIGKILL")
-  // Zombies of orphans go when their reaper comes to it, and the next victim needs none of their PIDs.
   await waitFor("the restored load to end", () => !tree.some(alive))
   victim.discard()
   return sample
