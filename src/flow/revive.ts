@@ -9,7 +9,7 @@ import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { memoryFile, spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
-import { openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
+import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
 import { placeProcess, placeThreads } from "./cgroups.ts"
 import { checkCreds } from "./credentials.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
@@ -22,7 +22,7 @@ import { openPagesSource } from "./pages-source.ts"
 import { depart, killHalfBuilt, prepareDepartures, settleThreads } from "./release.ts"
 import { runScripts } from "./scripts.ts"
 import { openSite, readSeedFacts, type Site, settle } from "./site.ts"
-import { layStages, plotOf, realise } from "./stages.ts"
+import { inOrder, layStages, plotOf, realise, type Stage } from "./stages.ts"
 import { runStops } from "./stops.ts"
 import { shareTerminals } from "./terminals.ts"
 import { verifyTree } from "./verify.ts"
@@ -83,53 +83,41 @@ function build(
   const { pid } = saved.root.tree
   const script = { imagesDir, initPid: pid }
   const stages = layStages(site)
-  const root = realise(stages.root)
-  const births = stages.births.map((stage) => ({ jobs: realise(stage), born: stage.born }))
-  const [deaths, first, own] = [realise(stages.deaths), realise(stages.first), realise(stages.own)]
-  const [queues, filters] = [realise(stages.queues), stages.filters.map(realise)]
-  const [creds, end] = [realise(stages.creds), realise(stages.end)]
-  log.debug(`the first programs have ${first.reduce((sum, { program }) => sum + program.length, 0)} calls`)
-
-  const runs = [
-    root,
-    ...births.map(({ jobs }) => jobs),
-    deaths,
-    first,
-    own,
-    queues,
-    ...filters,
-    creds,
-    end,
-    ...stages.stops.levels.map(({ jobs }) => jobs),
-  ]
-  const size = Math.max(...runs.map((jobs) => workshopSize(jobs.map(({ program }) => program))))
+  // All are built before the first runs: building may refuse what the images want.
+  const built = new Map(inOrder(stages).map((stage) => [stage, realise(stage)]))
+  log.debug(`the programs have ${[...built.values()].flat().reduce((sum, { program }) => sum + program.length, 0)} calls`)
+  const size = Math.max(...[...built.values()].map((jobs) => workshopSize(jobs.map(({ program }) => program))))
   syscall("ftruncate", areaFile, size)
   using shared = openArea(areaFile, size)
   const workshop = openWorkshop(pid, areaFd, shared, ground.area.start, freeSignal(saved), patienceOf(0))
-  workshop.run(root)
-  for (const { jobs, born: children } of births) {
-    // Known before they exist: a failure in between must end them too.
-    for (const child of children) born.add(child)
+  const run = (stage: Stage): readonly Job[] => {
+    const jobs = built.get(stage) ?? []
     workshop.run(jobs)
-    for (const child of children) {
+    return jobs
+  }
+  run(stages.root)
+  for (const stage of stages.births) {
+    // Known before they exist: a failure in between must end them too.
+    for (const child of stage.born) born.add(child)
+    const jobs = run(stage)
+    for (const child of stage.born) {
       workshop.adopt(child, child)
       placeProcess(cgroups, child, saved)
     }
     for (const { tid, ends } of jobs) if (ends) born.delete(tid)
   }
-  workshop.run(deaths)
-  for (const { tid } of deaths) born.delete(tid)
-  workshop.run(first)
+  for (const { tid } of run(stages.deaths)) born.delete(tid)
+  run(stages.first)
   for (const one of saved.processes) adoptThreads(one, workshop)
   placeThreads(cgroups, saved)
-  workshop.run(own)
+  run(stages.own)
   for (const { tree, tc, extension } of saved.processes) applyFromOutside(tree.pid, { entry: tc, extension })
   restoreHashes(saved, workshop, (member) => plots.get(member)?.makes.memory ?? true)
-  workshop.run(queues)
+  run(stages.queues)
   runScripts(actionScripts, "post-restore", script)
-  for (const jobs of [...filters, creds]) workshop.run(jobs)
+  for (const stage of [...stages.filters, stages.creds]) run(stage)
   for (const { tree, threads } of saved.processes) for (const thread of threads) checkCreds(tree.pid, thread, ground)
-  workshop.run(end)
+  run(stages.end)
   cgroups?.setLimits()
   const departures = prepareDepartures(saved, workshop)
   runScripts(actionScripts, "pre-resume", script)
