@@ -134,7 +134,7 @@ export const rows: readonly Row[] = [
   row("names"),
   row("bounds"),
   ...attributes,
-  row("tight"),
+  beyondCriu("needs descriptors of the target, which RLIMIT_NOFILE forbids", row("tight")),
   ...credentials,
   beyondCriu("does not keep memory policies", row("mempolicy")),
   ...["filters", "tsync", "strict", "tight"].map((name) => row("seccomp", name)),
