@@ -1,11 +1,11 @@
 import { SIG } from "../../ffi/abi/signal.ts"
 import { attempt, SyscallError } from "../../ffi/syscall.ts"
-import { CheckpointError } from "../base/errors.ts"
+import { CheckpointError, type ErrorCode } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { ioFailure } from "../image/failure.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
-import { readStatusIfAlive } from "../proc/status.ts"
+import { isEnding } from "../proc/stat.ts"
 import type { FrozenTree } from "../tracee/freeze.ts"
 import type { FrozenProcess } from "../tracee/frozen.ts"
 import { findGadgets, type Gadgets, gadgetsStand } from "../tracee/gadgets.ts"
@@ -78,8 +78,8 @@ export function kill({ processes }: FrozenTree): void {
     for (const { tid } of [...threads].reverse()) while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
 }
 
-/** True when a process is gone, or has ended and waits for its parent. */
-const isDead = (pid: number): boolean => ["Z", "X", undefined].includes(readStatusIfAlive(pid)?.state)
+/** Failures that no death explains. */
+const OWN_REASON: readonly ErrorCode[] = ["E_INTERRUPTED", "E_TIMEOUT", "E_TARGET_DIED", "E_DISK_FULL", "E_IO"]
 
 /** The processes of a tree, whether frozen or not. */
 export interface TreeMembers {
@@ -90,7 +90,9 @@ export interface TreeMembers {
 /** A failure while the tree was looked at or saved, told as what it means for the dump. */
 export function asDumpError({ root: pid, processes }: TreeMembers, error: unknown): unknown {
   const action = `Cannot dump task ${pid}`
-  const dead = error instanceof CheckpointError ? undefined : processes.find((process) => isDead(process.pid))
+  const explained = error instanceof CheckpointError && OWN_REASON.includes(error.code)
+  // Of a process that is ending much cannot be read any more, and looks as if it were not supported.
+  const dead = explained ? undefined : processes.find((process) => isEnding(process.pid, process.pid))
   if (dead)
     return new CheckpointError(
       "E_TARGET_DIED",

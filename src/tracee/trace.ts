@@ -79,9 +79,14 @@ export function peekSignals(tid: number, shared: boolean): Uint8Array[] {
   }
 }
 
-/** Raw answer of PTRACE_GET_RSEQ_CONFIGURATION (24 bytes), or the errno's name where the kernel lacks it (EIO before 5.13). */
+/**
+ * Raw answer of PTRACE_GET_RSEQ_CONFIGURATION (24 bytes), or the errno's name where the kernel lacks it (EIO before 5.13).
+ *
+ * @throws SyscallError ESRCH the thread was killed
+ */
 export function getRseqConfiguration(tid: number): Uint8Array | string {
   const answer = tryPtrace("GET_RSEQ_CONFIGURATION", tid, 24, address)
+  if (answer < 0 && errnoName(-answer) === "ESRCH") throw new SyscallError("ptrace", "ESRCH", [PTRACE.GET_RSEQ_CONFIGURATION, tid])
   return answer < 0 ? errnoName(-answer) : bytes.slice(0, 24)
 }
 

@@ -117,7 +117,7 @@ export const rows: readonly Row[] = [
   beyondCriu("cannot read around guard regions", row("madvise", "guard")),
   row("sharedmem"),
   row("sharedmem", "unreserved"),
-  row("cow", "{folder}"),
+  beyondCriu("shares none of these pages again, from its own images either", row("cow", "{folder}")),
   row("registers"),
   row("fpu"),
   row("fsgs"),

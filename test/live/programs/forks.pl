@@ -5,7 +5,7 @@ $| = 1;
 sub sum {
     my ($depth, $seed) = @_;
     my $total = $seed;
-    $total = ($total * 1103515245 + $_) & 0x7fffffff for 1 .. 3_000_000;
+    $total = ($total * 1103515245 + $_) & 0x7fffffff for 1 .. 12_000_000;
     return $total if $depth == 0;
     my @ends;
     for my $child (1 .. 3) {

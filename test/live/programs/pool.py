@@ -6,7 +6,7 @@ import select
 
 def work(number):
     total = number
-    for i in range(120_000):
+    for i in range(600_000):
         total = (total * 1103515245 + i) & 0x7FFFFFFF
     return total
 
