@@ -78,8 +78,8 @@ export function kill({ processes }: FrozenTree): void {
     for (const { tid } of [...threads].reverse()) while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
 }
 
-/** Failures that no death explains. */
-const OWN_REASON: readonly ErrorCode[] = ["E_INTERRUPTED", "E_TIMEOUT", "E_TARGET_DIED", "E_DISK_FULL", "E_IO"]
+/** Failures by which an end shows too: of a process that is ending much cannot be read any more, and looks as if it were not supported. */
+const BY_DEATH: readonly ErrorCode[] = ["E_UNSUPPORTED", "E_KERNEL", "E_PERMISSION", "E_INJECTION"]
 
 /** The processes of a tree, whether frozen or not. */
 export interface TreeMembers {
@@ -90,9 +90,8 @@ export interface TreeMembers {
 /** A failure while the tree was looked at or saved, told as what it means for the dump. */
 export function asDumpError({ root: pid, processes }: TreeMembers, error: unknown): unknown {
   const action = `Cannot dump task ${pid}`
-  const explained = error instanceof CheckpointError && OWN_REASON.includes(error.code)
-  // Of a process that is ending much cannot be read any more, and looks as if it were not supported.
-  const dead = explained ? undefined : processes.find((process) => isEnding(process.pid, process.pid))
+  const asItIs = error instanceof CheckpointError && !BY_DEATH.includes(error.code)
+  const dead = asItIs ? undefined : processes.find((process) => isEnding(process.pid, process.pid))
   if (dead)
     return new CheckpointError(
       "E_TARGET_DIED",
