@@ -1,10 +1,13 @@
 /**
  * `npm test`: check, build, unit, live and crossing tests, in this order. `npm test -- live unit` runs only the parts named.
- * Ends with the line "N passed, N failed", ", N skipped" behind it where tests were skipped, and status 1 when anything failed.
+ * A test that fails is run a second time, alone, at the end of its part; it counts as passed when it passes then, and the summary names it
+ * with what it threw: such a test is to be mended. Ends with the line "N passed, N failed", ", N skipped" behind it where tests were skipped,
+ * and status 1 when anything failed.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { CACHE, ROOT } from "./harness/folders.ts"
+import { type Failure, failures, pattern } from "./harness/junit.ts"
 import { heading, require, show } from "./harness/script.ts"
 
 /** How many tests a part ran. */
@@ -12,6 +15,8 @@ interface Count {
   passed: number
   failed: number
   skipped: number
+  /** Failures of the first run, and whether the second passed. */
+  faults: (Failure & { again: boolean })[]
 }
 
 const BUN = process.execPath
@@ -26,24 +31,50 @@ const unitFolders = (): string[] =>
     .filter((folder) => readdirSync(join(ROOT, folder), { recursive: true }).some((name) => `${name}`.endsWith(".test.ts")))
 
 /** One thing that is done or not: a gate, a build. */
-const single = (status: number): Count => ({ passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 })
+const single = (status: number): Count => ({ passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0, faults: [] })
 
 /** The counts of a JUnit report's first element. A run that ended badly without a failed test (a file that does not load) is one failure. */
-function countReport(path: string, status: number): Count {
-  const head = existsSync(path) ? (/<testsuites [^>]*>/.exec(readFileSync(path, "utf8"))?.[0] ?? "") : ""
+function countReport(report: string, status: number): Count {
+  const head = /<testsuites [^>]*>/.exec(report)?.[0] ?? ""
   const number = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0)
   const [tests, failed, skipped] = [number("tests"), number("failures"), number("skipped")]
-  if (tests === 0 || (failed === 0 && status !== 0)) return { passed: Math.max(0, tests - skipped), failed: failed + 1, skipped }
-  return { passed: tests - failed - skipped, failed, skipped }
+  const faults = failures(report).map((failure) => ({ ...failure, again: false }))
+  if (tests === 0 || (failed === 0 && status !== 0)) return { passed: Math.max(0, tests - skipped), failed: failed + 1, skipped, faults }
+  return { passed: tests - failed - skipped, failed, skipped, faults }
 }
 
-async function bunTest(name: string, folders: readonly string[]): Promise<Count> {
+async function run(name: string, args: readonly string[]): Promise<Count> {
   mkdirSync(CACHE, { recursive: true })
-  const report = join(CACHE, `${name}.xml`)
-  rmSync(report, { force: true })
-  const status = await show([BUN, "test", `--timeout=${TIMEOUT_MS}`, "--reporter=junit", `--reporter-outfile=${report}`, ...folders])
-  return countReport(report, status)
+  const path = join(CACHE, `${name}.xml`)
+  rmSync(path, { force: true })
+  const status = await show([BUN, "test", `--timeout=${TIMEOUT_MS}`, "--reporter=junit", `--reporter-outfile=${path}`, ...args])
+  return countReport(existsSync(path) ? readFileSync(path, "utf8") : "", status)
 }
+
+/** More failures than this in a part are not unsteady tests, and are not run again. */
+const AGAIN_AT_MOST = 10
+
+async function bunTest(name: string, folders: readonly string[]): Promise<Count> {
+  const count = await run(name, folders)
+  if (count.faults.length !== count.failed || count.failed > AGAIN_AT_MOST) return count
+  for (const [file, faults] of Map.groupBy(count.faults, (fault) => fault.file)) {
+    const second = await run(`${name}-again`, [file, "-t", pattern(faults.map((fault) => fault.name))])
+    if (second.passed + second.faults.length < faults.length) continue
+    for (const fault of faults) fault.again = !second.faults.some((other) => other.name === fault.name)
+  }
+  const mended = count.faults.filter((fault) => fault.again).length
+  return { ...count, passed: count.passed + mended, failed: count.failed - mended }
+}
+
+/** The lines of the summary for a test that failed. */
+const told = ({ file, name, text, again }: Failure & { again: boolean }): string =>
+  [
+    `${again ? "passed only the second time" : "failed twice"}: ${file}: ${name}`,
+    ...text
+      .split("\n")
+      .slice(0, 40)
+      .map((line) => `    ${line}`),
+  ].join("\n")
 
 const parts: Record<string, () => Promise<Count>> = {
   check: async () => single(await show([BUN, "build/check.ts"])),
@@ -61,22 +92,24 @@ if (unknown) {
   process.exit(2)
 }
 
-const total: Count = { passed: 0, failed: 0, skipped: 0 }
+const total: Count = { passed: 0, failed: 0, skipped: 0, faults: [] }
 const summary: string[] = []
 for (const [name, part] of Object.entries(parts)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue
   heading(name)
   const started = performance.now()
-  const { passed, failed, skipped } = await part()
+  const { passed, failed, skipped, faults } = await part()
   total.passed += passed
   total.failed += failed
   total.skipped += skipped
+  total.faults.push(...faults)
   summary.push(
     `${name.padEnd(10)} ${`${passed}`.padStart(5)} passed ${`${failed}`.padStart(4)} failed ${`${skipped}`.padStart(4)} skipped ${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s`,
   )
   if (name === "build" && failed > 0) break
 }
 heading("summary")
+for (const fault of total.faults) console.log(told(fault))
 console.log(summary.join("\n"))
 console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`)
 process.exit(total.failed > 0 ? 1 : 0)
