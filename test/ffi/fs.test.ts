@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as own from "../../ffi/fs.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
+import { syncfsSync } from "../../ffi/sync.ts"
 
 const folder = node.mkdtempSync(join(tmpdir(), "stasis-fs-"))
 afterAll(() => node.rmSync(folder, { recursive: true }))
@@ -86,6 +87,13 @@ describe("what is written is what is read", () => {
     expect(node.readFileSync(`/proc/self/fdinfo/${fd}`, "latin1")).toMatch(/flags:\s+02\d{6}/) // close-on-exec
     own.closeSync(fd)
     expect(() => own.fstatSync(fd)).toThrow("EBADF")
+  })
+
+  test("a whole file system is synced through any descriptor on it", () => {
+    const fd = own.openSync(folder, "r")
+    expect(syncfsSync?.(fd)).toBeUndefined()
+    own.closeSync(fd)
+    expect(() => syncfsSync?.(9999)).toThrow("EBADF")
   })
 
   test("a full pipe answers what it took, then EAGAIN", () => {
