@@ -82,7 +82,7 @@ export function parseStatus(text: string): Status {
     return value === undefined ? null : convert(value)
   }
   const number = (key: string) => Number.parseInt(textOf(key), 10) || 0
-  const numbers = (key: string) => words(textOf(key)).map(Number)
+  const numbers = (key: string) => numbersOf(textOf(key))
   const set = (key: string) => BigInt(`0x${textOf(key) || "0"}`)
   const queue = textOf("SigQ")
   const slash = queue.indexOf("/")
@@ -161,6 +161,9 @@ function rowsOf(text: string): Map<string, string> {
   }
   return rows
 }
+
+/** Numbers between single tabs or single blanks, as the kernel prints lists. A pattern would take longer than all the rest. */
+const numbersOf = (text: string): number[] => (text === "" ? [] : text.split(text.includes("\t") ? "\t" : " ").map(Number))
 
 /** Threads mostly share one mask, which on large machines has hundreds of digits. */
 let lastMask = { text: "", bytes: new Uint8Array(8) }
