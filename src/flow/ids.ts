@@ -4,7 +4,9 @@ import { decode } from "../../ffi/layout.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
+import { readStatIfAlive } from "../proc/stat.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
+import { listProcesses } from "../proc/tasks.ts"
 import { checkDeadline, type Deadline } from "../tracee/wait.ts"
 import type { SavedTree } from "./images.ts"
 
@@ -60,6 +62,30 @@ export function checkIdsFree(saved: SavedTree, helpers: BirthPlan["helpers"], de
     }
     if (owner) throw taken(wanted, owner.name)
   }
+}
+
+/**
+ * What stands behind a clone3 that answered EEXIST: an id without a process is taken too while somebody is in the session or group that its
+ * last owner led. Looked for only then, because it takes a look at every process.
+ */
+export function heldId(root: number, wanted: ReadonlySet<number>, cause: unknown): CheckpointError {
+  for (const pid of listProcesses()) {
+    const stat = wanted.has(pid) ? undefined : readStatIfAlive(pid)
+    for (const [what, id] of [
+      ["session", stat?.session],
+      ["process group", stat?.pgrp],
+    ] as const)
+      if (stat && id !== undefined && wanted.has(id))
+        return new CheckpointError(
+          "E_PID_TAKEN",
+          `Cannot restore process ${root}`,
+          `${what} ${id}, which is to be made, still has process ${pid} "${stat.comm}" in it`,
+          "End that process, or restore in a PID namespace of its own",
+          cause,
+        )
+  }
+  const next = "Look for its owner with ps, and restore again when it has ended"
+  return new CheckpointError("E_PID_TAKEN", `Cannot restore process ${root}`, "an id of it was taken meanwhile", next, cause)
 }
 
 /** Signals to end the stub with, those that nobody sends first. Real-time ones last: above RLIMIT_SIGPENDING the kernel refuses them. */

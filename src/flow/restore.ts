@@ -9,7 +9,7 @@ import { checkFiles } from "../kinds/files/check.ts"
 import { planBirths } from "../kinds/tree/births.ts"
 import { deadlineIn } from "../tracee/wait.ts"
 import { openCgroups } from "./cgroups.ts"
-import { checkIdsFree } from "./ids.ts"
+import { checkIdsFree, heldId } from "./ids.ts"
 import { readTree, type SavedTree } from "./images.ts"
 import { jobBefore, waitForEnd } from "./job.ts"
 import type { RestoreOptions, RestoreReport } from "./options.ts"
@@ -52,7 +52,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     checkIdsFree(saved, plan.helpers, deadline)
     runScripts(options.actionScripts, "pre-restore", { imagesDir })
     using cgroups = openCgroups(set, saved, options)
-    const pages = explained(pid, () => revive(set, saved, plan, options, terminal, job, deadline, cgroups))
+    const pages = explained(pid, pids, () => revive(set, saved, plan, options, terminal, job, deadline, cgroups))
     cgroups?.keep()
     const times = { forking_time: 0, restore_time: microseconds(started) }
     writeStats(options.workDir, "restore", {
@@ -72,19 +72,12 @@ export const membersOf = ({ processes, dead }: SavedTree): Parameters<typeof pla
 ]
 
 /** A call that failed in a new process, told as what it means for the restore. */
-function explained<T>(pid: number, step: () => T): T {
+function explained<T>(pid: number, wanted: ReadonlySet<number>, step: () => T): T {
   try {
     return step()
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error
-    if (error.call === "clone3" && error.errno === "EEXIST")
-      throw new CheckpointError(
-        "E_PID_TAKEN",
-        `Cannot build the tree of process ${pid}`,
-        "one of its PIDs was taken meanwhile: by a process, or as the id of a session or group that still has members",
-        "Look for it with ps -eo pid,pgid,sid and end its owners, or restore in a PID namespace of its own",
-        error,
-      )
+    if (error.call === "clone3" && error.errno === "EEXIST") throw heldId(pid, wanted, error)
     const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"
     throw new CheckpointError("E_RESTORE", `Cannot build the tree of process ${pid}`, "a call in it failed", next, error)
   }

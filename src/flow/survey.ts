@@ -5,9 +5,11 @@ import { surveyFs } from "../kinds/cwd/collect.ts"
 import { lookAtDescriptors, type OpenFiles } from "../kinds/files/collect.ts"
 import type { Holder } from "../kinds/files/kind.ts"
 import { refusedName } from "../kinds/files/name.ts"
+import { surveyLimits } from "../kinds/limits/survey.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
 import { surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, surveyObjects } from "../kinds/tree/objects.ts"
+import { readLimits } from "../proc/limits.ts"
 import { type Namespaces, readNamespaces, readNamespacesIfAlive } from "../proc/links.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
 import { PF_KTHREAD } from "../proc/source.ts"
@@ -128,14 +130,16 @@ export function surveyThreads(pid: number): Refusal[] {
 /** What one living process has that a dump could not keep, but for its open files. */
 function surveyProcess(pid: number, namespaces: Namespaces): { found: ProcessSurvey; refusals: Refusal[] } {
   const smaps = readSmaps(pid)
+  const status = readStatus(pid)
   const refusals = [
     ...surveyNamespaces(pid, namespaces, readNamespaces(pid)),
     ...surveyThreads(pid),
     ...surveyMemory(pid, smaps),
     ...surveyFs(pid, refusedName),
     ...surveyAttributes(pid, listThreads(pid)),
+    ...surveyLimits(pid, readLimits(pid), status),
   ]
-  return { found: { smaps, gadgets: findGadgets(pid, codeRanges(smaps)), status: readStatus(pid) }, refusals }
+  return { found: { smaps, gadgets: findGadgets(pid, codeRanges(smaps)), status }, refusals }
 }
 
 const isGone = (error: unknown): boolean =>

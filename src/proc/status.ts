@@ -34,6 +34,7 @@ export interface Status {
   readonly kthread: boolean | null
   /** Memory, KiB; 0 in kernel threads and zombies. */
   readonly vmSize: number
+  readonly vmData: number
   readonly vmLocked: number
   readonly vmRss: number
   readonly rssAnon: number
@@ -104,6 +105,7 @@ export function parseStatus(text: string): Status {
     nsSid: numbers("NSsid"),
     kthread: optional("Kthread", (value) => value === "1"),
     vmSize: number("VmSize"),
+    vmData: number("VmData"),
     vmLocked: number("VmLck"),
     vmRss: number("VmRSS"),
     rssAnon: number("RssAnon"),

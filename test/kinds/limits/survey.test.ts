@@ -1,0 +1,22 @@
+import { describe, expect, test } from "bun:test"
+import { surveyLimits } from "../../../src/kinds/limits/survey.ts"
+import { LIMIT, type Limit, RLIM_INFINITY } from "../../../src/proc/limits.ts"
+import { readStatus } from "../../../src/proc/status.ts"
+
+const status = { ...readStatus(process.pid), vmSize: 4000, vmData: 400, threads: 2 }
+const withLimit = (resource: number, soft: bigint, hard = soft): Limit[] =>
+  Array.from({ length: 16 }, (_, index) => (index === resource ? { soft, hard } : { soft: RLIM_INFINITY, hard: RLIM_INFINITY }))
+
+describe("surveyLimits", () => {
+  const data = (400n + 96n) << 10n
+  const cases: [string, Limit[], number][] = [
+    ["unlimited", withLimit(0, RLIM_INFINITY), 0],
+    ["data: just enough", withLimit(LIMIT.DATA, data), 0],
+    ["data: one byte too little", withLimit(LIMIT.DATA, data - 1n), 1],
+    ["data: soft 0, which the kernel takes as the hard one", withLimit(LIMIT.DATA, 0n, RLIM_INFINITY), 0],
+    ["data: both 0", withLimit(LIMIT.DATA, 0n), 1],
+    ["address space: too little", withLimit(LIMIT.AS, 4096000n), 1],
+    ["address space: soft 0 is none", withLimit(LIMIT.AS, 0n, RLIM_INFINITY), 1],
+  ]
+  for (const [name, limits, refusals] of cases) test(name, () => expect(surveyLimits(7, limits, status)).toHaveLength(refusals))
+})
