@@ -6,6 +6,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { compileReaper } from "./harness/compile.ts"
 import { CACHE, ROOT } from "./harness/folders.ts"
 import { type Failure, failures, pattern } from "./harness/junit.ts"
 import { heading, require, show } from "./harness/script.ts"
@@ -47,7 +48,15 @@ async function run(name: string, args: readonly string[]): Promise<Count> {
   mkdirSync(CACHE, { recursive: true })
   const path = join(CACHE, `${name}.xml`)
   rmSync(path, { force: true })
-  const status = await show([BUN, "test", `--timeout=${TIMEOUT_MS}`, "--reporter=junit", `--reporter-outfile=${path}`, ...args])
+  const status = await show([
+    compileReaper(),
+    BUN,
+    "test",
+    `--timeout=${TIMEOUT_MS}`,
+    "--reporter=junit",
+    `--reporter-outfile=${path}`,
+    ...args,
+  ])
   return countReport(existsSync(path) ? readFileSync(path, "utf8") : "", status)
 }
 

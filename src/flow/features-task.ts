@@ -8,8 +8,8 @@ import { decode, encode } from "../../ffi/layout.ts"
 import { seed } from "../../ffi/stub/gen/x86_64.ts"
 import { allocate, attempt, errnoName, isFailure } from "../../ffi/syscall.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
-import { startChild } from "../rseq/child.ts"
 import { probeRegime } from "../rseq/regime.ts"
+import { startChild } from "../tracee/child.ts"
 import { getRseqConfiguration, getXstate, ptrace, tryPtrace } from "../tracee/trace.ts"
 import { deadlineIn, waitReport } from "../tracee/wait.ts"
 import type { Feature, Found } from "./feature.ts"
@@ -19,7 +19,7 @@ const CHILD_SECONDS = 2
 
 /** Starts a child that only waits, stops it by ptrace, looks, and kills it. */
 function withStoppedChild(look: (tid: number) => Found): Found {
-  const child = startChild(seed)
+  const child = startChild("stasis-seed", seed)
   try {
     ptrace("SEIZE", child, 0, PTRACE_O.EXITKILL)
     ptrace("INTERRUPT", child)

@@ -7,7 +7,8 @@ import { applyFromOutside } from "../kinds/attributes/outside.ts"
 import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
-import { memoryFile, spawnSeed } from "../tracee/seed.ts"
+import { memoryFile } from "../tracee/child.ts"
+import { spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
 import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
 import { placeProcess, placeThreads } from "./cgroups.ts"
@@ -50,7 +51,7 @@ export function revive(
   using scope = new DisposableStack()
   const services = scope.use(new ServiceDescriptors(processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
   const source = scope.use(openPagesSource(services))
-  const areaFile = scope.adopt(memoryFile("stasis", 0, true), closeSync)
+  const areaFile = scope.adopt(memoryFile("stasis"), closeSync)
   const areaFd = services.share(areaFile)
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
   const settled = settle(set, saved, plan, { services, source, areaFd, terminals })

@@ -9,8 +9,8 @@ import { attempt, errnoName, isFailure, type Syscall, SyscallError } from "../..
 import { PAGE_SIZE, remoteAddress } from "../base/units.ts"
 import { hasLandlock } from "../kinds/attributes/landlock.ts"
 import type { Status } from "../proc/status.ts"
-import { startChild } from "../rseq/child.ts"
 import { resultRegister, syscallRegisters } from "../tracee/arch.x86_64.ts"
+import { startChild } from "../tracee/child.ts"
 import { writeMemory } from "../tracee/memory.ts"
 import { SEED_SYSCALL } from "../tracee/seed.ts"
 import { getRegisters, ptrace, setRegisters } from "../tracee/trace.ts"
@@ -42,7 +42,7 @@ export function openWitnesses(): Witnesses {
       const key = `${uid.real} ${gid.real}`
       const known = started.get(key)
       if (known !== undefined) return known
-      const pid = startChild(seed)
+      const pid = startChild("stasis-seed", seed)
       started.set(key, pid)
       dress(pid, uid.real, gid.real)
       return pid

@@ -2,8 +2,8 @@ import { SIG } from "../../ffi/abi/signal.ts"
 import { probe } from "../../ffi/stub/gen/x86_64.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
+import { startChild } from "../tracee/child.ts"
 import { deadlineIn, waitReport } from "../tracee/wait.ts"
-import { startChild } from "./child.ts"
 import type { Regime } from "./state.ts"
 
 const log = logger("rseq")
@@ -34,7 +34,7 @@ export function kernelRegime(): Regime {
 
 /** Runs the probe to its end. @returns its wait status */
 function runProbe(): number {
-  const child = startChild(probe)
+  const child = startChild("stasis-probe", probe)
   try {
     const report = waitReport(child, deadlineIn(LIMIT), "the probe of NO_RESTART sections")
     return report.kind === "gone" ? report.status : -1

@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test"
 import { probe } from "../../ffi/stub/gen/x86_64.ts"
-import { startChild } from "../../src/rseq/child.ts"
 import { probeRegime, readRegime } from "../../src/rseq/regime.ts"
+import { startChild } from "../../src/tracee/child.ts"
 import { deadlineIn, waitReport } from "../../src/tracee/wait.ts"
 
 /** Runs the probe with some of its bytes replaced; the pattern must be there once. */
 function altered(from: string, to: string): string {
   const code = Buffer.from(probe.code, "base64").toString("hex")
   expect(code.split(from)).toHaveLength(2)
-  const child = startChild({ ...probe, code: Buffer.from(code.replace(from, to), "hex").toString("base64") })
+  const child = startChild("stasis-probe", { ...probe, code: Buffer.from(code.replace(from, to), "hex").toString("base64") })
   const report = waitReport(child, deadlineIn(2), "the probe")
   return readRegime(report.kind === "gone" ? report.status : -1)
 }

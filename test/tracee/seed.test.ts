@@ -4,15 +4,17 @@ import { join } from "node:path"
 import { elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { decode } from "../../ffi/layout.ts"
-import { attempt } from "../../ffi/syscall.ts"
+import { seed as program } from "../../ffi/stub/gen/x86_64.ts"
+import { attempt, pathArgument, syscall } from "../../ffi/syscall.ts"
 import { PAGE, remoteAddress } from "../../src/base/units.ts"
 import { findHole } from "../../src/kinds/memory/holes.ts"
 import { readMaps } from "../../src/proc/maps.ts"
 import { readStatus } from "../../src/proc/status.ts"
 import { RESTART_BLOCK } from "../../src/tracee/arch.x86_64.ts"
+import { executable } from "../../src/tracee/child.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
 import { Program } from "../../src/tracee/program.ts"
-import { memoryFile, SEED_SYSCALL, seedFile, spawnSeed } from "../../src/tracee/seed.ts"
+import { SEED_SYSCALL, spawnSeed } from "../../src/tracee/seed.ts"
 import { cleanupDeadline, deadlineIn, patienceOf, waitReport } from "../../src/tracee/wait.ts"
 import { openArea, openWorkshop, type Workshop, workshopSize } from "../../src/tracee/workshop.ts"
 import { waitFor } from "../harness/deadline.ts"
@@ -46,9 +48,9 @@ function start(): number {
   return pid
 }
 
-describe("seedFile", () => {
+describe("the seed's file", () => {
   test("is a static ELF of one segment, whose system call gadget is where SEED_SYSCALL says", () => {
-    const file = seedFile()
+    const file = executable(program)
     const head = decode(elfHeader, file)
     expect(head).toMatchObject({ magic: 0x464c457f, e_type: 2, e_machine: 62, e_phnum: 1, e_phoff: 64n })
     const segment = decode(elfSegment, file, 64)
@@ -115,7 +117,7 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
   /** A seed with the interpreter in it, for programs of these sizes together. */
   function withWorkshop(step: (pid: number, workshop: Workshop) => void, ...programs: Program[]): void {
     using _ = holdInterrupts()
-    const file = memoryFile("area", 0, false)
+    const file = syscall("memfd_create", pathArgument("area"), 0)
     try {
       ftruncateSync(file, workshopSize(programs))
       using area = openArea(file, workshopSize(programs))

@@ -1,0 +1,100 @@
+import { CLONE, cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
+import { ALL_SIGNALS, SIG } from "../../ffi/abi/signal.ts"
+import { closeSync, writeSync } from "../../ffi/fs.ts"
+import { spawnChild } from "../../ffi/kernel.ts"
+import { encode } from "../../ffi/layout.ts"
+import { allocate, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
+
+const AT_EMPTY_PATH = 0x1000
+const MFD_CLOEXEC = 1
+const SIG_SETMASK = 2
+/** Where the code starts in the file, bytes: a page of its own. */
+const CODE_AT = 4096
+const MACHINE = process.arch === "arm64" ? 183 : 62
+
+/** What starting a child needs in memory; offsets in bytes. `SPAWN` is five words for execveat, `ARGV` two. */
+const WANTED_PID = 120
+const SPAWN = 128
+const ARGV = 176
+const EMPTY_LIST = 192
+const NAME = 208
+const OUR_MASK = 256
+const NO_SIGNAL = 264
+const memory = allocate(4096)
+
+/** A program of ours from ffi/stub/gen: machine code in base64, where it is linked, and its entry. */
+export interface Blob {
+  readonly base: number
+  readonly code: string
+  readonly symbols: { readonly _start: number }
+}
+
+/** A program of ours as an executable file of one readable, executable segment, with `data` right behind its code. */
+export function executable({ base, code, symbols }: Blob, data: Uint8Array = new Uint8Array()): Uint8Array {
+  const bytes = Buffer.concat([Buffer.from(code, "base64"), data])
+  const file = new Uint8Array(CODE_AT + bytes.length)
+  const head = { magic: 0x464c457f, class: 2, data: 1, version: 1, e_type: 2, e_machine: MACHINE, e_version: 1 } as const
+  const sizes = { e_phoff: elfHeader.size, e_ehsize: elfHeader.size, e_phentsize: elfSegment.size, e_phnum: 1 } as const
+  const extent = { p_filesz: bytes.length, p_memsz: bytes.length, p_align: CODE_AT } as const
+  file.set(encode(elfHeader, { ...head, ...sizes, e_entry: base + symbols._start }))
+  file.set(encode(elfSegment, { p_type: 1, p_flags: 5, p_offset: CODE_AT, p_vaddr: base, p_paddr: base, ...extent }), elfHeader.size)
+  file.set(bytes, CODE_AT)
+  return file
+}
+
+/** Makes a memfd that closes on exec and holds these bytes. @throws SyscallError */
+export function memoryFile(name: string, bytes?: Uint8Array): number {
+  const fd = syscall("memfd_create", pathArgument(name), MFD_CLOEXEC)
+  if (bytes) writeSync(fd, bytes)
+  return fd
+}
+
+/** How a child differs from one that fork would make. */
+interface Birth {
+  /** The PID that it gets. Kernel: clone3(2) set_tid, Linux 5.5, needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN. */
+  readonly pid?: number
+  /** A child of our parent instead of ours. */
+  readonly sibling?: boolean
+}
+
+/**
+ * Starts a program of ours, with every signal blocked. It inherits the descriptors without close-on-exec. The caller waits for it.
+ *
+ * @param file of an `executable`, by descriptor
+ * @returns its PID, or -errno of clone3
+ */
+export function spawnFile(file: number, { pid, sibling = false }: Birth = {}): number {
+  const { address, bytes, view } = memory
+  view.setInt32(WANTED_PID, pid ?? 0, true)
+  const flags = CLONE.VM | CLONE.VFORK | (sibling ? CLONE.PARENT : 0)
+  const chosen = pid === undefined ? {} : { set_tid: address + WANTED_PID, set_tid_size: 1 }
+  bytes.set(encode(cloneArgs, { flags, exit_signal: sibling ? 0 : SIG.CHLD, ...chosen }))
+  bytes.set(Buffer.from("stasis\0"), NAME)
+  view.setBigUint64(ARGV, BigInt(address + NAME), true)
+  const words = [file, pathArgument(""), address + ARGV, address + EMPTY_LIST, AT_EMPTY_PATH]
+  for (const [index, word] of words.entries()) view.setBigUint64(SPAWN + 8 * index, BigInt(word), true)
+  view.setBigUint64(NO_SIGNAL, ALL_SIGNALS, true)
+  // No handler of ours may run in the child while it borrows our memory.
+  syscall("rt_sigprocmask", SIG_SETMASK, address + NO_SIGNAL, address + OUR_MASK, 8)
+  try {
+    return spawnChild(address, cloneArgs.size, address + SPAWN)
+  } finally {
+    syscall("rt_sigprocmask", SIG_SETMASK, address + OUR_MASK, 0, 8)
+  }
+}
+
+/**
+ * Starts a program of ours with data behind its code, as `spawnFile` does.
+ *
+ * @param name of the memfd, which /proc shows   @returns its PID   @throws SyscallError memfd_create · clone3
+ */
+export function startChild(name: string, blob: Blob, data?: Uint8Array): number {
+  const file = memoryFile(name, executable(blob, data))
+  try {
+    const child = spawnFile(file)
+    if (isFailure(child)) throw new SyscallError("clone3", errnoName(-child), [])
+    return child
+  } finally {
+    closeSync(file)
+  }
+}
