@@ -35,8 +35,8 @@ export function findTerms(
       "it has no system call instruction in any readable executable mapping",
       "Run it with the vdso enabled",
     )
-  const framePages = untouchedPages(pid, mappings, framePagesSize(frozen))
-  if (!framePages) throw new CheckpointError("E_INJECTION", action, "every page of its writable memory is in use", "Give it a larger stack")
+  const stackPointers = frozen.threads.map(({ registers }) => registers.sp)
+  const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers)
   const union = (pick: (thread: InspectedThread) => bigint): bigint => threads.reduce((set, thread) => set | pick(thread), 0n)
   const pending = union(({ status }) => status.sigPending | status.sharedPending)
   const stopSignal = chooseStopSignal(

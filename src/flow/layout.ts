@@ -5,45 +5,63 @@ import type { vma_entry } from "../../proto/gen/vma_pb.ts"
 import { logger } from "../base/log.ts"
 import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
 import { collectVmas, type MappedFiles } from "../kinds/memory/collect.ts"
+import { without } from "../kinds/memory/holes.ts"
 import { findPages, type PageRange } from "../kinds/memory/pages.ts"
 import type { SharedSegment } from "../kinds/memory/shared.ts"
-import { type Mapping, readMaps } from "../proc/maps.ts"
-import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
+import type { Mapping } from "../proc/maps.ts"
+import type { MappingDetail } from "../proc/smaps.ts"
+import type { FrozenProcess } from "../tracee/frozen.ts"
 import type { CodeRange } from "../tracee/gadgets.ts"
-import { copyToFile } from "../tracee/memory.ts"
+import { framePagesSize, type LoanTerms } from "../tracee/host.ts"
+import { copyToFile, readMemoryIfMapped } from "../tracee/memory.ts"
 import type { NumberedPages, PagesFiles } from "./pages-files.ts"
 
 const log = logger("pages")
-
-const sameMapping = (a: Mapping, b: Mapping): boolean =>
-  a.start === b.start &&
-  a.end === b.end &&
-  a.path === b.path &&
-  a.offset === b.offset &&
-  a.inode === b.inode &&
-  a.read === b.read &&
-  a.write === b.write &&
-  a.exec === b.exec &&
-  a.shared === b.shared
-
-/** The mappings of a frozen process. The slow smaps of before the freeze is good enough when nothing has changed since. */
-export function frozenMappings(pid: number, before: readonly MappingDetail[]): readonly MappingDetail[] {
-  const now = readMaps(pid)
-  const unchanged = now.length === before.length && now.every((mapping, i) => sameMapping(mapping, before[i] as MappingDetail))
-  return unchanged ? before : readSmaps(pid)
-}
 
 /** Executable mappings in which injection may look for instructions. */
 export const codeRanges = (mappings: readonly Mapping[]): CodeRange[] =>
   mappings.filter(({ exec, read, path }) => exec && read && path !== "[vsyscall]")
 
 /**
- * Pages that the process never touched, for the bootstrap's signal frame: at the low end of the main stack, else of any private writable area.
+ * Pages of zeros for the bootstrap's signal frame, which are zeros again afterwards: such that the process never touched, at the low end of
+ * the main stack, else of any private writable area; else, where all are present (mlockall, a debugger's core dump), those of a main stack
+ * that lie far below every stack pointer.
  *
- * @param size bytes, whole pages
+ * @param size bytes, whole pages   @param stackPointers of all threads
  * @returns undefined when every writable page is in use
  */
-export function untouchedPages(pid: number, mappings: readonly MappingDetail[], size: number): RemoteAddress | undefined {
+export function untouchedPages(
+  pid: number,
+  mappings: readonly MappingDetail[],
+  size: number,
+  stackPointers: readonly bigint[],
+): RemoteAddress | undefined {
+  return absentPages(pid, mappings, size) ?? zeroPages(pid, mappings, size, stackPointers)
+}
+
+/** What a handler or a call of the program may still write below its stack pointer without asking, bytes: it is left alone. */
+const STACK_DISTANCE = 16 * 1024
+
+function zeroPages(
+  pid: number,
+  mappings: readonly MappingDetail[],
+  size: number,
+  stackPointers: readonly bigint[],
+): RemoteAddress | undefined {
+  const stack = mappings.find(({ path, read, write }) => path === "[stack]" && read && write)
+  const pointers = stackPointers.filter((sp) => stack && sp >= stack.start && sp <= stack.end)
+  // Without one the main stack is not where the leader's frames end: nobody knows what lies there.
+  if (!stack || pointers.length === 0) return undefined
+  const lowest = pointers.reduce((least, sp) => (sp < least ? sp : least))
+  if (stack.start + BigInt(size + STACK_DISTANCE) > lowest) return undefined
+  const bytes = readMemoryIfMapped(pid, remoteAddress(stack.start), size)
+  return bytes?.every((byte) => byte === 0) ? remoteAddress(stack.start) : undefined
+}
+
+/** Bits of a pagemap entry: present, swapped, or a guard, which nobody can write to. Documentation/admin-guide/mm/pagemap.rst */
+const TAKEN = (1n << 63n) | (1n << 62n) | (1n << 58n)
+
+function absentPages(pid: number, mappings: readonly MappingDetail[], size: number): RemoteAddress | undefined {
   const writable = mappings.filter(
     ({ read, write, shared, inode, path }) => read && write && !shared && inode === 0n && !path.startsWith("[v"),
   )
@@ -56,7 +74,7 @@ export function untouchedPages(pid: number, mappings: readonly MappingDetail[], 
       const length = Math.min(window.length, (Number(end - start) / PAGE_SIZE) * 8)
       const got = readSync(fd, window, 0, length, (Number(start) / PAGE_SIZE) * 8) / 8
       for (let run = 0, i = 0; i < got; i++) {
-        run = window.readBigUInt64LE(i * 8) >> 62n === 0n ? run + 1 : 0 // neither present nor swapped
+        run = (window.readBigUInt64LE(i * 8) & TAKEN) === 0n ? run + 1 : 0
         if (run === pages) return remoteAddress(start + BigInt((i + 1 - pages) * PAGE_SIZE))
       }
     }
@@ -77,6 +95,13 @@ export function collectLayout(pid: number, mappings: readonly MappingDetail[], f
   const areas = collectVmas(mappings, [], files)
   const { ranges, guards } = findPages(pid, areas)
   return { vmas: [...areas, ...collectVmas([], guards, files)], ranges }
+}
+
+/** Pages to store but those that hold a frame of ours now: they are zeros before and after, as those that are not stored. */
+export function withoutFrame(process: FrozenProcess, ranges: readonly PageRange[], { framePages }: LoanTerms): PageRange[] {
+  if (framePages === undefined) return [...ranges]
+  const frame = { start: framePages, end: framePages + BigInt(framePagesSize(process)) }
+  return ranges.flatMap((range) => without(range, [frame]).map((part) => ({ ...range, ...part })))
 }
 
 /** CRIU up to 4.1 reads the 32-bit count, later ones the 64-bit one: both are written. */

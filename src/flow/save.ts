@@ -5,14 +5,14 @@ import { collectSessionKeyring } from "../kinds/creds/keyrings.ts"
 import { collectFutureLocks } from "../kinds/memory/future.ts"
 import { without } from "../kinds/memory/holes.ts"
 import { FilterTable } from "../kinds/seccomp/collect.ts"
-import type { MappingDetail } from "../proc/smaps.ts"
+import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
 import { readStat } from "../proc/stat.ts"
 import { readStatus } from "../proc/status.ts"
 import { imagePatches } from "../rseq/fixup.ts"
 import type { RseqState } from "../rseq/state.ts"
 import type { FrozenTree } from "../tracee/freeze.ts"
 import type { FrozenProcess } from "../tracee/frozen.ts"
-import { borrowAll, type Loan } from "../tracee/loan.ts"
+import { borrowAll, type Loan, type LoanRequest } from "../tracee/loan.ts"
 import { loanSize } from "../tracee/placement.ts"
 import type { Answers, Program } from "../tracee/program.ts"
 import { patienceOf } from "../tracee/wait.ts"
@@ -20,7 +20,7 @@ import { saveCgroups } from "./cgroups.ts"
 import { warnFiltered } from "./filtered.ts"
 import { gather } from "./gather.ts"
 import { findTerms, removableLeftovers } from "./inject.ts"
-import { frozenMappings, savePages, saveSegment } from "./layout.ts"
+import { savePages, saveSegment, withoutFrame } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 import type { PagesFiles } from "./pages-files.ts"
 import { askAll, type Questions, questionAll } from "./question.ts"
@@ -58,7 +58,8 @@ interface Prepared {
 function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witnesses: Witnesses, options: DumpOptions): Prepared {
   const { pid } = process
   const threads = inspectThreads(process, options)
-  const everything = frozenMappings(pid, known?.smaps ?? [])
+  // Not those of before the freeze, however equal the maps: madvise and mlock change flags that only smaps shows.
+  const everything = readSmaps(pid)
   const leftovers = removableLeftovers(process, everything)
   // The kernel may have merged the end of a leftover with a neighbour of the program's own: cut, never drop.
   const mappings =
@@ -81,7 +82,8 @@ export interface Provisions {
 /** All of a frozen tree but its pages. */
 export interface TreeReading {
   readonly state: TreeState
-  /** By process, in the order of `state.processes`. */
+  /** By process, in the order of `state.processes`; so are the loans and the rseq states. */
+  readonly requests: readonly LoanRequest[]
   readonly loans: readonly Loan[]
   readonly rseq: readonly (readonly RseqState[])[]
 }
@@ -143,7 +145,7 @@ export function readTree<T>(
   })
   const cgroups = saveCgroups(frozen.processes, before.cgroups, cgroup, options)
   const state = collectState(sources, places, options, { cgroups, filters })
-  return use({ state, loans: loans.all, rseq: sources.map(({ threads }) => threads.map(({ rseq }) => rseq)) })
+  return use({ state, requests, loans: loans.all, rseq: sources.map(({ threads }) => threads.map(({ rseq }) => rseq)) })
 }
 
 /** The frozen part of a dump: reads the tree, and copies its memory into the pages files. As `readTree`. */
@@ -154,11 +156,15 @@ export const saveTree = (
   options: DumpOptions,
 ): Saved => readTree(frozen, before, provisions, options, (reading) => save(reading, provisions.pagesFiles, options))
 
-function save({ state, loans, rseq }: TreeReading, pagesFiles: PagesFiles, options: DumpOptions): Saved {
+function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFiles, options: DumpOptions): Saved {
   for (const loss of state.descriptors.losses) log.warn(`not kept: ${loss}`)
   const copyingSince = performance.now()
   const stored = [
-    ...state.processes.map(({ pid, layout: { ranges } }, i) => savePages(pid, pagesFiles.take(pid), ranges, imagePatches(rseq[i] ?? []))),
+    ...state.processes.map(({ pid, layout: { ranges } }, i) => {
+      const request = requests[i]
+      const own = request ? withoutFrame(request.process, ranges, request.terms) : ranges
+      return savePages(pid, pagesFiles.take(pid), own, imagePatches(rseq[i] ?? []))
+    }),
     ...state.segments.map((segment) => saveSegment(segment, pagesFiles)),
   ]
   pagesFiles.dropUnused()

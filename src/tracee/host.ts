@@ -15,8 +15,8 @@ const log = logger("loan")
 /** What the target lends: places that are free to use for a moment. */
 export interface LoanTerms {
   readonly gadgets: Gadgets
-  /** Pages that the target never touched, at the low end of a stack: the bootstrap's signal frame goes there. */
-  readonly framePages: RemoteAddress
+  /** Pages of zeros that the target does not use, at the low end of a stack: the bootstrap's signal frame goes there. undefined = none. */
+  readonly framePages: RemoteAddress | undefined
   /** A signal that the target ignores by default, does not catch, and no thread has pending. */
   readonly stopSignal: number
 }
@@ -32,8 +32,8 @@ export interface Host {
   readonly terms: LoanTerms
   /** Blocked while anything of ours runs: all but the signal that ends a stub. */
   readonly mask: bigint
-  /** Whether the thread goes back by itself if the tool dies. */
-  readonly chain: boolean
+  /** The frame by which the thread goes back by itself if the tool dies; undefined = it does not. */
+  readonly chain: RemoteAddress | undefined
 }
 
 /** Chooses the host of a process and lays down the frame that it returns through if the tool dies. @throws SyscallError */
@@ -43,16 +43,17 @@ export function openHost(process: FrozenProcess, terms: LoanTerms): Host {
   const thread = threads.find(({ registers }) => interruptedCall(registers) !== "restart-block") ?? threads[0]
   if (!thread) throw new Error("Unreachable: a process without threads")
   const { signalReturn } = terms.gadgets
-  if (signalReturn !== undefined)
-    writeMemory(pid, terms.framePages, signalFrame(terms.framePages, signalReturn, thread.resume, thread.xstate, thread.mask))
+  const chain = signalReturn === undefined ? undefined : terms.framePages
+  if (chain !== undefined && signalReturn !== undefined)
+    writeMemory(pid, chain, signalFrame(chain, signalReturn, thread.resume, thread.xstate, thread.mask))
   else log.warn(`task ${pid} has no return chain: until it is released it does not survive a kill -9 of stasis`)
-  return { process, thread, terms, mask: ALL_SIGNALS & ~sigbit(terms.stopSignal), chain: signalReturn !== undefined }
+  return { process, thread, terms, mask: ALL_SIGNALS & ~sigbit(terms.stopSignal), chain }
 }
 
 /** Puts the host where it was, and leaves no trace of the frame. @throws SyscallError */
-export function closeHost({ process, thread, terms, chain }: Host): void {
+export function closeHost({ process, thread, chain }: Host): void {
   putBack(process.pid, thread)
-  if (chain) writeMemory(process.pid, terms.framePages, new Uint8Array(framePagesSize(process)))
+  if (chain !== undefined) writeMemory(process.pid, chain, new Uint8Array(framePagesSize(process)))
 }
 
 /** One call for a host to run. */
@@ -92,7 +93,7 @@ export function callInHosts(calls: readonly HostCall[], patience: Patience): Hos
 }
 
 function enter({ host: { thread, terms, mask, chain }, call, args }: HostCall): void {
-  const sp = chain ? terms.framePages : thread.resume.sp
+  const sp = chain ?? thread.resume.sp
   setRegisters(thread.tid, syscallRegisters(thread.registers, terms.gadgets.syscall, sp, call, args))
   thread.touched = true
   setSignalMask(thread.tid, mask)

@@ -113,6 +113,8 @@ export const rows: readonly Row[] = [
   beyondCriu(RESTART_BLOCK, { ...row("threads"), title: "threads, static", linkage: "static" }),
   row("heap"),
   row("stack"),
+  row("unused"),
+  row("unused", "locked"),
   row("maps", "{folder}"),
   beyondCriu("loses MADV_WIPEONFORK", row("madvise")),
   beyondCriu("cannot read around guard regions", row("madvise", "guard")),

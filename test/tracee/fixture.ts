@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { remoteAddress } from "../../src/base/units.ts"
+import { type RemoteAddress, remoteAddress } from "../../src/base/units.ts"
 import { codeRanges, untouchedPages } from "../../src/flow/layout.ts"
 import { readMaps } from "../../src/proc/maps.ts"
 import { readSmaps } from "../../src/proc/smaps.ts"
@@ -96,10 +96,15 @@ export async function startTarget(...words: string[]): Promise<Target> {
 export const freeze = (pid: number): FrozenProcess => seizeProcess(pid, deadlineIn(DEADLINE), liveTasks)
 
 /** What a frozen process lends. @throws Error where it has no gadgets, room or free signal */
-export function termsOf(frozen: FrozenProcess): LoanTerms {
+export function termsOf(frozen: FrozenProcess): LoanTerms & { framePages: RemoteAddress } {
   const { pid } = frozen
   const gadgets = findGadgets(pid, codeRanges(readMaps(pid)))
-  const framePages = untouchedPages(pid, readSmaps(pid), framePagesSize(frozen))
+  const framePages = untouchedPages(
+    pid,
+    readSmaps(pid),
+    framePagesSize(frozen),
+    frozen.threads.map(({ registers }) => registers.sp),
+  )
   const statuses = listThreads(pid).map((tid) => readStatus(pid, tid))
   const union = (of: (status: (typeof statuses)[number]) => bigint): bigint => statuses.reduce((set, status) => set | of(status), 0n)
   const stopSignal = chooseStopSignal(

@@ -2,12 +2,22 @@ import { afterEach, expect, test } from "bun:test"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { standGuard } from "../../src/tracee/guard.ts"
 import { waitFor } from "../harness/deadline.ts"
-import { alive, cleanUp, stateOf } from "../harness/process.ts"
+import { alive, stateOf } from "../harness/process.ts"
 
-afterEach(cleanUp)
+const started: Bun.Subprocess[] = []
+afterEach(async () => {
+  for (const one of started.splice(0)) {
+    one.kill("SIGKILL")
+    await one.exited
+  }
+})
 
 /** Processes that end only when somebody ends them. */
-const sleepers = (count: number): Bun.Subprocess[] => Array.from({ length: count }, () => Bun.spawn(["sleep", "100"]))
+function sleepers(count: number): Bun.Subprocess[] {
+  const some = Array.from({ length: count }, () => Bun.spawn(["sleep", "100"]))
+  started.push(...some)
+  return some
+}
 
 test("a guard that is not dismissed kills all that it guards", async () => {
   const some = sleepers(3)
@@ -31,8 +41,6 @@ test("a guard that was dismissed kills nobody, and is gone", async () => {
   }
   await Bun.sleep(50)
   expect(some.map(({ pid }) => alive(pid))).toEqual([true, true, true])
-  for (const one of some) one.kill("SIGKILL")
-  for (const one of some) await one.exited
 })
 
 test("a guard outlives a tool that is killed: none of the guarded stays", async () => {
@@ -43,6 +51,7 @@ test("a guard outlives a tool that is killed: none of the guarded stays", async 
     console.log("standing")
     setInterval(() => guard, 1000)`
   const tool = Bun.spawn([process.execPath, "-e", code], { stdout: "pipe" })
+  started.push(tool)
   const { value } = await tool.stdout.getReader().read()
   expect(Buffer.from(value ?? []).toString()).toBe("standing\n")
   expect(some.map(({ pid }) => stateOf(pid))).toEqual(["S", "S"])
