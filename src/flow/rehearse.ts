@@ -55,15 +55,14 @@ function standIn(pid: number, tid: number): InspectedThread {
  */
 export function rehearse(pid: number, before: Survey, options: DumpOptions): void {
   const { processes, cgroups } = before
+  const started = performance.now()
   try {
     const mappings = processes.get(pid)?.smaps ?? []
     const tids = listThreads(pid)
       .sort((a, b) => Number(b === pid) - Number(a === pid))
       .slice(0, MOST_THREADS)
     const questions = askAll(pid, new Map(tids.map((tid) => [tid, undefined])), mappings)
-    const answers = new Map(
-      [...questions.programs].map(([tid, program]) => [tid, program.answers(program.place(0n, { pid, tid, signal: 0 }), "")] as const),
-    )
+    const answers = new Map([...questions.programs].map(([tid, program]) => [tid, program.imagined()] as const))
     const threads = tids.map((tid) => standIn(pid, tid))
     const statuses = new Map(threads.map(({ frozen, status }) => [frozen.tid, status]))
     const filters = new FilterTable()
@@ -76,6 +75,7 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     }
     writeMetadata({ write }, state, [])
     resurvey([readStat(pid)], [{ pid, mappings, statuses: [...statuses.values()] }], before, options)
+    log.debug(`done after ${(performance.now() - started).toFixed(1)} ms`)
   } catch (error) {
     log.debug(`stopped early: ${error}`)
   }
