@@ -78,7 +78,7 @@ export function warmMemory({ mebibytes }: Load): void {
 /** Starts the load, dumps it with a kill, restores it, and ends it. Images lie below tmpdir, which the benchmark puts on a tmpfs. */
 export async function measure(tool: Tool, load: Load): Promise<Sample> {
   warmMemory(load)
-  const victim = await start("load", { linkage: "static", args: load.args.map(String) })
+  const victim = await start(load.victim, { linkage: "static", args: load.args.map(String) })
   await Bun.sleep(REST)
   const original = treeOf(victim.pid)
   const dump = wall([...tool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images])
