@@ -1,6 +1,6 @@
-# Holds a restored tree together while the tool lets its processes go one by one: whoever is let go already must not outlive a tool that
-# is killed before the last. Waits in a session of its own, with every signal blocked, until the tool's end of a pipe closes, and then
-# kills the whole tree. The tool ends it by SIGKILL when all are let go. No libc; linked alone at a fixed address.
+# Does what a tool that was killed cannot do any more: waits in a session of its own, with every signal blocked, until the tool's end of a
+# pipe closes, and then makes the system calls of a list. The tool ends it by SIGKILL when there is nothing left to do. No libc; linked
+# alone at a fixed address. The list's ABI is data in ./record.ts.
         .intel_syntax noprefix
         .text
         .globl _start
@@ -13,15 +13,17 @@ _start: mov     eax, 112                # setsid: out of reach of what kills the
         syscall
         test    rax, rax
         js      .Lread
-        xor     ebx, ebx
-        lea     rbp, [rip + guard_list]
-.Lnext: cmp     ebx, [rbp + 4]
-        jae     .Lend
-        mov     edi, [rbp + 8 + 4 * rbx]
-        mov     esi, 9                  # SIGKILL
-        mov     eax, 62                 # kill
+        mov     ebx, [rip + guard_list + 4]
+        lea     rbp, [rip + guard_list + 8]
+.Lnext: test    ebx, ebx
+        jz      .Lend
+        mov     rax, [rbp]
+        mov     rdi, [rbp + 8]
+        mov     rsi, [rbp + 16]
+        mov     rdx, [rbp + 24]
         syscall
-        inc     ebx
+        add     rbp, 32
+        dec     ebx
         jmp     .Lnext
 .Lend:  xor     edi, edi
         mov     eax, 231                # exit_group
@@ -29,4 +31,4 @@ _start: mov     eax, 112                # setsid: out of reach of what kills the
         ud2
         .balign 8
         .globl guard_list
-guard_list:                             # appended by the tool: u32 descriptor of the pipe, u32 count, u32 PIDs
+guard_list:                             # appended by the tool

@@ -38,3 +38,17 @@ export const ARGUMENT = { literal: 0, result: 1, u32At: 2, u64At: 3 } as const
 export const MAY_FAIL = 1 << 12
 /** Shift of the one errno that is an answer. */
 export const EXPECTED_ERRNO = 16
+
+/** Head of the list behind the guard's code; `guardCall` records follow, then the bytes that they point to. */
+export const guardList = layout("struct guard_list", "ffi/stub/guard.x86_64.S", 8, {
+  pipe: [0, "u32"], //  descriptor that the guard waits on
+  count: [4, "u32"], // calls
+})
+
+/** One call of the guard: its answer is not looked at. */
+export const guardCall = layout("struct guard_call", "ffi/stub/guard.x86_64.S", 32, {
+  number: [0, "u64"],
+  argument0: [8, "u64"],
+  argument1: [16, "u64"],
+  argument2: [24, "u64"],
+})

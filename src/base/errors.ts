@@ -76,7 +76,7 @@ export function complaintsOf(checks: Iterable<() => void>): CheckpointError[] {
   return complaints
 }
 
-/** One object that a dump cannot keep: found before the freeze, printed with its remedy. */
+/** One object that a dump cannot keep, printed with its remedy. */
 export interface Refusal {
   /** What was found, e.g. "anon_inode:[io_uring]". */
   readonly what: string

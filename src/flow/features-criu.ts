@@ -37,7 +37,7 @@ export const CRIU_FEATURES: Readonly<Record<string, CriuFeature>> = {
   overlayfs_maps: { unused: "stasis finds a mapped file through map_files and stat, on overlayfs as elsewhere" },
   fdinfo_lock: otherKinds("file locks"),
   seccomp_filters: { same: "seccomp_suspend" },
-  loginuid: { unused: "the login user ID of a session stays that of the restorer" },
+  loginuid: { unused: "the login user ID is always written where it differs" },
   can_map_vdso: { unused: "stasis moves the vDSO that a new process has, it maps no second one" },
   breakpoints: { unused: "stasis runs no code up to a breakpoint" },
   compat_cr: otherKinds("32-bit processes"),

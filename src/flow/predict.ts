@@ -33,8 +33,7 @@ type Cost = { readonly base: number } & Readonly<Record<keyof Extent, number>>
  */
 const BYTES: Cost = {
   base: 160,
-  // One page is the dump's own: where the frame stood that the first call of a loan returns through.
-  processes: 1300 + PAGE_SIZE,
+  processes: 1300,
   threads: 1360,
   zombies: 90,
   areas: 36,

@@ -9,7 +9,7 @@ import { savedRseq } from "../rseq/image.ts"
 import { kernelRegime } from "../rseq/regime.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { answered, RESTART_BLOCK, restartBlocked } from "../tracee/arch.x86_64.ts"
-import { standGuard } from "../tracee/guard.ts"
+import { killing, standGuard } from "../tracee/guard.ts"
 import { detach, getXstate, setRegisters, setSignalMask, setXstate } from "../tracee/trace.ts"
 import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
 import type { Workshop } from "../tracee/workshop.ts"
@@ -88,7 +88,7 @@ export function settleThreads({ processes }: SavedTree, departures: readonly Dep
 /** Lets the tree run: all of it, or none when this tool is killed meanwhile. */
 export function depart({ processes }: SavedTree, departures: readonly Departure[], stopped: ReadonlySet<number>): void {
   // The kernel itself kills a process whole, with all its threads.
-  using guard = processes.length > 1 ? standGuard(processes.map(({ tree }) => tree.pid)) : undefined
+  using guard = processes.length > 1 ? standGuard(killing(processes.map(({ tree }) => tree.pid))) : undefined
   for (const saved of processes) if (stopsAtOnce(saved) && !stopped.has(saved.tree.pid)) attempt("kill", saved.tree.pid, SIG.STOP)
   for (const { pid, thread } of departures) if (thread.tid !== pid) detach(thread.tid)
   for (const { tree } of processes) detach(tree.pid)

@@ -21,7 +21,7 @@ import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroup
 import { codeRanges } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 
-/** What was read of one process before the freeze and only needs to be compared in it. */
+/** What was read of one process before the freeze: for its refusals, a prediction, and what the freeze need not look for again. */
 export interface ProcessSurvey {
   readonly smaps: readonly MappingDetail[]
   /** Instructions for injection, undefined when none were found. */

@@ -67,7 +67,9 @@ export function discover(
     "E_KERNEL",
     `Cannot find out whether thread ${thread.tid} has registered restartable sequences`,
     reasons.join("; "),
-    way === "auto" ? "Use Linux 5.13 or newer with CONFIG_CHECKPOINT_RESTORE" : "Leave --rseq-discovery at auto",
+    way === "auto"
+      ? "Use Linux 5.13 or newer with CONFIG_CHECKPOINT_RESTORE, or a program whose C library says where it registers (glibc 2.35 or newer)"
+      : "Leave --rseq-discovery at auto",
   )
 }
 

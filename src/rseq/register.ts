@@ -47,7 +47,7 @@ function refusal(
 }
 
 /**
- * Appends the registration to a thread's restore program: the last call but those that undo the program itself.
+ * Appends the registration to a thread's own restore program, as its last call.
  *
  * Fails as the rseq system call does; the error names the thread (by the runner), pointer, length and signature.
  * Precondition: memory is in place and rseq_cs is 0 there (see `pokeRseqCs`): up to Linux 6.13 another value can kill the thread.

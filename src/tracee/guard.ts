@@ -1,52 +1,89 @@
 import { SIG } from "../../ffi/abi/signal.ts"
 import { closeSync } from "../../ffi/fs.ts"
+import { encodeInto } from "../../ffi/layout.ts"
 import { guard } from "../../ffi/stub/gen/x86_64.ts"
-import { allocate, attempt, syscall } from "../../ffi/syscall.ts"
+import { guardCall, guardList } from "../../ffi/stub/record.ts"
+import { allocate, attempt, type Syscall, syscall, syscallNumber } from "../../ffi/syscall.ts"
+import { logger } from "../base/log.ts"
 import { startChild } from "./child.ts"
 import { cleanupDeadline, waitReport } from "./wait.ts"
 
+const log = logger("guard")
 const O_CLOEXEC = 0o2000000
 const F_SETFD = 2
 const ends = allocate(8)
 
-/** A small process beside the tool. Disposal without `dismiss` kills what is guarded, and returns when that is done. */
+/** A call of up to three arguments; bytes stand for their address. */
+export interface GuardCall {
+  readonly call: Syscall
+  readonly args: readonly (number | Uint8Array)[]
+}
+
+/** A small process beside the tool. Disposal without `dismiss` makes it do its calls, and returns when they are done. */
 export interface Guard extends Disposable {
-  /** Ends the guard: from here on the guarded live, whatever becomes of the tool. One signal, so there is nothing in between. */
+  /** Ends the guard: from here on its calls are not made, whatever becomes of the tool. One signal, so there is nothing in between. */
   dismiss(): void
 }
 
+/** The list behind the guard's code. @param pipe its end of the pipe */
+export function guardData(pipe: number, calls: readonly GuardCall[]): Uint8Array {
+  const head = guardList.size + calls.length * guardCall.size
+  const parts = calls.flatMap(({ args }) => args).filter((arg): arg is Uint8Array => typeof arg !== "number")
+  const data = new Uint8Array(head + parts.reduce((sum, { length }) => sum + length, 0))
+  encodeInto(guardList, data, { pipe, count: calls.length })
+  let free = head
+  const word = (arg: number | Uint8Array = 0): bigint => {
+    if (typeof arg === "number") return BigInt(arg)
+    data.set(arg, free)
+    free += arg.length
+    return BigInt(guard.base + guard.symbols.guard_list + free - arg.length)
+  }
+  for (const [index, { call, args }] of calls.entries()) {
+    const [argument0, argument1, argument2] = [word(args[0]), word(args[1]), word(args[2])]
+    const number = BigInt(syscallNumber(call))
+    encodeInto(guardCall, data, { number, argument0, argument1, argument2 }, guardList.size + index * guardCall.size)
+  }
+  return data
+}
+
 /**
- * Guards processes that are to live together or not at all: they are killed when this tool ends, however it ends, before `dismiss`.
- * PTRACE_O_EXITKILL does so for those that are still traced.
+ * Leaves calls to be made when this tool ends before `dismiss`, however it ends.
  *
+ * @param keeps descriptors that the calls use: the guard has them under the same numbers, and the caller may close its own
  * @throws SyscallError   Mirror: ffi/stub/guard.ARCH.S
  */
-export function standGuard(pids: readonly number[]): Guard {
+export function standGuard(calls: readonly GuardCall[], keeps: readonly number[] = []): Guard {
   syscall("pipe2", ends.address, O_CLOEXEC)
   const [read, write] = [ends.view.getInt32(0, true), ends.view.getInt32(4, true)]
   let child: number
   try {
-    syscall("fcntl", read, F_SETFD, 0)
-    child = startChild("stasis-guard", guard, new Uint8Array(Uint32Array.of(read, pids.length, ...pids).buffer))
+    for (const fd of [read, ...keeps]) syscall("fcntl", fd, F_SETFD, 0)
+    child = startChild("stasis-guard", guard, guardData(read, calls))
   } catch (error) {
     closeSync(write)
     throw error
   } finally {
     closeSync(read)
   }
-  const end = () => {
+  let ended = false
+  const end = (): void => {
+    if (ended) return
+    ended = true
     closeSync(write)
-    waitReport(child, cleanupDeadline(), "the end of the guard")
+    try {
+      waitReport(child, cleanupDeadline(), "the end of the guard")
+    } catch (error) {
+      log.warn(`the guard ${child} has not ended yet: ${error}`)
+    }
   }
-  let dismissed = false
   return {
     dismiss() {
-      attempt("kill", child, SIG.KILL)
-      dismissed = true
+      if (!ended) attempt("kill", child, SIG.KILL)
       end()
     },
-    [Symbol.dispose]() {
-      if (!dismissed) end()
-    },
+    [Symbol.dispose]: end,
   }
 }
+
+/** What kills processes that are to live together or not at all. PTRACE_O_EXITKILL kills those that are still traced. */
+export const killing = (pids: readonly number[]): GuardCall[] => pids.map((pid) => ({ call: "kill", args: [pid, SIG.KILL] }))

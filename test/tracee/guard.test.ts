@@ -1,6 +1,9 @@
 import { afterEach, expect, test } from "bun:test"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
-import { standGuard } from "../../src/tracee/guard.ts"
+import { decode } from "../../ffi/layout.ts"
+import { guard } from "../../ffi/stub/gen/x86_64.ts"
+import { guardCall, guardList } from "../../ffi/stub/record.ts"
+import { guardData, killing, standGuard } from "../../src/tracee/guard.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, stateOf } from "../harness/process.ts"
 
@@ -19,12 +22,21 @@ function sleepers(count: number): Bun.Subprocess[] {
   return some
 }
 
+test("the list of calls: numbers as they are, bytes behind it by their address", () => {
+  const data = guardData(7, [...killing([12]), { call: "write", args: [5, Buffer.from("thaw"), 4] }])
+  expect(decode(guardList, data)).toEqual({ pipe: 7, count: 2 })
+  expect(decode(guardCall, data, 8)).toEqual({ number: 62n, argument0: 12n, argument1: 9n, argument2: 0n })
+  const address = BigInt(guard.base + guard.symbols.guard_list + 8 + 64)
+  expect(decode(guardCall, data, 40)).toEqual({ number: 1n, argument0: 5n, argument1: address, argument2: 4n })
+  expect(Buffer.from(data.subarray(72)).toString()).toBe("thaw")
+})
+
 test("a guard that is not dismissed kills all that it guards", async () => {
   const some = sleepers(3)
   {
     using _ = holdInterrupts()
-    using guard = standGuard(some.map(({ pid }) => pid))
-    expect(guard.dismiss).toBeFunction()
+    using standing = standGuard(killing(some.map(({ pid }) => pid)))
+    expect(standing.dismiss).toBeFunction()
   }
   for (const one of some) {
     await one.exited
@@ -36,8 +48,8 @@ test("a guard that was dismissed kills nobody, and is gone", async () => {
   const some = sleepers(3)
   {
     using _ = holdInterrupts()
-    using guard = standGuard(some.map(({ pid }) => pid))
-    guard.dismiss()
+    using standing = standGuard(killing(some.map(({ pid }) => pid)))
+    standing.dismiss()
   }
   await Bun.sleep(50)
   expect(some.map(({ pid }) => alive(pid))).toEqual([true, true, true])
@@ -46,8 +58,8 @@ test("a guard that was dismissed kills nobody, and is gone", async () => {
 test("a guard outlives a tool that is killed: none of the guarded stays", async () => {
   const some = sleepers(2)
   const code = `
-    import { standGuard } from "${import.meta.dir}/../../src/tracee/guard.ts"
-    const guard = standGuard([${some.map(({ pid }) => pid)}])
+    import { guardData, killing, standGuard } from "${import.meta.dir}/../../src/tracee/guard.ts"
+    const guard = standGuard(killing([${some.map(({ pid }) => pid)}]))
     console.log("standing")
     setInterval(() => guard, 1000)`
   const tool = Bun.spawn([process.execPath, "-e", code], { stdout: "pipe" })

@@ -1,9 +1,10 @@
-import { spawn } from "node:child_process"
-import { closeSync, existsSync, readdirSync, readFileSync, writeFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
-import { allocate, attempt, syscall } from "../../../ffi/syscall.ts"
+import { O } from "../../../ffi/abi/file.ts"
+import { closeSync, existsSync, lstatSync, openSync, readdirSync, readFileSync, writeFileSync } from "../../../ffi/fs.ts"
+import { attempt } from "../../../ffi/syscall.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
+import { type Guard, standGuard } from "../../tracee/guard.ts"
 import { checkDeadline, cleanupDeadline, type Deadline } from "../../tracee/wait.ts"
 
 const log = logger("cgroup")
@@ -39,7 +40,7 @@ export interface FrozenCgroup extends Disposable {
 /**
  * Freezes a cgroup with all below it, so that no task in it can fork, thread or end while they are seized.
  *
- * A small shell outlives the tool if that is killed, and brings the switch back. Without a shell a warning says so.
+ * A small process outlives the tool if that is killed, and brings the switch back.
  *
  * @param directory of a version 1 freezer hierarchy, or of version 2
  * @throws CheckpointError E_DIRECTORY it has no freezer · E_SELF the tool is in it · E_TIMEOUT, E_INTERRUPTED: thawed again
@@ -85,7 +86,7 @@ export function freezeCgroup(directory: string, deadline: Deadline): FrozenCgrou
       } catch (error) {
         log.error(`${file} does not become ${found} again: ${error instanceof Error ? error.message : error}`)
       }
-      guard.end()
+      guard.dismiss()
     },
   }
   try {
@@ -119,37 +120,17 @@ function switchOf(directory: string, { file, on, off }: Freezer): string {
 function tasksWithin(directory: string): Set<number> {
   const list = ["tasks", "cgroup.threads"].map((name) => join(directory, name)).find((path) => existsSync(path))
   const own = list === undefined ? [] : read(list).split("\n").filter(Boolean).map(Number)
-  const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-  return new Set([...own, ...below.flatMap(({ name }) => [...tasksWithin(join(directory, name))])])
+  const below = readdirSync(directory).filter((name) => lstatSync(join(directory, name)).isDirectory())
+  return new Set([...own, ...below.flatMap((name) => [...tasksWithin(join(directory, name))])])
 }
 
-const pipeEnds = allocate(8)
-const O_CLOEXEC = 0x80000
-
-/** A shell that writes `found` into the switch when the tool's end of its input closes without a word: the tool was killed. */
-function startGuard(file: string, found: string): { end(): void } {
-  syscall("pipe2", pipeEnds.address, O_CLOEXEC)
-  const [input, ours] = [pipeEnds.view.getInt32(0, true), pipeEnds.view.getInt32(4, true)]
+/** Writes `found` into the switch if the tool is killed. */
+function startGuard(file: string, found: string): Guard {
+  const fd = openSync(file, O.WRONLY)
   try {
-    const child = spawn("/bin/sh", ["-c", 'read -r word || printf %s "$1" >"$2"', "stasis-guard", found, file], {
-      // A session of its own: a signal to the tool's group must not take the guard along.
-      detached: true,
-      stdio: [input, "ignore", "ignore"],
-    })
-    child.on("error", (error) => log.debug(`the guard of ${file}: ${error.message}`))
-    child.unref()
-    if (child.pid === undefined) log.warn(`no /bin/sh: if stasis is killed now, ${file} stays as it is then`)
+    const value = Buffer.from(found)
+    return standGuard([{ call: "write", args: [fd, value, value.length] }], [fd])
   } finally {
-    closeSync(input)
-  }
-  return {
-    end: () => {
-      try {
-        writeSync(ours, "done\n")
-      } catch (error) {
-        log.debug(`the guard of ${file} has ended before: ${error}`)
-      }
-      closeSync(ours)
-    },
+    closeSync(fd)
   }
 }

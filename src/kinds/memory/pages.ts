@@ -96,7 +96,7 @@ const pageFlags = ({ status, flags }: vma_entry): number =>
 /**
  * Finds which pages of a stopped process must be stored, and its guard ranges.
  *
- * @param vmas ascending   @param without a range to leave out (our own area)
+ * @param vmas ascending
  * @returns ascending, non-overlapping ranges
  * Kernel: fs/proc/task_mmu.c pagemap_scan_pmd_entry(), Documentation/admin-guide/mm/pagemap.rst
  */

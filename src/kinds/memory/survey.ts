@@ -50,7 +50,7 @@ const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail
 /**
  * What in a process's address space cannot be dumped. Nothing is stopped or changed.
  *
- * Restored faithfully: see the support table in README, "Memory".
+ * What is restored: the support table in README.
  */
 export function surveyMemory(pid: number, mappings: readonly MappingDetail[]): Refusal[] {
   const refusals: Refusal[] = []
