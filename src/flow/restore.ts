@@ -34,6 +34,7 @@ const microseconds = (since: number): number => Math.round((performance.now() - 
 export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const started = performance.now()
   const { imagesDir, shellJob } = options
+  const verifier = options.verify ? (await import("./verify.ts")).verifyTree : undefined
   const set = openImages(imagesDir)
   const saved = readTree(set)
   const { pid } = saved.root.tree
@@ -52,7 +53,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     checkIdsFree(saved, plan.helpers, deadline)
     runScripts(options.actionScripts, "pre-restore", { imagesDir })
     using cgroups = openCgroups(set, saved, options)
-    const pages = explained(pid, pids, () => revive(set, saved, plan, options, terminal, job, deadline, cgroups))
+    const pages = explained(pid, pids, () => revive(set, saved, plan, { ...options, verifier }, terminal, job, deadline, cgroups))
     cgroups?.keep()
     const times = { forking_time: 0, restore_time: microseconds(started) }
     writeStats(options.workDir, "restore", {

@@ -26,9 +26,14 @@ import { openSite, readSeedFacts, type Site, settle } from "./site.ts"
 import { inOrder, layStages, plotOf, realise, type Stage } from "./stages.ts"
 import { runStops } from "./stops.ts"
 import { shareTerminals } from "./terminals.ts"
-import { verifyTree } from "./verify.ts"
+import type { verifyTree } from "./verify.ts"
 
 const log = logger("restore")
+
+/** What restores: the options, and with --verify what verifies, which loads the whole of the dump. */
+export interface ReviveOptions extends RestoreOptions {
+  readonly verifier: typeof verifyTree | undefined
+}
 
 /**
  * Creates the tree, fills it and lets it go.
@@ -40,7 +45,7 @@ export function revive(
   set: ImageSet,
   saved: SavedTree,
   plan: BirthPlan,
-  options: RestoreOptions,
+  options: ReviveOptions,
   ownTerminal: number | undefined,
   job: ShellJob | undefined,
   deadline: Deadline,
@@ -77,7 +82,7 @@ function build(
   areaFile: number,
   areaFd: number,
   born: Set<number>,
-  options: RestoreOptions,
+  options: ReviveOptions,
 ): void {
   const { saved, set, ground, plots, cgroups } = site
   const { actionScripts, imagesDir } = options
@@ -126,7 +131,7 @@ function build(
   const left = saved.processes.filter((one) => plotOf(site, one).makes.memory && !stopped.has(one.tree.pid))
   workshop.remove(left.map(({ tree }) => tree.pid))
   settleThreads(saved, departures, stopped)
-  if (options.verify) verifyTree(set, saved, options)
+  options.verifier?.(set, saved, options)
   depart(saved, departures, stopped)
 }
 
