@@ -6,6 +6,7 @@ import { ioFailure } from "../image/failure.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { isEnding } from "../proc/stat.ts"
+import { listThreadsIfAlive } from "../proc/tasks.ts"
 import type { FrozenTree } from "../tracee/freeze.ts"
 import type { FrozenProcess } from "../tracee/frozen.ts"
 import { findGadgets, type Gadgets, gadgetsStand } from "../tracee/gadgets.ts"
@@ -81,6 +82,9 @@ export function kill({ processes }: FrozenTree): void {
 /** Failures by which an end shows too: of a process that is ending much cannot be read any more, and looks as if it were not supported. */
 const BY_DEATH: readonly ErrorCode[] = ["E_UNSUPPORTED", "E_KERNEL", "E_PERMISSION", "E_INJECTION"]
 
+/** True when every thread is ending or gone: a leader may end before the others. */
+const isDying = (pid: number): boolean => (listThreadsIfAlive(pid) ?? []).every((tid) => isEnding(pid, tid))
+
 /** The processes of a tree, whether frozen or not. */
 export interface TreeMembers {
   readonly root: number
@@ -91,7 +95,7 @@ export interface TreeMembers {
 export function asDumpError({ root: pid, processes }: TreeMembers, error: unknown): unknown {
   const action = `Cannot dump task ${pid}`
   const asItIs = error instanceof CheckpointError && !BY_DEATH.includes(error.code)
-  const dead = asItIs ? undefined : processes.find((process) => isEnding(process.pid, process.pid))
+  const dead = asItIs ? undefined : processes.find((process) => isDying(process.pid))
   if (dead)
     return new CheckpointError(
       "E_TARGET_DIED",

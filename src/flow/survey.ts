@@ -193,7 +193,12 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   )
   const holders: Holder[] = []
   for (const { stat } of living) {
-    const { pid } = stat
+    const { pid, state } = stat
+    if (state === "Z" || state === "X") {
+      // Its leader has ended and its other threads have not: no more than that can be read of it.
+      refusals.push(...surveyAttributes(pid, [pid]))
+      continue
+    }
     unlessGone(pid, root, () => {
       const { found, refusals: own } = surveyProcess(pid, namespaces)
       holders.push({ pid, threads: listThreads(pid), group: stat.pgrp })

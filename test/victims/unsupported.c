@@ -1,12 +1,21 @@
 /* Holds: one object that a dump refuses, named by the argument (see main). Checks: the object is still there and the process well. */
 #include "victim.h"
+#include <pthread.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+static void *last_thread(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
 int main(int argc, char **argv)
 {
 	int pair[2] = { -1, -1 }, fd = -1;
+	pid_t headless = 0;
 	victim_begin(argc, argv);
 	const char *kind = victim_argument(argc, argv, 1);
 	if (!strcmp(kind, "socket")) {
@@ -29,12 +38,26 @@ int main(int argc, char **argv)
 		int status;
 		CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 3, "set-up: the child ended with %x", status);
 		close(pair[0]);
+	} else if (!strcmp(kind, "ended leader")) {
+		MUST(headless = fork());
+		if (headless == 0) {
+			pthread_t thread;
+			pthread_create(&thread, NULL, last_thread, NULL);
+			pthread_exit(NULL);
+		}
+		pause_ms(100);
 	}
 	victim_ready();
 	victim_wait();
 	char byte = 0;
 	if (!strcmp(kind, "socket"))
 		CHECK(write(pair[0], "s", 1) == 1 && read(pair[1], &byte, 1) == 1 && byte == 's', "the socket pair: %s", strerror(errno));
+	if (headless) {
+		int status;
+		CHECK(kill(headless, 0) == 0 && waitpid(headless, &status, WNOHANG) == 0, "the child: %s", strerror(errno));
+		kill(headless, SIGKILL);
+		CHECK(waitpid(headless, &status, 0) == headless && WTERMSIG(status) == SIGKILL, "the child ended with %x", status);
+	}
 	if (!strcmp(kind, "inotify"))
 		CHECK(inotify_add_watch(fd, "/", IN_CREATE) > 0, "inotify: %s", strerror(errno));
 	if (!strcmp(kind, "pipe to outside"))
