@@ -3,7 +3,7 @@ import { SIG } from "../../ffi/abi/signal.ts"
 import { attempt, SyscallError } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
-import { type Halting, haltAll } from "./halt.ts"
+import { haltAll } from "./halt.ts"
 import { writeMemory } from "./memory.ts"
 import { detach, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { isSuspended } from "./vfork.ts"
@@ -30,7 +30,7 @@ export interface FrozenThread {
   running: boolean
 }
 
-/** Every thread of a process, stopped by us. Disposal puts all of them back and lets them run. */
+/** Every thread of a process, stopped by us. Disposal, which may be repeated, puts all of them back and lets them run. */
 export interface FrozenProcess extends Disposable {
   readonly pid: number
   /** The leader first. */
@@ -62,6 +62,9 @@ export function putBack(pid: number, thread: FrozenThread): void {
   thread.touched = false
 }
 
+/** What a release needs to know: a freeze that failed has no more. */
+type Released = Pick<FrozenProcess, "pid" | "threads" | "heldSignals" | "ending">
+
 function unlessGone(what: string, step: () => void): void {
   try {
     step()
@@ -75,12 +78,12 @@ function unlessGone(what: string, step: () => void): void {
  *
  * @param seized every thread that we are attached to, the leader first
  */
-export function release(frozen: Halting, seized: ReadonlySet<number>): void {
+export function release(frozen: Released, seized: ReadonlySet<number>): void {
   if (frozen.ending === "dead") return
   unlessGone(`Cannot stop task ${frozen.pid}`, () => void haltAll(frozen))
   for (const thread of frozen.threads) unlessGone(`Cannot put thread ${thread.tid} back`, () => putBack(frozen.pid, thread))
   if (frozen.ending === "stop") attempt("kill", frozen.pid, SIG.STOP)
-  for (const signal of frozen.heldSignals) attempt("kill", frozen.pid, signal)
+  for (const signal of frozen.heldSignals.splice(0)) attempt("kill", frozen.pid, signal)
   // The leader last: a killed one reports its end only when its other threads are gone.
   for (const tid of [...seized].reverse()) letGo(frozen, tid)
 }
@@ -89,7 +92,7 @@ export function release(frozen: Halting, seized: ReadonlySet<number>): void {
  * Detaches one thread, which may be running or have a signal on its way when the freeze failed: only a stopped one can be detached. One that is
  * suspended by vfork stays attached until the tool ends, which lets it go too.
  */
-function letGo({ pid, threads }: Halting, tid: number): void {
+function letGo({ pid, threads }: Released, tid: number): void {
   if (detach(tid, signalOf(pollReport(tid))) || isSuspended(pid, tid)) return
   tryPtrace("INTERRUPT", tid)
   const report = waitReport(tid, cleanupDeadline(), `the release of thread ${tid}`)

@@ -1,7 +1,6 @@
 import { SIG, siginfo } from "../../ffi/abi/signal.ts"
 import { decode } from "../../ffi/layout.ts"
 import { logger } from "../base/log.ts"
-import type { FrozenProcess, FrozenThread } from "./frozen.ts"
 import { getSignalInfo, tryPtrace } from "./trace.ts"
 import { cleanupDeadline, type Deadline, waitReport } from "./wait.ts"
 
@@ -11,8 +10,19 @@ const SI_USER = 0
 /** What a failing instruction raises. Sent by somebody they are blocked, so one that is met is the stub's own, and of no use to the target. */
 const FAULTS: ReadonlySet<number> = new Set([4, 5, 7, 8, 11, 31])
 
-/** What halting needs of a frozen process. */
-export type Halting = Pick<FrozenProcess, "pid" | "threads" | "heldSignals" | "ending">
+/** A thread that is ours, and whether it was let run. */
+interface Runner {
+  readonly tid: number
+  running: boolean
+}
+
+/** What halting needs of a process, see `FrozenProcess`. */
+interface Halting {
+  readonly pid: number
+  readonly threads: readonly Runner[]
+  readonly heldSignals: number[]
+  ending: "run" | "stop" | "dead"
+}
 
 /**
  * True when a stub ended itself by the signal that a thread is stopped at; false when somebody else's stood for it as well.
@@ -45,7 +55,7 @@ export function haltAll(process: Halting): boolean {
   return running.every((thread) => !thread.running)
 }
 
-function halt(process: Halting, thread: FrozenThread, deadline: Deadline): void {
+function halt(process: Halting, thread: Runner, deadline: Deadline): void {
   const { tid } = thread
   for (;;) {
     const report = waitReport(tid, deadline, `the stop of thread ${tid}`)

@@ -155,6 +155,7 @@ export function readFrozen({ pid, seized, stopSignal }: Seizure, frozenAt: numbe
       "Look for its successor with ps",
     )
   log.debug(`froze task ${pid}: ${threads.length} threads`)
+  let ended = false
   const frozen: FrozenProcess = {
     pid,
     threads,
@@ -162,7 +163,12 @@ export function readFrozen({ pid, seized, stopSignal }: Seizure, frozenAt: numbe
     stopSignal,
     heldSignals: [],
     ending: "run",
-    [Symbol.dispose]: () => release(frozen, seized),
+    [Symbol.dispose]: () => {
+      // Once: afterwards the threads run, and their IDs may soon be others'.
+      if (ended) return
+      ended = true
+      release(frozen, seized)
+    },
   }
   return frozen
 }
