@@ -1,3 +1,4 @@
+import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
@@ -43,6 +44,7 @@ const processNow = (saved: SavedProcess): FrozenProcess => ({
   threads: saved.threads.map(({ tid }) => threadNow(tid)),
   frozenAt: performance.now(),
   stopSignal: stopSignalOf(saved),
+  traceOptions: PTRACE_O.TRACESYSGOOD | PTRACE_O.EXITKILL,
   heldSignals: [],
   ending: "run",
   [Symbol.dispose]() {

@@ -39,6 +39,8 @@ export interface FrozenProcess extends Disposable {
   readonly frozenAt: number
   /** The signal that the process was stopped by (SIGSTOP, SIGTSTP ...) when we came; 0 = it ran. It stays stopped when it is let go. */
   readonly stopSignal: number
+  /** PTRACE_O_ bits by which its threads are traced: who sets one of a thread sets all of them. */
+  readonly traceOptions: number
   /** Signals that arrived while we ran code in a thread and could not be blocked: sent again on release. */
   readonly heldSignals: number[]
   /** What release does: let the process run (default), stop it by SIGSTOP, or nothing because it is dead. */

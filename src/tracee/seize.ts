@@ -161,6 +161,7 @@ export function readFrozen({ pid, seized, stopSignal }: Seizure, frozenAt: numbe
     threads,
     frozenAt,
     stopSignal,
+    traceOptions: PTRACE_O.TRACESYSGOOD,
     heldSignals: [],
     ending: "run",
     [Symbol.dispose]: () => {
