@@ -1,6 +1,7 @@
 import { CLONE, cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { ALL_SIGNALS, SIG } from "../../ffi/abi/signal.ts"
 import { closeSync, writeSync } from "../../ffi/fs.ts"
+import { expectChildren } from "../../ffi/interrupt.ts"
 import { spawnChild } from "../../ffi/kernel.ts"
 import { encode } from "../../ffi/layout.ts"
 import { allocate, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
@@ -64,6 +65,7 @@ interface Birth {
  * @returns its PID, or -errno of clone3
  */
 export function spawnFile(file: number, { pid, sibling = false }: Birth = {}): number {
+  expectChildren()
   const { address, bytes, view } = memory
   view.setInt32(WANTED_PID, pid ?? 0, true)
   const flags = CLONE.VM | CLONE.VFORK | (sibling ? CLONE.PARENT : 0)
