@@ -12,3 +12,8 @@ test("started with SIGCHLD ignored, the tool still learns how its children end",
   expect(usual).toBeDefined()
   expect(regime("env", "--ignore-signal=CHLD")).toBe(usual!)
 })
+
+test("where files in memory are not executable unless they ask for it, its programs run (vm.memfd_noexec=1)", () => {
+  const limited = ["unshare", "-p", "-f", "--mount-proc", "sh", "-c", 'echo 1 >/proc/sys/vm/memfd_noexec && exec "$@"', "sh"]
+  expect(regime(...limited)).toBe(regime()!)
+})
