@@ -2,9 +2,11 @@ import { SIG } from "../../ffi/abi/signal.ts"
 import { closeSync } from "../../ffi/fs.ts"
 import { guard } from "../../ffi/stub/gen/x86_64.ts"
 import { allocate, attempt, syscall } from "../../ffi/syscall.ts"
+import { logger } from "../base/log.ts"
 import { startChild } from "./child.ts"
 import { cleanupDeadline, waitReport } from "./wait.ts"
 
+const log = logger("restore")
 const O_CLOEXEC = 0o2000000
 const F_SETFD = 2
 const ends = allocate(8)
@@ -43,7 +45,12 @@ export function standGuard(pids: readonly number[]): Guard {
     dismiss() {
       attempt("kill", child, SIG.KILL)
       dismissed = true
-      end()
+      try {
+        end()
+      } catch (error) {
+        // What it guarded runs already: that it ends late is no failure of theirs.
+        log.warn(`the guard does not end: ${error}`)
+      }
     },
     [Symbol.dispose]() {
       if (!dismissed) end()
