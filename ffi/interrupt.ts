@@ -57,6 +57,7 @@ export function holdInterrupts(): Disposable {
   }
 }
 
+const SIG_DFL = 0
 const SIG_IGN = 1
 /**
  * From now on ^C and ^\ at the terminal do not end the tool: for waiting for a program that gets them too and decides, as system(3) does.
@@ -64,6 +65,16 @@ const SIG_IGN = 1
  */
 export function leaveKeyboardToJob(): void {
   for (const signal of [SIG.INT, SIG.QUIT, SIG.TTOU]) setHandler(signal, SIG_IGN)
+}
+
+/**
+ * Takes back an ignored SIGCHLD, which is inherited through exec: the kernel reaps our children by itself then, and nobody learns how they
+ * ended. Man page: sigaction(2). Precondition: called before the child is started.
+ */
+export function expectChildren(): void {
+  const { address, view } = memory
+  syscall("rt_sigaction", SIG.CHLD, 0, address + 32, 8)
+  if (view.getBigUint64(32, true) === BigInt(SIG_IGN)) setHandler(SIG.CHLD, SIG_DFL)
 }
 
 /** Number of the signal that asked the tool to stop, 0 while there was none. */

@@ -6,6 +6,7 @@ import { allocate, attempt, errnoName, isFailure } from "../../ffi/syscall.ts"
 import { remoteAddress } from "../base/units.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { readMaps } from "../proc/maps.ts"
+import { tryMemoryFile } from "../tracee/child.ts"
 import { readMemory } from "../tracee/memory.ts"
 import type { Feature, Found } from "./feature.ts"
 
@@ -137,10 +138,9 @@ export const memoryFeatures: readonly Feature[] = [
   {
     name: "memfd_create",
     need: "required",
-    lost: "any restore: the programs of the new processes lie in one",
+    lost: "any restore: the programs of the new processes lie in one, which must be executable (vm.memfd_noexec is not 2)",
     probe: () => {
-      ownPage().bytes.set(Buffer.from("check\0"), 64)
-      const fd = attempt("memfd_create", ownPage().address + 64, 1)
+      const fd = tryMemoryFile("check")
       if (!isFailure(fd)) attempt("close", fd)
       return answered("memfd_create", fd)
     },

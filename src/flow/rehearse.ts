@@ -36,6 +36,7 @@ function standIn(pid: number, tid: number): InspectedThread {
     resume: registers,
     rseqCs: undefined,
     touched: false,
+    running: false,
   }
   return {
     frozen,

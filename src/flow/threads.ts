@@ -1,4 +1,3 @@
-import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { refusedTarget } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { remoteAddress } from "../base/units.ts"
@@ -62,7 +61,7 @@ export function inspectThreads(process: FrozenProcess, { rseqDiscovery, rseqMalf
       log.info(`thread ${frozen.tid}: rseq ${rseq.class} at 0x${rseq.ip.toString(16)}`)
     if (restart.live) frozen.resume = restart.live
     applyFixup(frozen, rseq)
-    if (thread.seccomp.mode !== 0) suspendSeccomp(frozen.tid, PTRACE_O.TRACESYSGOOD)
+    if (thread.seccomp.mode !== 0) suspendSeccomp(frozen.tid, process.traceOptions)
     // A thread sent to its abort handler has nothing to restart.
     if (rseq.class === "abortable")
       return { ...thread, restart: { image: resumedRegisters(frozen.registers, rseq), live: undefined, entry: undefined } }

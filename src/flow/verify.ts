@@ -1,3 +1,4 @@
+import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
@@ -9,6 +10,7 @@ import type { ImageTransaction } from "../image/transaction.ts"
 import { encodeImage, type Framed } from "../image/write.ts"
 import type { FrozenTree, TreeMember } from "../tracee/freeze.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "../tracee/frozen.ts"
+import { haltAll } from "../tracee/halt.ts"
 import { getRegisters, getSignalMask, getXstate } from "../tracee/trace.ts"
 import { prepareSaving } from "./cgroups.ts"
 import { type Entries, treeDifferences } from "./differences.ts"
@@ -25,7 +27,16 @@ const NAMED = 5
 
 const threadNow = (tid: number): FrozenThread => {
   const registers = getRegisters(tid)
-  return { tid, registers, xstate: getXstate(tid), mask: getSignalMask(tid), resume: registers, rseqCs: undefined, touched: false }
+  return {
+    tid,
+    registers,
+    xstate: getXstate(tid),
+    mask: getSignalMask(tid),
+    resume: registers,
+    rseqCs: undefined,
+    touched: false,
+    running: false,
+  }
 }
 
 const processNow = (saved: SavedProcess): FrozenProcess => ({
@@ -33,11 +44,13 @@ const processNow = (saved: SavedProcess): FrozenProcess => ({
   threads: saved.threads.map(({ tid }) => threadNow(tid)),
   frozenAt: performance.now(),
   stopSignal: stopSignalOf(saved),
+  traceOptions: PTRACE_O.TRACESYSGOOD | PTRACE_O.EXITKILL,
   heldSignals: [],
   ending: "run",
   [Symbol.dispose]() {
+    haltAll(this)
     for (const thread of this.threads) putBack(this.pid, thread)
-    for (const signal of this.heldSignals) attempt("kill", this.pid, signal)
+    for (const signal of this.heldSignals.splice(0)) attempt("kill", this.pid, signal)
   },
 })
 

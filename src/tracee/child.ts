@@ -1,12 +1,16 @@
 import { CLONE, cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { ALL_SIGNALS, SIG } from "../../ffi/abi/signal.ts"
 import { closeSync, writeSync } from "../../ffi/fs.ts"
+import { expectChildren } from "../../ffi/interrupt.ts"
 import { spawnChild } from "../../ffi/kernel.ts"
 import { encode } from "../../ffi/layout.ts"
-import { allocate, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
+import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
+import { CheckpointError } from "../base/errors.ts"
 
 const AT_EMPTY_PATH = 0x1000
 const MFD_CLOEXEC = 1
+/** Linux 6.3: the file may be executed although vm.memfd_noexec is 1. */
+const MFD_EXEC = 0x10
 const SIG_SETMASK = 2
 /** Where the code starts in the file, bytes: a page of its own. */
 const CODE_AT = 4096
@@ -42,9 +46,26 @@ export function executable({ base, code, symbols }: Blob, data: Uint8Array = new
   return file
 }
 
-/** Makes a memfd that closes on exec and holds these bytes. @throws SyscallError */
+/** memfd_create of a file that closes on exec and may be executed. @returns its descriptor, or -errno. Man page: memfd_create(2) */
+export function tryMemoryFile(name: string): number {
+  const answer = attempt("memfd_create", pathArgument(name), MFD_CLOEXEC | MFD_EXEC)
+  return isFailure(answer) && errnoName(-answer) === "EINVAL" ? attempt("memfd_create", pathArgument(name), MFD_CLOEXEC) : answer
+}
+
+/** Makes a memfd that closes on exec and holds these bytes. @throws CheckpointError E_PERMISSION vm.memfd_noexec is 2 · SyscallError */
 export function memoryFile(name: string, bytes?: Uint8Array): number {
-  const fd = syscall("memfd_create", pathArgument(name), MFD_CLOEXEC)
+  const fd = tryMemoryFile(name)
+  if (isFailure(fd)) {
+    const cause = new SyscallError("memfd_create", errnoName(-fd), [0, MFD_CLOEXEC | MFD_EXEC])
+    if (cause.errno !== "EACCES") throw cause
+    throw new CheckpointError(
+      "E_PERMISSION",
+      "Cannot start a program of stasis",
+      "vm.memfd_noexec is 2: no file in memory may be executed",
+      "Set the sysctl vm.memfd_noexec of this PID namespace to 1 or 0",
+      cause,
+    )
+  }
   if (bytes) writeSync(fd, bytes)
   return fd
 }
@@ -64,6 +85,7 @@ interface Birth {
  * @returns its PID, or -errno of clone3
  */
 export function spawnFile(file: number, { pid, sibling = false }: Birth = {}): number {
+  expectChildren()
   const { address, bytes, view } = memory
   view.setInt32(WANTED_PID, pid ?? 0, true)
   const flags = CLONE.VM | CLONE.VFORK | (sibling ? CLONE.PARENT : 0)

@@ -3,6 +3,7 @@ import { SIG } from "../../ffi/abi/signal.ts"
 import { attempt, SyscallError } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
+import { haltAll } from "./halt.ts"
 import { writeMemory } from "./memory.ts"
 import { detach, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { isSuspended } from "./vfork.ts"
@@ -25,9 +26,11 @@ export interface FrozenThread {
   rseqCs: { readonly at: RemoteAddress; readonly value: bigint } | undefined
   /** Something was run in the thread, so `resume`, mask and rseqCs must be put back. */
   touched: boolean
+  /** Let run by us, and not yet met at the stop that ends what it runs: see ./halt.ts. */
+  running: boolean
 }
 
-/** Every thread of a process, stopped by us. Disposal puts all of them back and lets them run. */
+/** Every thread of a process, stopped by us. Disposal, which may be repeated, puts all of them back and lets them run. */
 export interface FrozenProcess extends Disposable {
   readonly pid: number
   /** The leader first. */
@@ -36,13 +39,19 @@ export interface FrozenProcess extends Disposable {
   readonly frozenAt: number
   /** The signal that the process was stopped by (SIGSTOP, SIGTSTP ...) when we came; 0 = it ran. It stays stopped when it is let go. */
   readonly stopSignal: number
+  /** PTRACE_O_ bits by which its threads are traced: who sets one of a thread sets all of them. */
+  readonly traceOptions: number
   /** Signals that arrived while we ran code in a thread and could not be blocked: sent again on release. */
   readonly heldSignals: number[]
   /** What release does: let the process run (default), stop it by SIGSTOP, or nothing because it is dead. */
   ending: "run" | "stop" | "dead"
 }
 
-/** Puts a thread that ran something for us back: the mask first, so that a death of the tool in between loses nothing. */
+/**
+ * Puts a thread that ran something for us back: the mask first, so that a death of the tool in between loses nothing.
+ *
+ * @throws SyscallError ESRCH it was killed, or still runs
+ */
 export function putBack(pid: number, thread: FrozenThread): void {
   if (!thread.touched) return
   setSignalMask(thread.tid, thread.mask)
@@ -55,34 +64,44 @@ export function putBack(pid: number, thread: FrozenThread): void {
   thread.touched = false
 }
 
+/** What a release needs to know: a freeze that failed has no more. */
+type Released = Pick<FrozenProcess, "pid" | "threads" | "heldSignals" | "ending">
+
+function unlessGone(what: string, step: () => void): void {
+  try {
+    step()
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errno === "ESRCH")) log.error(`${what}: ${error}`)
+  }
+}
+
 /**
- * Lets threads go on: those of `frozen` are put back first. One that died meanwhile is an expected answer.
+ * Lets threads go on: those of `frozen` are stopped and put back first. One that died meanwhile is an expected answer.
  *
  * @param seized every thread that we are attached to, the leader first
  */
-export function release(frozen: Pick<FrozenProcess, "pid" | "threads" | "heldSignals" | "ending">, seized: ReadonlySet<number>): void {
+export function release(frozen: Released, seized: ReadonlySet<number>): void {
   if (frozen.ending === "dead") return
-  for (const thread of frozen.threads) {
-    try {
-      putBack(frozen.pid, thread)
-    } catch (error) {
-      if (!(error instanceof SyscallError && error.errno === "ESRCH")) log.error(`Cannot put thread ${thread.tid} back: ${error}`)
-    }
-  }
+  unlessGone(`Cannot stop task ${frozen.pid}`, () => void haltAll(frozen))
+  for (const thread of frozen.threads) unlessGone(`Cannot put thread ${thread.tid} back`, () => putBack(frozen.pid, thread))
   if (frozen.ending === "stop") attempt("kill", frozen.pid, SIG.STOP)
-  for (const signal of frozen.heldSignals) attempt("kill", frozen.pid, signal)
+  for (const signal of frozen.heldSignals.splice(0)) attempt("kill", frozen.pid, signal)
   // The leader last: a killed one reports its end only when its other threads are gone.
-  for (const tid of [...seized].reverse()) letGo(frozen.pid, tid)
+  for (const tid of [...seized].reverse()) letGo(frozen, tid)
 }
 
 /**
  * Detaches one thread, which may be running or have a signal on its way when the freeze failed: only a stopped one can be detached. One that is
  * suspended by vfork stays attached until the tool ends, which lets it go too.
  */
-function letGo(pid: number, tid: number): void {
+function letGo({ pid, threads }: Released, tid: number): void {
   if (detach(tid, signalOf(pollReport(tid))) || isSuspended(pid, tid)) return
   tryPtrace("INTERRUPT", tid)
-  detach(tid, signalOf(waitReport(tid, cleanupDeadline(), `the release of thread ${tid}`)))
+  const report = waitReport(tid, cleanupDeadline(), `the release of thread ${tid}`)
+  // One that did not stop before could not be put back before.
+  const thread = threads.find((one) => one.tid === tid)
+  if (thread) unlessGone(`Cannot put thread ${tid} back`, () => putBack(pid, thread))
+  detach(tid, signalOf(report))
 }
 
 const signalOf = (report: Report | undefined): number => (report?.kind === "signal-stop" ? report.signal : 0)

@@ -1,11 +1,12 @@
 import { ALL_SIGNALS, sigbit } from "../../ffi/abi/signal.ts"
-import type { Syscall } from "../../ffi/syscall.ts"
+import { type Syscall, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { PAGE_SIZE, type RemoteAddress } from "../base/units.ts"
 import { frameSize, interruptedCall, resultRegister, signalFrame, syscallRegisters } from "./arch.x86_64.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "./frozen.ts"
 import type { Gadgets } from "./gadgets.ts"
+import { haltAll } from "./halt.ts"
 import { writeMemory } from "./memory.ts"
 import { getRegisters, ptrace, setRegisters, setSignalMask } from "./trace.ts"
 import { type Patience, type Report, waitReport } from "./wait.ts"
@@ -37,7 +38,7 @@ export interface Host {
 }
 
 /** Chooses the host of a process and lays down the frame that it returns through if the tool dies. @throws SyscallError */
-export function openHost(process: FrozenProcess, terms: LoanTerms): Host {
+function openHost(process: FrozenProcess, terms: LoanTerms): Host {
   const { pid, threads } = process
   // A thread in a restart block would lose it in the crash path of the bootstrap, so another one is taken if there is any.
   const thread = threads.find(({ registers }) => interruptedCall(registers) !== "restart-block") ?? threads[0]
@@ -50,10 +51,39 @@ export function openHost(process: FrozenProcess, terms: LoanTerms): Host {
   return { process, thread, terms, mask: ALL_SIGNALS & ~sigbit(terms.stopSignal), chain }
 }
 
-/** Puts the host where it was, and leaves no trace of the frame. @throws SyscallError */
+/** Puts the host where it was, and leaves no trace of the frame. One that never came out of its call is stopped first. @throws SyscallError */
 export function closeHost({ process, thread, chain }: Host): void {
+  if (thread.running) haltAll(process)
   putBack(process.pid, thread)
   if (chain !== undefined) writeMemory(process.pid, chain, new Uint8Array(framePagesSize(process)))
+}
+
+/** True for a failure that tells of a target's end. */
+export const isDeath = (error: unknown): boolean =>
+  (error instanceof SyscallError && error.errno === "ESRCH") || (error instanceof CheckpointError && error.code === "E_TARGET_DIED")
+
+/** Puts hosts back that lent nothing. The failure that led here is the one to tell, so those of their own are only logged. */
+export function closeHosts(hosts: readonly Host[]): void {
+  for (const host of hosts)
+    try {
+      if (host.process.ending !== "dead") closeHost(host)
+    } catch (error) {
+      if (!isDeath(error)) log.error(`Cannot put thread ${host.thread.tid} back: ${error}`)
+    }
+}
+
+/** Opens the host of every process that is asked for one, or of none. @throws SyscallError */
+export function openHosts<T extends { readonly process: FrozenProcess; readonly terms: LoanTerms }>(
+  requests: readonly T[],
+): (T & { host: Host })[] {
+  const opened: (T & { host: Host })[] = []
+  try {
+    for (const request of requests) opened.push({ ...request, host: openHost(request.process, request.terms) })
+  } catch (error) {
+    closeHosts(opened.map(({ host }) => host))
+    throw error
+  }
+  return opened
 }
 
 /** One call for a host to run. */
@@ -81,9 +111,15 @@ export function callInHosts(calls: readonly HostCall[], patience: Patience): Hos
   each(enter)
   // The stop at the entry of the call, then the one at its exit.
   for (let stops = 0; stops < 2; stops++) {
-    each(({ host: { thread } }) => void ptrace("SYSCALL", thread.tid))
+    each(({ host: { thread } }) => {
+      thread.running = true
+      ptrace("SYSCALL", thread.tid)
+    })
     each(({ host }) => waitForSyscall(host, patience))
   }
+  each(({ host: { thread } }) => {
+    thread.running = false
+  })
   const answers = new Map<HostCall, bigint>()
   each((call) => void answers.set(call, resultRegister(getRegisters(call.host.thread.tid))))
   return calls.map((call) => {
@@ -100,8 +136,9 @@ function enter({ host: { thread, terms, mask, chain }, call, args }: HostCall): 
 }
 
 function waitForSyscall({ process, thread }: Host, patience: Patience): void {
-  while (expectStop(process, thread, waitReport(thread.tid, patience(), `a call in thread ${thread.tid}`)) !== "syscall-stop")
-    ptrace("SYSCALL", thread.tid)
+  // One call is soon over: whoever asks the tool to stop is heard when it is known what became of it.
+  const wait = (): Report => waitReport(thread.tid, { ...patience(), deaf: true }, `a call in thread ${thread.tid}`)
+  while (expectStop(process, thread, wait()) !== "syscall-stop") ptrace("SYSCALL", thread.tid)
 }
 
 /** Judges a stop: signals that cannot be blocked are kept for the release. @throws CheckpointError E_TARGET_DIED */

@@ -1,20 +1,18 @@
-import { ALL_SIGNALS, SIG, sigbit, siginfo } from "../../ffi/abi/signal.ts"
-import { decode } from "../../ffi/layout.ts"
+import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
 import { STUB_ENTRY, STUB_STOPPED, stubCode, stubRegisters } from "./arch.x86_64.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "./frozen.ts"
-import { callInHosts, closeHost, expectStop, type Host, type HostAnswer, type LoanTerms, openHost } from "./host.ts"
+import { haltAll, isStubSignal } from "./halt.ts"
+import { callInHosts, closeHost, closeHosts, expectStop, type Host, type HostAnswer, isDeath, type LoanTerms, openHosts } from "./host.ts"
 import { codePage } from "./leftover.ts"
 import { forceMemory, readMemory } from "./memory.ts"
 import { placePrograms } from "./placement.ts"
 import type { Answers, Program } from "./program.ts"
-import { getRegisters, getSignalInfo, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
+import { getRegisters, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { cleanupDeadline, type Deadline, type Patience, waitReport } from "./wait.ts"
 
-const SI_TKILL = -6
-const SI_USER = 0
 const PROT_READ_EXEC = 5
 const MAP_PRIVATE_ANONYMOUS = 0x22
 
@@ -87,18 +85,21 @@ export interface Loans extends Disposable {
 export function borrowAll(requests: readonly LoanRequest[], patience: Patience): Loans {
   const made: Lent[] = []
   const failures: unknown[] = []
-  const calls = requests.map(({ process, terms, bytes }) => {
+  const calls = openHosts(requests).map(({ host, bytes }) => {
     const size = Math.ceil((stubCode.length + bytes) / PAGE_SIZE + 1) * PAGE_SIZE
     const args = [0, size, PROT_READ_EXEC, MAP_PRIVATE_ANONYMOUS, -1, 0]
-    return { host: openHost(process, terms), call: "mmap" as const, args, size }
+    return { host, call: "mmap" as const, args, size }
   })
   for (const [index, outcome] of callInHosts(calls, patience).entries()) {
     const call = calls[index]
     if (!call) continue
     try {
-      made.push(openLoan(call.host, call.size, startOf(call.host, call.size, outcome), patience))
+      const lent = openLoan(call.host, call.size, startOf(call.host, call.size, outcome), patience)
+      made.push(lent)
+      forceMemory(call.host.process.pid, lent.start, codePage(call.size))
     } catch (error) {
       failures.push(error)
+      if (made.at(-1)?.host !== call.host) closeHosts([call.host])
     }
   }
   const loans: Loans = { all: made.map(({ loan }) => loan), [Symbol.dispose]: () => returnAll(made) }
@@ -115,11 +116,10 @@ export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, 
   return { ...loan, [Symbol.dispose]: () => loans[Symbol.dispose]() }
 }
 
-/** Where the kernel put a new area. A process that would not lend is put back. */
+/** Where the kernel put a new area. @throws CheckpointError E_INJECTION the process would not lend · what else failed in it */
 function startOf(host: Host, size: number, outcome: HostAnswer): RemoteAddress {
   if ("failure" in outcome) throw outcome.failure
   if (!isFailure(Number(outcome.answer))) return remoteAddress(outcome.answer)
-  closeHost(host)
   const { process, thread } = host
   const errno = errnoName(-Number(outcome.answer))
   throw new CheckpointError(
@@ -143,7 +143,6 @@ function openLoan(host: Host, size: number, start: RemoteAddress, patience: Pati
   const { process, mask, terms } = host
   const { pid } = process
   const data = remoteAddress(start + BigInt(PAGE_SIZE))
-  forceMemory(pid, start, codePage(size))
   const loan: Loan = {
     area: { start, end: start + BigInt(size) },
     start(programs) {
@@ -154,7 +153,10 @@ function openLoan(host: Host, size: number, start: RemoteAddress, patience: Pati
         thread.touched = true
         setSignalMask(thread.tid, mask)
       }
-      for (const { thread } of blocks.threads) ptrace("CONT", thread.tid)
+      for (const { thread } of blocks.threads) {
+        thread.running = true
+        ptrace("CONT", thread.tid)
+      }
       return () => {
         for (const { thread } of blocks.threads) waitForStub(process, thread, terms.stopSignal, start + STUB_STOPPED, patience())
         const image = readMemory(pid, data, blocks.image.length)
@@ -171,7 +173,12 @@ function openLoan(host: Host, size: number, start: RemoteAddress, patience: Pati
   return { host, size, start, loan }
 }
 
-/** Takes every area away again and puts every thread back, whichever fail. @throws the first failure that is not a target's death */
+/**
+ * Takes every area away again and puts every thread back, whichever fail. After a run that was given up threads may still be in their area:
+ * it stays when one of them does not stop.
+ *
+ * @throws the first failure that is not a target's death
+ */
 function returnAll(lent: Lent[]): void {
   const failures: unknown[] = []
   const attempt = (step: () => void): void => {
@@ -182,7 +189,13 @@ function returnAll(lent: Lent[]): void {
       if (!isDeath(error)) failures.push(error)
     }
   }
-  const open = lent.splice(0).filter(({ host }) => host.process.ending !== "dead")
+  const open = lent.splice(0).filter(({ host: { process } }) => {
+    let halted = false
+    attempt(() => {
+      halted = process.ending !== "dead" && haltAll(process) && !isDead(process)
+    })
+    return halted
+  })
   for (const { host } of open)
     attempt(() => {
       for (const thread of host.process.threads) if (thread !== host.thread) putBack(host.process.pid, thread)
@@ -190,15 +203,15 @@ function returnAll(lent: Lent[]): void {
   const calls = open.map(({ host, start, size }) => ({ host, call: "munmap" as const, args: [start, size] }))
   for (const [index, outcome] of callInHosts(calls, cleanupDeadline).entries())
     attempt(() => {
-      if ("failure" in outcome) throw outcome.failure
       const host = open[index]?.host
-      if (host) closeHost(host)
+      if (host && !isDead(host.process)) closeHost(host)
+      if ("failure" in outcome) throw outcome.failure
     })
   if (failures.length > 0) throw failures[0]
 }
 
-const isDeath = (error: unknown): boolean =>
-  (error instanceof SyscallError && error.errno === "ESRCH") || (error instanceof CheckpointError && error.code === "E_TARGET_DIED")
+/** Asked again: waiting for a process may show that it is. */
+const isDead = ({ ending }: FrozenProcess): boolean => ending === "dead"
 
 /**
  * Waits until a stub has run to its end.
@@ -209,15 +222,15 @@ const isDeath = (error: unknown): boolean =>
 function waitForStub(process: FrozenProcess, thread: FrozenThread, signal: number, stopped: bigint, deadline: Deadline): void {
   for (;;) {
     const report = waitReport(thread.tid, deadline, `the calls in thread ${thread.tid}`)
+    thread.running = false
     if (report.kind === "signal-stop" && report.signal === signal && getRegisters(thread.tid).ip === stopped) {
-      const { si_code, si_pid } = decode(siginfo, getSignalInfo(thread.tid))
-      // Somebody else's stood for ours as well. Without a siginfo the kernel shows SI_USER of process 0.
-      if (si_code !== SI_TKILL && !(si_code === SI_USER && si_pid === 0)) process.heldSignals.push(signal)
+      if (!isStubSignal(thread.tid)) process.heldSignals.push(signal)
       return
     }
     if (report.kind === "signal-stop" && (report.signal === 11 || report.signal === 4 || report.signal === 7))
       throw new Error(`The stub in thread ${thread.tid} stopped by signal ${report.signal} at ${getRegisters(thread.tid).ip.toString(16)}`)
     expectStop(process, thread, report)
+    thread.running = true
     tryPtrace("CONT", thread.tid)
   }
 }

@@ -135,7 +135,7 @@ export function readFrozen({ pid, seized, stopSignal }: Seizure, frozenAt: numbe
     try {
       const registers = getRegisters(tid)
       const mask = getSignalMask(tid)
-      threads.push({ tid, registers, xstate: getXstate(tid), mask, resume: registers, rseqCs: undefined, touched: false })
+      threads.push({ tid, registers, xstate: getXstate(tid), mask, resume: registers, rseqCs: undefined, touched: false, running: false })
     } catch (error) {
       if (!(error instanceof SyscallError && error.errno === "ESRCH")) throw error
       throw new CheckpointError(
@@ -155,14 +155,21 @@ export function readFrozen({ pid, seized, stopSignal }: Seizure, frozenAt: numbe
       "Look for its successor with ps",
     )
   log.debug(`froze task ${pid}: ${threads.length} threads`)
+  let ended = false
   const frozen: FrozenProcess = {
     pid,
     threads,
     frozenAt,
     stopSignal,
+    traceOptions: PTRACE_O.TRACESYSGOOD,
     heldSignals: [],
     ending: "run",
-    [Symbol.dispose]: () => release(frozen, seized),
+    [Symbol.dispose]: () => {
+      // Once: afterwards the threads run, and their IDs may soon be others'.
+      if (ended) return
+      ended = true
+      release(frozen, seized)
+    },
   }
   return frozen
 }

@@ -37,6 +37,9 @@ export type Report =
   | { readonly kind: "syscall-stop" }
   | { readonly kind: "gone"; readonly status: number }
 
+/** Stands for the status of a task that somebody else waited for; no end has it. */
+const UNKNOWN_STATUS = -1
+
 /** Turns a wait status into what happened. Man page: ptrace(2), "Stopped states". */
 export function readStatus(status: number): Report {
   if ((status & 0xff) !== 0x7f) return { kind: "gone", status }
@@ -69,7 +72,8 @@ export function checkDeadline(deadline: Deadline, doing: string): void {
  * Waits for the next report of one traced thread or child.
  *
  * @param meanwhile called every 20 ms while there is none
- * @throws CheckpointError E_TIMEOUT, E_INTERRUPTED · SyscallError ECHILD when it is neither our tracee nor our child
+ * @returns "gone" with `UNKNOWN_STATUS` for what is neither our tracee nor our child, or not any more
+ * @throws CheckpointError E_TIMEOUT, E_INTERRUPTED
  * Precondition for deadlines: `holdInterrupts` is active, else the wait ends only with a report.
  */
 export function waitReport(tid: number, deadline: Deadline, doing: string, meanwhile?: () => void): Report {
@@ -77,7 +81,7 @@ export function waitReport(tid: number, deadline: Deadline, doing: string, meanw
     const answer = attempt("wait4", tid, memory.address, WALL, 0)
     if (answer === tid) return readStatus(memory.view.getInt32(0, true))
     const errno = errnoName(-answer)
-    if (errno === "ECHILD") return { kind: "gone", status: 0 }
+    if (errno === "ECHILD") return { kind: "gone", status: UNKNOWN_STATUS }
     if (errno !== "EINTR") throw new SyscallError("wait4", errno, [tid])
     meanwhile?.()
     checkDeadline(deadline, doing)

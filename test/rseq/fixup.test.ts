@@ -32,7 +32,7 @@ const state = (kind: RseqClass, rest: Partial<RseqState> = {}): RseqState => ({
 })
 const thread = (values: Partial<Registers>): FrozenThread => {
   const found = registers(values)
-  return { tid: 12, registers: found, xstate: new Uint8Array(), mask: 0n, resume: found, rseqCs: undefined, touched: false }
+  return { tid: 12, registers: found, xstate: new Uint8Array(), mask: 0n, resume: found, rseqCs: undefined, touched: false, running: false }
 }
 
 describe("applyFixup", () => {

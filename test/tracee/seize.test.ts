@@ -86,6 +86,22 @@ describe.skipIf(!canTrace)(`seizeProcess${why}`, () => {
     await waitFor("the end by SIGTERM", () => stateOf(target.pid) === undefined || stateOf(target.pid) === "Z")
   })
 
+  test("disposed of twice, it is let go once: signals that were held are sent once", async () => {
+    using target = await startTarget("crowd", "2")
+    using _ = holdInterrupts()
+    const all = (state: string): boolean => threadsOf(target.pid).every((tid) => stateOf(tid) === state)
+    const frozen = freeze(target.pid)
+    frozen.heldSignals.push(19)
+    frozen[Symbol.dispose]()
+    await waitFor("the group stop", () => all("T"))
+    process.kill(target.pid, "SIGCONT")
+    await waitFor("it to go on", () => all("S"))
+    frozen.ending = "stop"
+    frozen[Symbol.dispose]()
+    await Bun.sleep(50)
+    expect(all("S")).toBe(true)
+  })
+
   test("a process in a group stop is frozen and stays stopped", async () => {
     using target = await startTarget("crowd", "2")
     using _ = holdInterrupts()

@@ -64,8 +64,8 @@ describe.skipIf(!canTrace)(`waitReport${why}`, () => {
     expect(tryPtrace("CONT", pid)).toBe(-3)
   })
 
-  test("a task that is neither child nor tracee is gone", () => {
-    expect(waitReport(1, deadlineIn(1), "a stranger")).toEqual({ kind: "gone", status: 0 })
+  test("a task that is neither child nor tracee is gone, with a status that is no success", () => {
+    expect(waitReport(1, deadlineIn(1), "a stranger")).toEqual({ kind: "gone", status: -1 })
     expect(pollReport(1)).toBeUndefined()
   })
 })

@@ -1,0 +1,76 @@
+import { SIG, siginfo } from "../../ffi/abi/signal.ts"
+import { decode } from "../../ffi/layout.ts"
+import { logger } from "../base/log.ts"
+import { getSignalInfo, tryPtrace } from "./trace.ts"
+import { cleanupDeadline, type Deadline, waitReport } from "./wait.ts"
+
+const log = logger("seize")
+const SI_TKILL = -6
+const SI_USER = 0
+/** What a failing instruction raises. Sent by somebody they are blocked, so one that is met is the stub's own, and of no use to the target. */
+const FAULTS: ReadonlySet<number> = new Set([4, 5, 7, 8, 11, 31])
+
+/** A thread that is ours, and whether it was let run. */
+interface Runner {
+  readonly tid: number
+  running: boolean
+}
+
+/** What halting needs of a process, see `FrozenProcess`. */
+interface Halting {
+  readonly pid: number
+  readonly threads: readonly Runner[]
+  readonly heldSignals: number[]
+  ending: "run" | "stop" | "dead"
+}
+
+/**
+ * True when a stub ended itself by the signal that a thread is stopped at; false when somebody else's stood for it as well.
+ *
+ * Without a siginfo the kernel shows SI_USER of process 0. Kernel: kernel/signal.c __send_signal_locked()
+ */
+export function isStubSignal(tid: number): boolean {
+  const { si_code, si_pid } = decode(siginfo, getSignalInfo(tid))
+  return si_code === SI_TKILL || (si_code === SI_USER && si_pid === 0)
+}
+
+/**
+ * Stops every thread that was let run something of ours and was not waited for to its end: of a run that was given up. All are asked at
+ * once. None is at the entry of a system call then: registers set there would have the call made, or made again.
+ *
+ * @returns false when one does not stop within the time of a clean-up; a process that turns out to be dead is marked so
+ * @throws SyscallError ESRCH a thread was killed this moment
+ */
+export function haltAll(process: Halting): boolean {
+  const running = process.threads.filter((thread) => thread.running)
+  for (const { tid } of running) tryPtrace("INTERRUPT", tid)
+  const deadline = cleanupDeadline()
+  for (const thread of running)
+    try {
+      halt(process, thread, deadline)
+    } catch (error) {
+      if (performance.now() <= deadline.at) throw error
+      log.error(`thread ${thread.tid} of task ${process.pid} does not stop: ${error}`)
+    }
+  return running.every((thread) => !thread.running)
+}
+
+function halt(process: Halting, thread: Runner, deadline: Deadline): void {
+  const { tid } = thread
+  for (;;) {
+    const report = waitReport(tid, deadline, `the stop of thread ${tid}`)
+    if (report.kind === "syscall-stop") {
+      // Any stop clears the one that was asked for.
+      tryPtrace("INTERRUPT", tid)
+      tryPtrace("CONT", tid)
+      continue
+    }
+    if (report.kind === "gone") process.ending = "dead"
+    else if (report.kind === "signal-stop" && !FAULTS.has(report.signal)) {
+      // SIGSTOP and the signal that ends a stub are the only ones that are not blocked.
+      if (report.signal === SIG.STOP || !isStubSignal(tid)) process.heldSignals.push(report.signal)
+    }
+    thread.running = false
+    return
+  }
+}
