@@ -13,6 +13,7 @@ import { checkIdsFree, heldId } from "./ids.ts"
 import { readTree, type SavedTree } from "./images.ts"
 import { jobBefore, waitForEnd } from "./job.ts"
 import type { RestoreOptions, RestoreReport } from "./options.ts"
+import { checkOutputs, finish } from "./outputs.ts"
 import { announceReady } from "./ready.ts"
 import { revive } from "./revive.ts"
 import { runScripts } from "./scripts.ts"
@@ -26,7 +27,8 @@ const microseconds = (since: number): number => Math.round((performance.now() - 
 /**
  * Brings a saved process tree back, with its PIDs, and lets it run.
  *
- * Everything is read, planned and checked before anything is created. On any failure what is half-built is killed and reaped.
+ * Everything is read, planned and checked before anything is created. On any failure what is half-built is killed and reaped. Once the tree
+ * runs nothing is a failure any more: statistics, a post-resume script and what waits for the tree only warn.
  *
  * @returns when the tree runs (detached), else when its root has ended
  * @throws CheckpointError
@@ -46,20 +48,24 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     pids,
     { shellJob, terminal: terminal !== undefined },
   )
+  checkOutputs(options)
   {
     using _interrupts = holdInterrupts()
+    runScripts(options.actionScripts, "pre-restore", { imagesDir })
+    // A script takes its own time, and may be the one that makes room.
     const deadline = deadlineIn(options.timeoutSeconds)
     checkIdsFree(saved, plan.helpers, deadline)
-    runScripts(options.actionScripts, "pre-restore", { imagesDir })
     using cgroups = openCgroups(set, saved, options)
     const pages = explained(pid, pids, () => revive(set, saved, plan, options, terminal, job, deadline, cgroups))
     cgroups?.keep()
     const times = { forking_time: 0, restore_time: microseconds(started) }
-    writeStats(options.workDir, "restore", {
-      restore: { pages_compared: 0n, pages_skipped_cow: 0n, ...times, pages_restored: BigInt(pages) },
-    })
-    runScripts(options.actionScripts, "post-resume", { imagesDir, initPid: pid })
-    announceReady(options, pid)
+    const stats = { pages_compared: 0n, pages_skipped_cow: 0n, ...times, pages_restored: BigInt(pages) }
+    finish(
+      log,
+      () => writeStats(options.workDir, "restore", { restore: stats }),
+      () => runScripts(options.actionScripts, "post-resume", { imagesDir, initPid: pid }),
+      () => announceReady(options, pid),
+    )
   }
   log.info(`process ${pid} runs again after ${microseconds(started)} µs`)
   return { pid, exitStatus: options.detached ? undefined : waitForEnd(pid, job) }
