@@ -7,6 +7,7 @@ import { openImages } from "../image/set.ts"
 import { writeStats } from "../image/stats.ts"
 import { checkFiles } from "../kinds/files/check.ts"
 import { planBirths } from "../kinds/tree/births.ts"
+import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { deadlineIn } from "../tracee/wait.ts"
 import { openCgroups } from "./cgroups.ts"
 import { checkIdsFree, heldId } from "./ids.ts"
@@ -56,7 +57,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     const deadline = deadlineIn(options.timeoutSeconds)
     checkIdsFree(saved, plan.helpers, deadline)
     using cgroups = openCgroups(set, saved, options)
-    const pages = explained(pid, pids, () => revive(set, saved, plan, options, terminal, job, deadline, cgroups))
+    const pages = explained(saved, plan, () => revive(set, saved, plan, options, terminal, job, deadline, cgroups))
     cgroups?.keep()
     const times = { forking_time: 0, restore_time: microseconds(started) }
     const stats = { pages_compared: 0n, pages_skipped_cow: 0n, ...times, pages_restored: BigInt(pages) }
@@ -78,13 +79,13 @@ export const membersOf = ({ processes, dead }: SavedTree): Parameters<typeof pla
 ]
 
 /** A call that failed in a new process, told as what it means for the restore. */
-function explained<T>(pid: number, wanted: ReadonlySet<number>, step: () => T): T {
+function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): T {
   try {
     return step()
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error
-    if (error.call === "clone3" && error.errno === "EEXIST") throw heldId(pid, wanted, error)
+    if (error.call === "clone3" && error.errno === "EEXIST") throw heldId(saved, helpers, error)
     const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"
-    throw new CheckpointError("E_RESTORE", `Cannot build the tree of process ${pid}`, "a call in it failed", next, error)
+    throw new CheckpointError("E_RESTORE", `Cannot build the tree of process ${saved.root.tree.pid}`, "a call in it failed", next, error)
   }
 }

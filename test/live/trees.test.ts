@@ -160,32 +160,35 @@ describe("a restore that fails leaves nothing", () => {
     expect(survivors(members)).toEqual([keeper])
   })
 
-  test("the id of a session in the middle of the tree is held by an outsider: E_PID_TAKEN names it, and it lives on", async () => {
-    // The outsider is an orphan of the session's leader, and so no member of the tree.
-    const inner = "echo leader $$; (sleep 600 & echo outsider $!); exec sleep 600"
-    const victim = launch("held", ["setsid", "sh", "-c", `setsid sh -c '${inner}' & sleep 0.1; exec sleep 600`])
-    const told = (what: string): number =>
-      Number(
-        victim
-          .lines()
-          .find((line) => line.startsWith(what))
-          ?.split(" ")[1],
-      )
-    await waitFor("the outsider", () => told("outsider") > 0 && victim.members().length === 3)
-    const [outsider, leader] = [told("outsider"), told("leader")]
-    try {
-      await dump(stasisTool, victim.pid, victim.images)
-      await allGone([victim.pid, leader])
-      const result = await json("restore", "-d", "-D", victim.images)
-      expect(toldError(result)).toMatchObject({
-        code: "E_PID_TAKEN",
-        found: `session ${leader}, which is to be made, still has process ${outsider} "sleep" in it`,
-      })
-      expect(survivors([victim.pid, leader, outsider])).toEqual([outsider])
-    } finally {
-      signal(outsider, "SIGKILL")
-    }
-  })
+  for (const where of ["the root", "the middle of the tree"])
+    test(`the id of a session of ${where} is held by an outsider: plan and restore name it, and it lives on`, async () => {
+      // The outsider is an orphan of the session's leader, and so no member of the tree.
+      const inner = "echo leader $$; (sleep 600 & echo outsider $!); exec sleep 600"
+      const command = where === "the root" ? inner : `setsid sh -c '${inner}' & sleep 0.1; exec sleep 600`
+      const victim = launch("held", ["setsid", "sh", "-c", command])
+      const told = (what: string): number =>
+        Number(
+          victim
+            .lines()
+            .find((line) => line.startsWith(what))
+            ?.split(" ")[1],
+        )
+      await waitFor("the outsider", () => told("outsider") > 0 && victim.members().length === (where === "the root" ? 2 : 3))
+      const [outsider, leader] = [told("outsider"), told("leader")]
+      try {
+        await dump(stasisTool, victim.pid, victim.images)
+        await allGone([victim.pid, leader])
+        const found = `session ${leader}, which still has process ${outsider} "sleep" in it`
+        const result = await json("restore", "-d", "-D", victim.images, "--timeout", "0")
+        expect(toldError(result)).toMatchObject({ code: "E_PID_TAKEN", found: expect.stringContaining(found) })
+        expect(survivors([victim.pid, leader, outsider])).toEqual([outsider])
+        const plan = await run([...stasisTool.command, "plan", "-D", victim.images])
+        expect(plan.stdout).toContain(found)
+        expect(plan.status).toBe(EXIT_STATUS.E_PID_TAKEN)
+      } finally {
+        signal(outsider, "SIGKILL")
+      }
+    })
 
   test("a file of one member is gone: E_FILE_CHANGED names it", async () => {
     const victim = await start("sharers", { args: ["offset", "{folder}"] })
