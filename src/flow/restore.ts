@@ -1,6 +1,7 @@
 import { TTY_IOCTL } from "../../ffi/abi/tty.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { allocate, attempt, SyscallError } from "../../ffi/syscall.ts"
+import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { openImages } from "../image/set.ts"
@@ -83,9 +84,16 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
   try {
     return step()
   } catch (error) {
-    if (!(error instanceof SyscallError)) throw error
-    if (error.call === "clone3" && error.errno === "EEXIST") throw heldId(saved, helpers, error)
+    if (errnoOf(error) === undefined) throw error
+    const isCall = error instanceof SyscallError
+    if (isCall && error.call === "clone3" && error.errno === "EEXIST") throw heldId(saved, helpers, error)
     const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"
-    throw new CheckpointError("E_RESTORE", `Cannot build the tree of process ${saved.root.tree.pid}`, "a call in it failed", next, error)
+    throw new CheckpointError(
+      "E_RESTORE",
+      `Cannot build the tree of process ${saved.root.tree.pid}`,
+      isCall ? "a call in it failed" : "a file that it needs cannot be read",
+      next,
+      error,
+    )
   }
 }
