@@ -6,6 +6,8 @@ import type { RseqCount } from "../flow/rseq-sample.ts"
 import type { Json } from "./show-json.ts"
 import { tableLines } from "./show-table.ts"
 
+type Found = Pick<RseqReport, "rows" | "counts">
+
 const NONE = "-"
 const HEAD = [
   "tid",
@@ -60,7 +62,7 @@ const counted = ({ tid, name, class: kind, section, count, of }: RseqCount): str
 ]
 
 /** Tables for people: a row a thread, then what has to be known of single threads; samples alone when there are any. */
-export function rseqText({ rows, counts }: RseqReport): string {
+export function rseqText({ rows, counts }: Found): string {
   if (counts) return tableLines(["tid", "name", "samples", "class", "section"], counts.map(counted), "").join("\n")
   const notes = rows.flatMap(({ tid, reason, warning }) =>
     [reason && `thread ${tid} is malformed: ${reason}`, warning && `thread ${tid}: ${warning}`].filter((note) => typeof note === "string"),
@@ -72,7 +74,7 @@ const placeJson = (place: RseqPlace | null): Json => place && { address: hex(pla
 const hexJson = (value: bigint | number | null): Json => (value === null ? null : hex(value))
 
 /** The same for programs: addresses, pointers and signatures as "0x..." strings, all else as numbers; null = not known or not there. */
-export function rseqJson({ rows, counts }: RseqReport): Json {
+export function rseqJson({ rows, counts }: Found): Json {
   const threads = rows.map((row) => ({
     pid: row.pid,
     tid: row.tid,

@@ -42,10 +42,6 @@ const RULES: Rules = {
   "memfd_file_entry.inode_id": alias("memory"),
   "memfd_inode_entry.inode_id": alias("memory"),
   "memfd_inode_entry.shmid": alias("segment"),
-  "task_kobj_ids_entry.vm_id": alias("vm"),
-  "task_kobj_ids_entry.files_id": alias("files"),
-  "task_kobj_ids_entry.fs_id": alias("fs"),
-  "task_kobj_ids_entry.sighand_id": alias("sighand"),
   // Who made an object decides it: a name, a device and an inode of its own.
   "eventpoll_tfd_entry.dev": ignore,
   "eventpoll_tfd_entry.inode": ignore,

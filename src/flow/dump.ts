@@ -9,6 +9,7 @@ import { checkDeadline, deadlineIn } from "../tracee/wait.ts"
 import { asDumpError, kill, type TreeMembers } from "./inject.ts"
 import { allocateBlocks } from "./layout.ts"
 import type { DumpOptions, DumpReport } from "./options.ts"
+import { checkOutputs, finish } from "./outputs.ts"
 import { openPagesFiles } from "./pages-files.ts"
 import { announceReady } from "./ready.ts"
 import { rehearse } from "./rehearse.ts"
@@ -23,9 +24,11 @@ const microseconds = (since: number): number => Math.round((performance.now() - 
 /**
  * Saves a process tree as a set of images; then kills it, or lets it go on.
  *
- * Until the set is complete and on the disk every process can go on exactly as it was: on any error it does.
+ * Until the set is complete and on the disk every process can go on exactly as it was: on any error it does. A post-dump script finds the
+ * complete set, and when it fails the tree goes on beside it. Afterwards nothing is a failure any more: statistics and the pidfile only warn.
  *
- * @throws CheckpointError; no image is left then, and an older set is untouched
+ * @throws CheckpointError; no image is left then, and an older set is untouched; but E_SCRIPT at post-dump, which leaves the new set
+ * Authority: CRIU does the same at post-dump: with a status other than 0 the tree goes on, the images stay and the dump has failed.
  */
 export async function dump(options: DumpOptions): Promise<DumpReport> {
   const started = performance.now()
@@ -35,6 +38,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   // Not given back: what ends the tool after the set is complete would make a finished dump look like a failed one.
   holdInterrupts()
   using images = beginImages(imagesDir, { sync: options.sync, allocate: allocateBlocks })
+  checkOutputs(options)
   const pagesFiles = openPagesFiles(images)
   for (const [member, { smaps }] of before.processes) pagesFiles.prepare(member, smaps)
   using witnesses = openWitnesses()
@@ -72,8 +76,11 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     else if (!leaveRunning) kill(frozen)
     if (!thawEarly) thaw()
   }
-  writeStats(options.workDir, "dump", dumpStats(facts))
-  announceReady(options, pid)
+  finish(
+    log,
+    () => writeStats(options.workDir, "dump", dumpStats(facts)),
+    () => announceReady(options, pid),
+  )
   log.info(`frozen for ${facts.frozen} µs`)
   return {
     pid,

@@ -1,4 +1,4 @@
-import { SyscallError } from "../../ffi/syscall.ts"
+import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
 import type { CheckedFeature, Feature } from "./feature.ts"
 import { CRIU_FEATURES } from "./features-criu.ts"
@@ -60,7 +60,7 @@ function checkNamed(name: string, suggest: (name: string, names: readonly string
 }
 
 /** A failure that the kernel gave as its answer, be it through us or through node:fs. */
-const isAnswer = (error: unknown): boolean => error instanceof SyscallError || (error instanceof Error && "errno" in error)
+const isAnswer = (error: unknown): boolean => errnoOf(error) !== undefined
 
 function look({ probe, ...feature }: Feature): CheckedFeature {
   try {

@@ -12,7 +12,7 @@ import { collectSeccomp, type FilterTable, type SeccompEntry } from "../kinds/se
 import { collectAltStack, collectPending, collectSigactions } from "../kinds/signals/collect.ts"
 import { collectRobustList, collectTidAddress } from "../kinds/thread/collect.ts"
 import { collectTimers } from "../kinds/timers/collect.ts"
-import { collectCore, ROOT_CGROUP_SET } from "../kinds/tree/collect.ts"
+import { collectCore } from "../kinds/tree/collect.ts"
 import { readLimits } from "../proc/limits.ts"
 import { readStat } from "../proc/stat.ts"
 import type { Status } from "../proc/status.ts"
@@ -65,7 +65,6 @@ function collectThread(
     ...attributes.entry,
     ...seccomp,
     ...(entry ? { rseq_entry: entry } : {}),
-    cg_set: ROOT_CGROUP_SET,
   }
   const info: thread_info_x86 = {
     clear_tid_addr: collectTidAddress(answers, questions.tidAddress),

@@ -10,12 +10,15 @@ import { listProcesses } from "../proc/tasks.ts"
 import { checkDeadline, type Deadline } from "../tracee/wait.ts"
 import type { SavedTree } from "./images.ts"
 
+const END_OR_NAMESPACE = "End that process, or restore in a PID namespace of its own"
+const isDying = (state: string): boolean => state === "Z" || state === "X"
+
 /** Who has a PID or thread ID now; undefined when it is free. */
 export function ownerOf(tid: number): { name: string; dying: boolean } | undefined {
   const status = readStatusIfAlive(tid)
   if (!status) return undefined
   const name = status.tgid === tid ? `process ${tid} "${status.name}"` : `thread ${tid} "${status.name}" of process ${status.tgid}`
-  return { name, dying: status.state === "Z" || status.state === "X" }
+  return { name, dying: isDying(status.state) }
 }
 
 /** An ID that a restore needs, and the process that it is needed for. */
@@ -33,19 +36,50 @@ const wantedIds = ({ processes, dead }: SavedTree, helpers: BirthPlan["helpers"]
 ]
 
 const taken = ({ id, pid, what }: WantedId, owner: string): CheckpointError =>
-  new CheckpointError(
-    "E_PID_TAKEN",
-    `Cannot restore process ${pid}`,
-    `${what} ${id} belongs to ${owner}`,
-    "End that process, or restore in a PID namespace of its own",
-  )
+  new CheckpointError("E_PID_TAKEN", `Cannot restore process ${pid}`, `${what} ${id} belongs to ${owner}`, END_OR_NAMESPACE)
 
-/** Every taken ID with its owner, as CheckpointErrors E_PID_TAKEN. Those of the dying count as free. */
-export const takenIds = (saved: SavedTree, helpers: BirthPlan["helpers"]): CheckpointError[] =>
-  wantedIds(saved, helpers).flatMap((wanted) => {
-    const owner = ownerOf(wanted.id)
-    return owner && !owner.dying ? [taken(wanted, owner.name)] : []
+/** A process that keeps an ID from being given although nobody has it. */
+interface Holder {
+  readonly id: number
+  /** The session or group, and the process in it. */
+  readonly name: string
+  readonly dying: boolean
+}
+
+/**
+ * Who stands behind IDs without an owner: an ID is not free while somebody is in the session or group that its last owner led.
+ * Looks at every process.
+ *
+ * @param ours processes that may be in them
+ */
+function* holdersOf(ids: ReadonlySet<number>, ours: ReadonlySet<number>): Generator<Holder> {
+  for (const pid of listProcesses()) {
+    const stat = ours.has(pid) ? undefined : readStatIfAlive(pid)
+    if (!stat) continue
+    for (const [what, id] of [["session", stat.session] as const, ["process group", stat.pgrp] as const])
+      if (ids.has(id)) yield { id, name: `${what} ${id}, which still has process ${pid} "${stat.comm}" in it`, dying: isDying(stat.state) }
+  }
+}
+
+/** Who keeps an ID from the root of a tree, of which nothing exists yet. @returns undefined when it is free by now */
+export function keeperOf(id: number): Omit<Holder, "id"> | undefined {
+  const owner = ownerOf(id)
+  if (owner) return owner
+  const holders = [...holdersOf(new Set([id]), new Set())]
+  return holders.find(({ dying }) => !dying) ?? holders[0]
+}
+
+/** Every taken ID with its owner or who else keeps it, as CheckpointErrors E_PID_TAKEN. Those of the dying count as free. */
+export function takenIds(saved: SavedTree, helpers: BirthPlan["helpers"]): CheckpointError[] {
+  const wanted = wantedIds(saved, helpers)
+  const owners = new Map(wanted.map(({ id }) => [id, ownerOf(id)]))
+  const ownerless = new Set(wanted.flatMap(({ id }) => (owners.get(id) ? [] : [id])))
+  const holders = Map.groupBy(holdersOf(ownerless, new Set(wanted.map(({ id }) => id))), ({ id }) => id)
+  return wanted.flatMap((one) => {
+    const keeper = owners.get(one.id) ?? holders.get(one.id)?.find(({ dying }) => !dying)
+    return keeper && !keeper.dying ? [taken(one, keeper.name)] : []
   })
+}
 
 /**
  * Finds taken IDs before anything is created. Those of the dying are waited for: a killed process keeps its PID until its parent reaps
@@ -64,28 +98,14 @@ export function checkIdsFree(saved: SavedTree, helpers: BirthPlan["helpers"], de
   }
 }
 
-/**
- * What stands behind a clone3 that answered EEXIST: an id without a process is taken too while somebody is in the session or group that its
- * last owner led. Looked for only then, because it takes a look at every process.
- */
-export function heldId(root: number, wanted: ReadonlySet<number>, cause: unknown): CheckpointError {
-  for (const pid of listProcesses()) {
-    const stat = wanted.has(pid) ? undefined : readStatIfAlive(pid)
-    for (const [what, id] of [
-      ["session", stat?.session],
-      ["process group", stat?.pgrp],
-    ] as const)
-      if (stat && id !== undefined && wanted.has(id))
-        return new CheckpointError(
-          "E_PID_TAKEN",
-          `Cannot restore process ${root}`,
-          `${what} ${id}, which is to be made, still has process ${pid} "${stat.comm}" in it`,
-          "End that process, or restore in a PID namespace of its own",
-          cause,
-        )
-  }
+/** What stands behind a clone3 in the middle of a tree that answered EEXIST. */
+export function heldId(saved: SavedTree, helpers: BirthPlan["helpers"], cause: unknown): CheckpointError {
+  const ids = new Set(wantedIds(saved, helpers).map(({ id }) => id))
+  const action = `Cannot restore process ${saved.root.tree.pid}`
+  for (const { id, name } of holdersOf(ids, ids))
+    return new CheckpointError("E_PID_TAKEN", action, `ID ${id} is kept by ${name}`, END_OR_NAMESPACE, cause)
   const next = "Look for its owner with ps, and restore again when it has ended"
-  return new CheckpointError("E_PID_TAKEN", `Cannot restore process ${root}`, "an id of it was taken meanwhile", next, cause)
+  return new CheckpointError("E_PID_TAKEN", action, "an id of it was taken meanwhile", next, cause)
 }
 
 /** Signals to end the stub with, those that nobody sends first. Real-time ones last: above RLIMIT_SIGPENDING the kernel refuses them. */

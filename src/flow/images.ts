@@ -5,7 +5,7 @@ import type { fs_entry } from "../../proto/gen/fs_pb.ts"
 import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import type { mm_entry } from "../../proto/gen/mm_pb.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
-import type { stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
+import type { stasis_restart_entry, stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE } from "../base/units.ts"
 import { type PagemapKind, pagemapRuns } from "../image/pagemap.ts"
@@ -14,6 +14,7 @@ import type { FileImages } from "../kinds/files/images.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { VMA } from "../kinds/memory/status.ts"
+import { isTimedSleep } from "../kinds/registers/interrupted.ts"
 import type { Seccomp } from "../kinds/seccomp/collect.ts"
 import { savedSeccomp } from "../kinds/seccomp/restore.ts"
 import { checkTree } from "../kinds/tree/check-tree.ts"
@@ -108,6 +109,17 @@ function checkTask(pid: number, { task_state, timers, rlimits }: task_core_entry
     )
 }
 
+/** A call with a time left is run in the thread by its number: an image must not choose any other. */
+function checkRestart(pid: number, tid: number, restart: stasis_restart_entry | undefined): void {
+  if (restart?.remaining_sec === undefined || isTimedSleep(restart.syscall_nr)) return
+  throw new CheckpointError(
+    "E_IMAGE_CORRUPT",
+    `Cannot restore thread ${tid}`,
+    `stasis-core-${pid}.img has a time left for system call ${restart.syscall_nr}, which is no sleep`,
+    "Use another image set",
+  )
+}
+
 /** What all processes of a set have in common. */
 type Common = Omit<FileImages, "fdinfos">
 
@@ -122,7 +134,9 @@ function readProcess(set: ImageSet, tree: pstree_entry, leaderCore: core_entry, 
   const extension = extensionOf(set, pid)
   const threads = tree.threads.map((tid) => {
     const core = tid === pid ? leaderCore : set.one("core", tid)
-    return { tid, ...checkCore(tid, core, tid === pid), extension: extension?.threads.find((thread) => thread.tid === tid) }
+    const own = extension?.threads.find((thread) => thread.tid === tid)
+    checkRestart(pid, tid, own?.restart)
+    return { tid, ...checkCore(tid, core, tid === pid), extension: own }
   })
   if (!tc) throw new Error("Unreachable: checkCore refuses a leader without tc")
   // CRIU's sets of a process without descriptors have no such image, and do not say that there are none.

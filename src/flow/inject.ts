@@ -13,7 +13,7 @@ import { findGadgets, type Gadgets, gadgetsStand } from "../tracee/gadgets.ts"
 import { framePagesSize, type LoanTerms } from "../tracee/host.ts"
 import { findLeftovers, isInLeftover } from "../tracee/leftover.ts"
 import { chooseStopSignal, isLoanMask } from "../tracee/loan.ts"
-import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
+import { cleanupDeadline, type Deadline, waitReport } from "../tracee/wait.ts"
 import { codeRanges, untouchedPages } from "./layout.ts"
 import type { InspectedThread } from "./threads.ts"
 
@@ -68,15 +68,25 @@ export function removableLeftovers(frozen: FrozenProcess, mappings: readonly Map
   return leftovers
 }
 
-/** Ends the saved tree: all at once, so that nobody sees another one's end. The root's own parent reaps it, init the rest. */
-export function kill({ processes }: FrozenTree): void {
+/**
+ * Ends the saved tree: all at once, so that nobody sees another one's end. The root's own parent reaps it, init the rest.
+ *
+ * @param patience how long each thread may take, which frees the memory when it is the last; after that it is only told: the set is complete,
+ * and nothing of the tree ever runs again
+ */
+export function kill({ processes }: Pick<FrozenTree, "processes">, patience: () => Deadline = cleanupDeadline): void {
   for (const process of processes) {
     attempt("kill", process.pid, SIG.KILL)
     process.ending = "dead"
   }
   // Threads first: the leader reports its end when it is the last.
-  for (const { threads } of processes)
-    for (const { tid } of [...threads].reverse()) while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
+  for (const { pid, threads } of processes)
+    try {
+      for (const { tid } of [...threads].reverse()) while (waitReport(tid, patience(), `the end of thread ${tid}`).kind !== "gone");
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error
+      log.warn(`process ${pid} is saved and was killed, but has not ended yet: its PID is free when it has`)
+    }
 }
 
 /** Failures by which an end shows too: of a process that is ending much cannot be read any more, and looks as if it were not supported. */

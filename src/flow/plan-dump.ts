@@ -1,3 +1,4 @@
+import { errnoOf } from "../base/errno.ts"
 import { CheckpointError, type Refusal } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
 import { FileTable } from "../kinds/files/table.ts"
@@ -145,7 +146,7 @@ function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTab
     const { ranges } = collectLayout(pid, keepable, table.of(pid))
     return { ...facts, stored: countPages(ranges) * PAGE_SIZE, runs: ranges.length }
   } catch (error) {
-    if (!(error instanceof CheckpointError) && !(error instanceof Error && "errno" in error)) throw error
+    if (!(error instanceof CheckpointError) && errnoOf(error) === undefined) throw error
     const kibibytes = smaps.reduce((sum, { shared, anonymous, swap }) => sum + (shared ? 0 : anonymous + swap), 0)
     return { ...facts, stored: kibibytes * 1024, runs: smaps.length }
   }

@@ -1,18 +1,21 @@
 import { TTY_IOCTL } from "../../ffi/abi/tty.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { allocate, attempt, SyscallError } from "../../ffi/syscall.ts"
+import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { openImages } from "../image/set.ts"
 import { writeStats } from "../image/stats.ts"
 import { checkFiles } from "../kinds/files/check.ts"
 import { planBirths } from "../kinds/tree/births.ts"
+import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { deadlineIn } from "../tracee/wait.ts"
 import { openCgroups } from "./cgroups.ts"
 import { checkIdsFree, heldId } from "./ids.ts"
 import { readTree, type SavedTree } from "./images.ts"
 import { jobBefore, waitForEnd } from "./job.ts"
 import type { RestoreOptions, RestoreReport } from "./options.ts"
+import { checkOutputs, finish } from "./outputs.ts"
 import { announceReady } from "./ready.ts"
 import { revive } from "./revive.ts"
 import { runScripts } from "./scripts.ts"
@@ -26,7 +29,8 @@ const microseconds = (since: number): number => Math.round((performance.now() - 
 /**
  * Brings a saved process tree back, with its PIDs, and lets it run.
  *
- * Everything is read, planned and checked before anything is created. On any failure what is half-built is killed and reaped.
+ * Everything is read, planned and checked before anything is created. On any failure what is half-built is killed and reaped. Once the tree
+ * runs nothing is a failure any more: statistics, a post-resume script and what waits for the tree only warn.
  *
  * @returns when the tree runs (detached), else when its root has ended
  * @throws CheckpointError
@@ -47,20 +51,24 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     pids,
     { shellJob, terminal: terminal !== undefined },
   )
+  checkOutputs(options)
   {
     using _interrupts = holdInterrupts()
+    runScripts(options.actionScripts, "pre-restore", { imagesDir })
+    // A script takes its own time, and may be the one that makes room.
     const deadline = deadlineIn(options.timeoutSeconds)
     checkIdsFree(saved, plan.helpers, deadline)
-    runScripts(options.actionScripts, "pre-restore", { imagesDir })
     using cgroups = openCgroups(set, saved, options)
-    const pages = explained(pid, pids, () => revive(set, saved, plan, { ...options, verifier }, terminal, job, deadline, cgroups))
+    const pages = explained(saved, plan, () => revive(set, saved, plan, { ...options, verifier }, terminal, job, deadline, cgroups))
     cgroups?.keep()
     const times = { forking_time: 0, restore_time: microseconds(started) }
-    writeStats(options.workDir, "restore", {
-      restore: { pages_compared: 0n, pages_skipped_cow: 0n, ...times, pages_restored: BigInt(pages) },
-    })
-    runScripts(options.actionScripts, "post-resume", { imagesDir, initPid: pid })
-    announceReady(options, pid)
+    const stats = { pages_compared: 0n, pages_skipped_cow: 0n, ...times, pages_restored: BigInt(pages) }
+    finish(
+      log,
+      () => writeStats(options.workDir, "restore", { restore: stats }),
+      () => runScripts(options.actionScripts, "post-resume", { imagesDir, initPid: pid }),
+      () => announceReady(options, pid),
+    )
   }
   log.info(`process ${pid} runs again after ${microseconds(started)} µs`)
   return { pid, exitStatus: options.detached ? undefined : waitForEnd(pid, job) }
@@ -73,13 +81,20 @@ export const membersOf = ({ processes, dead }: SavedTree): Parameters<typeof pla
 ]
 
 /** A call that failed in a new process, told as what it means for the restore. */
-function explained<T>(pid: number, wanted: ReadonlySet<number>, step: () => T): T {
+function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): T {
   try {
     return step()
   } catch (error) {
-    if (!(error instanceof SyscallError)) throw error
-    if (error.call === "clone3" && error.errno === "EEXIST") throw heldId(pid, wanted, error)
+    if (errnoOf(error) === undefined) throw error
+    const isCall = error instanceof SyscallError
+    if (isCall && error.call === "clone3" && error.errno === "EEXIST") throw heldId(saved, helpers, error)
     const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"
-    throw new CheckpointError("E_RESTORE", `Cannot build the tree of process ${pid}`, "a call in it failed", next, error)
+    throw new CheckpointError(
+      "E_RESTORE",
+      `Cannot build the tree of process ${saved.root.tree.pid}`,
+      isCall ? "a call in it failed" : "a file that it needs cannot be read",
+      next,
+      error,
+    )
   }
 }

@@ -15,7 +15,7 @@ import { placeProcess, placeThreads } from "./cgroups.ts"
 import { checkCreds } from "./credentials.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { restoreHashes, suspendFilters } from "./filter-jobs.ts"
-import { freeSignal, ownerOf } from "./ids.ts"
+import { freeSignal, keeperOf } from "./ids.ts"
 import type { SavedProcess, SavedTree } from "./images.ts"
 import type { ShellJob } from "./job.ts"
 import type { RestoreOptions } from "./options.ts"
@@ -61,7 +61,7 @@ export function revive(
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
   const settled = settle(set, saved, plan, { services, source, areaFd, terminals })
 
-  spawnSeed(pid, options.sibling, deadline, (tid) => ownerOf(tid) ?? { name: "a process that just ended", dying: true })
+  spawnSeed(pid, options.sibling, deadline, (tid) => keeperOf(tid) ?? { name: "a process that just ended", dying: true })
   terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])

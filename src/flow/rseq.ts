@@ -1,5 +1,5 @@
 import { RSEQ_ORIGINAL_FEATURES } from "../../ffi/abi/rseq.ts"
-import { holdInterrupts } from "../../ffi/interrupt.ts"
+import { holdInterrupts, interruptedBy } from "../../ffi/interrupt.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { readExeIfAlive } from "../proc/links.ts"
@@ -31,6 +31,8 @@ const SAMPLE_PAUSE = 1
 export interface RseqReport {
   readonly rows: readonly RseqRow[]
   readonly counts: readonly RseqCount[] | undefined
+  /** Number of the signal that ended the sampling early, 0 = none did: `counts` are of the samples until then. */
+  readonly interruptedBy: number
 }
 
 /**
@@ -43,20 +45,26 @@ export interface RseqReport {
  */
 export async function inspectRseq(options: RseqOptions): Promise<RseqReport> {
   const { pid, imagesDir, samples } = options
-  if (imagesDir !== undefined) return { rows: inspectImages(imagesDir), counts: undefined }
+  if (imagesDir !== undefined) return { rows: inspectImages(imagesDir), counts: undefined, interruptedBy: 0 }
   if (pid === undefined) throw new Error("Unreachable: rseq without a process and without images")
   checkTarget(pid)
   using _ = holdInterrupts()
   using context = openContext(pid)
   let rows = inspectOnce(context, options)
-  if (samples === undefined) return { rows, counts: undefined }
+  if (samples === undefined) return { rows, counts: undefined, interruptedBy: 0 }
   const seen = [rows]
   while (seen.length < samples) {
     await Bun.sleep(SAMPLE_PAUSE)
-    rows = inspectOnce(context, options)
+    if (interruptedBy()) break
+    try {
+      rows = inspectOnce(context, options)
+    } catch (error) {
+      if (error instanceof CheckpointError && error.code === "E_INTERRUPTED") break
+      throw error
+    }
     seen.push(rows)
   }
-  return { rows, counts: countSamples(seen) }
+  return { rows, counts: countSamples(seen), interruptedBy: interruptedBy() }
 }
 
 /** What stays the same while a process is looked at again and again. */

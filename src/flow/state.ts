@@ -3,6 +3,7 @@ import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import { refusedTarget } from "../base/errors.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
 import type { CollectedCgroups } from "../kinds/cgroup/collect.ts"
+import { OWN_SET } from "../kinds/cgroup/collect.ts"
 import { collectFs } from "../kinds/cwd/collect.ts"
 import { collectDescriptors } from "../kinds/files/collect.ts"
 import { FileTable } from "../kinds/files/table.ts"
@@ -114,7 +115,7 @@ export function collectState(sources: readonly Source[], members: readonly Membe
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
   const { tree, dead, processes, objects, table, segments, descriptors, common } = state
   const { cgroups, filters } = common
-  images.write("inventory", undefined, [collectInventory(newUuid())])
+  images.write("inventory", undefined, [collectInventory(newUuid(), OWN_SET)])
   images.write("pstree", undefined, tree)
   for (const stat of dead) {
     images.write("core", stat.pid, [collectDeadCore(stat)])

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from "../../ffi/fs.ts"
+import { errnoOf } from "../base/errno.ts"
 import { hex, PAGE_SIZE } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import type { Range } from "../kinds/memory/holes.ts"
@@ -32,6 +33,16 @@ function firstDifference(length: number, at: bigint, owned: readonly Range[]): b
   return undefined
 }
 
+/** Reads `live`. @returns bytes; 0 where there is no memory, which /proc/PID/mem answers with EIO. Kernel: mem_rw in fs/proc/base.c */
+function readIfThere(memory: number, length: number, address: bigint): number {
+  try {
+    return readSync(memory, live, 0, length, Number(address))
+  } catch (error) {
+    if (errnoOf(error) === "EIO") return 0
+    throw error
+  }
+}
+
 /** @param sharers all processes that have this memory, the one whose pages were restored first */
 function processDifferences(set: ImageSet, saved: SavedProcess, sharers: readonly SavedProcess[]): string[] {
   const { pid } = saved.tree
@@ -48,10 +59,13 @@ function processDifferences(set: ImageSet, saved: SavedProcess, sharers: readonl
             const part = Number(length - done < BigInt(PART) ? length - done : BigInt(PART))
             // Both may be short.
             const got = readSync(pages, stored, 0, part, Number(offset + done))
-            const same = readSync(memory, live, 0, got, Number(start + done))
-            const at = same === 0 ? start + done : firstDifference(same, start + done, owned)
+            const same = readIfThere(memory, got, start + done)
+            const at = same === 0 ? undefined : firstDifference(same, start + done, owned)
             if (at !== undefined) texts.push(`process ${pid} memory ${hex(at)}: has another value`)
-            if (same === 0) break
+            if (same === 0) {
+              texts.push(`process ${pid} memory ${hex(start + done)}: cannot be read`)
+              break
+            }
             done += BigInt(same)
           }
         }

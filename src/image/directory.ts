@@ -94,12 +94,24 @@ export function prepareDirectory(path: string): { directory: string; made: boole
       throw new CheckpointError("E_DIRECTORY", `Cannot use directory ${directory}`, "it is not a directory", "Name a directory with -D")
     }
     clearTemporaries(directory)
-    // Tried, not asked: access(2) says yes to root on file systems that will refuse.
-    const probe = join(directory, temporaryName("probe"))
-    closeSync(openSync(probe, "wx", 0o600))
-    unlinkSync(probe)
+    probeDirectory(directory, `Cannot write images to ${directory}`)
     return { directory, made }
   } catch (error) {
     throw ioFailure(`Cannot write images to ${directory}`, error)
+  }
+}
+
+/**
+ * Tries whether a file can be made in a directory. Not asked: access(2) says yes to root on file systems that will refuse.
+ *
+ * @throws CheckpointError E_DIRECTORY, E_DISK_FULL, E_IO
+ */
+export function probeDirectory(directory: string, action: string): void {
+  const probe = join(directory, temporaryName("probe"))
+  try {
+    closeSync(openSync(probe, "wx", 0o600))
+    unlinkSync(probe)
+  } catch (error) {
+    throw ioFailure(action, error)
   }
 }

@@ -1,4 +1,5 @@
 import { basename, dirname } from "node:path"
+import { errnoOf } from "../base/errno.ts"
 import { CheckpointError, type ErrorCode } from "../base/errors.ts"
 
 /** What an image is not: tells the file, the place and what is there. */
@@ -11,13 +12,6 @@ export function corrupt(path: string, found: string, cause?: unknown): Checkpoin
 export function missing(path: string, cause?: unknown): CheckpointError {
   const next = `Check that ${dirname(path)} is the whole directory of a finished dump`
   return new CheckpointError("E_IMAGE_MISSING", `Cannot read image ${basename(path)}`, "there is no such file", next, cause)
-}
-
-/** Name of the error number in an error of node:fs or a SyscallError of ours; undefined for anything else. */
-export function errnoOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined
-  if ("code" in error && typeof error.code === "string" && error.code.startsWith("E")) return error.code
-  return "errno" in error && typeof error.errno === "string" ? error.errno : undefined
 }
 
 const FULL = ["E_DISK_FULL", "the disk is full", "Free space there or name another directory with -D, then try again"] as const

@@ -1,5 +1,5 @@
 import { join } from "node:path"
-import { renameSync, rmSync, writeFileSync } from "../../ffi/fs.ts"
+import { existsSync, renameSync, rmSync, writeFileSync } from "../../ffi/fs.ts"
 import type { stats_entry } from "../../proto/gen/stats_pb.ts"
 import { temporaryName } from "./directory.ts"
 import { ioFailure } from "./failure.ts"
@@ -19,7 +19,8 @@ export function writeStats(workDir: string, which: "dump" | "restore", entry: st
     writeFileSync(temporary, encodeImage("stats", [entry]), { mode: 0o600 })
     renameSync(temporary, join(workDir, name))
   } catch (error) {
-    rmSync(temporary, { force: true })
+    // Where the file system is read-only even the removal of nothing is refused.
+    if (existsSync(temporary)) rmSync(temporary, { force: true })
     throw ioFailure(`Cannot write ${join(workDir, name)}`, error)
   }
 }

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "../../ffi/fs.ts"
+import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { decodeBytes } from "./text.ts"
 
@@ -103,7 +104,7 @@ function answerIfAlive<T>(path: string, read: () => T): T | null {
   try {
     return read()
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : ""
+    const code = errnoOf(error)
     if (code === "ENOENT" || code === "ESRCH") return null
     if (code === "EACCES" || code === "EPERM")
       throw new CheckpointError(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { stasis_task_entrySchema, stasis_thread_entrySchema } from "../../proto/gen/stasis_pb.ts"
+import { stasis_restart_entrySchema, stasis_task_entrySchema, stasis_thread_entrySchema } from "../../proto/gen/stasis_pb.ts"
 import { create } from "../../proto/schema.ts"
 import { kernelAreas, readFills, readTree, stopSignalOf } from "../../src/flow/images.ts"
 import type { Range } from "../../src/kinds/memory/holes.ts"
@@ -52,6 +52,24 @@ describe("readTree", () => {
       draft.more = (images) => images.write("stasis-core", 1140, [entry])
     })
     expect(saved.threads.map(({ extension }) => extension?.rseq_class)).toEqual([undefined, "of 1141"])
+  })
+
+  test("a time left belongs to a sleep: no other call of an image is run", () => {
+    const restarted = (syscall_nr: number, remaining_sec: bigint | undefined) => (draft: Draft) => {
+      const restart = create(stasis_restart_entrySchema, {
+        syscall_nr,
+        args: [],
+        ...(remaining_sec === undefined ? {} : { remaining_sec }),
+      })
+      const thread = create(stasis_thread_entrySchema, { tid: 1141, restart })
+      draft.more = (images) =>
+        images.write("stasis-core", 1140, [
+          create(stasis_task_entrySchema, { format_version: 1, producer: "stasis", threads: [thread], vmas: [] }),
+        ])
+    }
+    for (const sleep of [35, 230]) expect(read(restarted(sleep, 1n)).threads[1]?.extension?.restart?.syscall_nr).toBe(sleep)
+    expect(read(restarted(59, undefined)).threads[1]?.extension?.restart?.syscall_nr).toBe(59)
+    expect(refusal(restarted(59, 1n))).toMatchObject({ code: "E_IMAGE_CORRUPT", found: expect.stringContaining("system call 59") })
   })
 
   test("kernelAreas are those of the vdso alone", () => {

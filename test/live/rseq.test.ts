@@ -91,6 +91,18 @@ for (const [place, ...rest] of [["a thread"], ["the leader", "leader"]] as const
       await expectOk(victim)
     })
 
+    test("^C ends the sampling: what was counted is printed, the status is 130, and the program goes on", async () => {
+      const victim = await begin()
+      const command = [...stasisTool.command, "rseq", "--sample", "1000000", "--json", `${victim.pid}`]
+      const sampling = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" })
+      await Bun.sleep(1500)
+      sampling.kill("SIGINT")
+      expect(await sampling.exited).toBe(130)
+      const { samples } = (await new Response(sampling.stdout).json()) as { samples: { of: number }[] }
+      expect(samples[0]?.of).toBeGreaterThan(1)
+      await expectOk(victim)
+    })
+
     test("leave-stopped, sampling and a dump that fails after the freeze obey the same rule", async () => {
       const victim = await begin()
       await dump(stasisTool, victim.pid, victim.images, "--leave-stopped")

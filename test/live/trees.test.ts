@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test } from "bun:test"
-import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { EXIT_STATUS } from "../../src/base/errors.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, cleanUp, signal, stateOf } from "../harness/process.ts"
 import { dump, must, type Run, restore, run, stasisTool, toldError } from "../harness/tool.ts"
-import { start, type Victim } from "../harness/victim.ts"
+import { launch, start, type Victim } from "../harness/victim.ts"
 import { allGone, endHalfBuilt, portrait, released, survivors } from "./kin.ts"
 
 afterEach(cleanUp)
@@ -160,24 +160,35 @@ describe("a restore that fails leaves nothing", () => {
     expect(survivors(members)).toEqual([keeper])
   })
 
-  test("an ID in the middle of the tree is taken while it is being restored: E_PID_TAKEN names it, its owner lives on", async () => {
-    const victim = await start("families", { args: ["leader-alive"] })
-    const members = victim.members()
-    await dump(stasisTool, victim.pid, victim.images)
-    await allGone(members)
-    // The script runs when the PIDs have been found free: it restores the same tree and ends all of it but one, whose session keeps its id.
-    const [session = 0, keeper = 0] = members.filter((pid) => pid !== victim.pid).sort((a, b) => a - b)
-    const others = members.filter((pid) => pid !== keeper)
-    const again = `"${stasisTool.command.join('" "')}" restore -d -D "${victim.images}" && kill -9 ${others.join(" ")}`
-    const gone = others.map((pid) => `while [ -e /proc/${pid} ]; do sleep 0.02; done`).join("\n")
-    const script = join(victim.folder, "script")
-    writeFileSync(script, `#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" = pre-restore ] || exit 0\n${again}\n${gone}\n`)
-    chmodSync(script, 0o755)
-    const result = await json("restore", "-d", "-D", victim.images, "--action-script", script)
-    expect(toldError(result).code).toBe("E_PID_TAKEN")
-    expect(result.stderr).toContain(`for process ${session} `)
-    expect(survivors(members)).toEqual([keeper])
-  })
+  for (const where of ["the root", "the middle of the tree"])
+    test(`the id of a session of ${where} is held by an outsider: plan and restore name it, and it lives on`, async () => {
+      // The outsider is an orphan of the session's leader, and so no member of the tree.
+      const inner = "echo leader $$; (sleep 600 & echo outsider $!); exec sleep 600"
+      const command = where === "the root" ? inner : `setsid sh -c '${inner}' & sleep 0.1; exec sleep 600`
+      const victim = launch("held", ["setsid", "sh", "-c", command])
+      const told = (what: string): number =>
+        Number(
+          victim
+            .lines()
+            .find((line) => line.startsWith(what))
+            ?.split(" ")[1],
+        )
+      await waitFor("the outsider", () => told("outsider") > 0 && victim.members().length === (where === "the root" ? 2 : 3))
+      const [outsider, leader] = [told("outsider"), told("leader")]
+      try {
+        await dump(stasisTool, victim.pid, victim.images)
+        await allGone([victim.pid, leader])
+        const found = `session ${leader}, which still has process ${outsider} "sleep" in it`
+        const result = await json("restore", "-d", "-D", victim.images, "--timeout", "0")
+        expect(toldError(result)).toMatchObject({ code: "E_PID_TAKEN", found: expect.stringContaining(found) })
+        expect(survivors([victim.pid, leader, outsider])).toEqual([outsider])
+        const plan = await run([...stasisTool.command, "plan", "-D", victim.images])
+        expect(plan.stdout).toContain(found)
+        expect(plan.status).toBe(EXIT_STATUS.E_PID_TAKEN)
+      } finally {
+        signal(outsider, "SIGKILL")
+      }
+    })
 
   test("a file of one member is gone: E_FILE_CHANGED names it", async () => {
     const victim = await start("sharers", { args: ["offset", "{folder}"] })

@@ -58,6 +58,9 @@ function realNumber(registers: Registers, read: ReadIfMapped): number | undefine
   return code && loadedNumber(code)
 }
 
+/** Whether a call is a sleep that can be armed again with the time that was left. */
+export const isTimedSleep = (number: number): boolean => SLEEPS.some(({ call }) => syscallNumber(call) === number)
+
 /** Address at which the program has the time that was left of a sleep; 0 = it did not ask for it. Precondition: an entry with a time. */
 export const remainderOf = ({ syscall_nr, args }: stasis_restart_entry): bigint =>
   args[SLEEPS.find(({ call }) => syscallNumber(call) === syscall_nr)?.remaining ?? args.length] ?? 0n

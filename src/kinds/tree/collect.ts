@@ -19,8 +19,6 @@ import type { ObjectIds } from "./objects.ts"
 const IMG_VERSION = 2
 /** "Skip": no network is locked, so a restore has nothing to unlock. Authority: REFERENCE 1.6. */
 const NETWORK_LOCK_SKIP = 2
-/** Cgroup set of the dumping program itself, the only one so far. */
-export const ROOT_CGROUP_SET = 1
 
 /** Namespace ids of the dumping program: counted in this order. Authority: REFERENCE 2.3. */
 const NAMESPACES = { pid_ns_id: 1, net_ns_id: 2, ipc_ns_id: 3, uts_ns_id: 4, time_ns_id: 5, mnt_ns_id: 6, user_ns_id: 7, cgroup_ns_id: 8 }
@@ -31,13 +29,13 @@ const ROOT_IDS: task_kobj_ids_entry = { vm_id: 1, files_id: 1, fs_id: 1, sighand
 /** Ids of a dumped process, which is in the namespaces of the dumping program. */
 export const collectIds = (objects: ObjectIds): task_kobj_ids_entry => ({ ...objects, ...NAMESPACES })
 
-/** The inventory: commit record of a set. `runId` is any UUID. */
-export const collectInventory = (runId: string): inventory_entry => ({
+/** The inventory: commit record of a set. `runId` is any UUID, `ownSet` the cgroup set of the dumping program. */
+export const collectInventory = (runId: string, ownSet: number): inventory_entry => ({
   img_version: IMG_VERSION,
   fdinfo_per_id: true,
   ns_per_id: true,
   root_ids: ROOT_IDS,
-  root_cg_set: ROOT_CGROUP_SET,
+  root_cg_set: ownSet,
   lsmtype: lsmtype.NO_LSM,
   network_lock_method: NETWORK_LOCK_SKIP,
   plugins_entry: { plugins: [] },

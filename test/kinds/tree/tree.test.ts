@@ -22,14 +22,14 @@ const IDS = { vm_id: 2, files_id: 2, fs_id: 2, sighand_id: 2 }
 
 describe("sameNamespaces", () => {
   test("names each kind that differs from the dumping program's", () => {
-    const root = collectInventory("").root_ids!
+    const root = collectInventory("", 1).root_ids!
     expect(() => sameNamespaces(collectIds(IDS), root)).not.toThrow()
     const error = failureOf(() => sameNamespaces({ ...collectIds(IDS), net_ns_id: 99, user_ns_id: 98 }, root))
     expect(error).toMatchObject({ code: "E_IMAGE_UNSUPPORTED", found: "it has namespaces of its own: net, user" })
   })
 
   test("what an older program did not write is no difference", () => {
-    const { time_ns_id: _, ...older } = collectInventory("").root_ids!
+    const { time_ns_id: _, ...older } = collectInventory("", 1).root_ids!
     expect(() => sameNamespaces({ ...collectIds(IDS), time_ns_id: 77 }, older)).not.toThrow()
     expect(() => sameNamespaces(collectIds(IDS), undefined)).not.toThrow()
   })
@@ -132,13 +132,13 @@ describe("survey", () => {
 
 describe("collect", () => {
   test("the inventory says which format, and that nothing is locked", () => {
-    const inventory = collectInventory("00000000-0000-4000-8000-000000000000")
+    const inventory = collectInventory("00000000-0000-4000-8000-000000000000", 1)
     expect(inventory).toMatchObject({ img_version: 2, fdinfo_per_id: true, ns_per_id: true, root_cg_set: 1, network_lock_method: 2 })
     expect(throughBytes(inventory_entrySchema, inventory)).toEqual(inventory)
   })
 
   test("the process shares namespaces with the dumping program and nothing else", () => {
-    const root = collectInventory("").root_ids!
+    const root = collectInventory("", 1).root_ids!
     const ids = collectIds(IDS)
     expect([ids.vm_id, ids.files_id, ids.fs_id, ids.sighand_id].every((id) => id !== root.vm_id)).toBe(true)
     expect(ids.pid_ns_id).toBe(root.pid_ns_id!)
