@@ -36,7 +36,7 @@ interface WriteOptions {
   readonly mode?: number
 }
 
-/** The part of node:fs that stands here. `readSync` may be short, `writeSync` may be so only on a full pipe. */
+/** The part of node:fs that stands here. `readSync` may be short, `writeSync` on a full pipe or disk: files are written by `writeAll`. */
 interface Files {
   openSync(path: string, flags: Flags, mode?: number): number
   closeSync(fd: number): void
@@ -173,7 +173,7 @@ function throughDoor(): Files {
     writeFileSync(path, data, { mode = 0o666 } = {}) {
       const fd = openSync(path, O.WRONLY | O.CREAT | O.TRUNC, mode)
       try {
-        writeSync(fd, data)
+        writeAll(fd, data)
       } finally {
         closeSync(fd)
       }
@@ -242,3 +242,10 @@ export const {
   ftruncateSync,
   fsyncSync,
 }: Files = doorExists ? throughDoor() : (process.getBuiltinModule("node:fs") as Files)
+
+/** Writes all there is, or throws: a disk that has room again after a short answer must leave no hole. @throws FileError */
+export function writeAll(fd: number, data: Uint8Array | string, position?: number): void {
+  const bytes = typeof data === "string" ? Buffer.from(data) : data
+  for (let at = 0; at < bytes.length; )
+    at += writeSync(fd, bytes, at, bytes.length - at, position === undefined ? undefined : position + at)
+}

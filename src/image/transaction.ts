@@ -1,5 +1,5 @@
 import { join } from "node:path"
-import { closeSync, fstatSync, ftruncateSync, openSync, rmdirSync, rmSync, writeSync } from "../../ffi/fs.ts"
+import { closeSync, FileError, fstatSync, ftruncateSync, openSync, rmdirSync, rmSync, writeAll } from "../../ffi/fs.ts"
 import { logger } from "../base/log.ts"
 import type { EntryKind, EntryOf } from "./catalog.ts"
 import { commitSet } from "./commit.ts"
@@ -28,6 +28,12 @@ export interface PagesFile {
   readonly fd: number
   /** Takes room on the disk before a freeze. The surplus goes with `truncate`. @param bytes from the start of the file */
   preallocate(bytes: number): void
+  /**
+   * Runs a step that writes to the file.
+   *
+   * @returns what the step does   @throws CheckpointError E_DISK_FULL, E_DIRECTORY, E_IO for a FileError; any other error as it is
+   */
+  fill<T>(step: (fd: number) => T): T
   /** Sets the final size in bytes. */
   truncate(bytes: number): void
   /** Takes the file out of the set again: nothing is to be stored in it. */
@@ -49,10 +55,6 @@ export interface ImageTransaction extends Disposable {
   commit(): void
   /** Bytes of all files so far, pages included. */
   readonly bytesWritten: number
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
 }
 
 /**
@@ -102,6 +104,13 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
       }
       return {
         fd,
+        fill(step) {
+          try {
+            return step(fd)
+          } catch (error) {
+            throw error instanceof FileError ? ioFailure(`Cannot write ${join(directory, name)}`, error) : error
+          }
+        },
         preallocate: (bytes) => guarded(() => (options.allocate ? options.allocate(fd, bytes) : ftruncateSync(fd, bytes))),
         truncate: (bytes) => guarded(() => ftruncateSync(fd, bytes)),
         discard: () => {

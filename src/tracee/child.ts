@@ -1,6 +1,6 @@
 import { CLONE, cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { ALL_SIGNALS, SIG } from "../../ffi/abi/signal.ts"
-import { closeSync, writeSync } from "../../ffi/fs.ts"
+import { closeSync, writeAll } from "../../ffi/fs.ts"
 import { spawnChild } from "../../ffi/kernel.ts"
 import { encode } from "../../ffi/layout.ts"
 import { allocate, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
@@ -42,11 +42,16 @@ export function executable({ base, code, symbols }: Blob, data: Uint8Array = new
   return file
 }
 
-/** Makes a memfd that closes on exec and holds these bytes. @throws SyscallError */
+/** Makes a memfd that closes on exec and holds these bytes. @throws SyscallError memfd_create · FileError ENOSPC, ENOMEM of the bytes */
 export function memoryFile(name: string, bytes?: Uint8Array): number {
   const fd = syscall("memfd_create", pathArgument(name), MFD_CLOEXEC)
-  if (bytes) writeSync(fd, bytes)
-  return fd
+  try {
+    if (bytes) writeAll(fd, bytes)
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
 }
 
 /** How a child differs from one that fork would make. */

@@ -1,6 +1,10 @@
 import { describe, expect, test } from "bun:test"
 import { ftruncateSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { unlinkSync, writeFileSync } from "../../ffi/fs.ts"
+import { SyscallError } from "../../ffi/syscall.ts"
+import { saveSegment } from "../../src/flow/layout.ts"
+import { openPagesFiles } from "../../src/flow/pages-files.ts"
 import { writeStats } from "../../src/image/stats.ts"
 import { beginImages } from "../../src/image/transaction.ts"
 import { failureOf, scratch } from "./sample.ts"
@@ -32,6 +36,41 @@ describe("a dump that is killed while it replaces a set", () => {
 
 describe("a full disk", () => {
   const mounted = (path: string): boolean => Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=64k", "stasis-test", path]).exitCode === 0
+
+  test("is an error wherever it ends a write, also behind a short answer", () => {
+    using dir = scratch()
+    if (process.getuid?.() !== 0 || !mounted(dir.path)) {
+      console.log("skipped: mounting a tmpfs needs root")
+      return
+    }
+    try {
+      const data = new Uint8Array(100_000).fill(7)
+      expect(() => writeFileSync(join(dir.path, "x"), data)).toThrow("ENOSPC")
+      unlinkSync(join(dir.path, "x"))
+      using tx = beginImages(dir.path, { sync: false })
+      const path = join(dir.path, "..", `segment-${process.pid}`)
+      using _segment = { [Symbol.dispose]: () => unlinkSync(path) }
+      writeFileSync(path, data)
+      const inode = { shmid: 1, size: 100_000n } as never
+      const ranges = [{ start: 0n, end: 98_304n, flags: 0 }]
+      const failure = failureOf(() => saveSegment({ inode, ranges, path }, openPagesFiles(tx)))
+      expect(failure).toMatchObject({ code: "E_DISK_FULL", action: `Cannot write ${join(dir.path, "pages-1.img")}` })
+    } finally {
+      Bun.spawnSync(["umount", dir.path])
+    }
+  })
+
+  test("leaves errors of others as they are: what holds the memory may be gone", () => {
+    using dir = scratch()
+    using tx = beginImages(dir.path, { sync: false })
+    const gone = new SyscallError("pread64", "ENOSPC", [])
+    const failure = failureOf(() =>
+      tx.pages(1).fill(() => {
+        throw gone
+      }),
+    )
+    expect(failure).toBe(gone as never)
+  })
 
   test("is E_DISK_FULL, and nothing is left", () => {
     using dir = scratch()
