@@ -72,8 +72,7 @@ function throughDoor(): Files {
   const room = allocate(ROOM)
   const pathBuffer = Buffer.from(paths.bytes.buffer)
   const roomBuffer = Buffer.from(room.bytes.buffer)
-  /** Stays zero: the empty path. */
-  const EMPTY = paths.address + 2 * PATH_MAX
+  const EMPTY = paths.address + 2 * PATH_MAX // stays zero: the empty path
 
   function run(path: string, call: Syscall, a: Argument, b: Argument = 0, c: Argument = 0, d: Argument = 0, e: Argument = 0): number {
     for (;;) {

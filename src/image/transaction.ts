@@ -63,7 +63,7 @@ export interface ImageTransaction extends Disposable {
  * @throws CheckpointError E_DIRECTORY it cannot be written, or another run is writing there · E_DISK_FULL
  */
 export function beginImages(path: string, options: ImageOptions): ImageTransaction {
-  const { directory, made } = prepareDirectory(path)
+  const { directory, made, fd: lock } = prepareDirectory(path)
   const files: PendingFile[] = []
   let committed = false
 
@@ -124,6 +124,7 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
       commitSet(directory, files, options.sync)
       committed = true
       for (const { fd } of files) closeSync(fd)
+      closeSync(lock)
       log.info(`${files.length} images are complete in ${directory}`)
     },
     get bytesWritten() {
@@ -137,6 +138,7 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
       }
       files.length = 0
       if (made) removeIfEmpty(directory)
+      closeSync(lock)
     },
   }
 }
