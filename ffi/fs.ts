@@ -31,7 +31,7 @@ export interface Stat {
   isFile(): boolean
   isDirectory(): boolean
 }
-type Flags = "r" | "wx" | "wx+" | number
+type Flags = "r" | "r+" | "wx" | "wx+" | number
 interface WriteOptions {
   readonly mode?: number
 }
@@ -65,7 +65,7 @@ const ROOM = 256 * 1024
 const AT_REMOVEDIR = 0x200
 /** struct linux_dirent64: d_reclen at 16, d_name from 19. Man page: getdents(2) */
 const [DIRENT_LENGTH, DIRENT_NAME] = [16, 19] as const
-const OPEN = { r: O.RDONLY, wx: O.WRONLY | O.CREAT | O.TRUNC | O.EXCL, "wx+": O.RDWR | O.CREAT | O.TRUNC | O.EXCL } as const
+const OPEN = { r: O.RDONLY, "r+": O.RDWR, wx: O.WRONLY | O.CREAT | O.TRUNC | O.EXCL, "wx+": O.RDWR | O.CREAT | O.TRUNC | O.EXCL } as const
 
 function throughDoor(): Files {
   const paths = allocate(2 * PATH_MAX + 4096)

@@ -1,15 +1,16 @@
 import { describe, expect, test } from "bun:test"
 import { ftruncateSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { unlinkSync, writeFileSync } from "../../ffi/fs.ts"
+import { FileError, unlinkSync, writeAll, writeFileSync } from "../../ffi/fs.ts"
 import { SyscallError } from "../../ffi/syscall.ts"
 import { saveSegment } from "../../src/flow/layout.ts"
 import { openPagesFiles } from "../../src/flow/pages-files.ts"
+import { ioFailure } from "../../src/image/failure.ts"
 import { writeStats } from "../../src/image/stats.ts"
 import { beginImages } from "../../src/image/transaction.ts"
 import { failureOf, scratch } from "./sample.ts"
 
-import { contents, fill, makeSet } from "./sets.ts"
+import { contents, fill, makeSet, run } from "./sets.ts"
 
 describe("a dump that is killed while it replaces a set", () => {
   const writer = join(import.meta.dir, "killed.ts")
@@ -103,6 +104,31 @@ describe("a full disk", () => {
       },
     })
     expect(failureOf(() => tx.pages(1).preallocate(4096))).toMatchObject({ code: "E_DISK_FULL", cause: full })
+  })
+})
+
+describe("a set of many files", () => {
+  test("keeps few of them open, and is whole", () => {
+    using dir = scratch()
+    const openOnes = (): number => readdirSync("/proc/self/fd").length
+    const before = openOnes()
+    using tx = beginImages(dir.path, { sync: true })
+    fill(tx, 1)
+    const later = Array.from({ length: 100 }, (_, index) => tx.pages(index + 2))
+    for (let pid = 2; pid < 102; pid++) tx.write("pagemap", pid, [{ pages_id: pid }, run(0x1000n, 1n)])
+    for (const [index, file] of later.entries()) file.fill((fd) => writeAll(fd, new Uint8Array(4096).fill(index), 0))
+    expect(openOnes()).toBeLessThan(before + 40)
+    tx.commit()
+    expect(openOnes()).toBe(before)
+    expect(readdirSync(dir.path)).toHaveLength(204)
+    for (const index of [0, 50, 99]) expect(readFileSync(join(dir.path, `pages-${index + 2}.img`))[4095]).toBe(index)
+  })
+})
+
+describe("too many open files", () => {
+  test("is told as the limit that it is", () => {
+    const failure = ioFailure("Cannot create x", new FileError("EMFILE", "openat", "x"))
+    expect(failure).toMatchObject({ code: "E_IO", next: "Raise ulimit -n, then try again" })
   })
 })
 
