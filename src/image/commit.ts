@@ -1,9 +1,9 @@
 import { join } from "node:path"
-import { fsyncSync, lstatSync, renameSync, rmSync, unlinkSync, writeFileSync } from "../../ffi/fs.ts"
+import { existsSync, fsyncSync, lstatSync, renameSync, unlinkSync, writeFileSync } from "../../ffi/fs.ts"
 import { syncfsSync } from "../../ffi/sync.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
-import { INVENTORY, inventoryLast, MARKER, OLD, type PreparedDirectory, setFiles, temporaryName } from "./directory.ts"
+import { INVENTORY, inventoryLast, MARKER, OLD, type PreparedDirectory, setFiles, temporaryName, writerOf } from "./directory.ts"
 import { ioFailure } from "./failure.ts"
 import { closePending, MANY_FILES, OpenFiles, type PendingFile } from "./pending.ts"
 import { verifySet } from "./verify.ts"
@@ -39,20 +39,40 @@ function discard(path: string): void {
   try {
     unlinkSync(path)
   } catch (error) {
-    log.warn(`Cannot remove ${path} of the older set: ${String(error)}`)
+    log.warn(`Cannot remove ${path}, which is not needed any more: ${String(error)}`)
   }
 }
 
 /** Renames that can be taken back, in reverse order. */
 function renames(directory: string) {
   const done: (readonly [from: string, to: string])[] = []
+  const back = ([from, to]: readonly [string, string]): void => renameSync(join(directory, to), join(directory, from))
   return {
     move(from: string, to: string): void {
       renameSync(join(directory, from), join(directory, to))
       done.push([from, to])
     },
-    undo(): void {
-      for (const [from, to] of done.toReversed()) renameSync(join(directory, to), join(directory, from))
+    /**
+     * Takes back what can be, so that `recover` of the next run can do the rest: as long as the marker is there, what has the name of an image
+     * counts as new; without it, as older, if there is no inventory.img.
+     */
+    undo(marker: string): void {
+      const [older, newer] = [done.filter(([from]) => writerOf(from) === undefined), done.filter(([from]) => writerOf(from) !== undefined)]
+      try {
+        for (const step of newer.toReversed()) back(step)
+        if (existsSync(marker)) unlinkSync(marker)
+      } catch (error) {
+        log.error(`${directory} is left to the next run, which brings the older set back: ${String(error)}`)
+        return
+      }
+      let whole = true
+      for (const step of older.toReversed())
+        try {
+          if (whole || step[0] !== INVENTORY) back(step)
+        } catch (error) {
+          whole = false
+          log.error(`${directory}: the next run brings ${step[0]} back: ${String(error)}`)
+        }
     },
   }
 }
@@ -87,8 +107,7 @@ export function commitSet({ directory, fd }: PreparedDirectory, files: readonly 
     }
     if (sync) fsyncSync(fd)
   } catch (error) {
-    steps.undo()
-    rmSync(marker, { force: true })
+    steps.undo(marker)
     throw ioFailure(`Cannot complete the images in ${directory}`, error)
   }
   for (const path of [...retired.map((name) => join(directory, name)), marker]) discard(path)

@@ -35,6 +35,23 @@ describe("a dump that is killed while it replaces a set", () => {
   }, 30_000)
 })
 
+describe("a commit that fails", () => {
+  const writer = join(import.meta.dir, "killed.ts")
+
+  test("whose steps cannot all be taken back tells its own error, and the next run brings the older set back whole", () => {
+    // Four images are moved aside, four moved in: the third of those fails (step 6), then one or two of the steps back.
+    for (const back of [["7"], ["8"], ["9"], ["8", "11"], ["12"]]) {
+      using dir = scratch()
+      makeSet(dir.path, 7)
+      const older = contents(dir.path)
+      const { stdout } = Bun.spawnSync([process.execPath, writer, dir.path, "-1", "6", ...back])
+      expect(stdout.toString()).toBe("E_DIRECTORY\n")
+      beginImages(dir.path, { sync: false })[Symbol.dispose]()
+      expect(contents(dir.path)).toEqual(older)
+    }
+  }, 30_000)
+})
+
 describe("a full disk", () => {
   const mounted = (path: string): boolean => Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=64k", "stasis-test", path]).exitCode === 0
 
