@@ -35,7 +35,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "node:",
   ],
   "src/rseq": ["src/tracee", "src/elf", "src/base", "ffi", "proto", "node:"],
-  "src/image": ["src/base", "ffi/fs.ts", "proto", "@bufbuild/protobuf", "node:"],
+  "src/image": ["src/base", "ffi/fs.ts", "ffi/sync.ts", "proto", "@bufbuild/protobuf", "node:"],
   "src/kinds": ["src/tracee", "src/proc", "src/base", "ffi", "proto", "@bufbuild/protobuf", "node:"],
   "src/tracee": ["src/proc", "src/base", "ffi", "node:"],
   "src/proc": ["src/base", "ffi/fs.ts", "node:"],

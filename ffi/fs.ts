@@ -31,12 +31,12 @@ export interface Stat {
   isFile(): boolean
   isDirectory(): boolean
 }
-type Flags = "r" | "wx" | "wx+" | number
+type Flags = "r" | "r+" | "wx" | "wx+" | number
 interface WriteOptions {
   readonly mode?: number
 }
 
-/** The part of node:fs that stands here. `readSync` may be short, `writeSync` may be so only on a full pipe. */
+/** The part of node:fs that stands here. `readSync` may be short, `writeSync` on a full pipe or disk: files are written by `writeAll`. */
 interface Files {
   openSync(path: string, flags: Flags, mode?: number): number
   closeSync(fd: number): void
@@ -65,15 +65,14 @@ const ROOM = 256 * 1024
 const AT_REMOVEDIR = 0x200
 /** struct linux_dirent64: d_reclen at 16, d_name from 19. Man page: getdents(2) */
 const [DIRENT_LENGTH, DIRENT_NAME] = [16, 19] as const
-const OPEN = { r: O.RDONLY, wx: O.WRONLY | O.CREAT | O.TRUNC | O.EXCL, "wx+": O.RDWR | O.CREAT | O.TRUNC | O.EXCL } as const
+const OPEN = { r: O.RDONLY, "r+": O.RDWR, wx: O.WRONLY | O.CREAT | O.TRUNC | O.EXCL, "wx+": O.RDWR | O.CREAT | O.TRUNC | O.EXCL } as const
 
 function throughDoor(): Files {
   const paths = allocate(2 * PATH_MAX + 4096)
   const room = allocate(ROOM)
   const pathBuffer = Buffer.from(paths.bytes.buffer)
   const roomBuffer = Buffer.from(room.bytes.buffer)
-  /** Stays zero: the empty path. */
-  const EMPTY = paths.address + 2 * PATH_MAX
+  const EMPTY = paths.address + 2 * PATH_MAX // stays zero: the empty path
 
   function run(path: string, call: Syscall, a: Argument, b: Argument = 0, c: Argument = 0, d: Argument = 0, e: Argument = 0): number {
     for (;;) {
@@ -173,7 +172,7 @@ function throughDoor(): Files {
     writeFileSync(path, data, { mode = 0o666 } = {}) {
       const fd = openSync(path, O.WRONLY | O.CREAT | O.TRUNC, mode)
       try {
-        writeSync(fd, data)
+        writeAll(fd, data)
       } finally {
         closeSync(fd)
       }
@@ -242,3 +241,10 @@ export const {
   ftruncateSync,
   fsyncSync,
 }: Files = doorExists ? throughDoor() : (process.getBuiltinModule("node:fs") as Files)
+
+/** Writes all there is, or throws: a disk that has room again after a short answer must leave no hole. @throws FileError */
+export function writeAll(fd: number, data: Uint8Array | string, position?: number): void {
+  const bytes = typeof data === "string" ? Buffer.from(data) : data
+  for (let at = 0; at < bytes.length; )
+    at += writeSync(fd, bytes, at, bytes.length - at, position === undefined ? undefined : position + at)
+}

@@ -1,8 +1,8 @@
 import { SIG } from "../../ffi/abi/signal.ts"
+import { FileError } from "../../ffi/fs.ts"
 import { attempt, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError, type ErrorCode } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
-import { ioFailure } from "../image/failure.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { isEnding } from "../proc/stat.ts"
@@ -114,7 +114,6 @@ export function asDumpError({ root: pid, processes }: TreeMembers, error: unknow
       "Find out why it ended; no image was written",
       error,
     )
-  if (!(error instanceof SyscallError)) return error
-  if (error.call === "pwrite64") return ioFailure(`Cannot write the pages of task ${pid}`, error)
+  if (!(error instanceof SyscallError || error instanceof FileError)) return error
   return new CheckpointError("E_INJECTION", action, "a call failed", "Read the log of -v4; the task runs on as before", error)
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, writeSync } from "../../ffi/fs.ts"
+import { closeSync, openSync, readSync, writeAll } from "../../ffi/fs.ts"
 import { attempt, errnoName } from "../../ffi/syscall.ts"
 import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import type { vma_entry } from "../../proto/gen/vma_pb.ts"
@@ -124,7 +124,7 @@ export interface StoredPages {
  * Copies a process's pages into its pages file.
  *
  * @param patches bytes that replace what was copied
- * @throws SyscallError ENOSPC of pwrite64 · ESRCH the process died
+ * @throws CheckpointError E_DISK_FULL, E_IO the file cannot be written · SyscallError ESRCH the process died
  */
 export function savePages(
   pid: number,
@@ -132,9 +132,9 @@ export function savePages(
   ranges: readonly PageRange[],
   patches: readonly { readonly address: bigint; readonly bytes: Uint8Array }[],
 ): StoredPages {
-  const bytes = copyToFile(pid, ranges, file.fd, 0)
+  const bytes = file.fill((fd) => copyToFile(pid, ranges, fd, 0))
   file.truncate(bytes)
-  for (const patch of patches) applyPatch(ranges, file.fd, patch)
+  for (const patch of patches) file.fill((fd) => applyPatch(ranges, fd, patch))
   return { pages: bytes / PAGE_SIZE, kind: "pagemap", id: pid, entries: [{ pages_id: pagesId }, ...pagemapEntries(ranges)] }
 }
 
@@ -147,7 +147,7 @@ function applyPatch(
   let offset = 0n
   for (const { start, end } of ranges) {
     if (address >= start && address + BigInt(bytes.length) <= end) {
-      writeSync(fd, bytes, 0, bytes.length, Number(offset + address - start))
+      writeAll(fd, bytes, Number(offset + address - start))
       return
     }
     offset += end - start
@@ -169,7 +169,7 @@ export function saveSegment({ inode, ranges, path }: SharedSegment, pagesFiles: 
         // The last page of a segment whose size is no multiple of a page is filled up with zeros.
         const part = got > 0 ? got : Number(end) - at
         if (got === 0) buffer.fill(0, 0, part)
-        writeSync(file.fd, buffer, 0, part, written)
+        file.fill((fd) => writeAll(fd, buffer.subarray(0, part), written))
         written += part
         at += part
       }

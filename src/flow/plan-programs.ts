@@ -81,7 +81,7 @@ export function planPrograms({
   attempt(() => {
     using descriptors = new ServiceDescriptors(saved.processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd)))
     const services = numbersOnly(descriptors)
-    using source = openPagesSource(services)
+    const source = openPagesSource(services)
     const terminals = reserveTerminals(saved.root.files, terminal, services)
     const settled = settle(set, saved, births, { services, source, areaFd: services.reserve(), terminals })
     const site = openSite(saved, settled, standInFacts(), { strict, jobGroup })

@@ -8,6 +8,7 @@ import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { memoryFile } from "../tracee/child.ts"
+import { roomForDescriptors } from "../tracee/own-limit.ts"
 import { spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
 import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
@@ -54,8 +55,10 @@ export function revive(
   const { root, processes } = saved
   const { pid } = root.tree
   using scope = new DisposableStack()
+  // Of each file of pages the copy that the seed inherits.
+  scope.use(roomForDescriptors(processes.length + saved.segments.length))
   const services = scope.use(new ServiceDescriptors(processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
-  const source = scope.use(openPagesSource(services))
+  const source = openPagesSource(services)
   const areaFile = scope.adopt(memoryFile("stasis"), closeSync)
   const areaFd = services.share(areaFile)
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))

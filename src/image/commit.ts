@@ -1,37 +1,28 @@
 import { join } from "node:path"
-import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, unlinkSync, writeFileSync } from "../../ffi/fs.ts"
+import { existsSync, fsyncSync, lstatSync, renameSync, unlinkSync, writeFileSync } from "../../ffi/fs.ts"
 import { syncfsSync } from "../../ffi/sync.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
-import { INVENTORY, inventoryLast, MARKER, OLD, setFiles, temporaryName } from "./directory.ts"
+import { INVENTORY, inventoryLast, MARKER, OLD, type PreparedDirectory, setFiles, temporaryName, writerOf } from "./directory.ts"
 import { ioFailure } from "./failure.ts"
-import type { PendingFile } from "./pending.ts"
+import { closePending, MANY_FILES, OpenFiles, type PendingFile } from "./pending.ts"
 import { verifySet } from "./verify.ts"
 
 const log = logger("image")
-
-function syncDirectory(directory: string): void {
-  const fd = openSync(directory, "r")
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
-/** From so many files on, one sync of the file system takes less time than one of each file: each may be a commit of its journal. */
-const MANY_FILES = 32
 
 /**
  * Waits until all files are on their disk; an error of any of them is an error here.
  *
  * Man page: syncfs(2), which since Linux 5.8 tells write errors of the file system as of the moment when the descriptor was opened: before
- * the file's first write. Others' errors on that file system count too: better one dump too few than one that is not there.
+ * the first file was. Others' errors on that file system count too: better one dump too few than one that is not there.
+ *
+ * @param directoryFd of the files' directory
  */
-function syncFiles(files: readonly PendingFile[]): void {
-  const [first] = files
-  if (first && syncfsSync && files.length >= MANY_FILES) syncfsSync(first.fd)
-  else for (const { fd } of files) fsyncSync(fd)
+function syncFiles(files: readonly PendingFile[], directoryFd: number): void {
+  const someClosed = files.some(({ fd }) => fd === undefined)
+  const open = new OpenFiles()
+  if (syncfsSync && (someClosed || files.length >= MANY_FILES)) syncfsSync(directoryFd)
+  else for (const file of files) fsyncSync(open.descriptorOf(file))
 }
 
 /** Images of the older set, in the order in which they go. */
@@ -48,20 +39,40 @@ function discard(path: string): void {
   try {
     unlinkSync(path)
   } catch (error) {
-    log.warn(`Cannot remove ${path} of the older set: ${String(error)}`)
+    log.warn(`Cannot remove ${path}, which is not needed any more: ${String(error)}`)
   }
 }
 
 /** Renames that can be taken back, in reverse order. */
 function renames(directory: string) {
   const done: (readonly [from: string, to: string])[] = []
+  const back = ([from, to]: readonly [string, string]): void => renameSync(join(directory, to), join(directory, from))
   return {
     move(from: string, to: string): void {
       renameSync(join(directory, from), join(directory, to))
       done.push([from, to])
     },
-    undo(): void {
-      for (const [from, to] of done.toReversed()) renameSync(join(directory, to), join(directory, from))
+    /**
+     * Takes back what can be, so that `recover` of the next run can do the rest: as long as the marker is there, what has the name of an image
+     * counts as new; without it, as older, if there is no inventory.img.
+     */
+    undo(marker: string): void {
+      const [older, newer] = [done.filter(([from]) => writerOf(from) === undefined), done.filter(([from]) => writerOf(from) !== undefined)]
+      try {
+        for (const step of newer.toReversed()) back(step)
+        if (existsSync(marker)) unlinkSync(marker)
+      } catch (error) {
+        log.error(`${directory} is left to the next run, which brings the older set back: ${String(error)}`)
+        return
+      }
+      let whole = true
+      for (const step of older.toReversed())
+        try {
+          if (whole || step[0] !== INVENTORY) back(step)
+        } catch (error) {
+          whole = false
+          log.error(`${directory}: the next run brings ${step[0]} back: ${String(error)}`)
+        }
     },
   }
 }
@@ -70,16 +81,17 @@ function renames(directory: string) {
  * Turns temporaries into the set of `directory`: everything on the disk and read again, then the older set moved aside, the new one moved
  * in, inventory.img last. Any failure puts the older set back.
  *
- * @throws CheckpointError E_DISK_FULL, E_DIRECTORY, E_IO
+ * @param sync whether it waits for the disk   @throws CheckpointError E_DISK_FULL, E_DIRECTORY, E_IO
  */
-export function commitSet(directory: string, files: readonly PendingFile[], sync: boolean): void {
+export function commitSet({ directory, fd }: PreparedDirectory, files: readonly PendingFile[], sync: boolean): void {
   const newer = files.toSorted((a, b) => inventoryLast(a.name, b.name))
   if (newer.at(-1)?.name !== INVENTORY) throw new Error("Unreachable: a set without inventory.img")
   const steps = renames(directory)
   const retired: string[] = []
   const marker = join(directory, temporaryName(MARKER))
   try {
-    if (sync) syncFiles(files)
+    if (sync) syncFiles(files, fd)
+    for (const file of files) closePending(file)
     verifySet(files)
     for (const name of olderImages(directory)) {
       const aside = temporaryName(`${name}${OLD}`)
@@ -90,13 +102,12 @@ export function commitSet(directory: string, files: readonly PendingFile[], sync
     writeFileSync(marker, "")
     for (const { name } of newer) {
       // The record must not reach the disk before what it stands for.
-      if (sync && name === INVENTORY) syncDirectory(directory)
+      if (sync && name === INVENTORY) fsyncSync(fd)
       steps.move(temporaryName(name), name)
     }
-    if (sync) syncDirectory(directory)
+    if (sync) fsyncSync(fd)
   } catch (error) {
-    steps.undo()
-    rmSync(marker, { force: true })
+    steps.undo(marker)
     throw ioFailure(`Cannot complete the images in ${directory}`, error)
   }
   for (const path of [...retired.map((name) => join(directory, name)), marker]) discard(path)

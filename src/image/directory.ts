@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from "node:path"
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync, unlinkSync } from "../../ffi/fs.ts"
+import { lockSync } from "../../ffi/sync.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { catalog } from "./catalog.ts"
@@ -67,6 +68,26 @@ function recover(directory: string, left: readonly string[]): void {
   if (older.length > 0) log.warn(`${directory}: a dump was killed while it replaced this set; the older set is back`)
 }
 
+/**
+ * Locks a directory against other runs until the descriptor is closed. Where the file system knows no such locks (some network file systems)
+ * only temporaries tell of other runs.
+ *
+ * @returns a descriptor of the directory
+ */
+function lockDirectory(directory: string): number {
+  const fd = openSync(directory, "r")
+  try {
+    const answer = lockSync?.(fd)
+    if (answer === "unsupported") log.debug(`${directory} cannot be locked`)
+    if (answer !== "taken") return fd
+    const next = "Wait until it has ended, or name another directory with -D"
+    throw new CheckpointError("E_DIRECTORY", `Cannot use directory ${directory}`, "another run of stasis is writing there", next)
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
 /** Removes what killed runs left; refuses while another run writes here, because two sets would be mixed. */
 function clearTemporaries(directory: string): void {
   const left = readdirSync(directory).filter((name) => writerOf(name) !== undefined)
@@ -80,23 +101,36 @@ function clearTemporaries(directory: string): void {
   for (const name of left) rmSync(join(directory, name), { force: true })
 }
 
+/** A directory that takes the images of this run and of no other. */
+export interface PreparedDirectory {
+  /** Absolute path. */
+  readonly directory: string
+  /** Whether it did not exist before. */
+  readonly made: boolean
+  /** Of the directory, opened before the first write to it: holds the lock until it is closed. */
+  readonly fd: number
+}
+
 /**
- * Makes a directory ready to take images: exists (made when its parent does), can be written to, is free of temporaries of dead runs.
+ * Makes a directory ready to take images: exists (made when its parent does), is locked against other runs, can be written to, is free of
+ * temporaries of dead runs.
  *
- * @returns its absolute path, and whether it was made
  * @throws CheckpointError E_DIRECTORY, E_DISK_FULL
  */
-export function prepareDirectory(path: string): { directory: string; made: boolean } {
+export function prepareDirectory(path: string): PreparedDirectory {
   const directory = resolve(path)
+  let fd: number | undefined
   try {
     const made = makeDirectory(directory)
     if (!statSync(directory).isDirectory()) {
       throw new CheckpointError("E_DIRECTORY", `Cannot use directory ${directory}`, "it is not a directory", "Name a directory with -D")
     }
+    fd = lockDirectory(directory)
     clearTemporaries(directory)
     probeDirectory(directory, `Cannot write images to ${directory}`)
-    return { directory, made }
+    return { directory, made, fd }
   } catch (error) {
+    if (fd !== undefined) closeSync(fd)
     throw ioFailure(`Cannot write images to ${directory}`, error)
   }
 }

@@ -30,6 +30,8 @@ const REMEDY: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
   ENOENT: ["E_DIRECTORY", "there is no such directory", "Create it, or name another with -D"],
   ENOTDIR: ["E_DIRECTORY", "a part of the path is not a directory", "Name a directory with -D"],
   EISDIR: ["E_DIRECTORY", "a directory has the name of an image", "Move that directory away, or name another with -D"],
+  EMFILE: ["E_IO", "this process may not have more files open (RLIMIT_NOFILE)", "Raise ulimit -n, then try again"],
+  ENFILE: ["E_IO", "no more files may be open on this machine", "Raise /proc/sys/fs/file-max, then try again"],
   ENOTEMPTY: ["E_DIRECTORY", "a directory has the name of an image", "Move that directory away, or name another with -D"],
 }
 

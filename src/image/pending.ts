@@ -1,12 +1,51 @@
+import { closeSync, openSync } from "../../ffi/fs.ts"
 import type { EntryKind } from "./catalog.ts"
 
 /** A file of the set under its temporary name. */
 export interface PendingFile {
   readonly name: string
   readonly temporary: string
-  readonly fd: number
+  /** Open for reading and writing; undefined while it is closed. */
+  fd: number | undefined
   /** What was written; undefined for pages. */
   readonly written: { readonly kind: EntryKind; readonly bytes: Uint8Array } | undefined
   /** N of pages-N.img. */
   readonly pagesId: number | undefined
+}
+
+/** From so many files on, one sync of the file system takes less time than one of each file: each may be a commit of its journal. */
+export const MANY_FILES = 32
+
+/** Closes a file that may be closed already. @throws FileError what some file systems (NFS) first tell when a file is closed */
+export function closePending(file: PendingFile): void {
+  const { fd } = file
+  file.fd = undefined
+  if (fd !== undefined) closeSync(fd)
+}
+
+/** Descriptors of a set's files: a tree of a thousand processes has more files than a process may have open. */
+export class OpenFiles {
+  readonly #open = new Set<PendingFile>()
+
+  /** @returns the file's descriptor, valid until the next call; opened again when it was closed @throws FileError */
+  descriptorOf(file: PendingFile): number {
+    if (file.fd !== undefined) return file.fd
+    this.#makeRoom()
+    file.fd = openSync(file.temporary, "r+")
+    this.#open.add(file)
+    return file.fd
+  }
+
+  /** Creates the file. @throws FileError EEXIST */
+  create(file: PendingFile): void {
+    this.#makeRoom()
+    file.fd = openSync(file.temporary, "wx+", 0o600)
+    this.#open.add(file)
+  }
+
+  #makeRoom(): void {
+    if (this.#open.size < MANY_FILES) return
+    for (const file of this.#open) closePending(file)
+    this.#open.clear()
+  }
 }

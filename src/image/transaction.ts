@@ -1,12 +1,12 @@
 import { join } from "node:path"
-import { closeSync, fstatSync, ftruncateSync, openSync, rmdirSync, rmSync, writeSync } from "../../ffi/fs.ts"
+import { closeSync, FileError, ftruncateSync, rmdirSync, rmSync, statSync, writeAll } from "../../ffi/fs.ts"
 import { logger } from "../base/log.ts"
 import type { EntryKind, EntryOf } from "./catalog.ts"
 import { commitSet } from "./commit.ts"
 import { prepareDirectory, temporaryName } from "./directory.ts"
 import { ioFailure } from "./failure.ts"
 import { fileName, type ImageId } from "./name.ts"
-import type { PendingFile } from "./pending.ts"
+import { closePending, OpenFiles, type PendingFile } from "./pending.ts"
 import { encodeImage, type Framed } from "./write.ts"
 
 const log = logger("image")
@@ -24,10 +24,14 @@ export interface ImageOptions {
 
 /** A pages file that is filled by whoever holds the memory. */
 export interface PagesFile {
-  /** Open for reading and writing, close-on-exec, at offset 0; closed by the transaction. */
-  readonly fd: number
   /** Takes room on the disk before a freeze. The surplus goes with `truncate`. @param bytes from the start of the file */
   preallocate(bytes: number): void
+  /**
+   * Runs a step that writes to the file, by a descriptor for reading and writing that is the step's only while it runs.
+   *
+   * @returns what the step does   @throws CheckpointError E_DISK_FULL, E_DIRECTORY, E_IO for a FileError; any other error as it is
+   */
+  fill<T>(step: (fd: number) => T): T
   /** Sets the final size in bytes. */
   truncate(bytes: number): void
   /** Takes the file out of the set again: nothing is to be stored in it. */
@@ -51,26 +55,24 @@ export interface ImageTransaction extends Disposable {
   readonly bytesWritten: number
 }
 
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
-}
-
 /**
  * Starts a set in `directory`, which is made when its parent exists. Temporaries of runs that were killed are removed first.
  *
  * @throws CheckpointError E_DIRECTORY it cannot be written, or another run is writing there · E_DISK_FULL
  */
 export function beginImages(path: string, options: ImageOptions): ImageTransaction {
-  const { directory, made } = prepareDirectory(path)
-  const files: PendingFile[] = []
+  const prepared = prepareDirectory(path)
+  const { directory, made, fd: lock } = prepared
+  const files = new Map<string, PendingFile>()
+  const opened = new OpenFiles()
   let committed = false
 
   function open(name: string, rest: Pick<PendingFile, "written" | "pagesId">): PendingFile {
-    const temporary = join(directory, temporaryName(name))
-    if (files.some((file) => file.name === name)) throw new Error(`Unreachable: ${name} is written twice`)
+    const file: PendingFile = { name, temporary: join(directory, temporaryName(name)), fd: undefined, ...rest }
+    if (files.has(name)) throw new Error(`Unreachable: ${name} is written twice`)
     try {
-      const file = { name, temporary, fd: openSync(temporary, "wx+", 0o600), ...rest }
-      files.push(file)
+      opened.create(file)
+      files.set(name, file)
       return file
     } catch (error) {
       throw ioFailure(`Cannot create ${join(directory, name)}`, error)
@@ -82,17 +84,19 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
     write(kind, id, entries) {
       if (entries.length === 0) return
       const bytes = encodeImage(kind, entries)
-      const { fd, name } = open(fileName(kind, id), { written: { kind, bytes }, pagesId: undefined })
+      const file = open(fileName(kind, id), { written: { kind, bytes }, pagesId: undefined })
+      const { name } = file
       try {
-        writeAll(fd, bytes)
+        writeAll(opened.descriptorOf(file), bytes)
       } catch (error) {
         throw ioFailure(`Cannot write ${join(directory, name)}`, error)
       }
       log.debug(`${name}: ${entries.length} entries, ${bytes.length} bytes`)
     },
     pages(pagesId) {
-      const opened = open(fileName("pages", pagesId), { written: undefined, pagesId })
-      const { fd, name, temporary } = opened
+      const file = open(fileName("pages", pagesId), { written: undefined, pagesId })
+      const { name, temporary } = file
+      const fd = (): number => opened.descriptorOf(file)
       const guarded = (step: () => void): void => {
         try {
           step()
@@ -101,33 +105,40 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
         }
       }
       return {
-        fd,
-        preallocate: (bytes) => guarded(() => (options.allocate ? options.allocate(fd, bytes) : ftruncateSync(fd, bytes))),
-        truncate: (bytes) => guarded(() => ftruncateSync(fd, bytes)),
+        fill(step) {
+          try {
+            return step(fd())
+          } catch (error) {
+            throw error instanceof FileError ? ioFailure(`Cannot write ${join(directory, name)}`, error) : error
+          }
+        },
+        preallocate: (bytes) => guarded(() => (options.allocate ? options.allocate(fd(), bytes) : ftruncateSync(fd(), bytes))),
+        truncate: (bytes) => guarded(() => ftruncateSync(fd(), bytes)),
         discard: () => {
-          files.splice(files.indexOf(opened), 1)
-          closeSync(fd)
+          files.delete(name)
+          closePending(file)
           rmSync(temporary, { force: true })
         },
       }
     },
     commit() {
-      commitSet(directory, files, options.sync)
+      commitSet(prepared, [...files.values()], options.sync)
       committed = true
-      for (const { fd } of files) closeSync(fd)
-      log.info(`${files.length} images are complete in ${directory}`)
+      closeSync(lock)
+      log.info(`${files.size} images are complete in ${directory}`)
     },
     get bytesWritten() {
-      return files.reduce((sum, { fd, written }) => sum + (written?.bytes.length ?? fstatSync(fd).size), 0)
+      return files.values().reduce((sum, { temporary, written }) => sum + (written?.bytes.length ?? statSync(temporary).size), 0)
     },
     [Symbol.dispose]() {
       if (committed) return
-      for (const { fd, temporary } of files) {
-        closeSync(fd)
-        rmSync(temporary, { force: true })
+      for (const file of files.values()) {
+        closePending(file)
+        rmSync(file.temporary, { force: true })
       }
-      files.length = 0
+      files.clear()
       if (made) removeIfEmpty(directory)
+      closeSync(lock)
     },
   }
 }

@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path"
-import { fstatSync, readFileSync } from "../../ffi/fs.ts"
+import { readFileSync, statSync } from "../../ffi/fs.ts"
 import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
@@ -38,7 +38,7 @@ export function verifySet(files: readonly PendingFile[]): void {
   }
   for (const file of files) {
     if (file.pagesId === undefined) continue
-    const { size } = fstatSync(file.fd)
+    const { size } = statSync(file.temporary)
     const sum = wanted.get(file.pagesId)
     wanted.delete(file.pagesId)
     if (size !== sum) throw broken(file, `it has ${size} bytes, its pagemaps want ${sum ?? "none"}`)

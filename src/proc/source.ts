@@ -34,6 +34,30 @@ export function readBytesIfAlive(path: string): Buffer | null {
   })
 }
 
+/**
+ * Files of one record: one read answers all of it when it is shorter than the buffer, however long the record, and no second read has to ask for
+ * the end. Kernel: fs/seq_file.c single_open(), seq_read_iter(), which makes room for a whole record before it answers; fs/proc/base.c
+ */
+const ONE_RECORD: ReadonlySet<string> = new Set(
+  "status stat limits comm syscall personality coredump_filter oom_score_adj loginuid autogroup timerslack_ns wchan".split(" "),
+)
+
+/** Text of a file of one record. Answers and errors as `readBytesIfAlive`. */
+function readRecordIfAlive(path: string): string | null {
+  const text = answerIfAlive(path, () => {
+    const fd = openSync(path, "r")
+    try {
+      const count = readSync(fd, chunk, 0, chunk.length, null)
+      return count < chunk.length ? decodeBytes(chunk.subarray(0, count)) : undefined
+    } finally {
+      closeSync(fd)
+    }
+  })
+  if (text !== undefined) return text
+  const bytes = readBytesIfAlive(path)
+  return bytes && decodeBytes(bytes)
+}
+
 /** The target of a /proc link, bytes that are not UTF-8 kept as `decodeBytes` says. Answers and errors as `readBytesIfAlive`. */
 export const readLinkIfAlive = (path: string): string | null => answerIfAlive(path, () => decodeBytes(readlinkSync(path, "buffer")))
 
@@ -45,6 +69,11 @@ export type Reader<T> = (pid: number, tid?: number) => T
 
 /** Makes the reader of one text file whose answer for a task that is gone is null. */
 export function textReader<T>(name: string, parse: (text: string) => T): Reader<T | null> {
+  if (ONE_RECORD.has(name))
+    return (pid, tid) => {
+      const text = readRecordIfAlive(procPath(pid, tid, name))
+      return text === null ? null : parse(text)
+    }
   return (pid, tid) => {
     const bytes = readBytesIfAlive(procPath(pid, tid, name))
     return bytes && parse(decodeBytes(bytes))

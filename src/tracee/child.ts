@@ -1,6 +1,6 @@
 import { CLONE, cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { ALL_SIGNALS, SIG } from "../../ffi/abi/signal.ts"
-import { closeSync, writeSync } from "../../ffi/fs.ts"
+import { closeSync, writeAll } from "../../ffi/fs.ts"
 import { expectChildren } from "../../ffi/interrupt.ts"
 import { spawnChild } from "../../ffi/kernel.ts"
 import { encode } from "../../ffi/layout.ts"
@@ -52,7 +52,11 @@ export function tryMemoryFile(name: string): number {
   return isFailure(answer) && errnoName(-answer) === "EINVAL" ? attempt("memfd_create", pathArgument(name), MFD_CLOEXEC) : answer
 }
 
-/** Makes a memfd that closes on exec and holds these bytes. @throws CheckpointError E_PERMISSION vm.memfd_noexec is 2 · SyscallError */
+/**
+ * Makes a memfd that closes on exec and holds these bytes.
+ *
+ * @throws CheckpointError E_PERMISSION vm.memfd_noexec is 2 · SyscallError memfd_create · FileError ENOSPC, ENOMEM of the bytes
+ */
 export function memoryFile(name: string, bytes?: Uint8Array): number {
   const fd = tryMemoryFile(name)
   if (isFailure(fd)) {
@@ -66,8 +70,13 @@ export function memoryFile(name: string, bytes?: Uint8Array): number {
       cause,
     )
   }
-  if (bytes) writeSync(fd, bytes)
-  return fd
+  try {
+    if (bytes) writeAll(fd, bytes)
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
 }
 
 /** How a child differs from one that fork would make. */

@@ -1,4 +1,5 @@
 import { KCMP } from "../../ffi/abi/file.ts"
+import { failuresOf, runAll } from "../base/all.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
@@ -160,7 +161,7 @@ export function seizeTree(root: number, known: readonly number[], deadline: Dead
     }
   } catch (error) {
     // Children first: a parent that is suspended by vfork cannot be let go before its child.
-    for (const seizure of [...search.living.values()].reverse()) abandon(seizure)
+    for (const failure of failuresOf([...search.living.values()].reverse(), abandon)) log.error(`the tree of task ${root}: ${failure}`)
     throw error
   }
   log.debug(`froze the tree of task ${root}: ${members.length} processes`)
@@ -172,7 +173,11 @@ export function seizeTree(root: number, known: readonly number[], deadline: Dead
     members,
     frozenAt,
     [Symbol.dispose]() {
-      for (const process of processes) process[Symbol.dispose]()
+      runAll(
+        processes,
+        (process) => process[Symbol.dispose](),
+        (failure) => log.error(`the tree of task ${root}: ${failure}`),
+      )
     },
   }
 }

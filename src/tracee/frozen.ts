@@ -1,6 +1,7 @@
 import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { attempt, SyscallError } from "../../ffi/syscall.ts"
+import { runAll } from "../base/all.ts"
 import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
 import { haltAll } from "./halt.ts"
@@ -87,7 +88,11 @@ export function release(frozen: Released, seized: ReadonlySet<number>): void {
   if (frozen.ending === "stop") attempt("kill", frozen.pid, SIG.STOP)
   for (const signal of frozen.heldSignals.splice(0)) attempt("kill", frozen.pid, signal)
   // The leader last: a killed one reports its end only when its other threads are gone.
-  for (const tid of [...seized].reverse()) letGo(frozen, tid)
+  runAll(
+    [...seized].reverse(),
+    (tid) => letGo(frozen, tid),
+    (failure) => log.error(`process ${frozen.pid}: ${failure}`),
+  )
 }
 
 /**

@@ -1,6 +1,6 @@
 import { AT, O } from "../../ffi/abi/file.ts"
 import { iovec } from "../../ffi/abi/ptrace.ts"
-import { closeSync } from "../../ffi/fs.ts"
+import { closeSync, FileError } from "../../ffi/fs.ts"
 import { encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
 import type { RemoteAddress } from "../base/units.ts"
@@ -99,7 +99,11 @@ export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
       const part = Math.min(ROOM, bytes.length - done)
       room.bytes.set(bytes.subarray(done, done + part))
       const moved = attempt("pwrite64", fd, room.address, part, to + BigInt(done))
-      if (moved <= 0) throw new SyscallError("process_vm_writev", moved < 0 ? errnoName(-moved) : "ESRCH", [pid, to + BigInt(done), part])
+      if (moved <= 0) {
+        if (moved < 0 && errnoName(-moved) === "EINTR") continue
+        const args = [fd, part, to + BigInt(done)]
+        throw new SyscallError("pwrite64", moved < 0 ? errnoName(-moved) : "ESRCH", args, ` of the memory of task ${pid}`)
+      }
       done += moved
     }
   } finally {
@@ -115,7 +119,7 @@ export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
  *
  * @param fd open for writing   @param position offset of the first byte in the file
  * @returns bytes written
- * @throws SyscallError EIO not mapped · ESRCH task is gone · ENOSPC, EIO of pwrite64
+ * @throws SyscallError EIO not mapped · ESRCH task is gone · FileError the file cannot be written: ENOSPC, EIO
  * Kernel: fs/proc/base.c mem_rw(), mm/gup.c gup_must_unshare()
  */
 export function copyToFile(
@@ -128,7 +132,12 @@ export function copyToFile(
   let filled = 0
   let written = 0
   const flush = (): void => {
-    for (let done = 0; done < filled; ) done += syscall("pwrite64", fd, room.address + done, filled - done, position + written + done)
+    for (let done = 0; done < filled; ) {
+      const answer = attempt("pwrite64", fd, room.address + done, filled - done, position + written + done)
+      if (answer >= 0) done += answer
+      // The tool's own timer interrupts calls where the file system lets it: FUSE, NFS.
+      else if (errnoName(-answer) !== "EINTR") throw new FileError(errnoName(-answer), "pwrite64", "")
+    }
     written += filled
     filled = 0
   }
@@ -138,6 +147,7 @@ export function copyToFile(
         const left = end - at
         const part = left < BigInt(ROOM - filled) ? Number(left) : ROOM - filled
         const moved = attempt("pread64", memory, room.address + filled, part, at)
+        if (moved < 0 && errnoName(-moved) === "EINTR") continue
         if (moved <= 0)
           throw new SyscallError("pread64", moved < 0 ? errnoName(-moved) : "ESRCH", [pid, at, part], ` of the memory of task ${pid}`)
         filled += moved

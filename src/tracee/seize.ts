@@ -1,6 +1,7 @@
 import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
+import { failuresOf } from "../base/all.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
@@ -190,7 +191,7 @@ export function seizeProcess(pid: number, deadline: Deadline, lists: TaskLists):
     stopAll(seizure, deadline, lists)
     return readFrozen(seizure, frozenAt)
   } catch (error) {
-    abandon(seizure)
+    for (const failure of failuresOf([seizure], abandon)) log.error(`task ${pid}: ${failure}`)
     throw error
   }
 }

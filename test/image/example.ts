@@ -112,7 +112,7 @@ export function writeExample(directory: string): void {
     },
   ])
   tx.write("pagemap", 1140, [{ pages_id: 1 }, run(0x55ecb9efe000n, 1n), run(0x55ecc4f70000n, 2n, 6), run(0x7fff43211000n, 3n)])
-  writeSync(tx.pages(1).fd, new Uint8Array(6 * 4096))
+  tx.pages(1).fill((fd) => writeSync(fd, new Uint8Array(6 * 4096)))
   tx.write("files", undefined, [
     file(1, "/demo/t1", 0, { size: 16344n, mode: 0o100755 }),
     file(2, "/lib/libc.so.6", 0),

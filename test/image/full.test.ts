@@ -1,11 +1,16 @@
 import { describe, expect, test } from "bun:test"
 import { ftruncateSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { FileError, unlinkSync, writeAll, writeFileSync } from "../../ffi/fs.ts"
+import { SyscallError } from "../../ffi/syscall.ts"
+import { saveSegment } from "../../src/flow/layout.ts"
+import { openPagesFiles } from "../../src/flow/pages-files.ts"
+import { ioFailure } from "../../src/image/failure.ts"
 import { writeStats } from "../../src/image/stats.ts"
 import { beginImages } from "../../src/image/transaction.ts"
 import { failureOf, scratch } from "./sample.ts"
 
-import { contents, fill, makeSet } from "./sets.ts"
+import { contents, fill, makeSet, run } from "./sets.ts"
 
 describe("a dump that is killed while it replaces a set", () => {
   const writer = join(import.meta.dir, "killed.ts")
@@ -30,8 +35,60 @@ describe("a dump that is killed while it replaces a set", () => {
   }, 30_000)
 })
 
+describe("a commit that fails", () => {
+  const writer = join(import.meta.dir, "killed.ts")
+
+  test("whose steps cannot all be taken back tells its own error, and the next run brings the older set back whole", () => {
+    // Four images are moved aside, four moved in: the third of those fails (step 6), then one or two of the steps back.
+    for (const back of [["7"], ["8"], ["9"], ["8", "11"], ["12"]]) {
+      using dir = scratch()
+      makeSet(dir.path, 7)
+      const older = contents(dir.path)
+      const { stdout } = Bun.spawnSync([process.execPath, writer, dir.path, "-1", "6", ...back])
+      expect(stdout.toString()).toBe("E_DIRECTORY\n")
+      beginImages(dir.path, { sync: false })[Symbol.dispose]()
+      expect(contents(dir.path)).toEqual(older)
+    }
+  }, 30_000)
+})
+
 describe("a full disk", () => {
   const mounted = (path: string): boolean => Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=64k", "stasis-test", path]).exitCode === 0
+
+  test("is an error wherever it ends a write, also behind a short answer", () => {
+    using dir = scratch()
+    if (process.getuid?.() !== 0 || !mounted(dir.path)) {
+      console.log("skipped: mounting a tmpfs needs root")
+      return
+    }
+    try {
+      const data = new Uint8Array(100_000).fill(7)
+      expect(() => writeFileSync(join(dir.path, "x"), data)).toThrow("ENOSPC")
+      unlinkSync(join(dir.path, "x"))
+      using tx = beginImages(dir.path, { sync: false })
+      const path = join(dir.path, "..", `segment-${process.pid}`)
+      using _segment = { [Symbol.dispose]: () => unlinkSync(path) }
+      writeFileSync(path, data)
+      const inode = { shmid: 1, size: 100_000n } as never
+      const ranges = [{ start: 0n, end: 98_304n, flags: 0 }]
+      const failure = failureOf(() => saveSegment({ inode, ranges, path }, openPagesFiles(tx)))
+      expect(failure).toMatchObject({ code: "E_DISK_FULL", action: `Cannot write ${join(dir.path, "pages-1.img")}` })
+    } finally {
+      Bun.spawnSync(["umount", dir.path])
+    }
+  })
+
+  test("leaves errors of others as they are: what holds the memory may be gone", () => {
+    using dir = scratch()
+    using tx = beginImages(dir.path, { sync: false })
+    const gone = new SyscallError("pread64", "ENOSPC", [])
+    const failure = failureOf(() =>
+      tx.pages(1).fill(() => {
+        throw gone
+      }),
+    )
+    expect(failure).toBe(gone as never)
+  })
 
   test("is E_DISK_FULL, and nothing is left", () => {
     using dir = scratch()
@@ -64,6 +121,31 @@ describe("a full disk", () => {
       },
     })
     expect(failureOf(() => tx.pages(1).preallocate(4096))).toMatchObject({ code: "E_DISK_FULL", cause: full })
+  })
+})
+
+describe("a set of many files", () => {
+  test("keeps few of them open, and is whole", () => {
+    using dir = scratch()
+    const openOnes = (): number => readdirSync("/proc/self/fd").length
+    const before = openOnes()
+    using tx = beginImages(dir.path, { sync: true })
+    fill(tx, 1)
+    const later = Array.from({ length: 100 }, (_, index) => tx.pages(index + 2))
+    for (let pid = 2; pid < 102; pid++) tx.write("pagemap", pid, [{ pages_id: pid }, run(0x1000n, 1n)])
+    for (const [index, file] of later.entries()) file.fill((fd) => writeAll(fd, new Uint8Array(4096).fill(index), 0))
+    expect(openOnes()).toBeLessThan(before + 40)
+    tx.commit()
+    expect(openOnes()).toBe(before)
+    expect(readdirSync(dir.path)).toHaveLength(204)
+    for (const index of [0, 50, 99]) expect(readFileSync(join(dir.path, `pages-${index + 2}.img`))[4095]).toBe(index)
+  })
+})
+
+describe("too many open files", () => {
+  test("is told as the limit that it is", () => {
+    const failure = ioFailure("Cannot create x", new FileError("EMFILE", "openat", "x"))
+    expect(failure).toMatchObject({ code: "E_IO", next: "Raise ulimit -n, then try again" })
   })
 })
 

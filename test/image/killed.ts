@@ -1,14 +1,21 @@
-/** Writes a set over an older one and dies before the Nth rename or removal of its commit: `bun killed.ts DIRECTORY N`. Run by transaction.test.ts. */
+/**
+ * Writes a set over an older one and dies before the Nth rename or removal of its commit: `bun killed.ts DIRECTORY N`. With further numbers it
+ * does not die; those renames fail, and the error's code is printed. Run by full.test.ts.
+ */
 import { mock } from "bun:test"
 import * as fs from "../../ffi/fs.ts"
 import { inventory } from "./sample.ts"
 
-const [directory, die] = process.argv.slice(2) as [string, string]
+const [directory, die, ...fail] = process.argv.slice(2) as [string, string, ...string[]]
 // Taken before the mock, which replaces the exports of the module everywhere.
 const original = { ...fs }
 const { renameSync, unlinkSync } = original
 let step = 0
 function dieAtStep(): void {
+  if (fail.includes(`${step}`)) {
+    step++
+    throw new original.FileError(step === Number(fail[0]) + 1 ? "EROFS" : "EIO", "rename", "")
+  }
   if (step++ === Number(die)) process.kill(process.pid, "SIGKILL")
 }
 mock.module("../../ffi/fs.ts", () => ({
@@ -28,5 +35,9 @@ using tx = beginImages(directory, { sync: false })
 tx.write("inventory", undefined, [inventory])
 tx.write("pstree", undefined, [{ pid: 8, ppid: 0, pgid: 8, sid: 8, threads: [8] }])
 tx.write("pagemap", 8, [{ pages_id: 1 }, { vaddr: 0x1000n, compat_nr_pages: 0, nr_pages: 1n, flags: 4 }])
-fs.writeSync(tx.pages(1).fd, new Uint8Array(4096))
-tx.commit()
+tx.pages(1).fill((fd) => fs.writeSync(fd, new Uint8Array(4096)))
+try {
+  tx.commit()
+} catch (error) {
+  console.log((error as { code: string }).code)
+}

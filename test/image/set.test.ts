@@ -74,7 +74,7 @@ function makeSet(directory: string, kind: PagemapKind, runs: readonly Run[], hea
   const pages = runs.reduce((sum, { flags, nr_pages }) => (flags & PRESENT ? sum + Number(nr_pages) : sum), 0)
   const bytes = new Uint8Array(pages * 4096)
   for (let page = 0; page < pages; page++) bytes[page * 4096] = page
-  if (pages > 0) writeSync(tx.pages(1).fd, bytes)
+  if (pages > 0) tx.pages(1).fill((fd) => writeSync(fd, bytes))
   tx.commit()
 }
 

@@ -13,7 +13,7 @@ export function fill(tx: ImageTransaction, pid: number, pages = 2): void {
   tx.write("pstree", undefined, [tree(pid)])
   tx.write("pagemap", pid, [{ pages_id: 1 }, run(0x1000n, BigInt(pages))])
   const file = tx.pages(1)
-  writeSync(file.fd, new Uint8Array(pages * 4096).fill(pid))
+  file.fill((fd) => writeSync(fd, new Uint8Array(pages * 4096).fill(pid)))
 }
 
 export function makeSet(directory: string, pid: number): void {

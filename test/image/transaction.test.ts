@@ -45,6 +45,24 @@ describe("beginImages", () => {
     expect(readdirSync(dir.path)).toEqual(["notes.tmp"])
   })
 
+  test("refuses while another transaction writes there, which has no temporary yet, and touches nothing", () => {
+    using dir = scratch()
+    makeSet(dir.path, 7)
+    const before = contents(dir.path)
+    const tx = beginImages(dir.path, { sync: false })
+    try {
+      const refused = { code: "E_DIRECTORY", found: "another run of stasis is writing there" }
+      expect(failureOf(() => beginImages(dir.path, { sync: false }))).toMatchObject(refused)
+      expect(contents(dir.path)).toEqual(before)
+    } finally {
+      tx[Symbol.dispose]()
+    }
+    const next = beginImages(dir.path, { sync: false })
+    fill(next, 8)
+    next.commit()
+    beginImages(dir.path, { sync: false })[Symbol.dispose]()
+  })
+
   test("refuses to mix with a living run", () => {
     using dir = scratch()
     writeFileSync(join(dir.path, ".stasis-1-core-7.img.tmp"), "of task 1")

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test"
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type ErrorCode, EXIT_STATUS } from "../../src/base/errors.ts"
+import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { alive, cleanUp, statusOf } from "../harness/process.ts"
 import { dump, type Run, run, stasisTool, toldError } from "../harness/tool.ts"
@@ -153,6 +154,27 @@ describe("dump refuses a directory and leaves the target well", () => {
     expect(alive(victim.pid)).toBe(true)
     expect(fingerprint(images)).toEqual(before)
     await expectUntouched(victim)
+    await expectUntouched(first)
+  })
+
+  test("in which another dump writes, from its beginning on", async () => {
+    const [first, second] = [await start("heap"), await start("heap")]
+    const script = join(first.folder, "wait.sh")
+    const [begun, go] = [join(first.folder, "begun"), join(first.folder, "go")]
+    const waiting = `[ "$CRTOOLS_SCRIPT_ACTION" = pre-dump ] || exit 0; : > ${begun}; for i in $(seq 300); do [ -e ${go} ] && exit 0; sleep 0.1; done; exit 1`
+    writeFileSync(script, `#!/bin/sh\n${waiting}\n`, { mode: 0o755 })
+    const winner = dump(stasisTool, first.pid, first.images, "--leave-running", "--action-script", script)
+    try {
+      await waitFor("the first dump", () => existsSync(begun))
+      const result = await tryDump("-t", `${second.pid}`, "-D", first.images, "--leave-running")
+      expectRefused(result, "E_DIRECTORY")
+      await expectUntouched(second)
+    } finally {
+      writeFileSync(go, "")
+      await winner
+    }
+    expect(readdirSync(first.images)).toContain(`core-${first.pid}.img`)
+    expect(readdirSync(first.images)).not.toContain(`core-${second.pid}.img`)
     await expectUntouched(first)
   })
 

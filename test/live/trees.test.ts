@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test"
-import { mkdirSync, readdirSync, rmSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { EXIT_STATUS } from "../../src/base/errors.ts"
 import { waitFor } from "../harness/deadline.ts"
@@ -201,4 +201,18 @@ describe("a restore that fails leaves nothing", () => {
     expect(result.stderr).toContain(join(victim.folder, "shared"))
     expect(survivors(members)).toEqual([])
   })
+})
+
+test("a tree of more processes than the tool may have files open is dumped and restored, with its own limit", async () => {
+  const victim = await start("forest", { args: ["6", "9"] })
+  const members = victim.members()
+  const limit = (): string => /^Max open files.*$/m.exec(readFileSync(`/proc/${victim.pid}/limits`, "latin1"))?.[0] ?? ""
+  const before = limit()
+  const few = { ...stasisTool, command: ["prlimit", "--nofile=48:", ...stasisTool.command] }
+  await dump(few, victim.pid, victim.images)
+  await allGone(members)
+  await restore(few, victim.images)
+  expect(victim.members()).toHaveLength(61)
+  expect(limit()).toBe(before)
+  await wellAfter(victim)
 })

@@ -136,7 +136,7 @@ describe.skipIf(!canTrace)(`memory of another process${why}`, () => {
     ]
     expect(failureOf(() => copied(gap, 0))).toMatchObject({ call: "pread64", errno: "EIO", args: [target.pid, 0x1000n, 4096] })
     const fd = openSync("/dev/full", "w")
-    expect(failureOf(() => copyToFile(target.pid, [gap[0]!], fd, 0))).toMatchObject({ call: "pwrite64", errno: "ENOSPC" })
+    expect(failureOf(() => copyToFile(target.pid, [gap[0]!], fd, 0))).toMatchObject({ syscall: "pwrite64", code: "ENOSPC" })
     closeSync(fd)
   })
 })

@@ -3,9 +3,15 @@ import type { Cgroup } from "../../proc/cgroup.ts"
 import { isFrozen } from "./freezer.ts"
 import { directoryOf, type Hierarchy, nameOf } from "./hierarchy.ts"
 
+/** Answers of one look at the hierarchies: the threads of a tree are mostly in the same few directories. */
+const answers = new WeakMap<readonly Hierarchy[], Map<string, boolean>>()
+const isFrozenNow = (directory: string, hierarchies: readonly Hierarchy[]): boolean =>
+  answers.getOrInsertComputed(hierarchies, () => new Map()).getOrInsertComputed(directory, isFrozen)
+
 /**
  * What of a thread's cgroups cannot be dumped.
  *
+ * @param hierarchies as found for this look: whether a directory is frozen is asked once for each such list
  * @param thaws the dump was asked to freeze a cgroup, and so to thaw it
  */
 export function surveyCgroups(tid: number, cgroups: readonly Cgroup[], hierarchies: readonly Hierarchy[], thaws: boolean): Refusal[] {
@@ -18,7 +24,7 @@ export function surveyCgroups(tid: number, cgroups: readonly Cgroup[], hierarchi
       return [{ what: `in the removed cgroup ${shown}`, where, remedy: "Move it into another cgroup before the dump" }]
     const hierarchy = hierarchies.find(({ name }) => name === nameOf(membership))
     const directory = hierarchy && directoryOf(hierarchy, membership.path)
-    if (!directory || thaws || !isFrozen(directory)) return []
+    if (!directory || thaws || !isFrozenNow(directory, hierarchies)) return []
     return [{ what: `in the frozen cgroup ${shown}`, where, remedy: `Thaw it, or add --freeze-cgroup ${directory}` }]
   })
 }

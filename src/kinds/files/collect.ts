@@ -3,6 +3,7 @@ import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
+import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
 import type { Found, Holder, PipeData, Surveying } from "./kind.ts"
 import type { Outsiders } from "./outside.ts"
@@ -43,6 +44,7 @@ interface Scan {
 /** Looks at the descriptors of every process. @param mayGo a process that is gone by now is left out */
 function scanAll(holders: readonly Holder[], scope: DisposableStack, mayGo: boolean): ReadonlyMap<number, Scan> {
   const scans = new Map<number, Scan>()
+  scope.use(roomForDescriptors(holders.length))
   for (const { pid } of holders) {
     try {
       const copies = scope.use(borrowDescriptors(pid))
