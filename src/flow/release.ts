@@ -91,7 +91,8 @@ export function depart({ processes }: SavedTree, departures: readonly Departure[
   using guard = processes.length > 1 ? standGuard(killing(processes.map(({ tree }) => tree.pid))) : undefined
   for (const saved of processes) if (stopsAtOnce(saved) && !stopped.has(saved.tree.pid)) attempt("kill", saved.tree.pid, SIG.STOP)
   for (const { pid, thread } of departures) if (thread.tid !== pid) detach(thread.tid)
-  for (const { tree } of processes) detach(tree.pid)
+  // By a stranger, or by one of the tree that runs already: which is not known, so it is told and fails nothing.
+  for (const { tree } of processes) if (!detach(tree.pid)) log.warn(`process ${tree.pid} was killed before it was let go`)
   guard?.dismiss()
 }
 
