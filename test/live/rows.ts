@@ -100,7 +100,7 @@ const trees: readonly Row[] = [
   ...sharers,
   beyondCriu("loses the parent of who is in the session of a zombie", row("zombies")),
   beyondCriu("knows no stop by SIGTTIN", row("stops")),
-  row("sigroom"),
+  beyondCriu(NEEDS_RESOURCE, row("sigroom")),
   row("plumbing"),
   row("kinsignals"),
   beyondCriu("does not keep the signal that a child's end sends", row("kinsignals", "exit-signal")),
