@@ -78,7 +78,7 @@ async function bunTest(name: string, folders: readonly string[]): Promise<Count>
 /** The lines of the summary for a test that failed. */
 const told = ({ file, name, text, again }: Failure & { again: boolean }): string =>
   [
-    `${again ? "passed only the second time" : "failed twice"}: ${file}: ${name}`,
+    `${again ? "passed only the second time" : "failed"}: ${file}: ${name}`,
     ...text
       .split("\n")
       .slice(0, 40)

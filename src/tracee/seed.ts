@@ -17,7 +17,7 @@ export const SEED_SYSCALL = BigInt(seed.base + seed.symbols.remote_syscall)
  * It has the wanted PID from its first moment. Inherited are the tool's descriptors without close-on-exec, and its full signal mask.
  *
  * @param owner says who has the PID or keeps it from being given, and whether that will pass
- * @throws CheckpointError E_PID_TAKEN after the deadline's start when the owner is alive · E_PERMISSION · E_KERNEL
+ * @throws CheckpointError E_PID_TAKEN by an owner that stays · E_TIMEOUT, E_INTERRUPTED waiting for one that ends · E_PERMISSION · E_KERNEL · E_RESTORE
  * Kernel: clone3(2) with set_tid (Linux 5.5), needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN.
  */
 export function spawnSeed(

@@ -96,3 +96,9 @@ export function toldError({ command, status, stderr }: Run): ToldError {
   }
   throw new Error(`${command} ended with ${status} and told no error object:\n${stderr}`)
 }
+
+/** Starts a leave-running dump that a test means to end before it is done. */
+export function startDump(pid: number, folder: string, stderr: "ignore" | "pipe"): Bun.Subprocess<"ignore", "ignore", "ignore" | "pipe"> {
+  const command = [...stasisTool.command, "dump", "-t", `${pid}`, "-D", folder, "--leave-running", "--no-sync"]
+  return Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr })
+}

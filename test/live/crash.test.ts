@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, cleanUp, statusOf, threadsOf } from "../harness/process.ts"
-import { must, run, stasisTool } from "../harness/tool.ts"
+import { must, run, startDump, stasisTool } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
 
 afterEach(cleanUp)
@@ -39,12 +39,7 @@ async function disturb(victim: Victim, folder: string, name: "SIGKILL" | "SIGINT
   for (let i = 0; i < MOMENTS; i++) {
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder)
-    const [program = "", ...rest] = stasisTool.command
-    const tool = Bun.spawn([program, ...rest, "dump", "-t", `${victim.pid}`, "-D", folder, "--leave-running", "--no-sync"], {
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "ignore",
-    })
+    const tool = startDump(victim.pid, folder, "ignore")
     await Bun.sleep(Math.random() * duration)
     tool.kill(name)
     const status = await tool.exited

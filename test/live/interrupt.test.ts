@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, cleanUp, statusOf, threadsOf } from "../harness/process.ts"
-import { stasisTool } from "../harness/tool.ts"
+import { startDump } from "../harness/tool.ts"
 import { start } from "../harness/victim.ts"
 
 afterEach(cleanUp)
@@ -20,12 +20,7 @@ test("^C while hundreds of threads answer: all of them are stopped before what t
   for (let i = 0; i < ROUNDS; i++) {
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder)
-    const [program = "", ...rest] = stasisTool.command
-    const tool = Bun.spawn([program, ...rest, "dump", "-t", `${victim.pid}`, "-D", folder, "--leave-running", "--no-sync"], {
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "pipe",
-    })
+    const tool = startDump(victim.pid, folder, "pipe")
     // Without a sleep in between: the questions take a few ms.
     while (tool.exitCode === null && !isAsked(victim.pid)) await Bun.sleep(0)
     await Bun.sleep((i % 20) / 2)
@@ -33,7 +28,7 @@ test("^C while hundreds of threads answer: all of them are stopped before what t
     const status = await tool.exited
     expect([0, 8]).toContain(status)
     if (status !== 0) expect(readdirSync(folder).filter((name) => name.endsWith(".img"))).toEqual([])
-    if ((await new Response(tool.stderr).text()).includes("the calls in thread")) amid++
+    if ((await new Response(tool.stderr ?? "").text()).includes("the calls in thread")) amid++
     await waitFor("the victim to be released", () => statusOf(victim.pid, "TracerPid") === "0")
     expect([alive(victim.pid), threadsOf(victim.pid).length]).toEqual([true, threads])
   }
