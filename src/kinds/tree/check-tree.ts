@@ -7,6 +7,8 @@ const PID_LIMIT = 4_194_304
 /**
  * Refuses a pstree.img that describes no tree of processes. Entries may come in any order.
  *
+ * Session or group 0 has its leader outside the PID namespace: the tree has it from its root. Authority: pid_namespaces(7)
+ *
  * @param dead PIDs of zombies: their one thread id is garbage in CRIU's images and not looked at. Authority: REFERENCE 2.1
  * @throws CheckpointError E_IMAGE_CORRUPT
  */
@@ -18,9 +20,11 @@ export function checkTree(entries: readonly pstree_entry[], dead: ReadonlySet<nu
 /** The first thing wrong with a tree. */
 function complaint(entries: readonly pstree_entry[], dead: ReadonlySet<number>): string | undefined {
   if (entries.length === 0) return "pstree.img has no entry"
+  const root = entries.find(({ ppid }) => ppid === 0)
   for (const { pid, ppid, pgid, sid, threads } of entries) {
     const alive = dead.has(pid) ? [] : threads
-    const bad = [pid, pgid, sid, ...alive].find((id) => !isId(id))
+    const places = [...(sid === 0 && root?.sid === 0 ? [] : [sid]), ...(pgid === 0 && root?.pgid === 0 ? [] : [pgid])]
+    const bad = [pid, ...places, ...alive].find((id) => !isId(id))
     if (bad !== undefined) return `process ${pid} has the id ${bad}, ids are from 1 to ${PID_LIMIT - 1}`
     if (ppid !== 0 && !isId(ppid)) return `process ${pid} has the parent ${ppid}, ids are from 1 to ${PID_LIMIT - 1}`
     if (!dead.has(pid) && threads[0] !== pid) return `the threads of process ${pid} are ${threads.join(", ") || "missing"}`

@@ -29,7 +29,8 @@ const wrong: readonly (readonly [string, pstree_entry[], string])[] = [
   ["another first thread", [entry(10, 0), entry(11, 10, { threads: [12, 11] })], "the threads of process 11 are 12, 11"],
   ["no thread", [entry(10, 0, { threads: [] })], "the threads of process 10 are missing"],
   ["PID 0", [entry(0, 0)], "process 0 has the id 0, ids are from 1 to 4194303"],
-  ["a group 0", [entry(10, 0, { pgid: 0 })], "process 10 has the id 0, ids are from 1 to 4194303"],
+  ["a group 0 that is not its root's", [entry(10, 0), entry(11, 10, { pgid: 0 })], "process 11 has the id 0, ids are from 1 to 4194303"],
+  ["a session 0 that is not its root's", [entry(10, 0), entry(11, 10, { sid: 0 })], "process 11 has the id 0, ids are from 1 to 4194303"],
   ["a session too high", [entry(10, 0, { sid: 4_194_304 })], "process 10 has the id 4194304, ids are from 1 to 4194303"],
   ["a thread too high", [entry(10, 0, { threads: [10, 4_242_197_232] })], "process 10 has the id 4242197232, ids are from 1 to 4194303"],
   ["a parent too high", [entry(10, 0), entry(11, 5_000_000)], "process 11 has the parent 5000000, ids are from 1 to 4194303"],
@@ -51,6 +52,11 @@ describe("checkTree", () => {
 
   test("takes children before their parents, the highest id, and ids of sessions and groups that are nobody's", () => {
     const entries = [entry(12, 11, { pgid: 77, sid: 78 }), entry(4_194_303, 10), entry(11, 10, { threads: [11, 13, 14] }), entry(10, 0)]
+    expect(() => checkTree(entries, new Set())).not.toThrow()
+  })
+
+  test("takes session and group 0, whose leaders are outside the PID namespace, from its root on", () => {
+    const entries = [entry(10, 0, { pgid: 0, sid: 0 }), entry(11, 10, { pgid: 0, sid: 0 }), entry(12, 11, { pgid: 12, sid: 0 })]
     expect(() => checkTree(entries, new Set())).not.toThrow()
   })
 
