@@ -5,7 +5,8 @@
  * Every descriptor is close-on-exec. EINTR is tried again: the tool's own timer interrupts calls, see interrupt.ts.
  */
 import { AT, O, S_IF, STATX_BASIC_STATS, statx } from "./abi/file.ts"
-import { doorExists } from "./kernel.ts"
+import type { Files, Flags, Stat } from "./files.ts"
+import { doorExists, readWhole } from "./kernel.ts"
 import { decode } from "./layout.ts"
 import { type Argument, allocate, attempt, type Errno, errnoMeaning, errnoName, type Syscall } from "./syscall.ts"
 
@@ -19,45 +20,6 @@ export class FileError extends Error {
   ) {
     super(`${code}: ${errnoMeaning(code)}, ${syscall}${path === "" ? "" : ` '${path}'`}`)
   }
-}
-
-/** What we ask of a file; sizes in bytes. */
-export interface Stat {
-  readonly ino: number
-  readonly size: number
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  isFile(): boolean
-  isDirectory(): boolean
-}
-type Flags = "r" | "r+" | "wx" | "wx+" | number
-interface WriteOptions {
-  readonly mode?: number
-}
-
-/** The part of node:fs that stands here. `readSync` may be short, `writeSync` on a full pipe or disk: files are written by `writeAll`. */
-interface Files {
-  openSync(path: string, flags: Flags, mode?: number): number
-  closeSync(fd: number): void
-  readSync(fd: number, into: Uint8Array, offset: number, length: number, position: number | null): number
-  writeSync(fd: number, data: Uint8Array | string, offset?: number, length?: number, position?: number): number
-  readFileSync(path: string): Buffer
-  readFileSync(path: string, encoding: "latin1" | "utf8"): string
-  writeFileSync(path: string, data: Uint8Array | string, options?: WriteOptions): void
-  existsSync(path: string): boolean
-  statSync(path: string): Stat
-  lstatSync(path: string): Stat
-  fstatSync(fd: number): Stat
-  readdirSync(path: string): string[]
-  readlinkSync(path: string, encoding: "buffer"): Buffer
-  renameSync(from: string, to: string): void
-  unlinkSync(path: string): void
-  rmSync(path: string, options: { readonly force: boolean }): void
-  mkdirSync(path: string): void
-  rmdirSync(path: string): void
-  ftruncateSync(fd: number, length: number): void
-  fsyncSync(fd: number): void
 }
 
 const PATH_MAX = 4096
@@ -141,18 +103,26 @@ function throughDoor(): Files {
     return done
   }
 
-  function readAll(path: string): Buffer {
+  /** What is longer than the room is read in parts. */
+  function readParts(path: string): Buffer {
     const fd = openSync(path, "r")
     try {
       const parts: Buffer[] = []
       for (;;) {
         const got = run(path, "read", fd, room.address, ROOM)
-        // Files of /proc answer less than all: only 0 bytes is the end.
-        if (got === 0) return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
+        if (got === 0) return Buffer.concat(parts)
         parts.push(Buffer.from(roomBuffer.subarray(0, got)))
       }
     } finally {
       closeSync(fd)
+    }
+  }
+  function readAll(path: string): Buffer {
+    for (;;) {
+      const got = readWhole(lay(path), room.address, ROOM)
+      if (got >= 0) return got < ROOM ? Buffer.from(roomBuffer.subarray(0, got)) : readParts(path)
+      const code = errnoName(-got)
+      if (code !== "EINTR") throw new FileError(code, "openat", path)
     }
   }
   function readFileSync(path: string): Buffer

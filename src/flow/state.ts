@@ -95,7 +95,7 @@ export function collectState(sources: readonly Source[], members: readonly Membe
       pid,
       layout,
       entry,
-      fs: collectFs(pid, table),
+      fs: collectFs(pid, gathered.umask, table),
       vmaExtension: collectVmaExtension(mappings, gathered.policies),
     }
   })
