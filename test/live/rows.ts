@@ -11,6 +11,8 @@ export interface Row extends Start {
   readonly differs?: string
   /** Why CRIU 4.1.1 cannot do this one: crossing tests leave it out. Absent = CRIU can. */
   readonly notWithCriu?: string
+  /** The first Linux that it can be kept on, and why. Absent = all that stasis runs on. */
+  readonly since?: readonly [release: string, why: string]
 }
 
 /** A row that CRIU 4.1.1 cannot do, and why. */
@@ -20,6 +22,7 @@ const NO_AFFINITY = "does not keep the affinity"
 const RESTART_BLOCK = "turns calls with a restart block into EINTR"
 const NEEDS_RESOURCE = "needs CAP_SYS_RESOURCE for processes of other users"
 const LOST_ATTRIBUTES = ["personality", "timer_slack", "coredump_filter"]
+const ONLY_PTRACE = ["5.13", "a registration without a name is told by ptrace alone"] as const
 const NO_LIBRARY_RSEQ = { GLIBC_TUNABLES: "glibc.pthread.rseq=0" }
 
 const row = (source: string, ...args: string[]): Row => ({
@@ -73,9 +76,19 @@ const rseq: readonly Row[] = [
   row("rseqstate", "idle", "32", "unpinned"),
   beyondCriu(NO_AFFINITY, row("rseqstate", "outside")),
   row("rseqstate", "outside", "32", "unpinned"),
-  { ...row("rseqspin", "{folder}"), title: "rseqspin, own registration", env: NO_LIBRARY_RSEQ },
-  beyondCriu(NO_AFFINITY, { ...row("rseqstate", "idle"), title: "rseqstate idle, own registration", env: NO_LIBRARY_RSEQ }),
-  { ...row("rseqstate", "idle", "64", "unpinned"), title: "rseqstate idle, own registration of 64 bytes", env: NO_LIBRARY_RSEQ },
+  { ...row("rseqspin", "{folder}"), title: "rseqspin, own registration", env: NO_LIBRARY_RSEQ, since: ONLY_PTRACE },
+  beyondCriu(NO_AFFINITY, {
+    ...row("rseqstate", "idle"),
+    title: "rseqstate idle, own registration",
+    env: NO_LIBRARY_RSEQ,
+    since: ONLY_PTRACE,
+  }),
+  {
+    ...row("rseqstate", "idle", "64", "unpinned"),
+    title: "rseqstate idle, own registration of 64 bytes",
+    env: NO_LIBRARY_RSEQ,
+    since: ["6.3", "only 32 bytes are taken before"],
+  },
   { ...row("rseqstate", "unregistered", "32", "unpinned"), env: NO_LIBRARY_RSEQ },
   { ...row("rseqcount", "{folder}"), title: "rseqcount, static", linkage: "static" },
 ]
@@ -99,7 +112,7 @@ const trees: readonly Row[] = [
   ...families,
   ...sharers,
   beyondCriu("loses the parent of who is in the session of a zombie", row("zombies")),
-  beyondCriu("knows no stop by SIGTTIN", row("stops")),
+  beyondCriu("knows no stop by SIGTTIN", { ...row("stops"), since: ["5.17", "nobody tells before whether the parent has seen a stop"] }),
   beyondCriu(NEEDS_RESOURCE, row("sigroom")),
   row("plumbing"),
   row("kinsignals"),
@@ -149,7 +162,7 @@ export const rows: readonly Row[] = [
   row("pipes"),
   row("eventfds"),
   beyondCriu("cuts the counter to 32 bits", row("eventfds", "huge")),
-  beyondCriu("loses semaphore mode", row("eventfds", "semaphore")),
+  beyondCriu("loses semaphore mode", { ...row("eventfds", "semaphore"), since: ["6.5", "the mode is told nobody before"] }),
   row("epolls"),
   row("ptys", "pair"),
   beyondCriu("sets the locked mode before the mode", row("ptys", "locked")),
