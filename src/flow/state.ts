@@ -5,7 +5,7 @@ import type { ImageTransaction } from "../image/transaction.ts"
 import type { CollectedCgroups } from "../kinds/cgroup/collect.ts"
 import { OWN_SET } from "../kinds/cgroup/collect.ts"
 import { collectFs } from "../kinds/cwd/collect.ts"
-import { collectDescriptors } from "../kinds/files/collect.ts"
+import { collectDescriptors, type FileOptions, type Moment } from "../kinds/files/collect.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
 import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
@@ -18,7 +18,6 @@ import { readStat, type Stat } from "../proc/stat.ts"
 import type { Gathered } from "./gather.ts"
 import { extensionHead } from "./gather.ts"
 import { collectLayout, type SavedLayout, type StoredPages } from "./layout.ts"
-import type { DumpOptions } from "./options.ts"
 import type { InspectedThread } from "./threads.ts"
 
 /** A random UUID. The kernel makes one faster than node:crypto is loaded. Man page: random(4) */
@@ -69,7 +68,12 @@ export interface TreeState {
 }
 
 /** What is read from outside: files, areas, bounds, sharing. Changes nothing; exact only while the processes are stopped. */
-export function collectState(sources: readonly Source[], members: readonly MemberPlace[], options: DumpOptions, common: Common): TreeState {
+export function collectState(
+  sources: readonly Source[],
+  members: readonly MemberPlace[],
+  options: FileOptions & Moment,
+  common: Common,
+): TreeState {
   const [root] = sources
   if (!root) throw new Error("Unreachable: a tree without a living process")
   const places = new Map(members.map((member) => [member.stat.pid, member]))
@@ -149,5 +153,6 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   images.write("files", undefined, table.entries)
   images.write("pipes-data", undefined, descriptors.pipesData)
   images.write("tty-info", undefined, descriptors.ttyInfos)
+  images.write("tty-data", undefined, descriptors.ttyData)
   images.write("seccomp", undefined, [{ seccomp_filters: filters.entries }])
 }

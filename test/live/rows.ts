@@ -20,6 +20,7 @@ const NO_AFFINITY = "does not keep the affinity"
 const RESTART_BLOCK = "turns calls with a restart block into EINTR"
 const NEEDS_RESOURCE = "needs CAP_SYS_RESOURCE for processes of other users"
 const LOST_ATTRIBUTES = ["personality", "timer_slack", "coredump_filter"]
+const QUEUED = "puts back what was queued in a terminal through its mode, and takes the heads of packets for data"
 const NO_LIBRARY_RSEQ = { GLIBC_TUNABLES: "glibc.pthread.rseq=0" }
 
 const row = (source: string, ...args: string[]): Row => ({
@@ -154,6 +155,7 @@ export const rows: readonly Row[] = [
   row("ptys", "pair"),
   beyondCriu("sets the locked mode before the mode", row("ptys", "locked")),
   row("ptys", "control"),
+  ...["input", "echoed", "lines", "shown"].map((kind) => beyondCriu(QUEUED, row("ptys", kind))),
   row("ptys", "hungup"),
   {
     ...beyondCriu("gives a controlling terminal to the session's leader alone", row("ptytree")),
