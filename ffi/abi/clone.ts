@@ -2,6 +2,7 @@ import { layout } from "../layout.ts"
 
 /** Flags of clone3(2). Header: include/uapi/linux/sched.h */
 export const CLONE = {
+  NEWTIME: 0x80, // clone3 only, since Linux 5.6
   VM: 0x100,
   FS: 0x200,
   FILES: 0x400,

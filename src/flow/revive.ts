@@ -5,6 +5,7 @@ import { remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
 import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
+import { clockOffsets } from "../kinds/clocks/restore.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { memoryFile } from "../tracee/child.ts"
@@ -64,7 +65,10 @@ export function revive(
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
   const settled = settle(set, saved, plan, { services, source, areaFd, terminals })
 
-  spawnSeed(pid, options.sibling, deadline, (tid) => keeperOf(tid) ?? { name: "a process that just ended", dying: true })
+  const clocks = saved.clocks && clockOffsets(saved.clocks)
+  const owner = (tid: number) => keeperOf(tid) ?? { name: "a process that just ended", dying: true }
+  const { timed } = spawnSeed({ pid, sibling: options.sibling, clocks }, deadline, owner)
+  if (saved.clocks && !timed) log.warn("CLOCK_MONOTONIC and CLOCK_BOOTTIME jump to those of this machine: no time namespace can be made")
   terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])

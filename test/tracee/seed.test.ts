@@ -43,7 +43,7 @@ afterEach(() => {
 
 function start(): number {
   const pid = freePid()
-  spawnSeed(pid, false, deadlineIn(10), nobody)
+  spawnSeed({ pid, sibling: false }, deadlineIn(10), nobody)
   seed = pid
   return pid
 }
@@ -75,7 +75,7 @@ describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
     using target = await startTarget("idle")
     using _ = holdInterrupts()
     const owner = () => ({ name: `process ${target.pid} "target"`, dying: false })
-    expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(5), owner))).toMatchObject({
+    expect(failureOf(() => spawnSeed({ pid: target.pid, sibling: false }, deadlineIn(5), owner))).toMatchObject({
       code: "E_PID_TAKEN",
       found: `the PID belongs to process ${target.pid} "target"`,
       cause: { call: "clone3", errno: "EEXIST" },
@@ -87,15 +87,15 @@ describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
     using target = await startTarget("idle")
     using _ = holdInterrupts()
     const dying = () => ({ name: "a dying process", dying: true })
-    expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(0.1), dying))).toMatchObject({ code: "E_TIMEOUT" })
+    expect(failureOf(() => spawnSeed({ pid: target.pid, sibling: false }, deadlineIn(0.1), dying))).toMatchObject({ code: "E_TIMEOUT" })
     process.kill(target.pid, "SIGKILL")
-    spawnSeed(target.pid, false, deadlineIn(20), dying)
+    spawnSeed({ pid: target.pid, sibling: false }, deadlineIn(20), dying)
     seed = target.pid
     expect(statusOf(target.pid, "TracerPid")).toBe(`${process.pid}`)
   }, 30_000)
 
   test("a PID beyond the limit is E_KERNEL", () => {
-    expect(failureOf(() => spawnSeed(0x7ffffff0, false, deadlineIn(1), nobody))).toMatchObject({
+    expect(failureOf(() => spawnSeed({ pid: 0x7ffffff0, sibling: false }, deadlineIn(1), nobody))).toMatchObject({
       code: "E_KERNEL",
       cause: { errno: "EINVAL" },
     })

@@ -260,11 +260,11 @@ static void show_action(int number)
 
 static void show_process(void)
 {
-	static const char *files[] = { "oom_score_adj", "coredump_filter", "loginuid", "sessionid", "timens_offsets", "setgroups", "uid_map",
+	static const char *files[] = { "oom_score_adj", "coredump_filter", "loginuid", "sessionid", "setgroups", "uid_map",
 		"gid_map", "projid_map", "cgroup", "cpuset", "cmdline", "environ", "comm", "personality", "attr/current", "attr/exec",
 		"cpu_resctrl_groups", "timers" };
 	static const char *links[] = { "exe", "cwd", "root", "ns/cgroup", "ns/ipc", "ns/mnt", "ns/net", "ns/pid", "ns/pid_for_children",
-		"ns/time", "ns/time_for_children", "ns/user", "ns/uts" };
+		"ns/user", "ns/uts" }; /* not of time: a restore makes one, so that the clocks go on; see ages.c */
 	char path[64], name[64], text[4096];
 	struct itimerval timer;
 	zoo_index = -1;
