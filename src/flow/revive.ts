@@ -139,7 +139,7 @@ function build(
   workshop.remove(left.map(({ tree }) => tree.pid))
   settleThreads(saved, departures, stopped)
   options.verifier?.(set, saved, options)
-  depart(saved, departures, stopped)
+  depart(saved, departures, stopped, workshop.stops)
 }
 
 /** Takes the threads that a process has just cloned into our hands. */
