@@ -2,16 +2,20 @@ import { afterEach, describe, expect, test } from "bun:test"
 import { closeSync, ftruncateSync } from "node:fs"
 import { join } from "node:path"
 import { elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
+import { SIG } from "../../ffi/abi/signal.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { decode } from "../../ffi/layout.ts"
 import { seed as program } from "../../ffi/stub/gen/x86_64.ts"
 import { attempt, pathArgument, syscall } from "../../ffi/syscall.ts"
 import { PAGE, remoteAddress } from "../../src/base/units.ts"
 import { findHole } from "../../src/kinds/memory/holes.ts"
+import { readNamespaces } from "../../src/proc/links.ts"
 import { readMaps } from "../../src/proc/maps.ts"
 import { readStatus } from "../../src/proc/status.ts"
+import { readClockOffsetsIfAlive } from "../../src/proc/timens.ts"
 import { RESTART_BLOCK } from "../../src/tracee/arch.x86_64.ts"
 import { executable } from "../../src/tracee/child.ts"
+import { isOver } from "../../src/tracee/frozen.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { SEED_SYSCALL, spawnSeed } from "../../src/tracee/seed.ts"
@@ -94,6 +98,23 @@ describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
     expect(statusOf(target.pid, "TracerPid")).toBe(`${process.pid}`)
   }, 30_000)
 
+  test("clocks as asked for: a time namespace of its own, and none where they are impossible", () => {
+    using _ = holdInterrupts()
+    const timeOf = (pid: number) => readNamespaces(pid).get("time")
+    if (timeOf(process.pid) === undefined) return console.log("skipped: this kernel has no time namespaces")
+    const pid = freePid()
+    expect(spawnSeed({ pid, sibling: false, clocks: "1 1000 5\n7 2000 6\n" }, deadlineIn(10), nobody)).toEqual({ timed: true })
+    seed = pid
+    expect(timeOf(pid)).not.toBe(timeOf(process.pid))
+    expect(readClockOffsetsIfAlive(pid)).toEqual({ monotonic: 1_000_000_000_005n, boottime: 2_000_000_000_006n })
+    end(pid)
+    // No clock is below 0.
+    const other = freePid()
+    expect(spawnSeed({ pid: other, sibling: false, clocks: "1 -99999999 0\n7 0 0\n" }, deadlineIn(10), nobody)).toEqual({ timed: false })
+    seed = other
+    expect(timeOf(other)).toBe(timeOf(process.pid)!)
+  })
+
   test("a PID beyond the limit is E_KERNEL", () => {
     expect(failureOf(() => spawnSeed({ pid: 0x7ffffff0, sibling: false }, deadlineIn(1), nobody))).toMatchObject({
       code: "E_KERNEL",
@@ -146,6 +167,26 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
       ])
       workshop.remove([pid])
       expect(readMaps(pid).length).toBe(before - 2)
+    }, program)
+  })
+
+  test("somebody's SIGSTOP is kept for the release, and stops nothing until then", () => {
+    const program = new Program()
+    const pidOf = program.call("getpid")
+    withWorkshop((pid, workshop) => {
+      expect(workshop.stops.size).toBe(0)
+      attempt("kill", pid, 19)
+      expect(
+        workshop
+          .run([{ pid, tid: pid, program }])
+          .get(pid)!
+          .of(pidOf),
+      ).toBe(BigInt(pid))
+      expect([...workshop.stops]).toEqual([pid])
+      expect(stateOf(pid)).toBe("t")
+      expect(isOver(pid, SIG.STOP)).toBe(false)
+      attempt("kill", pid, 18)
+      expect([isOver(pid, SIG.STOP), isOver(pid, SIG.KILL)]).toEqual([true, false])
     }, program)
   })
 
