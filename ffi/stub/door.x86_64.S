@@ -17,9 +17,8 @@ door_syscall:
         ret
 
 # long door_spawn(clone_args, size, spawn): a clone3 child that execs; the child's PID or -errno. spawn: u64 fd, path, argv, envp, flags
-# of execveat; then path, text and length of what the child writes into a file first, length 0 = nothing. The child borrows this stack
-# while we sleep (CLONE_VM | CLONE_VFORK), so it must only exec or exit behind its calls, and the caller has blocked every signal, so that
-# no handler of ours runs in the child.
+# of execveat. The child borrows this stack while we sleep (CLONE_VM | CLONE_VFORK), so it must only exec or exit, and the caller has
+# blocked every signal, so that no handler of ours runs in the child.
         .globl door_spawn
 door_spawn:
         mov     r9, rdx                 # system calls keep every register but rax, rcx and r11
@@ -28,18 +27,7 @@ door_spawn:
         test    rax, rax
         jz      1f
         ret
-1:      cmp     qword ptr [r9 + 56], 0
-        je      2f
-        mov     rdi, [r9 + 40]
-        mov     esi, 0x80001            # O_WRONLY | O_CLOEXEC
-        mov     eax, 2                  # open
-        syscall
-        mov     rdi, rax                # where that failed so does the write, and the caller looks what came of it
-        mov     rsi, [r9 + 48]
-        mov     rdx, [r9 + 56]
-        mov     eax, 1                  # write
-        syscall
-2:      mov     rdi, [r9]
+1:      mov     rdi, [r9]
         mov     rsi, [r9 + 8]
         mov     rdx, [r9 + 16]
         mov     r10, [r9 + 24]

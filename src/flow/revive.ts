@@ -5,7 +5,7 @@ import { remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
 import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
-import { clockOffsets } from "../kinds/clocks/restore.ts"
+import { hasOwnClocks } from "../kinds/clocks/restore.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { memoryFile } from "../tracee/child.ts"
@@ -65,10 +65,7 @@ export function revive(
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
   const settled = settle(set, saved, plan, { services, source, areaFd, terminals })
 
-  const clocks = saved.clocks && clockOffsets(saved.clocks)
-  const owner = (tid: number) => keeperOf(tid) ?? { name: "a process that just ended", dying: true }
-  const { timed } = spawnSeed({ pid, sibling: options.sibling, clocks }, deadline, owner)
-  if (saved.clocks && !timed) log.warn("CLOCK_MONOTONIC and CLOCK_BOOTTIME jump to those of this machine: no time namespace can be made")
+  spawnSeed(pid, options.sibling, deadline, (tid) => keeperOf(tid) ?? { name: "a process that just ended", dying: true })
   terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])
@@ -109,6 +106,8 @@ function build(
     return jobs
   }
   run(stages.root)
+  if (saved.clocks && !hasOwnClocks(pid))
+    log.warn("CLOCK_MONOTONIC and CLOCK_BOOTTIME jump to those of this machine: no time namespace can be made and set")
   for (const stage of stages.births) {
     // Known before they exist: a failure in between must end them too.
     for (const child of stage.born) born.add(child)

@@ -6,7 +6,6 @@ export interface ClockOffsets {
   readonly boottime: bigint
 }
 
-export const NO_OFFSETS: ClockOffsets = { monotonic: 0n, boottime: 0n }
 const NANOSECONDS = 1_000_000_000n
 
 /** "monotonic  -3 956224333" and the same of boottime -> nanoseconds. Kernel: kernel/time/namespace.c proc_timens_show_offsets() */

@@ -16,16 +16,14 @@ const SIG_SETMASK = 2
 const CODE_AT = 4096
 const MACHINE = process.arch === "arm64" ? 183 : 62
 
-/** What starting a child needs in memory; offsets in bytes. `SPAWN` is five words for execveat and three for a file, `ARGV` two. */
+/** What starting a child needs in memory; offsets in bytes. `SPAWN` is five words for execveat, `ARGV` two. */
 const WANTED_PID = 120
 const SPAWN = 128
-const ARGV = 192
-const EMPTY_LIST = 208
-const NAME = 224
+const ARGV = 176
+const EMPTY_LIST = 192
+const NAME = 208
 const OUR_MASK = 256
 const NO_SIGNAL = 264
-const OFFSETS_FILE = 272
-const OFFSETS = 304
 const memory = allocate(4096)
 
 /** A program of ours from ffi/stub/gen: machine code in base64, where it is linked, and its entry. */
@@ -87,11 +85,6 @@ interface Birth {
   readonly pid?: number
   /** A child of our parent instead of ours. */
   readonly sibling?: boolean
-  /**
-   * Its clocks, as /proc/PID/timens_offsets takes them: it gets a time namespace of its own. Needs CAP_SYS_ADMIN and CAP_SYS_TIME; a kernel
-   * that does not enter it at exec (before 6.2), or does not take the offsets, says nothing. Man page: time_namespaces(7)
-   */
-  readonly clocks?: string | undefined
 }
 
 /**
@@ -100,20 +93,16 @@ interface Birth {
  * @param file of an `executable`, by descriptor
  * @returns its PID, or -errno of clone3
  */
-export function spawnFile(file: number, { pid, sibling = false, clocks }: Birth = {}): number {
+export function spawnFile(file: number, { pid, sibling = false }: Birth = {}): number {
   expectChildren()
   const { address, bytes, view } = memory
   view.setInt32(WANTED_PID, pid ?? 0, true)
-  const flags = CLONE.VM | CLONE.VFORK | (sibling ? CLONE.PARENT : 0) | (clocks === undefined ? 0 : CLONE.NEWTIME)
+  const flags = CLONE.VM | CLONE.VFORK | (sibling ? CLONE.PARENT : 0)
   const chosen = pid === undefined ? {} : { set_tid: address + WANTED_PID, set_tid_size: 1 }
   bytes.set(encode(cloneArgs, { flags, exit_signal: sibling ? 0 : SIG.CHLD, ...chosen }))
   bytes.set(Buffer.from("stasis\0"), NAME)
   view.setBigUint64(ARGV, BigInt(address + NAME), true)
-  const text = Buffer.from(clocks ?? "")
-  bytes.set(Buffer.from("/proc/self/timens_offsets\0"), OFFSETS_FILE)
-  bytes.set(text, OFFSETS)
-  const execution = [file, pathArgument(""), address + ARGV, address + EMPTY_LIST, AT_EMPTY_PATH]
-  const words = [...execution, address + OFFSETS_FILE, address + OFFSETS, text.length]
+  const words = [file, pathArgument(""), address + ARGV, address + EMPTY_LIST, AT_EMPTY_PATH]
   for (const [index, word] of words.entries()) view.setBigUint64(SPAWN + 8 * index, BigInt(word), true)
   view.setBigUint64(NO_SIGNAL, ALL_SIGNALS, true)
   // No handler of ours may run in the child while it borrows our memory.

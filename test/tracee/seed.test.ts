@@ -9,10 +9,8 @@ import { seed as program } from "../../ffi/stub/gen/x86_64.ts"
 import { attempt, pathArgument, syscall } from "../../ffi/syscall.ts"
 import { PAGE, remoteAddress } from "../../src/base/units.ts"
 import { findHole } from "../../src/kinds/memory/holes.ts"
-import { readNamespaces } from "../../src/proc/links.ts"
 import { readMaps } from "../../src/proc/maps.ts"
 import { readStatus } from "../../src/proc/status.ts"
-import { readClockOffsetsIfAlive } from "../../src/proc/timens.ts"
 import { RESTART_BLOCK } from "../../src/tracee/arch.x86_64.ts"
 import { executable } from "../../src/tracee/child.ts"
 import { isOver } from "../../src/tracee/frozen.ts"
@@ -47,7 +45,7 @@ afterEach(() => {
 
 function start(): number {
   const pid = freePid()
-  spawnSeed({ pid, sibling: false }, deadlineIn(10), nobody)
+  spawnSeed(pid, false, deadlineIn(10), nobody)
   seed = pid
   return pid
 }
@@ -79,7 +77,7 @@ describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
     using target = await startTarget("idle")
     using _ = holdInterrupts()
     const owner = () => ({ name: `process ${target.pid} "target"`, dying: false })
-    expect(failureOf(() => spawnSeed({ pid: target.pid, sibling: false }, deadlineIn(5), owner))).toMatchObject({
+    expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(5), owner))).toMatchObject({
       code: "E_PID_TAKEN",
       found: `the PID belongs to process ${target.pid} "target"`,
       cause: { call: "clone3", errno: "EEXIST" },
@@ -91,32 +89,15 @@ describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
     using target = await startTarget("idle")
     using _ = holdInterrupts()
     const dying = () => ({ name: "a dying process", dying: true })
-    expect(failureOf(() => spawnSeed({ pid: target.pid, sibling: false }, deadlineIn(0.1), dying))).toMatchObject({ code: "E_TIMEOUT" })
+    expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(0.1), dying))).toMatchObject({ code: "E_TIMEOUT" })
     process.kill(target.pid, "SIGKILL")
-    spawnSeed({ pid: target.pid, sibling: false }, deadlineIn(20), dying)
+    spawnSeed(target.pid, false, deadlineIn(20), dying)
     seed = target.pid
     expect(statusOf(target.pid, "TracerPid")).toBe(`${process.pid}`)
   }, 30_000)
 
-  test("clocks as asked for: a time namespace of its own, and none where they are impossible", () => {
-    using _ = holdInterrupts()
-    const timeOf = (pid: number) => readNamespaces(pid).get("time")
-    if (timeOf(process.pid) === undefined) return console.log("skipped: this kernel has no time namespaces")
-    const pid = freePid()
-    expect(spawnSeed({ pid, sibling: false, clocks: "1 1000 5\n7 2000 6\n" }, deadlineIn(10), nobody)).toEqual({ timed: true })
-    seed = pid
-    expect(timeOf(pid)).not.toBe(timeOf(process.pid))
-    expect(readClockOffsetsIfAlive(pid)).toEqual({ monotonic: 1_000_000_000_005n, boottime: 2_000_000_000_006n })
-    end(pid)
-    // No clock is below 0.
-    const other = freePid()
-    expect(spawnSeed({ pid: other, sibling: false, clocks: "1 -99999999 0\n7 0 0\n" }, deadlineIn(10), nobody)).toEqual({ timed: false })
-    seed = other
-    expect(timeOf(other)).toBe(timeOf(process.pid)!)
-  })
-
   test("a PID beyond the limit is E_KERNEL", () => {
-    expect(failureOf(() => spawnSeed({ pid: 0x7ffffff0, sibling: false }, deadlineIn(1), nobody))).toMatchObject({
+    expect(failureOf(() => spawnSeed(0x7ffffff0, false, deadlineIn(1), nobody))).toMatchObject({
       code: "E_KERNEL",
       cause: { errno: "EINVAL" },
     })

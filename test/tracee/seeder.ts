@@ -3,6 +3,6 @@ import { attempt } from "../../ffi/syscall.ts"
 import { spawnSeed } from "../../src/tracee/seed.ts"
 import { deadlineIn } from "../../src/tracee/wait.ts"
 
-spawnSeed({ pid: Number(process.argv[2]), sibling: false }, deadlineIn(10), () => ({ name: "nobody", dying: false }))
+spawnSeed(Number(process.argv[2]), false, deadlineIn(10), () => ({ name: "nobody", dying: false }))
 console.log("started")
 for (;;) attempt("poll", 0, 0, 1000)

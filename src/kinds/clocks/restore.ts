@@ -1,6 +1,10 @@
+import { CLONE } from "../../../ffi/abi/clone.ts"
+import { AT, O } from "../../../ffi/abi/file.ts"
 import type { timens_entry, timespec } from "../../../proto/gen/timens_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
-import { formatClockOffsets } from "../../proc/timens.ts"
+import { readNamespaces } from "../../proc/links.ts"
+import { type ClockOffsets, formatClockOffsets, readClockOffsetsIfAlive } from "../../proc/timens.ts"
+import type { Program } from "../../tracee/program.ts"
 import { machineClocks, NANOSECONDS } from "./now.ts"
 
 /** Seconds that the kernel takes at most. Kernel: kernel/time/namespace.c proc_timens_set_offset(), half of KTIME_SEC_MAX */
@@ -18,14 +22,38 @@ export function checkClocks({ monotonic, boottime }: timens_entry): void {
       )
 }
 
-/**
- * The offsets of a time namespace in which clocks go on from an entry, as /proc/PID/timens_offsets takes them. Mirror: ./collect.ts
- *
- * @returns undefined on a kernel without time namespaces (CONFIG_TIME_NS)
- */
-export function clockOffsets({ monotonic, boottime }: timens_entry): string | undefined {
-  const machine = machineClocks()
-  if (!machine) return undefined
+/** Offsets of a time namespace in which clocks go on from an entry, as /proc/PID/timens_offsets takes them. */
+export function clockOffsets({ monotonic, boottime }: timens_entry, machine: ClockOffsets): string {
   const ns = ({ tv_sec, tv_nsec }: timespec): bigint => tv_sec * NANOSECONDS + tv_nsec
   return formatClockOffsets({ monotonic: ns(monotonic) - machine.monotonic, boottime: ns(boottime) - machine.boottime })
+}
+
+/**
+ * Appends that a process goes into a new time namespace, in which the clocks go on from an entry. Mirror: ./collect.ts
+ *
+ * Every call may fail: without CAP_SYS_ADMIN, CAP_SYS_TIME or time namespaces (CONFIG_TIME_NS) the clocks stay those of the tool, which
+ * `hasOwnClocks` tells afterwards. Preconditions: the process has one thread, and no child yet. Man page: time_namespaces(7)
+ */
+export function restoreClocks(entry: timens_entry, program: Program): void {
+  const machine = machineClocks()
+  if (!machine) return
+  const about = "the clocks"
+  const text = new TextEncoder().encode(clockOffsets(entry, machine))
+  const attempt = { about, mayFail: true }
+  const open = (path: string, flags: number) => program.callWith(attempt, "openat", AT.FDCWD, program.string(path), flags, 0)
+  program.callWith(attempt, "unshare", CLONE.NEWTIME)
+  const offsets = open("/proc/self/timens_offsets", O.WRONLY)
+  program.callWith(attempt, "write", offsets, program.bytes(text), text.length)
+  program.callWith(attempt, "close", offsets)
+  // Only the children of who unshares it are in it by themselves.
+  const namespace = open("/proc/self/ns/time_for_children", O.RDONLY)
+  program.callWith(attempt, "setns", namespace, CLONE.NEWTIME)
+  program.callWith(attempt, "close", namespace)
+}
+
+/** Whether a process has clocks of its own: offsets that could not be set are those of the tool, to the nanosecond. */
+export function hasOwnClocks(pid: number): boolean {
+  if (readNamespaces(pid).get("time") === readNamespaces(process.pid).get("time")) return false
+  const [ours, theirs] = [readClockOffsetsIfAlive(process.pid), readClockOffsetsIfAlive(pid)]
+  return ours?.monotonic !== theirs?.monotonic || ours?.boottime !== theirs?.boottime
 }
