@@ -31,3 +31,4 @@ export const SIGEV = { SIGNAL: 0, NONE: 1, THREAD: 2, THREAD_ID: 4 } as const
 
 /** A clock that every process may use for timers. Header: include/uapi/linux/time.h */
 export const CLOCK_MONOTONIC = 1
+export const CLOCK_BOOTTIME = 7

@@ -6,6 +6,7 @@ import { encode } from "../../ffi/layout.ts"
 import { syscall } from "../../ffi/syscall.ts"
 import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
+import { restoreClocks } from "../kinds/clocks/restore.ts"
 import { restoreShared } from "../kinds/files/shared.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { restoreSegment } from "../kinds/memory/shared.ts"
@@ -35,9 +36,10 @@ export function buildRoot(saved: SavedTree, ground: Ground, pages: ReadonlyMap<n
   const { root, segments } = saved
   const program = new Program()
   for (const [first, last] of rangesOutside(ground.services)) program.call("close_range", first, last, 0)
+  if (saved.clocks) restoreClocks(saved.clocks, program)
   raiseDescriptorLimit(ground.limits, program)
   for (const inode of segments) appendSegment(inode, isUnreserved(inode, saved), ground, pages, hole, program)
-  restoreShared(root.files, ground.shared, ground.placeholder, ground, program)
+  restoreShared(root.files, ground, ground.placeholder, ground, program)
   return program
 }
 

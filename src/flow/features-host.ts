@@ -16,6 +16,7 @@ const CAPABILITIES = {
   CAP_SYS_ADMIN: [21, "descriptors, namespaces and seccomp"],
   CAP_SYS_NICE: [23, "scheduling"],
   CAP_SYS_RESOURCE: [24, "limits"],
+  CAP_SYS_TIME: [25, "clocks that go on where they were dumped"],
   CAP_CHECKPOINT_RESTORE: [40, "PIDs and mapped files"],
 } as const
 

@@ -9,6 +9,7 @@ import { savedRseq } from "../rseq/image.ts"
 import { kernelRegime } from "../rseq/regime.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { answered, RESTART_BLOCK, restartBlocked } from "../tracee/arch.x86_64.ts"
+import { isOver } from "../tracee/frozen.ts"
 import { killing, standGuard } from "../tracee/guard.ts"
 import { detach, getXstate, setRegisters, setSignalMask, setXstate } from "../tracee/trace.ts"
 import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
@@ -90,11 +91,22 @@ export function settleThreads({ processes }: SavedTree, departures: readonly Dep
  *
  * What has been let go may end its process, kill another or execute a program before the rest is let go, and so may a stranger's SIGKILL: which
  * of them it was is not known, so it is told and fails nothing.
+ *
+ * @param stopped processes that have stopped already   @param stops those that somebody has stopped since they were born
  */
-export function depart({ processes }: SavedTree, departures: readonly Departure[], stopped: ReadonlySet<number>): void {
+export function depart(
+  { processes }: SavedTree,
+  departures: readonly Departure[],
+  stopped: ReadonlySet<number>,
+  stops: ReadonlySet<number>,
+): void {
   // The kernel itself kills a process whole, with all its threads.
   using guard = processes.length > 1 ? standGuard(killing(processes.map(({ tree }) => tree.pid))) : undefined
-  for (const saved of processes) if (stopsAtOnce(saved) && !stopped.has(saved.tree.pid)) attempt("kill", saved.tree.pid, SIG.STOP)
+  for (const saved of processes) {
+    const { pid } = saved.tree
+    const isToStop = stopsAtOnce(saved) || (stops.has(pid) && !isOver(pid, SIG.STOP))
+    if (isToStop && !stopped.has(pid)) attempt("kill", pid, SIG.STOP)
+  }
   const threads = departures.flatMap(({ pid, thread: { tid } }) => (tid === pid ? [] : [tid]))
   const lost = [...threads, ...processes.map(({ tree: { pid } }) => pid)].filter((tid) => !detach(tid))
   guard?.dismiss()

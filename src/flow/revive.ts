@@ -5,6 +5,7 @@ import { remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
 import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
+import { hasOwnClocks } from "../kinds/clocks/restore.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { memoryFile } from "../tracee/child.ts"
@@ -105,6 +106,8 @@ function build(
     return jobs
   }
   run(stages.root)
+  if (saved.clocks && !hasOwnClocks(pid))
+    log.warn("CLOCK_MONOTONIC and CLOCK_BOOTTIME jump to those of this machine: no time namespace can be made and set")
   for (const stage of stages.births) {
     // Known before they exist: a failure in between must end them too.
     for (const child of stage.born) born.add(child)
@@ -135,7 +138,7 @@ function build(
   workshop.remove(left.map(({ tree }) => tree.pid))
   settleThreads(saved, departures, stopped)
   options.verifier?.(set, saved, options)
-  depart(saved, departures, stopped)
+  depart(saved, departures, stopped, workshop.stops)
 }
 
 /** Takes the threads that a process has just cloned into our hands. */

@@ -7,7 +7,7 @@ import type { Holder } from "../kinds/files/kind.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { surveyLimits } from "../kinds/limits/survey.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
-import { surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../kinds/tree/collect.ts"
+import { expectedNamespaces, surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, surveyObjects } from "../kinds/tree/objects.ts"
 import { readLimits } from "../proc/limits.ts"
 import { type Namespaces, readNamespaces, readNamespacesIfAlive } from "../proc/links.ts"
@@ -184,7 +184,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const cgroups = prepareSaving(options)
   const members = walkTree(root)
   const living = members.filter((member) => !hasEnded(member))
-  const namespaces = readNamespaces(process.pid)
+  const namespaces = expectedNamespaces(readNamespaces(process.pid), readNamespaces(root))
   const processes = new Map<number, ProcessSurvey>()
   const refusals = surveyTree(
     members.map(({ stat }) => stat),

@@ -50,11 +50,9 @@ one() {
   pid=$!
   deadline 60 'said "READY|FAIL|SKIP"' || { tell FAIL it is not ready after 60 s; return; }
   said "FAIL|SKIP" && { tell "$(last)"; return; }
-  verify=--verify
-  [ "$differs" = - ] || verify=
   case $mode in
   kill)
-    dumped && revived $verify || return
+    dumped && revived --verify || return
     ;;
   leave)
     dumped -R || return
@@ -75,7 +73,7 @@ echo "REGIME $(stasis check --all | grep rseq_no_restart)"
 for word in $(cat /proc/cmdline); do
   case $word in rounds=*) rounds=${word#rounds=} ;; esac
 done
-while IFS="	" read -r mode title prog ask unasked differs env args; do
+while IFS="	" read -r mode title prog ask unasked env args; do
   one 3</dev/null
   kill -9 -1
   wait 2>/dev/null

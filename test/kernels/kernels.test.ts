@@ -47,10 +47,10 @@ const cases: readonly Case[] = [
 const nameOf = ({ mode, row: { title } }: Case): string => `${mode} ${title}`
 
 function line({ mode, row }: Case): string {
-  const { title, source, linkage, ask = "../ask", unasked, differs, env = {}, args = [] } = row
+  const { title, source, linkage, ask = "../ask", unasked, env = {}, args = [] } = row
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`)
   const program = linkage === "static" ? `${source}-static` : source
-  return [mode, title, program, ask, unasked ? "unasked" : "", differs ? "differs" : "", settings.join(" "), args.join(" ")]
+  return [mode, title, program, ask, unasked ? "unasked" : "", settings.join(" "), args.join(" ")]
     .map((word) => word || "-")
     .join("\t")
 }

@@ -69,7 +69,7 @@ export interface Machine {
 /**
  * Makes a virtual machine ready: one kernel, emulated in software, whose only program is ./guest.sh.
  *
- * @param rows lines of /rows: mode, title, program, ask file, unasked, differs, environment, arguments, between tabs; "-" = nothing
+ * @param rows lines of /rows: mode, title, program, ask file, unasked, environment, arguments, between tabs; "-" = nothing
  * @param rounds of the mode "again"
  * @throws Error why this machine cannot have it
  */

@@ -5,7 +5,7 @@ import { capData, capHeader, LINUX_CAPABILITY_VERSION_3, SECBIT_NO_SETUID_FIXUP 
 import * as prctl from "../../ffi/abi/prctl.ts"
 import { ROBUST_LIST_HEAD_SIZE, rlimit64 } from "../../ffi/abi/resource.ts"
 import { IOPRIO_WHO_PROCESS, MEMBARRIER, PRIO_PROCESS, SCHED, SCHED_FLAG, SCHED_RESET_ON_FORK, schedAttr } from "../../ffi/abi/sched.ts"
-import { CLOCK_MONOTONIC, ITIMER, itimerspec, itimerval, SIGEV, sigevent } from "../../ffi/abi/timer.ts"
+import { CLOCK_BOOTTIME, CLOCK_MONOTONIC, ITIMER, itimerspec, itimerval, SIGEV, sigevent } from "../../ffi/abi/timer.ts"
 import type { Fields, Layout } from "../../ffi/layout.ts"
 import { compiler } from "../harness/compile.ts"
 import { scratch } from "../harness/folders.ts"
@@ -37,6 +37,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ["IOPRIO_WHO_PROCESS", IOPRIO_WHO_PROCESS],
   ["PRIO_PROCESS", PRIO_PROCESS],
   ["CLOCK_MONOTONIC", CLOCK_MONOTONIC],
+  ["CLOCK_BOOTTIME", CLOCK_BOOTTIME],
   ["_LINUX_CAPABILITY_VERSION_3", LINUX_CAPABILITY_VERSION_3],
   ["SECBIT_NO_SETUID_FIXUP", SECBIT_NO_SETUID_FIXUP],
   ["sizeof(struct robust_list_head)", ROBUST_LIST_HEAD_SIZE],

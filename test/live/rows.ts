@@ -7,8 +7,6 @@ export interface Row extends Start {
   readonly source: string
   /** It ends by itself, so it is not asked. */
   readonly unasked?: boolean
-  /** What of it comes back otherwise than it was, which --verify would refuse. */
-  readonly differs?: string
   /** Why CRIU 4.1.1 cannot do this one: crossing tests leave it out. Absent = CRIU can. */
   readonly notWithCriu?: string
   /** The first Linux that it can be kept on, and why. Absent = all that stasis runs on. */
@@ -23,6 +21,7 @@ const RESTART_BLOCK = "turns calls with a restart block into EINTR"
 const NEEDS_RESOURCE = "needs CAP_SYS_RESOURCE for processes of other users"
 const LOST_ATTRIBUTES = ["personality", "timer_slack", "coredump_filter"]
 const ONLY_PTRACE = ["5.13", "a registration without a name is told by ptrace alone"] as const
+const QUEUED = "puts back what was queued in a terminal through its mode, and takes the heads of packets for data"
 const NO_LIBRARY_RSEQ = { GLIBC_TUNABLES: "glibc.pthread.rseq=0" }
 
 const row = (source: string, ...args: string[]): Row => ({
@@ -167,11 +166,9 @@ export const rows: readonly Row[] = [
   row("ptys", "pair"),
   beyondCriu("sets the locked mode before the mode", row("ptys", "locked")),
   row("ptys", "control"),
+  ...["input", "echoed", "lines", "shown"].map((kind) => beyondCriu(QUEUED, row("ptys", kind))),
   row("ptys", "hungup"),
-  {
-    ...beyondCriu("gives a controlling terminal to the session's leader alone", row("ptytree")),
-    differs: "an open /dev/tty is the terminal by its own name",
-  },
+  beyondCriu("gives a controlling terminal to the session's leader alone", row("ptytree")),
   beyondCriu("opens no slave again to close it", row("ptys", "alone")),
   row("clocks"),
   ...restarts,

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test"
 import { closeSync, ftruncateSync } from "node:fs"
 import { join } from "node:path"
 import { elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
+import { SIG } from "../../ffi/abi/signal.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { decode } from "../../ffi/layout.ts"
 import { seed as program } from "../../ffi/stub/gen/x86_64.ts"
@@ -12,6 +13,7 @@ import { readMaps } from "../../src/proc/maps.ts"
 import { readStatus } from "../../src/proc/status.ts"
 import { RESTART_BLOCK } from "../../src/tracee/arch.x86_64.ts"
 import { executable } from "../../src/tracee/child.ts"
+import { isOver } from "../../src/tracee/frozen.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { SEED_SYSCALL, spawnSeed } from "../../src/tracee/seed.ts"
@@ -151,6 +153,26 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
       ])
       workshop.remove([pid])
       expect(readMaps(pid).length).toBe(before - 2)
+    }, program)
+  })
+
+  test("somebody's SIGSTOP is kept for the release, and stops nothing until then", () => {
+    const program = new Program()
+    const pidOf = program.call("getpid")
+    withWorkshop((pid, workshop) => {
+      expect(workshop.stops.size).toBe(0)
+      attempt("kill", pid, 19)
+      expect(
+        workshop
+          .run([{ pid, tid: pid, program }])
+          .get(pid)!
+          .of(pidOf),
+      ).toBe(BigInt(pid))
+      expect([...workshop.stops]).toEqual([pid])
+      expect(stateOf(pid)).toBe("t")
+      expect(isOver(pid, SIG.STOP)).toBe(false)
+      attempt("kill", pid, 18)
+      expect([isOver(pid, SIG.STOP), isOver(pid, SIG.KILL)]).toEqual([true, false])
     }, program)
   })
 

@@ -1,6 +1,6 @@
 import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
-import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
+import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
@@ -13,6 +13,7 @@ import { groupShared } from "./sharing.ts"
 import { describeRefused, judge, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
 import type { FileTable } from "./table.ts"
 import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
+import { collectQueued } from "./tty/queued.ts"
 
 const log = logger("files")
 
@@ -22,6 +23,12 @@ export interface FileOptions {
   readonly shellJob: boolean
 }
 
+/** When something is collected. */
+export interface Moment {
+  /** The processes are stopped: what is queued in terminals may be taken out and put back. */
+  readonly stopped: boolean
+}
+
 /** The descriptors of a dump as images want them. The files themselves are in the table. */
 export interface Descriptors {
   /** By process, ascending by number. */
@@ -29,6 +36,8 @@ export interface Descriptors {
   /** One a pipe that can be read. */
   readonly pipesData: readonly PipeData[]
   readonly ttyInfos: readonly tty_info_entry[]
+  /** What is queued in terminals. */
+  readonly ttyData: readonly tty_data_entry[]
   /** What CRIU's images have no field for. */
   readonly extension: stasis_file_entry[]
   /** What is lost although its object is kept, for people. */
@@ -128,12 +137,12 @@ function lookOnce(holders: readonly Holder[], shellJob: boolean): Pick<OpenFiles
  * @param table gets an entry for every open file
  * @throws CheckpointError E_UNSUPPORTED something has been opened since the survey that cannot be kept
  *
- * Precondition: the processes are stopped. They are not changed: pipes keep their content, files their offsets.
+ * Precondition: the processes are stopped, or `stopped` is not said. They are not changed: pipes and terminals keep their content, files their offsets.
  */
 export function collectDescriptors(
   holders: readonly Holder[],
   table: Pick<FileTable, "nextId" | "add" | "path">,
-  { shellJob }: FileOptions,
+  { shellJob, stopped }: FileOptions & Moment,
 ): Descriptors {
   using scope = new DisposableStack()
   const scans = scanAll(holders, scope, false)
@@ -142,7 +151,7 @@ export function collectDescriptors(
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
-  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), extension: [], losses: [] }
+  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), ttyEnds: new Map(), extension: [], losses: [] }
   for (const { shared, by } of judged) {
     const row = rowOf(by)
     const copies = scans.get(by.pid)?.copies
@@ -155,6 +164,7 @@ export function collectDescriptors(
     entries.sort((a, b) => a.fd - b.fd)
     log.debug(`${entries.length} descriptors of task ${pid}`)
   }
-  const { pipesData, ttyInfos, extension, losses } = collected
-  return { fdinfos, pipesData: [...pipesData.values()], ttyInfos: [...ttyInfos.values()], extension, losses }
+  const { pipesData, ttyInfos, ttyEnds, extension, losses } = collected
+  const ttyData = stopped ? collectQueued(ttyEnds, losses) : []
+  return { fdinfos, pipesData: [...pipesData.values()], ttyInfos: [...ttyInfos.values()], ttyData, extension, losses }
 }

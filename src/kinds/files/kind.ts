@@ -66,6 +66,14 @@ interface NamedFiles {
   path(name: string, stat: FileStat, access: number): number
 }
 
+/** What a dump has found of one pseudo-terminal. */
+export interface TtyEnds {
+  master?: { readonly file: OpenFile; readonly copies: Copies }
+  hasSlave: boolean
+  /** Somebody wants a signal (O_ASYNC) when something can be read or written. */
+  signals: boolean
+}
+
 /** Where the rows of a dump put what is not in their own entry. */
 export interface Collecting {
   readonly table: NamedFiles
@@ -73,6 +81,8 @@ export interface Collecting {
   readonly copies: Copies
   readonly pipesData: Map<number, PipeData>
   readonly ttyInfos: Map<number, tty_info_entry>
+  /** Ends of pseudo-terminals by their numbers. */
+  readonly ttyEnds: Map<number, TtyEnds>
   readonly extension: stasis_file_entry[]
   /** What is lost although its object is kept, for people. */
   readonly losses: string[]
