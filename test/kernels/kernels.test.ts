@@ -50,9 +50,7 @@ function line({ mode, row }: Case): string {
   const { title, source, linkage, ask = "../ask", unasked, env = {}, args = [] } = row
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`)
   const program = linkage === "static" ? `${source}-static` : source
-  return [mode, title, program, ask, unasked ? "unasked" : "", settings.join(" "), args.join(" ")]
-    .map((word) => word || "-")
-    .join("\t")
+  return [mode, title, program, ask, unasked ? "unasked" : "", settings.join(" "), args.join(" ")].map((word) => word || "-").join("\t")
 }
 
 /** True for "5.10.0-32" and "5.13". */
