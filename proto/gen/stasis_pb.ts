@@ -129,6 +129,9 @@ export interface stasis_file_entry {
   eventfd_semaphore?: boolean
   /** Master of a pseudo-terminal whose slave was open once and is not any more: it reads EIO, not silence. */
   tty_peer_closed?: boolean
+  /** Timerfd that was set for a moment of the day: that moment, since 1970. CRIU's entry has the time that was left. */
+  timerfd_moment_sec?: bigint
+  timerfd_moment_nsec?: number
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
@@ -136,6 +139,8 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 1, name: "id", type: "uint32", label: "required" },
     { number: 2, name: "eventfd_semaphore", type: "bool", label: "optional" },
     { number: 20, name: "tty_peer_closed", type: "bool", label: "optional" },
+    { number: 30, name: "timerfd_moment_sec", type: "uint64", label: "optional" },
+    { number: 31, name: "timerfd_moment_nsec", type: "uint32", label: "optional" },
   ],
 }
 

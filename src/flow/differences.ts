@@ -33,6 +33,7 @@ const RULES: Rules = {
   "eventpoll_file_entry.id": alias("file"),
   "eventpoll_tfd_entry.id": alias("file"),
   "tty_file_entry.id": alias("file"),
+  "timerfd_entry.id": alias("file"),
   "memfd_file_entry.id": alias("file"),
   "stasis_file_entry.id": alias("file"),
   "tty_file_entry.regf_id": alias("file"),
@@ -56,6 +57,9 @@ const RULES: Rules = {
   "posix_timer_entry.vsec": ignore,
   "posix_timer_entry.vnsec": ignore,
   "posix_timer_entry.overrun": ignore,
+  "timerfd_entry.vsec": ignore,
+  "timerfd_entry.vnsec": ignore,
+  "timerfd_entry.ticks": ignore,
   "task_timers_entry.posix": keyed("it_id"),
   "signal_queue_entry.signals": subset,
   // What the kernel found is there for people; the registers that belong to it are compared.

@@ -110,8 +110,11 @@ export interface Restoring {
   later(step: () => void): void
 }
 
+/** What `start` of a row reads, and where it appends. */
+export type Starting = Pick<Restoring, "program" | "extension">
+
 /** Members of file_entry that have a row. */
-type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty"
+type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "tfd"
 type Body<K extends BodyName> = NonNullable<file_entry[K]>
 
 /** One kind of open file: the row that joins its two halves. */
@@ -129,6 +132,12 @@ interface FileKind<K extends BodyName> {
    * @param fd number of the file there
    */
   readonly finish?: (entry: Body<K>, program: Program, fd: number) => void
+  /**
+   * Appends what makes the file go on by itself: among the last calls of a process that has it open, which has no privileges left then.
+   *
+   * @param fd number of the file there
+   */
+  readonly start?: (entry: Body<K>, starting: Starting, fd: number) => void
   /** Objects with several open files, such as pipes: those with equal keys are made by one program. */
   readonly object?: (entry: Body<K>) => string
   /** `restore` calls open(2), which takes all flags; else they are set afterwards. */
@@ -143,6 +152,7 @@ export interface FileRow {
   readonly collect: (file: OpenFile, collecting: Collecting) => file_entry
   readonly restore: (entry: file_entry, restoring: Restoring) => Opened
   readonly finish: (entry: file_entry, program: Program, fd: number) => void
+  readonly start: (entry: file_entry, starting: Starting, fd: number) => void
   readonly object: (entry: file_entry) => string
   readonly named: boolean
   /** What all bodies have. @throws CheckpointError E_IMAGE_CORRUPT there is no body of this type */
@@ -151,7 +161,7 @@ export interface FileRow {
 
 /** Makes a row; `body` fixes the entry's type. */
 export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
-  const { type, body, matches, refuse, collect, restore, finish, object, named } = kind
+  const { type, body, matches, refuse, collect, restore, finish, start, object, named } = kind
   const bodyOf = (entry: file_entry): Body<K> => {
     const found = entry[body]
     if (found) return found
@@ -170,6 +180,7 @@ export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
     collect: (file, collecting) => ({ type, id: file.id, [body]: collect(file, collecting) }),
     restore: (entry, restoring) => restore(bodyOf(entry), restoring),
     finish: (entry, program, fd) => finish?.(bodyOf(entry), program, fd),
+    start: (entry, starting, fd) => start?.(bodyOf(entry), starting, fd),
     object: (entry) => object?.(bodyOf(entry)) ?? `file ${entry.id}`,
     facts: bodyOf,
   }

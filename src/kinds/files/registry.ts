@@ -10,6 +10,8 @@ import { restorePipe } from "./pipe/restore.ts"
 import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
 import { restoreRegular } from "./regular/restore.ts"
 import { kindOf } from "./stat.ts"
+import { collectTimerfd } from "./timerfd/collect.ts"
+import { restoreTimerfd, startTimerfd } from "./timerfd/restore.ts"
 import { collectTty, isTty, refuseTty } from "./tty/collect.ts"
 import { restoreTty } from "./tty/restore.ts"
 
@@ -63,6 +65,14 @@ export const fileKinds: readonly FileRow[] = [
     restore: restoreEpoll,
     finish: watchTargets,
   }),
+  fileKind({
+    type: fd_types.TIMERFD,
+    body: "tfd",
+    matches: linksTo("anon_inode:[timerfd]"),
+    collect: collectTimerfd,
+    restore: restoreTimerfd,
+    start: startTimerfd,
+  }),
   fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
 ]
 
@@ -81,7 +91,6 @@ const refused = (what: string, matches: Matches, remedy: string): RefusedFile =>
 export const refusedFiles: readonly RefusedFile[] = [
   refused("a memory file", linksTo("/memfd:"), "Let the program map the memory file and close its descriptor, or use a file in /dev/shm"),
   refused("a socket", linksTo("socket:["), "Let the program close its connections before the dump"),
-  refused("a timer descriptor", linksTo("anon_inode:[timerfd]"), "Let the program use timer_create, or close it before the dump"),
   refused("a signal descriptor", linksTo("anon_inode:[signalfd]"), "Let the program use signal handlers, or close it before the dump"),
   refused("a file watch", linksTo("anon_inode:inotify"), "Let the program stop watching files before the dump"),
   refused("a file watch", linksTo("anon_inode:[fanotify]"), "Let the program stop watching files before the dump"),

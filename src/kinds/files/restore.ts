@@ -120,6 +120,19 @@ export function restoreDescriptors(images: FileImages, program: Program, options
   for (const step of last) step()
 }
 
+/** Appends what makes files go on by themselves, such as clocks. Does nothing for most. Precondition: among the last calls of the process. */
+export function startFiles(
+  { fdinfos, files, extension }: FileImages,
+  program: Program,
+  { inherited, finishes }: Pick<RestoreOptions, "inherited" | "finishes">,
+): void {
+  const starting = { program, extension: new Map(extension.map((facts) => [facts.id, facts])) }
+  for (const [id, [first]] of usersOf(fdinfos)) {
+    const file = files.get(id)
+    if (first && file && (!inherited.has(id) || finishes(id))) rowOfType(file.type).start(file, starting, first.fd)
+  }
+}
+
 /**
  * Appends owners that are threads. Does nothing for most programs.
  *

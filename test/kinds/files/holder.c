@@ -16,7 +16,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,7 +114,6 @@ static void hold_refused(void)
 	sigset_t set;
 	sigemptyset(&set);
 	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
-	MUST(timerfd_create(CLOCK_MONOTONIC, 0));
 	MUST(signalfd(-1, &set, 0));
 	MUST(inotify_init1(0));
 	MUST(memfd_create("memory", 0));
