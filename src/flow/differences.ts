@@ -33,6 +33,7 @@ const RULES: Rules = {
   "eventpoll_file_entry.id": alias("file"),
   "eventpoll_tfd_entry.id": alias("file"),
   "tty_file_entry.id": alias("file"),
+  "signalfd_entry.id": alias("file"),
   "timerfd_entry.id": alias("file"),
   "memfd_file_entry.id": alias("file"),
   "stasis_file_entry.id": alias("file"),

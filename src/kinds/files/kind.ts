@@ -114,7 +114,7 @@ export interface Restoring {
 export type Starting = Pick<Restoring, "program" | "extension">
 
 /** Members of file_entry that have a row. */
-type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "tfd"
+type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "tfd" | "sgfd"
 type Body<K extends BodyName> = NonNullable<file_entry[K]>
 
 /** One kind of open file: the row that joins its two halves. */

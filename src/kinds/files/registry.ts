@@ -9,6 +9,8 @@ import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
 import { restorePipe } from "./pipe/restore.ts"
 import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
 import { restoreRegular } from "./regular/restore.ts"
+import { collectSignalfd } from "./signalfd/collect.ts"
+import { restoreSignalfd } from "./signalfd/restore.ts"
 import { kindOf } from "./stat.ts"
 import { collectTimerfd } from "./timerfd/collect.ts"
 import { restoreTimerfd, startTimerfd } from "./timerfd/restore.ts"
@@ -66,6 +68,13 @@ export const fileKinds: readonly FileRow[] = [
     finish: watchTargets,
   }),
   fileKind({
+    type: fd_types.SIGNALFD,
+    body: "sgfd",
+    matches: linksTo("anon_inode:[signalfd]"),
+    collect: collectSignalfd,
+    restore: restoreSignalfd,
+  }),
+  fileKind({
     type: fd_types.TIMERFD,
     body: "tfd",
     matches: linksTo("anon_inode:[timerfd]"),
@@ -91,7 +100,6 @@ const refused = (what: string, matches: Matches, remedy: string): RefusedFile =>
 export const refusedFiles: readonly RefusedFile[] = [
   refused("a memory file", linksTo("/memfd:"), "Let the program map the memory file and close its descriptor, or use a file in /dev/shm"),
   refused("a socket", linksTo("socket:["), "Let the program close its connections before the dump"),
-  refused("a signal descriptor", linksTo("anon_inode:[signalfd]"), "Let the program use signal handlers, or close it before the dump"),
   refused("a file watch", linksTo("anon_inode:inotify"), "Let the program stop watching files before the dump"),
   refused("a file watch", linksTo("anon_inode:[fanotify]"), "Let the program stop watching files before the dump"),
   refused(

@@ -13,7 +13,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -111,10 +110,7 @@ static void hold_events(void)
 static void hold_refused(void)
 {
 	int ends[2];
-	sigset_t set;
-	sigemptyset(&set);
 	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
-	MUST(signalfd(-1, &set, 0));
 	MUST(inotify_init1(0));
 	MUST(memfd_create("memory", 0));
 	int gone = MUST(open("gone", O_RDWR | O_CREAT, 0600));

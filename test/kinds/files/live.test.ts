@@ -92,7 +92,6 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
     const told = refusals.map(({ what }) => what).join("\n")
     for (const word of [
       "a socket",
-      "a signal descriptor",
       "a file watch",
       "a memory file",
       'gone (deleted)", a file without a name',
