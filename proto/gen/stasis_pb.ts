@@ -132,6 +132,8 @@ export interface stasis_file_entry {
   /** Timerfd that was set for a moment of the day: that moment, since 1970. CRIU's entry has the time that was left. */
   timerfd_moment_sec?: bigint
   timerfd_moment_nsec?: number
+  /** End of a FIFO that nobody has written to since it was opened for reading: it waits for a writer, and does not read the end of file. */
+  fifo_unwritten?: boolean
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
@@ -141,6 +143,7 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 20, name: "tty_peer_closed", type: "bool", label: "optional" },
     { number: 30, name: "timerfd_moment_sec", type: "uint64", label: "optional" },
     { number: 31, name: "timerfd_moment_nsec", type: "uint32", label: "optional" },
+    { number: 32, name: "fifo_unwritten", type: "bool", label: "optional" },
   ],
 }
 

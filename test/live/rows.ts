@@ -147,6 +147,8 @@ export const rows: readonly Row[] = [
   row("readdir", "{folder}"),
   row("devices"),
   row("pipes"),
+  row("fifos", "{folder}"),
+  beyondCriu("lets a reader see its own writer", row("fifos", "{folder}", "unwritten")),
   row("eventfds"),
   beyondCriu("cuts the counter to 32 bits", row("eventfds", "huge")),
   beyondCriu("loses semaphore mode", row("eventfds", "semaphore")),

@@ -4,6 +4,8 @@ import { collectEpoll, refuseEpoll } from "./epoll/collect.ts"
 import { restoreEpoll, watchTargets } from "./epoll/restore.ts"
 import { collectEventfd } from "./eventfd/collect.ts"
 import { restoreEventfd } from "./eventfd/restore.ts"
+import { collectFifo, refuseFifo } from "./fifo/collect.ts"
+import { fifoFacts, restoreFifo } from "./fifo/restore.ts"
 import { type FileRow, type Found, fileKind } from "./kind.ts"
 import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
 import { restorePipe } from "./pipe/restore.ts"
@@ -50,6 +52,17 @@ export const fileKinds: readonly FileRow[] = [
     collect: collectPipe,
     restore: restorePipe,
     object: ({ pipe_id }) => `pipe ${pipe_id}`,
+  }),
+  fileKind({
+    type: fd_types.FIFO,
+    body: "fifo",
+    matches: isKind(S_IF.IFO),
+    refuse: refuseFifo,
+    collect: collectFifo,
+    restore: restoreFifo,
+    object: ({ pipe_id }) => `FIFO ${pipe_id}`,
+    facts: fifoFacts,
+    named: true,
   }),
   fileKind({
     type: fd_types.EVENTFD,
@@ -120,7 +133,6 @@ export const refusedFiles: readonly RefusedFile[] = [
   refused("a virtual machine", linksTo("anon_inode:kvm"), "Save the guest with the virtual machine's own tools"),
   refused("a namespace", ({ target }) => /^[a-z_]+:\[4\d{9}\]$/.test(target), "Let the program close it before the dump"),
   refused("an object of the kernel", linksTo("anon_inode:"), "Let the program close it before the dump"),
-  refused("a FIFO", isKind(S_IF.IFO), "Let the program use a pipe whose ends are both inside, or close it before the dump"),
   refused("a block device", isKind(S_IF.BLK), "Let the program close the device before the dump"),
   refused("a device", isKind(S_IF.CHR), "Let the program close the device before the dump"),
   refused("a file of a kind that stasis does not know", () => true, "Let the program close it before the dump"),

@@ -1,12 +1,8 @@
-import { F, FIONREAD, O, SPLICE_F_NONBLOCK } from "../../../../ffi/abi/file.ts"
-import { allocate, syscall } from "../../../../ffi/syscall.ts"
+import { O } from "../../../../ffi/abi/file.ts"
 import type { pipe_entry } from "../../../../proto/gen/pipe_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { contentOf } from "../content.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
 import { pipeInode } from "./holders.ts"
-
-const CHUNK = 64 * 1024
-const memory = allocate(4096 + CHUNK)
 
 /** Pipes without a name. */
 export const isPipe = ({ target }: Found): boolean => pipeInode(target) !== undefined
@@ -31,41 +27,8 @@ export function collectPipe(
 ): pipe_entry {
   const pipe_id = Number(pipeInode(target))
   if ((flags & O.ACCMODE) !== O.WRONLY && !pipesData.has(pipe_id)) {
-    const data = copies.lend(fd, (copy) => {
-      const size = syscall("fcntl", copy, F.GETPIPE_SZ)
-      const payload = peek(copy, size)
-      return { message: { pipe_id, bytes: payload.length, size }, payload }
-    })
+    const data = copies.lend(fd, (copy) => contentOf(copy, pipe_id))
     if (data) pipesData.set(pipe_id, data)
   }
   return { id, pipe_id, flags, fown: owner }
-}
-
-/**
- * What is in a pipe, which keeps it: tee(2) lends the buffers to a pipe of ours.
- *
- * @param size capacity of the pipe, bytes: ours must have as many slots, for each may hold a single byte
- */
-function peek(copy: number, size: number): Uint8Array {
-  syscall("ioctl", copy, FIONREAD, memory.address)
-  const bytes = memory.view.getInt32(0, true)
-  const payload = new Uint8Array(bytes)
-  if (bytes === 0) return payload
-  syscall("pipe2", memory.address, O.CLOEXEC)
-  const [read, write] = [memory.view.getInt32(0, true), memory.view.getInt32(4, true)]
-  try {
-    syscall("fcntl", write, F.SETPIPE_SZ, size)
-    const lent = syscall("tee", copy, write, bytes, SPLICE_F_NONBLOCK)
-    if (lent !== bytes)
-      throw new CheckpointError("E_TARGET_CHANGED", "Cannot copy what is in a pipe", `${lent} of ${bytes} bytes could be had`, "Dump again")
-    for (let done = 0; done < bytes; ) {
-      const got = syscall("read", read, memory.address + 4096, Math.min(CHUNK, bytes - done))
-      payload.set(memory.bytes.subarray(4096, 4096 + got), done)
-      done += got
-    }
-  } finally {
-    syscall("close", read)
-    syscall("close", write)
-  }
-  return payload
 }
