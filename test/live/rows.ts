@@ -147,6 +147,7 @@ export const rows: readonly Row[] = [
   row("readdir", "{folder}"),
   row("devices"),
   row("pipes"),
+  beyondCriu("refuses packet mode", row("pipes", "packets")),
   row("fifos", "{folder}"),
   beyondCriu("lets a reader see its own writer", row("fifos", "{folder}", "unwritten")),
   row("eventfds"),

@@ -2,14 +2,16 @@ import { describe, expect, test } from "bun:test"
 import { closeSync, openSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { O } from "../../../ffi/abi/file.ts"
+import { attempt, syscall } from "../../../ffi/syscall.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
+import { contentOf } from "../../../src/kinds/files/content.ts"
 import { collectFifo, refuseFifo } from "../../../src/kinds/files/fifo/collect.ts"
 import { findFifoHolders, inodeKey } from "../../../src/kinds/files/fifo/holders.ts"
 import type { PipeData } from "../../../src/kinds/files/kind.ts"
 import { scratch } from "../../harness/folders.ts"
-import { fown, imagesOf, openFile, ownCollecting, plansOf } from "./plans.ts"
+import { close, fown, given, imagesOf, openFile, ownCollecting, plansOf, taken } from "./plans.ts"
 
 const name = join(scratch("fifos"), "fifo")
 Bun.spawnSync(["mkfifo", "-m", "640", name])
@@ -78,7 +80,6 @@ test("findFifoHolders finds who has it open, and refuseFifo names the task", asy
     expect([process.pid, holder.pid]).toContain(task ?? 0)
     expect(refuseFifo(file, { fifoHolder: () => task })?.what).toBe(`the FIFO "${name}", which task ${task} has open too`)
     expect(refuseFifo(file, { fifoHolder: () => undefined })).toBeUndefined()
-    expect(refuseFifo({ ...file, flags: O.RDWR | O.DIRECT }, { fifoHolder: () => undefined })?.what).toContain("packet mode")
     expect(findFifoHolders(new Set([2 ** 30]), [])).toEqual(new Map())
   })
   holder.kill()
@@ -142,4 +143,39 @@ describe("restoreFifo", () => {
     other.files.set(11, { ...path(11, 0), reg: { ...path(11, 0).reg!, name: "/dev/null" } })
     expect(check(other)).toThrow("it is a character device now and was")
   })
+})
+
+test("contentOf tells packets apart and leaves them in the pipe", () => {
+  const pair = given(new Uint8Array(8))
+  syscall("pipe2", pair, O.DIRECT | O.NONBLOCK)
+  const [read, write] = [taken(0), taken(4)]
+  for (const length of [3, 1, 4096, 2]) syscall("write", write, given(new Uint8Array(length).fill(length)), length)
+  for (let round = 0; round < 2; round++) {
+    const { data, packets } = contentOf(read, 9)
+    expect(packets).toEqual([3, 1, 4096, 2])
+    expect([data.message.bytes, data.payload.at(3), data.payload.at(-1)]).toEqual([4102, 1, 2])
+  }
+  // Nothing of it is divided without packets, however it was written.
+  syscall("fcntl", write, 4, O.NONBLOCK)
+  while (attempt("read", read, given(new Uint8Array(0)), 4096) > 0);
+  for (const length of [4096, 5, 4000, 4090]) syscall("write", write, given(new Uint8Array(length)), length)
+  expect(contentOf(read, 9).packets).toBeUndefined()
+  for (const fd of [read, write]) close(fd)
+})
+
+test("restorePipe writes packets as packets, and clears the mode that made them", () => {
+  const pipe = (id: number, flags: number): file_entry => ({ type: fd_types.PIPE, id, pipe: { id, pipe_id: 6, flags, fown } })
+  const payload = new TextEncoder().encode("hello")
+  const pipesData = [{ message: { pipe_id: 6, bytes: 5, size: 0 }, payload }]
+  const plan = (extension: readonly stasis_file_entry[], flags: number) =>
+    plansOf(imagesOf({ 0: pipe(1, 0), 1: pipe(2, flags) }, { pipesData, extension })).open.slice(1)
+  expect(plan([{ id: 1, pipe_packets: { lengths: [2, 3] } }], 1).slice(0, 4)).toEqual([
+    "#3 fcntl(u32 of room[8]+4, 4, 0x4000) // the content of pipe 6",
+    '#4 write(u32 of room[8]+4, "he", 2) // the content of pipe 6',
+    '#5 write(u32 of room[8]+4, "llo", 3) // the content of pipe 6',
+    "#6 fcntl(u32 of room[8]+4, 4, 0) // the content of pipe 6",
+  ])
+  // One packet is not told: the mode of an end says it.
+  expect(plan([], 0o40001)[0]).toBe("#3 fcntl(u32 of room[8]+4, 4, 0x4000) // the content of pipe 6")
+  expect(plan([], 1)[0]).toStartWith("#3 write(")
 })

@@ -121,7 +121,6 @@ static void hold_refused(void)
 	MUST(unlink("moved"));
 	int locked = MUST(open("locked", O_RDWR | O_CREAT, 0600));
 	MUST(flock(locked, LOCK_EX));
-	MUST(pipe2(ends, O_DIRECT));
 	MUST(open("/dev/ptmx", O_RDWR | O_NOCTTY));
 	int epoll = MUST(epoll_create1(0)), event = MUST(eventfd(0, 0));
 	watch(epoll, event, EPOLLIN, 0);

@@ -96,7 +96,6 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
       "a memory file",
       'gone (deleted)", a file without a name',
       "with a lock (FLOCK WRITE)",
-      "in packet mode",
       "an epoll that watches a file added as fd",
       "a file that signals task",
     ])

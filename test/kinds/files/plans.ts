@@ -59,4 +59,7 @@ export function given(bytes: Uint8Array): number {
   return room.address
 }
 
+/** 32 bits that the kernel has written there. */
+export const taken = (at: number): number => room.view.getInt32(at, true)
+
 export const close = (fd: number): void => void syscall("close", fd)

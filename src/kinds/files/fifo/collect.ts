@@ -10,11 +10,10 @@ import type { FileStat } from "../stat.ts"
 import { fileFacts } from "../table.ts"
 import { inodeKey } from "./holders.ts"
 
-/** FIFOs without their name, with locks, in packet mode, and those that others have open too. */
-export function refuseFifo({ target, stat, flags, info }: Found, { fifoHolder }: Pick<Surveying, "fifoHolder">): Reason | undefined {
+/** FIFOs without their name, with locks, and those that others have open too. */
+export function refuseFifo({ target, stat, info }: Found, { fifoHolder }: Pick<Surveying, "fifoHolder">): Reason | undefined {
   const [lock] = fileLocks(info)
   if (lock) return { what: `"${target}" with a lock (${lock.kind})`, remedy: "Let the program release the lock before the dump" }
-  if (flags & O.DIRECT) return { what: `"${target}" in packet mode (O_DIRECT)`, remedy: "Let the program use its FIFO without O_DIRECT" }
   const holder = fifoHolder(stat)
   if (holder === undefined) return refuseName(target, stat)
   return {
@@ -45,11 +44,13 @@ export function collectFifo(
   const known = fifoData.get(key)
   const pipe_id = known?.message.pipe_id ?? idOf(stat, fifoData)
   const isReader = (flags & O.ACCMODE) !== O.WRONLY
-  const data = isReader && !known?.message.size ? copies.lend(fd, (copy) => contentOf(copy, pipe_id)) : known
+  const content = isReader && !known?.message.size ? copies.lend(fd, (copy) => contentOf(copy, pipe_id)) : undefined
   // Even an empty one is noted: it holds the id.
-  fifoData.set(key, data ?? { message: { pipe_id, bytes: 0 }, payload: new Uint8Array(0) })
+  fifoData.set(key, content?.data ?? known ?? { message: { pipe_id, bytes: 0 }, payload: new Uint8Array(0) })
   const isOver = copies.lend(fd, (copy) => (eventsOf(copy) & POLL.HUP) !== 0)
-  if ((flags & O.ACCMODE) === O.RDONLY && !isOver) extension.push({ id, fifo_unwritten: true })
+  const packets = content?.packets && { pipe_packets: { lengths: content.packets } }
+  const unwritten = (flags & O.ACCMODE) === O.RDONLY && !isOver && { fifo_unwritten: true }
+  if (packets || unwritten) extension.push({ id, ...packets, ...unwritten })
   const regf_id = table.nextId()
   const reg = { id: regf_id, flags, pos: BigInt.asUintN(64, info.pos), fown: owner, ...fileFacts(target, stat, flags), build_id: [] }
   table.add({ type: fd_types.REG, id: regf_id, reg })

@@ -3,6 +3,7 @@ import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { fifo_entry } from "../../../../proto/gen/fifo_pb.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
+import { fillPipe, packetsOf } from "../content.ts"
 import type { FileFacts, Opened, Restoring } from "../kind.ts"
 import { openRegular } from "../open.ts"
 
@@ -36,10 +37,9 @@ function openEnds({ pipe_id }: fifo_entry, { program, files, users, fifoData, ex
   const about = `FIFO "${first.path.name}"`
   const reader = openRegular(program, first.path, O.RDONLY | O.NONBLOCK)
   const writer = openRegular(program, first.path, O.WRONLY | O.NONBLOCK)
-  const { message, payload } = fifoData.get(pipe_id) ?? {}
-  if (message?.size) program.callWith({ about: `the size of ${about}` }, "fcntl", writer, F.SETPIPE_SZ, message.size)
-  if (payload?.length)
-    program.callWith({ about: `the content of ${about}`, returns: payload.length }, "write", writer, program.bytes(payload), payload.length)
+  const data = fifoData.get(pipe_id)
+  const facts = ends.map(({ id, path: { flags } }) => ({ id, flags }))
+  if (data) fillPipe(writer, data, packetsOf(data, facts, extension), about, program)
 
   const opened = new Map<number, Opened>()
   const isWritten = ends.some(({ path }) => (path.flags & O.ACCMODE) !== O.RDONLY)

@@ -7,9 +7,8 @@ import { pipeInode } from "./holders.ts"
 /** Pipes without a name. */
 export const isPipe = ({ target }: Found): boolean => pipeInode(target) !== undefined
 
-/** Packets, whose bounds the format has no field for, and pipes that lead out of the process. */
-export function refusePipe({ target, flags }: Found, { pipeHolder }: Pick<Surveying, "pipeHolder">): Reason | undefined {
-  if (flags & O.DIRECT) return { what: `${target} in packet mode (O_DIRECT)`, remedy: "Let the program open its pipe without O_DIRECT" }
+/** Pipes that lead out of the process. */
+export function refusePipe({ target }: Found, { pipeHolder }: Pick<Surveying, "pipeHolder">): Reason | undefined {
   const holder = pipeHolder(pipeInode(target) ?? 0n)
   if (holder === undefined) return undefined
   const remedy = `Redirect it to a file or /dev/null when the program is started, or end task ${holder}`
@@ -23,12 +22,13 @@ export function refusePipe({ target, flags }: Found, { pipeHolder }: Pick<Survey
  */
 export function collectPipe(
   { id, fd, flags, owner, target }: OpenFile,
-  { pipesData, copies }: Pick<Collecting, "pipesData" | "copies">,
+  { pipesData, copies, extension }: Pick<Collecting, "pipesData" | "copies" | "extension">,
 ): pipe_entry {
   const pipe_id = Number(pipeInode(target))
   if ((flags & O.ACCMODE) !== O.WRONLY && !pipesData.has(pipe_id)) {
-    const data = copies.lend(fd, (copy) => contentOf(copy, pipe_id))
-    if (data) pipesData.set(pipe_id, data)
+    const content = copies.lend(fd, (copy) => contentOf(copy, pipe_id))
+    if (content) pipesData.set(pipe_id, content.data)
+    if (content?.packets) extension.push({ id, pipe_packets: { lengths: content.packets } })
   }
   return { id, pipe_id, flags, fown: owner }
 }
