@@ -166,6 +166,7 @@ export function readTree(set: ImageSet): SavedTree {
   const common = {
     files: new Map(set.all("files").map((file) => [file.id, file])),
     pipesData: set.withPayloads("pipes-data"),
+    fifoData: set.withPayloads("fifo-data"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
     extension: leaders.flatMap(({ tree: { pid } }) => set.optional("stasis-core", pid).flatMap(({ files }) => files)),

@@ -161,6 +161,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   )
   images.write("files", undefined, table.entries)
   images.write("pipes-data", undefined, descriptors.pipesData)
+  images.write("fifo-data", undefined, descriptors.fifoData)
   images.write("tty-info", undefined, descriptors.ttyInfos)
   images.write("tty-data", undefined, descriptors.ttyData)
   images.write("seccomp", undefined, [{ seccomp_filters: filters.entries }])

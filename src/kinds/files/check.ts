@@ -56,7 +56,7 @@ function* descriptorChecks({ fdinfos, files }: FileImages): Generator<() => void
           `Raise it: sysctl fs.nr_open=${fd + 1}`,
         )
       const { row, file } = rowFor(info, files)
-      const inner = row.facts(file).id
+      const inner = row.facts(file, files).id
       if (inner !== id) throw corrupt(`fd ${fd}`, `file ${id} calls itself ${inner}`)
     }
 }

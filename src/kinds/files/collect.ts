@@ -5,6 +5,7 @@ import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.
 import { logger } from "../../base/log.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
+import { findFifoHolders, inodeKey } from "./fifo/holders.ts"
 import type { Found, Holder, PipeData, Surveying } from "./kind.ts"
 import type { Outsiders } from "./outside.ts"
 import { findPipeHolders, pipeInode } from "./pipe/holders.ts"
@@ -35,6 +36,7 @@ export interface Descriptors {
   readonly fdinfos: ReadonlyMap<number, readonly fdinfo_entry[]>
   /** One a pipe that can be read. */
   readonly pipesData: readonly PipeData[]
+  readonly fifoData: readonly PipeData[]
   readonly ttyInfos: readonly tty_info_entry[]
   /** What is queued in terminals. */
   readonly ttyData: readonly tty_data_entry[]
@@ -83,6 +85,7 @@ function judgeAll(
       holders,
       masters,
       pipeHolder: (inode) => outside.pipes.get(inode),
+      fifoHolder: (stat) => outside.fifos.get(inodeKey(stat)),
       terminalHolder: (index) => outside.terminals.get(index),
     }))
   return groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) }))
@@ -119,6 +122,7 @@ function lookOnce(holders: readonly Holder[], shellJob: boolean): Pick<OpenFiles
   const scans = scanAll(holders, scope, true)
   const judged = judgeAll(holders, scans, shellJob, (all) => ({
     pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findPipeHolders(inside) : new Map(),
+    fifos: findFifoHolders(inside, all),
     terminals: findTerminalHolders(inside, all),
   }))
   const kinds = new Map<string, number>()
@@ -147,11 +151,11 @@ export function collectDescriptors(
   using scope = new DisposableStack()
   const scans = scanAll(holders, scope, false)
   // Who else holds a pipe or a terminal was looked up before the freeze: it takes a walk through every process.
-  const judged = judgeAll(holders, scans, shellJob, () => ({ pipes: new Map(), terminals: new Map() }))
+  const judged = judgeAll(holders, scans, shellJob, () => ({ pipes: new Map(), fifos: new Map(), terminals: new Map() }))
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
-  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), ttyEnds: new Map(), extension: [], losses: [] }
+  const collected = { table, pipesData: new Map(), fifoData: new Map(), ttyInfos: new Map(), ttyEnds: new Map(), extension: [], losses: [] }
   for (const { shared, by } of judged) {
     const row = rowOf(by)
     const copies = scans.get(by.pid)?.copies
@@ -164,7 +168,15 @@ export function collectDescriptors(
     entries.sort((a, b) => a.fd - b.fd)
     log.debug(`${entries.length} descriptors of task ${pid}`)
   }
-  const { pipesData, ttyInfos, ttyEnds, extension, losses } = collected
+  const { pipesData, fifoData, ttyInfos, ttyEnds, extension, losses } = collected
   const ttyData = stopped ? collectQueued(ttyEnds, losses) : []
-  return { fdinfos, pipesData: [...pipesData.values()], ttyInfos: [...ttyInfos.values()], ttyData, extension, losses }
+  return {
+    fdinfos,
+    pipesData: [...pipesData.values()],
+    fifoData: [...fifoData.values()],
+    ttyInfos: [...ttyInfos.values()],
+    ttyData,
+    extension,
+    losses,
+  }
 }

@@ -10,6 +10,7 @@ export interface FileImages {
   /** files.img, by id. */
   readonly files: ReadonlyMap<number, file_entry>
   readonly pipesData: readonly PipeData[]
+  readonly fifoData: readonly PipeData[]
   readonly ttyInfos: readonly tty_info_entry[]
   readonly ttyData: readonly tty_data_entry[]
   readonly extension: readonly stasis_file_entry[]

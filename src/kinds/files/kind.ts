@@ -46,6 +46,8 @@ export interface Surveying {
   readonly holders: readonly Holder[]
   /** Task outside the dump that has this pipe open, if one was looked for and found. */
   pipeHolder(inode: bigint): number | undefined
+  /** Task outside the dump that has this FIFO open, if one was looked for and found. */
+  fifoHolder(stat: FileStat): number | undefined
   /** Numbers of the pseudo-terminals whose masters are in the dump. */
   readonly masters: ReadonlySet<number>
   /** Task outside the dump that uses the pseudo-terminal with this number, if one was looked for and found. */
@@ -61,9 +63,11 @@ export interface PipeData {
   readonly payload: Uint8Array
 }
 
-/** Gives ids to files that are known by their paths. */
+/** Gives ids to files, those that are known by their paths among them. */
 interface NamedFiles {
   path(name: string, stat: FileStat, access: number): number
+  nextId(): number
+  add(entry: file_entry): void
 }
 
 /** What a dump has found of one pseudo-terminal. */
@@ -80,6 +84,8 @@ export interface Collecting {
   /** Descriptors of the process that the file is collected from. */
   readonly copies: Copies
   readonly pipesData: Map<number, PipeData>
+  /** By device and inode. */
+  readonly fifoData: Map<string, PipeData>
   readonly ttyInfos: Map<number, tty_info_entry>
   /** Ends of pseudo-terminals by their numbers. */
   readonly ttyEnds: Map<number, TtyEnds>
@@ -106,6 +112,7 @@ export interface Restoring {
   /** Descriptors of each file id, ascending numbers. */
   readonly users: ReadonlyMap<number, readonly fdinfo_entry[]>
   readonly pipesData: ReadonlyMap<number, PipeData>
+  readonly fifoData: ReadonlyMap<number, PipeData>
   readonly ttyInfos: ReadonlyMap<number, tty_info_entry>
   readonly extension: ReadonlyMap<number, stasis_file_entry>
   /** Reserved descriptor of the terminal that stasis runs on; undefined without one. */
@@ -115,14 +122,26 @@ export interface Restoring {
   /** False while no terminal of the images controls the process, whose session is not made yet. */
   readonly isControlled: boolean
   readonly pipes: Map<number, NewPipe>
+  /** Ends of FIFOs on their way to their numbers, by FIFO and file id. */
+  readonly fifos: Map<number, ReadonlyMap<number, Opened>>
   readonly configuredTtys: Set<number>
   /** Appends when every descriptor of this program stands at its number. */
   later(step: () => void): void
 }
 
+/** What `start` of a row reads, and where it appends. */
+export type Starting = Pick<Restoring, "program" | "extension">
+
 /** Members of file_entry that have a row. */
-type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty"
+type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "tfd" | "sgfd" | "fifo"
 type Body<K extends BodyName> = NonNullable<file_entry[K]>
+
+/** What is known of every open file. */
+export interface FileFacts {
+  readonly id: number
+  readonly flags: number
+  readonly fown: fown_entry
+}
 
 /** One kind of open file: the row that joins its two halves. */
 interface FileKind<K extends BodyName> {
@@ -139,8 +158,16 @@ interface FileKind<K extends BodyName> {
    * @param fd number of the file there
    */
   readonly finish?: (entry: Body<K>, program: Program, fd: number) => void
+  /**
+   * Appends what makes the file go on by itself: among the last calls of a process that has it open, which has no privileges left then.
+   *
+   * @param fd number of the file there
+   */
+  readonly start?: (entry: Body<K>, starting: Starting, fd: number) => void
   /** Objects with several open files, such as pipes: those with equal keys are made by one program. */
   readonly object?: (entry: Body<K>) => string
+  /** What most bodies have themselves. */
+  readonly facts?: (entry: Body<K>, files: ReadonlyMap<number, file_entry>) => FileFacts
   /** `restore` calls open(2), which takes all flags; else they are set afterwards. */
   readonly named?: true
 }
@@ -153,15 +180,16 @@ export interface FileRow {
   readonly collect: (file: OpenFile, collecting: Collecting) => file_entry
   readonly restore: (entry: file_entry, restoring: Restoring) => Opened
   readonly finish: (entry: file_entry, program: Program, fd: number) => void
+  readonly start: (entry: file_entry, starting: Starting, fd: number) => void
   readonly object: (entry: file_entry) => string
   readonly named: boolean
-  /** What all bodies have. @throws CheckpointError E_IMAGE_CORRUPT there is no body of this type */
-  readonly facts: (entry: file_entry) => { readonly id: number; readonly flags: number; readonly fown: fown_entry }
+  /** @throws CheckpointError E_IMAGE_CORRUPT there is no body of this type */
+  readonly facts: (entry: file_entry, files: ReadonlyMap<number, file_entry>) => FileFacts
 }
 
 /** Makes a row; `body` fixes the entry's type. */
 export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
-  const { type, body, matches, refuse, collect, restore, finish, object, named } = kind
+  const { type, body, matches, refuse, collect, restore, finish, start, object, facts, named } = kind
   const bodyOf = (entry: file_entry): Body<K> => {
     const found = entry[body]
     if (found) return found
@@ -180,7 +208,9 @@ export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
     collect: (file, collecting) => ({ type, id: file.id, [body]: collect(file, collecting) }),
     restore: (entry, restoring) => restore(bodyOf(entry), restoring),
     finish: (entry, program, fd) => finish?.(bodyOf(entry), program, fd),
+    start: (entry, starting, fd) => start?.(bodyOf(entry), starting, fd),
     object: (entry) => object?.(bodyOf(entry)) ?? `file ${entry.id}`,
-    facts: bodyOf,
+    // Without `facts` in the row the body has them.
+    facts: (entry, files) => facts?.(bodyOf(entry), files) ?? (bodyOf(entry) as Body<K> & FileFacts),
   }
 }

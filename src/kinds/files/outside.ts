@@ -6,6 +6,8 @@ import { readStatIfAlive } from "../../proc/stat.ts"
 export interface Outsiders {
   /** By inode number. */
   readonly pipes: ReadonlyMap<bigint, number>
+  /** By device and inode. */
+  readonly fifos: ReadonlyMap<string, number>
   /** By number of the pseudo-terminal. */
   readonly terminals: ReadonlyMap<number, number>
 }

@@ -58,11 +58,13 @@ export function beginRestoring(
     files: images.files,
     users: usersOf(images.fdinfos),
     pipesData: new Map(images.pipesData.map((data) => [data.message.pipe_id, data])),
+    fifoData: new Map(images.fifoData.map((data) => [data.message.pipe_id, data])),
     ttyInfos: new Map(images.ttyInfos.map((info) => [info.id, info])),
     extension: new Map(images.extension.map((facts) => [facts.id, facts])),
     ...terminals,
     isControlled,
     pipes: new Map(),
+    fifos: new Map(),
     configuredTtys: new Set(),
     later,
   }
@@ -75,7 +77,7 @@ export function openAt(id: number, restoring: Restoring): void {
   const file = files.get(id)
   if (!first || !file) throw new Error(`Unreachable: file ${id} was not checked`)
   const row = rowOfType(file.type)
-  const { flags } = row.facts(file)
+  const { flags } = row.facts(file, files)
   const opened = row.restore(file, restoring)
   for (const user of [first, ...more]) program.callWith({ about: `fd ${user.fd}` }, "dup3", opened, user.fd, dupFlags(user))
   program.call("close", opened)
@@ -113,11 +115,24 @@ export function restoreDescriptors(images: FileImages, program: Program, options
     else for (const user of [first, ...more]) program.callWith({ about: `fd ${user.fd}` }, "dup3", number, user.fd, dupFlags(user))
     if (number !== undefined && !finishes(id)) continue
     const row = rowOfType(file.type)
-    const { flags, fown } = row.facts(file)
+    const { flags, fown } = row.facts(file, images.files)
     if (!(flags & O.PATH) && !isLate(fown, isBorn)) restoreOwner(first.fd, fown, self, program)
     last.push(() => row.finish(file, program, first.fd))
   }
   for (const step of last) step()
+}
+
+/** Appends what makes files go on by themselves, such as clocks. Does nothing for most. Precondition: among the last calls of the process. */
+export function startFiles(
+  { fdinfos, files, extension }: FileImages,
+  program: Program,
+  { inherited, finishes }: Pick<RestoreOptions, "inherited" | "finishes">,
+): void {
+  const starting = { program, extension: new Map(extension.map((facts) => [facts.id, facts])) }
+  for (const [id, [first]] of usersOf(fdinfos)) {
+    const file = files.get(id)
+    if (first && file && (!inherited.has(id) || finishes(id))) rowOfType(file.type).start(file, starting, first.fd)
+  }
 }
 
 /**
@@ -133,7 +148,7 @@ export function restoreThreadOwners(
   for (const [id, [first]] of usersOf(fdinfos)) {
     const file = files.get(id)
     if (!first || !file || (inherited.has(id) && !finishes(id))) continue
-    const { flags, fown } = rowOfType(file.type).facts(file)
+    const { flags, fown } = rowOfType(file.type).facts(file, files)
     if (!(flags & O.PATH) && isLate(fown, isBorn)) restoreOwner(first.fd, fown, self, program)
   }
 }

@@ -69,11 +69,15 @@ const through = <S extends AnySchema>(schema: S, message: MessageOf<S>): Message
 /** The files of a process as images tell them: every message went through its bytes. */
 export function imagesOf(pid: number, options = { shellJob: false }): FileImages {
   const table = plainTable()
-  const { fdinfos, pipesData, ttyInfos, ttyData, extension } = collectDescriptors([holding(pid)], table, { ...options, stopped: true })
+  const { fdinfos, pipesData, fifoData, ttyInfos, ttyData, extension } = collectDescriptors([holding(pid)], table, {
+    ...options,
+    stopped: true,
+  })
   return {
     fdinfos: (fdinfos.get(pid) ?? []).map((info) => through(fdinfo_entrySchema, info)),
     files: new Map(table.entries.map((entry) => [entry.id, through(file_entrySchema, entry)])),
     pipesData: pipesData.map(({ message, payload }) => ({ message: through(pipe_data_entrySchema, message), payload })),
+    fifoData,
     ttyInfos: ttyInfos.map((info) => through(tty_info_entrySchema, info)),
     ttyData,
     extension: extension.map((facts) => through(stasis_file_entrySchema, facts)),
