@@ -16,7 +16,6 @@ import {
   sigevent,
   TFD_IOC_SET_TICKS,
   TFD_TIMER,
-  timespec,
 } from "../../ffi/abi/timer.ts"
 import type { Fields, Layout } from "../../ffi/layout.ts"
 import { compiler } from "../harness/compile.ts"
@@ -63,7 +62,6 @@ const LAYOUTS: readonly (readonly [Layout<Fields>, string, Readonly<Record<strin
   [schedAttr, "struct sched_attr", {}],
   [itimerval, "struct itimerval", halves("usec", "tv")],
   [itimerspec, "struct itimerspec", halves("nsec", "tv")],
-  [timespec, "struct timespec", {}],
   [sigevent, "struct sigevent", { sigev_notify_thread_id: "_sigev_un._tid" }],
   [capHeader, "struct __user_cap_header_struct", {}],
   [capData, "struct __user_cap_data_struct", {}],
