@@ -110,6 +110,7 @@ function lazily(symbol: keyof typeof doorX86_64.symbols, args: readonly FFIType[
 
 const { u32, u64, i64_fast } = FFIType
 const spawn = lazily("door_spawn", [u64, u64, u64], i64_fast)
+const readFile = lazily("door_read", [u64, u64, u64], i64_fast)
 
 /**
  * Starts a program in a vfork-like child by clone3.
@@ -121,6 +122,14 @@ const spawn = lazily("door_spawn", [u64, u64, u64], i64_fast)
  * Precondition: every signal is blocked in this thread, so that no handler runs in the child while it borrows our memory.
  */
 export const spawnChild = (cloneArgs: number, size: number, image: number): number => Number(spawn(cloneArgs, size, image))
+
+/**
+ * Reads a file from its start, until its end or until the room is full.
+ *
+ * @param path address of a NUL-terminated path   @param into address of `size` bytes of room
+ * @returns bytes read, `size` when there may be more, or -errno
+ */
+export const readWhole = (path: number, into: number, size: number): number => Number(readFile(path, into, size))
 
 /**
  * What the CPU says of itself.

@@ -39,6 +39,47 @@ door_spawn:
         syscall
         ud2
 
+# long door_read(path, buffer, size): a whole file in one crossing from JavaScript: opened, read until its end or until the buffer is full,
+# and closed. Bytes read, or -errno of the open or the read that failed. Files of /proc answer in pieces: only 0 bytes is the end.
+        .globl door_read
+door_read:
+        push    rbx
+        push    r12
+        mov     r8, rsi                 # system calls keep every register but rax, rcx and r11
+        mov     r9, rdx
+        mov     rsi, rdi
+        mov     edi, -100               # AT_FDCWD
+        mov     edx, 0x80000            # O_RDONLY | O_CLOEXEC
+        xor     r10d, r10d
+        mov     eax, 257                # openat
+        syscall
+        test    rax, rax
+        js      4f
+        mov     ebx, eax
+        xor     r12d, r12d              # bytes so far
+1:      mov     edi, ebx
+        lea     rsi, [r8 + r12]
+        mov     rdx, r9
+        sub     rdx, r12
+        jz      3f
+        xor     eax, eax                # read
+        syscall
+        cmp     rax, -4                 # EINTR
+        je      1b
+        test    rax, rax
+        jz      3f
+        js      2f
+        add     r12, rax
+        jmp     1b
+2:      mov     r12, rax
+3:      mov     edi, ebx
+        mov     eax, 3                  # close
+        syscall
+        mov     rax, r12
+4:      pop     r12
+        pop     rbx
+        ret
+
 # void door_cpuid(leaf, subleaf, u32 out[4]): eax ebx ecx edx.
         .globl door_cpuid
 door_cpuid:

@@ -11,7 +11,6 @@ import { parseProperties } from "../kinds/cgroup/spec.ts"
 import { surveyCgroups } from "../kinds/cgroup/survey.ts"
 import { readCgroups, readCgroupsIfAlive } from "../proc/cgroup.ts"
 import { readMountinfo } from "../proc/mountinfo.ts"
-import { listThreads } from "../proc/tasks.ts"
 import type { SavedProcess, SavedThread, SavedTree } from "./images.ts"
 import type { CgroupOptions, DumpOptions } from "./options.ts"
 
@@ -49,12 +48,13 @@ function readText(path: string): string {
 /** Refuses cgroups that a dump cannot keep, or in which nothing can be run. */
 export const surveyProcessCgroups = (
   pid: number,
+  tids: readonly number[],
   { hierarchies }: CgroupGround,
   { freezeCgroup, manageCgroups }: Pick<DumpOptions, "freezeCgroup" | "manageCgroups">,
 ): Refusal[] =>
   manageCgroups === "ignore"
     ? []
-    : listThreads(pid).flatMap((tid) => surveyCgroups(tid, readCgroupsIfAlive(pid, tid) ?? [], hierarchies, freezeCgroup !== undefined))
+    : tids.flatMap((tid) => surveyCgroups(tid, readCgroupsIfAlive(pid, tid) ?? [], hierarchies, freezeCgroup !== undefined))
 
 /** Reads the cgroups of stopped processes. @param frozen the cgroup that this dump froze, whose switch is saved as it was found */
 export function saveCgroups(

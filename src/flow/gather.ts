@@ -14,7 +14,7 @@ import { collectRobustList, collectTidAddress } from "../kinds/thread/collect.ts
 import { collectTimers } from "../kinds/timers/collect.ts"
 import { collectCore } from "../kinds/tree/collect.ts"
 import { readLimits } from "../proc/limits.ts"
-import { readStat } from "../proc/stat.ts"
+import type { Stat } from "../proc/stat.ts"
 import type { Status } from "../proc/status.ts"
 import { rseqEntry, rseqExtension } from "../rseq/image.ts"
 import type { Answers } from "../tracee/program.ts"
@@ -34,6 +34,7 @@ export interface Gathered {
   readonly mm: ProcessAttributes["mm"]
   /** End of the heap. */
   readonly brk: bigint
+  readonly umask: number | null
   /** Memory policies by the start of their area. */
   readonly policies: ReturnType<typeof collectAreaPolicies>
   /** Facts for our own image; files and areas are added by whoever knows them. */
@@ -92,13 +93,14 @@ function collectThread(
  * @param filters takes the seccomp filters of the whole tree
  */
 export function gather(
-  pid: number,
+  stat: Stat,
   threads: readonly InspectedThread[],
   questions: Questions,
   { answers, statuses }: Answered,
   stopSignal: number,
   filters: FilterTable,
 ): Gathered {
+  const { pid, flags } = stat
   const asked = threads.map((thread) => {
     const { tid } = thread.frozen
     const [own, of, status] = [answers.get(tid), questions.threads.get(tid), statuses.get(tid)]
@@ -107,7 +109,7 @@ export function gather(
   })
   const leader = asked.find(({ tid }) => tid === pid)
   if (!leader) throw new Error(`Unreachable: leader ${pid} was not asked`)
-  const attributes = collectAttributes(pid, leader.own, questions.process.attributes)
+  const attributes = collectAttributes(stat, leader.own, questions.process.attributes)
   const {
     status,
     thread: { frozen },
@@ -117,7 +119,7 @@ export function gather(
     task_state: stopSignal ? STOPPED : ALIVE,
     ...(stopSignal ? { stop_signo: stopSignal } : {}),
     exit_code: 0,
-    flags: readStat(pid).flags,
+    flags,
     blk_sigset: frozen.mask,
     comm: status.name,
     timers: collectTimers(leader.own, questions.process.timers),
@@ -137,6 +139,7 @@ export function gather(
     cores,
     mm: attributes.mm,
     brk: leader.own.of(questions.process.brk),
+    umask: status.umask,
     policies: collectAreaPolicies(leader.own, questions.process.policies),
     extension: { ...extensionHead, ...attributes.extension, threads: extensions },
   }

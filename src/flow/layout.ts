@@ -23,9 +23,9 @@ export const codeRanges = (mappings: readonly Mapping[]): CodeRange[] =>
   mappings.filter(({ exec, read, path }) => exec && read && path !== "[vsyscall]")
 
 /**
- * Pages of zeros for the bootstrap's signal frame, which are zeros again afterwards: such that the process never touched, at the low end of
- * the main stack, else of any private writable area; else, where all are present (mlockall, a debugger's core dump), those of a main stack
- * that lie far below every stack pointer.
+ * Pages of zeros for the bootstrap's signal frame, which are zeros again afterwards: the lowest of the main stack when they are zeros and far
+ * below every stack pointer: where an earlier dump has left its own, and where all are present (mlockall). Else such that the process never
+ * touched, at the low end of the main stack or of any private writable area.
  *
  * @param size bytes, whole pages   @param stackPointers of all threads
  * @returns undefined when every writable page is in use
@@ -36,22 +36,24 @@ export function untouchedPages(
   size: number,
   stackPointers: readonly bigint[],
 ): RemoteAddress | undefined {
-  return absentPages(pid, mappings, size) ?? zeroPages(pid, mappings, size, stackPointers)
+  const stack = mappings.find(({ path, read, write }) => path === "[stack]" && read && write)
+  const fd = openSync(`/proc/${pid}/pagemap`, "r")
+  try {
+    // Absent pages are not read: that would make them present.
+    const again = stack && pagesOf(fd, stack.start, size / PAGE_SIZE).every((entry) => (entry & PRESENT) !== 0n)
+    return (again ? zeroPages(pid, stack, size, stackPointers) : undefined) ?? absentPages(fd, mappings, size)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** What a handler or a call of the program may still write below its stack pointer without asking, bytes: it is left alone. */
 const STACK_DISTANCE = 16 * 1024
 
-function zeroPages(
-  pid: number,
-  mappings: readonly MappingDetail[],
-  size: number,
-  stackPointers: readonly bigint[],
-): RemoteAddress | undefined {
-  const stack = mappings.find(({ path, read, write }) => path === "[stack]" && read && write)
-  const pointers = stackPointers.filter((sp) => stack && sp >= stack.start && sp <= stack.end)
+function zeroPages(pid: number, stack: MappingDetail, size: number, stackPointers: readonly bigint[]): RemoteAddress | undefined {
+  const pointers = stackPointers.filter((sp) => sp >= stack.start && sp <= stack.end)
   // Without one the main stack is not where the leader's frames end: nobody knows what lies there.
-  if (!stack || pointers.length === 0) return undefined
+  if (pointers.length === 0) return undefined
   const lowest = pointers.reduce((least, sp) => (sp < least ? sp : least))
   if (stack.start + BigInt(size + STACK_DISTANCE) > lowest) return undefined
   const bytes = readMemoryIfMapped(pid, remoteAddress(stack.start), size)
@@ -59,27 +61,28 @@ function zeroPages(
 }
 
 /** Bits of a pagemap entry: present, swapped, or a guard, which nobody can write to. Documentation/admin-guide/mm/pagemap.rst */
-const TAKEN = (1n << 63n) | (1n << 62n) | (1n << 58n)
+const PRESENT = 1n << 63n
+const TAKEN = PRESENT | (1n << 62n) | (1n << 58n)
+const pagemapWindow = Buffer.alloc(8 * 512)
 
-function absentPages(pid: number, mappings: readonly MappingDetail[], size: number): RemoteAddress | undefined {
+/** Pagemap entries from an address on. @param pages 512 at most */
+function pagesOf(fd: number, start: bigint, pages: number): bigint[] {
+  const got = readSync(fd, pagemapWindow, 0, pages * 8, (Number(start) / PAGE_SIZE) * 8) / 8
+  return Array.from({ length: got }, (_, i) => pagemapWindow.readBigUInt64LE(i * 8))
+}
+
+function absentPages(fd: number, mappings: readonly MappingDetail[], size: number): RemoteAddress | undefined {
   const writable = mappings.filter(
     ({ read, write, shared, inode, path }) => read && write && !shared && inode === 0n && !path.startsWith("[v"),
   )
   const stacksFirst = [...writable].sort((a, b) => Number(b.path === "[stack]") - Number(a.path === "[stack]"))
   const pages = size / PAGE_SIZE
-  const fd = openSync(`/proc/${pid}/pagemap`, "r")
-  try {
-    const window = Buffer.alloc(8 * 512)
-    for (const { start, end } of stacksFirst) {
-      const length = Math.min(window.length, (Number(end - start) / PAGE_SIZE) * 8)
-      const got = readSync(fd, window, 0, length, (Number(start) / PAGE_SIZE) * 8) / 8
-      for (let run = 0, i = 0; i < got; i++) {
-        run = (window.readBigUInt64LE(i * 8) & TAKEN) === 0n ? run + 1 : 0
-        if (run === pages) return remoteAddress(start + BigInt((i + 1 - pages) * PAGE_SIZE))
-      }
+  for (const { start, end } of stacksFirst) {
+    let run = 0
+    for (const [i, entry] of pagesOf(fd, start, Math.min(512, Number(end - start) / PAGE_SIZE)).entries()) {
+      run = (entry & TAKEN) === 0n ? run + 1 : 0
+      if (run === pages) return remoteAddress(start + BigInt((i + 1 - pages) * PAGE_SIZE))
     }
-  } finally {
-    closeSync(fd)
   }
   return undefined
 }

@@ -67,16 +67,17 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const threads = tids.map((tid) => standIn(pid, tid))
     const statuses = new Map(threads.map(({ frozen, status }) => [frozen.tid, status]))
     const filters = new FilterTable()
-    const gathered = gather(pid, threads, questions, { answers, statuses }, 0, filters)
+    const stat = readStat(pid)
+    const gathered = gather(stat, threads, questions, { answers, statuses }, 0, filters)
     const sets = saveCgroups([{ pid, threads: threads.map(({ frozen }) => frozen) }], cgroups, undefined, options)
     const source = { pid, threads, mappings, gathered }
-    const place = { stat: readStat(pid), ppid: 0, dead: false }
+    const place = { stat, ppid: 0, dead: false }
     const state = collectState([source], [place], { ...options, stopped: false }, { cgroups: sets, filters })
     const write: Parameters<typeof writeMetadata>[0]["write"] = (kind, _id, entries) => {
       if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
     }
     writeMetadata({ write }, state, [])
-    resurvey([readStat(pid)], [{ pid, mappings, statuses: [...statuses.values()] }], before, options)
+    resurvey([stat], [{ pid, mappings, statuses: [...statuses.values()] }], before, options)
     log.debug(`done after ${(performance.now() - started).toFixed(1)} ms`)
   } catch (error) {
     log.debug(`stopped early: ${error}`)

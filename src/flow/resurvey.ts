@@ -16,6 +16,14 @@ export interface Stopped {
   readonly mappings: readonly MappingDetail[]
 }
 
+const idOf = ({ pid }: Status): number => pid
+
+/** What is looked at before the freeze alone, of a process that was born since. */
+const resurveyNew = (pid: number, tids: readonly number[], before: Survey, options: SurveyOptions): Refusal[] => [
+  ...surveyThreads(pid, tids),
+  ...surveyProcessCgroups(pid, tids, before.cgroups, options),
+]
+
 /**
  * Looks again, in the freeze, at what the tree may have done since `survey`: processes that were born, sessions, namespaces, areas, threads.
  * Descriptors and working directories are judged where they are saved.
@@ -31,8 +39,8 @@ export function resurvey(places: readonly Place[], stopped: readonly Stopped[], 
       ...surveyNamespaces(pid, expected, readNamespaces(pid)),
       ...surveyMemory(pid, mappings),
       ...resurveyAttributes(pid, statuses),
-      ...refusedThreads(pid),
-      ...(before.processes.has(pid) ? [] : [...surveyThreads(pid), ...surveyProcessCgroups(pid, before.cgroups, options)]),
+      ...refusedThreads(pid, statuses.map(idOf)),
+      ...(before.processes.has(pid) ? [] : resurveyNew(pid, statuses.map(idOf), before, options)),
     ]),
   ]
   if (refusals.length > 0) throw refusedTarget(options.pid, refusals)

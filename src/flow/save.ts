@@ -133,11 +133,12 @@ export function readTree<T>(
     }),
   )
   const filters = new FilterTable()
+  const stats = new Map(places.map(({ stat }) => [stat.pid, stat]))
   const sources = prepared.map(({ process: { pid, stopSignal }, threads, mappings, questions }, index): Source => {
     const said = answered.get(pid)
     if (!said) throw new Error(`Unreachable: process ${pid} was not asked`)
     refuseStopped(pid, questions, said.answers, options.landlock)
-    const gathered = gather(pid, threads, questions, said, stopSignal, filters)
+    const gathered = gather(stats.get(pid) ?? readStat(pid), threads, questions, said, stopSignal, filters)
     const loan = loans.all[index]
     const future = loan && readFutureLocks(pid, threads, loan)
     if (future) gathered.extension.mlock_future = future

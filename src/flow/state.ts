@@ -105,7 +105,7 @@ export function collectState(
       pid,
       layout,
       entry,
-      fs: collectFs(pid, table),
+      fs: collectFs(pid, gathered.umask, table),
       vmaExtension: collectVmaExtension(mappings, gathered.policies),
     }
   })

@@ -116,8 +116,8 @@ export const hasEnded = ({ stat: { pid, state } }: Member): boolean =>
   (state === "Z" || state === "X") && (listThreadsIfAlive(pid)?.length ?? 0) <= 1
 
 /** Namespaces of threads; one that has ended by now, or is ending, is left out. */
-export function surveyThreads(pid: number): Refusal[] {
-  const others = listThreads(pid).filter((tid) => tid !== pid)
+export function surveyThreads(pid: number, tids: readonly number[]): Refusal[] {
+  const others = tids.filter((tid) => tid !== pid)
   if (others.length === 0) return []
   const leader = readNamespaces(pid)
   return others.flatMap((tid) => {
@@ -128,15 +128,15 @@ export function surveyThreads(pid: number): Refusal[] {
 }
 
 /** What one living process has that a dump could not keep, but for its open files. */
-function surveyProcess(pid: number, namespaces: Namespaces): { found: ProcessSurvey; refusals: Refusal[] } {
+function surveyProcess(pid: number, tids: readonly number[], namespaces: Namespaces): { found: ProcessSurvey; refusals: Refusal[] } {
   const smaps = readSmaps(pid)
   const status = readStatus(pid)
   const refusals = [
     ...surveyNamespaces(pid, namespaces, readNamespaces(pid)),
-    ...surveyThreads(pid),
+    ...surveyThreads(pid, tids),
     ...surveyMemory(pid, smaps),
     ...surveyFs(pid, refusedName),
-    ...surveyAttributes(pid, listThreads(pid)),
+    ...surveyAttributes(pid, tids, status),
     ...surveyLimits(pid, readLimits(pid), status),
   ]
   return { found: { smaps, gadgets: findGadgets(pid, codeRanges(smaps)), status }, refusals }
@@ -200,9 +200,10 @@ export function lookAtTree(options: SurveyOptions): Outlook {
       continue
     }
     unlessGone(pid, root, () => {
-      const { found, refusals: own } = surveyProcess(pid, namespaces)
-      holders.push({ pid, threads: listThreads(pid), group: stat.pgrp })
-      refusals.push(...own, ...surveyProcessCgroups(pid, cgroups, options))
+      const threads = listThreads(pid)
+      const { found, refusals: own } = surveyProcess(pid, threads, namespaces)
+      holders.push({ pid, threads, group: stat.pgrp })
+      refusals.push(...own, ...surveyProcessCgroups(pid, threads, cgroups, options))
       processes.set(pid, found)
     })
   }

@@ -20,19 +20,23 @@ export const readRoot = expectAlive("root", readRootIfAlive)
 export type Namespaces = ReadonlyMap<string, bigint>
 
 /** "mnt:[4026531840]" -> its inode. Kernel: fs/nsfs.c ns_get_name() */
-export const parseNamespace = (link: string): bigint => BigInt(link.slice(link.indexOf("[") + 1, -1))
+export const parseNamespace = (link: string): bigint => known.getOrInsertComputed(link, () => BigInt(link.slice(link.indexOf("[") + 1, -1)))
+/** A tree's threads are in the same few. */
+const known = new Map<string, bigint>()
+
+let names: readonly string[] | undefined
 
 /** Namespaces of a process, or of a thread when `tid` is given; null when it is gone. @throws CheckpointError E_PERMISSION · E_IO */
 export function readNamespacesIfAlive(pid: number, tid?: number): Namespaces | null {
   const folder = procPath(pid, tid, "ns")
-  const names = listIfAlive(folder)
-  if (!names) return null
+  // One kernel has the same names for all.
+  names ??= listIfAlive("/proc/self/ns") ?? []
   const found = new Map<string, bigint>()
   for (const name of names) {
     const link = readLinkIfAlive(`${folder}/${name}`)
     if (link !== null) found.set(name, parseNamespace(link))
   }
-  return found
+  return found.size > 0 ? found : null
 }
 
 /** As `readNamespacesIfAlive`. @throws CheckpointError E_NO_PROCESS */

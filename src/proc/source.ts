@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "../../ffi/fs.ts"
+import { readdirSync, readFileSync, readlinkSync } from "../../ffi/fs.ts"
 import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { decodeBytes } from "./text.ts"
@@ -7,56 +7,13 @@ import { decodeBytes } from "./text.ts"
 export const procPath = (pid: number, tid: number | undefined, name: string): string =>
   tid === undefined ? `/proc/${pid}/${name}` : `/proc/${pid}/task/${tid}/${name}`
 
-/** One buffer for all reads, bytes; seq files answer at most about a page a call, so a larger one gains nothing. */
-const chunk = Buffer.allocUnsafeSlow(64 * 1024)
-
 /**
  * Whole content of a /proc file.
  *
  * @returns null = the task is gone, or this kernel has no such file (ENOENT, ESRCH)
  * @throws CheckpointError E_PERMISSION no ptrace access · E_IO anything else
- *
- * Kernel: fs/seq_file.c seq_read_iter(): a short answer is not the end, only 0 bytes is.
  */
-export function readBytesIfAlive(path: string): Buffer | null {
-  return answerIfAlive(path, () => {
-    const fd = openSync(path, "r")
-    try {
-      const parts: Buffer[] = []
-      for (;;) {
-        const count = readSync(fd, chunk, 0, chunk.length, null)
-        if (count === 0) return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
-        parts.push(Buffer.from(chunk.subarray(0, count)))
-      }
-    } finally {
-      closeSync(fd)
-    }
-  })
-}
-
-/**
- * Files of one record: one read answers all of it when it is shorter than the buffer, however long the record, and no second read has to ask for
- * the end. Kernel: fs/seq_file.c single_open(), seq_read_iter(), which makes room for a whole record before it answers; fs/proc/base.c
- */
-const ONE_RECORD: ReadonlySet<string> = new Set(
-  "status stat limits comm syscall personality coredump_filter oom_score_adj loginuid autogroup timerslack_ns wchan".split(" "),
-)
-
-/** Text of a file of one record. Answers and errors as `readBytesIfAlive`. */
-function readRecordIfAlive(path: string): string | null {
-  const text = answerIfAlive(path, () => {
-    const fd = openSync(path, "r")
-    try {
-      const count = readSync(fd, chunk, 0, chunk.length, null)
-      return count < chunk.length ? decodeBytes(chunk.subarray(0, count)) : undefined
-    } finally {
-      closeSync(fd)
-    }
-  })
-  if (text !== undefined) return text
-  const bytes = readBytesIfAlive(path)
-  return bytes && decodeBytes(bytes)
-}
+export const readBytesIfAlive = (path: string): Buffer | null => answerIfAlive(path, () => readFileSync(path))
 
 /** The target of a /proc link, bytes that are not UTF-8 kept as `decodeBytes` says. Answers and errors as `readBytesIfAlive`. */
 export const readLinkIfAlive = (path: string): string | null => answerIfAlive(path, () => decodeBytes(readlinkSync(path, "buffer")))
@@ -69,11 +26,6 @@ export type Reader<T> = (pid: number, tid?: number) => T
 
 /** Makes the reader of one text file whose answer for a task that is gone is null. */
 export function textReader<T>(name: string, parse: (text: string) => T): Reader<T | null> {
-  if (ONE_RECORD.has(name))
-    return (pid, tid) => {
-      const text = readRecordIfAlive(procPath(pid, tid, name))
-      return text === null ? null : parse(text)
-    }
   return (pid, tid) => {
     const bytes = readBytesIfAlive(procPath(pid, tid, name))
     return bytes && parse(decodeBytes(bytes))

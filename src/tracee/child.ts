@@ -1,4 +1,5 @@
 import { CLONE, cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
+import { AT } from "../../ffi/abi/file.ts"
 import { ALL_SIGNALS, SIG } from "../../ffi/abi/signal.ts"
 import { closeSync, writeAll } from "../../ffi/fs.ts"
 import { expectChildren } from "../../ffi/interrupt.ts"
@@ -7,7 +8,6 @@ import { encode } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 
-const AT_EMPTY_PATH = 0x1000
 const MFD_CLOEXEC = 1
 /** Linux 6.3: the file may be executed although vm.memfd_noexec is 1. */
 const MFD_EXEC = 0x10
@@ -102,7 +102,8 @@ export function spawnFile(file: number, { pid, sibling = false }: Birth = {}): n
   bytes.set(encode(cloneArgs, { flags, exit_signal: sibling ? 0 : SIG.CHLD, ...chosen }))
   bytes.set(Buffer.from("stasis\0"), NAME)
   view.setBigUint64(ARGV, BigInt(address + NAME), true)
-  const words = [file, pathArgument(""), address + ARGV, address + EMPTY_LIST, AT_EMPTY_PATH]
+  // By its path: on some 5.10 kernels (seen on Debian's 5.10.223) execveat with AT_EMPTY_PATH answers ENOENT.
+  const words = [AT.FDCWD, pathArgument(`/proc/self/fd/${file}`), address + ARGV, address + EMPTY_LIST, 0]
   for (const [index, word] of words.entries()) view.setBigUint64(SPAWN + 8 * index, BigInt(word), true)
   view.setBigUint64(NO_SIGNAL, ALL_SIGNALS, true)
   // No handler of ours may run in the child while it borrows our memory.

@@ -171,7 +171,7 @@ describe.skipIf(!canCompile || process.getuid?.() !== 0)("inspectRseq", () => {
       await enter(fixture, ++generation)
       const { rows } = await inspectRseq(options({ pid: fixture.pid }))
       expect(rows.map(({ tid }) => tid)).toEqual([fixture.read(0).tid, fixture.read(1).tid])
-      if (!rows.every((found) => found.class === "abortable") && tries < 50) continue
+      if (!rows.every((found) => found.class === "abortable") && tries < 500) continue
       for (const found of rows) {
         expect(found).toMatchObject({ name: "section", found: "ptrace", size: 32, signature: 0x53053053, class: "abortable" })
         expect(found.section).toMatchObject({

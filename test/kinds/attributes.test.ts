@@ -8,6 +8,7 @@ import { restoreMembarrier } from "../../src/kinds/attributes/membarrier.ts"
 import { applyFromOutside } from "../../src/kinds/attributes/outside.ts"
 import { restoreAttributes, restoreThreadAttributes, sealProcess, sealThread } from "../../src/kinds/attributes/restore.ts"
 import { surveyAttributes, surveyStopped } from "../../src/kinds/attributes/survey.ts"
+import { readStat } from "../../src/proc/stat.ts"
 import { listThreads, readCommIfAlive } from "../../src/proc/tasks.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { canRun, inside, perform, startFixture, throughBytes, why } from "./fixture.ts"
@@ -20,7 +21,7 @@ function collectAll(pid: number) {
     pid,
     (program) => ({ process: askAttributes(program), thread: askThreadAttributes(program) }),
     ({ tid, question, answers }) => {
-      const process = collectAttributes(pid, answers, question.process)
+      const process = collectAttributes({ pid, session: readStat(pid).session }, answers, question.process)
       const refusals = surveyStopped(pid, tid, answers, question.thread)
       return { process, refusals, thread: collectThreadAttributes(answers, question.thread, PERSONALITY), name: readCommIfAlive(pid, tid)! }
     },

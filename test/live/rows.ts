@@ -9,6 +9,8 @@ export interface Row extends Start {
   readonly unasked?: boolean
   /** Why CRIU 4.1.1 cannot do this one: crossing tests leave it out. Absent = CRIU can. */
   readonly notWithCriu?: string
+  /** The first Linux that it can be kept on, and why. Absent = all that stasis runs on. */
+  readonly since?: readonly [release: string, why: string]
 }
 
 /** A row that CRIU 4.1.1 cannot do, and why. */
@@ -19,6 +21,7 @@ const RESTART_BLOCK = "turns calls with a restart block into EINTR"
 const NEEDS_RESOURCE = "needs CAP_SYS_RESOURCE for processes of other users"
 const LOST_ATTRIBUTES = ["personality", "timer_slack", "coredump_filter"]
 const QUEUED = "puts back what was queued in a terminal through its mode, and takes the heads of packets for data"
+const ONLY_PTRACE = ["5.13", "a registration without a name is told by ptrace alone"] as const
 const NO_LIBRARY_RSEQ = { GLIBC_TUNABLES: "glibc.pthread.rseq=0" }
 
 const row = (source: string, ...args: string[]): Row => ({
@@ -72,9 +75,19 @@ const rseq: readonly Row[] = [
   row("rseqstate", "idle", "32", "unpinned"),
   beyondCriu(NO_AFFINITY, row("rseqstate", "outside")),
   row("rseqstate", "outside", "32", "unpinned"),
-  { ...row("rseqspin", "{folder}"), title: "rseqspin, own registration", env: NO_LIBRARY_RSEQ },
-  beyondCriu(NO_AFFINITY, { ...row("rseqstate", "idle"), title: "rseqstate idle, own registration", env: NO_LIBRARY_RSEQ }),
-  { ...row("rseqstate", "idle", "64", "unpinned"), title: "rseqstate idle, own registration of 64 bytes", env: NO_LIBRARY_RSEQ },
+  { ...row("rseqspin", "{folder}"), title: "rseqspin, own registration", env: NO_LIBRARY_RSEQ, since: ONLY_PTRACE },
+  beyondCriu(NO_AFFINITY, {
+    ...row("rseqstate", "idle"),
+    title: "rseqstate idle, own registration",
+    env: NO_LIBRARY_RSEQ,
+    since: ONLY_PTRACE,
+  }),
+  {
+    ...row("rseqstate", "idle", "64", "unpinned"),
+    title: "rseqstate idle, own registration of 64 bytes",
+    env: NO_LIBRARY_RSEQ,
+    since: ["6.3", "only 32 bytes are taken before"],
+  },
   { ...row("rseqstate", "unregistered", "32", "unpinned"), env: NO_LIBRARY_RSEQ },
   { ...row("rseqcount", "{folder}"), title: "rseqcount, static", linkage: "static" },
 ]
@@ -98,7 +111,7 @@ const trees: readonly Row[] = [
   ...families,
   ...sharers,
   beyondCriu("loses the parent of who is in the session of a zombie", row("zombies")),
-  beyondCriu("knows no stop by SIGTTIN", row("stops")),
+  beyondCriu("knows no stop by SIGTTIN", { ...row("stops"), since: ["5.17", "nobody tells before whether the parent has seen a stop"] }),
   beyondCriu(NEEDS_RESOURCE, row("sigroom")),
   row("plumbing"),
   row("kinsignals"),
@@ -148,7 +161,7 @@ export const rows: readonly Row[] = [
   row("pipes"),
   row("eventfds"),
   beyondCriu("cuts the counter to 32 bits", row("eventfds", "huge")),
-  beyondCriu("loses semaphore mode", row("eventfds", "semaphore")),
+  beyondCriu("loses semaphore mode", { ...row("eventfds", "semaphore"), since: ["6.5", "the mode is told nobody before"] }),
   row("epolls"),
   row("ptys", "pair"),
   beyondCriu("sets the locked mode before the mode", row("ptys", "locked")),
@@ -158,6 +171,7 @@ export const rows: readonly Row[] = [
   beyondCriu("gives a controlling terminal to the session's leader alone", row("ptytree")),
   beyondCriu("opens no slave again to close it", row("ptys", "alone")),
   row("clocks"),
+  row("ages"),
   ...restarts,
   ...rseq,
   ...trees,

@@ -19,9 +19,12 @@ const isFree = (pid: number): boolean =>
 /** PIDs start anew at their limit, so a leader may have a higher number than its threads. */
 const ascending = (tids: readonly number[]): number[] => [...tids].sort((a, b) => a - b)
 
+const isAsleep = (tid: number): boolean => stateOf(tid) === "S"
+
 describe.skipIf(!canTrace)(`seizeProcess${why}`, () => {
   test("stops 200 threads, the leader first, and lets all of them go", async () => {
     using target = await startTarget("crowd", "199")
+    await waitFor("all threads to be in pause", () => threadsOf(target.pid).length === 200 && threadsOf(target.pid).every(isAsleep))
     using _ = holdInterrupts()
     {
       using frozen = freeze(target.pid)
@@ -57,6 +60,8 @@ describe.skipIf(!canTrace)(`seizeProcess${why}`, () => {
 
   test("gives the registers, mask and extended state that the thread has", async () => {
     using target = await startTarget("states")
+    const blocks = (tid: number): boolean => readStatus(target.pid, tid).sigBlocked !== 0n
+    await waitFor("the thread that blocks signals", () => threadsOf(target.pid).filter(blocks).length === 1)
     using _ = holdInterrupts()
     using frozen = freeze(target.pid)
     const blocking = frozen.threads.filter(({ mask }) => mask !== 0n)

@@ -13,7 +13,7 @@ import type { task_core_entry, thread_core_entry } from "../../../proto/gen/core
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { stasis_task_entry, stasis_thread_entry } from "../../../proto/gen/stasis_pb.ts"
 import { readAutogroupNiceIfAlive, readCoredumpFilterIfAlive, readLoginUidIfAlive, readOomScoreAdj } from "../../proc/attributes.ts"
-import { readStat } from "../../proc/stat.ts"
+import type { Stat } from "../../proc/stat.ts"
 import type { Answers, Data, Program, Result } from "../../tracee/program.ts"
 import { askFutexSlots } from "./futex-hash.ts"
 import { askMembarrier, collectMembarrier, type MembarrierQuestions } from "./membarrier.ts"
@@ -115,14 +115,18 @@ export function askThreadAttributes(program: Program): ThreadQuestions {
  *
  * @throws CheckpointError E_NO_PROCESS
  */
-export function collectAttributes(pid: number, answers: Answers, questions: ProcessQuestions): ProcessAttributes {
+export function collectAttributes(
+  { pid, session }: Pick<Stat, "pid" | "session">,
+  answers: Answers,
+  questions: ProcessQuestions,
+): ProcessAttributes {
   const personality = Number(answers.of(questions.personality))
   const thpDisable = setting(answers, questions.thpDisable)
   const mdwe = setting(answers, questions.mdwe)
   const loginuid = readLoginUidIfAlive(pid)
   const coredump_filter = readCoredumpFilterIfAlive(pid)
   // The group is the session's: who does not lead it has no say in it.
-  const autogroup_nice = readStat(pid).session === pid ? readAutogroupNiceIfAlive(pid) : null
+  const autogroup_nice = session === pid ? readAutogroupNiceIfAlive(pid) : null
   const futexSlots = answers.of(questions.futexSlots)
   const registrations = collectMembarrier(answers, questions.membarrier)
   return {

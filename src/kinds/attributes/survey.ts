@@ -78,11 +78,12 @@ export function resurveyAttributes(pid: number, statuses: readonly Status[]): Re
  * What a dump could not keep of a process's attributes, found before it is stopped. Empty = nothing stands against a dump.
  *
  * @param tids every thread; one that is gone by now is left out
+ * @param leader status of the process, where it has been read
  * @throws CheckpointError E_PERMISSION · E_IO
  */
-export function surveyAttributes(pid: number, tids: readonly number[]): Refusal[] {
+export function surveyAttributes(pid: number, tids: readonly number[], leader?: Status): Refusal[] {
   const refusals = tids.flatMap((tid) => {
-    const status = readStatusIfAlive(pid, tid)
+    const status = tid === pid && leader ? leader : readStatusIfAlive(pid, tid)
     const ended = status?.state === "Z" || status?.state === "X"
     return !status || (tid !== pid && ended) ? [] : refusalsOf(pid, status, REFUSED)
   })

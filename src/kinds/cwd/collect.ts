@@ -1,7 +1,6 @@
 import { O } from "../../../ffi/abi/file.ts"
 import type { fs_entry } from "../../../proto/gen/fs_pb.ts"
 import { CheckpointError, type Refusal } from "../../base/errors.ts"
-import { readStatus } from "../../proc/status.ts"
 
 /** How directories get their ids: by the file table of the dump. */
 export interface DirectoryIds {
@@ -22,10 +21,10 @@ export const surveyFs = (pid: number, refuseLink: RefuseLink): Refusal[] =>
 /**
  * Working directory, root and umask of a process -> its fs entry. Mirror: ./restore.ts
  *
+ * @param umask as its status shows it
  * @throws CheckpointError E_UNSUPPORTED a directory was deleted · E_KERNEL before Linux 4.7, which does not tell the umask
  */
-export function collectFs(pid: number, files: DirectoryIds): fs_entry {
-  const { umask } = readStatus(pid)
+export function collectFs(pid: number, umask: number | null, files: DirectoryIds): fs_entry {
   if (umask === null)
     throw new CheckpointError("E_KERNEL", `Cannot read the umask of task ${pid}`, "/proc/PID/status has none", "Use Linux 4.7 or later")
   return { cwd_id: files.link(`/proc/${pid}/cwd`, O.RDONLY), root_id: files.link(`/proc/${pid}/root`, O.RDONLY), umask }

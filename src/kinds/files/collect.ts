@@ -107,7 +107,7 @@ export function lookAtDescriptors(holders: readonly Holder[], { shellJob }: File
   const first = lookOnce(holders, shellJob)
   let { refused } = first
   for (let again = 1; refused.length > 0 && again < LOOKS; again++) refused = stillRefused(refused, lookOnce(holders, shellJob).refused)
-  return { ...first, refusals: [...describeRefused(refused), ...holders.flatMap(({ pid }) => refusedThreads(pid))] }
+  return { ...first, refusals: [...describeRefused(refused), ...holders.flatMap(({ pid, threads }) => refusedThreads(pid, threads))] }
 }
 
 /** Looks at running processes before an open file counts as one that cannot be kept. */

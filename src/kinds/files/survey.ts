@@ -3,7 +3,6 @@ import { attempt } from "../../../ffi/syscall.ts"
 import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { isEnding } from "../../proc/stat.ts"
-import { listThreadsIfAlive } from "../../proc/tasks.ts"
 import type { FileRow, Found, Reason, Surveying } from "./kind.ts"
 import { refuseOwner } from "./owner.ts"
 import { fileKinds, type RefusedFile, refusedFiles } from "./registry.ts"
@@ -83,9 +82,9 @@ const TABLES = [
 ] as const
 
 /** Threads that unshare(2) gave their own descriptors or directories. Kernels without kcmp(2) are found out by the feature check. */
-export const refusedThreads = (pid: number): Refusal[] =>
-  (listThreadsIfAlive(pid) ?? []).flatMap((tid) =>
-    TABLES.filter(({ type }) => attempt("kcmp", pid, tid, type, 0, 0) > 0 && !isEnding(pid, tid)).map(({ what, flag }) => ({
+export const refusedThreads = (pid: number, tids: readonly number[]): Refusal[] =>
+  tids.flatMap((tid) =>
+    TABLES.filter(({ type }) => tid !== pid && attempt("kcmp", pid, tid, type, 0, 0) > 0 && !isEnding(pid, tid)).map(({ what, flag }) => ({
       what,
       where: `thread ${tid} of task ${pid}`,
       remedy: `Start the program without unshare(${flag}) in its threads`,

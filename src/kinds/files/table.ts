@@ -83,7 +83,7 @@ export class FileTable<S extends Segment = Segment> {
   of = (pid: number) => ({
     mapped: (mapping: Mapping, access: number): number => this.mapped(pid, mapping, access),
     memory: (mapping: Mapping, access: number): number => this.memory(pid, mapping, access),
-    openMode: (mapping: Mapping): number => openMode(pid, mapping),
+    openMode: openModes(pid),
   })
 
   /** Id of a mapped file. */
@@ -112,6 +112,15 @@ export class FileTable<S extends Segment = Segment> {
     this.add({ type: fd_types.MEMFD, id, memfd: { id, flags: access, pos: 0n, fown: { ...NO_OWNER }, inode_id } })
     return id
   }
+}
+
+/**
+ * Access modes of one process's mapped files. Private mappings of one file are taken to have one: the loader maps each in many pieces, from one
+ * descriptor, and what a private mapping may do does not depend on it. Kernel: mm/mmap.c do_mmap()
+ */
+function openModes(pid: number): (mapping: Mapping) => number {
+  const known = new Map<string, number>()
+  return (mapping) => (mapping.shared ? openMode(pid, mapping) : known.getOrInsertComputed(inodeKey(mapping), () => openMode(pid, mapping)))
 }
 
 /** Access mode of a mapping's file, from the permissions of its link. Kernel: fs/proc/base.c map_files_instantiate() */

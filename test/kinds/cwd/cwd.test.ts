@@ -8,6 +8,7 @@ import { collectFs, surveyFs } from "../../../src/kinds/cwd/collect.ts"
 import { type Directories, restoreFs } from "../../../src/kinds/cwd/restore.ts"
 import { refusedName } from "../../../src/kinds/files/name.ts"
 import { openRegular } from "../../../src/kinds/files/open.ts"
+import { readStatus } from "../../../src/proc/status.ts"
 import { Program } from "../../../src/tracee/program.ts"
 import { plainTable, startHolder } from "../files/holder.ts"
 import { canRun, perform, why } from "../fixture.ts"
@@ -50,7 +51,7 @@ describe.if(canRun)(`Working directory of a live process${why}`, () => {
     using target = await startHolder("empty")
     expect(surveyFs(source.pid, refusedName)).toEqual([])
     const table = plainTable()
-    const fs = collectFs(source.pid, table)
+    const fs = collectFs(source.pid, readStatus(source.pid).umask, table)
     const names = Object.fromEntries(table.entries.map(({ id, reg }) => [id, reg?.name ?? ""]))
     expect([names[fs.cwd_id], names[fs.root_id], fs.umask]).toEqual([source.folder, "/", 0o27])
     // The other one moves into a root of its own, too.
@@ -58,13 +59,13 @@ describe.if(canRun)(`Working directory of a live process${why}`, () => {
     mkdirSync(deep)
     perform(target.pid, (program) => restoreFs(fs, directories({ [fs.cwd_id]: deep, [fs.root_id]: source.folder }, program), program))
     const moved = plainTable()
-    const after = collectFs(target.pid, moved)
+    const after = collectFs(target.pid, readStatus(target.pid).umask, moved)
     const path = (id: number) => moved.entries.find((entry) => entry.id === id)?.reg?.name
     expect([path(after.cwd_id), path(after.root_id), after.umask]).toEqual([deep, source.folder, 0o27])
     rmdirSync(deep)
     const [refusal, ...more] = surveyFs(target.pid, refusedName)
     expect(more).toEqual([])
     expect(refusal).toMatchObject({ where: `task ${target.pid} working directory`, what: `"${deep} (deleted)", a file without a name` })
-    expect(() => collectFs(target.pid, plainTable())).toThrow(`Cannot keep /proc/${target.pid}/cwd`)
+    expect(() => collectFs(target.pid, 0, plainTable())).toThrow(`Cannot keep /proc/${target.pid}/cwd`)
   })
 })
