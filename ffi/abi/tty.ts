@@ -24,7 +24,7 @@ export const TTY_IOCTL = {
 } as const
 
 /** Bits of a mode. Header: include/uapi/asm-generic/termbits.h; OPOST, ECHO and ICANON differ on alpha, mips, powerpc and sparc only. */
-export const TTY_FLAG = { OPOST: 0o1, ICANON: 0o2, ECHO: 0o10, PARMRK: 0o10, IXON: 0o2000, IEXTEN: 0o100000 } as const
+export const TTY_FLAG = { OPOST: 0o1, ICANON: 0o2, ECHO: 0o10, PARMRK: 0o10, IXON: 0o2000, IEXTEN: 0o100000, EXTPROC: 0o200000 } as const
 /** Places in c_cc. */
 export const TTY_CC = { VEOF: 4, VTIME: 5, VMIN: 6, VEOL: 11, VEOL2: 16 } as const
 

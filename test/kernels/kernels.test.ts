@@ -28,6 +28,7 @@ const CORE: ReadonlySet<string> = new Set([
   "posixtimers",
   "restarts nanosleep",
   "pipes",
+  "ptys lines",
   "epolls",
   "seccomp filters",
   "rseqstate outside",

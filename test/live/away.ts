@@ -5,7 +5,7 @@ import type { Victim } from "../harness/victim.ts"
 import { allGone, treeOf } from "./kin.ts"
 
 /** How long a program is away between dump and restore: longer than a step of its clocks may be, ms. */
-export const AWAY = 3500
+export const AWAY = 5500
 
 /** The time namespace of a process. */
 export const timeOf = (pid: number): string => readlinkSync(`/proc/${pid}/ns/time`)

@@ -178,6 +178,7 @@ export const rows: readonly Row[] = [
   beyondCriu("gives a controlling terminal to the session's leader alone", row("ptytree")),
   beyondCriu("opens no slave again to close it", row("ptys", "alone")),
   row("clocks"),
+  row("ages"),
   ...restarts,
   ...rseq,
   ...trees,

@@ -148,6 +148,17 @@ describe.if(canOpen)(`collectQueued${why}`, () => {
     expect(locked.collect().losses.join()).toMatch(/its mode is locked/)
     expect(reads(locked.slave)).toEqual(["abc\n"])
 
+    for (const [change, why] of [
+      [({ c_lflag }: Mode) => ({ c_lflag: c_lflag | TTY_FLAG.EXTPROC }), /EXTPROC/],
+      [({ c_iflag }: Mode) => ({ c_iflag: c_iflag | TTY_FLAG.PARMRK }), /PARMRK/],
+    ] as const) {
+      const strange = openPair(change)
+      write(strange.master, "abc\n")
+      await settle()
+      expect(strange.collect().losses.join()).toMatch(why)
+      expect(reads(strange.slave)).toEqual(["abc\n"])
+    }
+
     const full = openPair(raw)
     write(full.slave, "z".repeat(6000))
     await settle()

@@ -40,6 +40,13 @@ function hindrance({ master, slave, flags, isOpen, signals }: Ends): string | un
   return mayInject() ? undefined : "putting it back needs CAP_SYS_ADMIN"
 }
 
+/** Why a mode is left alone: its queue is another one, or a change of the mode would change what is in it. */
+function strangeMode(c_iflag: number, c_lflag: number, c_line: number, inLines: boolean): string | undefined {
+  if (c_line !== 0) return `it has line discipline ${c_line}`
+  if (inLines && c_iflag & TTY_FLAG.PARMRK) return "it marks errors in its lines (PARMRK)"
+  return c_lflag & TTY_FLAG.EXTPROC ? "its lines are edited elsewhere (EXTPROC)" : undefined
+}
+
 const NOBODY: readonly tty_data_entry[] = []
 
 /** What is queued between the ends of one pair. */
@@ -47,13 +54,12 @@ function collectPair(index: number, ends: Ends, losses: string[]): readonly tty_
   const { master, slave } = ends
   const answer = askBytes(master, "TCGETS")
   if (!answer) return NOBODY
-  const { c_iflag, c_lflag } = termiosEntry(answer)
+  const { c_iflag, c_lflag, c_line } = termiosEntry(answer)
   const inLines = ends.isOpen && (c_lflag & TTY_FLAG.ICANON) !== 0
   const counts = [slave === undefined ? 0 : readable(slave), readable(master)] as const
   if (!inLines && counts[0] + counts[1] === 0) return NOBODY
   const name = `/dev/pts/${index}`
-  const marked = inLines && (c_iflag & TTY_FLAG.PARMRK) !== 0 ? "it marks errors in its lines (PARMRK)" : undefined
-  const reason = marked ?? hindrance(ends)
+  const reason = strangeMode(c_iflag, c_lflag, c_line, inLines) ?? hindrance(ends)
   if (reason !== undefined) {
     if (counts[1] > 0) losses.push(`${counts[1]} bytes in ${name} that its master has not read yet: ${reason}`)
     if (counts[0] > 0 || inLines)
