@@ -35,6 +35,7 @@ function standIn(pid: number, tid: number): InspectedThread {
     mask: 0n,
     resume: registers,
     rseqCs: undefined,
+    guess: undefined,
     touched: false,
     running: false,
   }

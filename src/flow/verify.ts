@@ -33,6 +33,7 @@ const threadNow = (tid: number): FrozenThread => {
     xstate: getXstate(tid),
     mask: getSignalMask(tid),
     resume: registers,
+    guess: undefined,
     rseqCs: undefined,
     touched: false,
     running: false,

@@ -5,7 +5,7 @@ import { runAll } from "../base/all.ts"
 import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
 import { haltAll } from "./halt.ts"
-import { writeMemory } from "./memory.ts"
+import { readMemory, writeMemory } from "./memory.ts"
 import { detach, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { isSuspended } from "./vfork.ts"
 import { cleanupDeadline, pollReport, type Report, waitReport } from "./wait.ts"
@@ -23,6 +23,8 @@ export interface FrozenThread {
   readonly mask: bigint
   /** Where the thread goes on once anything was run in it: equals `registers` unless an rseq section was left. */
   resume: Registers
+  /** Of a section that was found by a guess: its rseq_cs word, and where the thread goes on instead when the guess turns out to be false. */
+  guess: { readonly at: RemoteAddress; readonly otherwise: Registers } | undefined
   /** Written back as the very last step: the rseq_cs pointer of a section that must not be restarted. */
   rseqCs: { readonly at: RemoteAddress; readonly value: bigint } | undefined
   /** Something was run in the thread, so `resume`, mask and rseqCs must be put back. */
@@ -49,6 +51,17 @@ export interface FrozenProcess extends Disposable {
 }
 
 /**
+ * Where a thread goes on. The kernel itself tells a true guess from a false one: it clears rseq_cs of the registered area, and of no other, when
+ * the thread runs anything outside of its section. One that was given registers and never ran is the kernel's to abort.
+ *
+ * Kernel: kernel/rseq.c rseq_ip_fixup(). @throws SyscallError EFAULT the word cannot be read any more · ESRCH
+ */
+function destination(pid: number, { guess, resume }: FrozenThread): Registers {
+  if (!guess) return resume
+  return readMemory(pid, guess.at, 8).every((byte) => byte === 0) ? resume : guess.otherwise
+}
+
+/**
  * Puts a thread that ran something for us back: the mask first, so that a death of the tool in between loses nothing.
  *
  * @throws SyscallError ESRCH it was killed, or still runs
@@ -56,7 +69,7 @@ export interface FrozenProcess extends Disposable {
 export function putBack(pid: number, thread: FrozenThread): void {
   if (!thread.touched) return
   setSignalMask(thread.tid, thread.mask)
-  setRegisters(thread.tid, thread.resume)
+  setRegisters(thread.tid, destination(pid, thread))
   if (thread.rseqCs) {
     const value = new Uint8Array(8)
     new DataView(value.buffer).setBigUint64(0, thread.rseqCs.value, true)

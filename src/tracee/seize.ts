@@ -136,7 +136,17 @@ export function readFrozen({ pid, seized, stopSignal }: Seizure, frozenAt: numbe
     try {
       const registers = getRegisters(tid)
       const mask = getSignalMask(tid)
-      threads.push({ tid, registers, xstate: getXstate(tid), mask, resume: registers, rseqCs: undefined, touched: false, running: false })
+      threads.push({
+        tid,
+        registers,
+        xstate: getXstate(tid),
+        mask,
+        resume: registers,
+        guess: undefined,
+        rseqCs: undefined,
+        touched: false,
+        running: false,
+      })
     } catch (error) {
       if (!(error instanceof SyscallError && error.errno === "ESRCH")) throw error
       throw new CheckpointError(

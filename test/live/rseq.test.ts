@@ -178,6 +178,19 @@ describe("registrations that are guessed and proved in the threads equal those t
     expect(registrations(await rseqThreads(stasisTool, `${victim.pid}`))).toEqual(told)
     await expectOk(victim)
   })
+
+  test("a section of an area that nobody registered is not left: the failed dump sends nobody to its abort handler", async () => {
+    const victim = await start("rseqfalse", { args: ["{folder}"] })
+    const spins = await rseqThreads(stasisTool, `${victim.pid}`)
+    expect(spins.map((thread) => thread.class)).not.toContain("abortable")
+    for (let round = 0; round < 5; round++) {
+      const command = [...stasisTool.command, "dump", "--json", "-t", `${victim.pid}`, "-D", victim.images, "--rseq-discovery=tls"]
+      expect((await run(command)).status).toBe(EXIT_STATUS.E_KERNEL)
+    }
+    await Bun.sleep(20)
+    expect(readBoard(victim.folder)).toEqual({ entries: 1, aborts: 0, commits: 0, unprotected: 0 })
+    await expectOk(victim)
+  })
 })
 
 describe("per-CPU counters of eight threads: the sum equals the operations", () => {
