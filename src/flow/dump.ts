@@ -5,7 +5,7 @@ import { beginImages } from "../image/transaction.ts"
 import { freezeCgroup } from "../kinds/cgroup/freezer.ts"
 import { seizeTree } from "../tracee/freeze.ts"
 import { liveTasks } from "../tracee/lists.ts"
-import { checkDeadline, deadlineIn } from "../tracee/wait.ts"
+import { checkInterrupt, deadlineIn } from "../tracee/wait.ts"
 import { asDumpError, kill, type TreeMembers } from "./inject.ts"
 import { allocateBlocks } from "./layout.ts"
 import type { DumpOptions, DumpReport } from "./options.ts"
@@ -67,7 +67,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     // A script at post-dump may copy files that belong to the images: the tree waits for it.
     const thawEarly = leaveRunning && options.actionScripts.length === 0
     if (thawEarly) thaw()
-    checkDeadline(deadlineIn(0), "the dump")
+    checkInterrupt("the dump")
     saved.writeMetadata(images)
     facts.bytes = images.bytesWritten
     images.commit()

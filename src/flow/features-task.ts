@@ -11,7 +11,7 @@ import { AT, readAuxv } from "../proc/auxv.ts"
 import { probeRegime } from "../rseq/regime.ts"
 import { startChild } from "../tracee/child.ts"
 import { getRseqConfiguration, getXstate, ptrace, tryPtrace } from "../tracee/trace.ts"
-import { deadlineIn, waitReport } from "../tracee/wait.ts"
+import { fixedDeadline, waitReport } from "../tracee/wait.ts"
 import type { Feature, Found } from "./feature.ts"
 
 /** Seconds that a child may take to stop, or to end. */
@@ -23,11 +23,11 @@ function withStoppedChild(look: (tid: number) => Found): Found {
   try {
     ptrace("SEIZE", child, 0, PTRACE_O.EXITKILL)
     ptrace("INTERRUPT", child)
-    waitReport(child, deadlineIn(CHILD_SECONDS), "the stop of a child")
+    waitReport(child, fixedDeadline(CHILD_SECONDS), "the stop of a child")
     return look(child)
   } finally {
     attempt("kill", child, SIG.KILL)
-    while (waitReport(child, deadlineIn(CHILD_SECONDS), "the end of a child").kind !== "gone");
+    while (waitReport(child, fixedDeadline(CHILD_SECONDS), "the end of a child").kind !== "gone");
   }
 }
 

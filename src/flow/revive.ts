@@ -64,7 +64,7 @@ export function revive(
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
   const settled = settle(set, saved, plan, { services, source, areaFd, terminals })
 
-  spawnSeed(pid, options.sibling, deadline, (tid) => keeperOf(tid) ?? { name: "a process that just ended", dying: true })
+  spawnSeed(pid, options.sibling, deadline, keeperOf)
   terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])

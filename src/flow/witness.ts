@@ -14,7 +14,7 @@ import { startChild } from "../tracee/child.ts"
 import { writeMemory } from "../tracee/memory.ts"
 import { SEED_SYSCALL } from "../tracee/seed.ts"
 import { getRegisters, ptrace, setRegisters } from "../tracee/trace.ts"
-import { cleanupDeadline, deadlineIn, waitReport } from "../tracee/wait.ts"
+import { cleanupDeadline, fixedDeadline, waitReport } from "../tracee/wait.ts"
 
 const CAP_SYS_PTRACE = 1n << 19n
 const DEADLINE = 5 // s
@@ -57,13 +57,13 @@ export function openWitnesses(): Witnesses {
 function dress(pid: number, uid: number, gid: number): void {
   ptrace("SEIZE", pid, 0, PTRACE_O.TRACESYSGOOD | PTRACE_O.EXITKILL)
   ptrace("INTERRUPT", pid)
-  waitReport(pid, deadlineIn(DEADLINE), `the start of witness ${pid}`)
+  waitReport(pid, fixedDeadline(DEADLINE), `the start of witness ${pid}`)
   const base = getRegisters(pid)
   const call = (name: Syscall, ...args: (bigint | number)[]): bigint => {
     setRegisters(pid, syscallRegisters(base, SEED_SYSCALL, base.sp, name, args))
     for (let stops = 0; stops < 2; stops++) {
       ptrace("SYSCALL", pid)
-      waitReport(pid, deadlineIn(DEADLINE), `a call in witness ${pid}`)
+      waitReport(pid, fixedDeadline(DEADLINE), `a call in witness ${pid}`)
     }
     const answer = resultRegister(getRegisters(pid))
     if (isFailure(Number(answer))) throw new SyscallError(name, errnoName(Number(-answer)), args, ` in witness ${pid}`)

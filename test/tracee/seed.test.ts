@@ -29,7 +29,8 @@ function freePid(): number {
   for (let pid = 32_700; pid > 300; pid--) if (stateOf(pid) === undefined && attempt("kill", pid, 0) === -3) return pid
   throw new Error("no PID is free")
 }
-const nobody = () => ({ name: "nobody", dying: false })
+const late = () => ({ found: "its parent has not reaped it", next: "End its parent" })
+const nobody = () => ({ name: "nobody", dying: false, late })
 
 let seed: number | undefined
 function end(pid: number): void {
@@ -74,7 +75,7 @@ describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
   test("a PID that a living process has is E_PID_TAKEN and names it", async () => {
     using target = await startTarget("idle")
     using _ = holdInterrupts()
-    const owner = () => ({ name: `process ${target.pid} "target"`, dying: false })
+    const owner = () => ({ name: `process ${target.pid} "target"`, dying: false, late })
     expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(5), owner))).toMatchObject({
       code: "E_PID_TAKEN",
       found: `the PID belongs to process ${target.pid} "target"`,
@@ -86,8 +87,12 @@ describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
   test("a PID whose owner is ending is waited for, until the deadline", async () => {
     using target = await startTarget("idle")
     using _ = holdInterrupts()
-    const dying = () => ({ name: "a dying process", dying: true })
-    expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(0.1), dying))).toMatchObject({ code: "E_TIMEOUT" })
+    const dying = () => ({ name: "a dying process", dying: true, late })
+    expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(0.1), dying))).toMatchObject({
+      code: "E_TIMEOUT",
+      found: "after 0.1 s its parent has not reaped it",
+      next: "End its parent, or give a longer --timeout",
+    })
     process.kill(target.pid, "SIGKILL")
     spawnSeed(target.pid, false, deadlineIn(20), dying)
     seed = target.pid
