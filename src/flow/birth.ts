@@ -1,6 +1,5 @@
 import { CLONE } from "../../ffi/abi/clone.ts"
 import { MAP } from "../../ffi/abi/mman.ts"
-import { PR } from "../../ffi/abi/prctl.ts"
 import { rlimit64 } from "../../ffi/abi/resource.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { encode } from "../../ffi/layout.ts"
@@ -36,7 +35,6 @@ export function buildRoot(saved: SavedTree, ground: Ground, pages: ReadonlyMap<n
   const { root, segments } = saved
   const program = new Program()
   for (const [first, last] of rangesOutside(ground.services)) program.call("close_range", first, last, 0)
-  program.call("prctl", PR.SET_PDEATHSIG, 0, 0, 0, 0)
   raiseDescriptorLimit(ground.limits, program)
   for (const inode of segments) appendSegment(inode, isUnreserved(inode, saved), ground, pages, hole, program)
   restoreShared(root.files, ground.shared, ground.placeholder, ground, program)

@@ -4,8 +4,9 @@ import { closeSync } from "../../ffi/fs.ts"
 import { seed } from "../../ffi/stub/gen/x86_64.ts"
 import { attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
-import { executable, memoryFile, spawnFile } from "./child.ts"
+import { executable, memoryFile, spawnFile, startChild } from "./child.ts"
 import type { Late } from "./late.ts"
+import { type Leash, openLeash } from "./leash.ts"
 import { ptrace } from "./trace.ts"
 import { checkDeadline, type Deadline, waitReport } from "./wait.ts"
 
@@ -29,7 +30,8 @@ export interface Keeper {
  * Kernel: clone3(2) with set_tid (Linux 5.5), needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN.
  */
 export function spawnSeed(pid: number, sibling: boolean, deadline: Deadline, owner: (pid: number) => Keeper): void {
-  const file = memoryFile("stasis-seed", executable(seed))
+  using leash = openLeash()
+  const file = memoryFile("stasis-seed", executable(seed, leashData(leash)))
   try {
     for (;;) {
       const answer = spawnFile(file, { pid, sibling })
@@ -53,6 +55,26 @@ export function spawnSeed(pid: number, sibling: boolean, deadline: Deadline, own
   } finally {
     closeSync(file)
   }
+  hold(pid, deadline)
+}
+
+/**
+ * Starts a child that only waits, stopped and traced, with any PID. It dies with the tool; the caller ends it by SIGKILL and waits for that.
+ *
+ * @throws SyscallError · CheckpointError E_TIMEOUT, E_INTERRUPTED
+ */
+export function startWaiter(deadline: Deadline): number {
+  using leash = openLeash()
+  const pid = startChild("stasis-seed", seed, leashData(leash))
+  hold(pid, deadline)
+  return pid
+}
+
+/** What stands behind the code of a seed. */
+const leashData = ({ end }: Leash): Uint8Array => new Uint8Array(Uint32Array.of(end).buffer)
+
+/** Takes hold of a new seed, which until it has stopped ends with its leash, and from the seizure on with its tracer. */
+function hold(pid: number, deadline: Deadline): void {
   try {
     ptrace("SEIZE", pid, 0, PTRACE_O.TRACESYSGOOD | PTRACE_O.EXITKILL)
     ptrace("INTERRUPT", pid)
