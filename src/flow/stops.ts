@@ -5,7 +5,7 @@ import { restorePending, restoreSigactions } from "../kinds/signals/restore.ts"
 import { appendStopSeen } from "../kinds/tree/restore.ts"
 import { Program } from "../tracee/program.ts"
 import { ptrace } from "../tracee/trace.ts"
-import { patienceOf, waitReport } from "../tracee/wait.ts"
+import { fixedDeadline, waitReport } from "../tracee/wait.ts"
 import type { Job, Workshop } from "../tracee/workshop.ts"
 import { type SavedProcess, type SavedTree, stopSignalOf } from "./images.ts"
 import { ofChildren } from "./queues.ts"
@@ -100,11 +100,13 @@ function stopAgain(pid: number, departures: readonly Departure[]): void {
   for (const { thread } of leaderFirst) runIntoStop(pid, thread.tid)
 }
 
+/** Time for a thread to come into the stop of its process, seconds. */
+const STOP = 10
+
 function runIntoStop(pid: number, tid: number): void {
-  const patience = patienceOf(10)
   ptrace("CONT", tid)
   for (;;) {
-    const report = waitReport(tid, patience(), `the stop of thread ${tid}`)
+    const report = waitReport(tid, fixedDeadline(STOP), `the stop of thread ${tid}`)
     if (report.kind === "gone")
       throw new CheckpointError("E_RESTORE", `Cannot stop process ${pid} again`, `thread ${tid} ended`, "Look at the kernel log")
     if (report.kind === "event-stop" && report.signal !== SIG.TRAP) return
