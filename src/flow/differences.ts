@@ -1,4 +1,4 @@
-import { core_entrySchema } from "../../proto/gen/core_pb.ts"
+import { core_entrySchema, task_kobj_ids_entrySchema } from "../../proto/gen/core_pb.ts"
 import { fdinfo_entrySchema, file_entrySchema } from "../../proto/gen/fdinfo_pb.ts"
 import { fs_entrySchema } from "../../proto/gen/fs_pb.ts"
 import { memfd_inode_entrySchema } from "../../proto/gen/memfd_pb.ts"
@@ -10,9 +10,11 @@ import type { vma_entry } from "../../proto/gen/vma_pb.ts"
 import type { AnySchema } from "../../proto/schema.ts"
 import { hex } from "../base/units.ts"
 import type { EntryKind, EntryOf } from "../image/catalog.ts"
-import { Aliases, type Comparison, compareMessages, pairUp, type Rule, type Rules } from "../image/compare.ts"
+import { type Aliases, type Comparison, compareMessages, pairUp, type Rule, type Rules } from "../image/compare.ts"
 import type { ImageId } from "../image/name.ts"
+import type { Entries } from "../image/set.ts"
 import { VMA } from "../kinds/memory/status.ts"
+import { seccompDifferences } from "./seccomp-differences.ts"
 
 const ignore: Rule = { kind: "ignore" }
 const subset: Rule = { kind: "subset" }
@@ -48,6 +50,24 @@ const RULES: Rules = {
   "reg_file_entry.mnt_id": ignore,
   // Flags of the kernel's own, and the order of what is numbered in cgroup.img, which restores its own way.
   "task_core_entry.flags": ignore,
+  // Compared filter by filter by `seccompDifferences`: the index is a number of the dump's.
+  "task_core_entry.old_seccomp_mode": ignore,
+  "task_core_entry.old_seccomp_filter": ignore,
+  "thread_core_entry.seccomp_mode": ignore,
+  "thread_core_entry.seccomp_filter": ignore,
+  // Which processes share which kernel objects. Namespaces are the restorer's.
+  "task_kobj_ids_entry.vm_id": alias("vm"),
+  "task_kobj_ids_entry.files_id": alias("files"),
+  "task_kobj_ids_entry.fs_id": alias("fs"),
+  "task_kobj_ids_entry.sighand_id": alias("sighand"),
+  "task_kobj_ids_entry.pid_ns_id": ignore,
+  "task_kobj_ids_entry.net_ns_id": ignore,
+  "task_kobj_ids_entry.ipc_ns_id": ignore,
+  "task_kobj_ids_entry.uts_ns_id": ignore,
+  "task_kobj_ids_entry.mnt_ns_id": ignore,
+  "task_kobj_ids_entry.user_ns_id": ignore,
+  "task_kobj_ids_entry.cgroup_ns_id": ignore,
+  "task_kobj_ids_entry.time_ns_id": ignore,
   "task_core_entry.cg_set": ignore,
   "thread_core_entry.cg_set": ignore,
   // Time goes on: what was left of a timer is less, and what ran out is queued.
@@ -83,9 +103,6 @@ const RULES: Rules = {
   // Files of the whole tree, which stand in the image of one process.
   "stasis_task_entry.files": ignore,
 }
-
-/** Entries of a set of images by kind and id; none where there is no such image. */
-export type Entries = <K extends EntryKind>(kind: K, id: ImageId) => readonly EntryOf<K>[]
 
 /** What is compared, by process. */
 export interface Compared {
@@ -157,11 +174,13 @@ export interface Scope {
   readonly shellJob: boolean
   /** See Comparison. */
   readonly complete: boolean
+  /** Filled in: numbers that the images and the tree have for one object. */
+  readonly aliases: Aliases
 }
 
 /** Compares entry by entry what two dumps say of one tree. @returns one text a difference */
-export function treeDifferences(saved: Entries, now: Entries, { processes, dead, shellJob, complete }: Scope): string[] {
-  const how: Comparison = { rules: shellJob ? JOB_RULES : RULES, aliases: new Aliases(), complete }
+export function treeDifferences(saved: Entries, now: Entries, { processes, dead, shellJob, complete, aliases }: Scope): string[] {
+  const how: Comparison = { rules: shellJob ? JOB_RULES : RULES, aliases, complete }
   const list = <K extends EntryKind>(
     kind: K,
     schema: AnySchema,
@@ -181,6 +200,8 @@ export function treeDifferences(saved: Entries, now: Entries, { processes, dead,
     ...dead.flatMap((pid) => one("core", core_entrySchema, pid, `zombie ${pid}`)),
     ...processes.flatMap(({ pid, threads, sleepers, tables }) => [
       ...threads.flatMap((tid) => one("core", core_entrySchema, tid, `thread ${tid}`, sleepers.has(tid) ? SLEEPER_RULES : RULES)),
+      ...one("ids", task_kobj_ids_entrySchema, pid, `process ${pid}`),
+      ...seccompDifferences(saved, now, pid, threads),
       ...one("mm", mm_entrySchema, pid, `process ${pid} mm`),
       ...areaDifferences(saved("mm", pid)[0]?.vmas ?? [], now("mm", pid)[0]?.vmas ?? [], how, `process ${pid}`),
       ...one("fs", fs_entrySchema, pid, `process ${pid} fs`),

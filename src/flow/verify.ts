@@ -1,11 +1,13 @@
 import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { attempt } from "../../ffi/syscall.ts"
+import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import type { EntryKind, EntryOf } from "../image/catalog.ts"
+import { Aliases } from "../image/compare.ts"
 import { fileName, type ImageId } from "../image/name.ts"
 import { decodeImage } from "../image/read.ts"
-import type { ImageSet } from "../image/set.ts"
+import type { Entries, ImageSet } from "../image/set.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
 import { encodeImage, type Framed } from "../image/write.ts"
 import type { FrozenTree, TreeMember } from "../tracee/freeze.ts"
@@ -13,11 +15,12 @@ import { type FrozenProcess, type FrozenThread, putBack } from "../tracee/frozen
 import { haltAll } from "../tracee/halt.ts"
 import { getRegisters, getSignalMask, getXstate } from "../tracee/trace.ts"
 import { prepareSaving } from "./cgroups.ts"
-import { type Entries, treeDifferences } from "./differences.ts"
+import { treeDifferences } from "./differences.ts"
 import { type SavedProcess, type SavedTree, stopSignalOf } from "./images.ts"
 import type { DumpOptions, RestoreOptions } from "./options.ts"
 import { readTree } from "./save.ts"
 import { writeMetadata } from "./state.ts"
+import { pipeDifferences, segmentDifferences } from "./verify-contents.ts"
 import { memoryDifferences } from "./verify-memory.ts"
 import { openWitnesses } from "./witness.ts"
 
@@ -100,20 +103,49 @@ const asDump = (pid: number, { shellJob: _, ...options }: RestoreOptions): DumpO
   freezeCgroup: undefined,
 })
 
+const NEXT = "Restore without --verify to take it as it is, or compare this host with that of the dump"
+
+/** A failure of the second look, told as what it means for the restore: nothing is known of the tree then. */
+function asVerifyError(pid: number, error: unknown): unknown {
+  const action = `Cannot verify the restored tree of process ${pid}`
+  if (!(error instanceof CheckpointError))
+    return errnoOf(error) === undefined ? error : new CheckpointError("E_RESTORE", action, "it cannot be read again", NEXT, error)
+  const { code, found, next, cause } = error
+  if (code === "E_INTERRUPTED" || code === "E_TIMEOUT") return new CheckpointError(code, action, found, next, cause)
+  return new CheckpointError("E_RESTORE", action, code === "E_UNSUPPORTED" ? `a dump would refuse it: ${found}` : found, NEXT, cause)
+}
+
 /**
- * Reads a restored tree again by the very way of a dump, and compares it with its images: places in the tree, threads, areas, descriptors,
- * open files, and every stored byte of private memory. What a dump would refuse of the tree as it stands (`resurvey`) fails it too.
+ * Reads a restored tree again by the very way of a dump, and compares it with its images: places in the tree, threads with their seccomp filters,
+ * areas, descriptors, open files, what is queued in pipes, which processes share what, and every stored byte of memory, private and shared.
+ * What a dump would refuse of the tree as it stands (`resurvey`) fails it too.
  *
- * Not compared: bytes of shared segments, pipes-data, seccomp.img, ids-N.img, the auxiliary vector; nor cgroups, for where they are restored
- * to is a matter of options.
+ * Not compared: the auxiliary vector; nor cgroups, for where they are restored to is a matter of options.
  *
  * Precondition: every thread is stopped by us, with its final registers and mask, and nothing of ours is left in the tree.
  *
- * @throws CheckpointError E_RESTORE naming the first differences; the log has all
+ * @throws CheckpointError E_RESTORE naming the first differences (the log has all), or why the tree cannot be read again · E_INTERRUPTED · E_TIMEOUT
  */
 export function verifyTree(set: ImageSet, saved: SavedTree, options: RestoreOptions): void {
   const { pid } = saved.root.tree
+  let differences: readonly string[]
+  try {
+    differences = findDifferences(set, saved, options)
+  } catch (error) {
+    throw asVerifyError(pid, error)
+  }
+  for (const text of differences) log.warn(`restored otherwise: ${text}`)
+  if (differences.length === 0) return
+  const more = differences.length > NAMED ? `; and ${differences.length - NAMED} more, see the log` : ""
+  const found = `${differences.slice(0, NAMED).join("; ")}${more}`
+  throw new CheckpointError("E_RESTORE", `Cannot restore the tree of process ${pid} as it was`, found, NEXT)
+}
+
+/** @returns one text a difference */
+function findDifferences(set: ImageSet, saved: SavedTree, options: RestoreOptions): string[] {
+  const { pid } = saved.root.tree
   const dump = asDump(pid, options)
+  const aliases = new Aliases()
   const { images, entries } = openRecord()
   const before: Entries = (kind, id) => set.optional(kind, id)
   const frozen = treeNow(set, saved)
@@ -123,7 +155,7 @@ export function verifyTree(set: ImageSet, saved: SavedTree, options: RestoreOpti
   // First: what is asked of a process leaves its traces below its stack pointers.
   const memory = memoryDifferences(set, saved)
   const survey = { processes: new Map(), cgroups: prepareSaving(dump) }
-  const differences = readTree(frozen, survey, { witnesses, cgroup: undefined }, dump, ({ state }) => {
+  return readTree(frozen, survey, { witnesses, cgroup: undefined }, dump, ({ state }) => {
     writeMetadata(images, state, [])
     const compared = saved.processes.map(({ tree, ids, threads }) => ({
       pid: tree.pid,
@@ -136,16 +168,13 @@ export function verifyTree(set: ImageSet, saved: SavedTree, options: RestoreOpti
       dead: saved.dead.map(({ tree }) => tree.pid),
       shellJob: options.shellJob,
       complete: saved.root.extension !== undefined,
+      aliases,
     }
-    return [...treeDifferences(before, entries, scope), ...memory]
+    return [
+      ...treeDifferences(before, entries, scope),
+      ...pipeDifferences(saved.root.files.pipesData, state.descriptors.pipesData, aliases),
+      ...segmentDifferences(set, state.segments, aliases),
+      ...memory,
+    ]
   })
-  for (const text of differences) log.warn(`restored otherwise: ${text}`)
-  if (differences.length === 0) return
-  const more = differences.length > NAMED ? `; and ${differences.length - NAMED} more, see the log` : ""
-  throw new CheckpointError(
-    "E_RESTORE",
-    `Cannot restore the tree of process ${pid} as it was`,
-    `${differences.slice(0, NAMED).join("; ")}${more}`,
-    "Restore without --verify to take it as it is, or compare this host with that of the dump",
-  )
 }

@@ -16,6 +16,9 @@ export interface ImageFile extends ImageName {
   readonly size: number
 }
 
+/** Entries of a set of images by kind and id; none where there is no such image. */
+export type Entries = <K extends EntryKind>(kind: K, id: ImageId) => readonly EntryOf<K>[]
+
 /** A complete set of images, read as it is asked for. Every reader throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT or E_IMAGE_VERSION. */
 export interface ImageSet {
   readonly directory: string
