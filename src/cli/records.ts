@@ -47,6 +47,7 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
     rseqMalformed: choice(line, "rseq-malformed", RSEQ_MALFORMED),
     rseqDiscovery: choice(line, "rseq-discovery", RSEQ_DISCOVERY),
     landlock: choice(line, "landlock", LANDLOCK),
+    verify: flag(line, "verify"),
   }
 }
 

@@ -154,7 +154,11 @@ function areaDifferences(
   })
 }
 
-/** Registers of a thread whose sleep may be over by now. */
+/** Signals that are queued for a thread, its process's included. */
+const queued = (entries: Entries, pid: number, tid: number): number =>
+  (entries("core", pid)[0]?.tc?.signals_s?.signals.length ?? 0) + (entries("core", tid)[0]?.thread_core?.signals_p?.signals.length ?? 0)
+
+/** Registers of a thread whose sleep may be over by now, or whose call a signal ends that has come since. */
 const SLEEPER_RULES: Rules = { ...RULES, "user_x86_regs_entry.ax": ignore, "user_x86_regs_entry.ip": ignore }
 
 /** A job of another shell: sessions and groups are that one's, and tell apart what they told apart. */
@@ -199,7 +203,10 @@ export function treeDifferences(saved: Entries, now: Entries, { processes, dead,
     ...list("pstree", pstree_entrySchema, [undefined, undefined], "pid", "process"),
     ...dead.flatMap((pid) => one("core", core_entrySchema, pid, `zombie ${pid}`)),
     ...processes.flatMap(({ pid, threads, sleepers, tables }) => [
-      ...threads.flatMap((tid) => one("core", core_entrySchema, tid, `thread ${tid}`, sleepers.has(tid) ? SLEEPER_RULES : RULES)),
+      ...threads.flatMap((tid) => {
+        const woken = sleepers.has(tid) || queued(now, pid, tid) > queued(saved, pid, tid)
+        return one("core", core_entrySchema, tid, `thread ${tid}`, woken ? SLEEPER_RULES : RULES)
+      }),
       ...one("ids", task_kobj_ids_entrySchema, pid, `process ${pid}`),
       ...seccompDifferences(saved, now, pid, threads),
       ...one("mm", mm_entrySchema, pid, `process ${pid} mm`),

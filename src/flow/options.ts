@@ -68,6 +68,8 @@ export interface DumpOptions extends CommonOptions, CgroupOptions {
   /** Directory of the cgroup to freeze while threads are seized. Absolute. */
   readonly freezeCgroup: string | undefined
   readonly landlock: Landlock
+  /** The tree is read twice, and the images are compared with it, memory included, before it is killed or goes on. */
+  readonly verify: boolean
 }
 
 /** `stasis restore`. `sibling` only with `detached`. */

@@ -5,6 +5,7 @@ import type { ImageSet } from "../image/set.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { remainderOf } from "../kinds/registers/interrupted.ts"
+import { checkInterrupt } from "../tracee/wait.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedTree } from "./images.ts"
 
 const PART = 1 << 20
@@ -76,6 +77,7 @@ export function compareFills(fills: ReadonlyMap<string, readonly Fill[]>, read: 
     try {
       for (const { start, length, offset } of runs)
         for (let done = 0n; done < length; ) {
+          checkInterrupt("the comparison of memory")
           const part = Number(length - done < BigInt(PART) ? length - done : BigInt(PART))
           // Both may be short.
           const same = read(live, readSync(pages, stored, 0, part, Number(offset + done)), start + done)

@@ -34,6 +34,7 @@ const usualDump: DumpOptions = {
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
   landlock: "refuse",
+  verify: false,
 }
 const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false, verify: false }
 
@@ -79,6 +80,8 @@ describe("dumpOptions", () => {
     ["5 --cgroup-dump-controller cpu --cgroup-dump-controller cgroup2", { cgroupDumpControllers: ["cpu", "cgroup2"] }],
     ["5 --freeze-cgroup /cg/x", { freezeCgroup: "/cg/x" }],
     ["5 --landlock=drop", { landlock: "drop" }],
+    ["5 --verify", { verify: true }],
+    ["5 --verify --no-verify", { verify: false }],
     ["5 --rseq-discovery=libc", { rseqDiscovery: "libc" }],
     ["5 --json", { json: true }],
     ["5 -vvvv", { verbosity: 4 }],

@@ -42,6 +42,7 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
   landlock: "refuse",
+  verify: false,
 })
 const place = (address: bigint, module: string | null = null, symbol: string | null = null) => ({ address, module, symbol })
 const row: RseqRow = {

@@ -28,7 +28,9 @@ async function leaveRunning(victim: Victim, rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     await Bun.sleep(Math.random() * 10)
     const folder = folderOf(victim, round)
-    await dump(stasisTool, victim.pid, folder, "--leave-running", "--no-sync")
+    // The second look of --verify obeys the same rule as the first.
+    const options = round % 2 === 1 ? ["--verify"] : []
+    await dump(stasisTool, victim.pid, folder, "--leave-running", "--no-sync", ...options)
     rmSync(folder, { recursive: true })
   }
 }

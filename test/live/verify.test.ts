@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test"
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { EntryKind, EntryOf } from "../../src/image/catalog.ts"
 import { decodeImage } from "../../src/image/read.ts"
@@ -136,4 +136,75 @@ test("restore --verify: what a dump would refuse of the tree is told as a failed
   expect(result.stderr).toContain(`Cannot verify the restored tree of process ${victim.pid}`)
   expect(result.stderr).not.toContain("Cannot dump")
   await waitFor("nothing to be left", () => !alive(victim.pid))
+})
+
+describe("dump --verify", () => {
+  const images = (victim: Victim): string[] => readdirSync(victim.images).filter((name) => /\.(img|tmp)$/.test(name))
+  const dumping = (victim: Victim, ...options: string[]): string[] => [
+    ...stasisTool.command,
+    "dump",
+    "--json",
+    "-t",
+    `${victim.pid}`,
+    "-D",
+    victim.images,
+    "--leave-running",
+    ...options,
+  ]
+  async function expectWell(victim: Victim): Promise<void> {
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  }
+
+  test("a dump that kills is restored as ever", async () => {
+    const victim = await start("forest")
+    await dump(stasisTool, victim.pid, victim.images, "--verify")
+    await victim.gone()
+    const { status, stderr } = await run([...stasisTool.command, "restore", "-d", "-D", victim.images, "--verify"])
+    expect([status, stderr]).toEqual([0, ""])
+    await expectWell(victim)
+  })
+
+  const strace = Bun.which("strace")
+  if (!strace) console.log("skipped: a disk that loses pages: strace is not installed (apt-get install strace, needs root)")
+  test.skipIf(!strace)("pages that did not reach their file fail it, and the program goes on; without it nobody sees", async () => {
+    const victim = await start("heap")
+    // The kernel says that it has written a page, and has not. With -D the tool has the PID of strace, of which its temporaries are named.
+    const lose = `exec strace -D -q -e trace=pwrite64 -e inject=pwrite64:retval=4096:when=1 -P "$0/.stasis-$$-pages-1.img.tmp" -o /dev/null "$@"`
+    const losing = (...options: string[]) => run(["sh", "-c", lose, victim.images, ...dumping(victim, ...options)])
+    expect((await losing()).status).toBe(0)
+    for (const name of images(victim)) rmSync(join(victim.images, name))
+    const result = await losing("--verify")
+    expect(toldError(result)).toMatchObject({
+      code: "E_TARGET_CHANGED",
+      found: expect.stringMatching(/^process \d+ memory 0x[0-9a-f]+: has another value$/),
+    })
+    expect(result.stderr).toContain(`Cannot verify the images of task ${victim.pid}`)
+    expect(images(victim)).toEqual([])
+    await expectWell(victim)
+  })
+
+  test("what a stranger changes during the freeze fails it, and the program goes on", async () => {
+    const victim = await start("heap")
+    let value = 1
+    const meddle = (): void => {
+      value = 3 - value
+      writeFileSync(`/proc/${victim.pid}/oom_score_adj`, `${value}`)
+    }
+    const meddling = setInterval(meddle, 1)
+    try {
+      const told: string[] = []
+      for (let round = 0; round < 50 && told.length === 0; round++) {
+        const result = await run(dumping(victim, "--verify"))
+        if (result.status === 0) continue
+        expect(toldError(result).code).toBe("E_TARGET_CHANGED")
+        expect(images(victim).filter((name) => name.endsWith(".tmp"))).toEqual([])
+        told.push(toldError(result).found)
+      }
+      expect(told[0]).toMatch(/oom_score_adj: was [12], is [12]/)
+    } finally {
+      clearInterval(meddling)
+    }
+    await expectWell(victim)
+  })
 })
