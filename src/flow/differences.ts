@@ -26,8 +26,9 @@ const RULES: Rules = {
   // Numbers that each dump gives anew.
   "fdinfo_entry.id": alias("file"),
   "mm_entry.exe_file_id": alias("file"),
-  "fs_entry.cwd_id": alias("file"),
-  "fs_entry.root_id": alias("file"),
+  // CRIU gives each process directories with numbers of their own.
+  "fs_entry.cwd_id": { kind: "alias", space: "file", apart: true },
+  "fs_entry.root_id": { kind: "alias", space: "file", apart: true },
   "file_entry.id": alias("file"),
   "reg_file_entry.id": alias("file"),
   "pipe_entry.id": alias("file"),
@@ -53,6 +54,8 @@ const RULES: Rules = {
   "eventpoll_tfd_entry.dev": ignore,
   "eventpoll_tfd_entry.inode": ignore,
   "reg_file_entry.mnt_id": ignore,
+  // Of CRIU's sets alone: what a file must be for a restore to open it.
+  "reg_file_entry.build_id": ignore,
   // Flags of the kernel's own, and the order of what is numbered in cgroup.img, which restores its own way.
   "task_core_entry.flags": ignore,
   // Compared filter by filter by `seccompDifferences`: the index is a number of the dump's.
@@ -103,6 +106,8 @@ const RULES: Rules = {
   "user_x86_regs_entry.orig_ax": ignore,
   // EPOLLERR and EPOLLHUP: one that is disarmed (EPOLLONESHOT) lacks them, and no call makes it so.
   "eventpoll_tfd_entry.events": { kind: "flags", without: 0x18 },
+  // SS_ONSTACK: the stack pointer says so; CRIU leaves it out.
+  "thread_sas_entry.ss_flags": { kind: "flags", without: 1 },
   // A component that is as after a reset may be marked as used or not.
   "user_x86_xsave_entry.xstate_bv": ignore,
   // Compared by `areaDifferences`, for the kernel may divide them otherwise.
