@@ -6,15 +6,13 @@ import { mm_entrySchema } from "../../proto/gen/mm_pb.ts"
 import { pstree_entrySchema } from "../../proto/gen/pstree_pb.ts"
 import { stasis_task_entrySchema } from "../../proto/gen/stasis_pb.ts"
 import { tty_info_entrySchema } from "../../proto/gen/tty_pb.ts"
-import type { vma_entry } from "../../proto/gen/vma_pb.ts"
 import type { AnySchema } from "../../proto/schema.ts"
-import { hex } from "../base/units.ts"
 import type { EntryKind, EntryOf } from "../image/catalog.ts"
 import { type Aliases, type Comparison, compareMessages, pairUp, type Rule, type Rules } from "../image/compare.ts"
 import type { ImageId } from "../image/name.ts"
 import type { Entries } from "../image/set.ts"
-import { VMA } from "../kinds/memory/status.ts"
 import { seccompDifferences } from "./seccomp-differences.ts"
+import { areaDifferences } from "./verify-areas.ts"
 
 const ignore: Rule = { kind: "ignore" }
 const subset: Rule = { kind: "subset" }
@@ -125,46 +123,6 @@ export interface Compared {
   readonly sleepers: ReadonlySet<number>
   /** Ids of its descriptor table. */
   readonly tables: readonly [saved: number, now: number]
-}
-
-/** Areas as one list without borders that nothing needs: what only some of them say is cut where any list is. */
-function piecesOf(areas: readonly vma_entry[], borders: readonly bigint[]): Map<bigint, vma_entry> {
-  const pieces = new Map<bigint, vma_entry>()
-  for (const area of areas)
-    for (const [index, at] of borders.entries()) {
-      const end = borders[index + 1] ?? at
-      if (at >= area.start && at < area.end)
-        pieces.set(at, { ...area, start: at, end, pgoff: area.shmid ? area.pgoff + at - area.start : 0n })
-    }
-  return pieces
-}
-
-/** Compares areas piece by piece. Which bounds they have between equal neighbours is the kernel's affair. */
-function areaDifferences(
-  saved: readonly vma_entry[],
-  now: readonly vma_entry[],
-  { aliases, complete }: Comparison,
-  where: string,
-): string[] {
-  const mapped = (list: readonly vma_entry[], guards: boolean): vma_entry[] =>
-    list.filter(({ status }) => ((status & VMA.GUARD) !== 0) === guards && !(status & VMA.VSYSCALL))
-  return [false, true].flatMap((guards) => {
-    const [before, after] = [mapped(saved, guards), mapped(now, guards)]
-    const borders = [...new Set([...before, ...after].flatMap(({ start, end }) => [start, end]))].sort((a, b) => (a < b ? -1 : 1))
-    const [was, is] = [piecesOf(before, borders), piecesOf(after, borders)]
-    return borders.flatMap((at) => {
-      const [a, b] = [was.get(at), is.get(at)]
-      const name = `${where} ${guards ? "guard" : "area"} ${hex(at)}`
-      if (!a && !b) return []
-      if (!a || !b) return [`${name}-${hex((a ?? b)?.end ?? at)}: ${a ? "is missing" : "was not there"}`]
-      const fields = (complete ? ["prot", "pgoff", "flags", "status", "madv"] : ["prot"]) as readonly (keyof vma_entry)[]
-      const texts = fields.flatMap((field) =>
-        (a[field] ?? 0n) === (b[field] ?? 0n) ? [] : [`${name} ${field}: was ${a[field]}, is ${b[field]}`],
-      )
-      const file = complete && a.shmid && b.shmid && !aliases.unite("file", a.shmid, b.shmid) ? [`${name}: another file`] : []
-      return [...texts, ...file]
-    })
-  })
 }
 
 /** Signals that are queued for a thread, its process's included. */
