@@ -37,6 +37,10 @@ export interface ReviveOptions extends RestoreOptions {
   readonly verifier: typeof verifyTree | undefined
 }
 
+/** True when the root gets a signal at its parent's death, which must not be that of a tool that ends before it. Man page: PR_SET_PDEATHSIG(2const) */
+const isOrphaned = ({ root }: SavedTree, { detached, sibling }: RestoreOptions): boolean =>
+  detached && !sibling && root.threads.some(({ core }) => (core.pdeath_sig ?? 0) !== 0)
+
 /**
  * Creates the tree, fills it and lets it go.
  *
@@ -65,7 +69,7 @@ export function revive(
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
   const settled = settle(set, saved, plan, { services, source, areaFd, terminals })
 
-  spawnSeed(pid, options.sibling, deadline, keeperOf)
+  spawnSeed(pid, { sibling: options.sibling, orphan: isOrphaned(saved, options) }, deadline, keeperOf)
   terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])

@@ -17,6 +17,7 @@ import { isEnding, readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
 import { readStatus, type Status } from "../proc/status.ts"
 import { listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
+import { chooseStopSignal } from "../tracee/loan.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
 import { codeRanges } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
@@ -61,7 +62,14 @@ function checkTarget(pid: number): void {
       `it is the kernel thread "${stat.comm}"`,
       "Name the PID of a program",
     )
-  const { tgid, tracerPid } = readStatus(pid)
+  const { tgid, tracerPid, ppid, threads } = readStatus(pid)
+  if ((stat.state === "Z" || stat.state === "X") && threads <= 1)
+    throw new CheckpointError(
+      "E_NO_PROCESS",
+      `Cannot dump task ${pid}`,
+      `it has ended, and its parent ${ppid} has not waited for it (a zombie)`,
+      "Name a running process",
+    )
   if (tgid !== pid)
     throw new CheckpointError(
       "E_NO_PROCESS",
@@ -127,6 +135,13 @@ export function surveyThreads(pid: number, tids: readonly number[]): Refusal[] {
   })
 }
 
+/** A dump ends what it runs in a thread by a signal that means nothing to the program. */
+function surveySignals(pid: number, { sigCaught, sigPending, sharedPending }: Status): Refusal[] {
+  if (chooseStopSignal(sigCaught, 0n, sigPending | sharedPending) !== undefined) return []
+  const what = "handling or keeping pending every one of SIGURG, SIGWINCH, SIGCHLD and SIGCONT"
+  return [{ what, where: `task ${pid}`, remedy: "Let the program leave one of them at its default: a dump needs one" }]
+}
+
 /** What one living process has that a dump could not keep, but for its open files. */
 function surveyProcess(pid: number, tids: readonly number[], namespaces: Namespaces): { found: ProcessSurvey; refusals: Refusal[] } {
   const smaps = readSmaps(pid)
@@ -138,6 +153,7 @@ function surveyProcess(pid: number, tids: readonly number[], namespaces: Namespa
     ...surveyFs(pid, refusedName),
     ...surveyAttributes(pid, tids, status),
     ...surveyLimits(pid, readLimits(pid), status),
+    ...surveySignals(pid, status),
   ]
   return { found: { smaps, gadgets: findGadgets(pid, codeRanges(smaps)), status }, refusals }
 }

@@ -29,12 +29,17 @@ export interface Keeper {
  * @throws CheckpointError E_PID_TAKEN by an owner that stays · E_TIMEOUT, E_INTERRUPTED waiting for one that ends · E_PERMISSION · E_KERNEL · E_RESTORE
  * Kernel: clone3(2) with set_tid (Linux 5.5), needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN.
  */
-export function spawnSeed(pid: number, sibling: boolean, deadline: Deadline, owner: (pid: number) => Keeper): void {
+export function spawnSeed(
+  pid: number,
+  birth: { readonly sibling?: boolean; readonly orphan?: boolean },
+  deadline: Deadline,
+  owner: (pid: number) => Keeper,
+): void {
   using leash = openLeash()
   const file = memoryFile("stasis-seed", executable(seed, leashData(leash)))
   try {
     for (;;) {
-      const answer = spawnFile(file, { pid, sibling })
+      const answer = spawnFile(file, { ...birth, pid })
       if (answer === pid) break
       const errno = errnoName(-answer)
       const cause = new SyscallError("clone3", errno, [pid])

@@ -82,7 +82,7 @@ describe("ServiceDescriptors", () => {
     const copies = [services.share(fd), services.share(fd)]
     using _ = holdInterrupts()
     const pid = process.pid + 7919 > 30_000 ? process.pid - 7919 : process.pid + 7919
-    spawnSeed(pid, false, deadlineIn(10), keeperOf)
+    spawnSeed(pid, {}, deadlineIn(10), keeperOf)
     try {
       for (const copy of copies) expect(readlinkSync(`/proc/${pid}/fd/${copy}`)).toBe("/dev/null")
       expect(readdirSync(`/proc/${pid}/fd`).map(Number)).not.toContain(fd)

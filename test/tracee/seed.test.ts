@@ -46,7 +46,7 @@ afterEach(() => {
 
 function start(): number {
   const pid = freePid()
-  spawnSeed(pid, false, deadlineIn(10), nobody)
+  spawnSeed(pid, {}, deadlineIn(10), nobody)
   seed = pid
   return pid
 }
@@ -78,7 +78,7 @@ describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
     using target = await startTarget("idle")
     using _ = holdInterrupts()
     const owner = () => ({ name: `process ${target.pid} "target"`, dying: false, late })
-    expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(5), owner))).toMatchObject({
+    expect(failureOf(() => spawnSeed(target.pid, {}, deadlineIn(5), owner))).toMatchObject({
       code: "E_PID_TAKEN",
       found: `the PID belongs to process ${target.pid} "target"`,
       cause: { call: "clone3", errno: "EEXIST" },
@@ -90,19 +90,19 @@ describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
     using target = await startTarget("idle")
     using _ = holdInterrupts()
     const dying = () => ({ name: "a dying process", dying: true, late })
-    expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(0.1), dying))).toMatchObject({
+    expect(failureOf(() => spawnSeed(target.pid, {}, deadlineIn(0.1), dying))).toMatchObject({
       code: "E_TIMEOUT",
       found: "after 0.1 s its parent has not reaped it",
       next: "End its parent, or give a longer --timeout",
     })
     process.kill(target.pid, "SIGKILL")
-    spawnSeed(target.pid, false, deadlineIn(20), dying)
+    spawnSeed(target.pid, {}, deadlineIn(20), dying)
     seed = target.pid
     expect(statusOf(target.pid, "TracerPid")).toBe(`${process.pid}`)
   }, 30_000)
 
   test("a PID beyond the limit is E_KERNEL", () => {
-    expect(failureOf(() => spawnSeed(0x7ffffff0, false, deadlineIn(1), nobody))).toMatchObject({
+    expect(failureOf(() => spawnSeed(0x7ffffff0, {}, deadlineIn(1), nobody))).toMatchObject({
       code: "E_KERNEL",
       cause: { errno: "EINVAL" },
     })

@@ -4,6 +4,6 @@ import { keeperOf } from "../../src/flow/ids.ts"
 import { spawnSeed } from "../../src/tracee/seed.ts"
 import { deadlineIn } from "../../src/tracee/wait.ts"
 
-spawnSeed(Number(process.argv[2]), false, deadlineIn(10), keeperOf)
+spawnSeed(Number(process.argv[2]), {}, deadlineIn(10), keeperOf)
 console.log("started")
 for (;;) attempt("poll", 0, 0, 1000)
