@@ -61,7 +61,7 @@ export const fOwnerEx = layout("struct f_owner_ex", "include/uapi/asm-generic/fc
 })
 
 /** Header: include/uapi/linux/fcntl.h */
-export const AT = { FDCWD: -100, SYMLINK_NOFOLLOW: 0x100, EMPTY_PATH: 0x1000 } as const
+export const AT = { FDCWD: -100, SYMLINK_NOFOLLOW: 0x100, REMOVEDIR: 0x200, SYMLINK_FOLLOW: 0x400, EMPTY_PATH: 0x1000 } as const
 /** Everything that stat(2) tells. Header: include/uapi/linux/stat.h */
 export const STATX_BASIC_STATS = 0x7ff
 /** Answer of statx(2); the same on every architecture, as struct stat is not. Times are left out. */
@@ -77,6 +77,18 @@ export const statx = layout("struct statx", "include/uapi/linux/stat.h", 256, {
   stx_rdev_minor: [132, "u32"],
   stx_dev_major: [136, "u32"],
   stx_dev_minor: [140, "u32"],
+})
+
+/** Of times, room and mount, which few files are asked for. Mask bit of the mount: Linux 5.8. */
+export const STATX_MNT_ID = 0x1000
+export const statxDetails = layout("struct statx", "include/uapi/linux/stat.h", 256, {
+  stx_mask: [0, "u32"],
+  stx_blocks: [48, "u64"], // 512 bytes each
+  atime_sec: [64, "i64"],
+  atime_nsec: [72, "u32"],
+  mtime_sec: [112, "i64"],
+  mtime_nsec: [120, "u32"],
+  stx_mnt_id: [144, "u64"],
 })
 
 /** What kcmp(2) compares; answers 0 equal, 1 less, 2 greater, 3 different without an order. Header: include/uapi/linux/kcmp.h */

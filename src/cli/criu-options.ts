@@ -55,7 +55,6 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
   "file-validation": { does: "choose how files are compared at restore", instead: "Leave it out: size and identity are always compared" },
   "force-irmap": { boolean: true, does: "search for the paths of file watches", instead: "Remove the watches before the dump" },
   "ghost-fiemap": { boolean: true, does: "copy deleted files by their extents", instead: "Leave it out" },
-  "ghost-limit": { does: "limit the size of deleted files in images", instead: "Have the program close deleted files before the dump" },
   "inherit-fd": { does: "give a restored task a descriptor of the tool", instead: noExternal },
   "irmap-scan-path": { does: "where to search for watched files", instead: "Remove the watches before the dump" },
   "join-ns": {

@@ -65,6 +65,7 @@ export const OPTIONS: readonly OptionRow[] = [
     help: "What to do with rseq state that the kernel would kill for (refuse)",
   },
   { name: "landlock", value: "refuse|drop", commands: ["dump"], help: "What to do with threads in a Landlock domain (refuse)" },
+  { name: "ghost-limit", value: "BYTES[K|M|G]", commands: ["dump", "plan"], help: "Largest deleted file that is kept whole (1M)" },
   { name: "rseq-discovery", value: "auto|ptrace|libc|tls", commands: ["dump", "rseq"], help: "How rseq registrations are found (auto)" },
   { name: "syscalls", commands: ["plan"], help: "With images: every system call that the restore would make" },
   { name: "verify", commands: ["restore"], help: "Read the tree again before it is let go, and fail when it differs from the images" },

@@ -4,6 +4,7 @@ import {
   type CheckOptions,
   type CommonOptions,
   type DumpOptions,
+  type Keeping,
   LANDLOCK,
   MANAGE_CGROUPS,
   type PlanOptions,
@@ -11,10 +12,11 @@ import {
   RSEQ_DISCOVERY,
   RSEQ_MALFORMED,
   type RseqOptions,
+  USUAL,
 } from "../flow/options.ts"
 import { misused } from "./refuse.ts"
 import type { Canonical } from "./spelling.ts"
-import { atMost, choice, flag, parsePid, text, texts, verbosityOf, wholeNumber } from "./values.ts"
+import { atMost, bytes, choice, flag, parsePid, text, texts, verbosityOf, wholeNumber } from "./values.ts"
 
 /** Seconds, as CRIU's. Authority: `criu --help`, --timeout. */
 const DEFAULT_TIMEOUT = 10
@@ -47,6 +49,7 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
     rseqMalformed: choice(line, "rseq-malformed", RSEQ_MALFORMED),
     rseqDiscovery: choice(line, "rseq-discovery", RSEQ_DISCOVERY),
     landlock: choice(line, "landlock", LANDLOCK),
+    ...keepingOptions(line),
   }
 }
 
@@ -85,6 +88,7 @@ export function planOptions(line: Canonical, cwd: string): PlanOptions {
   if (pid !== undefined && (strict || syscalls))
     throw misused(line.command, `--${strict ? "strict" : "syscalls"} is given with a process`, "It is for images: stasis plan -D DIR")
   return {
+    ...keepingOptions(line),
     pid: pid === undefined ? undefined : parsePid(line, pid),
     imagesDir: directory === undefined ? undefined : resolve(cwd, directory),
     shellJob: flag(line, "shell-job"),
@@ -141,6 +145,8 @@ function target(line: Canonical): { pid: number | undefined; rest: readonly stri
   if (named !== undefined) return { pid: parsePid(line, named), rest: line.words }
   return { pid: word === undefined ? undefined : parsePid(line, word), rest }
 }
+
+const keepingOptions = (line: Canonical): Keeping => ({ ghostLimit: bytes(line, "ghost-limit", "size") ?? USUAL.ghostLimit })
 
 function cgroupOptions(line: Canonical): CgroupOptions {
   const cgroupRoots = texts(line, "cgroup-root").map((value) => {

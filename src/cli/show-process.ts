@@ -53,6 +53,8 @@ export interface ShownDescriptor {
   readonly cloexec: boolean
   readonly id: number
   readonly file: file_entry | undefined
+  /** What else is to be said of it. */
+  readonly note: string
 }
 
 /** A process, put together from its images. */
@@ -141,7 +143,7 @@ function classOf(rseq: rseq_entry | undefined, found: string | undefined): strin
  *
  * @throws CheckpointError an image of it is missing or damaged
  */
-export function readProcess(set: ImageSet, entry: pstree_entry, files: Files): ShownProcess {
+export function readProcess(set: ImageSet, entry: pstree_entry, files: Files, notes: ReadonlyMap<number, string>): ShownProcess {
   const { pid } = entry
   const core = set.one("core", pid)
   const state = core.tc?.task_state ?? 0
@@ -172,7 +174,13 @@ export function readProcess(set: ImageSet, entry: pstree_entry, files: Files): S
     state: STATES[state] ?? `state ${state}`,
     threads,
     areas,
-    descriptors: descriptors.map(({ fd, flags, id }) => ({ fd, cloexec: (flags & 1) !== 0, id, file: files.get(id) })),
+    descriptors: descriptors.map(({ fd, flags, id }) => ({
+      fd,
+      cloexec: (flags & 1) !== 0,
+      id,
+      file: files.get(id),
+      note: notes.get(id) ?? "",
+    })),
     exe: set.has("mm", pid) ? pathOf(files, set.one("mm", pid).exe_file_id) : "",
     cwd: pathOf(files, fs?.cwd_id),
     root: pathOf(files, fs?.root_id),

@@ -18,6 +18,8 @@ export interface Ground {
   readonly terminal: number | undefined
   /** Inherited masters of new pairs, by the numbers of their terminals. */
   readonly masters: ReadonlyMap<number, number>
+  /** Inherited descriptors of deleted files, by file id. */
+  readonly ghosts: ReadonlyMap<number, number>
   /** Group that is in the foreground of the terminal that a shell's job inherits; undefined for what is none. */
   readonly jobGroup: number | undefined
   /** Shared memory that the root has made, by inode id. */

@@ -10,6 +10,7 @@ import { CheckpointError } from "../base/errors.ts"
 import { PAGE } from "../base/units.ts"
 import { type PagemapKind, pagemapRuns } from "../image/pagemap.ts"
 import type { ImageSet } from "../image/set.ts"
+import { savedGhosts } from "../kinds/files/ghost/saved.ts"
 import type { FileImages } from "../kinds/files/images.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
@@ -159,11 +160,13 @@ export function readTree(set: ImageSet): SavedTree {
   const isDead = ({ core }: { core: core_entry }): boolean => core.tc?.task_state === DEAD
   const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc } }) => (tc ? [{ tree, tc, extension: extensionOf(set, tree.pid) }] : []))
   checkTree(entries, new Set(dead.map(({ tree }) => tree.pid)))
+  const files = new Map(set.all("files").map((file) => [file.id, file]))
   const common = {
-    files: new Map(set.all("files").map((file) => [file.id, file])),
+    files,
     pipesData: set.withPayloads("pipes-data"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
+    ghosts: savedGhosts(set.optional("remap-fpath"), files, (number) => set.withPayloads("ghost-file", number)),
     extension: leaders.flatMap(({ tree: { pid } }) => set.optional("stasis-core", pid).flatMap(({ files }) => files)),
   }
   const processes = leaders.filter((leader) => !isDead(leader)).map(({ tree, core }) => readProcess(set, tree, core, common))
@@ -181,7 +184,6 @@ export function readTree(set: ImageSet): SavedTree {
 
 /** Images of what a later version restores, and what it is. */
 const LATER = {
-  "remap-fpath": "deleted files",
   filelocks: "file locks",
   "sk-queues": "data queued in sockets",
   apparmor: "AppArmor policies",

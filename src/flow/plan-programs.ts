@@ -5,6 +5,7 @@ import { specialMappings } from "../kinds/memory/vdso.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readMaps } from "../proc/maps.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
+import { reserveGhosts } from "./ghosts.ts"
 import type { SavedTree } from "./images.ts"
 import { openPagesSource } from "./pages-source.ts"
 import { openSite, readSeedFacts, type SeedFacts, type Services, settle } from "./site.ts"
@@ -83,7 +84,8 @@ export function planPrograms({
     const services = numbersOnly(descriptors)
     const source = openPagesSource(services)
     const terminals = reserveTerminals(saved.root.files, terminal, services)
-    const settled = settle(set, saved, births, { services, source, areaFd: services.reserve(), terminals })
+    const ghosts = reserveGhosts(saved.root.files, services)
+    const settled = settle(set, saved, births, { services, source, areaFd: services.reserve(), terminals, ghosts })
     const site = openSite(saved, settled, standInFacts(), { strict, jobGroup })
     for (const { title, drafts } of inOrder(layStages(site))) {
       const programs: PlannedProgram[] = []

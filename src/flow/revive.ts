@@ -16,6 +16,7 @@ import { placeProcess, placeThreads } from "./cgroups.ts"
 import { checkCreds } from "./credentials.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { restoreHashes, suspendFilters } from "./filter-jobs.ts"
+import { shareGhosts } from "./ghosts.ts"
 import { freeSignal, keeperOf } from "./ids.ts"
 import type { SavedProcess, SavedTree } from "./images.ts"
 import type { ShellJob } from "./job.ts"
@@ -55,14 +56,15 @@ export function revive(
   const { root, processes } = saved
   const { pid } = root.tree
   using scope = new DisposableStack()
-  // Of each file of pages the copy that the seed inherits.
-  scope.use(roomForDescriptors(processes.length + saved.segments.length))
+  // Of each file of pages, and of each deleted file, the copy that the seed inherits.
+  scope.use(roomForDescriptors(processes.length + saved.segments.length + 2 * root.files.ghosts.size))
   const services = scope.use(new ServiceDescriptors(processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
   const source = openPagesSource(services)
   const areaFile = scope.adopt(memoryFile("stasis"), closeSync)
   const areaFd = services.share(areaFile)
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
-  const settled = settle(set, saved, plan, { services, source, areaFd, terminals })
+  const ghosts = shareGhosts(root.files, services)
+  const settled = settle(set, saved, plan, { services, source, areaFd, terminals, ghosts })
 
   spawnSeed(pid, options.sibling, deadline, (tid) => keeperOf(tid) ?? { name: "a process that just ended", dying: true })
   terminals.release()

@@ -45,7 +45,7 @@ function kernelRseq(): Ground["kernelRseq"] {
   return { featureSize: number(AT.RSEQ_FEATURE_SIZE), align: number(AT.RSEQ_ALIGN) }
 }
 
-type Numbers = "services" | "placeholder" | "exe" | "terminal" | "masters" | "segments" | "shared" | "finisher" | "pids"
+type Numbers = "services" | "placeholder" | "exe" | "terminal" | "masters" | "ghosts" | "segments" | "shared" | "finisher" | "pids"
 
 /** What is settled before the first process exists. */
 export interface Settled {
@@ -65,6 +65,8 @@ export interface Inherited {
   /** Number at which they have the stub's area. */
   readonly areaFd: number
   readonly terminals: Pick<SharedTerminals, "numbers" | "takeTerminal">
+  /** Numbers of deleted files, by file id. */
+  readonly ghosts: Ground["ghosts"]
 }
 
 /**
@@ -72,7 +74,12 @@ export interface Inherited {
  *
  * @throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT of pages · E_IMAGE_UNSUPPORTED · E_RESTORE no PID is left
  */
-export function settle(set: ImageSet, saved: SavedTree, plan: BirthPlan, { services, source, areaFd, terminals }: Inherited): Settled {
+export function settle(
+  set: ImageSet,
+  saved: SavedTree,
+  plan: BirthPlan,
+  { services, source, areaFd, terminals, ghosts }: Inherited,
+): Settled {
   const { root, processes, segments } = saved
   const exe = services.reserve()
   const shares = sharesOf(processes)
@@ -93,7 +100,17 @@ export function settle(set: ImageSet, saved: SavedTree, plan: BirthPlan, { servi
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
   const living = new Set(processes.map(({ tree }) => tree.pid))
   const nursery = openNursery(plan, saved, shares, wanted, terminals.takeTerminal(living))
-  const numbers = { services: services.numbers, placeholder: areaFd, exe, ...terminals.numbers, segments: made, shared, finisher, pids }
+  const numbers = {
+    services: services.numbers,
+    placeholder: areaFd,
+    exe,
+    ...terminals.numbers,
+    ghosts,
+    segments: made,
+    shared,
+    finisher,
+    pids,
+  }
   return { numbers, plan, pages, segmentPages, shares, inheritances, nursery }
 }
 

@@ -77,7 +77,7 @@ export function collectState(sources: readonly Source[], members: readonly Membe
   const split = surveyObjects(objects, (pid) => places.get(pid)?.ppid ?? 0)
   if (split.length > 0) throw refusedTarget(root.pid, split)
   const threadsOf = new Map(sources.map(({ pid, threads }) => [pid, threads.map(({ frozen: { tid } }) => tid)]))
-  const table = new FileTable<SharedSegment>(collectSegment)
+  const table = new FileTable<SharedSegment>(collectSegment, options)
   const holders = ownersOf(objects, "files_id").map((pid) => ({
     pid,
     threads: threadsOf.get(pid) ?? [],
@@ -147,6 +147,8 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
     segments.map(({ inode }) => inode),
   )
   images.write("files", undefined, table.entries)
+  images.write("remap-fpath", undefined, table.ghosts.remaps)
+  for (const [number, parts] of table.ghosts.files) images.write("ghost-file", number, parts)
   images.write("pipes-data", undefined, descriptors.pipesData)
   images.write("tty-info", undefined, descriptors.ttyInfos)
   images.write("seccomp", undefined, [{ seccomp_filters: filters.entries }])

@@ -128,14 +128,20 @@ export function surveyThreads(pid: number, tids: readonly number[]): Refusal[] {
 }
 
 /** What one living process has that a dump could not keep, but for its open files. */
-function surveyProcess(pid: number, tids: readonly number[], namespaces: Namespaces): { found: ProcessSurvey; refusals: Refusal[] } {
+function surveyProcess(
+  pid: number,
+  tids: readonly number[],
+  namespaces: Namespaces,
+  options: SurveyOptions,
+): { found: ProcessSurvey; refusals: Refusal[] } {
   const smaps = readSmaps(pid)
   const status = readStatus(pid)
+  const refuseLink = (link: string) => refusedName(link, options)
   const refusals = [
     ...surveyNamespaces(pid, namespaces, readNamespaces(pid)),
     ...surveyThreads(pid, tids),
-    ...surveyMemory(pid, smaps),
-    ...surveyFs(pid, refusedName),
+    ...surveyMemory(pid, smaps, refuseLink),
+    ...surveyFs(pid, refuseLink),
     ...surveyAttributes(pid, tids, status),
     ...surveyLimits(pid, readLimits(pid), status),
   ]
@@ -170,7 +176,15 @@ function objectsOfLiving(pids: readonly number[], root: number): ReadonlyMap<num
 /** Options of a dump that decide what it can keep. */
 export type SurveyOptions = Pick<
   DumpOptions,
-  "pid" | "shellJob" | "cgroupProps" | "cgroupPropsFiles" | "cgroupRoots" | "cgroupDumpControllers" | "freezeCgroup" | "manageCgroups"
+  | "pid"
+  | "shellJob"
+  | "ghostLimit"
+  | "cgroupProps"
+  | "cgroupPropsFiles"
+  | "cgroupRoots"
+  | "cgroupDumpControllers"
+  | "freezeCgroup"
+  | "manageCgroups"
 >
 
 /**
@@ -201,13 +215,13 @@ export function lookAtTree(options: SurveyOptions): Outlook {
     }
     unlessGone(pid, root, () => {
       const threads = listThreads(pid)
-      const { found, refusals: own } = surveyProcess(pid, threads, namespaces)
+      const { found, refusals: own } = surveyProcess(pid, threads, namespaces, options)
       holders.push({ pid, threads, group: stat.pgrp })
       refusals.push(...own, ...surveyProcessCgroups(pid, threads, cgroups, options))
       processes.set(pid, found)
     })
   }
-  const openFiles = lookAtDescriptors(holders, { shellJob })
+  const openFiles = lookAtDescriptors(holders, options)
   refusals.push(...openFiles.refusals)
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
   refusals.push(...surveyObjects(objectsOfLiving([...processes.keys()], root), (pid) => parents.get(pid) ?? 0))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { checkOptions, dumpOptions, planOptions, restoreOptions, rseqOptions, showOptions } from "../../src/cli/records.ts"
 import { canonical } from "../../src/cli/spelling.ts"
-import type { DumpOptions, RestoreOptions } from "../../src/flow/options.ts"
+import { type DumpOptions, type RestoreOptions, USUAL } from "../../src/flow/options.ts"
 
 const line = (words: string) => canonical(words.split(" "))
 const dump = (words: string): DumpOptions => dumpOptions(line(`dump ${words}`), "/home")
@@ -34,6 +34,7 @@ const usualDump: DumpOptions = {
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
   landlock: "refuse",
+  ...USUAL,
 }
 const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false, verify: false }
 
@@ -41,6 +42,8 @@ describe("dumpOptions", () => {
   test.each<[string, Partial<DumpOptions>]>([
     ["5", {}],
     ["-t 5", {}],
+    ["5 --ghost-limit 3M", { ghostLimit: 3 << 20 }],
+    ["5 --ghost-limit=77", { ghostLimit: 77 }],
     ["5 out", { imagesDir: "/home/out", workDir: "/home/out" }],
     ["-t 5 out", { imagesDir: "/home/out", workDir: "/home/out" }],
     ["5 -D /out", { imagesDir: "/out", workDir: "/out" }],
@@ -150,7 +153,7 @@ describe("rseqOptions", () => {
 
 describe("planOptions", () => {
   const plan = (words: string) => planOptions(line(`plan ${words}`.trim()), "/home")
-  const usualPlan = { pid: undefined, imagesDir: undefined, shellJob: false, strict: false, syscalls: false, json: false }
+  const usualPlan = { ...USUAL, pid: undefined, imagesDir: undefined, shellJob: false, strict: false, syscalls: false, json: false }
 
   test.each<[string, ReturnType<typeof plan>]>([
     ["5", { ...usualPlan, pid: 5 }],

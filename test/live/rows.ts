@@ -144,6 +144,8 @@ export const rows: readonly Row[] = [
   row("root", "{folder}"),
   { ...row("root", "{folder}", "chroot"), linkage: "static", ask: "ask" },
   beyondCriu("loses O_DIRECTORY", row("files", "{folder}")),
+  ...["files", "exe", "cwd"].map((name) => row("ghosts", name, "{folder}")),
+  beyondCriu("removes a deleted folder before those that were in it", row("ghosts", "folders", "{folder}")),
   row("readdir", "{folder}"),
   row("devices"),
   row("pipes"),

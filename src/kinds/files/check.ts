@@ -108,7 +108,7 @@ export function* fileChecks(
       if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
     }
   }
-  for (const { id, reg } of files.values()) if (reg && !unopened.has(id)) yield () => checkRegular(reg, pids)
+  for (const { id, reg } of files.values()) if (reg && !unopened.has(id) && !images.ghosts.has(id)) yield () => checkRegular(reg, pids)
 }
 
 /** Does all of `fileChecks`. @throws CheckpointError the first refusal */

@@ -2,7 +2,7 @@ import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { FileImages } from "./images.ts"
-import { beginRestoring, holdNumbers, openAt, rowOfType, type Terminals } from "./restore.ts"
+import { beginRestoring, holdNumbers, openAt, type Reserved, rowOfType } from "./restore.ts"
 
 /** Descriptors of one table, as the image has them. */
 export interface Table {
@@ -56,19 +56,19 @@ function finisherOf(id: number, tables: readonly Table[], files: ReadonlyMap<num
  * Appends the making of shared files, each at a reserved number, to the program of the process that all others descend from.
  *
  * @param numbers reserved descriptor of each file, by id
- * @param placeholder any open descriptor   @param terminals as for restoreDescriptors
+ * @param placeholder any open descriptor   @param made as for restoreDescriptors
  */
 export function restoreShared(
   images: Omit<FileImages, "fdinfos">,
   numbers: ReadonlyMap<number, number>,
   placeholder: number,
-  terminals: Terminals,
+  made: Reserved,
   program: Program,
 ): void {
   const fdinfos = [...numbers].map(([id, fd]): fdinfo_entry => ({ id, fd, flags: 0, type: images.files.get(id)?.type ?? 0 }))
   holdNumbers(numbers.values(), placeholder, program)
   const last: (() => void)[] = []
-  const restoring = beginRestoring({ ...images, fdinfos }, program, terminals, false, (step) => last.push(step))
+  const restoring = beginRestoring({ ...images, fdinfos }, program, made, false, (step) => last.push(step))
   for (const id of numbers.keys()) openAt(id, restoring)
   for (const step of last) step()
 }

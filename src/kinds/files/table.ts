@@ -3,6 +3,8 @@ import { lstatSync } from "../../../ffi/fs.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import type { Mapping } from "../../proc/maps.ts"
+import { GhostTable } from "./ghost/collect.ts"
+import type { Keeping, Place } from "./keeping.ts"
 import { lookAt } from "./name.ts"
 import { NO_OWNER } from "./owner.ts"
 import { type FileStat, kindOf } from "./stat.ts"
@@ -38,8 +40,21 @@ export class FileTable<S extends Segment = Segment> {
 
   /**
    * @param segmentOf collects the shared memory behind a mapping: collectSegment of src/kinds/memory
+   * @param keeping what is kept of files that their names do not lead to
    */
-  constructor(private readonly segmentOf: (pid: number, mapping: Mapping, inodeId: number) => S) {}
+  constructor(
+    private readonly segmentOf: (pid: number, mapping: Mapping, inodeId: number) => S,
+    readonly keeping: Keeping,
+  ) {}
+
+  /** Files without a name. */
+  readonly ghosts = new GhostTable()
+
+  /** Notes how file `id` is found again; `link` in /proc leads to it. @returns its name */
+  place(id: number, { name, ghost }: Place, link: string, stat: FileStat): string {
+    if (ghost) this.ghosts.add(id, link, stat)
+    return name
+  }
 
   /** A new id. */
   nextId(): number {
@@ -58,12 +73,12 @@ export class FileTable<S extends Segment = Segment> {
    * @throws CheckpointError E_UNSUPPORTED its name leads to nothing or to another file by now
    */
   link(link: string, access: number): number {
-    const { target, stat } = lookAt(link)
-    return this.path(target, stat, access)
+    const { place, stat } = lookAt(link, this.keeping)
+    return this.path(place.name, stat, access, (id) => this.place(id, place, link, stat))
   }
 
-  /** Id of a file by its name, opened with `access` alone. Its name must lead to it, see `refuseName`. */
-  path(name: string, stat: FileStat, access: number): number {
+  /** Id of a file by its name, opened with `access` alone. Its name must lead to it, see `refuseName`. @param isNew is told the id of a new entry */
+  path(name: string, stat: FileStat, access: number, isNew: (id: number) => void = () => {}): number {
     const key = `${stat.dev}:${stat.ino}:${access}:${name}`
     const known = this.named.get(key)
     if (known !== undefined) return known
@@ -71,6 +86,7 @@ export class FileTable<S extends Segment = Segment> {
     this.named.set(key, id)
     const reg: reg_file_entry = { id, flags: access, pos: 0n, fown: { ...NO_OWNER }, ...fileFacts(name, stat, access), build_id: [] }
     this.add({ type: fd_types.REG, id, reg })
+    isNew(id)
     return id
   }
 
