@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { readFileSync } from "../../ffi/fs.ts"
 import { remap_type } from "../../proto/gen/remap-file-path_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "../../ffi/fs.ts"
 import { readStatus } from "../proc/status.ts"
 import type { Feature, Found } from "./feature.ts"
 
