@@ -75,7 +75,6 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
     instead: 'Use --action-script and stop the tree at post-resume: kill -STOP "$CRTOOLS_INIT_PID"',
   },
   libdir: { short: "L", does: "directory of plugins", instead: "Leave it out: there are no plugins" },
-  "link-remap": { boolean: true, does: "give deleted files a name", instead: "Have the program close deleted files before the dump" },
   "log-pid": { boolean: true, does: "one log file a task", instead: "Use -o: one log in order, each line naming its task" },
   "lsm-mount-context": { does: "SELinux context of mounts", instead: plain },
   "lsm-profile": { does: "AppArmor or SELinux profile of the restored tree", instead: "Start stasis itself under that profile" },

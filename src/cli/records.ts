@@ -146,7 +146,10 @@ function target(line: Canonical): { pid: number | undefined; rest: readonly stri
   return { pid: word === undefined ? undefined : parsePid(line, word), rest }
 }
 
-const keepingOptions = (line: Canonical): Keeping => ({ ghostLimit: bytes(line, "ghost-limit", "size") ?? USUAL.ghostLimit })
+const keepingOptions = (line: Canonical): Keeping => ({
+  ghostLimit: bytes(line, "ghost-limit", "size") ?? USUAL.ghostLimit,
+  linkRemap: flag(line, "link-remap"),
+})
 
 function cgroupOptions(line: Canonical): CgroupOptions {
   const cgroupRoots = texts(line, "cgroup-root").map((value) => {

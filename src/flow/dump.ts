@@ -60,6 +60,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
       facts.frozen = microseconds(frozen.frozenAt)
     }
     const saved = explained(frozen, () => saveTree(frozen, before, { pagesFiles, witnesses, cgroup }, options))
+    using links = saved.links
     facts.processes = frozen.members.length
     facts.threads = frozen.processes.reduce((sum, { threads }) => sum + threads.length, 0)
     facts.pages = saved.pages
@@ -71,6 +72,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     saved.writeMetadata(images)
     facts.bytes = images.bytesWritten
     images.commit()
+    links.keep()
     runScripts(options.actionScripts, "post-dump", script)
     if (leaveStopped) for (const process of frozen.processes) process.ending = "stop"
     else if (!leaveRunning) kill(frozen)

@@ -1,7 +1,10 @@
-import { closeSync } from "../../ffi/fs.ts"
+import { closeSync, unlinkSync } from "../../ffi/fs.ts"
+import { logger } from "../base/log.ts"
 import { makeGhosts } from "../kinds/files/ghost/make.ts"
 import type { FileImages } from "../kinds/files/images.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
+
+const log = logger("restore")
 
 /**
  * Makes the deleted files of a set, and shares them.
@@ -23,6 +26,16 @@ export function shareGhosts({ files, ghosts }: Pick<FileImages, "files" | "ghost
 export function reserveGhosts({ ghosts }: Pick<FileImages, "ghosts">, services: Pick<ServiceDescriptors, "reserve">): Map<number, number> {
   const numbers = new Map<number, number>()
   return byFile(ghosts, (number) => numbers.getOrInsertComputed(number, () => services.reserve()))
+}
+
+/** Removes the names that a dump gave to files (--link-remap), when the tree has them open: as CRIU, after a successful restore only. */
+export function dropLinks({ ghosts }: Pick<FileImages, "ghosts">): void {
+  for (const path of new Set([...ghosts.values()].flatMap(({ source }) => source ?? [])))
+    try {
+      unlinkSync(path)
+    } catch (error) {
+      log.warn(`"${path}" stays, which a dump made (--link-remap): ${String(error)}`)
+    }
 }
 
 function byFile(ghosts: FileImages["ghosts"], numberOf: (ghost: number) => number | undefined): Map<number, number> {

@@ -3,6 +3,7 @@ import { CheckpointError, type Refusal, refusedTarget } from "../base/errors.ts"
 import { surveyAttributes } from "../kinds/attributes/survey.ts"
 import { surveyFs } from "../kinds/cwd/collect.ts"
 import { lookAtDescriptors, type OpenFiles } from "../kinds/files/collect.ts"
+import type { Keeping } from "../kinds/files/keeping.ts"
 import type { Holder } from "../kinds/files/kind.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { surveyLimits } from "../kinds/limits/survey.ts"
@@ -178,7 +179,7 @@ export type SurveyOptions = Pick<
   DumpOptions,
   | "pid"
   | "shellJob"
-  | "ghostLimit"
+  | keyof Keeping
   | "cgroupProps"
   | "cgroupPropsFiles"
   | "cgroupRoots"

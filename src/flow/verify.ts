@@ -93,6 +93,7 @@ const asDump = (pid: number, { shellJob: _, ...options }: RestoreOptions): DumpO
   rseqDiscovery: "auto",
   landlock: "drop",
   ghostLimit: Number.POSITIVE_INFINITY,
+  linkRemap: true,
   manageCgroups: "ignore",
   cgroupProps: [],
   cgroupPropsFiles: [],

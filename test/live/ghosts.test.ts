@@ -92,6 +92,37 @@ describe("deleted files", () => {
   })
 })
 
+describe("a file that lost one of its names and has another one elsewhere", () => {
+  const strace = Bun.which("strace")
+
+  test("is refused without --link-remap, which names the option, and keeps a new name until it is restored", async () => {
+    const victim = await startGhosts("moved")
+    const refused = await run([...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images])
+    expect(refused.status).toBe(EXIT_STATUS.E_UNSUPPORTED)
+    expect(refused.stderr).toContain("Give --link-remap")
+    expect(readdirSync(victim.folder)).toEqual(["elsewhere"])
+    for (let round = 0; round < 2; round++) await dump(stasisTool, victim.pid, victim.images, "--link-remap", "--leave-running")
+    const names = readdirSync(victim.folder).filter((name) => name.startsWith("link_remap."))
+    expect(names).toHaveLength(2)
+    expect((await must(stasisTool, "show", victim.images)).stdout).toMatch(/work\/old {2}\(linked at file \d+\)/)
+    process.kill(victim.pid, "SIGKILL")
+    await victim.gone()
+    await restore(stasisTool, victim.images, "--verify")
+    expect(readdirSync(victim.folder).filter((name) => name.startsWith("link_remap."))).toEqual(names.slice(0, 1))
+    await expectWell(victim)
+  })
+
+  for (const call of ["linkat", "renameat2"])
+    test.skipIf(!strace)(`gets none from a dump that is killed at ${call}`, async () => {
+      const victim = await startGhosts("moved")
+      const dumping = [...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images, "--link-remap"]
+      const killed = await run(["strace", "-qq", "-o", "/dev/null", "-e", `inject=${call}:signal=KILL:when=1`, ...dumping])
+      expect(killed.status).toBe(137)
+      await waitFor("the guard", () => readdirSync(victim.folder).length === 1)
+      await expectWell(victim)
+    })
+})
+
 describe("a stasis that is killed while it makes deleted files leaves no name behind", () => {
   const strace = Bun.which("strace")
   if (!strace) console.log("skipped: SIGKILL at each call that makes a name: strace is not installed (apt-get install strace, needs root)")

@@ -27,7 +27,7 @@ export async function dumpAndRestore(row: Row, dumper: Tool, restorer: Tool): Pr
   const victim = await startRow(row)
   if (!victim) return
   const members = treeOf(victim.pid)
-  await dump(dumper, victim.pid, victim.images)
+  await dump(dumper, victim.pid, victim.images, ...(row.options ?? []))
   // We wait for PIDs ourselves, others do not: what was killed keeps its PID until it has been reaped.
   if (restorer === stasisTool) await victim.gone()
   else await allGone(members)
@@ -45,7 +45,7 @@ export async function dumpAndRestore(row: Row, dumper: Tool, restorer: Tool): Pr
 export async function dumpAndLeave(row: Row, tool: Tool): Promise<void> {
   const victim = await startRow(row)
   if (!victim) return
-  await dump(tool, victim.pid, victim.images, "--leave-running")
+  await dump(tool, victim.pid, victim.images, "--leave-running", ...(row.options ?? []))
   expect(alive(victim.pid)).toBe(true)
   expect(readdirSync(victim.images)).toContain("inventory.img")
   await expectWell(victim, row)

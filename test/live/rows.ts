@@ -7,6 +7,8 @@ export interface Row extends Start {
   readonly source: string
   /** It ends by itself, so it is not asked. */
   readonly unasked?: boolean
+  /** Options of the dump, stasis's and CRIU's. */
+  readonly options?: readonly string[]
   /** What of it comes back otherwise than it was, which --verify would refuse. */
   readonly differs?: string
   /** Why CRIU 4.1.1 cannot do this one: crossing tests leave it out. Absent = CRIU can. */
@@ -145,6 +147,11 @@ export const rows: readonly Row[] = [
   { ...row("root", "{folder}", "chroot"), linkage: "static", ask: "ask" },
   beyondCriu("loses O_DIRECTORY", row("files", "{folder}")),
   ...["files", "exe", "cwd"].map((name) => row("ghosts", name, "{folder}")),
+  {
+    ...beyondCriu("keeps such a file with --link-remap alone", row("ghosts", "renamed", "{folder}")),
+    differs: "it is open by its other name",
+  },
+  { ...row("ghosts", "moved", "{folder}"), options: ["--link-remap"] },
   beyondCriu("removes a deleted folder before those that were in it", row("ghosts", "folders", "{folder}")),
   row("readdir", "{folder}"),
   row("devices"),

@@ -2,7 +2,7 @@
  * Holds what has lost its name, by the first argument, in a folder (the second):
  * "files": files with a hole, small ones, empty ones, one whose name was taken since, one whose folder is gone; by several descriptors,
  * mappings and processes; "exe": its own executable and a library; "cwd": its working directory; "folders": that and open ones, one in
- * another, and a file in one of them.
+ * another, and a file in one of them; "renamed", "moved": a file that has lost a name and has another in its folder, or elsewhere.
  * Checks: contents, offsets, flags, owner, mode, times, who shares a file with whom, names in /proc; and that nothing was left in the folder.
  */
 #include "tree.h"
@@ -232,6 +232,32 @@ static void cwd(void)
 	CHECK(names_in(folder) == 0, "%d files in the folder", names_in(folder));
 }
 
+/* A file that has lost a name and has another one, in the same folder or elsewhere. */
+static void renamed(const char *other)
+{
+	MUST(mkdir(in_folder("elsewhere"), 0700));
+	int fd = make("old", SMALL, 31), reader = open_in("old", O_RDONLY);
+	MUST(lseek(reader, 99, SEEK_SET));
+	char *shared = mmap(NULL, SMALL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	MUST(shared == MAP_FAILED ? -1 : 0);
+	MUST(link(in_folder("old"), in_folder(other)));
+	MUST(unlink(in_folder("old")));
+	struct stat before, now;
+	MUST(fstat(fd, &before));
+	int count = names_in(folder);
+	victim_ready();
+	victim_wait();
+	CHECK(fstat(fd, &now) == 0 && now.st_ino == before.st_ino, "it is another file");
+	CHECK(same_file(fd, reader) && lseek(reader, 0, SEEK_CUR) == 99, "it has become several");
+	CHECK(stat(in_folder(other), &now) == 0 && now.st_ino == before.st_ino, "its other name is gone");
+	shared[7] = 'S';
+	char byte = 0;
+	CHECK(pread(fd, &byte, 1, 7) == 1 && byte == 'S', "the mapping has another file");
+	CHECK(access(in_folder("old"), F_OK) == -1, "the old name is back");
+	/* A dump that lets the tree go on leaves the name that it gave until a restore. */
+	CHECK(!strcmp(other, "elsewhere/new") || names_in(folder) == count, "%d files in the folder", names_in(folder));
+}
+
 static void folders(void)
 {
 	MUST(mkdir(in_folder("work"), 0710));
@@ -271,6 +297,10 @@ int main(int argc, char **argv)
 		exe(argv);
 	else if (!strcmp(what, "cwd"))
 		cwd();
+	else if (!strcmp(what, "renamed"))
+		renamed("new");
+	else if (!strcmp(what, "moved"))
+		renamed("elsewhere/new");
 	else
 		folders();
 	ok();

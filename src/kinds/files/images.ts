@@ -4,9 +4,12 @@ import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import type { PipeData } from "./kind.ts"
 
-/** A deleted file: ghost-file-N.img. */
+/** A deleted file: ghost-file-N.img. Or one that has another name. */
 export interface Ghost {
+  /** Different for each. */
   readonly number: number
+  /** The other name: the file is not made, but linked. */
+  readonly source?: string
   readonly entry: ghost_file_entry
   /** Bytes, of a regular file. */
   readonly size: bigint

@@ -2,15 +2,17 @@
 export interface Keeping {
   /** Most bytes that a deleted file may have stored: CRIU's --ghost-limit. */
   readonly ghostLimit: number
+  /** Files that lost a name and have others that are not known may be given one: CRIU's --link-remap. */
+  readonly linkRemap: boolean
 }
 
 /** What a dump without options keeps: CRIU's. Authority: criu(8), --ghost-limit */
-export const USUAL: Keeping = { ghostLimit: 1 << 20 }
+export const USUAL: Keeping = { ghostLimit: 1 << 20, linkRemap: false }
 
 /** How a file is found again. */
 export interface Place {
-  /** That leads to it; or that a deleted file had, and gets for a moment. */
+  /** That leads to it; or that it had, and gets for a moment. */
   readonly name: string
-  /** The file has no name any more: it is kept whole. */
-  readonly ghost: boolean
+  /** By its name; it has none any more and is kept whole ("ghost"); it gets another one in the same folder until it is restored ("link"). */
+  readonly way: "name" | "ghost" | "link"
 }

@@ -1,6 +1,6 @@
 import { S_IF } from "../../../ffi/abi/file.ts"
 import { CheckpointError } from "../../base/errors.ts"
-import { missing, readLinkIfAlive } from "../../proc/source.ts"
+import { listIfAlive, missing, readLinkIfAlive } from "../../proc/source.ts"
 import type { Keeping, Place } from "./keeping.ts"
 import type { Reason } from "./kind.ts"
 import { folderOf } from "./path.ts"
@@ -27,7 +27,7 @@ export function refuseName(target: string, stat: FileStat): Reason | undefined {
   }
   if (target.endsWith(DELETED)) {
     const what = `"${target}": this name of the file was removed, another one is left`
-    return { what, remedy: "Link the file at its old name again, or let the program reopen it" }
+    return { what, remedy: "Give --link-remap, link the file at its old name again, or let the program reopen it" }
   }
   const now = named ? "another file has this path now, or another mount covers it" : "no file has this path for stasis"
   return {
@@ -55,18 +55,38 @@ function standing(path: string): string {
   return folder
 }
 
+const CLOSE = "Let the program close the file before the dump"
+
+/** Why a file that lost its name cannot get it again: its folder lies elsewhere. @param link in /proc that leads to it */
+function refuseFolder(link: string, name: string): Reason | undefined {
+  const folder = standing(name)
+  if (detailsOf(link)?.mount === detailsOf(folder)?.mount) return undefined
+  const what = `"${name}", a deleted file of a mount that "${folder}" does not lead to`
+  return { what, remedy: `${CLOSE}, or unmount what covers its folder; run stasis in the same root directory` }
+}
+
+/** Names that dumps gave to files: they go when the file is restored. */
+const BORROWED = /^link_remap\.\d+$/
+
+/** Another name of a file in the folder of one that it lost: what sem_open(3) leaves, and whoever renames by link and unlink. */
+function siblingOf(name: string, stat: FileStat): string | undefined {
+  const folder = folderOf(name)
+  const names = listIfAlive(folder) ?? []
+  for (const base of names) {
+    if (BORROWED.test(base)) continue
+    const path = `${folder === "/" ? "" : folder}/${base}`
+    const found = statPath(path, false)
+    if (found && sameFile(found, stat)) return path
+  }
+  return undefined
+}
+
 /** Why a file without a name cannot be kept. @param link in /proc that leads to it */
 function refuseGhost(link: string, name: string, stat: FileStat, { ghostLimit }: Keeping): Reason | undefined {
-  const close = "Let the program close the file before the dump"
-  if (!ghostKinds.includes(kindOf(stat.mode))) return { what: `"${name}", which was deleted`, remedy: close }
-  const details = detailsOf(link)
-  const folder = standing(name)
-  const mount = detailsOf(folder)?.mount
-  if (details?.mount !== mount) {
-    const what = `"${name}", a deleted file of a mount that "${folder}" does not lead to`
-    return { what, remedy: `${close}, or unmount what covers its folder; run stasis in the same root directory` }
-  }
-  const bytes = kindOf(stat.mode) === S_IF.REG ? Math.min(Number(stat.size), details?.room ?? 0) : 0
+  if (!ghostKinds.includes(kindOf(stat.mode))) return { what: `"${name}", which was deleted`, remedy: CLOSE }
+  const elsewhere = refuseFolder(link, name)
+  if (elsewhere) return elsewhere
+  const bytes = kindOf(stat.mode) === S_IF.REG ? Math.min(Number(stat.size), detailsOf(link)?.room ?? 0) : 0
   if (bytes <= ghostLimit) return undefined
   return {
     what: `"${name}", a deleted file of ${bytes} bytes; the limit is ${ghostLimit}`,
@@ -81,10 +101,15 @@ function refuseGhost(link: string, name: string, stat: FileStat, { ghostLimit }:
  */
 export function placeOf(link: string, target: string, stat: FileStat, keeping: Keeping): Place | Reason {
   const refusal = refuseName(target, stat)
-  if (!refusal) return { name: target, ghost: false }
-  if (stat.nlink > 0 || !target.startsWith("/")) return refusal
+  if (!refusal) return { name: target, way: "name" }
+  if (!target.startsWith("/")) return refusal
   const name = formerName(target)
-  return refuseGhost(link, name, stat, keeping) ?? { name, ghost: true }
+  if (stat.nlink === 0) return refuseGhost(link, name, stat, keeping) ?? { name, way: "ghost" }
+  if (!target.endsWith(DELETED)) return refusal
+  const other = siblingOf(name, stat)
+  if (other !== undefined) return { name: other, way: "name" }
+  if (!keeping.linkRemap) return refusal
+  return refuseFolder(link, name) ?? { name, way: "link" }
 }
 
 /** The refusal in what `placeOf` found. */

@@ -2,8 +2,10 @@ import { O, S_IF } from "../../../ffi/abi/file.ts"
 import { lstatSync } from "../../../ffi/fs.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
+import { remap_type } from "../../../proto/gen/remap-file-path_pb.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import { GhostTable } from "./ghost/collect.ts"
+import type { WantedLink } from "./ghost/links.ts"
 import type { Keeping, Place } from "./keeping.ts"
 import { lookAt } from "./name.ts"
 import { NO_OWNER } from "./owner.ts"
@@ -51,9 +53,33 @@ export class FileTable<S extends Segment = Segment> {
   readonly ghosts = new GhostTable()
 
   /** Notes how file `id` is found again; `link` in /proc leads to it. @returns its name */
-  place(id: number, { name, ghost }: Place, link: string, stat: FileStat): string {
-    if (ghost) this.ghosts.add(id, link, stat)
+  place(id: number, { name, way }: Place, link: string, stat: FileStat): string {
+    if (way === "ghost") this.ghosts.add(id, link, stat)
+    else if (way === "link")
+      this.ghosts.remaps.push({ orig_id: id, remap_id: this.newName(name, link, stat), remap_type: remap_type.LINKED })
     return name
+  }
+
+  /** Names that files are to get: `makeLinks` makes them. */
+  readonly links: WantedLink[] = []
+  private readonly linked = new Map<string, number>()
+
+  /** Id of the entry of a new name for a file that lost this one. */
+  private newName(lost: string, link: string, stat: FileStat): number {
+    return this.linked.getOrInsertComputed(`${stat.dev}:${stat.ino}`, () => {
+      const id = this.nextId()
+      const entry: reg_file_entry = {
+        id,
+        flags: O.RDONLY,
+        pos: 0n,
+        fown: { ...NO_OWNER },
+        ...fileFacts(lost, stat, O.RDONLY),
+        build_id: [],
+      }
+      this.links.push({ link, entry })
+      this.add({ type: fd_types.REG, id, reg: entry })
+      return id
+    })
   }
 
   /** A new id. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import {
+  type BigIntStats,
   closeSync,
   fstatSync,
   mkdirSync,
@@ -91,7 +92,7 @@ describe("a deleted file", () => {
       const link = `/proc/${process.pid}/fd/${fd}`
       const stat = statPath(link, true)
       const place = stat && placeOf(link, readlinkSync(link), stat, USUAL)
-      expect(place).toEqual({ name: join(folder, "file"), ghost: true })
+      expect(place).toEqual({ name: join(folder, "file"), way: "ghost" })
       const table = new GhostTable()
       for (const id of [4, 7]) table.add(id, link, stat!)
       expect(table.remaps).toEqual([4, 7].map((orig_id) => ({ orig_id, remap_id: 1, remap_type: remap_type.GHOST })))
@@ -103,16 +104,10 @@ describe("a deleted file", () => {
       const made = makeGhosts([...ghosts.values()].map((ghost) => ({ ghost, name: join(folder, "file"), flags: 2 })))
       expect([...made.keys()]).toEqual([1])
       const again = `/proc/self/fd/${made.get(1)}`
-      const [was, is] = [fstatSync(fd), fstatSync(made.get(1)!)]
-      expect([is.size, is.mode, is.uid, is.nlink, is.mtimeMs]).toEqual([
-        was.size,
-        was.mode,
-        was.uid,
-        0,
-        Math.floor(was.mtimeMs * 1000) / 1000,
-      ])
+      const [was, is] = [fd, made.get(1)!].map((open) => fstatSync(open, { bigint: true })) as [BigIntStats, BigIntStats]
+      expect([is.size, is.mode, is.uid, is.nlink, is.mtimeNs]).toEqual([was.size, was.mode, was.uid, 0n, (was.mtimeNs / 1000n) * 1000n])
       expect(readFileSync(again)).toEqual(readFileSync(link))
-      expect(is.blocks).toBeLessThanOrEqual(was.blocks)
+      expect(Number(is.blocks)).toBeLessThanOrEqual(Number(was.blocks))
       expect(readlinkSync(again)).toBe(`${join(folder, "file")} (deleted)`)
       expect(readdirSync(folder)).toEqual([])
       for (const open of [fd, ...made.values()]) closeSync(open)
@@ -125,7 +120,7 @@ describe("a deleted file", () => {
     const made = makeGhosts([wanted(3, path, S_IF.REG | 0o600)])
     const link = `/proc/${process.pid}/fd/${made.get(3)}`
     expect(readlinkSync(link)).toBe(`${folder}/.file.stasis-${process.pid}-3 (deleted)`)
-    expect(placeOf(link, readlinkSync(link), statPath(link, true)!, USUAL)).toEqual({ name: path, ghost: true })
+    expect(placeOf(link, readlinkSync(link), statPath(link, true)!, USUAL)).toEqual({ name: path, way: "ghost" })
     expect(readFileSync(path, "utf8")).toBe("other")
     for (const fd of made.values()) closeSync(fd)
   })
@@ -148,6 +143,9 @@ test("savedGhosts refuses what does not fit together", () => {
   expect(() => savedGhosts([remap(4, remap_type.GHOST)], files, () => [])).toThrow("ghost-file-1.img is missing")
   expect(() => savedGhosts([remap(4, remap_type.GHOST)], files, () => [head, piece])).toThrow("data past its size")
   expect(() => savedGhosts([remap(4, remap_type.PROCFS, 33)], files, () => [])).toThrow("of process 33, which had ended")
+  expect(() => savedGhosts([remap(4, remap_type.LINKED, 9)], files, () => [])).toThrow("name of file 9, which files.img does not have")
+  const linked = savedGhosts([remap(4, remap_type.LINKED, 9)], byId(reg(4, "/x"), reg(9, "/link_remap.9")), () => [])
+  expect(linked.get(4)?.source).toBe("/link_remap.9")
   // Images before remap_type have a bit in its place.
   expect(savedGhosts([{ orig_id: 4, remap_id: 2 ** 31 + 9 }], files, (number) => (number === 9 ? [head] : [])).get(4)?.number).toBe(9)
 })

@@ -54,7 +54,7 @@ export function makeGhosts(wanted: readonly Wanted[]): Map<number, number> {
     // What it would remove is gone by now: a name that is there belongs to somebody else.
     guard.dismiss()
   }
-  for (const { ghost, name } of plan.makings)
+  for (const { ghost, name } of plan.makings.filter(({ ghost: { source } }) => source === undefined))
     naming(name, () => {
       const fd = made.get(ghost.number) ?? -1
       fill(ghost, fd)
@@ -84,7 +84,7 @@ function naming<T>(name: string, step: () => T): T {
 
 /** Makes one file without a name that is left. @returns its descriptor; of a regular file for reading and writing */
 function make({ ghost, name, aside, unnamed, isThere }: Making): number {
-  const { entry } = ghost
+  const { entry, source } = ghost
   const kind = kindOf(entry.mode)
   if (isThere) return syscall("openat", AT.FDCWD, layPath(name), O.PATH | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC, 0)
   if (unnamed !== undefined) {
@@ -94,16 +94,18 @@ function make({ ghost, name, aside, unnamed, isThere }: Making): number {
     if (errnoName(-fd) !== "EOPNOTSUPP") throw new SyscallError("openat", errnoName(-fd), [], ` for "${unnamed}"`)
   }
   const flags = O.CREAT | O.EXCL | O.RDWR | O.CLOEXEC
-  const fd = kind === S_IF.REG ? syscall("openat", AT.FDCWD, layPath(aside), flags, PRIVATE) : makeOther(ghost, aside)
+  const fd =
+    kind === S_IF.REG && source === undefined ? syscall("openat", AT.FDCWD, layPath(aside), flags, PRIVATE) : makeOther(ghost, aside)
   // What it is called when its name is removed stays in its links in /proc.
   const taken = isFailure(attempt("renameat2", AT.FDCWD, layPath(aside), AT.FDCWD, layPath(name, 1), RENAME_NOREPLACE))
   remove(taken ? aside : name, kind === S_IF.DIR ? AT.REMOVEDIR : 0)
   return fd
 }
 
-function makeOther({ entry: { mode, rdev, symlnk_target } }: Ghost, path: string): number {
+function makeOther({ source, entry: { mode, rdev, symlnk_target } }: Ghost, path: string): number {
   const kind = kindOf(mode)
-  if (kind === S_IF.DIR) syscall("mkdirat", AT.FDCWD, layPath(path), PASSABLE)
+  if (source !== undefined) syscall("linkat", AT.FDCWD, layPath(source), AT.FDCWD, layPath(path, 1), 0)
+  else if (kind === S_IF.DIR) syscall("mkdirat", AT.FDCWD, layPath(path), PASSABLE)
   else if (kind === S_IF.LNK) syscall("symlinkat", layPath(symlnk_target ?? "", 1), AT.FDCWD, layPath(path))
   else syscall("mknodat", AT.FDCWD, layPath(path), kind | PRIVATE, rdev ?? 0)
   return syscall("openat", AT.FDCWD, layPath(path), O.PATH | O.NOFOLLOW | O.CLOEXEC, 0)

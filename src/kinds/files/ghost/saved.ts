@@ -28,16 +28,20 @@ export function savedGhosts(
   const found = new Map<number, Ghost>()
   for (const { orig_id: id, remap_id, remap_type: kind } of remaps) {
     const isGhost = kind === undefined ? remap_id >= OLD_GHOST : kind === remap_type.GHOST
+    const name = files.get(id)?.reg?.name
+    if (name === undefined) throw corrupt(id, "remap-fpath.img says that it was deleted, but files.img has no such regular file")
+    if (!name.startsWith("/")) throw corrupt(id, `"${name}" is no absolute path`)
+    if (kind === remap_type.LINKED || (kind === undefined && !isGhost)) {
+      found.set(id, linkedFile(id, remap_id, files))
+      continue
+    }
     if (!isGhost)
       throw new CheckpointError(
         "E_IMAGE_UNSUPPORTED",
         `Cannot restore file ${id} of files.img`,
-        kind === remap_type.PROCFS ? `it is a file in /proc of process ${remap_id}, which had ended` : "it has another name (--link-remap)",
+        `it is a file in /proc of process ${remap_id}, which had ended`,
         "Restore this image with CRIU, or dump the program without it",
       )
-    const name = files.get(id)?.reg?.name
-    if (name === undefined) throw corrupt(id, "remap-fpath.img says that it was deleted, but files.img has no such regular file")
-    if (!name.startsWith("/")) throw corrupt(id, `"${name}" is no absolute path`)
     const number = kind === undefined ? remap_id - OLD_GHOST : remap_id
     found.set(
       id,
@@ -45,6 +49,13 @@ export function savedGhosts(
     )
   }
   return found
+}
+
+/** Its number is none that a ghost has. */
+function linkedFile(id: number, source: number, files: ReadonlyMap<number, file_entry>): Ghost {
+  const reg = files.get(source)?.reg
+  if (!reg) throw corrupt(id, `it has the name of file ${source}, which files.img does not have`)
+  return { number: OLD_GHOST + source, source: reg.name, entry: { uid: 0, gid: 0, mode: reg.mode ?? S_IF.REG }, size: 0n, pieces: [] }
 }
 
 function savedGhost(id: number, number: number, [head, ...rest]: readonly GhostPart[]): Ghost {
