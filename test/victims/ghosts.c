@@ -2,7 +2,8 @@
  * Holds what has lost its name, by the first argument, in a folder (the second):
  * "files": files with a hole, small ones, empty ones, one whose name was taken since, one whose folder is gone; by several descriptors,
  * mappings and processes; "exe": its own executable and a library; "cwd": its working directory; "folders": that and open ones, one in
- * another, and a file in one of them; "renamed", "moved": a file that has lost a name and has another in its folder, or elsewhere.
+ * another, and a file in one of them; "renamed", "moved": a file that has lost a name and has another in its folder, or elsewhere;
+ * "unnamed": O_TMPFILE and O_PATH.
  * Checks: contents, offsets, flags, owner, mode, times, who shares a file with whom, names in /proc; and that nothing was left in the folder.
  */
 #include "tree.h"
@@ -232,6 +233,35 @@ static void cwd(void)
 	CHECK(names_in(folder) == 0, "%d files in the folder", names_in(folder));
 }
 
+/* A file that never had a name and gets one later; a symbolic link and a file that are open as names only, and have lost theirs. */
+static void unnamed(void)
+{
+	static char text[SMALL];
+	victim_fill(text, sizeof text, 37);
+	int fd = open(folder, O_TMPFILE | O_RDWR, 0640);
+	MUST(fd);
+	MUST(write(fd, text, sizeof text));
+	MUST(symlink("nowhere", in_folder("link")));
+	int link = open_in("link", O_PATH | O_NOFOLLOW), closed = make("file", SMALL, 41), path = open_in("file", O_PATH);
+	MUST(close(closed));
+	MUST(unlink(in_folder("link")));
+	MUST(unlink(in_folder("file")));
+	victim_ready();
+	victim_wait();
+	check_content(fd, SMALL, 37, "the file without a name");
+	CHECK(lseek(fd, 0, SEEK_CUR) == SMALL, "its offset is %ld", lseek(fd, 0, SEEK_CUR));
+	char said[64] = "", magic[64];
+	CHECK(readlinkat(link, "", said, sizeof said - 1) == 7 && !strcmp(said, "nowhere"), "the link says \"%s\": %s", said, strerror(errno));
+	CHECK((fcntl(path, F_GETFL) & O_PATH) && read(path, said, 1) == -1 && errno == EBADF, "flags 0%o", fcntl(path, F_GETFL));
+	snprintf(magic, sizeof magic, "/proc/self/fd/%d", path);
+	int again = open(magic, O_RDONLY);
+	CHECK(again != -1, "open through O_PATH: %s", strerror(errno));
+	check_content(again, SMALL, 41, "the file behind O_PATH");
+	snprintf(magic, sizeof magic, "/proc/self/fd/%d", fd);
+	CHECK(linkat(AT_FDCWD, magic, AT_FDCWD, in_folder("named"), AT_SYMLINK_FOLLOW) == 0, "it cannot get a name: %s", strerror(errno));
+	CHECK(names_in(folder) == 1, "%d files in the folder", names_in(folder));
+}
+
 /* A file that has lost a name and has another one, in the same folder or elsewhere. */
 static void renamed(const char *other)
 {
@@ -297,6 +327,8 @@ int main(int argc, char **argv)
 		exe(argv);
 	else if (!strcmp(what, "cwd"))
 		cwd();
+	else if (!strcmp(what, "unnamed"))
+		unnamed();
 	else if (!strcmp(what, "renamed"))
 		renamed("new");
 	else if (!strcmp(what, "moved"))
