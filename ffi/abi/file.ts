@@ -44,14 +44,28 @@ export const S_IF = {
 /** Commands of fcntl(2). Headers: include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h. GETOWNER_UIDS needs CONFIG_CHECKPOINT_RESTORE. */
 export const F = {
   SETFL: 4,
+  SETLK: 6,
   SETSIG: 10,
   GETSIG: 11,
   SETOWN_EX: 15,
   GETOWN_EX: 16,
   GETOWNER_UIDS: 17,
+  OFD_SETLK: 37,
+  SETLEASE: 1024,
   SETPIPE_SZ: 1031,
   GETPIPE_SZ: 1032,
 } as const
+
+/** Operations of flock(2). Header: include/uapi/asm-generic/fcntl.h */
+export const LOCK = { SH: 1, EX: 2, NB: 4 } as const
+/** A lock of fcntl(2), on 64-bit machines. */
+export const flock = layout("struct flock", "include/uapi/asm-generic/fcntl.h", 32, {
+  l_type: [0, "u16"],
+  l_whence: [2, "u16"], // 0 = start counts from the beginning of the file
+  l_start: [8, "i64"], //  bytes
+  l_len: [16, "i64"], //   bytes; 0 = to the end, however the file grows
+  l_pid: [24, "i32"],
+})
 
 /** Whom F_SETOWN_EX names. Header: include/uapi/asm-generic/fcntl.h */
 export const F_OWNER = { TID: 0, PID: 1, PGRP: 2 } as const

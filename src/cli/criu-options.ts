@@ -51,7 +51,6 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
   "ext-unix-sk": { short: "x", does: "dump one end of a unix socket pair", instead: noExternal },
   external: { does: "name resources that live outside the tree", instead: noExternal },
   extra: { boolean: true, does: "check features for special cases", instead: checksAll },
-  "file-locks": { short: "l", boolean: true, does: "keep file locks", instead: "Have the program release its locks before the dump" },
   "file-validation": { does: "choose how files are compared at restore", instead: "Leave it out: size and identity are always compared" },
   "force-irmap": { boolean: true, does: "search for the paths of file watches", instead: "Remove the watches before the dump" },
   "ghost-fiemap": { boolean: true, does: "copy deleted files by their extents", instead: "Leave it out" },

@@ -66,6 +66,12 @@ export const OPTIONS: readonly OptionRow[] = [
   },
   { name: "landlock", value: "refuse|drop", commands: ["dump"], help: "What to do with threads in a Landlock domain (refuse)" },
   { name: "ghost-limit", value: "BYTES[K|M|G]", commands: ["dump", "plan"], help: "Largest deleted file that is kept whole (1M)" },
+  {
+    name: "file-locks",
+    short: "l",
+    commands: planned,
+    help: "Keep file locks and leases; a restore sets those of the images with or without it",
+  },
   { name: "link-remap", commands: ["dump", "plan"], help: "Give files that lost one of several names a new one until they are restored" },
   { name: "rseq-discovery", value: "auto|ptrace|libc|tls", commands: ["dump", "rseq"], help: "How rseq registrations are found (auto)" },
   { name: "syscalls", commands: ["plan"], help: "With images: every system call that the restore would make" },

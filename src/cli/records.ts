@@ -149,6 +149,7 @@ function target(line: Canonical): { pid: number | undefined; rest: readonly stri
 const keepingOptions = (line: Canonical): Keeping => ({
   ghostLimit: bytes(line, "ghost-limit", "size") ?? USUAL.ghostLimit,
   linkRemap: flag(line, "link-remap"),
+  fileLocks: flag(line, "file-locks"),
 })
 
 function cgroupOptions(line: Canonical): CgroupOptions {

@@ -188,6 +188,20 @@ export function treeDifferences(saved: Entries, now: Entries, { processes, dead,
       ...list("fdinfo", fdinfo_entrySchema, tables, "fd", `process ${pid} descriptor`),
     ]),
     ...objectDifferences(saved, now, how),
+    ...lockDifferences(saved, now),
+  ]
+}
+
+/** Locks of files, each whole. */
+function lockDifferences(saved: Entries, now: Entries): string[] {
+  const texts = (entries: Entries) =>
+    entries("filelocks", undefined).map(
+      ({ pid, fd, flag, type, start, len }) => `process ${pid} fd ${fd}: a lock of kind ${flag} and type ${type} at ${start}, ${len} bytes`,
+    )
+  const [was, is] = [texts(saved), texts(now)]
+  return [
+    ...was.filter((text) => !is.includes(text)).map((text) => `${text}, is missing`),
+    ...is.filter((text) => !was.includes(text)).map((text) => `${text}, was not there`),
   ]
 }
 

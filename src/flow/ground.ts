@@ -1,3 +1,4 @@
+import type { file_lock_entry } from "../../proto/gen/file-lock_pb.ts"
 import type { Origin } from "../kinds/creds/origin.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { Inheritance } from "../kinds/memory/inherit.ts"
@@ -27,6 +28,8 @@ export interface Ground {
   /** Open files that the root has made for several processes, by file id; and who finishes each. */
   readonly shared: ReadonlyMap<number, number>
   readonly finisher: ReadonlyMap<number, number>
+  /** Locks by the process that sets them: the maker of their descriptors. */
+  readonly locks: ReadonlyMap<number, readonly file_lock_entry[]>
   /** Every process of the tree. */
   readonly pids: ReadonlySet<number>
   /** Signals that zombies sent to their parents, by parent. */

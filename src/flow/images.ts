@@ -1,6 +1,7 @@
 import { SIG } from "../../ffi/abi/signal.ts"
 import type { core_entry, task_core_entry, task_kobj_ids_entry, thread_core_entry } from "../../proto/gen/core_pb.ts"
 import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
+import type { file_lock_entry } from "../../proto/gen/file-lock_pb.ts"
 import type { fs_entry } from "../../proto/gen/fs_pb.ts"
 import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import type { mm_entry } from "../../proto/gen/mm_pb.ts"
@@ -12,6 +13,7 @@ import { type PagemapKind, pagemapRuns } from "../image/pagemap.ts"
 import type { ImageSet } from "../image/set.ts"
 import { savedGhosts } from "../kinds/files/ghost/saved.ts"
 import type { FileImages } from "../kinds/files/images.ts"
+import { checkFileLocks } from "../kinds/files/lock/restore.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { VMA } from "../kinds/memory/status.ts"
@@ -59,6 +61,7 @@ export interface SavedTree {
   readonly processes: readonly SavedProcess[]
   readonly dead: readonly SavedDead[]
   readonly segments: readonly memfd_inode_entry[]
+  readonly locks: readonly file_lock_entry[]
 }
 
 /** Task states. Authority: REFERENCE 2.2 */
@@ -179,12 +182,13 @@ export function readTree(set: ImageSet): SavedTree {
       "Use another image set",
     )
   for (const { ids } of processes) sameNamespaces(ids, set.inventory.root_ids)
-  return { root, processes, dead, segments: set.optional("memfd") }
+  const locks = set.optional("filelocks")
+  checkFileLocks(locks, (pid) => processes.find(({ tree }) => tree.pid === pid)?.files.fdinfos)
+  return { root, processes, dead, segments: set.optional("memfd"), locks }
 }
 
 /** Images of what a later version restores, and what it is. */
 const LATER = {
-  filelocks: "file locks",
   "sk-queues": "data queued in sockets",
   apparmor: "AppArmor policies",
 } as const

@@ -128,6 +128,12 @@ export interface Site {
   readonly hole: bigint
 }
 
+/** The process that makes the table of descriptors of another: itself, or one above it that shares it. */
+function makerOf(pid: number, saved: SavedTree, shares: Settled["shares"]): number {
+  const parent = saved.processes.find(({ tree }) => tree.pid === pid)?.tree.ppid
+  return parent === undefined || shares.get(pid)?.files !== false ? pid : makerOf(parent, saved, shares)
+}
+
 /**
  * Brings together what was settled and what the first process turned out to have.
  *
@@ -146,6 +152,7 @@ export function openSite(
   const ground: Ground = {
     ...numbers,
     endSignals: endSignalsOf(saved),
+    locks: Map.groupBy(saved.locks, ({ pid }) => makerOf(pid, saved, settled.shares)),
     jobGroup,
     area,
     origin,

@@ -149,6 +149,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   images.write("files", undefined, table.entries)
   images.write("remap-fpath", undefined, table.ghosts.remaps)
   for (const [number, parts] of table.ghosts.files) images.write("ghost-file", number, parts)
+  images.write("filelocks", undefined, descriptors.locks)
   images.write("pipes-data", undefined, descriptors.pipesData)
   images.write("tty-info", undefined, descriptors.ttyInfos)
   images.write("seccomp", undefined, [{ seccomp_filters: filters.entries }])

@@ -94,6 +94,7 @@ const asDump = (pid: number, { shellJob: _, ...options }: RestoreOptions): DumpO
   landlock: "drop",
   ghostLimit: Number.POSITIVE_INFINITY,
   linkRemap: true,
+  fileLocks: true,
   manageCgroups: "ignore",
   cgroupProps: [],
   cgroupPropsFiles: [],

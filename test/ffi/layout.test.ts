@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { capData, capHeader } from "../../ffi/abi/caps.ts"
 import { cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { epollEvent, kcmpEpollSlot } from "../../ffi/abi/epoll.ts"
-import { fOwnerEx, statx, statxDetails } from "../../ffi/abi/file.ts"
+import { flock, fOwnerEx, statx, statxDetails } from "../../ffi/abi/file.ts"
 import { pageRegion, pmScanArg, prctlMmMap } from "../../ffi/abi/mman.ts"
 import { iovec, peeksiginfoArgs, rseqConfiguration } from "../../ffi/abi/ptrace.ts"
 import { fpxSwBytes, rtSigframe, SIGFRAME_MCONTEXT, sigcontext, userRegsStruct } from "../../ffi/abi/registers.x86_64.ts"
@@ -90,6 +90,7 @@ const portable: readonly Group[] = [
     headers: ["linux/fcntl.h", "linux/stat.h"],
     rows: [
       [fOwnerEx, "struct f_owner_ex"],
+      [flock, "struct flock"],
       [statx, "struct statx"],
       [statxDetails, "struct statx", STATX_TIMES],
     ],

@@ -35,7 +35,7 @@ export async function dumpAndRestore(row: Row, dumper: Tool, restorer: Tool): Pr
   const lines = victim.lines()
   // What CRIU's sets say is compared by the victim alone.
   const verified = dumper === stasisTool && restorer === stasisTool && row.differs === undefined
-  await restore(restorer, victim.images, ...(verified ? ["--verify"] : []))
+  await restore(restorer, victim.images, ...(verified ? ["--verify"] : []), ...(restorer === stasisTool ? [] : (row.options ?? [])))
   expect(victim.lines().slice(0, lines.length)).toEqual(lines)
   expect(existsSync(`/proc/${victim.pid}`)).toBe(true)
   await expectWell(victim, row)

@@ -7,7 +7,7 @@ export interface Row extends Start {
   readonly source: string
   /** It ends by itself, so it is not asked. */
   readonly unasked?: boolean
-  /** Options of the dump, stasis's and CRIU's. */
+  /** Options of the dump, stasis's and CRIU's; CRIU wants them for the restore too. */
   readonly options?: readonly string[]
   /** What of it comes back otherwise than it was, which --verify would refuse. */
   readonly differs?: string
@@ -154,6 +154,11 @@ export const rows: readonly Row[] = [
   beyondCriu("keeps such a file with --link-remap alone", row("ghosts", "renamed", "{folder}")),
   { ...row("ghosts", "moved", "{folder}"), options: ["--link-remap"] },
   beyondCriu("removes a deleted folder before those that were in it", row("ghosts", "folders", "{folder}")),
+  ...["flock", "posix", "ofd", "lease", "waiters"].map((name) => ({ ...row("locks", name, "{folder}"), options: ["--file-locks"] })),
+  {
+    ...beyondCriu("loses a child's lock on a file that its parent has open", row("locks", "shared", "{folder}")),
+    options: ["--file-locks"],
+  },
   row("readdir", "{folder}"),
   row("devices"),
   row("pipes"),

@@ -1,4 +1,5 @@
 import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import type { file_lock_entry } from "../../../proto/gen/file-lock_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.ts"
@@ -7,6 +8,7 @@ import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
 import type { Keeping } from "./keeping.ts"
 import type { Found, Holder, PipeData, Surveying } from "./kind.ts"
+import { collectFileLocks } from "./lock/collect.ts"
 import type { Outsiders } from "./outside.ts"
 import { findPipeHolders, pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
@@ -30,6 +32,7 @@ export interface Descriptors {
   /** One a pipe that can be read. */
   readonly pipesData: readonly PipeData[]
   readonly ttyInfos: readonly tty_info_entry[]
+  readonly locks: readonly file_lock_entry[]
   /** What CRIU's images have no field for. */
   readonly extension: stasis_file_entry[]
   /** What is lost although its object is kept, for people. */
@@ -144,6 +147,7 @@ export function collectDescriptors(
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
+  const locks: file_lock_entry[] = []
   const collected = { table, keeping: options, pipesData: new Map(), ttyInfos: new Map(), extension: [], losses: [] }
   for (const { shared, by } of judged) {
     const row = rowOf(by)
@@ -151,6 +155,7 @@ export function collectDescriptors(
     if (!row || !copies) throw new Error(`Unreachable: fd ${by.fd} was not refused and has no row`)
     const id = table.nextId()
     table.add(row.collect({ ...by, id }, { ...collected, copies }))
+    locks.push(...collectFileLocks(shared))
     for (const { pid, fd, cloexec } of shared) fdinfos.get(pid)?.push({ id, flags: cloexec ? 1 : 0, type: row.type, fd })
   }
   for (const [pid, entries] of fdinfos) {
@@ -158,5 +163,5 @@ export function collectDescriptors(
     log.debug(`${entries.length} descriptors of task ${pid}`)
   }
   const { pipesData, ttyInfos, extension, losses } = collected
-  return { fdinfos, pipesData: [...pipesData.values()], ttyInfos: [...ttyInfos.values()], extension, losses }
+  return { fdinfos, pipesData: [...pipesData.values()], ttyInfos: [...ttyInfos.values()], extension, locks, losses }
 }

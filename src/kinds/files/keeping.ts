@@ -4,10 +4,12 @@ export interface Keeping {
   readonly ghostLimit: number
   /** Files that lost a name and have others that are not known may be given one: CRIU's --link-remap. */
   readonly linkRemap: boolean
+  /** Locks are kept: CRIU's --file-locks. */
+  readonly fileLocks: boolean
 }
 
 /** What a dump without options keeps: CRIU's. Authority: criu(8), --ghost-limit */
-export const USUAL: Keeping = { ghostLimit: 1 << 20, linkRemap: false }
+export const USUAL: Keeping = { ghostLimit: 1 << 20, linkRemap: false, fileLocks: false }
 
 /** How a file is found again. */
 export interface Place {

@@ -1,6 +1,5 @@
 import { O, S_IF } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
-import { fileLocks } from "../../../proc/locks.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
 import { placeOf, reasonIn } from "../name.ts"
 import { kindOf } from "../stat.ts"
@@ -22,12 +21,9 @@ export function isRegular({ target, stat, flags }: Found): boolean {
 /** Files of a thread in /proc: threads do not exist yet when files are opened. */
 const ofThread = /^\/proc\/\d+\/task(?:\/|$)/
 
-/** Locks, and files whose name no longer leads to them. */
+/** Files about threads, and those whose name no longer leads to them. */
 export function refuseRegular(found: Found, { keeping }: Pick<Surveying, "keeping">): Reason | undefined {
-  const { target, stat, info } = found
-  const [lock] = fileLocks(info)
-  if (lock)
-    return { what: `"${target}" with a lock (${lock.kind} ${lock.access})`, remedy: "Let the program release the lock before the dump" }
+  const { target, stat } = found
   if (ofThread.test(target)) return { what: `"${target}", a file about one thread`, remedy: "Let the program close it before the dump" }
   return reasonIn(placeOf(linkOf(found), target, stat, keeping))
 }
