@@ -1,9 +1,12 @@
 import { resolve } from "node:path"
 import {
   type CgroupOptions,
+  type Checking,
   type CheckOptions,
   type CommonOptions,
   type DumpOptions,
+  FILE_CHANGED,
+  FILE_VALIDATION,
   type Keeping,
   LANDLOCK,
   MANAGE_CGROUPS,
@@ -62,6 +65,7 @@ export function restoreOptions(line: Canonical, cwd: string): RestoreOptions {
   return {
     ...commonOptions(line, line.words[0], cwd),
     ...cgroupOptions(line),
+    ...checkingOptions(line),
     detached,
     sibling,
     strict: flag(line, "strict"),
@@ -89,6 +93,7 @@ export function planOptions(line: Canonical, cwd: string): PlanOptions {
     throw misused(line.command, `--${strict ? "strict" : "syscalls"} is given with a process`, "It is for images: stasis plan -D DIR")
   return {
     ...keepingOptions(line),
+    ...checkingOptions(line),
     pid: pid === undefined ? undefined : parsePid(line, pid),
     imagesDir: directory === undefined ? undefined : resolve(cwd, directory),
     shellJob: flag(line, "shell-job"),
@@ -150,6 +155,13 @@ const keepingOptions = (line: Canonical): Keeping => ({
   ghostLimit: bytes(line, "ghost-limit", "size") ?? USUAL.ghostLimit,
   linkRemap: flag(line, "link-remap"),
   fileLocks: flag(line, "file-locks"),
+  fileValidation: choice(line, "file-validation", FILE_VALIDATION),
+})
+
+const checkingOptions = (line: Canonical): Checking => ({
+  fileValidation: choice(line, "file-validation", FILE_VALIDATION),
+  fileChanged: choice(line, "file-changed", FILE_CHANGED),
+  skipFileRwxCheck: flag(line, "skip-file-rwx-check"),
 })
 
 function cgroupOptions(line: Canonical): CgroupOptions {

@@ -6,6 +6,7 @@ import { restoreSessionKeyring } from "../kinds/creds/keyrings.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
 import { restoreFileLocks } from "../kinds/files/lock/restore.ts"
 import { openRegular } from "../kinds/files/open.ts"
+import { cutFiles } from "../kinds/files/regular/check.ts"
 import { restoreDescriptors } from "../kinds/files/restore.ts"
 import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
@@ -129,6 +130,7 @@ export function buildEnd({ tree, tc, mm, extension, files }: SavedProcess, { mak
   if (tree.ppid === 0) restoreLocks({ ...ground, ttyInfos: files.ttyInfos }, program)
   sealProcess({ mm, extension }, program)
   if (makes.files) for (const [first, last] of runsOf(services)) program.call("close_range", first, last, 0)
+  if (makes.files) cutFiles(files.fdinfos, ground.cuts, program)
   restoreFileLocks(ground.locks.get(tree.pid) ?? [], program)
   if (tc.timers) armTimers(tc.timers, program)
   return program

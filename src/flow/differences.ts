@@ -46,6 +46,8 @@ const RULES: Rules = {
   "eventpoll_tfd_entry.dev": ignore,
   "eventpoll_tfd_entry.inode": ignore,
   "reg_file_entry.mnt_id": ignore,
+  // Compared before anything was made, as the options want it.
+  "reg_file_entry.build_id": ignore,
   // Flags of the kernel's own, and the order of what is numbered in cgroup.img, which restores its own way.
   "task_core_entry.flags": ignore,
   "task_core_entry.cg_set": ignore,

@@ -30,6 +30,8 @@ export interface Ground {
   readonly finisher: ReadonlyMap<number, number>
   /** Locks by the process that sets them: the maker of their descriptors. */
   readonly locks: ReadonlyMap<number, readonly file_lock_entry[]>
+  /** Sizes in bytes that files are cut back to, by file id: --file-changed=truncate. */
+  readonly cuts: ReadonlyMap<number, bigint>
   /** Every process of the tree. */
   readonly pids: ReadonlySet<number>
   /** Signals that zombies sent to their parents, by parent. */

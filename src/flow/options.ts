@@ -1,7 +1,7 @@
 import { CGROUP_MODES, type CgroupMode } from "../kinds/cgroup/modes.ts"
-import type { Keeping } from "../kinds/files/keeping.ts"
+import type { Checking, Keeping } from "../kinds/files/keeping.ts"
 
-export { type Keeping, USUAL } from "../kinds/files/keeping.ts"
+export { type Checking, FILE_CHANGED, FILE_VALIDATION, type Keeping, STRICT, USUAL } from "../kinds/files/keeping.ts"
 
 /** What a command was asked to do, as plain data. Made by src/cli from the command line; every path is absolute. */
 
@@ -74,7 +74,7 @@ export interface DumpOptions extends CommonOptions, CgroupOptions, Keeping {
 }
 
 /** `stasis restore`. `sibling` only with `detached`. */
-export interface RestoreOptions extends CommonOptions, CgroupOptions {
+export interface RestoreOptions extends CommonOptions, CgroupOptions, Checking {
   /** The command ends when the tree runs, instead of waiting for its root (-d). */
   readonly detached: boolean
   /** The root becomes a child of our parent, not of us (-S). */
@@ -98,7 +98,7 @@ export interface RseqOptions {
 }
 
 /** `stasis plan`. Exactly one of `pid` and `imagesDir` is given. */
-export interface PlanOptions extends Keeping {
+export interface PlanOptions extends Keeping, Checking {
   /** A live process, 1 to 4194304: could it be dumped? */
   readonly pid: number | undefined
   /** A set of images: could it be restored? Absolute. */

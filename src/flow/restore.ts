@@ -10,6 +10,7 @@ import { checkFiles } from "../kinds/files/check.ts"
 import { planBirths } from "../kinds/tree/births.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { deadlineIn } from "../tracee/wait.ts"
+import { buildIdOf } from "./build-ids.ts"
 import { openCgroups } from "./cgroups.ts"
 import { dropLinks } from "./ghosts.ts"
 import { checkIdsFree, heldId } from "./ids.ts"
@@ -50,7 +51,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   checkFiles(
     saved.processes.map(({ files }) => files),
     pids,
-    { shellJob, terminal: terminal !== undefined },
+    { ...options, terminal: terminal !== undefined, buildIdOf },
   )
   checkOutputs(options)
   {

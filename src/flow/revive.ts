@@ -73,7 +73,7 @@ export function revive(
   half.defer(() => killHalfBuilt([...born]))
   suspendFilters(saved)
   placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
-  const site = openSite(saved, settled, readSeedFacts(pid), { strict: options.strict, jobGroup: job?.group })
+  const site = openSite(saved, settled, readSeedFacts(pid), { ...options, jobGroup: job?.group })
   build({ ...site, set, cgroups }, areaFile, areaFd, born, options)
   half.move()
   let count = 0

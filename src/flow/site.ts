@@ -1,6 +1,8 @@
 import type { ImageSet } from "../image/set.ts"
 import { inheritedKeyring } from "../kinds/creds/keyrings.ts"
 import { type Origin, readOrigin } from "../kinds/creds/origin.ts"
+import type { Checking } from "../kinds/files/keeping.ts"
+import { findCuts } from "../kinds/files/regular/check.ts"
 import { findShared } from "../kinds/files/shared.ts"
 import { findHole } from "../kinds/memory/holes.ts"
 import { holeSize } from "../kinds/memory/shared.ts"
@@ -143,7 +145,7 @@ export function openSite(
   saved: SavedTree,
   settled: Settled,
   { mappings, origin, limits }: SeedFacts,
-  { strict, jobGroup }: Pick<Ground, "strict" | "jobGroup">,
+  { strict, jobGroup, ...checking }: Pick<Ground, "strict" | "jobGroup"> & Pick<Checking, "fileChanged">,
 ): Site {
   const { processes, segments } = saved
   const { numbers, segmentPages, nursery } = settled
@@ -152,6 +154,7 @@ export function openSite(
   const ground: Ground = {
     ...numbers,
     endSignals: endSignalsOf(saved),
+    cuts: findCuts(saved.root.files.files, checking),
     locks: Map.groupBy(saved.locks, ({ pid }) => makerOf(pid, saved, settled.shares)),
     jobGroup,
     area,

@@ -15,6 +15,7 @@ import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../kind
 import { readAuxv } from "../proc/auxv.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat, type Stat } from "../proc/stat.ts"
+import { buildIdOf } from "./build-ids.ts"
 import type { Gathered } from "./gather.ts"
 import { extensionHead } from "./gather.ts"
 import { collectLayout, type SavedLayout, type StoredPages } from "./layout.ts"
@@ -77,7 +78,7 @@ export function collectState(sources: readonly Source[], members: readonly Membe
   const split = surveyObjects(objects, (pid) => places.get(pid)?.ppid ?? 0)
   if (split.length > 0) throw refusedTarget(root.pid, split)
   const threadsOf = new Map(sources.map(({ pid, threads }) => [pid, threads.map(({ frozen: { tid } }) => tid)]))
-  const table = new FileTable<SharedSegment>(collectSegment, options)
+  const table = new FileTable<SharedSegment>(collectSegment, options, options.fileValidation === "buildid" ? buildIdOf : undefined)
   const holders = ownersOf(objects, "files_id").map((pid) => ({
     pid,
     threads: threadsOf.get(pid) ?? [],

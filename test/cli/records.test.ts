@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { checkOptions, dumpOptions, planOptions, restoreOptions, rseqOptions, showOptions } from "../../src/cli/records.ts"
 import { canonical } from "../../src/cli/spelling.ts"
-import { type DumpOptions, type RestoreOptions, USUAL } from "../../src/flow/options.ts"
+import { type DumpOptions, type RestoreOptions, STRICT, USUAL } from "../../src/flow/options.ts"
 
 const line = (words: string) => canonical(words.split(" "))
 const dump = (words: string): DumpOptions => dumpOptions(line(`dump ${words}`), "/home")
@@ -36,7 +36,7 @@ const usualDump: DumpOptions = {
   landlock: "refuse",
   ...USUAL,
 }
-const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false, verify: false }
+const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false, verify: false, ...STRICT }
 
 describe("dumpOptions", () => {
   test.each<[string, Partial<DumpOptions>]>([
@@ -153,7 +153,16 @@ describe("rseqOptions", () => {
 
 describe("planOptions", () => {
   const plan = (words: string) => planOptions(line(`plan ${words}`.trim()), "/home")
-  const usualPlan = { ...USUAL, pid: undefined, imagesDir: undefined, shellJob: false, strict: false, syscalls: false, json: false }
+  const usualPlan = {
+    ...USUAL,
+    ...STRICT,
+    pid: undefined,
+    imagesDir: undefined,
+    shellJob: false,
+    strict: false,
+    syscalls: false,
+    json: false,
+  }
 
   test.each<[string, ReturnType<typeof plan>]>([
     ["5", { ...usualPlan, pid: 5 }],

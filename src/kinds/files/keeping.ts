@@ -6,10 +6,31 @@ export interface Keeping {
   readonly linkRemap: boolean
   /** Locks are kept: CRIU's --file-locks. */
   readonly fileLocks: boolean
+  /** What a restore can compare of executables and libraries beside their size: CRIU's --file-validation. */
+  readonly fileValidation: FileValidation
 }
 
+/** How files are compared: by size and build ID, or by size alone. The first is the usual one. */
+export const FILE_VALIDATION = ["buildid", "filesize"] as const
+export type FileValidation = (typeof FILE_VALIDATION)[number]
+
+/** What is done about a file that has changed: "truncate" cuts what has grown back to the size that it had. The first is the usual one. */
+export const FILE_CHANGED = ["fail", "accept", "truncate"] as const
+export type FileChanged = (typeof FILE_CHANGED)[number]
+
+/** How a restore compares files. */
+export interface Checking {
+  readonly fileValidation: FileValidation
+  readonly fileChanged: FileChanged
+  /** Permissions may have changed: CRIU's --skip-file-rwx-check. */
+  readonly skipFileRwxCheck: boolean
+}
+
+/** How a restore without options compares. */
+export const STRICT: Checking = { fileValidation: "buildid", fileChanged: "fail", skipFileRwxCheck: false }
+
 /** What a dump without options keeps: CRIU's. Authority: criu(8), --ghost-limit */
-export const USUAL: Keeping = { ghostLimit: 1 << 20, linkRemap: false, fileLocks: false }
+export const USUAL: Keeping = { ghostLimit: 1 << 20, linkRemap: false, fileLocks: false, fileValidation: "buildid" }
 
 /** How a file is found again. */
 export interface Place {

@@ -43,10 +43,12 @@ export class FileTable<S extends Segment = Segment> {
   /**
    * @param segmentOf collects the shared memory behind a mapping: collectSegment of src/kinds/memory
    * @param keeping what is kept of files that their names do not lead to
+   * @param buildIdOf reads the build ID of a file, if that is to be compared
    */
   constructor(
     private readonly segmentOf: (pid: number, mapping: Mapping, inodeId: number) => S,
     readonly keeping: Keeping,
+    private readonly buildIdOf: (path: string, stat: FileStat) => number[] = () => [],
   ) {}
 
   /** Files without a name. */
@@ -100,11 +102,14 @@ export class FileTable<S extends Segment = Segment> {
    */
   link(link: string, access: number): number {
     const { place, stat } = lookAt(link, this.keeping)
-    return this.path(place.name, stat, access, (id) => this.place(id, place, link, stat))
+    return this.path(place.name, stat, access, (entry) => {
+      this.place(entry.id, place, link, stat)
+      if (place.way === "name" && kindOf(stat.mode) === S_IF.REG) entry.build_id = this.buildIdOf(link, stat)
+    })
   }
 
-  /** Id of a file by its name, opened with `access` alone. Its name must lead to it, see `refuseName`. @param isNew is told the id of a new entry */
-  path(name: string, stat: FileStat, access: number, isNew: (id: number) => void = () => {}): number {
+  /** Id of a file by its name, opened with `access` alone. Its name must lead to it, see `refuseName`. @param isNew is given a new entry */
+  path(name: string, stat: FileStat, access: number, isNew: (entry: reg_file_entry) => void = () => {}): number {
     const key = `${stat.dev}:${stat.ino}:${access}:${name}`
     const known = this.named.get(key)
     if (known !== undefined) return known
@@ -112,7 +117,7 @@ export class FileTable<S extends Segment = Segment> {
     this.named.set(key, id)
     const reg: reg_file_entry = { id, flags: access, pos: 0n, fown: { ...NO_OWNER }, ...fileFacts(name, stat, access), build_id: [] }
     this.add({ type: fd_types.REG, id, reg })
-    isNew(id)
+    isNew(reg)
     return id
   }
 

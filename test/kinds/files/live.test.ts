@@ -7,7 +7,7 @@ import { checkFiles } from "../../../src/kinds/files/check.ts"
 import { lookAtDescriptors } from "../../../src/kinds/files/collect.ts"
 import { borrowDescriptors } from "../../../src/kinds/files/copies.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
-import { USUAL } from "../../../src/kinds/files/keeping.ts"
+import { STRICT, USUAL } from "../../../src/kinds/files/keeping.ts"
 import { restoreDescriptors } from "../../../src/kinds/files/restore.ts"
 import { scanDescriptors } from "../../../src/kinds/files/scan.ts"
 import { findTerminalHolders, masterIndex, whoHasTerminal } from "../../../src/kinds/files/tty/holders.ts"
@@ -15,7 +15,7 @@ import { canRun, perform, why } from "../fixture.ts"
 import { type Holder, holding, imagesOf, startHolder } from "./holder.ts"
 
 const RESERVED = 900
-const PLAIN = { ...USUAL, shellJob: false }
+const PLAIN = { ...USUAL, ...STRICT, shellJob: false, buildIdOf: () => [] }
 
 /** Images as text that two processes with the same files share: other pipes, other PIDs. */
 function comparable({ fdinfos, files, pipesData, extension }: FileImages, pid: number): string {
@@ -132,8 +132,10 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
     expect(pty?.termios?.c_cc.length).toBe(19)
     expect(current).toMatchObject({ type: TtyType.CTTY, id: 2012 })
     expect(() => checkFiles([images], new Set([1]), { ...PLAIN, terminal: true })).toThrow("the program runs on a terminal")
-    expect(() => checkFiles([images], new Set([1]), { shellJob: true, terminal: false })).toThrow("standard input of stasis is no terminal")
-    checkFiles([images], new Set([1]), { shellJob: true, terminal: true })
+    expect(() => checkFiles([images], new Set([1]), { ...PLAIN, shellJob: true, terminal: false })).toThrow(
+      "standard input of stasis is no terminal",
+    )
+    checkFiles([images], new Set([1]), { ...PLAIN, shellJob: true, terminal: true })
   })
 
   test("findTerminalHolders names a task outside the dump that uses a pair, and none inside", async () => {

@@ -6,6 +6,7 @@ import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import { TtyType, type tty_info_entry, tty_info_entrySchema } from "../../../proto/gen/tty_pb.ts"
 import { type CheckOptions, checkFiles } from "../../../src/kinds/files/check.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
+import { STRICT } from "../../../src/kinds/files/keeping.ts"
 import { type RestoreOptions, restoreDescriptors, restoreThreadOwners } from "../../../src/kinds/files/restore.ts"
 import { Program } from "../../../src/tracee/program.ts"
 
@@ -20,7 +21,7 @@ const OPTIONS: RestoreOptions = {
   finishes: () => false,
   isBorn: (tid) => tid === PID,
 }
-const CHECK: CheckOptions = { shellJob: false, terminal: false }
+const CHECK: CheckOptions = { ...STRICT, buildIdOf: () => [], shellJob: false, terminal: false }
 const PIDS = new Set([PID])
 
 const user = (fd: number, { id, type }: file_entry, flags = 0): fdinfo_entry => ({ fd, id, type, flags })
