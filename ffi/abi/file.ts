@@ -44,14 +44,28 @@ export const S_IF = {
 /** Commands of fcntl(2). Headers: include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h. GETOWNER_UIDS needs CONFIG_CHECKPOINT_RESTORE. */
 export const F = {
   SETFL: 4,
+  SETLK: 6,
   SETSIG: 10,
   GETSIG: 11,
   SETOWN_EX: 15,
   GETOWN_EX: 16,
   GETOWNER_UIDS: 17,
+  OFD_SETLK: 37,
+  SETLEASE: 1024,
   SETPIPE_SZ: 1031,
   GETPIPE_SZ: 1032,
 } as const
+
+/** Operations of flock(2). Header: include/uapi/asm-generic/fcntl.h */
+export const LOCK = { SH: 1, EX: 2, NB: 4 } as const
+/** A lock of fcntl(2), on 64-bit machines. */
+export const flock = layout("struct flock", "include/uapi/asm-generic/fcntl.h", 32, {
+  l_type: [0, "u16"],
+  l_whence: [2, "u16"], // 0 = start counts from the beginning of the file
+  l_start: [8, "i64"], //  bytes
+  l_len: [16, "i64"], //   bytes; 0 = to the end, however the file grows
+  l_pid: [24, "i32"],
+})
 
 /** Whom F_SETOWN_EX names. Header: include/uapi/asm-generic/fcntl.h */
 export const F_OWNER = { TID: 0, PID: 1, PGRP: 2 } as const
@@ -61,7 +75,7 @@ export const fOwnerEx = layout("struct f_owner_ex", "include/uapi/asm-generic/fc
 })
 
 /** Header: include/uapi/linux/fcntl.h */
-export const AT = { FDCWD: -100, SYMLINK_NOFOLLOW: 0x100, EMPTY_PATH: 0x1000 } as const
+export const AT = { FDCWD: -100, SYMLINK_NOFOLLOW: 0x100, REMOVEDIR: 0x200, SYMLINK_FOLLOW: 0x400, EMPTY_PATH: 0x1000 } as const
 /** Everything that stat(2) tells. Header: include/uapi/linux/stat.h */
 export const STATX_BASIC_STATS = 0x7ff
 /** Answer of statx(2); the same on every architecture, as struct stat is not. Times are left out. */
@@ -77,6 +91,18 @@ export const statx = layout("struct statx", "include/uapi/linux/stat.h", 256, {
   stx_rdev_minor: [132, "u32"],
   stx_dev_major: [136, "u32"],
   stx_dev_minor: [140, "u32"],
+})
+
+/** Of times, room and mount, which few files are asked for. Mask bit of the mount: Linux 5.8. */
+export const STATX_MNT_ID = 0x1000
+export const statxDetails = layout("struct statx", "include/uapi/linux/stat.h", 256, {
+  stx_mask: [0, "u32"],
+  stx_blocks: [48, "u64"], // 512 bytes each
+  atime_sec: [64, "i64"],
+  atime_nsec: [72, "u32"],
+  mtime_sec: [112, "i64"],
+  mtime_nsec: [120, "u32"],
+  stx_mnt_id: [144, "u64"],
 })
 
 /** What kcmp(2) compares; answers 0 equal, 1 less, 2 greater, 3 different without an order. Header: include/uapi/linux/kcmp.h */

@@ -1,9 +1,13 @@
 import { resolve } from "node:path"
 import {
   type CgroupOptions,
+  type Checking,
   type CheckOptions,
   type CommonOptions,
   type DumpOptions,
+  FILE_CHANGED,
+  FILE_VALIDATION,
+  type Keeping,
   LANDLOCK,
   MANAGE_CGROUPS,
   type PlanOptions,
@@ -11,10 +15,11 @@ import {
   RSEQ_DISCOVERY,
   RSEQ_MALFORMED,
   type RseqOptions,
+  USUAL,
 } from "../flow/options.ts"
 import { misused } from "./refuse.ts"
 import type { Canonical } from "./spelling.ts"
-import { atMost, choice, flag, parsePid, text, texts, verbosityOf, wholeNumber } from "./values.ts"
+import { atMost, bytes, choice, flag, parsePid, text, texts, verbosityOf, wholeNumber } from "./values.ts"
 
 /** Seconds, as CRIU's. Authority: `criu --help`, --timeout. */
 const DEFAULT_TIMEOUT = 10
@@ -48,6 +53,7 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
     rseqDiscovery: choice(line, "rseq-discovery", RSEQ_DISCOVERY),
     landlock: choice(line, "landlock", LANDLOCK),
     verify: flag(line, "verify"),
+    ...keepingOptions(line),
   }
 }
 
@@ -60,6 +66,7 @@ export function restoreOptions(line: Canonical, cwd: string): RestoreOptions {
   return {
     ...commonOptions(line, line.words[0], cwd),
     ...cgroupOptions(line),
+    ...checkingOptions(line),
     detached,
     sibling,
     strict: flag(line, "strict"),
@@ -86,6 +93,8 @@ export function planOptions(line: Canonical, cwd: string): PlanOptions {
   if (pid !== undefined && (strict || syscalls))
     throw misused(line.command, `--${strict ? "strict" : "syscalls"} is given with a process`, "It is for images: stasis plan -D DIR")
   return {
+    ...keepingOptions(line),
+    ...checkingOptions(line),
     pid: pid === undefined ? undefined : parsePid(line, pid),
     imagesDir: directory === undefined ? undefined : resolve(cwd, directory),
     shellJob: flag(line, "shell-job"),
@@ -142,6 +151,19 @@ function target(line: Canonical): { pid: number | undefined; rest: readonly stri
   if (named !== undefined) return { pid: parsePid(line, named), rest: line.words }
   return { pid: word === undefined ? undefined : parsePid(line, word), rest }
 }
+
+const keepingOptions = (line: Canonical): Keeping => ({
+  ghostLimit: bytes(line, "ghost-limit", "size") ?? USUAL.ghostLimit,
+  linkRemap: flag(line, "link-remap"),
+  fileLocks: flag(line, "file-locks"),
+  fileValidation: choice(line, "file-validation", FILE_VALIDATION),
+})
+
+const checkingOptions = (line: Canonical): Checking => ({
+  fileValidation: choice(line, "file-validation", FILE_VALIDATION),
+  fileChanged: choice(line, "file-changed", FILE_CHANGED),
+  skipFileRwxCheck: flag(line, "skip-file-rwx-check"),
+})
 
 function cgroupOptions(line: Canonical): CgroupOptions {
   const cgroupRoots = texts(line, "cgroup-root").map((value) => {

@@ -28,7 +28,7 @@ const areaData = ({ vma, name, stored, elsewhere }: ShownArea): Json => ({
   pages_elsewhere: jsonNumber(elsewhere),
 })
 
-function descriptorData({ fd, cloexec, id, file }: ShownDescriptor): Json {
+function descriptorData({ fd, cloexec, id, file, note }: ShownDescriptor): Json {
   if (!file) return { fd, cloexec, id }
   const { pos } = fileState(file)
   return {
@@ -37,6 +37,7 @@ function descriptorData({ fd, cloexec, id, file }: ShownDescriptor): Json {
     id,
     kind: fileKind(file),
     what: fileText(file),
+    ...(note ? { note } : {}),
     flags: fileFlags(file),
     pos: pos === undefined ? null : jsonNumber(BigInt.asIntN(64, pos)),
   }

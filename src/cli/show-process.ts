@@ -8,7 +8,7 @@ import { PAGE } from "../base/units.ts"
 import type { EntryOf } from "../image/catalog.ts"
 import { PE_LAZY, PE_PARENT, PE_PRESENT, pagesOf, storedFlags } from "../image/run.ts"
 import type { ImageSet } from "../image/set.ts"
-import { STATES } from "./show-words.ts"
+import { lockWords, STATES } from "./show-words.ts"
 
 const DEAD = 2
 /** Status bits of areas with a file behind, and of a memory file among them. */
@@ -53,6 +53,8 @@ export interface ShownDescriptor {
   readonly cloexec: boolean
   readonly id: number
   readonly file: file_entry | undefined
+  /** What else is to be said of it. */
+  readonly note: string
 }
 
 /** A process, put together from its images. */
@@ -136,12 +138,14 @@ function classOf(rseq: rseq_entry | undefined, found: string | undefined): strin
   return rseq.rseq_cs_pointer ? "no-restart" : "registered"
 }
 
+const locksOf = (set: ImageSet, pid: number) => set.optional("filelocks").filter((lock) => lock.pid === pid)
+
 /**
  * Puts one process together.
  *
  * @throws CheckpointError an image of it is missing or damaged
  */
-export function readProcess(set: ImageSet, entry: pstree_entry, files: Files): ShownProcess {
+export function readProcess(set: ImageSet, entry: pstree_entry, files: Files, notes: ReadonlyMap<number, string>): ShownProcess {
   const { pid } = entry
   const core = set.one("core", pid)
   const state = core.tc?.task_state ?? 0
@@ -164,6 +168,7 @@ export function readProcess(set: ImageSet, entry: pstree_entry, files: Files): S
     }
   })
   const table = set.optional("ids", pid)[0]?.files_id
+  const locks = new Map([...Map.groupBy(locksOf(set, pid), ({ fd }) => fd)].map(([fd, own]) => [fd, own.map(lockWords)]))
   const descriptors = table === undefined ? [] : set.optional("fdinfo", table)
   const fs = set.optional("fs", pid)[0]
   return {
@@ -172,7 +177,13 @@ export function readProcess(set: ImageSet, entry: pstree_entry, files: Files): S
     state: STATES[state] ?? `state ${state}`,
     threads,
     areas,
-    descriptors: descriptors.map(({ fd, flags, id }) => ({ fd, cloexec: (flags & 1) !== 0, id, file: files.get(id) })),
+    descriptors: descriptors.map(({ fd, flags, id }) => ({
+      fd,
+      cloexec: (flags & 1) !== 0,
+      id,
+      file: files.get(id),
+      note: [notes.get(id) ?? [], locks.get(fd) ?? []].flat().join(", "),
+    })),
     exe: set.has("mm", pid) ? pathOf(files, set.one("mm", pid).exe_file_id) : "",
     cwd: pathOf(files, fs?.cwd_id),
     root: pathOf(files, fs?.root_id),

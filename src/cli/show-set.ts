@@ -62,9 +62,9 @@ function areaLines({ areas }: ShownProcess): string[] {
 }
 
 function descriptorLines({ descriptors, cwd, root }: ShownProcess): string[] {
-  const rows = descriptors.map(({ fd, cloexec, id, file }) => {
+  const rows = descriptors.map(({ fd, cloexec, id, file, note }) => {
     const rest = file
-      ? [fileKind(file), position(fileState(file).pos), fileFlags(file), fileText(file)]
+      ? [fileKind(file), position(fileState(file).pos), fileFlags(file), `${fileText(file)}${note && `  (${note})`}`]
       : ["?", "", "", `file ${id} is not in files.img`]
     return [String(fd), ...rest.slice(0, 2), `${rest[2]}${cloexec ? " cloexec" : ""}`.trim(), rest[3] ?? ""]
   })

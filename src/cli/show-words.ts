@@ -1,3 +1,4 @@
+import type { file_lock_entry } from "../../proto/gen/file-lock_pb.ts"
 /** Names for bits and numbers that images hold as the kernel has them. Each table: value -> word. */
 export type Words = readonly (readonly [bit: number, word: string])[]
 
@@ -175,4 +176,12 @@ export function sizeWords(bytes: number | bigint): string {
     value /= 1024
   }
   return `${Number(value.toFixed(1))} TiB`
+}
+
+const LOCK_KINDS: Readonly<Record<number, string>> = { 1: "fcntl lock", 2: "flock", 4: "lock of the open file", 8: "lease" }
+
+/** "flock write", "fcntl lock read 100+50". Length 0 = to the end. */
+export function lockWords({ flag, type, start, len }: file_lock_entry): string {
+  const range = flag === 1 || flag === 4 ? ` ${start}+${len === 0n ? "" : len}` : ""
+  return `${LOCK_KINDS[flag] ?? `lock ${flag}`} ${["read", "write", "none"][type & 3] ?? type}${range}`
 }

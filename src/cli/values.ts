@@ -34,6 +34,17 @@ export function wholeNumber(line: Canonical, name: string, unit: string, least: 
   return value === undefined ? undefined : parseNumber(line, `--${name} "${value}"`, value, unit, least, most)
 }
 
+const SUFFIXES: Readonly<Record<string, number>> = { "": 0, K: 10, M: 20, G: 30 }
+
+/** Bytes, with CRIU's suffixes: K, M and G, powers of 1024. @throws CheckpointError E_USAGE */
+export function bytes(line: Canonical, name: string, unit: string): number | undefined {
+  const value = text(line, name)
+  if (value === undefined) return undefined
+  const [, digits = "", suffix = ""] = /^(.*?)([KMG]?)$/.exec(value) ?? []
+  const shift = SUFFIXES[suffix] ?? 0
+  return parseNumber(line, `--${name} "${value}"`, digits, unit, 0, 2 ** 52 / 2 ** shift) * 2 ** shift
+}
+
 /** One word out of a list; the first one when the option was not given. @throws CheckpointError E_USAGE */
 export function choice<Word extends string>(line: Canonical, name: string, words: readonly [Word, ...Word[]]): Word {
   const value = text(line, name)

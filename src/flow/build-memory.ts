@@ -9,10 +9,10 @@ import type { Ground, Plot } from "./ground.ts"
 import type { SavedProcess } from "./images.ts"
 
 /** Appends the opening of a file of files.img for a mapping: a path, or shared memory that exists already. */
-function fileOpener(saved: SavedProcess, { segments }: Ground, program: Program): (id: number, access: number) => Result {
+function fileOpener(saved: SavedProcess, { segments, ghosts }: Ground, program: Program): (id: number, access: number) => Result {
   return (id, access) => {
     const entry = saved.files.files.get(id)
-    if (entry?.reg) return openRegular(program, entry.reg, access)
+    if (entry?.reg) return openRegular(program, entry.reg, access, ghosts)
     const made = entry?.memfd && segments.get(entry.memfd.inode_id)
     if (made === undefined)
       throw new CheckpointError(
@@ -53,7 +53,7 @@ export function appendMemory(
       `its executable is file ${mm.exe_file_id}, which files.img does not have`,
       "Use another image set",
     )
-  const opened = openRegular(program, exe, 0)
+  const opened = openRegular(program, exe, 0, ground.ghosts)
   program.call("dup3", opened, ground.exe, 0)
   program.call("close", opened)
   restoreMm(mm, ground.exe, program)

@@ -4,8 +4,13 @@ import { logger } from "../base/log.ts"
 import { restoreThreadAttributes, sealProcess } from "../kinds/attributes/restore.ts"
 import { restoreSessionKeyring } from "../kinds/creds/keyrings.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
+import { restoreFileLocks } from "../kinds/files/lock/restore.ts"
 import { openRegular } from "../kinds/files/open.ts"
+
+import { cutFiles } from "../kinds/files/regular/check.ts"
+
 import { restoreDescriptors, startFiles } from "../kinds/files/restore.ts"
+
 import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
@@ -27,7 +32,7 @@ import type { SavedProcess, SavedThread } from "./images.ts"
 const log = logger("restore")
 
 /** The directories that an fs entry names. */
-function directories({ files: { files } }: SavedProcess, program: Program): Parameters<typeof restoreFs>[1] {
+function directories({ files: { files } }: SavedProcess, { ghosts }: Ground, program: Program): Parameters<typeof restoreFs>[1] {
   const entry = (id: number) => {
     const reg = files.get(id)?.reg
     if (reg) return reg
@@ -38,19 +43,19 @@ function directories({ files: { files } }: SavedProcess, program: Program): Para
       "Use another image set",
     )
   }
-  return { path: (id) => entry(id).name, open: (id, flags) => openRegular(program, entry(id), flags) }
+  return { path: (id) => entry(id).name, open: (id, flags) => openRegular(program, entry(id), flags, ghosts) }
 }
 
 /** What opening files looks at. */
 export const fileOptions = (
   { tree }: SavedProcess,
-  { services, placeholder, terminal, masters, shared, finisher, origin, pids }: Ground,
+  { services, placeholder, terminal, masters, ghosts, shared, finisher, origin, pids }: Ground,
 ) => {
   const { uid } = origin.status
   return {
     reserved: new Set(services),
     placeholder,
-    terminals: { terminal, masters },
+    made: { terminal, masters, ghosts },
     self: { uid: uid.real, euid: uid.effective },
     inherited: shared,
     finishes: (id: number) => finisher.get(id) === tree.pid,
@@ -74,7 +79,7 @@ export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): P
     restoreSigactions(tc.sigactions, program, "all but SIGCHLD")
   }
   for (const { tid } of threads) if (tid !== tree.pid) cloneTask(program, tid, THREAD_FLAGS, 0, `thread ${tid}`)
-  if (makes.directories) restoreFs(saved.fs, directories(saved, program), program)
+  if (makes.directories) restoreFs(saved.fs, directories(saved, ground, program), program)
   return program
 }
 
@@ -130,6 +135,8 @@ export function buildEnd(saved: SavedProcess, { makes }: Plot, ground: Ground): 
   sealProcess({ mm, extension }, program)
   if (makes.files) for (const [first, last] of runsOf(services)) program.call("close_range", first, last, 0)
   if (makes.files) startFiles(files, program, fileOptions(saved, ground))
+  if (makes.files) cutFiles(files.fdinfos, ground.cuts, program)
+  restoreFileLocks(ground.locks.get(tree.pid) ?? [], program)
   if (tc.timers) armTimers(tc.timers, program)
   return program
 }

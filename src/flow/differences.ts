@@ -52,7 +52,7 @@ const RULES: Rules = {
   "eventpoll_tfd_entry.dev": ignore,
   "eventpoll_tfd_entry.inode": ignore,
   "reg_file_entry.mnt_id": ignore,
-  // Of CRIU's sets alone: what a file must be for a restore to open it.
+  // Compared before anything was made, as the options want it.
   "reg_file_entry.build_id": ignore,
   // Flags of the kernel's own, and the order of what is numbered in cgroup.img, which restores its own way.
   "task_core_entry.flags": ignore,
@@ -187,6 +187,20 @@ export function treeDifferences(saved: Entries, now: Entries, { processes, dead,
       ...list("fdinfo", fdinfo_entrySchema, tables, "fd", `process ${pid} descriptor`),
     ]),
     ...objectDifferences(saved, now, how),
+    ...lockDifferences(saved, now),
+  ]
+}
+
+/** Locks of files, each whole. */
+function lockDifferences(saved: Entries, now: Entries): string[] {
+  const texts = (entries: Entries) =>
+    entries("filelocks", undefined).map(
+      ({ pid, fd, flag, type, start, len }) => `process ${pid} fd ${fd}: a lock of kind ${flag} and type ${type} at ${start}, ${len} bytes`,
+    )
+  const [was, is] = [texts(saved), texts(now)]
+  return [
+    ...was.filter((text) => !is.includes(text)).map((text) => `${text}, is missing`),
+    ...is.filter((text) => !was.includes(text)).map((text) => `${text}, was not there`),
   ]
 }
 

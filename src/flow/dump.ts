@@ -62,6 +62,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     }
     const provisions = { pagesFiles, witnesses, cgroup }
     const saved = explained(frozen, () => saveTree(frozen, before, provisions, options))
+    using links = saved.links
     facts.processes = frozen.members.length
     facts.threads = frozen.processes.reduce((sum, { threads }) => sum + threads.length, 0)
     facts.pages = saved.pages
@@ -77,6 +78,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     }
     facts.bytes = images.bytesWritten
     images.commit()
+    links.keep()
     runScripts(options.actionScripts, "post-dump", script)
     if (leaveStopped) for (const process of frozen.processes) process.ending = "stop"
     else if (!leaveRunning) kill(frozen)

@@ -1,3 +1,4 @@
+import type { file_lock_entry } from "../../proto/gen/file-lock_pb.ts"
 import type { Origin } from "../kinds/creds/origin.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { Inheritance } from "../kinds/memory/inherit.ts"
@@ -18,6 +19,8 @@ export interface Ground {
   readonly terminal: number | undefined
   /** Inherited masters of new pairs, by the numbers of their terminals. */
   readonly masters: ReadonlyMap<number, number>
+  /** Inherited descriptors of deleted files, by file id. */
+  readonly ghosts: ReadonlyMap<number, number>
   /** Group that is in the foreground of the terminal that a shell's job inherits; undefined for what is none. */
   readonly jobGroup: number | undefined
   /** Shared memory that the root has made, by inode id. */
@@ -27,6 +30,10 @@ export interface Ground {
   /** Those of them that the leader of a session makes instead, with its session: /dev/tty. */
   readonly controlled: ReadonlyMap<number, number>
   readonly finisher: ReadonlyMap<number, number>
+  /** Locks by the process that sets them: the maker of their descriptors. */
+  readonly locks: ReadonlyMap<number, readonly file_lock_entry[]>
+  /** Sizes in bytes that files are cut back to, by file id: --file-changed=truncate. */
+  readonly cuts: ReadonlyMap<number, bigint>
   /** Every process of the tree. */
   readonly pids: ReadonlySet<number>
   /** Signals that zombies sent to their parents, by parent. */

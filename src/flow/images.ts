@@ -1,6 +1,7 @@
 import { SIG } from "../../ffi/abi/signal.ts"
 import type { core_entry, task_core_entry, task_kobj_ids_entry, thread_core_entry } from "../../proto/gen/core_pb.ts"
 import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
+import type { file_lock_entry } from "../../proto/gen/file-lock_pb.ts"
 import type { fs_entry } from "../../proto/gen/fs_pb.ts"
 import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import type { mm_entry } from "../../proto/gen/mm_pb.ts"
@@ -11,8 +12,13 @@ import { CheckpointError } from "../base/errors.ts"
 import { PAGE } from "../base/units.ts"
 import { type PagemapKind, pagemapRuns } from "../image/pagemap.ts"
 import type { ImageSet } from "../image/set.ts"
+
 import { checkClocks } from "../kinds/clocks/restore.ts"
+
+import { savedGhosts } from "../kinds/files/ghost/saved.ts"
+
 import type { FileImages } from "../kinds/files/images.ts"
+import { checkFileLocks } from "../kinds/files/lock/restore.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { VMA } from "../kinds/memory/status.ts"
@@ -62,6 +68,7 @@ export interface SavedTree {
   readonly segments: readonly memfd_inode_entry[]
   /** What the clocks of the tree showed. */
   readonly clocks: timens_entry | undefined
+  readonly locks: readonly file_lock_entry[]
 }
 
 /** Task states. Authority: REFERENCE 2.2 */
@@ -163,12 +170,14 @@ export function readTree(set: ImageSet): SavedTree {
   const isDead = ({ core }: { core: core_entry }): boolean => core.tc?.task_state === DEAD
   const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc } }) => (tc ? [{ tree, tc, extension: extensionOf(set, tree.pid) }] : []))
   checkTree(entries, new Set(dead.map(({ tree }) => tree.pid)))
+  const files = new Map(set.all("files").map((file) => [file.id, file]))
   const common = {
-    files: new Map(set.all("files").map((file) => [file.id, file])),
+    files,
     pipesData: set.withPayloads("pipes-data"),
     fifoData: set.withPayloads("fifo-data"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
+    ghosts: savedGhosts(set.optional("remap-fpath"), files, (number) => set.withPayloads("ghost-file", number)),
     extension: leaders.flatMap(({ tree: { pid } }) => set.optional("stasis-core", pid).flatMap(({ files }) => files)),
   }
   const processes = leaders.filter((leader) => !isDead(leader)).map(({ tree, core }) => readProcess(set, tree, core, common))
@@ -181,7 +190,9 @@ export function readTree(set: ImageSet): SavedTree {
       "Use another image set",
     )
   for (const { ids } of processes) sameNamespaces(ids, root.ids, set.inventory.root_ids)
-  return { root, processes, dead, segments: set.optional("memfd"), clocks: readClocks(set, root) }
+  const locks = set.optional("filelocks")
+  checkFileLocks(locks, (pid) => processes.find(({ tree }) => tree.pid === pid)?.files.fdinfos)
+  return { root, processes, dead, segments: set.optional("memfd"), clocks: readClocks(set, root), locks }
 }
 
 /** Clocks stand under the id of a time namespace, or under 0 where the tree had none of its own; some sets have none. */
@@ -194,8 +205,6 @@ function readClocks(set: ImageSet, { ids }: SavedProcess): timens_entry | undefi
 
 /** Images of what a later version restores, and what it is. */
 const LATER = {
-  "remap-fpath": "deleted files",
-  filelocks: "file locks",
   "sk-queues": "data queued in sockets",
   apparmor: "AppArmor policies",
 } as const

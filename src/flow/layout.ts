@@ -160,7 +160,6 @@ function applyPatch(
 /** Copies the data of a shared segment into its own pages file. */
 export function saveSegment({ inode, ranges, path }: SharedSegment, pagesFiles: PagesFiles): StoredPages {
   const facts = { kind: "pagemap-shmem", id: inode.shmid } as const
-  if (ranges.length === 0) return { ...facts, pages: 0, entries: [] }
   const { pagesId, file } = pagesFiles.next()
   const source = openSync(path, "r")
   const buffer = Buffer.alloc(1 << 20)

@@ -1,4 +1,7 @@
 import { CGROUP_MODES, type CgroupMode } from "../kinds/cgroup/modes.ts"
+import type { Checking, Keeping } from "../kinds/files/keeping.ts"
+
+export { type Checking, FILE_CHANGED, FILE_VALIDATION, type Keeping, STRICT, USUAL } from "../kinds/files/keeping.ts"
 
 /** What a command was asked to do, as plain data. Made by src/cli from the command line; every path is absolute. */
 
@@ -50,7 +53,7 @@ export const LANDLOCK = ["refuse", "drop"] as const
 export type Landlock = (typeof LANDLOCK)[number]
 
 /** `stasis dump`. At most one of `leaveRunning` and `leaveStopped`; neither = the tree is killed once the images are safe. */
-export interface DumpOptions extends CommonOptions, CgroupOptions {
+export interface DumpOptions extends CommonOptions, CgroupOptions, Keeping {
   /** PID of the root of the tree, 1 to 4194304. */
   readonly pid: number
   readonly leaveRunning: boolean
@@ -73,7 +76,7 @@ export interface DumpOptions extends CommonOptions, CgroupOptions {
 }
 
 /** `stasis restore`. `sibling` only with `detached`. */
-export interface RestoreOptions extends CommonOptions, CgroupOptions {
+export interface RestoreOptions extends CommonOptions, CgroupOptions, Checking {
   /** The command ends when the tree runs, instead of waiting for its root (-d). */
   readonly detached: boolean
   /** The root becomes a child of our parent, not of us (-S). */
@@ -97,7 +100,7 @@ export interface RseqOptions {
 }
 
 /** `stasis plan`. Exactly one of `pid` and `imagesDir` is given. */
-export interface PlanOptions {
+export interface PlanOptions extends Keeping, Checking {
   /** A live process, 1 to 4194304: could it be dumped? */
   readonly pid: number | undefined
   /** A set of images: could it be restored? Absolute. */

@@ -1,6 +1,8 @@
 import { errnoOf } from "../base/errno.ts"
 import { CheckpointError, type Refusal } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
+import type { Keeping } from "../kinds/files/keeping.ts"
+import { refusedName } from "../kinds/files/name.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { countPages } from "../kinds/memory/pages.ts"
 import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
@@ -90,15 +92,15 @@ const same = (a: Refusal, b: Refusal): boolean => a.what === b.what && a.where =
  *
  * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION
  */
-export function planDump(pid: number, shellJob: boolean): DumpPlan {
-  const look = (job: boolean): Outlook => lookAtTree({ ...USUAL, pid, shellJob: job })
+export function planDump(pid: number, shellJob: boolean, keeping: Keeping): DumpPlan {
+  const look = (job: boolean): Outlook => lookAtTree({ ...USUAL, ...keeping, pid, shellJob: job })
   const outlook = look(shellJob)
   // What a shell's job is refused for hides what it would be refused for besides.
   const helped = shellJob || outlook.refusals.length === 0 ? outlook : look(true)
   const more = helped.refusals.filter((refusal) => !outlook.refusals.some((known) => same(known, refusal)))
   const refusals = [...outlook.refusals, ...more]
   const refusedAnyway = refusals.filter((refusal) => helped.refusals.some((left) => same(left, refusal)))
-  const table = new FileTable<SharedSegment>(collectSegment)
+  const table = new FileTable<SharedSegment>(collectSegment, keeping)
   const processes = outlook.members.map((member) => planProcess(member, outlook, table))
   const segments = table.segments.map(({ inode: { name, size }, ranges }) => ({
     name,
@@ -142,7 +144,7 @@ function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTab
   if (smaps.length === 0) return { areas: 0, mapped, stored: 0, runs: 0 }
   const facts = { areas: smaps.length, mapped }
   try {
-    const keepable = smaps.filter((mapping) => surveyMemory(pid, [mapping]).length === 0)
+    const keepable = smaps.filter((mapping) => surveyMemory(pid, [mapping], (link) => refusedName(link, table.keeping)).length === 0)
     const { ranges } = collectLayout(pid, keepable, table.of(pid))
     return { ...facts, stored: countPages(ranges) * PAGE_SIZE, runs: ranges.length }
   } catch (error) {

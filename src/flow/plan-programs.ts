@@ -1,10 +1,12 @@
 import { seed } from "../../ffi/stub/gen/x86_64.ts"
 import { type CheckpointError, complaintsOf } from "../base/errors.ts"
 import type { ImageSet } from "../image/set.ts"
+import type { FileChanged } from "../kinds/files/keeping.ts"
 import { specialMappings } from "../kinds/memory/vdso.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readMaps } from "../proc/maps.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
+import { reserveGhosts } from "./ghosts.ts"
 import type { SavedTree } from "./images.ts"
 import { openPagesSource } from "./pages-source.ts"
 import { openSite, readSeedFacts, type SeedFacts, type Services, settle } from "./site.ts"
@@ -65,6 +67,7 @@ export function planPrograms({
   saved,
   births,
   strict,
+  fileChanged,
   terminal,
   jobGroup,
 }: {
@@ -72,6 +75,7 @@ export function planPrograms({
   readonly saved: SavedTree
   readonly births: BirthPlan
   readonly strict: boolean
+  readonly fileChanged: FileChanged
   readonly terminal: boolean
   readonly jobGroup: number | undefined
 }): PlannedPrograms {
@@ -83,8 +87,9 @@ export function planPrograms({
     const services = numbersOnly(descriptors)
     const source = openPagesSource(services)
     const terminals = reserveTerminals(saved.root.files, terminal, services)
-    const settled = settle(set, saved, births, { services, source, areaFd: services.reserve(), terminals })
-    const site = openSite(saved, settled, standInFacts(), { strict, jobGroup })
+    const ghosts = reserveGhosts(saved.root.files, services)
+    const settled = settle(set, saved, births, { services, source, areaFd: services.reserve(), terminals, ghosts })
+    const site = openSite(saved, settled, standInFacts(), { strict, jobGroup, fileChanged })
     for (const { title, drafts } of inOrder(layStages(site))) {
       const programs: PlannedProgram[] = []
       for (const { pid, tid, build } of drafts) attempt(() => programs.push({ pid, tid, calls: build().describe() }))

@@ -4,6 +4,7 @@ import { type ImageSet, openImages } from "../image/set.ts"
 import { fileChecks } from "../kinds/files/check.ts"
 import { planBirths } from "../kinds/tree/births.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
+import { buildIdOf } from "./build-ids.ts"
 import { planOwnCgroups } from "./cgroups.ts"
 import { hostComplaints, processChecks } from "./here.ts"
 import { takenIds } from "./ids.ts"
@@ -78,7 +79,7 @@ function openLedger(): Ledger {
  * Looks at images as a restore would before it creates anything, and at all of it, not only up to the first complaint.
  * No process is made, no file written.
  */
-export function planRestore({ imagesDir = "", shellJob, strict }: PlanOptions): RestorePlan {
+export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: PlanOptions): RestorePlan {
   const ledger = openLedger()
   const set = ledger.keep(() => openImages(imagesDir))
   const saved = set && readWhole(set, ledger)
@@ -92,7 +93,7 @@ export function planRestore({ imagesDir = "", shellJob, strict }: PlanOptions): 
   for (const job of shellJob ? [true] : [false, true]) {
     births = ledger.keep(() => planBirths(membersOf(saved), job)) ?? births
     const tables = saved.processes.map(({ files }) => files)
-    ledger.add(complaintsOf(fileChecks(tables, pids, { shellJob: job, terminal })))
+    ledger.add(complaintsOf(fileChecks(tables, pids, { ...checking, shellJob: job, terminal, buildIdOf })))
     if (!ledger.complaints.some(({ code }) => code === "E_USAGE")) break
   }
   ledger.add(takenIds(saved, births?.helpers ?? []))
@@ -106,6 +107,7 @@ export function planRestore({ imagesDir = "", shellJob, strict }: PlanOptions): 
     set,
     saved,
     births,
+    ...checking,
     strict,
     terminal: terminal || ledger.complaints.some(isAboutTerminal),
     jobGroup: jobBefore(saved, ownTerminal)?.group,

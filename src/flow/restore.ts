@@ -10,7 +10,9 @@ import { checkFiles } from "../kinds/files/check.ts"
 import { planBirths } from "../kinds/tree/births.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { deadlineIn } from "../tracee/wait.ts"
+import { buildIdOf } from "./build-ids.ts"
 import { openCgroups } from "./cgroups.ts"
+import { dropLinks } from "./ghosts.ts"
 import { checkIdsFree, heldId } from "./ids.ts"
 import { readTree, type SavedTree } from "./images.ts"
 import { jobBefore, waitForEnd } from "./job.ts"
@@ -49,7 +51,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   checkFiles(
     saved.processes.map(({ files }) => files),
     pids,
-    { shellJob, terminal: terminal !== undefined },
+    { ...options, terminal: terminal !== undefined, buildIdOf },
   )
   checkOutputs(options)
   {
@@ -65,6 +67,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     const stats = { pages_compared: 0n, pages_skipped_cow: 0n, ...times, pages_restored: BigInt(pages) }
     finish(
       log,
+      () => dropLinks(saved.root.files),
       () => writeStats(options.workDir, "restore", { restore: stats }),
       () => runScripts(options.actionScripts, "post-resume", { imagesDir, initPid: pid }),
       () => announceReady(options, pid),

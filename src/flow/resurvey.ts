@@ -1,5 +1,6 @@
 import { type Refusal, refusedTarget } from "../base/errors.ts"
 import { resurveyAttributes } from "../kinds/attributes/survey.ts"
+import { refusedName } from "../kinds/files/name.ts"
 import { refusedThreads } from "../kinds/files/survey.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
 import { expectedNamespaces, type Place, surveyNamespaces, surveyTree } from "../kinds/tree/collect.ts"
@@ -37,7 +38,7 @@ export function resurvey(places: readonly Place[], stopped: readonly Stopped[], 
     ...surveyTree(places, options.shellJob, lives),
     ...stopped.flatMap(({ pid, statuses, mappings }): Refusal[] => [
       ...surveyNamespaces(pid, expected, readNamespaces(pid)),
-      ...surveyMemory(pid, mappings),
+      ...surveyMemory(pid, mappings, (link) => refusedName(link, options)),
       ...resurveyAttributes(pid, statuses),
       ...refusedThreads(pid, statuses.map(idOf)),
       ...(before.processes.has(pid) ? [] : resurveyNew(pid, statuses.map(idOf), before, options)),

@@ -17,6 +17,7 @@ import { placeProcess, placeThreads } from "./cgroups.ts"
 import { checkCreds } from "./credentials.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { restoreHashes, suspendFilters } from "./filter-jobs.ts"
+import { shareGhosts } from "./ghosts.ts"
 import { freeSignal, keeperOf } from "./ids.ts"
 import type { SavedProcess, SavedTree } from "./images.ts"
 import type { ShellJob } from "./job.ts"
@@ -60,14 +61,15 @@ export function revive(
   const { root, processes } = saved
   const { pid } = root.tree
   using scope = new DisposableStack()
-  // Of each file of pages the copy that the seed inherits.
-  scope.use(roomForDescriptors(processes.length + saved.segments.length))
+  // Of each file of pages, and of each deleted file, the copy that the seed inherits.
+  scope.use(roomForDescriptors(processes.length + saved.segments.length + 2 * root.files.ghosts.size))
   const services = scope.use(new ServiceDescriptors(processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
   const source = openPagesSource(services)
   const areaFile = scope.adopt(memoryFile("stasis"), closeSync)
   const areaFd = services.share(areaFile)
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
-  const settled = settle(set, saved, plan, { services, source, areaFd, terminals })
+  const ghosts = shareGhosts(root.files, services)
+  const settled = settle(set, saved, plan, { services, source, areaFd, terminals, ghosts })
 
   spawnSeed(pid, { sibling: options.sibling, orphan: isOrphaned(saved, options) }, deadline, keeperOf)
   terminals.release()
@@ -76,7 +78,7 @@ export function revive(
   half.defer(() => killHalfBuilt([...born]))
   suspendFilters(saved)
   placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
-  const site = openSite(saved, settled, readSeedFacts(pid), { strict: options.strict, jobGroup: job?.group })
+  const site = openSite(saved, settled, readSeedFacts(pid), { ...options, jobGroup: job?.group })
   build({ ...site, set, cgroups }, areaFile, areaFd, born, options)
   half.move()
   let count = 0

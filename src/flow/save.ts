@@ -2,6 +2,7 @@ import { logger } from "../base/log.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
 import type { FrozenCgroup } from "../kinds/cgroup/freezer.ts"
 import { collectSessionKeyring } from "../kinds/creds/keyrings.ts"
+import { type MadeLinks, makeLinks } from "../kinds/files/ghost/links.ts"
 import { collectFutureLocks } from "../kinds/memory/future.ts"
 import { without } from "../kinds/memory/holes.ts"
 import { FilterTable } from "../kinds/seccomp/collect.ts"
@@ -40,6 +41,8 @@ export interface Saved {
   readonly pages: number
   /** Time that copying memory took, ms. */
   readonly copying: number
+  /** Names that files got for the time until they are restored. */
+  readonly links: MadeLinks
   /** Writes every image but the pages themselves. */
   writeMetadata(images: ImageTransaction): void
 }
@@ -159,6 +162,8 @@ export const saveTree = (
 
 function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFiles, options: DumpOptions): Saved {
   for (const loss of state.descriptors.losses) log.warn(`not kept: ${loss}`)
+  using undo = new DisposableStack()
+  const links = undo.use(makeLinks(state.table.links))
   const copyingSince = performance.now()
   const stored = [
     ...state.processes.map(({ pid, layout: { ranges } }, i) => {
@@ -176,7 +181,9 @@ function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFi
       const keyring = loan && collectSessionKeyring((program) => askLeader(pid, loan, program))
       if (keyring !== undefined) extension.session_keyring = keyring
     }
+  undo.move()
   return {
+    links,
     pages: stored.reduce((sum, { pages }) => sum + pages, 0),
     copying: performance.now() - copyingSince,
     writeMetadata: (images) => writeMetadata(images, state, stored),

@@ -1,7 +1,12 @@
 import type { ImageSet } from "../image/set.ts"
 import { inheritedKeyring } from "../kinds/creds/keyrings.ts"
 import { type Origin, readOrigin } from "../kinds/creds/origin.ts"
+
+import type { Checking } from "../kinds/files/keeping.ts"
+import { findCuts } from "../kinds/files/regular/check.ts"
+
 import { findControlled, findShared } from "../kinds/files/shared.ts"
+
 import { findHole } from "../kinds/memory/holes.ts"
 import { holeSize } from "../kinds/memory/shared.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
@@ -45,7 +50,18 @@ function kernelRseq(): Ground["kernelRseq"] {
   return { featureSize: number(AT.RSEQ_FEATURE_SIZE), align: number(AT.RSEQ_ALIGN) }
 }
 
-type Numbers = "services" | "placeholder" | "exe" | "terminal" | "masters" | "segments" | "shared" | "controlled" | "finisher" | "pids"
+type Numbers =
+  | "services"
+  | "placeholder"
+  | "exe"
+  | "terminal"
+  | "masters"
+  | "ghosts"
+  | "segments"
+  | "shared"
+  | "controlled"
+  | "finisher"
+  | "pids"
 
 /** What is settled before the first process exists. */
 export interface Settled {
@@ -65,6 +81,8 @@ export interface Inherited {
   /** Number at which they have the stub's area. */
   readonly areaFd: number
   readonly terminals: Pick<SharedTerminals, "numbers" | "takeTerminal">
+  /** Numbers of deleted files, by file id. */
+  readonly ghosts: Ground["ghosts"]
 }
 
 /**
@@ -72,7 +90,12 @@ export interface Inherited {
  *
  * @throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT of pages · E_IMAGE_UNSUPPORTED · E_RESTORE no PID is left
  */
-export function settle(set: ImageSet, saved: SavedTree, plan: BirthPlan, { services, source, areaFd, terminals }: Inherited): Settled {
+export function settle(
+  set: ImageSet,
+  saved: SavedTree,
+  plan: BirthPlan,
+  { services, source, areaFd, terminals, ghosts }: Inherited,
+): Settled {
   const { root, processes, segments } = saved
   const exe = services.reserve()
   const shares = sharesOf(processes)
@@ -99,6 +122,7 @@ export function settle(set: ImageSet, saved: SavedTree, plan: BirthPlan, { servi
     placeholder: areaFd,
     exe,
     ...terminals.numbers,
+    ghosts,
     segments: made,
     shared,
     controlled,
@@ -122,6 +146,12 @@ export interface Site {
   readonly hole: bigint
 }
 
+/** The process that makes the table of descriptors of another: itself, or one above it that shares it. */
+function makerOf(pid: number, saved: SavedTree, shares: Settled["shares"]): number {
+  const parent = saved.processes.find(({ tree }) => tree.pid === pid)?.tree.ppid
+  return parent === undefined || shares.get(pid)?.files !== false ? pid : makerOf(parent, saved, shares)
+}
+
 /**
  * Brings together what was settled and what the first process turned out to have.
  *
@@ -131,7 +161,7 @@ export function openSite(
   saved: SavedTree,
   settled: Settled,
   { mappings, origin, limits }: SeedFacts,
-  { strict, jobGroup }: Pick<Ground, "strict" | "jobGroup">,
+  { strict, jobGroup, ...checking }: Pick<Ground, "strict" | "jobGroup"> & Pick<Checking, "fileChanged">,
 ): Site {
   const { processes, segments } = saved
   const { numbers, segmentPages, nursery } = settled
@@ -140,6 +170,8 @@ export function openSite(
   const ground: Ground = {
     ...numbers,
     endSignals: endSignalsOf(saved),
+    cuts: findCuts(saved.root.files.files, checking),
+    locks: Map.groupBy(saved.locks, ({ pid }) => makerOf(pid, saved, settled.shares)),
     jobGroup,
     area,
     origin,

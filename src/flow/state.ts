@@ -18,6 +18,7 @@ import { readAuxv } from "../proc/auxv.ts"
 import { readNamespaces } from "../proc/links.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat, type Stat } from "../proc/stat.ts"
+import { buildIdOf } from "./build-ids.ts"
 import type { Gathered } from "./gather.ts"
 import { extensionHead } from "./gather.ts"
 import { collectLayout, type SavedLayout, type StoredPages } from "./layout.ts"
@@ -87,7 +88,7 @@ export function collectState(
   const split = surveyObjects(objects, (pid) => places.get(pid)?.ppid ?? 0)
   if (split.length > 0) throw refusedTarget(root.pid, split)
   const threadsOf = new Map(sources.map(({ pid, threads }) => [pid, threads.map(({ frozen: { tid } }) => tid)]))
-  const table = new FileTable<SharedSegment>(collectSegment)
+  const table = new FileTable<SharedSegment>(collectSegment, options, options.fileValidation === "buildid" ? buildIdOf : undefined)
   const holders = ownersOf(objects, "files_id").map((pid) => ({
     pid,
     threads: threadsOf.get(pid) ?? [],
@@ -160,6 +161,9 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
     segments.map(({ inode }) => inode),
   )
   images.write("files", undefined, table.entries)
+  images.write("remap-fpath", undefined, table.ghosts.remaps)
+  for (const [number, parts] of table.ghosts.files) images.write("ghost-file", number, parts)
+  images.write("filelocks", undefined, descriptors.locks)
   images.write("pipes-data", undefined, descriptors.pipesData)
   images.write("fifo-data", undefined, descriptors.fifoData)
   images.write("tty-info", undefined, descriptors.ttyInfos)

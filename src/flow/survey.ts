@@ -1,8 +1,9 @@
-import { attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
+import { SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError, type Refusal, refusedTarget } from "../base/errors.ts"
 import { surveyAttributes } from "../kinds/attributes/survey.ts"
 import { surveyFs } from "../kinds/cwd/collect.ts"
 import { lookAtDescriptors, type OpenFiles } from "../kinds/files/collect.ts"
+import type { Keeping } from "../kinds/files/keeping.ts"
 import type { Holder } from "../kinds/files/kind.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { surveyLimits } from "../kinds/limits/survey.ts"
@@ -12,7 +13,6 @@ import { collectObjects, type ObjectIds, surveyObjects } from "../kinds/tree/obj
 import { readLimits } from "../proc/limits.ts"
 import { type Namespaces, readNamespaces, readNamespacesIfAlive } from "../proc/links.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
-import { PF_KTHREAD } from "../proc/source.ts"
 import { isEnding, readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
 import { readStatus, type Status } from "../proc/status.ts"
 import { listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
@@ -21,6 +21,7 @@ import { chooseStopSignal } from "../tracee/loan.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
 import { codeRanges } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
+import { checkTarget } from "./target.ts"
 
 /** What was read of one process before the freeze: for its refusals, a prediction, and what the freeze need not look for again. */
 export interface ProcessSurvey {
@@ -45,53 +46,6 @@ export interface Outlook extends Survey {
   readonly members: readonly Member[]
   readonly openFiles: OpenFiles
   readonly refusals: readonly Refusal[]
-}
-
-/** Errors of the target itself, which no option can change. */
-function checkTarget(pid: number): void {
-  if (pid === process.pid)
-    throw new CheckpointError("E_SELF", `Cannot dump task ${pid}`, "it is stasis itself", "Name the PID of another process")
-  const alive = attempt("kill", pid, 0)
-  if (alive < 0 && errnoName(-alive) === "ESRCH")
-    throw new CheckpointError("E_NO_PROCESS", `Cannot dump task ${pid}`, "there is no such process", "Look for its PID with ps")
-  const stat = readStat(pid)
-  if (stat.flags & PF_KTHREAD)
-    throw new CheckpointError(
-      "E_KERNEL_THREAD",
-      `Cannot dump task ${pid}`,
-      `it is the kernel thread "${stat.comm}"`,
-      "Name the PID of a program",
-    )
-  const { tgid, tracerPid, ppid, threads } = readStatus(pid)
-  if ((stat.state === "Z" || stat.state === "X") && threads <= 1)
-    throw new CheckpointError(
-      "E_NO_PROCESS",
-      `Cannot dump task ${pid}`,
-      `it has ended, and its parent ${ppid} has not waited for it (a zombie)`,
-      "Name a running process",
-    )
-  if (tgid !== pid)
-    throw new CheckpointError(
-      "E_NO_PROCESS",
-      `Cannot dump task ${pid}`,
-      `it is a thread of process ${tgid}`,
-      `Dump ${tgid}: a process is saved with all its threads`,
-    )
-  if (tracerPid !== 0)
-    throw new CheckpointError(
-      "E_TRACED",
-      `Cannot dump task ${pid}`,
-      `it is traced by process ${tracerPid}`,
-      `Detach the debugger ${tracerPid}, then dump again`,
-    )
-  for (let ancestor = process.ppid; ancestor > 0; ancestor = readStatus(ancestor).ppid)
-    if (ancestor === pid)
-      throw new CheckpointError(
-        "E_SELF",
-        `Cannot dump task ${pid}`,
-        "it is an ancestor of stasis",
-        "Run stasis from outside the tree, for example with setsid",
-      )
 }
 
 /** A member of the tree as a walk along the children shows it. */
@@ -143,14 +97,20 @@ function surveySignals(pid: number, { sigCaught, sigPending, sharedPending }: St
 }
 
 /** What one living process has that a dump could not keep, but for its open files. */
-function surveyProcess(pid: number, tids: readonly number[], namespaces: Namespaces): { found: ProcessSurvey; refusals: Refusal[] } {
+function surveyProcess(
+  pid: number,
+  tids: readonly number[],
+  namespaces: Namespaces,
+  options: SurveyOptions,
+): { found: ProcessSurvey; refusals: Refusal[] } {
   const smaps = readSmaps(pid)
   const status = readStatus(pid)
+  const refuseLink = (link: string) => refusedName(link, options)
   const refusals = [
     ...surveyNamespaces(pid, namespaces, readNamespaces(pid)),
     ...surveyThreads(pid, tids),
-    ...surveyMemory(pid, smaps),
-    ...surveyFs(pid, refusedName),
+    ...surveyMemory(pid, smaps, refuseLink),
+    ...surveyFs(pid, refuseLink),
     ...surveyAttributes(pid, tids, status),
     ...surveyLimits(pid, readLimits(pid), status),
     ...surveySignals(pid, status),
@@ -186,7 +146,15 @@ function objectsOfLiving(pids: readonly number[], root: number): ReadonlyMap<num
 /** Options of a dump that decide what it can keep. */
 export type SurveyOptions = Pick<
   DumpOptions,
-  "pid" | "shellJob" | "cgroupProps" | "cgroupPropsFiles" | "cgroupRoots" | "cgroupDumpControllers" | "freezeCgroup" | "manageCgroups"
+  | "pid"
+  | "shellJob"
+  | keyof Keeping
+  | "cgroupProps"
+  | "cgroupPropsFiles"
+  | "cgroupRoots"
+  | "cgroupDumpControllers"
+  | "freezeCgroup"
+  | "manageCgroups"
 >
 
 /**
@@ -217,13 +185,13 @@ export function lookAtTree(options: SurveyOptions): Outlook {
     }
     unlessGone(pid, root, () => {
       const threads = listThreads(pid)
-      const { found, refusals: own } = surveyProcess(pid, threads, namespaces)
+      const { found, refusals: own } = surveyProcess(pid, threads, namespaces, options)
       holders.push({ pid, threads, group: stat.pgrp })
       refusals.push(...own, ...surveyProcessCgroups(pid, threads, cgroups, options))
       processes.set(pid, found)
     })
   }
-  const openFiles = lookAtDescriptors(holders, { shellJob })
+  const openFiles = lookAtDescriptors(holders, options)
   refusals.push(...openFiles.refusals)
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
   refusals.push(...surveyObjects(objectsOfLiving([...processes.keys()], root), (pid) => parents.get(pid) ?? 0))

@@ -1,11 +1,13 @@
 import type { FileImages } from "../kinds/files/images.ts"
-import type { Terminals } from "../kinds/files/restore.ts"
+import type { Reserved } from "../kinds/files/restore.ts"
 import { restoreControlled, type SharedNumbers } from "../kinds/files/shared.ts"
 import { makePairs, wantedPairs } from "../kinds/files/tty/reserve.ts"
 import { restoreControl } from "../kinds/files/tty/restore.ts"
 import type { TaskId } from "../kinds/tree/plan.ts"
 import type { Program } from "../tracee/program.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
+
+type Terminals = Pick<Reserved, "terminal" | "masters">
 
 /** Terminals that new processes inherit, at reserved numbers. Disposal closes what is still ours. */
 export interface SharedTerminals extends Disposable {
@@ -22,7 +24,7 @@ const taker =
   (task, program) => {
     if (!living.has(task)) return
     restoreControl(task, { ...terminals, ttyInfos: files.ttyInfos }, program)
-    restoreControlled(task, files, numbers, terminals, program)
+    restoreControlled(task, files, numbers, { ...terminals, ghosts: new Map() }, program)
   }
 
 /**

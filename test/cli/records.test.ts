@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { checkOptions, dumpOptions, planOptions, restoreOptions, rseqOptions, showOptions } from "../../src/cli/records.ts"
 import { canonical } from "../../src/cli/spelling.ts"
-import type { DumpOptions, RestoreOptions } from "../../src/flow/options.ts"
+import { type DumpOptions, type RestoreOptions, STRICT, USUAL } from "../../src/flow/options.ts"
 
 const line = (words: string) => canonical(words.split(" "))
 const dump = (words: string): DumpOptions => dumpOptions(line(`dump ${words}`), "/home")
@@ -35,13 +35,16 @@ const usualDump: DumpOptions = {
   freezeCgroup: undefined,
   landlock: "refuse",
   verify: false,
+  ...USUAL,
 }
-const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false, verify: false }
+const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false, verify: false, ...STRICT }
 
 describe("dumpOptions", () => {
   test.each<[string, Partial<DumpOptions>]>([
     ["5", {}],
     ["-t 5", {}],
+    ["5 --ghost-limit 3M", { ghostLimit: 3 << 20 }],
+    ["5 --ghost-limit=77", { ghostLimit: 77 }],
     ["5 out", { imagesDir: "/home/out", workDir: "/home/out" }],
     ["-t 5 out", { imagesDir: "/home/out", workDir: "/home/out" }],
     ["5 -D /out", { imagesDir: "/out", workDir: "/out" }],
@@ -153,7 +156,16 @@ describe("rseqOptions", () => {
 
 describe("planOptions", () => {
   const plan = (words: string) => planOptions(line(`plan ${words}`.trim()), "/home")
-  const usualPlan = { pid: undefined, imagesDir: undefined, shellJob: false, strict: false, syscalls: false, json: false }
+  const usualPlan = {
+    ...USUAL,
+    ...STRICT,
+    pid: undefined,
+    imagesDir: undefined,
+    shellJob: false,
+    strict: false,
+    syscalls: false,
+    json: false,
+  }
 
   test.each<[string, ReturnType<typeof plan>]>([
     ["5", { ...usualPlan, pid: 5 }],

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { rseqJson, rseqText } from "../../src/cli/rseq-text.ts"
 import { dump } from "../../src/flow/dump.ts"
-import type { DumpOptions, RseqOptions } from "../../src/flow/options.ts"
+import { type DumpOptions, type RseqOptions, USUAL } from "../../src/flow/options.ts"
 import { inspectRseq } from "../../src/flow/rseq.ts"
 import type { RseqRow } from "../../src/flow/rseq-row.ts"
 import { countSamples } from "../../src/flow/rseq-sample.ts"
@@ -32,6 +32,7 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   json: false,
   leaveRunning: true,
   leaveStopped: false,
+  ...USUAL,
   sync: false,
   rseqMalformed: "refuse",
   rseqDiscovery: "auto",

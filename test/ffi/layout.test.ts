@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { capData, capHeader } from "../../ffi/abi/caps.ts"
 import { cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { epollEvent, kcmpEpollSlot } from "../../ffi/abi/epoll.ts"
-import { fOwnerEx, statx } from "../../ffi/abi/file.ts"
+import { flock, fOwnerEx, statx, statxDetails } from "../../ffi/abi/file.ts"
 import { pageRegion, pmScanArg, prctlMmMap } from "../../ffi/abi/mman.ts"
 import { iovec, peeksiginfoArgs, rseqConfiguration } from "../../ffi/abi/ptrace.ts"
 import { fpxSwBytes, rtSigframe, SIGFRAME_MCONTEXT, sigcontext, userRegsStruct } from "../../ffi/abi/registers.x86_64.ts"
@@ -35,6 +35,9 @@ const halves = (fraction: string, prefix: string): Record<string, string> =>
   Object.fromEntries(
     ["interval", "value"].flatMap((part) => ["sec", fraction].map((unit) => [`it_${part}_${unit}`, `it_${part}.${prefix}_${unit}`])),
   )
+const STATX_TIMES = Object.fromEntries(
+  ["atime", "mtime"].flatMap((time) => ["sec", "nsec"].map((unit) => [`${time}_${unit}`, `stx_${time}.tv_${unit}`])),
+)
 const ELF = { magic: "e_ident", class: "e_ident[4]", data: "e_ident[5]", version: "e_ident[6]" }
 const FRAME = {
   uc_flags: "uc.uc_flags",
@@ -87,7 +90,9 @@ const portable: readonly Group[] = [
     headers: ["linux/fcntl.h", "linux/stat.h"],
     rows: [
       [fOwnerEx, "struct f_owner_ex"],
+      [flock, "struct flock"],
       [statx, "struct statx"],
+      [statxDetails, "struct statx", STATX_TIMES],
     ],
   },
   {

@@ -152,10 +152,10 @@ describe("readTree refuses", () => {
       { code: "E_IMAGE_CORRUPT", found: "it names filter 0 of 0" },
     ],
     [
-      "file locks",
+      "a lock of a descriptor that is not there",
       (draft) =>
-        (draft.more = (images) => images.write("filelocks", undefined, [{ flag: 1, type: 1, pid: 1140, fd: 3, start: 0n, len: 0n }])),
-      { code: "E_IMAGE_UNSUPPORTED", found: "it has file locks (filelocks.img)" },
+        (draft.more = (images) => images.write("filelocks", undefined, [{ flag: 1, type: 1, pid: 1140, fd: 777, start: 0n, len: 0n }])),
+      { code: "E_IMAGE_CORRUPT", found: "Cannot lock fd 777 of process 1140: the images have no such descriptor" },
     ],
   ]
   for (const [name, change, { code, found }] of rows)

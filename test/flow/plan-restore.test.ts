@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test"
 import { takenIds } from "../../src/flow/ids.ts"
 import type { SavedTree } from "../../src/flow/images.ts"
+import { STRICT, USUAL } from "../../src/flow/options.ts"
 import { planRestore } from "../../src/flow/plan-restore.ts"
 import { type Draft, withSet } from "./draft.ts"
 
-const options = { pid: undefined, shellJob: false, strict: false, syscalls: false, json: false }
+const options = { ...USUAL, ...STRICT, pid: undefined, shellJob: false, strict: false, syscalls: false, json: false }
 const planOf = (change: (draft: Draft) => void, more: Partial<typeof options> = {}) =>
   withSet(change, ({ directory }) => planRestore({ ...options, ...more, imagesDir: directory }))
 

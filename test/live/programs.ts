@@ -71,6 +71,7 @@ export const programs: readonly Program[] = [
   { title: "Java", packages: "default-jdk-headless", command: java },
   { title: "Go", packages: "golang", command: go },
   { title: "python3, a pool of multiprocessing", packages: "python3", command: script("python3", "pool.py") },
+  { title: "python3, a pool with semaphores", packages: "python3", command: script("python3", "semaphores.py") },
   { title: "perl, a tree of processes", packages: "perl", command: script("perl", "forks.pl") },
   { title: "bash, background jobs", packages: "bash", command: script("bash", "jobs.sh") },
   { title: "make -j4", packages: "make", command: make },

@@ -27,14 +27,14 @@ export async function dumpAndRestore(row: Row, dumper: Tool, restorer: Tool): Pr
   const victim = await startRow(row)
   if (!victim) return
   const members = treeOf(victim.pid)
-  await dump(dumper, victim.pid, victim.images)
+  await dump(dumper, victim.pid, victim.images, ...(row.options ?? []))
   // We wait for PIDs ourselves, others do not: what was killed keeps its PID until it has been reaped.
   if (restorer === stasisTool) await victim.gone()
   else await allGone(members)
   expect(readdirSync(victim.images)).toContain("inventory.img")
   const lines = victim.lines()
-  const verified = restorer === stasisTool && (dumper === stasisTool || row.criuSays === undefined)
-  await restore(restorer, victim.images, ...(verified ? ["--verify"] : []))
+  const verified = restorer === stasisTool && row.differs === undefined && (dumper === stasisTool || row.criuSays === undefined)
+  await restore(restorer, victim.images, ...(verified ? ["--verify"] : []), ...(restorer === stasisTool ? [] : (row.options ?? [])))
   expect(victim.lines().slice(0, lines.length)).toEqual(lines)
   expect(existsSync(`/proc/${victim.pid}`)).toBe(true)
   await expectWell(victim, row)
@@ -44,7 +44,7 @@ export async function dumpAndRestore(row: Row, dumper: Tool, restorer: Tool): Pr
 export async function dumpAndLeave(row: Row, tool: Tool): Promise<void> {
   const victim = await startRow(row)
   if (!victim) return
-  await dump(tool, victim.pid, victim.images, "--leave-running", ...(tool === stasisTool ? ["--verify"] : []))
+  await dump(tool, victim.pid, victim.images, "--leave-running", ...(row.options ?? []), ...(tool === stasisTool ? ["--verify"] : []))
   // What asks itself may be done by now, and says below how it went.
   if (!row.unasked) expect(alive(victim.pid)).toBe(true)
   expect(readdirSync(victim.images)).toContain("inventory.img")

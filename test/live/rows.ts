@@ -9,6 +9,10 @@ export interface Row extends Start {
   readonly unasked?: boolean
   /** What CRIU's sets say otherwise than it was, so that --verify would refuse them. */
   readonly criuSays?: string
+  /** Options of the dump, stasis's and CRIU's; CRIU wants them for the restore too. */
+  readonly options?: readonly string[]
+  /** What of it comes back otherwise than it was, which --verify would refuse. */
+  readonly differs?: string
   /** Why CRIU 4.1.1 cannot do this one: crossing tests leave it out. Absent = CRIU can. */
   readonly notWithCriu?: string
   /** The first Linux that it can be kept on, and why. Absent = all that stasis runs on. */
@@ -165,6 +169,19 @@ export const rows: readonly Row[] = [
   row("root", "{folder}"),
   { ...row("root", "{folder}", "chroot"), linkage: "static", ask: "ask" },
   beyondCriu("loses O_DIRECTORY", row("files", "{folder}")),
+  ...["files", "exe", "cwd"].map((name) => row("ghosts", name, "{folder}")),
+  {
+    ...beyondCriu("makes a file that cannot get a name", row("ghosts", "unnamed", "{folder}")),
+    differs: "O_TMPFILE is not among the flags of the file any more",
+  },
+  beyondCriu("keeps such a file with --link-remap alone", row("ghosts", "renamed", "{folder}")),
+  { ...row("ghosts", "moved", "{folder}"), options: ["--link-remap"] },
+  beyondCriu("removes a deleted folder before those that were in it", row("ghosts", "folders", "{folder}")),
+  ...["flock", "posix", "ofd", "lease", "waiters"].map((name) => ({ ...row("locks", name, "{folder}"), options: ["--file-locks"] })),
+  {
+    ...beyondCriu("loses a child's lock on a file that its parent has open", row("locks", "shared", "{folder}")),
+    options: ["--file-locks"],
+  },
   row("readdir", "{folder}"),
   row("devices"),
   row("pipes"),

@@ -1,6 +1,6 @@
 /*
  * Holds: one anonymous shared object seen through several mappings: split by mprotect, and mapped a second time by mremap.
- * With "unreserved" also one that is larger than the machine's memory, of which no more than two pages are used.
+ * Another one that nobody has touched. With "unreserved" also one that is larger than the machine's memory, of which no more than two pages are used.
  * Checks: contents, and that a write through one mapping shows in the other.
  */
 #include "victim.h"
@@ -20,6 +20,9 @@ int main(int argc, char **argv)
 	MUST(alias == MAP_FAILED ? -1 : 0);
 	MUST(mprotect(first + 4 * PAGE, 2 * PAGE, PROT_READ));
 	MUST(munmap(first + 7 * PAGE, PAGE));
+	/* Nobody has touched it yet. */
+	char *untouched = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(untouched == MAP_FAILED ? -1 : 0);
 	char *sparse = NULL;
 	const size_t far = 1ul << 39;
 	if (!strcmp(victim_argument(argc, argv, 1), "unreserved")) {
@@ -32,6 +35,7 @@ int main(int argc, char **argv)
 	victim_wait();
 
 	victim_same(first, 7 * PAGE, 3, "first mapping");
+	CHECK(!memcmp(untouched, (char[PAGE]){ 0 }, PAGE), "the untouched object is not empty");
 	victim_same(other, 2 * PAGE, 4, "the other object");
 	CHECK(!memcmp(first + 2 * PAGE, alias, 5 * PAGE), "the second mapping differs from the first");
 	for (int page = 2; page < 10; page++) {

@@ -3,13 +3,17 @@ import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen
 import { CheckpointError } from "../../base/errors.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { FileImages } from "./images.ts"
+import type { Checking } from "./keeping.ts"
 import type { FileRow } from "./kind.ts"
 import { fileKinds } from "./registry.ts"
-import { checkRegular } from "./regular/check.ts"
+import { checkRegular, findCuts } from "./regular/check.ts"
+import type { FileStat } from "./stat.ts"
 import { checkTty } from "./tty/check.ts"
 
 /** What the restore has to offer. */
-export interface CheckOptions {
+export interface CheckOptions extends Checking {
+  /** Reads the build ID of a file. */
+  readonly buildIdOf: (path: string, stat: FileStat) => number[]
   readonly shellJob: boolean
   /** Whether stasis runs on a terminal that can be taken over. */
   readonly terminal: boolean
@@ -87,11 +91,8 @@ function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]):
  * @param pids of the tree: their files in /proc are not there yet
  * @returns checks that throw E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals
  */
-export function* fileChecks(
-  tables: readonly FileImages[],
-  pids: ReadonlySet<number>,
-  { shellJob, terminal }: CheckOptions,
-): Generator<() => void> {
+export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<number>, options: CheckOptions): Generator<() => void> {
+  const { shellJob, terminal } = options
   const [images] = tables
   if (!images) throw new Error("Unreachable: a tree without a process")
   for (const table of tables) yield* descriptorChecks(table)
@@ -108,7 +109,9 @@ export function* fileChecks(
       if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
     }
   }
-  for (const { id, reg } of files.values()) if (reg && !unopened.has(id)) yield () => checkRegular(reg, pids)
+  const cuts = new Map([...findCuts(files, options)].map(([id, size]) => [files.get(id)?.reg?.name ?? "", size]))
+  for (const { id, reg } of files.values())
+    if (reg && !unopened.has(id) && !images.ghosts.has(id)) yield () => checkRegular(reg, pids, { ...options, cuts })
 }
 
 /** Does all of `fileChecks`. @throws CheckpointError the first refusal */

@@ -1,12 +1,18 @@
 import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import type { file_lock_entry } from "../../../proto/gen/file-lock_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
+
 import { findFifoHolders, inodeKey } from "./fifo/holders.ts"
+
+import type { Keeping } from "./keeping.ts"
+
 import type { Found, Holder, PipeData, Surveying } from "./kind.ts"
+import { collectFileLocks } from "./lock/collect.ts"
 import type { Outsiders } from "./outside.ts"
 import { findPipeHolders, pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
@@ -18,8 +24,8 @@ import { collectQueued } from "./tty/queued.ts"
 
 const log = logger("files")
 
-/** How terminals are judged. */
-export interface FileOptions {
+/** How descriptors are judged. */
+export interface FileOptions extends Keeping {
   /** Terminals are taken over from whoever restores: CRIU's --shell-job. */
   readonly shellJob: boolean
 }
@@ -40,6 +46,7 @@ export interface Descriptors {
   readonly ttyInfos: readonly tty_info_entry[]
   /** What is queued in terminals. */
   readonly ttyData: readonly tty_data_entry[]
+  readonly locks: readonly file_lock_entry[]
   /** What CRIU's images have no field for. */
   readonly extension: stasis_file_entry[]
   /** What is lost although its object is kept, for people. */
@@ -71,7 +78,7 @@ function scanAll(holders: readonly Holder[], scope: DisposableStack, mayGo: bool
 function judgeAll(
   holders: readonly Holder[],
   scans: ReadonlyMap<number, Scan>,
-  shellJob: boolean,
+  { shellJob, ...keeping }: FileOptions,
   findOutsiders: (all: readonly Found[]) => Outsiders,
 ) {
   const all = [...scans.values()].flatMap(({ found }) => found)
@@ -81,6 +88,7 @@ function judgeAll(
   const surveyingOf = (pid: number): Surveying =>
     surveying.getOrInsertComputed(pid, () => ({
       shellJob,
+      keeping,
       descriptors: new Map(scans.get(pid)?.found.map((found) => [found.fd, found])),
       holders,
       masters,
@@ -106,21 +114,21 @@ export interface OpenFiles {
  *
  * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · E_KERNEL
  */
-export function lookAtDescriptors(holders: readonly Holder[], { shellJob }: FileOptions): OpenFiles {
-  const first = lookOnce(holders, shellJob)
+export function lookAtDescriptors(holders: readonly Holder[], options: FileOptions): OpenFiles {
+  const first = lookOnce(holders, options)
   let { refused } = first
-  for (let again = 1; refused.length > 0 && again < LOOKS; again++) refused = stillRefused(refused, lookOnce(holders, shellJob).refused)
+  for (let again = 1; refused.length > 0 && again < LOOKS; again++) refused = stillRefused(refused, lookOnce(holders, options).refused)
   return { ...first, refusals: [...describeRefused(refused), ...holders.flatMap(({ pid, threads }) => refusedThreads(pid, threads))] }
 }
 
 /** Looks at running processes before an open file counts as one that cannot be kept. */
 const LOOKS = 4
 
-function lookOnce(holders: readonly Holder[], shellJob: boolean): Pick<OpenFiles, "descriptors" | "kinds"> & { refused: Refused[] } {
+function lookOnce(holders: readonly Holder[], options: FileOptions): Pick<OpenFiles, "descriptors" | "kinds"> & { refused: Refused[] } {
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
-  const judged = judgeAll(holders, scans, shellJob, (all) => ({
+  const judged = judgeAll(holders, scans, options, (all) => ({
     pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findPipeHolders(inside) : new Map(),
     fifos: findFifoHolders(inside, all),
     terminals: findTerminalHolders(inside, all),
@@ -145,23 +153,26 @@ function lookOnce(holders: readonly Holder[], shellJob: boolean): Pick<OpenFiles
  */
 export function collectDescriptors(
   holders: readonly Holder[],
-  table: Pick<FileTable, "nextId" | "add" | "path">,
-  { shellJob, stopped }: FileOptions & Moment,
+  table: Pick<FileTable, "nextId" | "add" | "path" | "place">,
+  options: FileOptions & Moment,
 ): Descriptors {
   using scope = new DisposableStack()
   const scans = scanAll(holders, scope, false)
   // Who else holds a pipe or a terminal was looked up before the freeze: it takes a walk through every process.
-  const judged = judgeAll(holders, scans, shellJob, () => ({ pipes: new Map(), fifos: new Map(), terminals: new Map() }))
+  const judged = judgeAll(holders, scans, options, () => ({ pipes: new Map(), fifos: new Map(), terminals: new Map() }))
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
-  const collected = { table, pipesData: new Map(), fifoData: new Map(), ttyInfos: new Map(), ttyEnds: new Map(), extension: [], losses: [] }
+  const locks: file_lock_entry[] = []
+  const queues = { pipesData: new Map(), fifoData: new Map(), ttyInfos: new Map(), ttyEnds: new Map() }
+  const collected = { table, keeping: options, ...queues, extension: [], losses: [] }
   for (const { shared, by } of judged) {
     const row = rowOf(by)
     const copies = scans.get(by.pid)?.copies
     if (!row || !copies) throw new Error(`Unreachable: fd ${by.fd} was not refused and has no row`)
     const id = table.nextId()
     table.add(row.collect({ ...by, id }, { ...collected, copies }))
+    locks.push(...collectFileLocks(shared))
     for (const { pid, fd, cloexec } of shared) fdinfos.get(pid)?.push({ id, flags: cloexec ? 1 : 0, type: row.type, fd })
   }
   for (const [pid, entries] of fdinfos) {
@@ -169,7 +180,7 @@ export function collectDescriptors(
     log.debug(`${entries.length} descriptors of task ${pid}`)
   }
   const { pipesData, fifoData, ttyInfos, ttyEnds, extension, losses } = collected
-  const ttyData = stopped ? collectQueued(ttyEnds, losses) : []
+  const ttyData = options.stopped ? collectQueued(ttyEnds, losses) : []
   return {
     fdinfos,
     pipesData: [...pipesData.values()],
@@ -177,6 +188,7 @@ export function collectDescriptors(
     ttyInfos: [...ttyInfos.values()],
     ttyData,
     extension,
+    locks,
     losses,
   }
 }

@@ -1,7 +1,21 @@
 import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import type { ghost_file_entry } from "../../../proto/gen/ghost-file_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import type { PipeData } from "./kind.ts"
+
+/** A deleted file: ghost-file-N.img. Or one that has another name. */
+export interface Ghost {
+  /** Different for each. */
+  readonly number: number
+  /** The other name: the file is not made, but linked. */
+  readonly source?: string
+  readonly entry: ghost_file_entry
+  /** Bytes, of a regular file. */
+  readonly size: bigint
+  /** Content between its holes; offsets in bytes. */
+  readonly pieces: readonly { readonly offset: bigint; readonly bytes: Uint8Array }[]
+}
 
 /** What images say about the open files of one process. */
 export interface FileImages {
@@ -14,6 +28,8 @@ export interface FileImages {
   readonly ttyInfos: readonly tty_info_entry[]
   readonly ttyData: readonly tty_data_entry[]
   readonly extension: readonly stasis_file_entry[]
+  /** Deleted files, by the ids of files.img that lead to them: several may lead to one. */
+  readonly ghosts: ReadonlyMap<number, Ghost>
 }
 
 /** Descriptors of each file, ascending, the files in the order of their lowest numbers. */

@@ -7,6 +7,7 @@ import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import type { FdInfo } from "../../proc/fdinfo.ts"
 import type { Load, Program, Result } from "../../tracee/program.ts"
 import type { Copies } from "./copies.ts"
+import type { Keeping, Place } from "./keeping.ts"
 import type { FileStat } from "./stat.ts"
 
 /** A descriptor as seen from outside. Nothing about it is changed. */
@@ -38,6 +39,8 @@ export interface Holder {
 
 /** What a row may look at when it judges a descriptor. */
 export interface Surveying {
+  /** What is kept of files that their names do not lead to. */
+  readonly keeping: Keeping
   /** Terminals are inherited from whoever restores: CRIU's --shell-job. */
   readonly shellJob: boolean
   /** Descriptors of the same process. */
@@ -66,6 +69,7 @@ export interface PipeData {
 /** Gives ids to files, those that are known by their paths among them. */
 interface NamedFiles {
   path(name: string, stat: FileStat, access: number): number
+  place(id: number, place: Place, link: string, stat: FileStat): string
   nextId(): number
   add(entry: file_entry): void
 }
@@ -80,6 +84,7 @@ export interface TtyEnds {
 
 /** Where the rows of a dump put what is not in their own entry. */
 export interface Collecting {
+  readonly keeping: Keeping
   readonly table: NamedFiles
   /** Descriptors of the process that the file is collected from. */
   readonly copies: Copies
@@ -119,6 +124,8 @@ export interface Restoring {
   readonly terminal: number | undefined
   /** Reserved descriptors of masters, by the numbers of their terminals: see ./tty/reserve.ts */
   readonly masters: ReadonlyMap<number, number>
+  /** Reserved descriptors of deleted files, by file id: see ./ghost/make.ts */
+  readonly ghosts: ReadonlyMap<number, number>
   /** False while no terminal of the images controls the process, whose session is not made yet. */
   readonly isControlled: boolean
   readonly pipes: Map<number, NewPipe>

@@ -1,10 +1,14 @@
+import { S_IF } from "../../../ffi/abi/file.ts"
 import { CheckpointError } from "../../base/errors.ts"
-import { missing, readLinkIfAlive } from "../../proc/source.ts"
+import { listIfAlive, missing, readLinkIfAlive } from "../../proc/source.ts"
+import type { Keeping, Place } from "./keeping.ts"
 import type { Reason } from "./kind.ts"
-import { type FileStat, sameFile, statPath } from "./stat.ts"
+import { folderOf } from "./path.ts"
+import { detailsOf, type FileStat, kindOf, sameFile, statPath } from "./stat.ts"
 
 /** Longest path that open(2) takes, bytes without the NUL. */
 const PATH_LIMIT = 4095
+const DELETED = " (deleted)"
 
 /**
  * Why a file cannot be opened again by the name that the kernel tells for it; undefined when it can.
@@ -21,9 +25,9 @@ export function refuseName(target: string, stat: FileStat): Reason | undefined {
     const what = `"${target}", a file without a name`
     return { what, remedy: "Let the program close the file, or keep the file until the program has been restored" }
   }
-  if (target.endsWith(" (deleted)")) {
+  if (target.endsWith(DELETED)) {
     const what = `"${target}": this name of the file was removed, another one is left`
-    return { what, remedy: "Link the file at its old name again, or let the program reopen it" }
+    return { what, remedy: "Give --link-remap, link the file at its old name again, or let the program reopen it" }
   }
   const now = named ? "another file has this path now, or another mount covers it" : "no file has this path for stasis"
   return {
@@ -31,6 +35,85 @@ export function refuseName(target: string, stat: FileStat): Reason | undefined {
     remedy: "Put the file back at its path, or let the program reopen it; run stasis in the same root directory",
   }
 }
+
+/** The name that a restore of ours gave a deleted file when its own was taken -> its own. Mirror: stepAside of ./ghost/make.ts */
+const ASIDE = /^(.*\/)\.([^/]+)\.stasis-\d+-\d+$/
+
+/** The name that a deleted file had. */
+function formerName(target: string): string {
+  const name = target.endsWith(DELETED) ? target.slice(0, -DELETED.length) : target
+  const [, folder, base] = ASIDE.exec(name) ?? []
+  return folder === undefined || base === undefined ? name : folder + base
+}
+
+const ghostKinds: readonly number[] = [S_IF.REG, S_IF.DIR, S_IF.LNK, S_IF.CHR]
+
+/** The folder that a file would be made in, or the nearest one above that is there. */
+function standing(path: string): string {
+  let folder = folderOf(path)
+  while (folder !== "/" && !statPath(folder, false)) folder = folderOf(folder)
+  return folder
+}
+
+const CLOSE = "Let the program close the file before the dump"
+
+/** Why a file that lost its name cannot get it again: its folder lies elsewhere. @param link in /proc that leads to it */
+function refuseFolder(link: string, name: string): Reason | undefined {
+  const folder = standing(name)
+  if (detailsOf(link)?.mount === detailsOf(folder)?.mount) return undefined
+  const what = `"${name}", a deleted file of a mount that "${folder}" does not lead to`
+  return { what, remedy: `${CLOSE}, or unmount what covers its folder; run stasis in the same root directory` }
+}
+
+/** Names that dumps gave to files: they go when the file is restored. */
+const BORROWED = /^link_remap\.\d+$/
+
+/** Another name of a file in the folder of one that it lost: what sem_open(3) leaves, and whoever renames by link and unlink. */
+function siblingOf(name: string, stat: FileStat): string | undefined {
+  const folder = folderOf(name)
+  const names = listIfAlive(folder) ?? []
+  for (const base of names) {
+    if (BORROWED.test(base)) continue
+    const path = `${folder === "/" ? "" : folder}/${base}`
+    const found = statPath(path, false)
+    if (found && sameFile(found, stat)) return path
+  }
+  return undefined
+}
+
+/** Why a file without a name cannot be kept. @param link in /proc that leads to it */
+function refuseGhost(link: string, name: string, stat: FileStat, { ghostLimit }: Keeping): Reason | undefined {
+  if (!ghostKinds.includes(kindOf(stat.mode))) return { what: `"${name}", which was deleted`, remedy: CLOSE }
+  const elsewhere = refuseFolder(link, name)
+  if (elsewhere) return elsewhere
+  const bytes = kindOf(stat.mode) === S_IF.REG ? Math.min(Number(stat.size), detailsOf(link)?.room ?? 0) : 0
+  if (bytes <= ghostLimit) return undefined
+  return {
+    what: `"${name}", a deleted file of ${bytes} bytes; the limit is ${ghostLimit}`,
+    remedy: `Give --ghost-limit ${Math.ceil(bytes / (1 << 20))}M, or let the program close the file before the dump`,
+  }
+}
+
+/**
+ * How a file is found again, or why it is not.
+ *
+ * @param link in /proc that leads to it   @param target what that link says
+ */
+export function placeOf(link: string, target: string, stat: FileStat, keeping: Keeping): Place | Reason {
+  const refusal = refuseName(target, stat)
+  if (!refusal) return { name: target, way: "name" }
+  if (!target.startsWith("/")) return refusal
+  const name = formerName(target)
+  if (stat.nlink === 0) return refuseGhost(link, name, stat, keeping) ?? { name, way: "ghost" }
+  if (!target.endsWith(DELETED)) return refusal
+  const other = siblingOf(name, stat)
+  if (other !== undefined) return { name: other, way: "name" }
+  if (!keeping.linkRemap) return refusal
+  return refuseFolder(link, name) ?? { name, way: "link" }
+}
+
+/** The refusal in what `placeOf` found. */
+export const reasonIn = (found: Place | Reason): Reason | undefined => ("what" in found ? found : undefined)
 
 /** Name and facts of what a link in /proc leads to. @throws CheckpointError E_TARGET_CHANGED it is gone */
 function follow(link: string): { target: string; stat: FileStat } {
@@ -43,16 +126,16 @@ function follow(link: string): { target: string; stat: FileStat } {
   throw new CheckpointError("E_TARGET_CHANGED", `Cannot read ${link}`, "it was there a moment ago", "Dump again")
 }
 
-/** Why what a link such as /proc/PID/cwd leads to cannot be opened again by its name. @throws CheckpointError E_NO_PROCESS · E_TARGET_CHANGED */
-export function refusedName(link: string): Reason | undefined {
+/** Why what a link such as /proc/PID/cwd leads to cannot be kept. @throws CheckpointError E_NO_PROCESS · E_TARGET_CHANGED */
+export function refusedName(link: string, keeping: Keeping): Reason | undefined {
   const { target, stat } = follow(link)
-  return refuseName(target, stat)
+  return reasonIn(placeOf(link, target, stat, keeping))
 }
 
-/** What a link in /proc leads to, by a name that leads there again. @throws CheckpointError E_UNSUPPORTED there is no such name */
-export function lookAt(link: string): { target: string; stat: FileStat } {
-  const found = follow(link)
-  const reason = refuseName(found.target, found.stat)
-  if (reason) throw new CheckpointError("E_UNSUPPORTED", `Cannot keep ${link}`, `it is ${reason.what}`, reason.remedy)
-  return found
+/** What a link in /proc leads to, and how it is found again. @throws CheckpointError E_UNSUPPORTED it is not */
+export function lookAt(link: string, keeping: Keeping): { place: Place; stat: FileStat } {
+  const { target, stat } = follow(link)
+  const place = placeOf(link, target, stat, keeping)
+  if ("what" in place) throw new CheckpointError("E_UNSUPPORTED", `Cannot keep ${link}`, `it is ${place.what}`, place.remedy)
+  return { place, stat }
 }

@@ -17,8 +17,8 @@ export interface RestoreOptions {
   readonly reserved: ReadonlySet<number>
   /** One of them, of any kind: it holds wanted numbers until their files come. */
   readonly placeholder: number
-  /** Some of them: the terminal that stasis runs on, and masters of new pairs. */
-  readonly terminals: Terminals
+  /** Some of them: the terminal that stasis runs on, masters of new pairs, and deleted files. */
+  readonly made: Reserved
   /** IDs of the process while the program runs. */
   readonly self: Self
   /** Reserved descriptors of files that were made before this process was born, by file id: see ./shared.ts */
@@ -42,14 +42,14 @@ const isLate = ({ pid, pid_type }: fown_entry, isBorn: (tid: number) => boolean)
 
 const dupFlags = ({ flags }: fdinfo_entry): number => (flags & FD_CLOEXEC ? O.CLOEXEC : 0)
 
-/** Reserved descriptors of terminals. */
-export type Terminals = Pick<Restoring, "terminal" | "masters">
+/** Reserved descriptors of what the tool has made or has open. */
+export type Reserved = Pick<Restoring, "terminal" | "masters" | "ghosts">
 
 /** What rows of one program share. @param isControlled see Restoring */
 export function beginRestoring(
   images: FileImages,
   program: Program,
-  terminals: Terminals,
+  { terminal, masters, ghosts }: Reserved,
   isControlled: boolean,
   later: Restoring["later"],
 ): Restoring {
@@ -61,7 +61,9 @@ export function beginRestoring(
     fifoData: new Map(images.fifoData.map((data) => [data.message.pipe_id, data])),
     ttyInfos: new Map(images.ttyInfos.map((info) => [info.id, info])),
     extension: new Map(images.extension.map((facts) => [facts.id, facts])),
-    ...terminals,
+    terminal,
+    masters,
+    ghosts,
     isControlled,
     pipes: new Map(),
     fifos: new Map(),
@@ -97,7 +99,7 @@ export function holdNumbers(numbers: Iterable<number>, placeholder: number, prog
  * and signal mask of the image are not yet set. Afterwards: `restoreThreadOwners`, and the reserved descriptors are the caller's to close.
  */
 export function restoreDescriptors(images: FileImages, program: Program, options: RestoreOptions): void {
-  const { reserved, placeholder, terminals, self, inherited, finishes, isBorn } = options
+  const { reserved, placeholder, made, self, inherited, finishes, isBorn } = options
   const taken = images.fdinfos.find(({ fd }) => reserved.has(fd))
   if (taken) throw new Error(`Unreachable: fd ${taken.fd} is wanted and reserved`)
   holdNumbers(
@@ -106,7 +108,7 @@ export function restoreDescriptors(images: FileImages, program: Program, options
     program,
   )
   const last: (() => void)[] = []
-  const restoring = beginRestoring(images, program, terminals, true, (step) => last.push(step))
+  const restoring = beginRestoring(images, program, made, true, (step) => last.push(step))
   for (const [id, [first, ...more]] of restoring.users) {
     const file = images.files.get(id)
     const number = inherited.get(id)

@@ -3,7 +3,8 @@ import { TtyType } from "../../../proto/gen/tty_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { FileImages } from "./images.ts"
-import { beginRestoring, holdNumbers, openAt, rowOfType, type Terminals } from "./restore.ts"
+
+import { beginRestoring, holdNumbers, openAt, type Reserved, rowOfType } from "./restore.ts"
 import { masterOfSession } from "./tty/driver.ts"
 
 /** Descriptors of one table, as the image has them. */
@@ -81,13 +82,13 @@ export function findControlled(members: readonly Member[], ids: readonly number[
 function openShared(
   images: Omit<FileImages, "fdinfos">,
   numbers: readonly (readonly [id: number, fd: number])[],
-  terminals: Terminals,
+  made: Reserved,
   isControlled: boolean,
   program: Program,
 ): void {
   const fdinfos = numbers.map(([id, fd]): fdinfo_entry => ({ id, fd, flags: 0, type: images.files.get(id)?.type ?? 0 }))
   const last: (() => void)[] = []
-  const restoring = beginRestoring({ ...images, fdinfos }, program, terminals, isControlled, (step) => last.push(step))
+  const restoring = beginRestoring({ ...images, fdinfos }, program, made, isControlled, (step) => last.push(step))
   for (const [id] of numbers) openAt(id, restoring)
   for (const step of last) step()
 }
@@ -101,18 +102,18 @@ export interface SharedNumbers {
 /**
  * Appends the making of shared files, each at a reserved number, to the program of the process that all others descend from.
  *
- * @param placeholder any open descriptor   @param terminals as for restoreDescriptors
+ * @param placeholder any open descriptor   @param made as for restoreDescriptors
  */
 export function restoreShared(
   images: Omit<FileImages, "fdinfos">,
   { shared, controlled }: SharedNumbers,
   placeholder: number,
-  terminals: Terminals,
+  made: Reserved,
   program: Program,
 ): void {
   holdNumbers(shared.values(), placeholder, program)
   const own = [...shared].filter(([id]) => !controlled.has(id))
-  openShared(images, own, terminals, false, program)
+  openShared(images, own, made, false, program)
 }
 
 /**
@@ -124,9 +125,9 @@ export function restoreControlled(
   sid: number,
   images: Omit<FileImages, "fdinfos">,
   { shared, controlled }: SharedNumbers,
-  terminals: Terminals,
+  made: Reserved,
   program: Program,
 ): void {
   const own = [...shared].filter(([id]) => controlled.get(id) === sid)
-  if (own.length > 0) openShared(images, own, terminals, true, program)
+  if (own.length > 0) openShared(images, own, made, true, program)
 }

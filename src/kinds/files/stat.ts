@@ -1,21 +1,10 @@
-import { AT, S_IF, STATX_BASIC_STATS, statx } from "../../../ffi/abi/file.ts"
+import { AT, S_IF, STATX_BASIC_STATS, STATX_MNT_ID, statx, statxDetails } from "../../../ffi/abi/file.ts"
 import { decode } from "../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
-import { bytesOf } from "../../../proto/text.ts"
+import { layPath } from "./path.ts"
 
 const memory = allocate(4096)
 const EMPTY = 2048 // stays zero: the empty path
-const PATH_MAX = 4096
-const pathRoom = allocate(PATH_MAX)
-
-/** Lays a path, whatever bytes it has, before the kernel. @throws SyscallError ENAMETOOLONG */
-function pathBytes(path: string): number {
-  const bytes = bytesOf(path)
-  if (bytes.length >= PATH_MAX) throw new SyscallError("statx", "ENAMETOOLONG", [], ` for "${path}"`)
-  pathRoom.bytes.set(bytes)
-  pathRoom.bytes[bytes.length] = 0
-  return pathRoom.address
-}
 
 /** What the file system says of a file. */
 export interface FileStat {
@@ -62,13 +51,43 @@ const read = (): FileStat => {
  * @param follow false: a symbolic link is looked at itself, for names the kernel told, which are final. True for links in /proc.
  * @throws SyscallError anything but ENOENT, ENOTDIR, ESRCH
  */
-export function statPath(path: string, follow: boolean): FileStat | null {
-  const flags = follow ? 0 : AT.SYMLINK_NOFOLLOW
-  const answer = attempt("statx", AT.FDCWD, pathBytes(path), flags, STATX_BASIC_STATS, memory.address)
-  if (answer >= 0) return read()
+export const statPath = (path: string, follow: boolean): FileStat | null =>
+  ask(path, follow ? 0 : AT.SYMLINK_NOFOLLOW, STATX_BASIC_STATS) ? read() : null
+
+/** Asks for a file. @returns false when there is none */
+function ask(path: string, flags: number, mask: number): boolean {
+  const answer = attempt("statx", AT.FDCWD, layPath(path), flags, mask, memory.address)
+  if (answer >= 0) return true
   const errno = errnoName(-answer)
-  if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "ESRCH") return null
+  if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "ESRCH") return false
   throw new SyscallError("statx", errno, [], ` for "${path}"`)
+}
+
+/** What else is to be known of a file that its name does not lead to. */
+export interface FileDetails {
+  /** Bytes that the file system has given it. */
+  readonly room: number
+  /** Mount that the path leads through; undefined before Linux 5.8. */
+  readonly mount: bigint | undefined
+  readonly accessed: FileTime
+  readonly modified: FileTime
+}
+
+export interface FileTime {
+  readonly seconds: bigint
+  readonly nanoseconds: number
+}
+
+/** As `statPath`, with symbolic links followed. */
+export function detailsOf(path: string): FileDetails | null {
+  if (!ask(path, 0, STATX_BASIC_STATS | STATX_MNT_ID)) return null
+  const { stx_mask, stx_blocks, stx_mnt_id, atime_sec, atime_nsec, mtime_sec, mtime_nsec } = decode(statxDetails, memory.bytes)
+  return {
+    room: Number(stx_blocks) * 512,
+    mount: stx_mask & STATX_MNT_ID ? stx_mnt_id : undefined,
+    accessed: { seconds: atime_sec, nanoseconds: atime_nsec },
+    modified: { seconds: mtime_sec, nanoseconds: mtime_nsec },
+  }
 }
 
 /** The file behind one of our descriptors. @throws SyscallError */

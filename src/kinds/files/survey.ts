@@ -4,6 +4,7 @@ import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { isEnding } from "../../proc/stat.ts"
 import type { FileRow, Found, Reason, Surveying } from "./kind.ts"
+import { refuseLocks } from "./lock/collect.ts"
 import { refuseOwner } from "./owner.ts"
 import { fileKinds, type RefusedFile, refusedFiles } from "./registry.ts"
 import type { Shared } from "./sharing.ts"
@@ -27,7 +28,7 @@ export function kindWord(found: Found): string {
 /** Why one descriptor cannot be kept; undefined when it can. */
 function reasonOf(found: Found, surveying: Surveying): Reason | undefined {
   const row = rowOf(found)
-  if (row) return row.refuse(found, surveying) ?? refuseOwner(found.owner, surveying.holders)
+  if (row) return row.refuse(found, surveying) ?? refuseLocks(found, surveying.keeping) ?? refuseOwner(found.owner, surveying.holders)
   const refused = refusedRowOf(found)
   return { what: `${refused.what} ("${found.target}")`, remedy: refused.remedy }
 }

@@ -2,7 +2,11 @@ import { O, S_IF } from "../../../ffi/abi/file.ts"
 import { lstatSync } from "../../../ffi/fs.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
+import { remap_type } from "../../../proto/gen/remap-file-path_pb.ts"
 import type { Mapping } from "../../proc/maps.ts"
+import { GhostTable } from "./ghost/collect.ts"
+import type { WantedLink } from "./ghost/links.ts"
+import type { Keeping, Place } from "./keeping.ts"
 import { lookAt } from "./name.ts"
 import { NO_OWNER } from "./owner.ts"
 import { type FileStat, kindOf } from "./stat.ts"
@@ -38,8 +42,47 @@ export class FileTable<S extends Segment = Segment> {
 
   /**
    * @param segmentOf collects the shared memory behind a mapping: collectSegment of src/kinds/memory
+   * @param keeping what is kept of files that their names do not lead to
+   * @param buildIdOf reads the build ID of a file, if that is to be compared
    */
-  constructor(private readonly segmentOf: (pid: number, mapping: Mapping, inodeId: number) => S) {}
+  constructor(
+    private readonly segmentOf: (pid: number, mapping: Mapping, inodeId: number) => S,
+    readonly keeping: Keeping,
+    private readonly buildIdOf: (path: string, stat: FileStat) => number[] = () => [],
+  ) {}
+
+  /** Files without a name. */
+  readonly ghosts = new GhostTable()
+
+  /** Notes how file `id` is found again; `link` in /proc leads to it. @returns its name */
+  place(id: number, { name, way }: Place, link: string, stat: FileStat): string {
+    if (way === "ghost") this.ghosts.add(id, link, stat)
+    else if (way === "link")
+      this.ghosts.remaps.push({ orig_id: id, remap_id: this.newName(name, link, stat), remap_type: remap_type.LINKED })
+    return name
+  }
+
+  /** Names that files are to get: `makeLinks` makes them. */
+  readonly links: WantedLink[] = []
+  private readonly linked = new Map<string, number>()
+
+  /** Id of the entry of a new name for a file that lost this one. */
+  private newName(lost: string, link: string, stat: FileStat): number {
+    return this.linked.getOrInsertComputed(`${stat.dev}:${stat.ino}`, () => {
+      const id = this.nextId()
+      const entry: reg_file_entry = {
+        id,
+        flags: O.RDONLY,
+        pos: 0n,
+        fown: { ...NO_OWNER },
+        ...fileFacts(lost, stat, O.RDONLY),
+        build_id: [],
+      }
+      this.links.push({ link, entry })
+      this.add({ type: fd_types.REG, id, reg: entry })
+      return id
+    })
+  }
 
   /** A new id. */
   nextId(): number {
@@ -58,12 +101,15 @@ export class FileTable<S extends Segment = Segment> {
    * @throws CheckpointError E_UNSUPPORTED its name leads to nothing or to another file by now
    */
   link(link: string, access: number): number {
-    const { target, stat } = lookAt(link)
-    return this.path(target, stat, access)
+    const { place, stat } = lookAt(link, this.keeping)
+    return this.path(place.name, stat, access, (entry) => {
+      this.place(entry.id, place, link, stat)
+      if (place.way === "name" && kindOf(stat.mode) === S_IF.REG) entry.build_id = this.buildIdOf(link, stat)
+    })
   }
 
-  /** Id of a file by its name, opened with `access` alone. Its name must lead to it, see `refuseName`. */
-  path(name: string, stat: FileStat, access: number): number {
+  /** Id of a file by its name, opened with `access` alone. Its name must lead to it, see `refuseName`. @param isNew is given a new entry */
+  path(name: string, stat: FileStat, access: number, isNew: (entry: reg_file_entry) => void = () => {}): number {
     const key = `${stat.dev}:${stat.ino}:${access}:${name}`
     const known = this.named.get(key)
     if (known !== undefined) return known
@@ -71,6 +117,7 @@ export class FileTable<S extends Segment = Segment> {
     this.named.set(key, id)
     const reg: reg_file_entry = { id, flags: access, pos: 0n, fown: { ...NO_OWNER }, ...fileFacts(name, stat, access), build_id: [] }
     this.add({ type: fd_types.REG, id, reg })
+    isNew(reg)
     return id
   }
 

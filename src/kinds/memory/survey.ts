@@ -1,4 +1,4 @@
-import type { Refusal } from "../../base/errors.ts"
+import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 
@@ -40,22 +40,34 @@ const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail
     matches: ({ vmFlags, path }) => (vmFlags.has("io") || vmFlags.has("pf")) && !path.startsWith("["),
     remedy: "Close the device before the dump",
   },
-  {
-    what: "a file that was deleted or replaced",
-    matches: ({ deleted, path }) => deleted && path !== "/dev/zero" && !path.startsWith("/memfd:"),
-    remedy: "Restart the program after an upgrade of its files, or restore the file",
-  },
 ]
+
+/** Why what a link in /proc leads to cannot be kept; undefined when it can. */
+type RefuseLink = (link: string) => { readonly what: string; readonly remedy: string } | undefined
+
+/** Files whose name was removed, but for the kernel's own shared memory. */
+const isRemoved = ({ deleted, path }: MappingDetail): boolean => deleted && path !== "/dev/zero" && !path.startsWith("/memfd:")
+
+/** A running process may unmap it meanwhile. */
+function refuseRemoved(pid: number, { start, end }: MappingDetail, refuseLink: RefuseLink): ReturnType<RefuseLink> {
+  try {
+    return refuseLink(`/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`)
+  } catch (error) {
+    if (error instanceof CheckpointError && error.code === "E_TARGET_CHANGED") return undefined
+    throw error
+  }
+}
 
 /**
  * What in a process's address space cannot be dumped. Nothing is stopped or changed.
  *
  * What is restored: the support table in README.
  */
-export function surveyMemory(pid: number, mappings: readonly MappingDetail[]): Refusal[] {
+export function surveyMemory(pid: number, mappings: readonly MappingDetail[], refuseLink: RefuseLink): Refusal[] {
   const refusals: Refusal[] = []
   for (const mapping of mappings) {
-    const row = refusedMappings.find(({ matches }) => matches(mapping))
+    const known = refusedMappings.find(({ matches }) => matches(mapping))
+    const row = known ?? (isRemoved(mapping) ? refuseRemoved(pid, mapping, refuseLink) : undefined)
     if (!row) continue
     const where = `task ${pid} VMA ${hex(mapping.start)}-${hex(mapping.end)}${mapping.path ? ` "${mapping.path}"` : ""}`
     refusals.push({ what: row.what, where, remedy: row.remedy })

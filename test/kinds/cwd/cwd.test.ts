@@ -4,8 +4,10 @@ import { join } from "node:path"
 import { decode } from "../../../proto/decode.ts"
 import { encode } from "../../../proto/encode.ts"
 import { fs_entrySchema } from "../../../proto/gen/fs_pb.ts"
+import { remap_type } from "../../../proto/gen/remap-file-path_pb.ts"
 import { collectFs, surveyFs } from "../../../src/kinds/cwd/collect.ts"
 import { type Directories, restoreFs } from "../../../src/kinds/cwd/restore.ts"
+import { USUAL } from "../../../src/kinds/files/keeping.ts"
 import { refusedName } from "../../../src/kinds/files/name.ts"
 import { openRegular } from "../../../src/kinds/files/open.ts"
 import { readStatus } from "../../../src/proc/status.ts"
@@ -16,7 +18,7 @@ import { canRun, perform, why } from "../fixture.ts"
 /** Directories by id that a program opens. */
 const directories = (paths: Readonly<Record<number, string>>, program: Program): Directories => {
   const path = (id: number): string => paths[id] ?? "?"
-  return { path, open: (id, flags) => openRegular(program, { name: path(id) }, flags) }
+  return { path, open: (id, flags) => openRegular(program, { id, name: path(id) }, flags, new Map()) }
 }
 
 describe("restoreFs", () => {
@@ -49,7 +51,7 @@ describe.if(canRun)(`Working directory of a live process${why}`, () => {
   test("collectFs and restoreFs carry directory, root and umask into another process", async () => {
     using source = await startHolder("files")
     using target = await startHolder("empty")
-    expect(surveyFs(source.pid, refusedName)).toEqual([])
+    expect(surveyFs(source.pid, (link) => refusedName(link, USUAL))).toEqual([])
     const table = plainTable()
     const fs = collectFs(source.pid, readStatus(source.pid).umask, table)
     const names = Object.fromEntries(table.entries.map(({ id, reg }) => [id, reg?.name ?? ""]))
@@ -63,9 +65,10 @@ describe.if(canRun)(`Working directory of a live process${why}`, () => {
     const path = (id: number) => moved.entries.find((entry) => entry.id === id)?.reg?.name
     expect([path(after.cwd_id), path(after.root_id), after.umask]).toEqual([deep, source.folder, 0o27])
     rmdirSync(deep)
-    const [refusal, ...more] = surveyFs(target.pid, refusedName)
-    expect(more).toEqual([])
-    expect(refusal).toMatchObject({ where: `task ${target.pid} working directory`, what: `"${deep} (deleted)", a file without a name` })
-    expect(() => collectFs(target.pid, 0, plainTable())).toThrow(`Cannot keep /proc/${target.pid}/cwd`)
+    expect(surveyFs(target.pid, (link) => refusedName(link, USUAL))).toEqual([])
+    const gone = plainTable()
+    const { cwd_id } = collectFs(target.pid, 0, gone)
+    expect(gone.entries.find(({ id }) => id === cwd_id)?.reg?.name).toBe(deep)
+    expect(gone.ghosts.remaps).toEqual([{ orig_id: cwd_id, remap_id: 1, remap_type: remap_type.GHOST }])
   })
 })

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { EPOLL_CTL_ADD, epollEvent, kcmpEpollSlot } from "../../../ffi/abi/epoll.ts"
-import { AT, F, F_OWNER, FIONREAD, fOwnerEx, KCMP, O, S_IF, STATX_BASIC_STATS, statx } from "../../../ffi/abi/file.ts"
+import { AT, F, F_OWNER, FIONREAD, fOwnerEx, KCMP, LOCK, O, S_IF, STATX_BASIC_STATS, STATX_MNT_ID, statx } from "../../../ffi/abi/file.ts"
 import { NCCS, TERMIOS_CC, TTY_CC, TTY_FLAG, TTY_IOCTL, TTY_MAJOR, termios, winsize } from "../../../ffi/abi/tty.ts"
 import type { Fields, Layout } from "../../../ffi/layout.ts"
 import { compiler } from "../../harness/compile.ts"
@@ -17,6 +17,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("S_IF", S_IF),
   ...named("F_", F),
   ...named("F_OWNER_", F_OWNER),
+  ...named("LOCK_", LOCK),
   ...named("AT_", AT),
   ...named("KCMP_", KCMP),
   ...named("", TTY_IOCTL),
@@ -24,6 +25,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("", TTY_CC),
   ...named("", TTY_MAJOR, { TTY: "TTY_MAJOR", AUX: "TTYAUX_MAJOR", PTY_SLAVE: "UNIX98_PTY_SLAVE_MAJOR" }),
   ["STATX_BASIC_STATS", STATX_BASIC_STATS],
+  ["STATX_MNT_ID", STATX_MNT_ID],
   ["FIONREAD", FIONREAD],
   ["EPOLL_CTL_ADD", EPOLL_CTL_ADD],
   ["NCCS", NCCS],

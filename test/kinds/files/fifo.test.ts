@@ -9,6 +9,7 @@ import { checkFiles } from "../../../src/kinds/files/check.ts"
 import { contentOf } from "../../../src/kinds/files/content.ts"
 import { collectFifo, refuseFifo } from "../../../src/kinds/files/fifo/collect.ts"
 import { findFifoHolders, inodeKey } from "../../../src/kinds/files/fifo/holders.ts"
+import { STRICT } from "../../../src/kinds/files/keeping.ts"
 import type { PipeData } from "../../../src/kinds/files/kind.ts"
 import { scratch } from "../../harness/folders.ts"
 import { close, fown, given, imagesOf, openFile, ownCollecting, plansOf, taken } from "./plans.ts"
@@ -20,7 +21,7 @@ Bun.spawnSync(["mkfifo", "-m", "640", name])
 function collecting() {
   const files: file_entry[] = []
   const fifoData = new Map<string, PipeData>()
-  const table = { path: () => 0, nextId: () => 100 + files.length, add: (entry: file_entry) => void files.push(entry) }
+  const table = { path: () => 0, place: () => name, nextId: () => 100 + files.length, add: (entry: file_entry) => void files.push(entry) }
   return { ...ownCollecting(), files, fifoData, table }
 }
 
@@ -134,7 +135,8 @@ describe("restoreFifo", () => {
   })
 
   test("checkFiles refuses a FIFO without a path, and a file at its path", () => {
-    const check = (of: ReturnType<typeof images>) => () => checkFiles([of], new Set([1]), { shellJob: false, terminal: false })
+    const check = (of: ReturnType<typeof images>) => () =>
+      checkFiles([of], new Set([1]), { ...STRICT, buildIdOf: () => [], shellJob: false, terminal: false })
     check(images([O.RDONLY]))()
     const lost = images([O.RDONLY])
     lost.files.delete(11)

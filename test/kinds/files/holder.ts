@@ -7,8 +7,12 @@ import { pipe_data_entrySchema } from "../../../proto/gen/pipe-data_pb.ts"
 import { stasis_file_entrySchema } from "../../../proto/gen/stasis_pb.ts"
 import { tty_info_entrySchema } from "../../../proto/gen/tty_pb.ts"
 import type { AnySchema, MessageOf } from "../../../proto/schema.ts"
-import { collectDescriptors } from "../../../src/kinds/files/collect.ts"
+import { decodeImage } from "../../../src/image/read.ts"
+import { encodeImage } from "../../../src/image/write.ts"
+import { collectDescriptors, type FileOptions } from "../../../src/kinds/files/collect.ts"
+import { savedGhosts } from "../../../src/kinds/files/ghost/saved.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
+import { USUAL } from "../../../src/kinds/files/keeping.ts"
 import { FileTable } from "../../../src/kinds/files/table.ts"
 import { readStat } from "../../../src/proc/stat.ts"
 import { listThreads } from "../../../src/proc/tasks.ts"
@@ -60,14 +64,18 @@ export const holding = (pid: number) => ({ pid, threads: listThreads(pid), group
 export const plainTable = (): FileTable =>
   new FileTable(() => {
     throw new Error("no shared memory is mapped here")
-  })
+  }, USUAL)
 
 /** A message as it comes back from its bytes. */
 const through = <S extends AnySchema>(schema: S, message: MessageOf<S>): MessageOf<S> =>
   decode(schema, encode(schema, message)) as MessageOf<S>
 
+/** The parts of a deleted file, through the bytes of its image. */
+export const ghostParts = ({ ghosts }: FileTable, number: number) =>
+  decodeImage("ghost-file", "ghost", encodeImage("ghost-file", ghosts.files.get(number) ?? []))
+
 /** The files of a process as images tell them: every message went through its bytes. */
-export function imagesOf(pid: number, options = { shellJob: false }): FileImages {
+export function imagesOf(pid: number, options: FileOptions = { ...USUAL, shellJob: false }): FileImages {
   const table = plainTable()
   const { fdinfos, pipesData, fifoData, ttyInfos, ttyData, extension } = collectDescriptors([holding(pid)], table, {
     ...options,
@@ -81,5 +89,8 @@ export function imagesOf(pid: number, options = { shellJob: false }): FileImages
     ttyInfos: ttyInfos.map((info) => through(tty_info_entrySchema, info)),
     ttyData,
     extension: extension.map((facts) => through(stasis_file_entrySchema, facts)),
+    ghosts: savedGhosts(table.ghosts.remaps, new Map(table.entries.map((entry) => [entry.id, entry])), (number) =>
+      ghostParts(table, number),
+    ),
   }
 }

@@ -7,6 +7,7 @@ import { checkFiles } from "../../../src/kinds/files/check.ts"
 import { lookAtDescriptors } from "../../../src/kinds/files/collect.ts"
 import { borrowDescriptors } from "../../../src/kinds/files/copies.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
+import { STRICT, USUAL } from "../../../src/kinds/files/keeping.ts"
 import { restoreDescriptors } from "../../../src/kinds/files/restore.ts"
 import { scanDescriptors } from "../../../src/kinds/files/scan.ts"
 import { findTerminalHolders, masterIndex, whoHasTerminal } from "../../../src/kinds/files/tty/holders.ts"
@@ -14,7 +15,7 @@ import { canRun, perform, why } from "../fixture.ts"
 import { type Holder, holding, imagesOf, startHolder } from "./holder.ts"
 
 const RESERVED = 900
-const PLAIN = { shellJob: false }
+const PLAIN = { ...USUAL, ...STRICT, shellJob: false, buildIdOf: () => [] }
 
 /** Images as text that two processes with the same files share: other pipes, other PIDs. */
 function comparable({ fdinfos, files, pipesData, extension }: FileImages, pid: number): string {
@@ -44,7 +45,7 @@ function transplant(images: FileImages, from: number, { pid }: Holder): void {
     restoreDescriptors(images, program, {
       reserved: new Set([RESERVED]),
       placeholder: RESERVED,
-      terminals: { terminal: undefined, masters: new Map() },
+      made: { terminal: undefined, masters: new Map(), ghosts: new Map() },
       self,
       inherited: new Map(),
       finishes: () => true,
@@ -94,7 +95,6 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
       "a socket",
       "a file watch",
       "a memory file",
-      'gone (deleted)", a file without a name',
       "with a lock (FLOCK WRITE)",
       "an epoll that watches a file added as fd",
       "a file that signals task",
@@ -120,16 +120,18 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
       what: expect.stringContaining('the terminal "/dev/pts/'),
       remedy: expect.stringContaining("--shell-job"),
     })
-    expect(lookAtDescriptors([holding(holder.child)], { shellJob: true }).refusals).toEqual([])
-    const images = imagesOf(holder.child, { shellJob: true })
+    expect(lookAtDescriptors([holding(holder.child)], { ...USUAL, shellJob: true }).refusals).toEqual([])
+    const images = imagesOf(holder.child, { ...USUAL, shellJob: true })
     const [pty, current] = images.ttyInfos
     expect(pty).toMatchObject({ type: TtyType.PTY, sid: holder.child, pgrp: holder.child, winsize: { ws_row: 25, ws_col: 81 } })
     expect(pty?.id).toBe((pty?.pty?.index ?? -1) * 2)
     expect(pty?.termios?.c_cc.length).toBe(19)
     expect(current).toMatchObject({ type: TtyType.CTTY, id: 2012 })
     expect(() => checkFiles([images], new Set([1]), { ...PLAIN, terminal: true })).toThrow("the program runs on a terminal")
-    expect(() => checkFiles([images], new Set([1]), { shellJob: true, terminal: false })).toThrow("standard input of stasis is no terminal")
-    checkFiles([images], new Set([1]), { shellJob: true, terminal: true })
+    expect(() => checkFiles([images], new Set([1]), { ...PLAIN, shellJob: true, terminal: false })).toThrow(
+      "standard input of stasis is no terminal",
+    )
+    checkFiles([images], new Set([1]), { ...PLAIN, shellJob: true, terminal: true })
   })
 
   test("findTerminalHolders names a task outside the dump that uses a pair, and none inside", async () => {

@@ -6,6 +6,7 @@ import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import { TtyType, type tty_info_entry, tty_info_entrySchema } from "../../../proto/gen/tty_pb.ts"
 import { type CheckOptions, checkFiles } from "../../../src/kinds/files/check.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
+import { STRICT } from "../../../src/kinds/files/keeping.ts"
 import { type RestoreOptions, restoreDescriptors, restoreThreadOwners } from "../../../src/kinds/files/restore.ts"
 import { Program } from "../../../src/tracee/program.ts"
 
@@ -14,13 +15,13 @@ const PID = 77
 const OPTIONS: RestoreOptions = {
   reserved: new Set([500, 501]),
   placeholder: 500,
-  terminals: { terminal: 501, masters: new Map() },
+  made: { terminal: 501, masters: new Map(), ghosts: new Map([[77, 502]]) },
   self: { uid: 0, euid: 0 },
   inherited: new Map(),
   finishes: () => false,
   isBorn: (tid) => tid === PID,
 }
-const CHECK: CheckOptions = { shellJob: false, terminal: false }
+const CHECK: CheckOptions = { ...STRICT, buildIdOf: () => [], shellJob: false, terminal: false }
 const PIDS = new Set([PID])
 
 const user = (fd: number, { id, type }: file_entry, flags = 0): fdinfo_entry => ({ fd, id, type, flags })
@@ -37,6 +38,7 @@ function imagesOf(files: readonly file_entry[], fdinfos: readonly fdinfo_entry[]
     ttyInfos: [],
     ttyData: [],
     extension: [],
+    ghosts: new Map(),
     ...more,
   }
 }
@@ -78,6 +80,14 @@ describe("regular", () => {
   test("a file of O_TMPFILE that has got a name is opened as a plain file", () => {
     const file = regular(1, 0o20200002)
     expect(planOf(imagesOf([file], [user(3, file)]))[0]).toContain('openat(-100, "/dev/null\\u0000", 0x102, 0)')
+  })
+
+  test("a deleted file is opened through the descriptor that the tool has made for it, and sought", () => {
+    const file = regular(77, 0o2, { pos: 5n })
+    expect(planOf(imagesOf([file], [user(3, file)])).slice(0, 2)).toEqual([
+      '#1 openat(-100, "/proc/self/fd/502\\u0000", 0x102, 0) // "/dev/null", which is deleted',
+      '#2 lseek(#1, 5, 0) // the position in "/dev/null"',
+    ])
   })
 
   test("an O_PATH file is neither sought nor given an owner", () => {

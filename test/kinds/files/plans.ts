@@ -19,18 +19,18 @@ export function imagesOf(places: Readonly<Record<number, file_entry>>, more: Par
   const fdinfos = Object.entries(places).map(([fd, { id, type }]): fdinfo_entry => ({ fd: Number(fd), id, type, flags: 0 }))
   const files = [...new Set(Object.values(places))].map((file) => decode(file_entrySchema, encode(file_entrySchema, file)))
   expect(files).toEqual([...new Set(Object.values(places))])
-  const empty = { pipesData: [], fifoData: [], ttyInfos: [], ttyData: [], extension: [] }
+  const empty = { pipesData: [], fifoData: [], ttyInfos: [], ttyData: [], ghosts: new Map(), extension: [] }
   return { fdinfos, files: new Map(files.map((file) => [file.id, file])), ...empty, ...more }
 }
 
 /** The calls of a restore, in strace's notation: opening without placeholders, and what is done last. */
 export function plansOf(images: FileImages): { open: string[]; start: string[] } {
   const how = { inherited: new Map(), finishes: () => false }
-  const terminals = { terminal: undefined, masters: new Map() }
+  const made = { terminal: undefined, masters: new Map(), ghosts: new Map() }
   const [open, start] = [new Program(), new Program()]
   restoreDescriptors(images, open, {
     ...how,
-    terminals,
+    made,
     reserved: new Set(),
     placeholder: 500,
     self: { uid: 0, euid: 0 },

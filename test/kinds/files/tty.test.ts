@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { TtyType, type tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
+import { STRICT } from "../../../src/kinds/files/keeping.ts"
 import { infoId, roleOf } from "../../../src/kinds/files/tty/driver.ts"
 import { termiosBytes, termiosEntry } from "../../../src/kinds/files/tty/mode.ts"
 import { wantedPairs } from "../../../src/kinds/files/tty/reserve.ts"
@@ -34,6 +35,7 @@ describe("the plan of a terminal", () => {
       ttyInfos: new Map(images.ttyInfos.map((each) => [each.id, each])),
       terminal: 501,
       masters: new Map([[FIRST, 600]]),
+      ghosts: new Map(),
       configuredTtys: new Set<number>(),
       isControlled,
     }
@@ -105,7 +107,13 @@ describe("the plan of a terminal", () => {
 describe("checkFiles", () => {
   const check = (images: ReturnType<typeof pair>) => {
     const fdinfos = [...images.files.values()].filter((file) => file.tty).map(({ id, type }, fd) => ({ fd, id, type, flags: 0 }))
-    return () => checkFiles([{ ...images, fdinfos, pipesData: [], fifoData: [] }], new Set([1]), { shellJob: false, terminal: false })
+    return () =>
+      checkFiles([{ ...images, fdinfos, pipesData: [], fifoData: [], ghosts: new Map() }], new Set([1]), {
+        ...STRICT,
+        buildIdOf: () => [],
+        shellJob: false,
+        terminal: false,
+      })
   }
   test("takes a pair whose slave has no path now", () => check(pair())())
   test("names what is wrong", () => {

@@ -7,7 +7,7 @@ import { fillPipe, packetsOf } from "../content.ts"
 import type { FileFacts, Opened, Restoring } from "../kind.ts"
 import { openRegular } from "../open.ts"
 
-type Ends = Pick<Restoring, "program" | "files" | "users" | "fifoData" | "fifos" | "extension">
+type Ends = Pick<Restoring, "program" | "files" | "users" | "fifoData" | "fifos" | "extension" | "ghosts">
 
 /** The entry with the path of a FIFO. @throws CheckpointError E_IMAGE_CORRUPT there is none */
 function pathOf({ id, regf_id }: fifo_entry, files: ReadonlyMap<number, file_entry>): reg_file_entry {
@@ -27,7 +27,7 @@ export function fifoFacts(entry: fifo_entry, files: ReadonlyMap<number, file_ent
  * Appends the opening of all ends of a FIFO, with its size and content. Until all are open two ends of ours keep any open(2) from waiting
  * for its other side; ours for writing goes first, so that those who have never seen a writer do not see ours either. Kernel: fs/pipe.c fifo_open()
  */
-function openEnds({ pipe_id }: fifo_entry, { program, files, users, fifoData, extension }: Ends): Map<number, Opened> {
+function openEnds({ pipe_id }: fifo_entry, { program, files, users, fifoData, extension, ghosts }: Ends): Map<number, Opened> {
   const ends = [...users.keys()].flatMap((id) => {
     const fifo = files.get(id)?.fifo
     return fifo?.pipe_id === pipe_id ? [{ id, path: pathOf(fifo, files) }] : []
@@ -35,8 +35,8 @@ function openEnds({ pipe_id }: fifo_entry, { program, files, users, fifoData, ex
   const [first] = ends
   if (!first) throw new Error(`Unreachable: FIFO ${pipe_id} is restored without a descriptor`)
   const about = `FIFO "${first.path.name}"`
-  const reader = openRegular(program, first.path, O.RDONLY | O.NONBLOCK)
-  const writer = openRegular(program, first.path, O.WRONLY | O.NONBLOCK)
+  const reader = openRegular(program, first.path, O.RDONLY | O.NONBLOCK, ghosts)
+  const writer = openRegular(program, first.path, O.WRONLY | O.NONBLOCK, ghosts)
   const data = fifoData.get(pipe_id)
   const facts = ends.map(({ id, path: { flags } }) => ({ id, flags }))
   if (data) fillPipe(writer, data, packetsOf(data, facts, extension), about, program)
@@ -44,11 +44,11 @@ function openEnds({ pipe_id }: fifo_entry, { program, files, users, fifoData, ex
   const opened = new Map<number, Opened>()
   const isWritten = ends.some(({ path }) => (path.flags & O.ACCMODE) !== O.RDONLY)
   const waits = ({ id }: { id: number }): boolean => !isWritten && (extension.get(id)?.fifo_unwritten ?? false)
-  for (const end of ends) if (!waits(end)) opened.set(end.id, openRegular(program, end.path, end.path.flags))
+  for (const end of ends) if (!waits(end)) opened.set(end.id, openRegular(program, end.path, end.path.flags, ghosts))
   program.call("close", writer)
   for (const end of ends.filter(waits)) {
     const { flags } = end.path
-    const fd = openRegular(program, end.path, flags | O.NONBLOCK)
+    const fd = openRegular(program, end.path, flags | O.NONBLOCK, ghosts)
     opened.set(end.id, fd)
     if (!(flags & O.NONBLOCK)) program.callWith({ about }, "fcntl", fd, F.SETFL, flags)
   }

@@ -1,8 +1,7 @@
 import { O, S_IF } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
-import { fileLocks } from "../../../proc/locks.ts"
-import type { Found, OpenFile, Reason } from "../kind.ts"
-import { refuseName } from "../name.ts"
+import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
+import { placeOf, reasonIn } from "../name.ts"
 import { kindOf } from "../stat.ts"
 import { fileFacts } from "../table.ts"
 
@@ -22,16 +21,20 @@ export function isRegular({ target, stat, flags }: Found): boolean {
 /** Files of a thread in /proc: threads do not exist yet when files are opened. */
 const ofThread = /^\/proc\/\d+\/task(?:\/|$)/
 
-/** Locks, and files whose name no longer leads to them. */
-export function refuseRegular({ target, stat, info }: Found): Reason | undefined {
-  const [lock] = fileLocks(info)
-  if (lock)
-    return { what: `"${target}" with a lock (${lock.kind} ${lock.access})`, remedy: "Let the program release the lock before the dump" }
+/** Files about threads, and those whose name no longer leads to them. */
+export function refuseRegular(found: Found, { keeping }: Pick<Surveying, "keeping">): Reason | undefined {
+  const { target, stat } = found
   if (ofThread.test(target)) return { what: `"${target}", a file about one thread`, remedy: "Let the program close it before the dump" }
-  return refuseName(target, stat)
+  return reasonIn(placeOf(linkOf(found), target, stat, keeping))
 }
 
+const linkOf = ({ pid, fd }: Found): string => `/proc/${pid}/fd/${fd}`
+
 /** An open file with a path -> its entry. Mirror: ./restore.ts. No build ID: readers that find none compare size and mode alone. */
-export function collectRegular({ id, flags, info, owner, target, stat }: OpenFile): reg_file_entry {
-  return { id, flags, pos: BigInt.asUintN(64, info.pos), fown: owner, ...fileFacts(target, stat, flags), build_id: [] }
+export function collectRegular(file: OpenFile, { table, keeping }: Pick<Collecting, "table" | "keeping">): reg_file_entry {
+  const { id, flags, info, owner, target, stat } = file
+  const place = placeOf(linkOf(file), target, stat, keeping)
+  if ("what" in place) throw new Error(`Unreachable: fd ${file.fd} was not refused and is ${place.what}`)
+  const name = table.place(id, place, linkOf(file), stat)
+  return { id, flags, pos: BigInt.asUintN(64, info.pos), fown: owner, ...fileFacts(name, stat, flags), build_id: [] }
 }

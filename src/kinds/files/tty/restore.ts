@@ -8,7 +8,7 @@ import { infoId, masterInfo, masterOfSession, type Role, roleOf } from "./driver
 import { termiosBytes } from "./mode.ts"
 
 /** What a terminal needs of a restore. */
-type Terminals = Pick<Restoring, "program" | "files" | "ttyInfos" | "terminal" | "masters" | "isControlled" | "configuredTtys">
+type Terminals = Pick<Restoring, "program" | "files" | "ttyInfos" | "terminal" | "masters" | "ghosts" | "isControlled" | "configuredTtys">
 
 /** Permission bits of a mode. */
 const PERMISSIONS = 0o7777
@@ -48,7 +48,7 @@ const OPENERS: Readonly<Record<Role, (wanted: Wanted, terminals: Terminals) => R
     if (pty) return openSlave({ entry, info: { ...info, pty }, about }, terminals)
     const reg = files.get(entry.regf_id ?? 0)?.reg
     if (!reg) throw new Error(`Unreachable: ${about} was not checked`)
-    return openRegular(program, reg, entry.flags)
+    return openRegular(program, reg, entry.flags, terminals.ghosts)
   },
 }
 

@@ -1,0 +1,121 @@
+import { AT, O, S_IF } from "../../../../ffi/abi/file.ts"
+import { closeSync, readSync } from "../../../../ffi/fs.ts"
+import { allocate, attempt, errnoName, SyscallError, syscall } from "../../../../ffi/syscall.ts"
+import type { ghost_chunk_entry, ghost_file_entry } from "../../../../proto/gen/ghost-file_pb.ts"
+import { type remap_file_path_entry, remap_type } from "../../../../proto/gen/remap-file-path_pb.ts"
+import { textOf } from "../../../../proto/text.ts"
+import { layPath } from "../path.ts"
+import { detailsOf, type FileStat, type FileTime, kindOf, userDevice } from "../stat.ts"
+
+/** An entry of a ghost image and the bytes behind it. */
+export interface GhostPart {
+  readonly message: ghost_file_entry | ghost_chunk_entry
+  readonly payload: Uint8Array
+}
+
+/** From so many bytes on a file is stored in pieces, without its holes. Authority: REFERENCE 5.3 */
+const IN_PIECES = 12288
+const [SEEK_DATA, SEEK_HOLE] = [3, 4] as const
+
+/** The deleted files of one dump: each is stored once, however many descriptors, mappings and processes lead to it. */
+export class GhostTable {
+  readonly remaps: remap_file_path_entry[] = []
+  /** By number, from 1. */
+  readonly files = new Map<number, readonly GhostPart[]>()
+  private readonly numbers = new Map<string, number>()
+
+  /**
+   * Notes that file `id` of files.img is a deleted file, and reads it when it is new.
+   *
+   * @param link in /proc that leads to it; nothing about it is changed, its time of access included
+   * @throws SyscallError, FileError
+   * Precondition: `placeOf` has seen it; who could write to it is stopped.
+   */
+  add(id: number, link: string, stat: FileStat): void {
+    const key = `${stat.dev}:${stat.ino}`
+    let number = this.numbers.get(key)
+    if (number === undefined) {
+      number = this.numbers.size + 1
+      this.numbers.set(key, number)
+      this.files.set(number, collectGhost(link, stat))
+    }
+    this.remaps.push({ orig_id: id, remap_id: number, remap_type: remap_type.GHOST })
+  }
+}
+
+/** Microseconds: the format has no finer ones. */
+const timeval = ({ seconds, nanoseconds }: FileTime) => ({
+  tv_sec: BigInt.asUintN(64, seconds),
+  tv_usec: BigInt(Math.floor(nanoseconds / 1000)),
+})
+
+/** A deleted file -> the entries of its image. Mirror: ./saved.ts, ./make.ts */
+export function collectGhost(link: string, stat: FileStat): GhostPart[] {
+  const { mode, uid, gid, dev, ino, rdevMajor, rdevMinor } = stat
+  const details = detailsOf(link)
+  if (!details) throw new SyscallError("statx", "ENOENT", [], ` for "${link}"`)
+  const size = Number(stat.size)
+  const kind = kindOf(mode)
+  const times = { atim: timeval(details.accessed), mtim: timeval(details.modified) }
+  const head: ghost_file_entry = { uid, gid, mode, dev, ino, ...times }
+  if (kind === S_IF.CHR) return [{ message: { ...head, rdev: userDevice(rdevMajor, rdevMinor) }, payload: new Uint8Array(0) }]
+  if (kind === S_IF.LNK) return [{ message: { ...head, symlnk_target: readLink(link) }, payload: new Uint8Array(0) }]
+  if (kind !== S_IF.REG) return [{ message: head, payload: new Uint8Array(0) }]
+  const fd = openToRead(link)
+  try {
+    if (size < IN_PIECES) return [{ message: head, payload: readPart(fd, 0, size) }]
+    const pieces = [...dataOf(fd, size)].map(([off, end]) => ({
+      message: { len: BigInt(end - off), off: BigInt(off) },
+      payload: readPart(fd, off, end - off),
+    }))
+    return [{ message: { ...head, chunks: true, size: stat.size }, payload: new Uint8Array(0) }, ...pieces]
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const room = allocate(8192)
+const EMPTY = 4096 // stays zero: the empty path
+
+/** What a symbolic link without a name says. */
+function readLink(link: string): string {
+  const fd = syscall("openat", AT.FDCWD, layPath(link), O.PATH | O.CLOEXEC, 0)
+  try {
+    return textOf(room.bytes.slice(0, syscall("readlinkat", fd, room.address + EMPTY, room.address, EMPTY)))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** An open file of our own: the offset of the program's stays. Only owners may leave the time of access alone. */
+function openToRead(link: string): number {
+  const flags = O.RDONLY | O.NONBLOCK | O.CLOEXEC
+  const fd = attempt("openat", AT.FDCWD, layPath(link), flags | O.NOATIME, 0)
+  return fd >= 0 ? fd : syscall("openat", AT.FDCWD, layPath(link), flags, 0)
+}
+
+/** Stretches of data, ends excluded, bytes. All of it where the file system does not tell holes. */
+function* dataOf(fd: number, size: number): Generator<[start: number, end: number]> {
+  for (let at = 0; at < size; ) {
+    const start = attempt("lseek", fd, at, SEEK_DATA)
+    if (start < 0) {
+      if (errnoName(-start) !== "ENXIO") yield [at, size]
+      return
+    }
+    const end = Math.min(attempt("lseek", fd, start, SEEK_HOLE), size)
+    if (start >= size || end <= start) return
+    yield [start, end]
+    at = end
+  }
+}
+
+/** What is past the end by now reads as zeros. */
+function readPart(fd: number, offset: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  for (let done = 0; done < length; ) {
+    const got = readSync(fd, bytes, done, length - done, offset + done)
+    if (got === 0) break
+    done += got
+  }
+  return bytes
+}

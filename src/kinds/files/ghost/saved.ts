@@ -1,0 +1,79 @@
+import { S_IF } from "../../../../ffi/abi/file.ts"
+import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
+import type { ghost_chunk_entry, ghost_file_entry } from "../../../../proto/gen/ghost-file_pb.ts"
+import { type remap_file_path_entry, remap_type } from "../../../../proto/gen/remap-file-path_pb.ts"
+import { CheckpointError } from "../../../base/errors.ts"
+import type { Ghost } from "../images.ts"
+import { kindOf } from "../stat.ts"
+import type { GhostPart } from "./collect.ts"
+
+/** Images before `remap_type`: this bit of remap_id says that it is a ghost. Authority: REFERENCE 5.3 */
+const OLD_GHOST = 2 ** 31
+
+const corrupt = (id: number, found: string): CheckpointError =>
+  new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore file ${id} of files.img`, found, "Use another image set")
+
+/**
+ * The deleted files of a set, by the ids of all files that lead to them.
+ *
+ * @param parts entries of ghost-file-N.img, none when there is no such image
+ * @throws CheckpointError E_IMAGE_CORRUPT · E_IMAGE_UNSUPPORTED files of dead processes in /proc
+ */
+export function savedGhosts(
+  remaps: readonly remap_file_path_entry[],
+  files: ReadonlyMap<number, file_entry>,
+  parts: (number: number) => readonly GhostPart[],
+): Map<number, Ghost> {
+  const known = new Map<number, Ghost>()
+  const found = new Map<number, Ghost>()
+  for (const { orig_id: id, remap_id, remap_type: kind } of remaps) {
+    const isGhost = kind === undefined ? remap_id >= OLD_GHOST : kind === remap_type.GHOST
+    const name = files.get(id)?.reg?.name
+    if (name === undefined) throw corrupt(id, "remap-fpath.img says that it was deleted, but files.img has no such regular file")
+    if (!name.startsWith("/")) throw corrupt(id, `"${name}" is no absolute path`)
+    if (kind === remap_type.LINKED || (kind === undefined && !isGhost)) {
+      found.set(id, linkedFile(id, remap_id, files))
+      continue
+    }
+    if (!isGhost)
+      throw new CheckpointError(
+        "E_IMAGE_UNSUPPORTED",
+        `Cannot restore file ${id} of files.img`,
+        `it is a file in /proc of process ${remap_id}, which had ended`,
+        "Restore this image with CRIU, or dump the program without it",
+      )
+    const number = kind === undefined ? remap_id - OLD_GHOST : remap_id
+    found.set(
+      id,
+      known.getOrInsertComputed(number, () => savedGhost(id, number, parts(number))),
+    )
+  }
+  return found
+}
+
+/** Its number is none that a ghost has. */
+function linkedFile(id: number, source: number, files: ReadonlyMap<number, file_entry>): Ghost {
+  const reg = files.get(source)?.reg
+  if (!reg) throw corrupt(id, `it has the name of file ${source}, which files.img does not have`)
+  return { number: OLD_GHOST + source, source: reg.name, entry: { uid: 0, gid: 0, mode: reg.mode ?? S_IF.REG }, size: 0n, pieces: [] }
+}
+
+function savedGhost(id: number, number: number, [head, ...rest]: readonly GhostPart[]): Ghost {
+  const image = `ghost-file-${number.toString(16)}.img`
+  if (!head)
+    throw new CheckpointError(
+      "E_IMAGE_MISSING",
+      `Cannot restore file ${id} of files.img`,
+      `${image} is missing`,
+      "Use a complete image set",
+    )
+  const entry = head.message as ghost_file_entry
+  if (kindOf(entry.mode) !== S_IF.REG || !entry.chunks)
+    return { number, entry, size: BigInt(head.payload.length), pieces: [{ offset: 0n, bytes: head.payload }] }
+  const pieces = rest.map(({ message, payload }) => ({ offset: (message as ghost_chunk_entry).off, bytes: payload }))
+  const size =
+    entry.size ?? pieces.reduce((end, { offset, bytes }) => (offset + BigInt(bytes.length) > end ? offset + BigInt(bytes.length) : end), 0n)
+  if (pieces.some(({ offset, bytes }) => offset + BigInt(bytes.length) > size))
+    throw corrupt(id, `${image} has data past its size of ${size} bytes`)
+  return { number, entry, size, pieces }
+}

@@ -1,0 +1,151 @@
+import { describe, expect, test } from "bun:test"
+import {
+  type BigIntStats,
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs"
+import { join } from "node:path"
+import { S_IF } from "../../../ffi/abi/file.ts"
+import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import { remap_type } from "../../../proto/gen/remap-file-path_pb.ts"
+import { decodeImage } from "../../../src/image/read.ts"
+import { encodeImage } from "../../../src/image/write.ts"
+import { type GhostPart, GhostTable } from "../../../src/kinds/files/ghost/collect.ts"
+import { makeGhosts } from "../../../src/kinds/files/ghost/make.ts"
+import { planGhosts, type Wanted } from "../../../src/kinds/files/ghost/plan.ts"
+import { savedGhosts } from "../../../src/kinds/files/ghost/saved.ts"
+import { USUAL } from "../../../src/kinds/files/keeping.ts"
+import { placeOf } from "../../../src/kinds/files/name.ts"
+import { statPath } from "../../../src/kinds/files/stat.ts"
+import { scratch } from "../../harness/folders.ts"
+
+const fown = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
+const reg = (id: number, name: string, flags = 2): file_entry => ({
+  type: fd_types.REG,
+  id,
+  reg: { id, flags, pos: 0n, fown, name, mode: 0o100600, build_id: [] },
+})
+const byId = (...files: file_entry[]) => new Map(files.map((file) => [file.id, file]))
+const through = (parts: readonly GhostPart[]): GhostPart[] => decodeImage("ghost-file", "ghost", encodeImage("ghost-file", parts))
+
+const wanted = (number: number, name: string, mode: number = S_IF.REG, flags = 2): Wanted => ({
+  ghost: { number, entry: { uid: 0, gid: 0, mode }, size: 0n, pieces: [] },
+  name,
+  flags,
+})
+
+describe("planGhosts", () => {
+  const there = new Set(["/tmp", "/tmp/taken"])
+  const plan = (...list: Wanted[]) => planGhosts(list, 99, (path) => there.has(path))
+
+  test("a file is made aside and gets its name, if nobody has that", () => {
+    const { folders, makings, names } = plan(wanted(1, "/tmp/free"), wanted(2, "/tmp/taken"), wanted(1, "/tmp/free"))
+    expect(folders).toEqual([])
+    expect(makings.map(({ name, aside }) => [name, aside])).toEqual([
+      ["/tmp/free", "/tmp/.free.stasis-99-1"],
+      ["/tmp/taken", "/tmp/.taken.stasis-99-2"],
+    ])
+    // A guard must not remove what belongs to somebody else.
+    expect(names.map(([path]) => path)).toEqual(["/tmp/.free.stasis-99-1", "/tmp/.taken.stasis-99-2", "/tmp/free"])
+  })
+
+  test("folders that are gone are made first, outer ones before inner ones, and serve as themselves", () => {
+    const { folders, makings, names } = plan(wanted(1, "/tmp/a/b/file"), wanted(2, "/tmp/a", S_IF.DIR), wanted(3, "/tmp/a", S_IF.DIR))
+    expect(folders).toEqual(["/tmp/a", "/tmp/a/b"])
+    expect(makings.map(({ isThere }) => isThere)).toEqual([false, true, false])
+    expect(names.slice(-2)).toEqual([
+      ["/tmp/a/b", true],
+      ["/tmp/a", true],
+    ])
+  })
+
+  test("names stay within 255 bytes", () => {
+    const [making] = plan(wanted(12, `/tmp/${"ä".repeat(127)}`)).makings
+    expect(Buffer.byteLength(making?.aside ?? "") - "/tmp/".length).toBeLessThanOrEqual(255)
+    expect(making?.aside).toEndWith(".stasis-99-12")
+  })
+})
+
+describe("a deleted file", () => {
+  /** Opens a new file, with data before and behind a hole, and removes its name. */
+  function deletedFile(folder: string, name: string, size: number): number {
+    const fd = openSync(join(folder, name), "wx+", 0o640)
+    if (size > 0) writeSync(fd, "begin", 0)
+    if (size > 8192) writeSync(fd, "end", size - 3)
+    unlinkSync(join(folder, name))
+    return fd
+  }
+
+  for (const size of [0, 5, 40000])
+    test(`of ${size} bytes goes through its image, and is made again without a name`, () => {
+      const folder = scratch("ghost")
+      const fd = deletedFile(folder, "file", size)
+      const link = `/proc/${process.pid}/fd/${fd}`
+      const stat = statPath(link, true)
+      const place = stat && placeOf(link, readlinkSync(link), stat, USUAL)
+      expect(place).toEqual({ name: join(folder, "file"), way: "ghost" })
+      const table = new GhostTable()
+      for (const id of [4, 7]) table.add(id, link, stat!)
+      expect(table.remaps).toEqual([4, 7].map((orig_id) => ({ orig_id, remap_id: 1, remap_type: remap_type.GHOST })))
+      const parts = through(table.files.get(1) ?? [])
+      const bytes = parts.reduce((sum, { payload }) => sum + payload.length, 0)
+      expect(bytes).toBeLessThan(size > 12288 ? 20000 : size + 1)
+      const files = byId(reg(4, join(folder, "file")), reg(7, join(folder, "file")))
+      const ghosts = savedGhosts(table.remaps, files, () => parts)
+      const made = makeGhosts([...ghosts.values()].map((ghost) => ({ ghost, name: join(folder, "file"), flags: 2 })))
+      expect([...made.keys()]).toEqual([1])
+      const again = `/proc/self/fd/${made.get(1)}`
+      const [was, is] = [fd, made.get(1)!].map((open) => fstatSync(open, { bigint: true })) as [BigIntStats, BigIntStats]
+      expect([is.size, is.mode, is.uid, is.nlink, is.mtimeNs]).toEqual([was.size, was.mode, was.uid, 0n, (was.mtimeNs / 1000n) * 1000n])
+      expect(readFileSync(again)).toEqual(readFileSync(link))
+      expect(Number(is.blocks)).toBeLessThanOrEqual(Number(was.blocks))
+      expect(readlinkSync(again)).toBe(`${join(folder, "file")} (deleted)`)
+      expect(readdirSync(folder)).toEqual([])
+      for (const open of [fd, ...made.values()]) closeSync(open)
+    })
+
+  test("whose name was taken is made beside it, and has its own name again when it is dumped", () => {
+    const folder = scratch("ghost")
+    const path = join(folder, "file")
+    writeFileSync(path, "other")
+    const made = makeGhosts([wanted(3, path, S_IF.REG | 0o600)])
+    const link = `/proc/${process.pid}/fd/${made.get(3)}`
+    expect(readlinkSync(link)).toBe(`${folder}/.file.stasis-${process.pid}-3 (deleted)`)
+    expect(placeOf(link, readlinkSync(link), statPath(link, true)!, USUAL)).toEqual({ name: path, way: "ghost" })
+    expect(readFileSync(path, "utf8")).toBe("other")
+    for (const fd of made.values()) closeSync(fd)
+  })
+
+  test("that cannot be made leaves no folder behind", () => {
+    const folder = scratch("ghost")
+    mkdirSync(join(folder, "file"))
+    expect(() => makeGhosts([wanted(1, join(folder, "gone/file")), wanted(2, `${folder}/${"n".repeat(300)}/file`)])).toThrow("ENAMETOOLONG")
+    expect(readdirSync(folder)).toEqual(["file"])
+    rmdirSync(join(folder, "file"))
+  })
+})
+
+test("savedGhosts refuses what does not fit together", () => {
+  const remap = (orig_id: number, kind: remap_type, remap_id = 1) => ({ orig_id, remap_id, remap_type: kind })
+  const head = { message: { uid: 0, gid: 0, mode: S_IF.REG, chunks: true, size: 10n }, payload: new Uint8Array(0) }
+  const piece = { message: { off: 8n, len: 4n }, payload: new Uint8Array(4) }
+  const files = byId(reg(4, "/x"))
+  expect(() => savedGhosts([remap(5, remap_type.GHOST)], files, () => [head])).toThrow("no such regular file")
+  expect(() => savedGhosts([remap(4, remap_type.GHOST)], files, () => [])).toThrow("ghost-file-1.img is missing")
+  expect(() => savedGhosts([remap(4, remap_type.GHOST)], files, () => [head, piece])).toThrow("data past its size")
+  expect(() => savedGhosts([remap(4, remap_type.PROCFS, 33)], files, () => [])).toThrow("of process 33, which had ended")
+  expect(() => savedGhosts([remap(4, remap_type.LINKED, 9)], files, () => [])).toThrow("name of file 9, which files.img does not have")
+  const linked = savedGhosts([remap(4, remap_type.LINKED, 9)], byId(reg(4, "/x"), reg(9, "/link_remap.9")), () => [])
+  expect(linked.get(4)?.source).toBe("/link_remap.9")
+  // Images before remap_type have a bit in its place.
+  expect(savedGhosts([{ orig_id: 4, remap_id: 2 ** 31 + 9 }], files, (number) => (number === 9 ? [head] : [])).get(4)?.number).toBe(9)
+})

@@ -1,0 +1,68 @@
+import { afterEach, describe, expect, test } from "bun:test"
+import { appendFileSync, chmodSync, copyFileSync, statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { EXIT_STATUS } from "../../src/base/errors.ts"
+import { compileVictim } from "../harness/compile.ts"
+import { scratch } from "../harness/folders.ts"
+import { cleanUp } from "../harness/process.ts"
+import { dump, restore, run, stasisTool } from "../harness/tool.ts"
+import { start, type Victim } from "../harness/victim.ts"
+
+afterEach(cleanUp)
+
+const tryRestore = (images: string, ...options: string[]) => run([...stasisTool.command, "restore", "-d", "-D", images, ...options])
+
+describe("a file that has grown since the dump", () => {
+  async function grown(): Promise<{ victim: Victim; path: string }> {
+    const victim = await start("files", { args: ["{folder}"] })
+    await dump(stasisTool, victim.pid, victim.images)
+    await victim.gone()
+    const path = join(victim.folder, "data")
+    appendFileSync(path, "more")
+    const failed = await tryRestore(victim.images)
+    expect(failed.status).toBe(EXIT_STATUS.E_FILE_CHANGED)
+    expect(failed.stderr).toContain("it has 10004 bytes now and had 10000")
+    expect(failed.stderr).toContain("--file-changed=accept")
+    expect(statSync(path).size).toBe(10004)
+    return { victim, path }
+  }
+
+  test("is taken with a warning by --file-changed=accept", async () => {
+    const { victim, path } = await grown()
+    const { stderr } = await restore(stasisTool, victim.images, "--file-changed=accept")
+    expect(stderr).toContain("it has 10004 bytes now and had 10000")
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+    expect(statSync(path).size).toBe(10004)
+  })
+
+  test("is cut back by --file-changed=truncate, for it is open for writing; who reads it finds what was there", async () => {
+    const { victim, path } = await grown()
+    expect((await tryRestore(victim.images, "--file-changed=truncate")).status).toBe(0)
+    expect(statSync(path).size).toBe(10000)
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  })
+})
+
+test("another build of the executable with the same size is found, unless only sizes are compared", async () => {
+  const folder = scratch("build")
+  const images = scratch("build-images")
+  const program = join(folder, "program")
+  copyFileSync(compileVictim("heap"), program)
+  chmodSync(program, 0o755)
+  const running = Bun.spawn(["setsid", program, join(folder, "ask")], { stdin: "ignore", stdout: "ignore", stderr: "ignore" })
+  await Bun.sleep(500)
+  await dump(stasisTool, running.pid, images)
+  await running.exited
+  const bytes = Buffer.from(await Bun.file(program).arrayBuffer())
+  const shown = Bun.spawnSync(["readelf", "-n", program]).stdout.toString()
+  const id = bytes.indexOf(Buffer.from(/Build ID: ([0-9a-f]+)/.exec(shown)?.[1] ?? "", "hex"))
+  bytes[id] = bytes.readUInt8(id) ^ 0xff
+  writeFileSync(program, bytes)
+  const failed = await tryRestore(images)
+  expect(failed.status).toBe(EXIT_STATUS.E_FILE_CHANGED)
+  expect(failed.stderr).toContain("its build ID is ")
+  expect((await tryRestore(images, "--file-validation", "filesize")).status).toBe(0)
+  process.kill(running.pid, "SIGKILL")
+})
