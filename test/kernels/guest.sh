@@ -29,6 +29,8 @@ words() { head -c 700 $d/log | tr '\n' ' '; }
 
 dumped() {
   stasis dump -t $pid -D $d/images --no-sync "$@" >$d/log 2>&1 && return 0
+  # What ends by itself may be done before its dump on a machine as slow as this.
+  [ "$unasked" = - ] || ! said OK || { tell SKIP it was done before the dump; return 1; }
   tell "FAIL dump ended with $?: $(words)"
   return 1
 }
