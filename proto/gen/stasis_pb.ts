@@ -129,6 +129,12 @@ export interface stasis_file_entry {
   eventfd_semaphore?: boolean
   /** Master of a pseudo-terminal whose slave was open once and is not any more: it reads EIO, not silence. */
   tty_peer_closed?: boolean
+  /** SO_PEEK_OFF of a socket; absent = none. */
+  socket_peek_offset?: number
+  /** Place among the clients that a listener has not accepted yet, from 0. */
+  socket_pending?: number
+  /** Peer of a stream went with something unread: ECONNRESET is due. */
+  socket_reset?: boolean
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
@@ -136,6 +142,9 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 1, name: "id", type: "uint32", label: "required" },
     { number: 2, name: "eventfd_semaphore", type: "bool", label: "optional" },
     { number: 20, name: "tty_peer_closed", type: "bool", label: "optional" },
+    { number: 50, name: "socket_peek_offset", type: "int32", label: "optional" },
+    { number: 51, name: "socket_pending", type: "uint32", label: "optional" },
+    { number: 52, name: "socket_reset", type: "bool", label: "optional" },
   ],
 }
 

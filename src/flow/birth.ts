@@ -39,7 +39,7 @@ export function buildRoot(saved: SavedTree, ground: Ground, pages: ReadonlyMap<n
   program.call("prctl", PR.SET_PDEATHSIG, 0, 0, 0, 0)
   raiseDescriptorLimit(ground.limits, program)
   for (const inode of segments) appendSegment(inode, isUnreserved(inode, saved), ground, pages, hole, program)
-  restoreShared(root.files, ground.shared, ground.placeholder, ground, program)
+  restoreShared(root.files, ground.shared, ground.finisher, ground.placeholder, ground, program)
   return program
 }
 

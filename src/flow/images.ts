@@ -162,6 +162,7 @@ export function readTree(set: ImageSet): SavedTree {
   const common = {
     files: new Map(set.all("files").map((file) => [file.id, file])),
     pipesData: set.withPayloads("pipes-data"),
+    skQueues: set.withPayloads("sk-queues"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
     extension: leaders.flatMap(({ tree: { pid } }) => set.optional("stasis-core", pid).flatMap(({ files }) => files)),
@@ -183,7 +184,6 @@ export function readTree(set: ImageSet): SavedTree {
 const LATER = {
   "remap-fpath": "deleted files",
   filelocks: "file locks",
-  "sk-queues": "data queued in sockets",
   apparmor: "AppArmor policies",
 } as const
 

@@ -1,6 +1,7 @@
 import type { ImageSet } from "../image/set.ts"
 import { inheritedKeyring } from "../kinds/creds/keyrings.ts"
 import { type Origin, readOrigin } from "../kinds/creds/origin.ts"
+import { queuesOf } from "../kinds/files/images.ts"
 import { findShared } from "../kinds/files/shared.ts"
 import { findHole } from "../kinds/memory/holes.ts"
 import { holeSize } from "../kinds/memory/shared.ts"
@@ -87,7 +88,10 @@ export function settle(set: ImageSet, saved: SavedTree, plan: BirthPlan, { servi
   )
   const pids = new Set([...processes, ...saved.dead].map(({ tree }) => tree.pid))
   const tables = processes.map(({ tree, files: { fdinfos } }) => ({ pid: tree.pid, fdinfos }))
-  const { ids, finisher } = findShared(distinctTables(processes, tables), root.files.files)
+  const { ids, finisher } = findShared(distinctTables(processes, tables), {
+    files: root.files.files,
+    skQueues: queuesOf(root.files.skQueues),
+  })
   const shared = new Map(ids.map((id) => [id, services.reserve()]))
   const made = new Map(segments.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])

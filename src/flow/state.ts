@@ -5,7 +5,7 @@ import type { ImageTransaction } from "../image/transaction.ts"
 import type { CollectedCgroups } from "../kinds/cgroup/collect.ts"
 import { OWN_SET } from "../kinds/cgroup/collect.ts"
 import { collectFs } from "../kinds/cwd/collect.ts"
-import { collectDescriptors } from "../kinds/files/collect.ts"
+import { collectDescriptors, type FileOptions } from "../kinds/files/collect.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
 import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
@@ -69,7 +69,12 @@ export interface TreeState {
 }
 
 /** What is read from outside: files, areas, bounds, sharing. Changes nothing; exact only while the processes are stopped. */
-export function collectState(sources: readonly Source[], members: readonly MemberPlace[], options: DumpOptions, common: Common): TreeState {
+export function collectState(
+  sources: readonly Source[],
+  members: readonly MemberPlace[],
+  options: DumpOptions & Pick<FileOptions, "isRunning">,
+  common: Common,
+): TreeState {
   const [root] = sources
   if (!root) throw new Error("Unreachable: a tree without a living process")
   const places = new Map(members.map((member) => [member.stat.pid, member]))
@@ -148,6 +153,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   )
   images.write("files", undefined, table.entries)
   images.write("pipes-data", undefined, descriptors.pipesData)
+  if (descriptors.skQueues.length > 0) images.write("sk-queues", undefined, descriptors.skQueues)
   images.write("tty-info", undefined, descriptors.ttyInfos)
   images.write("seccomp", undefined, [{ seccomp_filters: filters.entries }])
 }

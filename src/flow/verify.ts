@@ -103,7 +103,7 @@ const asDump = (pid: number, { shellJob: _, ...options }: RestoreOptions): DumpO
  * Reads a restored tree again by the very way of a dump, and compares it with its images: places in the tree, threads, areas, descriptors,
  * open files, and every stored byte of private memory. What a dump would refuse of the tree as it stands (`resurvey`) fails it too.
  *
- * Not compared: bytes of shared segments, pipes-data, seccomp.img, ids-N.img, the auxiliary vector; nor cgroups, for where they are restored
+ * Not compared: bytes of shared segments, pipes-data, sk-queues, seccomp.img, ids-N.img, the auxiliary vector; nor cgroups, for where they are restored
  * to is a matter of options.
  *
  * Precondition: every thread is stopped by us, with its final registers and mask, and nothing of ours is left in the tree.

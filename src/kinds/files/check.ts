@@ -2,11 +2,12 @@ import { readFileSync } from "../../../ffi/fs.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { missingTarget } from "./epoll/restore.ts"
-import type { FileImages } from "./images.ts"
+import { type FileImages, queuesOf } from "./images.ts"
 import type { FileRow } from "./kind.ts"
 import { fileKinds } from "./registry.ts"
 import { checkRegular } from "./regular/check.ts"
 import { checkTty } from "./tty/check.ts"
+import { unixChecks } from "./unix/check.ts"
 
 /** What the restore has to offer. */
 export interface CheckOptions {
@@ -20,6 +21,14 @@ const DAMAGED = "Dump the program again: this image was damaged or changed"
 const corrupt = (object: string, found: string): CheckpointError =>
   new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore ${object}`, found, DAMAGED)
 
+const unsupported = (object: string, type: number): CheckpointError =>
+  new CheckpointError(
+    "E_IMAGE_UNSUPPORTED",
+    `Cannot restore ${object}`,
+    `it is of type ${fd_types[type] ?? type}, which is not supported yet`,
+    "Restore this image with CRIU, or dump the program without it",
+  )
+
 /** The row that restores a descriptor. @throws CheckpointError E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT */
 function rowFor({ fd, id, type }: fdinfo_entry, files: FileImages["files"]): { row: FileRow; file: file_entry } {
   const file = files.get(id)
@@ -28,13 +37,17 @@ function rowFor({ fd, id, type }: fdinfo_entry, files: FileImages["files"]): { r
     throw corrupt(`fd ${fd}`, `it is of type ${fd_types[type] ?? type}, but file ${id} of type ${fd_types[file.type] ?? file.type}`)
   const row = fileKinds.find((candidate) => candidate.type === type)
   if (row) return { row, file }
-  const found = `it is of type ${fd_types[type] ?? type}, which is not supported yet`
-  throw new CheckpointError(
-    "E_IMAGE_UNSUPPORTED",
-    `Cannot restore fd ${fd}`,
-    found,
-    "Restore this image with CRIU, or dump the program without it",
-  )
+  throw unsupported(`fd ${fd}`, type)
+}
+
+/** A file in the queue of a socket. @throws CheckpointError E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT */
+function checkFlying(id: number, files: FileImages["files"]): void {
+  const file = files.get(id)
+  const object = `file ${id}, which is in flight through a socket`
+  if (!file) throw corrupt(object, "files.img does not have it")
+  const row = fileKinds.find(({ type }) => type === file.type)
+  if (!row) throw unsupported(object, file.type)
+  if (row.facts(file).id !== id) throw corrupt(object, `it calls itself ${row.facts(file).id}`)
 }
 
 /** Largest descriptor number plus one that this machine allows. Documentation/admin-guide/sysctl/fs.rst */
@@ -97,7 +110,9 @@ export function* fileChecks(
   for (const table of tables) yield* descriptorChecks(table)
   const { files } = images
   yield () => checkEpolls(tables, files)
-  const used = new Set(tables.flatMap(({ fdinfos }) => fdinfos.map(({ id }) => id)))
+  const flying = images.skQueues.flatMap(({ message }) => message.scm.flatMap(({ rights }) => rights))
+  for (const id of new Set(flying)) yield () => checkFlying(id, files)
+  const used = new Set([...tables.flatMap(({ fdinfos }) => fdinfos.map((info) => info.id)), ...flying])
   const infos = new Map(images.ttyInfos.map((info) => [info.id, info]))
   /** Paths that stand for a terminal of another time: they are not opened. */
   const unopened = new Set<number>()
@@ -108,6 +123,7 @@ export function* fileChecks(
       if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
     }
   }
+  yield* unixChecks(used, { files, skQueues: queuesOf(images.skQueues) })
   for (const { id, reg } of files.values()) if (reg && !unopened.has(id)) yield () => checkRegular(reg, pids)
 }
 

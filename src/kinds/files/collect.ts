@@ -5,14 +5,18 @@ import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.
 import { logger } from "../../base/log.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
-import type { Found, Holder, PipeData, Surveying } from "./kind.ts"
-import type { Outsiders } from "./outside.ts"
-import { findPipeHolders, pipeInode } from "./pipe/holders.ts"
+import type { Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
+import { findHolders, type Outsiders } from "./outside.ts"
+import { pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
 import { describeRefused, judge, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
 import type { FileTable } from "./table.ts"
 import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
+import { collectQueues } from "./unix/collect.ts"
+import { type Flight, lookInFlight } from "./unix/flight.ts"
+import { rehearsePeek } from "./unix/queue.ts"
+import { inodeOf, isUnix, openScene, socketInode } from "./unix/scene.ts"
 
 const log = logger("files")
 
@@ -20,6 +24,8 @@ const log = logger("files")
 export interface FileOptions {
   /** Terminals are taken over from whoever restores: CRIU's --shell-job. */
   readonly shellJob: boolean
+  /** The processes run: queues, which only those of stopped ones can be looked into unseen, are left out. */
+  readonly isRunning?: true
 }
 
 /** The descriptors of a dump as images want them. The files themselves are in the table. */
@@ -28,6 +34,8 @@ export interface Descriptors {
   readonly fdinfos: ReadonlyMap<number, readonly fdinfo_entry[]>
   /** One a pipe that can be read. */
   readonly pipesData: readonly PipeData[]
+  /** What was in the queues of sockets, in their order. */
+  readonly skQueues: readonly SocketData[]
   readonly ttyInfos: readonly tty_info_entry[]
   /** What CRIU's images have no field for. */
   readonly extension: stasis_file_entry[]
@@ -62,9 +70,11 @@ function judgeAll(
   scans: ReadonlyMap<number, Scan>,
   shellJob: boolean,
   findOutsiders: (all: readonly Found[]) => Outsiders,
+  flight?: Flight,
 ) {
-  const all = [...scans.values()].flatMap(({ found }) => found)
+  const all = [...[...scans.values()].flatMap(({ found }) => found), ...(flight?.found ?? [])]
   const outside = findOutsiders(all)
+  const unix = openScene(all, outside.sockets, flight)
   const masters = new Set(all.flatMap((found) => masterIndex(found) ?? []))
   const surveying = new Map<number, Surveying>()
   const surveyingOf = (pid: number): Surveying =>
@@ -75,8 +85,9 @@ function judgeAll(
       masters,
       pipeHolder: (inode) => outside.pipes.get(inode),
       terminalHolder: (index) => outside.terminals.get(index),
+      unix,
     }))
-  return groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) }))
+  return { unix, judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })) }
 }
 
 /** What running processes have open. */
@@ -108,8 +119,9 @@ function lookOnce(holders: readonly Holder[], shellJob: boolean): Pick<OpenFiles
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
-  const judged = judgeAll(holders, scans, shellJob, (all) => ({
-    pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findPipeHolders(inside) : new Map(),
+  const { judged } = judgeAll(holders, scans, shellJob, (all) => ({
+    pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findHolders(inside, pipeInode) : new Map(),
+    sockets: all.some(isUnix) ? findHolders(inside, socketInode) : new Map(),
     terminals: findTerminalHolders(inside, all),
   }))
   const kinds = new Map<string, number>()
@@ -128,33 +140,46 @@ function lookOnce(holders: readonly Holder[], shellJob: boolean): Pick<OpenFiles
  * @param table gets an entry for every open file
  * @throws CheckpointError E_UNSUPPORTED something has been opened since the survey that cannot be kept
  *
- * Precondition: the processes are stopped. They are not changed: pipes keep their content, files their offsets.
+ * Precondition: the processes are stopped, or it is told that they are not. They are not changed: pipes and sockets keep their content,
+ * files their offsets.
  */
 export function collectDescriptors(
   holders: readonly Holder[],
   table: Pick<FileTable, "nextId" | "add" | "path">,
-  { shellJob }: FileOptions,
+  { shellJob, isRunning }: FileOptions,
 ): Descriptors {
   using scope = new DisposableStack()
   const scans = scanAll(holders, scope, false)
   // Who else holds a pipe or a terminal was looked up before the freeze: it takes a walk through every process.
-  const judged = judgeAll(holders, scans, shellJob, () => ({ pipes: new Map(), terminals: new Map() }))
+  const found = isRunning ? [] : [...scans.values()].flatMap((scan) => scan.found)
+  if (isRunning) rehearsePeek()
+  const flight = scope.use(lookInFlight(found, (pid) => scans.get(pid)?.copies))
+  const nobody = { pipes: new Map(), sockets: new Map(), terminals: new Map() }
+  const { judged, unix } = judgeAll(holders, scans, shellJob, () => nobody, flight)
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
-  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), extension: [], losses: [] }
+  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), unix, extension: [], losses: [] }
+  const ours = flight.found.length > 0 ? scope.use(borrowDescriptors(process.pid)) : undefined
+  const flying = new Map<number, number>()
+  const socketIds = new Map<number, number>()
   for (const { shared, by } of judged) {
     const row = rowOf(by)
-    const copies = scans.get(by.pid)?.copies
+    const copies = by.pid === process.pid ? ours : scans.get(by.pid)?.copies
     if (!row || !copies) throw new Error(`Unreachable: fd ${by.fd} was not refused and has no row`)
     const id = table.nextId()
     table.add(row.collect({ ...by, id }, { ...collected, copies }))
-    for (const { pid, fd, cloexec } of shared) fdinfos.get(pid)?.push({ id, flags: cloexec ? 1 : 0, type: row.type, fd })
+    if (isUnix(by)) socketIds.set(inodeOf(by), id)
+    for (const { pid, fd, cloexec } of shared) {
+      if (pid === process.pid) flying.set(fd, id)
+      fdinfos.get(pid)?.push({ id, flags: cloexec ? 1 : 0, type: row.type, fd })
+    }
   }
+  const skQueues = collectQueues(flight, socketIds, (fd) => flying.get(fd) ?? 0)
   for (const [pid, entries] of fdinfos) {
     entries.sort((a, b) => a.fd - b.fd)
     log.debug(`${entries.length} descriptors of task ${pid}`)
   }
   const { pipesData, ttyInfos, extension, losses } = collected
-  return { fdinfos, pipesData: [...pipesData.values()], ttyInfos: [...ttyInfos.values()], extension, losses }
+  return { fdinfos, pipesData: [...pipesData.values()], skQueues, ttyInfos: [...ttyInfos.values()], extension, losses }
 }

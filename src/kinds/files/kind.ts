@@ -1,6 +1,7 @@
 import type { fd_types, fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { pipe_data_entry } from "../../../proto/gen/pipe-data_pb.ts"
+import type { sk_packet_entry } from "../../../proto/gen/sk-packet_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError, type Refusal } from "../../base/errors.ts"
@@ -8,6 +9,8 @@ import type { FdInfo } from "../../proc/fdinfo.ts"
 import type { Load, Program, Result } from "../../tracee/program.ts"
 import type { Copies } from "./copies.ts"
 import type { FileStat } from "./stat.ts"
+import type { Bound } from "./unix/bound.ts"
+import type { UnixScene } from "./unix/view.ts"
 
 /** A descriptor as seen from outside. Nothing about it is changed. */
 export interface Found {
@@ -21,6 +24,10 @@ export interface Found {
   readonly flags: number
   readonly cloexec: boolean
   readonly owner: fown_entry
+  /** Family of a socket, AF_*. */
+  readonly family?: number
+  /** The file that a unix socket is bound to. */
+  readonly bound?: Bound
 }
 
 /** An open file to collect: the descriptor with the lowest number of those that share it. */
@@ -50,6 +57,7 @@ export interface Surveying {
   readonly masters: ReadonlySet<number>
   /** Task outside the dump that uses the pseudo-terminal with this number, if one was looked for and found. */
   terminalHolder(index: number): number | undefined
+  readonly unix: UnixScene
 }
 
 /** Why a descriptor cannot be kept. */
@@ -58,6 +66,12 @@ export type Reason = Pick<Refusal, "what" | "remedy">
 /** A pipe's content: a message and the bytes behind it, as pipes-data.img wants them. */
 export interface PipeData {
   readonly message: pipe_data_entry
+  readonly payload: Uint8Array
+}
+
+/** A message in a socket's queue and the bytes behind it, as sk-queues.img wants them. */
+export interface SocketData {
+  readonly message: sk_packet_entry
   readonly payload: Uint8Array
 }
 
@@ -73,6 +87,7 @@ export interface Collecting {
   readonly copies: Copies
   readonly pipesData: Map<number, PipeData>
   readonly ttyInfos: Map<number, tty_info_entry>
+  readonly unix: UnixScene
   readonly extension: stasis_file_entry[]
   /** What is lost although its object is kept, for people. */
   readonly losses: string[]
@@ -95,7 +110,11 @@ export interface Restoring {
   readonly files: ReadonlyMap<number, file_entry>
   /** Descriptors of each file id, ascending numbers. */
   readonly users: ReadonlyMap<number, readonly fdinfo_entry[]>
+  /** Files that stand at reserved numbers already, made before the process was born. */
+  readonly inherited: ReadonlyMap<number, number>
   readonly pipesData: ReadonlyMap<number, PipeData>
+  /** By the file id of the receiving socket, in order. */
+  readonly skQueues: ReadonlyMap<number, readonly SocketData[]>
   readonly ttyInfos: ReadonlyMap<number, tty_info_entry>
   readonly extension: ReadonlyMap<number, stasis_file_entry>
   /** Reserved descriptor of the terminal that stasis runs on; undefined without one. */
@@ -105,13 +124,18 @@ export interface Restoring {
   /** False while no terminal of the images controls the process, whose session is not made yet. */
   readonly isControlled: boolean
   readonly pipes: Map<number, NewPipe>
+  /** Unix sockets on their way to their numbers, by file id. */
+  readonly sockets: Map<number, Opened>
   readonly configuredTtys: Set<number>
   /** Appends when every descriptor of this program stands at its number. */
   later(step: () => void): void
 }
 
+/** What links between open files are found in. */
+export type Linked = Pick<Restoring, "files" | "skQueues">
+
 /** Members of file_entry that have a row. */
-type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty"
+type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "usk"
 type Body<K extends BodyName> = NonNullable<file_entry[K]>
 
 /** One kind of open file: the row that joins its two halves. */
@@ -128,9 +152,11 @@ interface FileKind<K extends BodyName> {
    *
    * @param fd number of the file there
    */
-  readonly finish?: (entry: Body<K>, program: Program, fd: number) => void
+  readonly finish?: (entry: Body<K>, restoring: Restoring, fd: number) => void
   /** Objects with several open files, such as pipes: those with equal keys are made by one program. */
   readonly object?: (entry: Body<K>) => string
+  /** Files, by id, that the program which makes this one must have too: they are made by the same. */
+  readonly links?: (entry: Body<K>, images: Linked) => readonly number[]
   /** `restore` calls open(2), which takes all flags; else they are set afterwards. */
   readonly named?: true
 }
@@ -142,8 +168,9 @@ export interface FileRow {
   readonly refuse: (found: Found, surveying: Surveying) => Reason | undefined
   readonly collect: (file: OpenFile, collecting: Collecting) => file_entry
   readonly restore: (entry: file_entry, restoring: Restoring) => Opened
-  readonly finish: (entry: file_entry, program: Program, fd: number) => void
+  readonly finish: (entry: file_entry, restoring: Restoring, fd: number) => void
   readonly object: (entry: file_entry) => string
+  readonly links: (entry: file_entry, images: Linked) => readonly number[]
   readonly named: boolean
   /** What all bodies have. @throws CheckpointError E_IMAGE_CORRUPT there is no body of this type */
   readonly facts: (entry: file_entry) => { readonly id: number; readonly flags: number; readonly fown: fown_entry }
@@ -151,7 +178,7 @@ export interface FileRow {
 
 /** Makes a row; `body` fixes the entry's type. */
 export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
-  const { type, body, matches, refuse, collect, restore, finish, object, named } = kind
+  const { type, body, matches, refuse, collect, restore, finish, object, links, named } = kind
   const bodyOf = (entry: file_entry): Body<K> => {
     const found = entry[body]
     if (found) return found
@@ -169,8 +196,9 @@ export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
     refuse: refuse ?? (() => undefined),
     collect: (file, collecting) => ({ type, id: file.id, [body]: collect(file, collecting) }),
     restore: (entry, restoring) => restore(bodyOf(entry), restoring),
-    finish: (entry, program, fd) => finish?.(bodyOf(entry), program, fd),
+    finish: (entry, restoring, fd) => finish?.(bodyOf(entry), restoring, fd),
     object: (entry) => object?.(bodyOf(entry)) ?? `file ${entry.id}`,
+    links: (entry, images) => links?.(bodyOf(entry), images) ?? [],
     facts: bodyOf,
   }
 }

@@ -12,6 +12,11 @@ import { restoreRegular } from "./regular/restore.ts"
 import { kindOf } from "./stat.ts"
 import { collectTty, isTty, refuseTty } from "./tty/collect.ts"
 import { restoreTty } from "./tty/restore.ts"
+import { collectUnix } from "./unix/collect.ts"
+import { linksOfUnix } from "./unix/relations.ts"
+import { finishUnix, restoreUnix } from "./unix/restore.ts"
+import { isUnix } from "./unix/scene.ts"
+import { refuseUnix } from "./unix/survey.ts"
 
 type Matches = (found: Found) => boolean
 
@@ -64,6 +69,16 @@ export const fileKinds: readonly FileRow[] = [
     finish: watchTargets,
   }),
   fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
+  fileKind({
+    type: fd_types.UNIXSK,
+    body: "usk",
+    matches: isUnix,
+    refuse: refuseUnix,
+    collect: collectUnix,
+    restore: restoreUnix,
+    finish: finishUnix,
+    links: linksOfUnix,
+  }),
 ]
 
 /** A kind of open file that a dump cannot keep yet. */

@@ -2,7 +2,7 @@ import { F, F_OWNER, O } from "../../../ffi/abi/file.ts"
 import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
-import { type FileImages, usersOf } from "./images.ts"
+import { type FileImages, queuesOf, usersOf } from "./images.ts"
 import type { FileRow, Restoring } from "./kind.ts"
 import { restoreOwner, type Self } from "./owner.ts"
 import { fileKinds } from "./registry.ts"
@@ -45,24 +45,28 @@ const dupFlags = ({ flags }: fdinfo_entry): number => (flags & FD_CLOEXEC ? O.CL
 /** Reserved descriptors of terminals. */
 export type Terminals = Pick<Restoring, "terminal" | "masters">
 
-/** What rows of one program share. @param isControlled see Restoring */
+/** What rows of one program share. @param isControlled, inherited see Restoring */
 export function beginRestoring(
   images: FileImages,
   program: Program,
   terminals: Terminals,
   isControlled: boolean,
+  inherited: Restoring["inherited"],
   later: Restoring["later"],
 ): Restoring {
   return {
     program,
     files: images.files,
     users: usersOf(images.fdinfos),
+    inherited,
+    skQueues: queuesOf(images.skQueues),
     pipesData: new Map(images.pipesData.map((data) => [data.message.pipe_id, data])),
     ttyInfos: new Map(images.ttyInfos.map((info) => [info.id, info])),
     extension: new Map(images.extension.map((facts) => [facts.id, facts])),
     ...terminals,
     isControlled,
     pipes: new Map(),
+    sockets: new Map(),
     configuredTtys: new Set(),
     later,
   }
@@ -104,7 +108,8 @@ export function restoreDescriptors(images: FileImages, program: Program, options
     program,
   )
   const last: (() => void)[] = []
-  const restoring = beginRestoring(images, program, terminals, true, (step) => last.push(step))
+  const finishing: (() => void)[] = []
+  const restoring = beginRestoring(images, program, terminals, true, inherited, (step) => last.push(step))
   for (const [id, [first, ...more]] of restoring.users) {
     const file = images.files.get(id)
     const number = inherited.get(id)
@@ -115,9 +120,9 @@ export function restoreDescriptors(images: FileImages, program: Program, options
     const row = rowOfType(file.type)
     const { flags, fown } = row.facts(file)
     if (!(flags & O.PATH) && !isLate(fown, isBorn)) restoreOwner(first.fd, fown, self, program)
-    last.push(() => row.finish(file, program, first.fd))
+    finishing.push(() => row.finish(file, restoring, first.fd))
   }
-  for (const step of last) step()
+  for (const step of [...last, ...finishing]) step()
 }
 
 /**

@@ -4,6 +4,7 @@ import { decode } from "../../../proto/decode.ts"
 import { encode } from "../../../proto/encode.ts"
 import { fdinfo_entrySchema, file_entrySchema } from "../../../proto/gen/fdinfo_pb.ts"
 import { pipe_data_entrySchema } from "../../../proto/gen/pipe-data_pb.ts"
+import { sk_packet_entrySchema } from "../../../proto/gen/sk-packet_pb.ts"
 import { stasis_file_entrySchema } from "../../../proto/gen/stasis_pb.ts"
 import { tty_info_entrySchema } from "../../../proto/gen/tty_pb.ts"
 import type { AnySchema, MessageOf } from "../../../proto/schema.ts"
@@ -69,11 +70,12 @@ const through = <S extends AnySchema>(schema: S, message: MessageOf<S>): Message
 /** The files of a process as images tell them: every message went through its bytes. */
 export function imagesOf(pid: number, options = { shellJob: false }): FileImages {
   const table = plainTable()
-  const { fdinfos, pipesData, ttyInfos, extension } = collectDescriptors([holding(pid)], table, options)
+  const { fdinfos, pipesData, skQueues, ttyInfos, extension } = collectDescriptors([holding(pid)], table, options)
   return {
     fdinfos: (fdinfos.get(pid) ?? []).map((info) => through(fdinfo_entrySchema, info)),
     files: new Map(table.entries.map((entry) => [entry.id, through(file_entrySchema, entry)])),
     pipesData: pipesData.map(({ message, payload }) => ({ message: through(pipe_data_entrySchema, message), payload })),
+    skQueues: skQueues.map(({ message, payload }) => ({ message: through(sk_packet_entrySchema, message), payload })),
     ttyInfos: ttyInfos.map((info) => through(tty_info_entrySchema, info)),
     ttyData: [],
     extension: extension.map((facts) => through(stasis_file_entrySchema, facts)),

@@ -33,6 +33,7 @@ function imagesOf(files: readonly file_entry[], fdinfos: readonly fdinfo_entry[]
     fdinfos,
     files: new Map(entries.map((file) => [file.id, file])),
     pipesData: [],
+    skQueues: [],
     ttyInfos: [],
     ttyData: [],
     extension: [],
