@@ -190,3 +190,23 @@ describe("dump refuses a directory and leaves the target well", () => {
     await expectUntouched(first)
   })
 })
+
+describe("dump names who has the other end of a unix socket", () => {
+  test("a peer outside, and what to do", async () => {
+    const victim = await start("unsupported", { args: ["socket"] })
+    const holder = victim.members().find((pid) => pid !== victim.pid)
+    const told = toldError(await tryDump("-t", `${victim.pid}`, "-D", victim.images))
+    expect(told.found).toContain(`a unix stream socket connected to task ${holder}, which is not part of the dump`)
+    expect(told.found).toContain(`a unix dgram socket connected to task ${holder}`)
+    await expectUntouched(victim)
+  })
+
+  test("a client outside that waits to be accepted", async () => {
+    const victim = await start("unixnames", { args: ["listen", "{folder}"] })
+    const client = await Bun.connect({ unix: join(victim.folder, "plain"), socket: { data() {} } })
+    const told = toldError(await tryDump("-t", `${victim.pid}`, "-D", victim.images))
+    expect(told.found).toContain(`with a client that it has not accepted, of task ${process.pid}, which is not part of the dump`)
+    expect(readdirSync(victim.images)).toEqual([])
+    client.end()
+  })
+})

@@ -103,6 +103,7 @@ const trees: readonly Row[] = [
   beyondCriu(NEEDS_RESOURCE, row("sigroom")),
   row("plumbing"),
   row("unixtree"),
+  row("unixserver", "{folder}"),
   row("kinsignals"),
   beyondCriu("does not keep the signal that a child's end sends", row("kinsignals", "exit-signal")),
 ]
@@ -167,6 +168,9 @@ export const rows: readonly Row[] = [
   beyondCriu("leaves such a socket unconnected", row("unixpairs", "lone")),
   beyondCriu("cannot look into the queue of a socket with a pending error", row("unixpairs", "reset")),
   beyondCriu("loses packets of no bytes", row("unixpairs", "empty")),
+  ...["listen", "dgram", "accepted", "seqpacket", "waiting", "removed"].map((name) => row("unixnames", name, "{folder}")),
+  beyondCriu("gives an accepted socket no name", row("unixnames", "names", "{folder}")),
+  beyondCriu("changes the order of clients", row("unixnames", "pending", "{folder}")),
   row("clocks"),
   ...restarts,
   ...rseq,

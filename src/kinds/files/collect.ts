@@ -16,7 +16,7 @@ import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
 import { collectQueues } from "./unix/collect.ts"
 import { type Flight, lookInFlight } from "./unix/flight.ts"
 import { rehearsePeek } from "./unix/queue.ts"
-import { inodeOf, isUnix, openScene, socketInode } from "./unix/scene.ts"
+import { hasPeer, inodeOf, isUnix, openScene, socketInode } from "./unix/scene.ts"
 
 const log = logger("files")
 
@@ -163,7 +163,8 @@ export function collectDescriptors(
   const ours = flight.found.length > 0 ? scope.use(borrowDescriptors(process.pid)) : undefined
   const flying = new Map<number, number>()
   const socketIds = new Map<number, number>()
-  for (const { shared, by } of judged) {
+  // CRIU finds a peer only among the sockets that it has read before.
+  for (const { shared, by } of judged.sort((a, b) => Number(hasPeer(a.by, unix)) - Number(hasPeer(b.by, unix)))) {
     const row = rowOf(by)
     const copies = by.pid === process.pid ? ours : scans.get(by.pid)?.copies
     if (!row || !copies) throw new Error(`Unreachable: fd ${by.fd} was not refused and has no row`)

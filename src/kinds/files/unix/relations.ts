@@ -45,7 +45,11 @@ const isConnection = ({ type }: unix_sk_entry): boolean => type !== SOCK.DGRAM
 /** How a socket stands to the others. */
 export function relationOf(socket: unix_sk_entry, files: Files): Relation {
   const { byInode, listeners } = indexOf(files)
-  if (socket.peer === 0) return { kind: socket.state === SOCKET_STATE.ESTABLISHED ? "lonely" : "single" }
+  if (socket.peer === 0) {
+    // A bound datagram socket looks connected as soon as one is connected to it. Kernel: net/unix/af_unix.c unix_dgram_connect()
+    const lonely = socket.state === SOCKET_STATE.ESTABLISHED && (isConnection(socket) || socket.name.length === 0)
+    return { kind: lonely ? "lonely" : "single" }
+  }
   const peer = byInode.get(socket.peer)
   if (!peer) return { kind: "dangling" }
   if (peer.state === SOCKET_STATE.LISTEN) return { kind: "pending", listener: peer }

@@ -12,6 +12,10 @@ export const socketInode = (target: string): bigint | undefined =>
 export const isUnix = ({ family }: Pick<Found, "family">): boolean => family === AF.UNIX
 export const inodeOf = ({ target }: Pick<Found, "target">): number => Number(socketInode(target) ?? 0n)
 
+/** True for a unix socket that is connected to another one, or waits to be accepted. */
+export const hasPeer = (found: Found, { sockets, listenerOf }: UnixScene): boolean =>
+  isUnix(found) && (sockets.get(inodeOf(found))?.peer !== 0 || listenerOf(inodeOf(found)) !== undefined)
+
 /** Looks at the sockets of the machine, if there are any in the dump. */
 export function openScene(all: readonly Found[], holders: ReadonlyMap<bigint, number>, queues: Queues | undefined): UnixScene {
   const own = all.filter(isUnix)
