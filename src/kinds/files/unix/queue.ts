@@ -1,7 +1,9 @@
 import { AF, cmsghdr, iovec, MSG, msghdr, SCM, SO, SOCK, SOL_SOCKET, UNIX_NAME, ucred } from "../../../../ffi/abi/socket.ts"
+import type { KernelMemory } from "../../../../ffi/kernel.ts"
 import { type Decoded, decode, encodeInto } from "../../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure, SyscallError, syscall } from "../../../../ffi/syscall.ts"
 import { CheckpointError } from "../../../base/errors.ts"
+import { PAGE_SIZE } from "../../../base/units.ts"
 import { askOption } from "../sockopts.ts"
 import type { UnixSocket } from "./sockets.ts"
 
@@ -25,10 +27,22 @@ const CONTROL = 4096
 const CONTROL_ROOM = 4096
 const memory = allocate(CONTROL + CONTROL_ROOM)
 
-let data = allocate(256 * 1024)
-/** Where what is peeked at goes. A larger one replaces it for a larger packet. */
-function dataRoom(bytes: number): void {
-  if (data.bytes.length < bytes) data = allocate(bytes)
+/** Where what is peeked at goes: `size` bytes, behind which nothing can be written. */
+interface Room extends Pick<KernelMemory, "address" | "bytes"> {
+  readonly size: number
+}
+
+function openRoom(bytes: number): Room {
+  const { address, bytes: whole } = allocate(bytes + PAGE_SIZE)
+  const size = whole.length - PAGE_SIZE
+  syscall("mprotect", address + size, PAGE_SIZE, 0)
+  return { address, bytes: whole, size }
+}
+
+let data = openRoom(256 * 1024)
+/** A larger one replaces it for a larger packet. */
+function needRoom(bytes: number): void {
+  if (data.size < bytes) data = openRoom(bytes)
 }
 
 interface Peeked extends Packet {
@@ -56,12 +70,13 @@ function readControl(length: number): Pick<Packet, "rights" | "credentials"> {
  *
  * @param offset bytes from the queue's start   @param length most bytes of a stream; room for a packet
  * @param more MSG.TRUNC for packets: their whole length is told
- * @returns undefined where nothing is left
+ * @param at offset in the room
+ * @returns undefined where nothing is left, or where the first piece does not fit into what is left of the room
  */
-function peekAt(socket: number, offset: number, length: number, more = 0): Peeked | undefined {
-  dataRoom(length)
+function peekAt(socket: number, offset: number, length: number, more = 0, at = 0): Peeked | undefined {
+  needRoom(length)
   setPeekOffset(socket, offset)
-  encodeInto(iovec, memory.bytes, { iov_base: data.address, iov_len: length }, IOV)
+  encodeInto(iovec, memory.bytes, { iov_base: data.address + at, iov_len: length }, IOV)
   encodeInto(msghdr, memory.bytes, {
     msg_name: memory.address + NAME,
     msg_namelen: NAME_ROOM,
@@ -73,7 +88,7 @@ function peekAt(socket: number, offset: number, length: number, more = 0): Peeke
   })
   const answer = attempt("recvmsg", socket, memory.address + HEAD, MSG.PEEK | MSG.DONTWAIT | MSG.CMSG_CLOEXEC | more)
   if (isFailure(answer)) {
-    if (errnoName(-answer) === "EAGAIN") return undefined
+    if (errnoName(-answer) === "EAGAIN" || errnoName(-answer) === "EFAULT") return undefined
     throw new SyscallError("recvmsg", errnoName(-answer), [socket])
   }
   const { msg_namelen, msg_controllen, msg_flags } = decode(msghdr, memory.bytes, HEAD)
@@ -84,7 +99,7 @@ function peekAt(socket: number, offset: number, length: number, more = 0): Peeke
     throw new CheckpointError("E_KERNEL", "Cannot look at descriptors in a socket's queue", "no further descriptor is to be had", next)
   }
   return {
-    payload: data.bytes.slice(0, Math.min(answer, length)),
+    payload: data.bytes.slice(at, at + Math.min(answer, length)),
     length: answer,
     sender: memory.bytes.slice(NAME + UNIX_NAME, NAME + Math.max(msg_namelen, UNIX_NAME)),
     ...control,
@@ -102,18 +117,16 @@ function setPeekOffset(socket: number, offset: number): void {
 /**
  * Cuts bytes of a stream in front of the first that descriptors came with: a look gives both in one piece, where a reader gets them with
  * that very byte.
+ *
+ * Into a room that is one byte too small the kernel copies all pieces but the last, which is the one with the descriptors; a look at
+ * fewer bytes would give those all the same. Kernel: net/unix/af_unix.c unix_stream_read_generic()
  */
 function cutBefore(socket: number, offset: number, whole: Peeked): Packet[] {
-  let [low, high] = [1, whole.payload.length]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    const part = peekAt(socket, offset, middle)
-    if (part) forget(part)
-    if (part?.rights.length) high = middle
-    else low = middle + 1
-  }
-  const before = { ...whole, payload: whole.payload.subarray(0, low - 1), rights: [] }
-  return [...(low > 1 ? [before] : []), { ...whole, payload: whole.payload.subarray(low - 1) }]
+  const { length } = whole
+  const before = peekAt(socket, offset, length, 0, data.size - length + 1)
+  if (!before) return [whole]
+  if (before.rights.length > 0) throw new Error(`Unreachable: ${before.length} of ${length} bytes came with descriptors`)
+  return [before, { ...whole, payload: whole.payload.subarray(before.length) }]
 }
 
 function peekStream(socket: number, bytes: number): Packet[] {
@@ -130,7 +143,7 @@ function peekStream(socket: number, bytes: number): Packet[] {
 function peekPackets(socket: number, isOver: () => boolean): Packet[] {
   const packets: Packet[] = []
   for (let offset = 0; ; ) {
-    let packet = peekAt(socket, offset, data.bytes.length, MSG.TRUNC)
+    let packet = peekAt(socket, offset, data.size, MSG.TRUNC)
     if (packet && packet.length > packet.payload.length) {
       forget(packet)
       packet = peekAt(socket, offset, packet.length, MSG.TRUNC)
