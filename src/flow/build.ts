@@ -3,7 +3,9 @@ import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { restoreThreadAttributes, sealProcess } from "../kinds/attributes/restore.ts"
 import { restoreSessionKeyring } from "../kinds/creds/keyrings.ts"
+import type { Origin } from "../kinds/creds/origin.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
+import type { Self } from "../kinds/files/kind.ts"
 import { openRegular } from "../kinds/files/open.ts"
 import { restoreDescriptors } from "../kinds/files/restore.ts"
 import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"
@@ -41,17 +43,24 @@ function directories({ files: { files } }: SavedProcess, program: Program): Para
   return { path: (id) => entry(id).name, open: (id, flags) => openRegular(program, entry(id), flags) }
 }
 
+/** Who a process is while its files are made. */
+export const selfOf = (pid: number, { status: { uid, gid } }: Origin): Self => ({
+  pid,
+  uid: uid.real,
+  euid: uid.effective,
+  egid: gid.effective,
+})
+
 /** What opening files looks at. */
 export const fileOptions = (
   { tree }: SavedProcess,
   { services, placeholder, terminal, masters, shared, finisher, origin, pids }: Ground,
 ) => {
-  const { uid } = origin.status
   return {
     reserved: new Set(services),
     placeholder,
     terminals: { terminal, masters },
-    self: { uid: uid.real, euid: uid.effective },
+    self: selfOf(tree.pid, origin),
     inherited: shared,
     finishes: (id: number) => finisher.get(id) === tree.pid,
     isBorn: (tid: number) => pids.has(tid),

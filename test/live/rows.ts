@@ -171,6 +171,7 @@ export const rows: readonly Row[] = [
   ...["listen", "dgram", "accepted", "seqpacket", "waiting", "removed"].map((name) => row("unixnames", name, "{folder}")),
   beyondCriu("gives an accepted socket no name", row("unixnames", "names", "{folder}")),
   beyondCriu("changes the order of clients", row("unixnames", "pending", "{folder}")),
+  beyondCriu("restores no credentials of peers and senders", row("unixcreds", "{folder}")),
   row("unixrights"),
   beyondCriu("merges bytes of a stream with those that a descriptor comes with", row("unixrights", "bounds")),
   row("unixrights", "sockets", "{folder}"),

@@ -1,7 +1,8 @@
 /*
- * Holds: descriptors in flight through unix sockets: of files that are open besides, and of such that are in flight alone: an eventfd, both ends
- * of a pipe with data. Argument "sockets": sockets in flight, with data in their own queues and a file in those; "cycle": a socket in its
- * own queue; "bounds": bytes of a stream before those that a descriptor comes with; "epoll": an epoll, which cannot be kept there. Checks: what arrives, with which byte or packet, what it leads to. Last argument: an empty folder.
+ * Holds: descriptors in flight through unix sockets: of files that are open besides, and of such that are in flight alone: an eventfd,
+ * both ends of a pipe with data. Argument "sockets": sockets in flight, with data in their own queues and a file in those; "cycle": a
+ * socket in its own queue; "bounds": bytes of a stream before those that a descriptor comes with; "epoll": an epoll, which cannot be kept
+ * there. Checks: what arrives, with which byte or packet, what it leads to. Last argument: an empty folder.
  */
 #include "victim.h"
 #include <sys/epoll.h>

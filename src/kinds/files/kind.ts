@@ -104,6 +104,14 @@ export interface NewPipe {
   readonly anchor: number
 }
 
+/** Who runs the program: IDs that it has again afterwards. */
+export interface Self {
+  readonly pid: number
+  readonly egid: number
+  readonly uid: number
+  readonly euid: number
+}
+
 /** A restore on its way: what rows read, and where they append. */
 export interface Restoring {
   readonly program: Program
@@ -112,6 +120,10 @@ export interface Restoring {
   readonly users: ReadonlyMap<number, readonly fdinfo_entry[]>
   /** Files that stand at reserved numbers already, made before the process was born. */
   readonly inherited: ReadonlyMap<number, number>
+  /** Who runs the program. */
+  readonly self: Self
+  /** Whether a task of this ID exists when the program runs. */
+  isBorn(tid: number): boolean
   readonly pipesData: ReadonlyMap<number, PipeData>
   /** By the file id of the receiving socket, in order. */
   readonly skQueues: ReadonlyMap<number, readonly SocketData[]>

@@ -3,8 +3,8 @@ import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import { type FileImages, queuesOf, usersOf } from "./images.ts"
-import type { FileRow, Restoring } from "./kind.ts"
-import { restoreOwner, type Self } from "./owner.ts"
+import type { FileRow, Restoring, Self } from "./kind.ts"
+import { restoreOwner } from "./owner.ts"
 import { fileKinds } from "./registry.ts"
 
 const FD_CLOEXEC = 1
@@ -45,26 +45,24 @@ const dupFlags = ({ flags }: fdinfo_entry): number => (flags & FD_CLOEXEC ? O.CL
 /** Reserved descriptors of terminals. */
 export type Terminals = Pick<Restoring, "terminal" | "masters">
 
-/** What rows of one program share. @param isControlled, inherited see Restoring */
+/** What rows of one program share. */
 export function beginRestoring(
   images: FileImages,
   program: Program,
   terminals: Terminals,
-  isControlled: boolean,
-  inherited: Restoring["inherited"],
+  process: Pick<Restoring, "isControlled" | "inherited" | "self" | "isBorn">,
   later: Restoring["later"],
 ): Restoring {
   return {
     program,
     files: images.files,
     users: usersOf(images.fdinfos),
-    inherited,
+    ...process,
     skQueues: queuesOf(images.skQueues),
     pipesData: new Map(images.pipesData.map((data) => [data.message.pipe_id, data])),
     ttyInfos: new Map(images.ttyInfos.map((info) => [info.id, info])),
     extension: new Map(images.extension.map((facts) => [facts.id, facts])),
     ...terminals,
-    isControlled,
     pipes: new Map(),
     sockets: new Map(),
     configuredTtys: new Set(),
@@ -109,7 +107,7 @@ export function restoreDescriptors(images: FileImages, program: Program, options
   )
   const last: (() => void)[] = []
   const finishing: (() => void)[] = []
-  const restoring = beginRestoring(images, program, terminals, true, inherited, (step) => last.push(step))
+  const restoring = beginRestoring(images, program, terminals, { isControlled: true, inherited, self, isBorn }, (step) => last.push(step))
   for (const [id, [first, ...more]] of restoring.users) {
     const file = images.files.get(id)
     const number = inherited.get(id)

@@ -2,7 +2,7 @@ import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { FileImages } from "./images.ts"
-import type { Linked } from "./kind.ts"
+import type { Linked, Self } from "./kind.ts"
 import { beginRestoring, holdNumbers, openAt, rowOfType, type Terminals } from "./restore.ts"
 
 /** Descriptors of one table, as the image has them. */
@@ -79,7 +79,7 @@ function finisherOf(id: number, tables: readonly Table[], files: ReadonlyMap<num
  * Appends the making of shared files, each at a reserved number, to the program of the process that all others descend from.
  *
  * @param numbers reserved descriptor of each file, by id   @param finisher see SharedFiles
- * @param placeholder any open descriptor   @param terminals as for restoreDescriptors
+ * @param placeholder any open descriptor   @param terminals, self as for restoreDescriptors
  */
 export function restoreShared(
   images: Omit<FileImages, "fdinfos">,
@@ -87,12 +87,14 @@ export function restoreShared(
   finisher: SharedFiles["finisher"],
   placeholder: number,
   terminals: Terminals,
+  self: Self,
   program: Program,
 ): void {
   const fdinfos = [...numbers].map(([id, fd]): fdinfo_entry => ({ id, fd, flags: 0, type: images.files.get(id)?.type ?? 0 }))
   holdNumbers(numbers.values(), placeholder, program)
+  const maker = { isControlled: false, inherited: new Map(), self, isBorn: (tid: number) => tid === self.pid }
   const last: (() => void)[] = []
-  const restoring = beginRestoring({ ...images, fdinfos }, program, terminals, false, new Map(), (step) => last.push(step))
+  const restoring = beginRestoring({ ...images, fdinfos }, program, terminals, maker, (step) => last.push(step))
   for (const id of numbers.keys()) openAt(id, restoring)
   for (const step of last) step()
   for (const [id, number] of numbers) {

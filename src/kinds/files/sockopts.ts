@@ -1,5 +1,5 @@
-import { linger, SO, SO_GET_FILTER, SOL_SOCKET } from "../../../ffi/abi/socket.ts"
-import { decode, encode } from "../../../ffi/layout.ts"
+import { linger, SO, SO_GET_FILTER, SOL_SOCKET, ucred } from "../../../ffi/abi/socket.ts"
+import { type Decoded, decode, encode } from "../../../ffi/layout.ts"
 import { allocate, attempt, isFailure } from "../../../ffi/syscall.ts"
 import type { sk_opts_entry } from "../../../proto/gen/sk-opts_pb.ts"
 import type { Argument, Program } from "../../tracee/program.ts"
@@ -19,6 +19,15 @@ function ask(fd: number, option: number, room: number): Uint8Array | undefined {
 /** A number that a socket of ours has as an option; undefined where it has no such option. */
 export const askOption = (fd: number, option: number): number | undefined =>
   ask(fd, option, 4) ? memory.view.getInt32(0, true) : undefined
+
+/** Who made the peer of a unix socket, or listens; undefined for one that is not connected. Man page: unix(7), SO_PEERCRED */
+export function askPeer(fd: number): Decoded<typeof ucred> | undefined {
+  if (!ask(fd, SO.PEERCRED, ucred.size)) return undefined
+  const peer = decode(ucred, memory.bytes)
+  return peer.pid === 0 && peer.uid === NOBODY ? undefined : peer
+}
+/** -1, as the kernel tells IDs that there are none of. */
+const NOBODY = 0xffffffff
 
 const timeout = (fd: number, option: number): readonly [sec: bigint, usec: bigint] =>
   ask(fd, option, 16) ? [memory.view.getBigUint64(0, true), memory.view.getBigUint64(8, true)] : [0n, 0n]

@@ -15,7 +15,7 @@ const OPTIONS: RestoreOptions = {
   reserved: new Set([500, 501]),
   placeholder: 500,
   terminals: { terminal: 501, masters: new Map() },
-  self: { uid: 0, euid: 0 },
+  self: { pid: 77, uid: 0, euid: 0, egid: 0 },
   inherited: new Map(),
   finishes: () => false,
   isBorn: (tid) => tid === PID,

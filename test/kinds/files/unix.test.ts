@@ -6,11 +6,13 @@ import { encode } from "../../../proto/encode.ts"
 import { fd_types, type fdinfo_entry, type file_entry, file_entrySchema } from "../../../proto/gen/fdinfo_pb.ts"
 import { sk_packet_entrySchema } from "../../../proto/gen/sk-packet_pb.ts"
 import type { unix_sk_entry } from "../../../proto/gen/sk-unix_pb.ts"
+import { type stasis_file_entry, stasis_file_entrySchema } from "../../../proto/gen/stasis_pb.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
 import type { SocketData } from "../../../src/kinds/files/kind.ts"
 import { restoreDescriptors } from "../../../src/kinds/files/restore.ts"
 import { findShared } from "../../../src/kinds/files/shared.ts"
+import { sendersOf } from "../../../src/kinds/files/unix/credentials.ts"
 import { relationOf } from "../../../src/kinds/files/unix/relations.ts"
 import { nameText, parseUnix } from "../../../src/kinds/files/unix/sockets.ts"
 import { Program } from "../../../src/tracee/program.ts"
@@ -65,7 +67,7 @@ function planOf(images: FileImages): string[] {
     reserved: new Set([500]),
     placeholder: 500,
     terminals: { terminal: undefined, masters: new Map() },
-    self: { uid: 0, euid: 0 },
+    self: { pid: 77, uid: 0, euid: 0, egid: 0 },
     inherited: new Map(),
     finishes: () => false,
     isBorn: () => true,
@@ -149,6 +151,36 @@ describe("restoreUnix", () => {
 
   test("gives a connection without a peer its queue from an end that goes again", () => {
     expect(callsOf(imagesOf([socket(1)], [packet(1, "x")]))).toEqual(["socketpair", "dup3", "close", "sendmsg", "close"])
+  })
+})
+
+describe("credentials", () => {
+  const through = (facts: stasis_file_entry): stasis_file_entry => decode(stasis_file_entrySchema, encode(stasis_file_entrySchema, facts))
+
+  test("a pair is made with the IDs that its peers asked for, and the process has its own again", () => {
+    const images = { ...imagesOf(pair()), extension: [through({ id: 1, socket_peer: { pid: 5, uid: 1000, gid: 1001 } })] }
+    expect(
+      planOf(images)
+        .slice(0, 6)
+        .map((line) => line.replace(/ \/\/.*/, "")),
+    ).toEqual([
+      "setresgid(-1, 0x3e9, -1)",
+      "setresuid(-1, 0x3e8, -1)",
+      "setfsuid(0)",
+      "socketpair(1, 1, 0, room[8])",
+      "setresuid(-1, 0, -1)",
+      "setresgid(-1, 0, -1)",
+    ])
+  })
+
+  test("a sender that does not exist is told as the process itself, with the IDs that it had", () => {
+    const senders = [78, 79].map((pid) => ({ pid, uid: 7, gid: 8 }))
+    const extension = new Map([[1, through({ id: 1, socket_senders: { senders } })]])
+    const asking = { program: new Program(), extension, self: { pid: 77, uid: 0, euid: 0, egid: 0 }, isBorn: (pid: number) => pid === 78 }
+    expect(sendersOf(1, asking)).toEqual([
+      { pid: 78, uid: 7, gid: 8 },
+      { pid: 77, uid: 7, gid: 8 },
+    ])
   })
 })
 

@@ -2,7 +2,7 @@ import { SO } from "../../../../ffi/abi/socket.ts"
 import type { sk_shutdown } from "../../../../proto/gen/sk-opts_pb.ts"
 import type { unix_sk_entry } from "../../../../proto/gen/sk-unix_pb.ts"
 import type { Collecting, Found, OpenFile, SocketData } from "../kind.ts"
-import { askOption, collectOptions } from "../sockopts.ts"
+import { askOption, askPeer, collectOptions } from "../sockopts.ts"
 import { placeOf } from "./bound.ts"
 import { hasError } from "./queue.ts"
 import { inodeOf } from "./scene.ts"
@@ -34,13 +34,17 @@ export function collectUnix(file: OpenFile, { unix, copies, extension }: Pick<Co
     opts: collectOptions(copy),
     peekOffset: askOption(copy, SO.PEEK_OFF) ?? -1,
     reset: hasError(copy),
+    peer: askPeer(copy),
   }))
   if (!socket || !told) throw new Error(`Unreachable: socket ${ino} was there a moment ago`)
   const pending = unix.listenerOf(ino)?.pending.indexOf(ino)
+  const senders = unix.queues?.packets.get(ino)?.flatMap(({ credentials }) => credentials ?? []) ?? []
   const facts = {
     ...(told.peekOffset >= 0 ? { socket_peek_offset: told.peekOffset } : {}),
     ...(pending ? { socket_pending: pending } : {}),
     ...(told.reset ? { socket_reset: true } : {}),
+    ...(told.peer ? { socket_peer: told.peer } : {}),
+    ...(senders.length > 0 ? { socket_senders: { senders } } : {}),
   }
   if (Object.keys(facts).length > 0) extension.push({ id, ...facts })
   return {

@@ -4,11 +4,15 @@ import type { Argument } from "../../../tracee/program.ts"
 import type { Opened, Restoring } from "../kind.ts"
 import { restoreOptions, setOption } from "../sockopts.ts"
 import { addressOf, bindSocket, connectSocket, socketName, unlinkSocket } from "./bind.ts"
+import { asPeer, sendersOf } from "./credentials.ts"
 import { isBound, relationOf } from "./relations.ts"
 import { sendQueue } from "./send.ts"
 
-type Making = Pick<Restoring, "program" | "files" | "users" | "inherited" | "skQueues" | "sockets" | "extension" | "later">
-type Finishing = Pick<Restoring, "program" | "files" | "users" | "inherited" | "skQueues" | "extension">
+type Making = Pick<
+  Restoring,
+  "program" | "files" | "users" | "inherited" | "skQueues" | "sockets" | "extension" | "later" | "self" | "isBorn"
+>
+type Finishing = Pick<Restoring, "program" | "files" | "users" | "inherited" | "skQueues" | "extension" | "self" | "isBorn">
 
 /** Number at which a program has a file. */
 function numberIn({ users, inherited }: Pick<Restoring, "users" | "inherited">, id: number): number {
@@ -25,9 +29,11 @@ function newSocket(socket: unix_sk_entry, making: Making): Opened {
   return fd
 }
 
-function newPair({ type }: unix_sk_entry, about: string, { program }: Making): readonly [Opened, Opened] {
+/** A pair whose both ends were made by whoever is the peer of this one. */
+function newPair({ id, type }: unix_sk_entry, about: string, making: Making): readonly [Opened, Opened] {
+  const { program } = making
   const room = program.room(8)
-  program.callWith({ about }, "socketpair", AF.UNIX, type, 0, room)
+  asPeer(id, making, () => void program.callWith({ about }, "socketpair", AF.UNIX, type, 0, room))
   return [program.loadU32(room, 0), program.loadU32(room, 4)]
 }
 
@@ -45,7 +51,8 @@ function makePair(socket: unix_sk_entry, peer: unix_sk_entry, making: Making): v
 function makeConnection(client: unix_sk_entry, accepted: unix_sk_entry, listener: unix_sk_entry, making: Making): void {
   const { program, sockets } = making
   const about = socketName(accepted)
-  connectSocket(newSocket(client, making), listener, program)
+  const fd = newSocket(client, making)
+  asPeer(accepted.id, making, () => connectSocket(fd, listener, program))
   const from = sockets.get(listener.id)
   if (!from) throw new Error(`Unreachable: the listener of ${about} is not made with it`)
   sockets.set(accepted.id, program.callWith({ about }, "accept4", from, 0, 0, 0))
@@ -59,7 +66,7 @@ function makeLonely(socket: unix_sk_entry, making: Making): void {
   sockets.set(socket.id, own)
   const queue = skQueues.get(socket.id) ?? []
   later(() => {
-    sendQueue(program, other, queue, { numberOf: (id) => numberIn(making, id), about })
+    sendQueue(program, other, queue, { senders: sendersOf(socket.id, making), numberOf: (id) => numberIn(making, id), about })
     // Something unread in an end that goes is what makes the error.
     if (extension.get(socket.id)?.socket_reset)
       program.callWith({ about, returns: 1 }, "write", numberIn(making, socket.id), program.bytes(new Uint8Array(1)), 1)
@@ -76,7 +83,8 @@ function makeSockets(making: Making): void {
     if (relation.kind === "lonely") makeLonely(socket, making)
     if (relation.kind !== "single" && relation.kind !== "sender") continue
     const fd = newSocket(socket, making)
-    if (socket.state === SOCKET_STATE.LISTEN) program.callWith({ about: socketName(socket) }, "listen", fd, socket.backlog)
+    if (socket.state === SOCKET_STATE.LISTEN)
+      asPeer(socket.id, making, () => void program.callWith({ about: socketName(socket) }, "listen", fd, socket.backlog))
   }
   for (const { socket, relation } of related) {
     if (relation.kind !== "pair" || sockets.has(socket.id)) continue
@@ -122,7 +130,10 @@ function finishPair(socket: unix_sk_entry, peer: unix_sk_entry, finishing: Finis
     [socket, peer],
     [peer, socket],
   ] as const
-  for (const [to, from] of ways) sendQueue(program, numberOf(from.id), skQueues.get(to.id) ?? [], { numberOf, about: socketName(to) })
+  for (const [to, from] of ways) {
+    const delivery = { senders: sendersOf(to.id, finishing), numberOf, about: socketName(to) }
+    sendQueue(program, numberOf(from.id), skQueues.get(to.id) ?? [], delivery)
+  }
   for (const [end] of ways) settle(end, numberOf(end.id), finishing)
 }
 
@@ -134,7 +145,7 @@ function fillByName(socket: unix_sk_entry, from: unix_sk_entry | undefined, fini
   const about = socketName(socket)
   const numberOf = (id: number): number => numberIn(finishing, id)
   const sender = from ? numberOf(from.id) : program.callWith({ about }, "socket", AF.UNIX, SOCK.DGRAM, 0)
-  sendQueue(program, sender, queue, { to: addressOf(socket.name), numberOf, about })
+  sendQueue(program, sender, queue, { to: addressOf(socket.name), senders: sendersOf(socket.id, finishing), numberOf, about })
   if (!from) program.call("close", sender)
 }
 

@@ -1,5 +1,6 @@
-import { cmsghdr, iovec, MSG, msghdr, SCM, SO, SOL_SOCKET } from "../../../../ffi/abi/socket.ts"
+import { cmsghdr, iovec, MSG, msghdr, SCM, SO, SOL_SOCKET, ucred } from "../../../../ffi/abi/socket.ts"
 import { encode } from "../../../../ffi/layout.ts"
+import type { stasis_credentials_entry } from "../../../../proto/gen/stasis_pb.ts"
 import type { Argument, Program } from "../../../tracee/program.ts"
 import type { SocketData } from "../kind.ts"
 import { setOption } from "../sockopts.ts"
@@ -15,24 +16,33 @@ function makeRoom(program: Program, sender: Argument, queue: readonly SocketData
   setOption(program, sender, SO.SNDBUFFORCE, Math.min(bytes, MOST), about)
 }
 
+/** How packets are sent. */
+interface Delivery {
+  /** Address of the receiver, for a sender that is not connected to it. */
+  readonly to?: Uint8Array
+  /** Who is told to have sent each packet. */
+  readonly senders: readonly stasis_credentials_entry[] | undefined
+  /** Descriptor of a file in flight, by its id. */
+  readonly numberOf: (id: number) => number
+  readonly about: string
+}
+
 /**
- * Appends that a queue is filled again, packet by packet, by the socket that sends into it.
- *
- * @param to address of the receiver, for a sender that is not connected to it
- * @param numberOf descriptor of a file in flight, by its id
+ * Appends that a queue is filled again, packet by packet, by the socket that sends into it. To be told as who one is not takes
+ * CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID; the sender must exist.
  */
 export function sendQueue(
   program: Program,
   sender: Argument,
   queue: readonly SocketData[],
-  { to, numberOf, about }: { to?: Uint8Array; numberOf: (id: number) => number; about: string },
+  { to, senders, numberOf, about }: Delivery,
 ): void {
   makeRoom(program, sender, queue, about)
-  for (const { payload, message } of queue) {
+  for (const [index, { payload, message }] of queue.entries()) {
     const rights = message.scm.flatMap((scm) => scm.rights).map(numberOf)
     const iov = program.bytes(encode(iovec, { iov_len: payload.length }))
     program.point(iov, iovec.fields.iov_base[0], program.bytes(payload))
-    const control = rights.length > 0 ? controlOf(rights) : undefined
+    const control = controlOf(rights, senders?.[index])
     const head = program.bytes(
       encode(msghdr, { msg_namelen: to?.length ?? 0, msg_iovlen: 1, msg_controllen: control?.length ?? 0, msg_flags: 0 }),
     )
@@ -44,10 +54,19 @@ export function sendQueue(
   }
 }
 
-function controlOf(rights: readonly number[]): Uint8Array {
-  const length = cmsghdr.size + 4 * rights.length
-  const bytes = new Uint8Array(Math.ceil(length / 8) * 8)
-  bytes.set(encode(cmsghdr, { cmsg_len: length, cmsg_level: SOL_SOCKET, cmsg_type: SCM.RIGHTS }))
-  bytes.set(new Uint8Array(Int32Array.from(rights).buffer), cmsghdr.size)
+/** One control message, padded as the next one wants it. */
+function controlMessage(cmsg_type: number, data: Uint8Array): Uint8Array {
+  const cmsg_len = cmsghdr.size + data.length
+  const bytes = new Uint8Array(Math.ceil(cmsg_len / 8) * 8)
+  bytes.set(encode(cmsghdr, { cmsg_len, cmsg_level: SOL_SOCKET, cmsg_type }))
+  bytes.set(data, cmsghdr.size)
   return bytes
+}
+
+function controlOf(rights: readonly number[], sender: stasis_credentials_entry | undefined): Uint8Array | undefined {
+  const parts = [
+    ...(rights.length > 0 ? [controlMessage(SCM.RIGHTS, new Uint8Array(Int32Array.from(rights).buffer))] : []),
+    ...(sender ? [controlMessage(SCM.CREDENTIALS, encode(ucred, { pid: sender.pid, uid: sender.uid, gid: sender.gid }))] : []),
+  ]
+  return parts.length > 0 ? new Uint8Array(Buffer.concat(parts)) : undefined
 }
