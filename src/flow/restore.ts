@@ -49,7 +49,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   checkFiles(
     saved.processes.map(({ files }) => files),
     pids,
-    { shellJob, terminal: terminal !== undefined },
+    { shellJob, terminal: terminal !== undefined, extUnixSk: options.extUnixSk },
   )
   checkOutputs(options)
   {

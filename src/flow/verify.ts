@@ -92,6 +92,8 @@ const asDump = (pid: number, { shellJob: _, ...options }: RestoreOptions): DumpO
   rseqMalformed: "keep",
   rseqDiscovery: "auto",
   landlock: "drop",
+  extUnixSk: true,
+  externalUnix: "all",
   manageCgroups: "ignore",
   cgroupProps: [],
   cgroupPropsFiles: [],

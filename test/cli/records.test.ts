@@ -34,8 +34,10 @@ const usualDump: DumpOptions = {
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
   landlock: "refuse",
+  extUnixSk: false,
+  externalUnix: [],
 }
-const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false, verify: false }
+const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false, verify: false, extUnixSk: false }
 
 describe("dumpOptions", () => {
   test.each<[string, Partial<DumpOptions>]>([
@@ -79,6 +81,10 @@ describe("dumpOptions", () => {
     ["5 --cgroup-dump-controller cpu --cgroup-dump-controller cgroup2", { cgroupDumpControllers: ["cpu", "cgroup2"] }],
     ["5 --freeze-cgroup /cg/x", { freezeCgroup: "/cg/x" }],
     ["5 --landlock=drop", { landlock: "drop" }],
+    ["5 -x --external unix[7] --external=unix[8]", { extUnixSk: true, externalUnix: [7, 8] }],
+    ["5 -x7,8", { extUnixSk: true, externalUnix: [7, 8] }],
+    ["-xt5", { extUnixSk: true }],
+    ["5 --ext-unix-sk=7,8", { extUnixSk: true, externalUnix: [7, 8] }],
     ["5 --rseq-discovery=libc", { rseqDiscovery: "libc" }],
     ["5 --json", { json: true }],
     ["5 -vvvv", { verbosity: 4 }],

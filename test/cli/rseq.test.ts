@@ -42,6 +42,8 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
   landlock: "refuse",
+  extUnixSk: false,
+  externalUnix: [],
 })
 const place = (address: bigint, module: string | null = null, symbol: string | null = null) => ({ address, module, symbol })
 const row: RseqRow = {

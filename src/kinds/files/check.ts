@@ -14,6 +14,8 @@ export interface CheckOptions {
   readonly shellJob: boolean
   /** Whether stasis runs on a terminal that can be taken over. */
   readonly terminal: boolean
+  /** Unix sockets may be connected to names outside the tree. */
+  readonly extUnixSk?: boolean
 }
 
 const DAMAGED = "Dump the program again: this image was damaged or changed"
@@ -103,7 +105,7 @@ function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]):
 export function* fileChecks(
   tables: readonly FileImages[],
   pids: ReadonlySet<number>,
-  { shellJob, terminal }: CheckOptions,
+  { shellJob, terminal, extUnixSk = false }: CheckOptions,
 ): Generator<() => void> {
   const [images] = tables
   if (!images) throw new Error("Unreachable: a tree without a process")
@@ -123,7 +125,7 @@ export function* fileChecks(
       if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
     }
   }
-  yield* unixChecks(used, { files, skQueues: queuesOf(images.skQueues) })
+  yield* unixChecks(used, { files, skQueues: queuesOf(images.skQueues) }, extUnixSk)
   for (const { id, reg } of files.values()) if (reg && !unopened.has(id)) yield () => checkRegular(reg, pids)
 }
 

@@ -5,18 +5,17 @@ import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.
 import { logger } from "../../base/log.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
-import type { Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
+import type { Collecting, Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
 import { findHolders, type Outsiders } from "./outside.ts"
 import { pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
 import { describeRefused, judge, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
-import type { FileTable } from "./table.ts"
 import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
 import { collectQueues } from "./unix/collect.ts"
 import { type Flight, lookInFlight } from "./unix/flight.ts"
 import { rehearsePeek } from "./unix/queue.ts"
-import { hasPeer, inodeOf, isUnix, openScene, socketInode } from "./unix/scene.ts"
+import { hasPeer, inodeOf, isConnectedAnew, isUnix, openScene, socketInode } from "./unix/scene.ts"
 
 const log = logger("files")
 
@@ -24,6 +23,8 @@ const log = logger("files")
 export interface FileOptions {
   /** Terminals are taken over from whoever restores: CRIU's --shell-job. */
   readonly shellJob: boolean
+  readonly extUnixSk?: boolean
+  readonly externalUnix?: readonly number[] | "all"
   /** The processes run: queues, which only those of stopped ones can be looked into unseen, are left out. */
   readonly isRunning?: true
 }
@@ -68,18 +69,18 @@ function scanAll(holders: readonly Holder[], scope: DisposableStack, mayGo: bool
 function judgeAll(
   holders: readonly Holder[],
   scans: ReadonlyMap<number, Scan>,
-  shellJob: boolean,
+  options: FileOptions,
   findOutsiders: (all: readonly Found[]) => Outsiders,
   flight?: Flight,
 ) {
   const all = [...[...scans.values()].flatMap(({ found }) => found), ...(flight?.found ?? [])]
   const outside = findOutsiders(all)
-  const unix = openScene(all, outside.sockets, flight)
+  const unix = openScene(all, outside.sockets, options, flight)
   const masters = new Set(all.flatMap((found) => masterIndex(found) ?? []))
   const surveying = new Map<number, Surveying>()
   const surveyingOf = (pid: number): Surveying =>
     surveying.getOrInsertComputed(pid, () => ({
-      shellJob,
+      shellJob: options.shellJob,
       descriptors: new Map(scans.get(pid)?.found.map((found) => [found.fd, found])),
       holders,
       masters,
@@ -105,21 +106,21 @@ export interface OpenFiles {
  *
  * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · E_KERNEL
  */
-export function lookAtDescriptors(holders: readonly Holder[], { shellJob }: FileOptions): OpenFiles {
-  const first = lookOnce(holders, shellJob)
+export function lookAtDescriptors(holders: readonly Holder[], options: FileOptions): OpenFiles {
+  const first = lookOnce(holders, options)
   let { refused } = first
-  for (let again = 1; refused.length > 0 && again < LOOKS; again++) refused = stillRefused(refused, lookOnce(holders, shellJob).refused)
+  for (let again = 1; refused.length > 0 && again < LOOKS; again++) refused = stillRefused(refused, lookOnce(holders, options).refused)
   return { ...first, refusals: [...describeRefused(refused), ...holders.flatMap(({ pid, threads }) => refusedThreads(pid, threads))] }
 }
 
 /** Looks at running processes before an open file counts as one that cannot be kept. */
 const LOOKS = 4
 
-function lookOnce(holders: readonly Holder[], shellJob: boolean): Pick<OpenFiles, "descriptors" | "kinds"> & { refused: Refused[] } {
+function lookOnce(holders: readonly Holder[], options: FileOptions): Pick<OpenFiles, "descriptors" | "kinds"> & { refused: Refused[] } {
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
-  const { judged } = judgeAll(holders, scans, shellJob, (all) => ({
+  const { judged } = judgeAll(holders, scans, options, (all) => ({
     pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findHolders(inside, pipeInode) : new Map(),
     sockets: all.some(isUnix) ? findHolders(inside, socketInode) : new Map(),
     terminals: findTerminalHolders(inside, all),
@@ -143,23 +144,19 @@ function lookOnce(holders: readonly Holder[], shellJob: boolean): Pick<OpenFiles
  * Precondition: the processes are stopped, or it is told that they are not. They are not changed: pipes and sockets keep their content,
  * files their offsets.
  */
-export function collectDescriptors(
-  holders: readonly Holder[],
-  table: Pick<FileTable, "nextId" | "add" | "path">,
-  { shellJob, isRunning }: FileOptions,
-): Descriptors {
+export function collectDescriptors(holders: readonly Holder[], table: Collecting["table"], options: FileOptions): Descriptors {
   using scope = new DisposableStack()
   const scans = scanAll(holders, scope, false)
   // Who else holds a pipe or a terminal was looked up before the freeze: it takes a walk through every process.
-  const found = isRunning ? [] : [...scans.values()].flatMap((scan) => scan.found)
-  if (isRunning) rehearsePeek()
+  const found = options.isRunning ? [] : [...scans.values()].flatMap((scan) => scan.found)
+  if (options.isRunning) rehearsePeek()
   const flight = scope.use(lookInFlight(found, (pid) => scans.get(pid)?.copies))
   const nobody = { pipes: new Map(), sockets: new Map(), terminals: new Map() }
-  const { judged, unix } = judgeAll(holders, scans, shellJob, () => nobody, flight)
+  const { judged, unix } = judgeAll(holders, scans, options, () => nobody, flight)
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
-  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), unix, extension: [], losses: [] }
+  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), unix, outsidePeers: new Map(), extension: [], losses: [] }
   const ours = flight.found.length > 0 ? scope.use(borrowDescriptors(process.pid)) : undefined
   const flying = new Map<number, number>()
   const socketIds = new Map<number, number>()
@@ -176,7 +173,12 @@ export function collectDescriptors(
       fdinfos.get(pid)?.push({ id, flags: cloexec ? 1 : 0, type: row.type, fd })
     }
   }
-  const skQueues = collectQueues(flight, socketIds, (fd) => flying.get(fd) ?? 0)
+  const skQueues = collectQueues(
+    flight,
+    socketIds,
+    (fd) => flying.get(fd) ?? 0,
+    (ino) => !isConnectedAnew(ino, unix),
+  )
   for (const [pid, entries] of fdinfos) {
     entries.sort((a, b) => a.fd - b.fd)
     log.debug(`${entries.length} descriptors of task ${pid}`)

@@ -75,19 +75,24 @@ export interface SocketData {
   readonly payload: Uint8Array
 }
 
-/** Gives ids to files that are known by their paths. */
-interface NamedFiles {
+/** Gives ids to files, and keeps the entries of what no descriptor leads to. */
+interface FileIds {
+  nextId(): number
+  add(entry: file_entry): void
+  /** Of a file that is known by its path. */
   path(name: string, stat: FileStat, access: number): number
 }
 
 /** Where the rows of a dump put what is not in their own entry. */
 export interface Collecting {
-  readonly table: NamedFiles
+  readonly table: FileIds
   /** Descriptors of the process that the file is collected from. */
   readonly copies: Copies
   readonly pipesData: Map<number, PipeData>
   readonly ttyInfos: Map<number, tty_info_entry>
   readonly unix: UnixScene
+  /** File ids of unix sockets outside the dump, by inode: made up for who is connected to them. */
+  readonly outsidePeers: Map<number, number>
   readonly extension: stasis_file_entry[]
   /** What is lost although its object is kept, for people. */
   readonly losses: string[]

@@ -84,6 +84,17 @@ export function collectOptions(fd: number): sk_opts_entry {
   }
 }
 
+/** Options of a socket that nobody has looked at. */
+export const NO_OPTIONS: sk_opts_entry = {
+  so_sndbuf: 0,
+  so_rcvbuf: 0,
+  so_snd_tmo_sec: 0n,
+  so_snd_tmo_usec: 0n,
+  so_rcv_tmo_sec: 0n,
+  so_rcv_tmo_usec: 0n,
+  so_filter: [],
+}
+
 const int32 = (...values: number[]): Uint8Array => new Uint8Array(Int32Array.from(values).buffer)
 
 /** Appends an option that is a number, or a structure as bytes. */

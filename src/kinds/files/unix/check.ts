@@ -6,13 +6,11 @@ import type { Linked } from "../kind.ts"
 import { kindName, kindOf, statPath } from "../stat.ts"
 import { socketName } from "./bind.ts"
 import { pathText } from "./bound.ts"
-import { isBound, relationOf } from "./relations.ts"
-import { isPath, readUnixSockets, type UnixSocket } from "./sockets.ts"
+import { isBound, relationOf, UFLAGS } from "./relations.ts"
+import { isPath, nameText, readUnixSockets, type UnixSocket } from "./sockets.ts"
 
 const TYPES = new Set<number>([SOCK.STREAM, SOCK.DGRAM, SOCK.SEQPACKET])
 const STATES = new Set<number>(Object.values(SOCKET_STATE))
-/** What uflags say. Authority: REFERENCE 5.6 */
-const UFLAGS = { EXTERN: 1, SERVICE: 2, CALLBACK: 4 } as const
 
 const corrupt = (socket: unix_sk_entry, found: string): CheckpointError =>
   new CheckpointError(
@@ -26,7 +24,7 @@ const inTheWay = (socket: unix_sk_entry, found: string, next: string): Checkpoin
   new CheckpointError("E_FILE_CHANGED", `Cannot restore ${socketName(socket)}`, found, next)
 
 /** The images of one socket fit together, and those of what is in its queue. */
-function checkRelations(socket: unix_sk_entry, images: Linked): void {
+function checkRelations(socket: unix_sk_entry, images: Linked, extUnixSk: boolean): void {
   const { files, skQueues } = images
   const { type, state, shutdown, uflags } = socket
   if (!TYPES.has(type)) throw corrupt(socket, `it is of type ${type}`)
@@ -41,12 +39,19 @@ function checkRelations(socket: unix_sk_entry, images: Linked): void {
   if ((shutdown ?? 0) > 3) throw corrupt(socket, `${shutdown} says nothing of what was shut down`)
   const relation = relationOf(socket, files)
   if (relation.kind === "dangling") throw corrupt(socket, `files.img has no socket ${socket.peer}, its peer`)
+  if (relation.kind === "outside" && !extUnixSk)
+    throw new CheckpointError(
+      "E_IMAGE_UNSUPPORTED",
+      `Cannot restore ${socketName(socket)}`,
+      `it is connected to ${socketName(relation.outside)} outside the tree`,
+      "Give --ext-unix-sk: it is connected to that name again",
+    )
   if ("peer" in relation && relation.peer.type !== type) throw corrupt(socket, `its peer is of type ${relation.peer.type}`)
   if (relation.kind === "sender" && relation.peer.name.length === 0)
     throw corrupt(socket, "its peer has no name and is connected elsewhere")
   if (relation.kind === "pending" && type === SOCK.DGRAM) throw corrupt(socket, "its peer is a listener")
   if ((skQueues.get(socket.id)?.length ?? 0) === 0) return
-  if (relation.kind === "pending" || state === SOCKET_STATE.LISTEN)
+  if (relation.kind === "pending" || relation.kind === "outside" || state === SOCKET_STATE.LISTEN)
     throw corrupt(socket, "it has a queue, and nobody who could have filled it")
   if (relation.kind === "single" && socket.name.length === 0) throw corrupt(socket, "it has a queue, and neither a name nor a peer")
 }
@@ -72,13 +77,19 @@ function checkName(socket: unix_sk_entry, inUse: () => readonly UnixSocket[]): v
   if (deleted) throw inTheWay(socket, `"${whole}" was removed, and is there again`, "Remove it: nobody uses it")
 }
 
+/** Somebody is there to be connected to. */
+function checkOutside(socket: unix_sk_entry, { name }: unix_sk_entry, inUse: () => readonly UnixSocket[]): void {
+  const there = inUse().some((other) => Buffer.compare(other.name, name) === 0 && other.type === socket.type)
+  if (!there) throw inTheWay(socket, `nobody is at "${nameText(name)}", which it was connected to`, "Start the other program again first")
+}
+
 /**
  * Checks of the unix sockets of a tree, while nothing of it exists.
  *
- * @param used ids of files that are restored
+ * @param used ids of files that are restored   @param extUnixSk sockets may be connected to names outside the tree
  * @returns checks that throw E_IMAGE_CORRUPT · E_IMAGE_UNSUPPORTED · E_FILE_CHANGED a name is taken
  */
-export function* unixChecks(used: ReadonlySet<number>, images: Linked): Generator<() => void> {
+export function* unixChecks(used: ReadonlySet<number>, images: Linked, extUnixSk: boolean): Generator<() => void> {
   let known: readonly UnixSocket[] | undefined
   const inUse = (): readonly UnixSocket[] => {
     known ??= [...readUnixSockets().values()]
@@ -87,7 +98,9 @@ export function* unixChecks(used: ReadonlySet<number>, images: Linked): Generato
   for (const { id, usk } of images.files.values()) {
     if (!usk || !used.has(id)) continue
     yield () => {
-      checkRelations(usk, images)
+      checkRelations(usk, images, extUnixSk)
+      const relation = relationOf(usk, images.files)
+      if (relation.kind === "outside") checkOutside(usk, relation.outside, inUse)
       if (isBound(usk, images.files)) checkName(usk, inUse)
     }
   }

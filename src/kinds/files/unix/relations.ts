@@ -19,11 +19,18 @@ function indexOf(files: Files): Index {
   const sockets = [...files.values()].flatMap(({ usk }) => usk ?? [])
   const index = {
     byInode: new Map(sockets.map((socket) => [socket.ino, socket])),
-    listeners: new Map(sockets.filter(({ state }) => state === SOCKET_STATE.LISTEN).map((socket) => [nameKey(socket), socket])),
+    listeners: new Map(
+      sockets
+        .filter(({ state, uflags }) => state === SOCKET_STATE.LISTEN && !(uflags & UFLAGS.EXTERN))
+        .map((socket) => [nameKey(socket), socket]),
+    ),
   }
   indexes.set(files, index)
   return index
 }
+
+/** What uflags say. Authority: REFERENCE 5.6 */
+export const UFLAGS = { EXTERN: 1, CALLBACK: 4 } as const
 
 /** How a socket stands to the others of its images: each is made in its own way. */
 export type Relation =
@@ -37,6 +44,8 @@ export type Relation =
   | { readonly kind: "pending"; readonly listener: unix_sk_entry }
   /** Sends to one that is not connected to it: datagrams alone. */
   | { readonly kind: "sender"; readonly peer: unix_sk_entry }
+  /** Connected to a name outside the tree. */
+  | { readonly kind: "outside"; readonly outside: unix_sk_entry }
   /** Its peer is not in the images. */
   | { readonly kind: "dangling" }
 
@@ -52,6 +61,7 @@ export function relationOf(socket: unix_sk_entry, files: Files): Relation {
   }
   const peer = byInode.get(socket.peer)
   if (!peer) return { kind: "dangling" }
+  if (peer.uflags & UFLAGS.EXTERN) return { kind: "outside", outside: peer }
   if (peer.state === SOCKET_STATE.LISTEN) return { kind: "pending", listener: peer }
   if (peer.peer !== socket.ino) return { kind: "sender", peer }
   const accepted = isConnection(socket) ? [socket, peer].find((end) => end.name.length > 0 && listeners.has(nameKey(end))) : undefined
@@ -65,7 +75,11 @@ export function isBound(socket: unix_sk_entry, files: Files): boolean {
   if (!isConnection(socket) || socket.state !== SOCKET_STATE.ESTABLISHED) return true
   const relation = relationOf(socket, files)
   // What has a name of its own and was accepted by nobody here may have been accepted by a listener that has gone.
-  return relation.kind === "pending" || (relation.kind === "pair" && relation.accepted !== undefined && relation.accepted !== socket)
+  return (
+    relation.kind === "pending" ||
+    relation.kind === "outside" ||
+    (relation.kind === "pair" && relation.accepted !== undefined && relation.accepted !== socket)
+  )
 }
 
 /** Files that must be made by the program that makes a socket: its peer, its listener, and what travels in its queue. */

@@ -96,8 +96,10 @@ function makeSockets(making: Making): void {
   const waiting = related.flatMap(({ socket, relation }) => (relation.kind === "pending" ? [{ socket, ...relation }] : []))
   for (const { socket, listener } of waiting.sort((a, b) => placeOf(a.socket) - placeOf(b.socket)))
     connectSocket(newSocket(socket, making), listener, program)
-  for (const { socket, relation } of related)
+  for (const { socket, relation } of related) {
+    if (relation.kind === "outside") connectSocket(newSocket(socket, making), relation.outside, program)
     if (relation.kind === "sender") connectSocket(sockets.get(socket.id) as Opened, relation.peer, program)
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { SOCK, SOCKET_STATE } from "../../../../ffi/abi/socket.ts"
 import type { Found, Reason, Surveying } from "../kind.ts"
 import { pathText, placeOf } from "./bound.ts"
-import { inodeOf } from "./scene.ts"
+import { inodeOf, mayBeOutside, outsidePeer } from "./scene.ts"
 import { isListening, isPath, nameText, type UnixSocket } from "./sockets.ts"
 import type { UnixScene } from "./view.ts"
 
@@ -17,11 +17,22 @@ function refusePeer(socket: UnixSocket, unix: UnixScene): Reason | undefined {
   const { peer, ino } = socket
   if (isListening(socket) || peer === 0) return undefined
   if (!unix.inside.has(peer)) {
+    const outside = outsidePeer(socket, unix)
+    if (outside && mayBeOutside(socket, outside, unix)) return undefined
     const holder = unix.holder(peer)
     if (holder === undefined && !unix.queues) return undefined
     const whose = holder === undefined ? "a socket that no task of the dump has" : `task ${holder}, which is not part of the dump`
     const end = holder === undefined ? "" : `, or dump task ${holder} together with it`
-    return { what: `${socketText(socket)} connected to ${whose}`, remedy: `Let the program close the connection before the dump${end}` }
+    const named = outside !== undefined && outside.name.length > 0
+    const again = `--external "unix[${ino}]" at dump and --ext-unix-sk at restore, which connects to its name again`
+    const option =
+      named && socket.type === SOCK.DGRAM
+        ? "--ext-unix-sk at dump and restore"
+        : named
+          ? again
+          : `--external "unix[${ino}]", which gives the connection up`
+    const remedy = `Let the program close the connection before the dump${end}; or give ${option}`
+    return { what: `${socketText(socket)} connected to ${whose}`, remedy }
   }
   const other = unix.sockets.get(peer)
   if (!other || other.peer === ino || other.name.length > 0) return undefined

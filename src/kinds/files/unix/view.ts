@@ -10,6 +10,14 @@ export interface Queues {
   readonly unreadable: ReadonlyMap<number, Pick<Refusal, "what" | "remedy">>
 }
 
+/** Peers outside the dump that are no reason to refuse it. */
+export interface Externals {
+  /** Datagram sockets may send to names outside. */
+  readonly extUnixSk?: boolean
+  /** Sockets of the dump, by inode, that may be connected to anything outside. */
+  readonly externalUnix?: readonly number[] | "all"
+}
+
 /** The unix sockets of the machine, as one pass has found them. */
 export interface UnixScene {
   readonly sockets: ReadonlyMap<number, UnixSocket>
@@ -19,6 +27,7 @@ export interface UnixScene {
   listenerOf(client: number): UnixSocket | undefined
   /** Task outside the dump that has a socket open, if one was looked for and found. */
   holder(inode: number): number | undefined
+  readonly externals: Externals
   /** Undefined while the tree runs: what is in flight is not known then. */
   readonly queues: Queues | undefined
 }
