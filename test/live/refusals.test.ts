@@ -219,3 +219,18 @@ test("dump refuses a file in flight that cannot be kept, which it sees only in t
   expect(readdirSync(victim.images)).toEqual([])
   await expectUntouched(victim)
 })
+
+for (const [kind, what] of [
+  ["urgent", "a unix socket with an urgent byte (MSG_OOB) that nobody has read yet"],
+  ["error", "a unix socket with an error that the program has not been told of yet"],
+  ["early", "that has sent data to a listener which has not accepted it yet"],
+] as const)
+  test(`dump refuses a unix socket whose queue cannot be looked at unseen, and takes nothing out: ${kind}`, async () => {
+    const victim = await start("unixpairs", { args: [kind] })
+    if (!isReady(victim)) return
+    const told = toldError(await tryDump("-t", `${victim.pid}`, "-D", victim.images))
+    expect(told.code).toBe("E_UNSUPPORTED")
+    expect(told.found).toContain(what)
+    expect(readdirSync(victim.images)).toEqual([])
+    await expectUntouched(victim)
+  })

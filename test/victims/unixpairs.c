@@ -1,8 +1,8 @@
 /*
  * Holds: unix socket pairs with both ends inside: stream, dgram and seqpacket with data in both directions, empty, nonblocking, a
  * duplicated end, shut-down halves, ends whose peers are gone. Argument "options": options away from their defaults instead, and "all" of
- * them; "lone": a dgram socket whose peer is gone; "reset": a peer that was closed with data unread; "empty": packets of no bytes. Checks:
- * data and its bounds, flags, ends of file, errors, options.
+ * them; "lone": a dgram socket whose peer is gone; "reset": a peer that was closed with data unread; "empty": packets of no bytes; "urgent",
+ * "error" and "early" are refused. Checks: data and its bounds, flags, ends of file, errors, options.
  */
 #include "victim.h"
 #include <sys/ioctl.h>
@@ -170,6 +170,45 @@ static void hold_reset(void)
 	ok();
 }
 
+/* What a dump refuses: an urgent byte, an error that is due on packets, data sent to a listener that has not accepted its sender. */
+static void hold_refused(const char *kind)
+{
+	int ends[2], server;
+	if (!strcmp(kind, "urgent")) {
+		pair(SOCK_STREAM, ends);
+		if (send(ends[0], "ab", 2, MSG_OOB) == -1)
+			skip("this kernel has no urgent bytes in unix sockets");
+	} else if (!strcmp(kind, "error")) {
+		pair(SOCK_SEQPACKET, ends);
+		MUST(write(ends[0], "unread", 6));
+		close(ends[1]);
+	} else {
+		struct sockaddr address = { AF_UNIX, "\0" };
+		socklen_t length = sizeof address;
+		MUST(server = socket(AF_UNIX, SOCK_STREAM, 0));
+		MUST(bind(server, &address, sizeof address.sa_family));
+		MUST(getsockname(server, &address, &length));
+		MUST(listen(server, 1));
+		MUST(ends[0] = socket(AF_UNIX, SOCK_STREAM, 0));
+		MUST(connect(ends[0], &address, length));
+		MUST(write(ends[0], "early", 5));
+	}
+	victim_ready();
+	victim_wait();
+	if (!strcmp(kind, "urgent")) {
+		CHECK(recv(ends[1], found, 1, MSG_OOB) == 1 && *found == 'b', "the urgent byte is lost: %s", strerror(errno));
+		ok();
+	}
+	if (!strcmp(kind, "error")) {
+		CHECK(recv(ends[0], found, 1, MSG_DONTWAIT) == -1 && errno == ECONNRESET, "the error is %s", strerror(errno));
+		ok();
+	}
+	int accepted = accept(server, NULL, NULL);
+	CHECK(accepted != -1, "accept: %s", strerror(errno));
+	expect_packet(accepted, "early", "a client's data");
+	ok();
+}
+
 static const struct {
 	const char *name;
 	int option, set, want;
@@ -240,5 +279,7 @@ int main(int argc, char **argv)
 		hold_reset();
 	else if (!strcmp(kind, "empty"))
 		hold_empty();
+	else if (*kind)
+		hold_refused(kind);
 	hold_pairs();
 }
