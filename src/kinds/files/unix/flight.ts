@@ -12,6 +12,8 @@ import type { Queues } from "./view.ts"
 export interface Flight extends Queues, Disposable {
   /** Files in flight, as descriptors of ours. */
   readonly found: readonly Found[]
+  /** All unix sockets, in the one pass of this look; undefined where the tree has none. */
+  readonly sockets: ReadonlyMap<number, UnixSocket> | undefined
 }
 
 const PENDING_ERROR: Reason = {
@@ -38,14 +40,15 @@ export function lookInFlight(all: readonly Found[], copiesOf: (pid: number) => C
   const packets = new Map<number, readonly Packet[]>()
   const unreadable = new Map<number, Reason>()
   const found: Found[] = []
+  const waiting = all.filter(isUnix)
+  const sockets = waiting.length > 0 ? readUnixSockets() : undefined
   const flight: Flight = {
+    sockets,
     packets,
     unreadable,
     found,
     [Symbol.dispose]: () => found.forEach(({ fd }) => void attempt("close", fd)),
   }
-  const waiting = all.filter(isUnix)
-  const sockets = waiting.length > 0 ? readUnixSockets() : undefined
   const look = (socket: number, described: UnixSocket): void => {
     const reason = refuseQueue(socket, described)
     if (reason) unreadable.set(described.ino, reason)

@@ -33,15 +33,19 @@ export function mayBeOutside({ ino, type }: UnixSocket, peer: UnixSocket, { exte
   return externalUnix === "all" || externalUnix.includes(ino) || (extUnixSk === true && type === SOCK.DGRAM && peer.name.length > 0)
 }
 
-/** Looks at the sockets of the machine, if there are any in the dump. */
+/**
+ * Looks at the sockets of the machine, if there are any in the dump.
+ *
+ * @param stopped what a look at a stopped tree has found already
+ */
 export function openScene(
   all: readonly Found[],
   holders: ReadonlyMap<bigint, number>,
   externals: Externals,
-  queues: Queues | undefined,
+  stopped: (Queues & { readonly sockets: UnixScene["sockets"] | undefined }) | undefined,
 ): UnixScene {
   const own = all.filter(isUnix)
-  const sockets = own.length > 0 ? readUnixSockets() : new Map<number, UnixSocket>()
+  const sockets = stopped?.sockets ?? (own.length > 0 ? readUnixSockets() : new Map<number, UnixSocket>())
   const listeners = new Map<number, UnixSocket>()
   for (const socket of sockets.values()) for (const client of socket.pending) listeners.set(client, socket)
   return {
@@ -50,6 +54,6 @@ export function openScene(
     listenerOf: (client) => listeners.get(client),
     holder: (inode) => holders.get(BigInt(inode)),
     externals,
-    queues,
+    queues: stopped,
   }
 }

@@ -63,7 +63,12 @@ export function readUnixSockets(): ReadonlyMap<number, UnixSocket> {
     udiag_states: 0xffffffff,
     udiag_show: UDIAG_SHOW.NAME | UDIAG_SHOW.VFS | UDIAG_SHOW.PEER | UDIAG_SHOW.ICONS | UDIAG_SHOW.RQLEN,
   })
-  return new Map(diagnose(request, unixDiagMsg.size).map((one) => [parseUnix(one).ino, parseUnix(one)]))
+  return new Map(
+    diagnose(request, unixDiagMsg.size).map((one) => {
+      const socket = parseUnix(one)
+      return [socket.ino, socket]
+    }),
+  )
 }
 
 /** True for a name in the file system. */
