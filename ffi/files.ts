@@ -8,6 +8,11 @@ export interface Stat {
   isFile(): boolean
   isDirectory(): boolean
 }
+/** A name in a directory. */
+export interface DirectoryEntry {
+  readonly name: string
+  isDirectory(): boolean
+}
 export type Flags = "r" | "r+" | "wx" | "wx+" | number
 interface WriteOptions {
   readonly mode?: number
@@ -27,11 +32,14 @@ export interface Files {
   lstatSync(path: string): Stat
   fstatSync(fd: number): Stat
   readdirSync(path: string): string[]
+  readdirSync(path: string, options: { readonly withFileTypes: true }): DirectoryEntry[]
   readlinkSync(path: string, encoding: "buffer"): Buffer
   renameSync(from: string, to: string): void
   unlinkSync(path: string): void
   rmSync(path: string, options: { readonly force: boolean }): void
   mkdirSync(path: string): void
+  chmodSync(path: string, mode: number): void
+  chownSync(path: string, uid: number, gid: number): void
   rmdirSync(path: string): void
   ftruncateSync(fd: number, length: number): void
   fsyncSync(fd: number): void

@@ -5,7 +5,7 @@
  * Every descriptor is close-on-exec. EINTR is tried again: the tool's own timer interrupts calls, see interrupt.ts.
  */
 import { AT, O, S_IF, STATX_BASIC_STATS, statx } from "./abi/file.ts"
-import type { Files, Flags, Stat } from "./files.ts"
+import type { DirectoryEntry, Files, Flags, Stat } from "./files.ts"
 import { doorExists, readWhole } from "./kernel.ts"
 import { decode } from "./layout.ts"
 import { type Argument, allocate, attempt, type Errno, errnoMeaning, errnoName, type Syscall } from "./syscall.ts"
@@ -25,8 +25,9 @@ export class FileError extends Error {
 const PATH_MAX = 4096
 const ROOM = 256 * 1024
 const AT_REMOVEDIR = 0x200
-/** struct linux_dirent64: d_reclen at 16, d_name from 19. Man page: getdents(2) */
-const [DIRENT_LENGTH, DIRENT_NAME] = [16, 19] as const
+/** struct linux_dirent64: d_reclen at 16, d_type at 18, d_name from 19. Man page: getdents(2) */
+const [DIRENT_LENGTH, DIRENT_TYPE, DIRENT_NAME] = [16, 18, 19] as const
+const DT_DIR = 4
 const OPEN = { r: O.RDONLY, "r+": O.RDWR, wx: O.WRONLY | O.CREAT | O.TRUNC | O.EXCL, "wx+": O.RDWR | O.CREAT | O.TRUNC | O.EXCL } as const
 
 function throughDoor(): Files {
@@ -132,6 +133,28 @@ function throughDoor(): Files {
     return encoding === undefined ? bytes : bytes.toString(encoding)
   }
 
+  function readdirSync(path: string): string[]
+  function readdirSync(path: string, options: { readonly withFileTypes: true }): DirectoryEntry[]
+  function readdirSync(path: string, options?: { readonly withFileTypes: true }): (string | DirectoryEntry)[] {
+    const fd = openSync(path, O.RDONLY | O.DIRECTORY)
+    try {
+      const entries: (string | DirectoryEntry)[] = []
+      for (;;) {
+        const got = run(path, "getdents64", fd, room.address, ROOM)
+        if (got === 0) return entries
+        for (let at = 0; at < got; ) {
+          const length = room.view.getUint16(at + DIRENT_LENGTH, true)
+          const name = roomBuffer.toString("utf8", at + DIRENT_NAME, roomBuffer.indexOf(0, at + DIRENT_NAME))
+          const isDirectory = room.bytes[at + DIRENT_TYPE] === DT_DIR
+          if (name !== "." && name !== "..") entries.push(options ? { name, isDirectory: () => isDirectory } : name)
+          at += length
+        }
+      }
+    } finally {
+      closeSync(fd)
+    }
+  }
+
   const unlinkSync = (path: string): void => void run(path, "unlinkat", AT.FDCWD, lay(path), 0)
   return {
     openSync,
@@ -155,24 +178,7 @@ function throughDoor(): Files {
     statSync: (path) => stat(path, AT.FDCWD, lay(path), 0),
     lstatSync: (path) => stat(path, AT.FDCWD, lay(path), AT.SYMLINK_NOFOLLOW),
     fstatSync: (fd) => stat("", fd, EMPTY, AT.EMPTY_PATH),
-    readdirSync(path) {
-      const fd = openSync(path, O.RDONLY | O.DIRECTORY)
-      try {
-        const names: string[] = []
-        for (;;) {
-          const got = run(path, "getdents64", fd, room.address, ROOM)
-          if (got === 0) return names
-          for (let at = 0; at < got; ) {
-            const length = room.view.getUint16(at + DIRENT_LENGTH, true)
-            const name = roomBuffer.toString("utf8", at + DIRENT_NAME, roomBuffer.indexOf(0, at + DIRENT_NAME))
-            if (name !== "." && name !== "..") names.push(name)
-            at += length
-          }
-        }
-      } finally {
-        closeSync(fd)
-      }
-    },
+    readdirSync,
     readlinkSync: (path) => Buffer.from(roomBuffer.subarray(0, run(path, "readlinkat", AT.FDCWD, lay(path), room.address, PATH_MAX))),
     renameSync: (from, to) => void run(from, "renameat2", AT.FDCWD, lay(from), AT.FDCWD, lay(to, 1), 0),
     unlinkSync,
@@ -184,6 +190,8 @@ function throughDoor(): Files {
       }
     },
     mkdirSync: (path) => void run(path, "mkdirat", AT.FDCWD, lay(path), 0o777),
+    chmodSync: (path, mode) => void run(path, "fchmodat", AT.FDCWD, lay(path), mode),
+    chownSync: (path, uid, gid) => void run(path, "fchownat", AT.FDCWD, lay(path), uid, gid, 0),
     rmdirSync: (path) => void run(path, "unlinkat", AT.FDCWD, lay(path), AT_REMOVEDIR),
     ftruncateSync: (fd, length) => void run("", "ftruncate", fd, length),
     fsyncSync: (fd) => void run("", "fsync", fd),
@@ -207,6 +215,8 @@ export const {
   unlinkSync,
   rmSync,
   mkdirSync,
+  chmodSync,
+  chownSync,
   rmdirSync,
   ftruncateSync,
   fsyncSync,

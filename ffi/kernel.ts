@@ -116,7 +116,8 @@ const readFile = lazily("door_read", [u64, u64, u64], i64_fast)
  * Starts a program in a vfork-like child by clone3.
  *
  * @param cloneArgs address of a struct clone_args with CLONE_VM | CLONE_VFORK, `size` bytes
- * @param image address of five u64: descriptor, path, argv, envp and flags of execveat
+ * @param image address of eight u64: descriptor, path, argv, envp and flags of execveat; struct clone_args and its size for a child of the
+ *   child, which is then the one that execs, or 0; room for that one's PID or -errno
  * @returns the child's PID, or -errno of clone3. A failing exec is a child that exits with 127.
  *
  * Precondition: every signal is blocked in this thread, so that no handler runs in the child while it borrows our memory.

@@ -1,7 +1,8 @@
 import { layout } from "../layout.ts"
 
-/** Flags of clone3(2). Header: include/uapi/linux/sched.h */
+/** Flags of clone3(2) and its kin. Header: include/uapi/linux/sched.h */
 export const CLONE = {
+  NEWTIME: 0x80, // since Linux 5.6; of unshare(2), setns(2) and clone3(2)
   VM: 0x100,
   FS: 0x200,
   FILES: 0x400,

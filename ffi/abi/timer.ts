@@ -29,5 +29,15 @@ export const sigevent = layout("struct sigevent", "include/uapi/asm-generic/sigi
 /** Values of sigev_notify; THREAD_ID is a flag, though SIGNAL is 0. */
 export const SIGEV = { SIGNAL: 0, NONE: 1, THREAD: 2, THREAD_ID: 4 } as const
 
+/** Flags of timerfd_settime(2). Header: include/linux/timerfd.h */
+export const TFD_TIMER = { ABSTIME: 1, CANCEL_ON_SET: 2 } as const
+/** Sets the expirations that a timerfd has not told yet; needs CONFIG_CHECKPOINT_RESTORE. Header: include/linux/timerfd.h */
+export const TFD_IOC_SET_TICKS = 0x40085400
+/** Answer of clock_gettime(2), ns. Header: include/uapi/linux/time_types.h */
+export const timespec = layout("struct timespec", "include/uapi/linux/time_types.h", 16, { tv_sec: [0, "i64"], tv_nsec: [8, "i64"] })
+/** The clock of the day, and those that wake the machine, whose timers need CAP_WAKE_ALARM. Header: include/uapi/linux/time.h */
+export const CLOCK = { REALTIME: 0, BOOTTIME: 7, REALTIME_ALARM: 8, BOOTTIME_ALARM: 9 } as const
+
 /** A clock that every process may use for timers. Header: include/uapi/linux/time.h */
 export const CLOCK_MONOTONIC = 1
+export const CLOCK_BOOTTIME = 7

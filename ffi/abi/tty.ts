@@ -8,6 +8,7 @@ export const TTY_IOCTL = {
   TIOCSCTTY: 0x540e,
   TIOCGPGRP: 0x540f,
   TIOCSPGRP: 0x5410,
+  TIOCSTI: 0x5412, // a byte as if it had just come in
   TIOCGWINSZ: 0x5413,
   TIOCSWINSZ: 0x5414,
   TIOCPKT: 0x5420,
@@ -23,7 +24,7 @@ export const TTY_IOCTL = {
 } as const
 
 /** Bits of a mode. Header: include/uapi/asm-generic/termbits.h; OPOST, ECHO and ICANON differ on alpha, mips, powerpc and sparc only. */
-export const TTY_FLAG = { OPOST: 0o1, ICANON: 0o2, ECHO: 0o10 } as const
+export const TTY_FLAG = { OPOST: 0o1, ICANON: 0o2, ECHO: 0o10, PARMRK: 0o10, IXON: 0o2000, IEXTEN: 0o100000, EXTPROC: 0o200000 } as const
 /** Places in c_cc. */
 export const TTY_CC = { VEOF: 4, VTIME: 5, VMIN: 6, VEOL: 11, VEOL2: 16 } as const
 

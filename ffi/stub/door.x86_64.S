@@ -17,7 +17,8 @@ door_syscall:
         ret
 
 # long door_spawn(clone_args, size, spawn): a clone3 child that execs; the child's PID or -errno. spawn: u64 fd, path, argv, envp, flags
-# of execveat. The child borrows this stack while we sleep (CLONE_VM | CLONE_VFORK), so it must only exec or exit, and the caller has
+# of execveat, then clone_args and size of a clone3 of its own, or 0, and room for that one's answer: then it is the grandchild that execs,
+# and the child ends when that has happened. The child borrows this stack while we sleep (CLONE_VM | CLONE_VFORK), so it must only exec or exit, and the caller has
 # blocked every signal, so that no handler of ours runs in the child.
         .globl door_spawn
 door_spawn:
@@ -27,7 +28,19 @@ door_spawn:
         test    rax, rax
         jz      1f
         ret
-1:      mov     rdi, [r9]
+1:      mov     rdi, [r9 + 40]
+        test    rdi, rdi
+        jz      2f
+        mov     rsi, [r9 + 48]
+        mov     eax, 435                # clone3
+        syscall
+        test    rax, rax
+        jz      2f
+        mov     [r9 + 56], rax
+        xor     edi, edi
+        mov     eax, 231                # exit_group
+        syscall
+2:      mov     rdi, [r9]
         mov     rsi, [r9 + 8]
         mov     rdx, [r9 + 16]
         mov     r10, [r9 + 24]

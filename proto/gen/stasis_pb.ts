@@ -148,6 +148,18 @@ export const stasis_senders_entrySchema: Schema<stasis_senders_entry> = {
   ],
 }
 
+/** Content of a pipe in packet mode, divided. */
+export interface stasis_packets_entry {
+  /** Bytes of each packet, in order; their sum is the content's size. */
+  lengths: number[]
+}
+export const stasis_packets_entrySchema: Schema<stasis_packets_entry> = {
+  name: "stasis_packets_entry",
+  fields: [
+    { number: 1, name: "lengths", type: "uint32", label: "repeated" },
+  ],
+}
+
 /** One open file of files.img. */
 export interface stasis_file_entry {
   id: number
@@ -155,6 +167,13 @@ export interface stasis_file_entry {
   eventfd_semaphore?: boolean
   /** Master of a pseudo-terminal whose slave was open once and is not any more: it reads EIO, not silence. */
   tty_peer_closed?: boolean
+  /** Timerfd that was set for a moment of the day: that moment, since 1970. CRIU's entry has the time that was left. */
+  timerfd_moment_sec?: bigint
+  timerfd_moment_nsec?: number
+  /** End of a FIFO that nobody has written to since it was opened for reading: it waits for a writer, and does not read the end of file. */
+  fifo_unwritten?: boolean
+  /** End of a pipe or FIFO whose content was taken from it: its packets (O_DIRECT), absent where it is not divided. */
+  pipe_packets?: stasis_packets_entry
   /** SO_PEEK_OFF of a socket; absent = none. */
   socket_peek_offset?: number
   /** Place among the clients that a listener has not accepted yet, from 0. */
@@ -172,6 +191,10 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 1, name: "id", type: "uint32", label: "required" },
     { number: 2, name: "eventfd_semaphore", type: "bool", label: "optional" },
     { number: 20, name: "tty_peer_closed", type: "bool", label: "optional" },
+    { number: 30, name: "timerfd_moment_sec", type: "uint64", label: "optional" },
+    { number: 31, name: "timerfd_moment_nsec", type: "uint32", label: "optional" },
+    { number: 32, name: "fifo_unwritten", type: "bool", label: "optional" },
+    { number: 33, name: "pipe_packets", type: "message", label: "optional", message: () => stasis_packets_entrySchema },
     { number: 50, name: "socket_peek_offset", type: "int32", label: "optional" },
     { number: 51, name: "socket_pending", type: "uint32", label: "optional" },
     { number: 52, name: "socket_reset", type: "bool", label: "optional" },

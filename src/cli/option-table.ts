@@ -67,7 +67,7 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "landlock", value: "refuse|drop", commands: ["dump"], help: "What to do with threads in a Landlock domain (refuse)" },
   { name: "rseq-discovery", value: "auto|ptrace|libc|tls", commands: ["dump", "rseq"], help: "How rseq registrations are found (auto)" },
   { name: "syscalls", commands: ["plan"], help: "With images: every system call that the restore would make" },
-  { name: "verify", commands: ["restore"], help: "Read the tree again before it is let go, and fail when it differs from the images" },
+  { name: "verify", commands: both, help: "Read the tree again before it is killed or let go, and fail when it differs from the images" },
   { name: "strict", commands: ["restore", "plan"], help: "Refuse what could only be restored nearly" },
   {
     name: "manage-cgroups",

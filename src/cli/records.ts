@@ -49,6 +49,7 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
     landlock: choice(line, "landlock", LANDLOCK),
     extUnixSk: texts(line, "ext-unix-sk").length > 0,
     externalUnix: externalSockets(line),
+    verify: flag(line, "verify"),
   }
 }
 

@@ -1,5 +1,6 @@
 import { CheckpointError, type ErrorCode, EXIT_STATUS } from "../base/errors.ts"
 import { printError } from "./print.ts"
+import { safeText } from "./show-table.ts"
 
 /** Under the first line of a failure, so that its words stand out. */
 const INDENT = " ".repeat(9)
@@ -39,10 +40,13 @@ export function describe(thrown: unknown): FailureJson {
   return { error: { code: "E_INTERNAL", action: "Cannot go on", found, next, because } }
 }
 
+/** Names come from programs, which may have put escape sequences into them; newlines between refusals are ours. */
+const safe = (text: string): string => text.split("\n").map(safeText).join("\n")
+
 /** The lines that people read: what was done and found, why, what to do, and the code. */
 export function format({ error: { code, action, found, next, because } }: FailureJson): string {
-  const lines = [...because.map((cause) => `because ${cause}`), `next    ${next}`, `code    ${code}`]
-  return [`${action}: ${found}`, ...lines.map((line) => INDENT + line)].join("\n")
+  const lines = [...because.map((cause) => `because ${safe(cause)}`), `next    ${safe(next)}`, `code    ${code}`]
+  return [`${safe(action)}: ${safe(found)}`, ...lines.map((line) => INDENT + line)].join("\n")
 }
 
 /** The messages of an error and of what caused it, nearest first. */

@@ -1,6 +1,7 @@
 import { fd_types, type file_entry } from "../../proto/gen/fdinfo_pb.ts"
 import type { inet_sk_entry } from "../../proto/gen/sk-inet_pb.ts"
 import type { unix_sk_entry } from "../../proto/gen/sk-unix_pb.ts"
+import type { timerfd_entry } from "../../proto/gen/timerfd_pb.ts"
 import { textOf } from "../../proto/text.ts"
 import { openWords, signalWords } from "./show-words.ts"
 
@@ -36,6 +37,17 @@ function unixText({ type, ino, state, peer, name, backlog, deleted, shutdown }: 
   return words.filter((word) => word !== "").join(" ")
 }
 
+const CLOCKS: Readonly<Record<number, string>> = { 0: "realtime", 1: "monotonic", 7: "boottime", 8: "realtime alarm", 9: "boottime alarm" }
+
+const secondsText = (seconds: bigint, nanoseconds: bigint): string => `${seconds}.${String(nanoseconds).padStart(9, "0")} s`
+
+function timerText({ clockid, settime_flags, vsec, vnsec, isec, insec, ticks }: timerfd_entry): string {
+  const flags = [settime_flags & 1 ? ["absolute"] : [], settime_flags & 2 ? ["cancel-on-set"] : []].flat()
+  const left = vsec || vnsec ? `${secondsText(vsec, vnsec)} left` : "not running"
+  const interval = isec || insec ? [`every ${secondsText(isec, insec)}`] : []
+  return [`${CLOCKS[clockid] ?? clockid} clock`, ...flags, left, ...interval, `${ticks} ticks`].join(", ")
+}
+
 /** What is behind a descriptor, by the kind of its file: path, id, counter. */
 export function fileText(file: file_entry): string {
   const { reg, pipe, fifo, efd, epfd, sgfd, tfd, usk, isk, memfd, nsf, pidfd, tty, nlsk, psk, ify, ffy, tunf, bpf } = file
@@ -45,7 +57,7 @@ export function fileText(file: file_entry): string {
   if (efd) return `counter ${efd.counter}`
   if (epfd) return `watches ${epfd.tfd.map(({ tfd, events }) => `fd ${tfd} (0x${events.toString(16)})`).join(", ") || "nothing"}`
   if (sgfd) return `signals ${signalWords(sgfd.sigmask)}`
-  if (tfd) return `clock ${tfd.clockid}, ${tfd.vsec}.${String(tfd.vnsec).padStart(9, "0")} s left, ${tfd.ticks} ticks`
+  if (tfd) return timerText(tfd)
   if (usk) return unixText(usk)
   if (isk) return inetText(isk)
   if (memfd) return `memfd inode ${memfd.inode_id}`

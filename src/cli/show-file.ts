@@ -1,5 +1,5 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
+import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from "../../ffi/fs.ts"
 import type { pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
@@ -27,7 +27,7 @@ function kindOf(path: string): Kind {
   // A file of another name may be anything, so only what tells its kind is read.
   const bytes = new Uint8Array(8)
   const fd = openSync(path, "r")
-  const length = readSync(fd, bytes)
+  const length = readSync(fd, bytes, 0, bytes.length, null)
   closeSync(fd)
   const found = kindOfBytes(bytes.subarray(0, length))
   if (found) return found

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { readFileSync } from "../../ffi/fs.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
 import { catalog, type EntryKind } from "../image/catalog.ts"

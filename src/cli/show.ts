@@ -1,5 +1,5 @@
-import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
+import { existsSync, statSync } from "../../ffi/fs.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { showFile } from "./show-file.ts"
 import { showSet } from "./show-set.ts"

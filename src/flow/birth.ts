@@ -1,12 +1,12 @@
 import { CLONE } from "../../ffi/abi/clone.ts"
 import { MAP } from "../../ffi/abi/mman.ts"
-import { PR } from "../../ffi/abi/prctl.ts"
 import { rlimit64 } from "../../ffi/abi/resource.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { encode } from "../../ffi/layout.ts"
 import { syscall } from "../../ffi/syscall.ts"
 import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
+import { restoreClocks } from "../kinds/clocks/restore.ts"
 import { restoreShared } from "../kinds/files/shared.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { restoreSegment } from "../kinds/memory/shared.ts"
@@ -37,10 +37,10 @@ export function buildRoot(saved: SavedTree, ground: Ground, pages: ReadonlyMap<n
   const { root, segments } = saved
   const program = new Program()
   for (const [first, last] of rangesOutside(ground.services)) program.call("close_range", first, last, 0)
-  program.call("prctl", PR.SET_PDEATHSIG, 0, 0, 0, 0)
+  if (saved.clocks) restoreClocks(saved.clocks, program)
   raiseDescriptorLimit(ground.limits, program)
   for (const inode of segments) appendSegment(inode, isUnreserved(inode, saved), ground, pages, hole, program)
-  restoreShared(root.files, ground.shared, ground.finisher, ground.placeholder, ground, selfOf(root.tree.pid, ground.origin), program)
+  restoreShared(root.files, ground, ground.placeholder, ground, selfOf(root.tree.pid, ground.origin), program)
   return program
 }
 

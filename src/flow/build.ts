@@ -5,9 +5,9 @@ import { restoreThreadAttributes, sealProcess } from "../kinds/attributes/restor
 import { restoreSessionKeyring } from "../kinds/creds/keyrings.ts"
 import type { Origin } from "../kinds/creds/origin.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
-import type { Self } from "../kinds/files/kind.ts"
 import { openRegular } from "../kinds/files/open.ts"
-import { restoreDescriptors } from "../kinds/files/restore.ts"
+import { restoreDescriptors, startFiles } from "../kinds/files/restore.ts"
+import type { Self } from "../kinds/files/self.ts"
 import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
@@ -131,12 +131,14 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Gr
 }
 
 /** Last program, in the leader: what credentials of any thread would reset, then clocks start to run, and nothing of ours stays open. */
-export function buildEnd({ tree, tc, mm, extension, files }: SavedProcess, { makes }: Plot, ground: Ground): Program {
+export function buildEnd(saved: SavedProcess, { makes }: Plot, ground: Ground): Program {
+  const { tree, tc, mm, extension, files } = saved
   const program = new Program()
   const { services } = ground
   if (tree.ppid === 0) restoreLocks({ ...ground, ttyInfos: files.ttyInfos }, program)
   sealProcess({ mm, extension }, program)
   if (makes.files) for (const [first, last] of runsOf(services)) program.call("close_range", first, last, 0)
+  if (makes.files) startFiles(files, program, fileOptions(saved, ground))
   if (tc.timers) armTimers(tc.timers, program)
   return program
 }

@@ -1,4 +1,4 @@
-import { core_entrySchema } from "../../proto/gen/core_pb.ts"
+import { core_entrySchema, task_kobj_ids_entrySchema } from "../../proto/gen/core_pb.ts"
 import { fdinfo_entrySchema, file_entrySchema } from "../../proto/gen/fdinfo_pb.ts"
 import { fs_entrySchema } from "../../proto/gen/fs_pb.ts"
 import { memfd_inode_entrySchema } from "../../proto/gen/memfd_pb.ts"
@@ -6,13 +6,13 @@ import { mm_entrySchema } from "../../proto/gen/mm_pb.ts"
 import { pstree_entrySchema } from "../../proto/gen/pstree_pb.ts"
 import { stasis_task_entrySchema } from "../../proto/gen/stasis_pb.ts"
 import { tty_info_entrySchema } from "../../proto/gen/tty_pb.ts"
-import type { vma_entry } from "../../proto/gen/vma_pb.ts"
 import type { AnySchema } from "../../proto/schema.ts"
-import { hex } from "../base/units.ts"
 import type { EntryKind, EntryOf } from "../image/catalog.ts"
-import { Aliases, type Comparison, compareMessages, pairUp, type Rule, type Rules } from "../image/compare.ts"
+import { type Aliases, type Comparison, compareMessages, pairUp, type Rule, type Rules } from "../image/compare.ts"
 import type { ImageId } from "../image/name.ts"
-import { VMA } from "../kinds/memory/status.ts"
+import type { Entries } from "../image/set.ts"
+import { seccompDifferences } from "./seccomp-differences.ts"
+import { areaDifferences } from "./verify-areas.ts"
 
 const ignore: Rule = { kind: "ignore" }
 const subset: Rule = { kind: "subset" }
@@ -24,8 +24,9 @@ const RULES: Rules = {
   // Numbers that each dump gives anew.
   "fdinfo_entry.id": alias("file"),
   "mm_entry.exe_file_id": alias("file"),
-  "fs_entry.cwd_id": alias("file"),
-  "fs_entry.root_id": alias("file"),
+  // CRIU gives each process directories with numbers of their own.
+  "fs_entry.cwd_id": { kind: "alias", space: "file", apart: true },
+  "fs_entry.root_id": { kind: "alias", space: "file", apart: true },
   "file_entry.id": alias("file"),
   "reg_file_entry.id": alias("file"),
   "pipe_entry.id": alias("file"),
@@ -33,6 +34,11 @@ const RULES: Rules = {
   "eventpoll_file_entry.id": alias("file"),
   "eventpoll_tfd_entry.id": alias("file"),
   "tty_file_entry.id": alias("file"),
+  "fifo_entry.id": alias("file"),
+  "fifo_entry.regf_id": alias("file"),
+  "fifo_entry.pipe_id": alias("fifo"),
+  "signalfd_entry.id": alias("file"),
+  "timerfd_entry.id": alias("file"),
   "memfd_file_entry.id": alias("file"),
   "stasis_file_entry.id": alias("file"),
   "unix_sk_entry.id": alias("file"),
@@ -49,8 +55,28 @@ const RULES: Rules = {
   "eventpoll_tfd_entry.dev": ignore,
   "eventpoll_tfd_entry.inode": ignore,
   "reg_file_entry.mnt_id": ignore,
+  // Of CRIU's sets alone: what a file must be for a restore to open it.
+  "reg_file_entry.build_id": ignore,
   // Flags of the kernel's own, and the order of what is numbered in cgroup.img, which restores its own way.
   "task_core_entry.flags": ignore,
+  // Compared filter by filter by `seccompDifferences`: the index is a number of the dump's.
+  "task_core_entry.old_seccomp_mode": ignore,
+  "task_core_entry.old_seccomp_filter": ignore,
+  "thread_core_entry.seccomp_mode": ignore,
+  "thread_core_entry.seccomp_filter": ignore,
+  // Which processes share which kernel objects. Namespaces are the restorer's.
+  "task_kobj_ids_entry.vm_id": alias("vm"),
+  "task_kobj_ids_entry.files_id": alias("files"),
+  "task_kobj_ids_entry.fs_id": alias("fs"),
+  "task_kobj_ids_entry.sighand_id": alias("sighand"),
+  "task_kobj_ids_entry.pid_ns_id": ignore,
+  "task_kobj_ids_entry.net_ns_id": ignore,
+  "task_kobj_ids_entry.ipc_ns_id": ignore,
+  "task_kobj_ids_entry.uts_ns_id": ignore,
+  "task_kobj_ids_entry.mnt_ns_id": ignore,
+  "task_kobj_ids_entry.user_ns_id": ignore,
+  "task_kobj_ids_entry.cgroup_ns_id": ignore,
+  "task_kobj_ids_entry.time_ns_id": ignore,
   "task_core_entry.cg_set": ignore,
   "thread_core_entry.cg_set": ignore,
   // Time goes on: what was left of a timer is less, and what ran out is queued.
@@ -59,6 +85,9 @@ const RULES: Rules = {
   "posix_timer_entry.vsec": ignore,
   "posix_timer_entry.vnsec": ignore,
   "posix_timer_entry.overrun": ignore,
+  "timerfd_entry.vsec": ignore,
+  "timerfd_entry.vnsec": ignore,
+  "timerfd_entry.ticks": ignore,
   "task_timers_entry.posix": keyed("it_id"),
   "signal_queue_entry.signals": subset,
   // What the kernel found is there for people; the registers that belong to it are compared.
@@ -78,6 +107,8 @@ const RULES: Rules = {
   "user_x86_regs_entry.orig_ax": ignore,
   // EPOLLERR and EPOLLHUP: one that is disarmed (EPOLLONESHOT) lacks them, and no call makes it so.
   "eventpoll_tfd_entry.events": { kind: "flags", without: 0x18 },
+  // SS_ONSTACK: the stack pointer says so; CRIU leaves it out.
+  "thread_sas_entry.ss_flags": { kind: "flags", without: 1 },
   // A component that is as after a reset may be marked as used or not.
   "user_x86_xsave_entry.xstate_bv": ignore,
   // Compared by `areaDifferences`, for the kernel may divide them otherwise.
@@ -86,9 +117,6 @@ const RULES: Rules = {
   // Files of the whole tree, which stand in the image of one process.
   "stasis_task_entry.files": ignore,
 }
-
-/** Entries of a set of images by kind and id; none where there is no such image. */
-export type Entries = <K extends EntryKind>(kind: K, id: ImageId) => readonly EntryOf<K>[]
 
 /** What is compared, by process. */
 export interface Compared {
@@ -100,47 +128,11 @@ export interface Compared {
   readonly tables: readonly [saved: number, now: number]
 }
 
-/** Areas as one list without borders that nothing needs: what only some of them say is cut where any list is. */
-function piecesOf(areas: readonly vma_entry[], borders: readonly bigint[]): Map<bigint, vma_entry> {
-  const pieces = new Map<bigint, vma_entry>()
-  for (const area of areas)
-    for (const [index, at] of borders.entries()) {
-      const end = borders[index + 1] ?? at
-      if (at >= area.start && at < area.end)
-        pieces.set(at, { ...area, start: at, end, pgoff: area.shmid ? area.pgoff + at - area.start : 0n })
-    }
-  return pieces
-}
+/** Signals that are queued for a thread, its process's included. */
+const queued = (entries: Entries, pid: number, tid: number): number =>
+  (entries("core", pid)[0]?.tc?.signals_s?.signals.length ?? 0) + (entries("core", tid)[0]?.thread_core?.signals_p?.signals.length ?? 0)
 
-/** Compares areas piece by piece. Which bounds they have between equal neighbours is the kernel's affair. */
-function areaDifferences(
-  saved: readonly vma_entry[],
-  now: readonly vma_entry[],
-  { aliases, complete }: Comparison,
-  where: string,
-): string[] {
-  const mapped = (list: readonly vma_entry[], guards: boolean): vma_entry[] =>
-    list.filter(({ status }) => ((status & VMA.GUARD) !== 0) === guards && !(status & VMA.VSYSCALL))
-  return [false, true].flatMap((guards) => {
-    const [before, after] = [mapped(saved, guards), mapped(now, guards)]
-    const borders = [...new Set([...before, ...after].flatMap(({ start, end }) => [start, end]))].sort((a, b) => (a < b ? -1 : 1))
-    const [was, is] = [piecesOf(before, borders), piecesOf(after, borders)]
-    return borders.flatMap((at) => {
-      const [a, b] = [was.get(at), is.get(at)]
-      const name = `${where} ${guards ? "guard" : "area"} ${hex(at)}`
-      if (!a && !b) return []
-      if (!a || !b) return [`${name}-${hex((a ?? b)?.end ?? at)}: ${a ? "is missing" : "was not there"}`]
-      const fields = (complete ? ["prot", "pgoff", "flags", "status", "madv"] : ["prot"]) as readonly (keyof vma_entry)[]
-      const texts = fields.flatMap((field) =>
-        (a[field] ?? 0n) === (b[field] ?? 0n) ? [] : [`${name} ${field}: was ${a[field]}, is ${b[field]}`],
-      )
-      const file = complete && a.shmid && b.shmid && !aliases.unite("file", a.shmid, b.shmid) ? [`${name}: another file`] : []
-      return [...texts, ...file]
-    })
-  })
-}
-
-/** Registers of a thread whose sleep may be over by now. */
+/** Registers of a thread whose sleep may be over by now, or whose call a signal ends that has come since. */
 const SLEEPER_RULES: Rules = { ...RULES, "user_x86_regs_entry.ax": ignore, "user_x86_regs_entry.ip": ignore }
 
 /** A job of another shell: sessions and groups are that one's, and tell apart what they told apart. */
@@ -160,11 +152,13 @@ export interface Scope {
   readonly shellJob: boolean
   /** See Comparison. */
   readonly complete: boolean
+  /** Filled in: numbers that the images and the tree have for one object. */
+  readonly aliases: Aliases
 }
 
 /** Compares entry by entry what two dumps say of one tree. @returns one text a difference */
-export function treeDifferences(saved: Entries, now: Entries, { processes, dead, shellJob, complete }: Scope): string[] {
-  const how: Comparison = { rules: shellJob ? JOB_RULES : RULES, aliases: new Aliases(), complete }
+export function treeDifferences(saved: Entries, now: Entries, { processes, dead, shellJob, complete, aliases }: Scope): string[] {
+  const how: Comparison = { rules: shellJob ? JOB_RULES : RULES, aliases, complete }
   const list = <K extends EntryKind>(
     kind: K,
     schema: AnySchema,
@@ -183,7 +177,12 @@ export function treeDifferences(saved: Entries, now: Entries, { processes, dead,
     ...list("pstree", pstree_entrySchema, [undefined, undefined], "pid", "process"),
     ...dead.flatMap((pid) => one("core", core_entrySchema, pid, `zombie ${pid}`)),
     ...processes.flatMap(({ pid, threads, sleepers, tables }) => [
-      ...threads.flatMap((tid) => one("core", core_entrySchema, tid, `thread ${tid}`, sleepers.has(tid) ? SLEEPER_RULES : RULES)),
+      ...threads.flatMap((tid) => {
+        const woken = sleepers.has(tid) || queued(now, pid, tid) > queued(saved, pid, tid)
+        return one("core", core_entrySchema, tid, `thread ${tid}`, woken ? SLEEPER_RULES : RULES)
+      }),
+      ...one("ids", task_kobj_ids_entrySchema, pid, `process ${pid}`),
+      ...seccompDifferences(saved, now, pid, threads),
       ...one("mm", mm_entrySchema, pid, `process ${pid} mm`),
       ...areaDifferences(saved("mm", pid)[0]?.vmas ?? [], now("mm", pid)[0]?.vmas ?? [], how, `process ${pid}`),
       ...one("fs", fs_entrySchema, pid, `process ${pid} fs`),

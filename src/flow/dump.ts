@@ -5,7 +5,7 @@ import { beginImages } from "../image/transaction.ts"
 import { freezeCgroup } from "../kinds/cgroup/freezer.ts"
 import { seizeTree } from "../tracee/freeze.ts"
 import { liveTasks } from "../tracee/lists.ts"
-import { checkDeadline, deadlineIn } from "../tracee/wait.ts"
+import { checkInterrupt, deadlineIn } from "../tracee/wait.ts"
 import { asDumpError, kill, type TreeMembers } from "./inject.ts"
 import { allocateBlocks } from "./layout.ts"
 import type { DumpOptions, DumpReport } from "./options.ts"
@@ -33,6 +33,7 @@ const microseconds = (since: number): number => Math.round((performance.now() - 
 export async function dump(options: DumpOptions): Promise<DumpReport> {
   const started = performance.now()
   const { pid, imagesDir, leaveRunning, leaveStopped } = options
+  const verifier = options.verify ? (await import("./verify-dump.ts")).verifyImages : undefined
   const before = explained({ root: pid, processes: [{ pid }] }, () => survey(options))
   rehearse(pid, before, options)
   // Not given back: what ends the tool after the set is complete would make a finished dump look like a failed one.
@@ -59,16 +60,21 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
       frozen[Symbol.dispose]()
       facts.frozen = microseconds(frozen.frozenAt)
     }
-    const saved = explained(frozen, () => saveTree(frozen, before, { pagesFiles, witnesses, cgroup }, options))
+    const provisions = { pagesFiles, witnesses, cgroup }
+    const saved = explained(frozen, () => saveTree(frozen, before, provisions, options))
     facts.processes = frozen.members.length
     facts.threads = frozen.processes.reduce((sum, { threads }) => sum + threads.length, 0)
     facts.pages = saved.pages
     facts.copying = Math.round(saved.copying * 1000)
     // A script at post-dump may copy files that belong to the images: the tree waits for it.
     const thawEarly = leaveRunning && options.actionScripts.length === 0
-    if (thawEarly) thaw()
-    checkDeadline(deadlineIn(0), "the dump")
+    if (thawEarly && !verifier) thaw()
+    checkInterrupt("the dump")
     saved.writeMetadata(images)
+    if (verifier) {
+      explained(frozen, () => verifier(images.open(), before, provisions, options))
+      if (thawEarly) thaw()
+    }
     facts.bytes = images.bytesWritten
     images.commit()
     runScripts(options.actionScripts, "post-dump", script)

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from "node:fs"
 import { AF, SO, SOCK } from "../../ffi/abi/socket.ts"
+import { existsSync, readFileSync } from "../../ffi/fs.ts"
 import { syscall } from "../../ffi/syscall.ts"
 import { askOption } from "../kinds/files/sockopts.ts"
 import { readUnixSockets } from "../kinds/files/unix/sockets.ts"
@@ -21,6 +21,7 @@ const CAPABILITIES = {
   CAP_SYS_ADMIN: [21, "descriptors, namespaces and seccomp"],
   CAP_SYS_NICE: [23, "scheduling"],
   CAP_SYS_RESOURCE: [24, "limits"],
+  CAP_SYS_TIME: [25, "clocks that go on where they were dumped"],
   CAP_CHECKPOINT_RESTORE: [40, "PIDs and mapped files"],
 } as const
 

@@ -1,6 +1,6 @@
-import { closeSync, openSync, readlinkSync, readSync } from "node:fs"
 import { MADV, PAGE_IS, PAGEMAP_SCAN, PM, PR_SET_MM, pmScanArg } from "../../ffi/abi/mman.ts"
 import { UFFD_API, UFFD_FEATURE, UFFDIO_API, uffdioApi } from "../../ffi/abi/userfault.ts"
+import { closeSync, openSync, readlinkSync, readSync } from "../../ffi/fs.ts"
 import { decode, encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure } from "../../ffi/syscall.ts"
 import { remoteAddress } from "../base/units.ts"
@@ -42,10 +42,10 @@ function withFile<T>(path: string, use: (fd: number) => T): T {
 
 /** The pagemap entry of our own page. Documentation/admin-guide/mm/pagemap.rst */
 function pagemapEntry(): bigint {
-  const entry = new DataView(new ArrayBuffer(8))
+  const entry = Buffer.alloc(8)
   const { address } = ownPage()
   withFile("/proc/self/pagemap", (fd) => readSync(fd, entry, 0, 8, (address / PAGE) * 8))
-  return entry.getBigUint64(0, true)
+  return entry.readBigUInt64LE()
 }
 
 function scanPages(): Found {
@@ -88,7 +88,7 @@ function mapFiles(): Found {
   const mapping = readMaps(process.pid).find(({ path }) => path.startsWith("/"))
   if (!mapping) return { present: "unknown", detail: "this process maps no file" }
   const path = `/proc/self/map_files/${mapping.start.toString(16)}-${mapping.end.toString(16)}`
-  return withFile(path, () => ({ present: true, detail: `${path} leads to ${readlinkSync(path)}` }))
+  return withFile(path, () => ({ present: true, detail: `${path} leads to ${readlinkSync(path, "buffer")}` }))
 }
 
 /** Memory of a process, and how it is read, watched and put back. */

@@ -5,29 +5,25 @@ import { PTRACE_O, rseqConfiguration } from "../../ffi/abi/ptrace.ts"
 import { RSEQ_ORIGINAL_FEATURES } from "../../ffi/abi/rseq.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { decode, encode } from "../../ffi/layout.ts"
-import { seed } from "../../ffi/stub/gen/x86_64.ts"
 import { allocate, attempt, errnoName, isFailure } from "../../ffi/syscall.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { probeRegime } from "../rseq/regime.ts"
-import { startChild } from "../tracee/child.ts"
-import { getRseqConfiguration, getXstate, ptrace, tryPtrace } from "../tracee/trace.ts"
-import { deadlineIn, waitReport } from "../tracee/wait.ts"
+import { startWaiter } from "../tracee/seed.ts"
+import { getRseqConfiguration, getXstate, tryPtrace } from "../tracee/trace.ts"
+import { fixedDeadline, waitReport } from "../tracee/wait.ts"
 import type { Feature, Found } from "./feature.ts"
 
 /** Seconds that a child may take to stop, or to end. */
 const CHILD_SECONDS = 2
 
-/** Starts a child that only waits, stops it by ptrace, looks, and kills it. */
+/** Starts a stopped child, looks, and kills it. */
 function withStoppedChild(look: (tid: number) => Found): Found {
-  const child = startChild("stasis-seed", seed)
+  const child = startWaiter(fixedDeadline(CHILD_SECONDS))
   try {
-    ptrace("SEIZE", child, 0, PTRACE_O.EXITKILL)
-    ptrace("INTERRUPT", child)
-    waitReport(child, deadlineIn(CHILD_SECONDS), "the stop of a child")
     return look(child)
   } finally {
     attempt("kill", child, SIG.KILL)
-    while (waitReport(child, deadlineIn(CHILD_SECONDS), "the end of a child").kind !== "gone");
+    while (waitReport(child, fixedDeadline(CHILD_SECONDS), "the end of a child").kind !== "gone");
   }
 }
 

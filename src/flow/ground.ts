@@ -24,6 +24,8 @@ export interface Ground {
   readonly segments: ReadonlyMap<number, number>
   /** Open files that the root has made for several processes, by file id; and who finishes each. */
   readonly shared: ReadonlyMap<number, number>
+  /** Those of them that the leader of a session makes instead, with its session: /dev/tty. */
+  readonly controlled: ReadonlyMap<number, number>
   readonly finisher: ReadonlyMap<number, number>
   /** Every process of the tree. */
   readonly pids: ReadonlySet<number>

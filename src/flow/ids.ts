@@ -7,6 +7,8 @@ import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readStatIfAlive } from "../proc/stat.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
 import { listProcesses } from "../proc/tasks.ts"
+import { lateEnd } from "../tracee/late.ts"
+import type { Keeper } from "../tracee/seed.ts"
 import { checkDeadline, type Deadline } from "../tracee/wait.ts"
 import type { SavedTree } from "./images.ts"
 
@@ -44,6 +46,8 @@ interface Holder {
   /** The session or group, and the process in it. */
   readonly name: string
   readonly dying: boolean
+  /** The process whose end would free it. */
+  readonly member: number
 }
 
 /**
@@ -57,16 +61,19 @@ function* holdersOf(ids: ReadonlySet<number>, ours: ReadonlySet<number>): Genera
     const stat = ours.has(pid) ? undefined : readStatIfAlive(pid)
     if (!stat) continue
     for (const [what, id] of [["session", stat.session] as const, ["process group", stat.pgrp] as const])
-      if (ids.has(id)) yield { id, name: `${what} ${id}, which still has process ${pid} "${stat.comm}" in it`, dying: isDying(stat.state) }
+      if (ids.has(id))
+        yield { id, name: `${what} ${id}, which still has process ${pid} "${stat.comm}" in it`, dying: isDying(stat.state), member: pid }
   }
 }
 
-/** Who keeps an ID from the root of a tree, of which nothing exists yet. @returns undefined when it is free by now */
-export function keeperOf(id: number): Omit<Holder, "id"> | undefined {
+/** Who keeps an ID from the root of a tree, of which nothing exists yet. */
+export function keeperOf(id: number): Keeper {
   const owner = ownerOf(id)
-  if (owner) return owner
+  if (owner) return { ...owner, late: () => lateEnd(id) }
   const holders = [...holdersOf(new Set([id]), new Set())]
-  return holders.find(({ dying }) => !dying) ?? holders[0]
+  const holder = holders.find(({ dying }) => !dying) ?? holders[0]
+  if (holder) return { ...holder, late: () => lateEnd(holder.member) }
+  return { name: "a process that just ended", dying: true, late: () => lateEnd(id) }
 }
 
 /** Every taken ID with its owner or who else keeps it, as CheckpointErrors E_PID_TAKEN. Those of the dying count as free. */
@@ -91,7 +98,7 @@ export function checkIdsFree(saved: SavedTree, helpers: BirthPlan["helpers"], de
   for (const wanted of wantedIds(saved, helpers)) {
     let owner = ownerOf(wanted.id)
     for (; owner?.dying; owner = ownerOf(wanted.id)) {
-      checkDeadline(deadline, `the wait for PID ${wanted.id}, which belongs to ${owner.name}`)
+      checkDeadline(deadline, `the wait for ${wanted.what} ${wanted.id}, which belongs to ${owner.name}`, () => lateEnd(wanted.id))
       attempt("poll", 0, 0, 2)
     }
     if (owner) throw taken(wanted, owner.name)

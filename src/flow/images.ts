@@ -6,10 +6,12 @@ import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import type { mm_entry } from "../../proto/gen/mm_pb.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import type { stasis_restart_entry, stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
+import type { timens_entry } from "../../proto/gen/timens_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE } from "../base/units.ts"
 import { type PagemapKind, pagemapRuns } from "../image/pagemap.ts"
 import type { ImageSet } from "../image/set.ts"
+import { checkClocks } from "../kinds/clocks/restore.ts"
 import type { FileImages } from "../kinds/files/images.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
@@ -18,7 +20,7 @@ import { isTimedSleep } from "../kinds/registers/interrupted.ts"
 import type { Seccomp } from "../kinds/seccomp/collect.ts"
 import { savedSeccomp } from "../kinds/seccomp/restore.ts"
 import { checkTree } from "../kinds/tree/check-tree.ts"
-import { sameNamespaces } from "../kinds/tree/restore.ts"
+import { ownTimeOf, sameNamespaces } from "../kinds/tree/restore.ts"
 
 /** One thread as the images have it. */
 export interface SavedThread {
@@ -58,6 +60,8 @@ export interface SavedTree {
   readonly processes: readonly SavedProcess[]
   readonly dead: readonly SavedDead[]
   readonly segments: readonly memfd_inode_entry[]
+  /** What the clocks of the tree showed. */
+  readonly clocks: timens_entry | undefined
 }
 
 /** Task states. Authority: REFERENCE 2.2 */
@@ -163,6 +167,7 @@ export function readTree(set: ImageSet): SavedTree {
     files: new Map(set.all("files").map((file) => [file.id, file])),
     pipesData: set.withPayloads("pipes-data"),
     skQueues: set.withPayloads("sk-queues"),
+    fifoData: set.withPayloads("fifo-data"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
     extension: leaders.flatMap(({ tree: { pid } }) => set.optional("stasis-core", pid).flatMap(({ files }) => files)),
@@ -176,8 +181,16 @@ export function readTree(set: ImageSet): SavedTree {
       "its root was dead when it was dumped",
       "Use another image set",
     )
-  for (const { ids } of processes) sameNamespaces(ids, set.inventory.root_ids)
-  return { root, processes, dead, segments: set.optional("memfd") }
+  for (const { ids } of processes) sameNamespaces(ids, root.ids, set.inventory.root_ids)
+  return { root, processes, dead, segments: set.optional("memfd"), clocks: readClocks(set, root) }
+}
+
+/** Clocks stand under the id of a time namespace, or under 0 where the tree had none of its own; some sets have none. */
+function readClocks(set: ImageSet, { ids }: SavedProcess): timens_entry | undefined {
+  const own = ownTimeOf(ids, set.inventory.root_ids)
+  const clocks = own === undefined ? set.optional("timens", 0)[0] : set.one("timens", own)
+  if (clocks) checkClocks(clocks)
+  return clocks
 }
 
 /** Images of what a later version restores, and what it is. */

@@ -12,7 +12,7 @@ import type { Mapping } from "../proc/maps.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import type { FrozenProcess } from "../tracee/frozen.ts"
 import type { CodeRange } from "../tracee/gadgets.ts"
-import { framePagesSize, type LoanTerms } from "../tracee/host.ts"
+import { framePagesSize, isFree, type LoanTerms } from "../tracee/host.ts"
 import { copyToFile, readMemoryIfMapped } from "../tracee/memory.ts"
 import type { NumberedPages, PagesFiles } from "./pages-files.ts"
 
@@ -23,9 +23,9 @@ export const codeRanges = (mappings: readonly Mapping[]): CodeRange[] =>
   mappings.filter(({ exec, read, path }) => exec && read && path !== "[vsyscall]")
 
 /**
- * Pages of zeros for the bootstrap's signal frame, which are zeros again afterwards: the lowest of the main stack when they are zeros and far
- * below every stack pointer: where an earlier dump has left its own, and where all are present (mlockall). Else such that the process never
- * touched, at the low end of the main stack or of any private writable area.
+ * Pages for the bootstrap's signal frame, zeros afterwards: the lowest of the main stack when they are far below every stack pointer and hold
+ * nothing but zeros or what a killed dump left. That is where each dump finds the pages of the one before, and where all are present (mlockall).
+ * Else such that the process never touched, at the low end of the main stack or of any private writable area.
  *
  * @param size bytes, whole pages   @param stackPointers of all threads
  * @returns undefined when every writable page is in use
@@ -57,7 +57,7 @@ function zeroPages(pid: number, stack: MappingDetail, size: number, stackPointer
   const lowest = pointers.reduce((least, sp) => (sp < least ? sp : least))
   if (stack.start + BigInt(size + STACK_DISTANCE) > lowest) return undefined
   const bytes = readMemoryIfMapped(pid, remoteAddress(stack.start), size)
-  return bytes?.every((byte) => byte === 0) ? remoteAddress(stack.start) : undefined
+  return bytes && isFree(bytes) ? remoteAddress(stack.start) : undefined
 }
 
 /** Bits of a pagemap entry: present, swapped, or a guard, which nobody can write to. Documentation/admin-guide/mm/pagemap.rst */

@@ -72,6 +72,8 @@ export interface DumpOptions extends CommonOptions, CgroupOptions {
   readonly extUnixSk: boolean
   /** Unix sockets of the tree, by inode, that may lose their peer, which is outside. */
   readonly externalUnix: readonly number[] | "all"
+  /** The tree is read twice, and the images are compared with it, memory included, before it is killed or goes on. */
+  readonly verify: boolean
 }
 
 /** `stasis restore`. `sibling` only with `detached`. */

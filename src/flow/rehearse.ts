@@ -35,6 +35,7 @@ function standIn(pid: number, tid: number): InspectedThread {
     mask: 0n,
     resume: registers,
     rseqCs: undefined,
+    guess: undefined,
     touched: false,
     running: false,
   }
@@ -71,7 +72,8 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const gathered = gather(stat, threads, questions, { answers, statuses }, 0, filters)
     const sets = saveCgroups([{ pid, threads: threads.map(({ frozen }) => frozen) }], cgroups, undefined, options)
     const source = { pid, threads, mappings, gathered }
-    const state = collectState([source], [{ stat, ppid: 0, dead: false }], { ...options, isRunning: true }, { cgroups: sets, filters })
+    const place = { stat, ppid: 0, dead: false }
+    const state = collectState([source], [place], { ...options, stopped: false }, { cgroups: sets, filters })
     const write: Parameters<typeof writeMetadata>[0]["write"] = (kind, _id, entries) => {
       if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
     }

@@ -9,6 +9,7 @@ import { savedRseq } from "../rseq/image.ts"
 import { kernelRegime } from "../rseq/regime.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { answered, RESTART_BLOCK, restartBlocked } from "../tracee/arch.x86_64.ts"
+import { isOver } from "../tracee/frozen.ts"
 import { killing, standGuard } from "../tracee/guard.ts"
 import { detach, getXstate, setRegisters, setSignalMask, setXstate } from "../tracee/trace.ts"
 import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
@@ -85,15 +86,47 @@ export function settleThreads({ processes }: SavedTree, departures: readonly Dep
   }
 }
 
-/** Lets the tree run: all of it, or none when this tool is killed meanwhile. */
-export function depart({ processes }: SavedTree, departures: readonly Departure[], stopped: ReadonlySet<number>): void {
+/**
+ * Lets the tree run: all of it, or none when this tool is killed meanwhile.
+ *
+ * What has been let go may end its process, kill another or execute a program before the rest is let go, and so may a stranger's SIGKILL: which
+ * of them it was is not known, so it is told and fails nothing.
+ *
+ * @param stopped processes that have stopped already   @param stops those that somebody has stopped since they were born
+ */
+export function depart(
+  { processes }: SavedTree,
+  departures: readonly Departure[],
+  stopped: ReadonlySet<number>,
+  stops: ReadonlySet<number>,
+): void {
   // The kernel itself kills a process whole, with all its threads.
   using guard = processes.length > 1 ? standGuard(killing(processes.map(({ tree }) => tree.pid))) : undefined
-  for (const saved of processes) if (stopsAtOnce(saved) && !stopped.has(saved.tree.pid)) attempt("kill", saved.tree.pid, SIG.STOP)
-  for (const { pid, thread } of departures) if (thread.tid !== pid) detach(thread.tid)
-  // By a stranger, or by one of the tree that runs already: which is not known, so it is told and fails nothing.
-  for (const { tree } of processes) if (!detach(tree.pid)) log.warn(`process ${tree.pid} was killed before it was let go`)
+  for (const saved of processes) {
+    const { pid } = saved.tree
+    const isToStop = stopsAtOnce(saved) || (stops.has(pid) && !isOver(pid, SIG.STOP))
+    if (isToStop && !stopped.has(pid)) attempt("kill", pid, SIG.STOP)
+  }
+  const threads = departures.flatMap(({ pid, thread: { tid } }) => (tid === pid ? [] : [tid]))
+  const lost = [...threads, ...processes.map(({ tree: { pid } }) => pid)].filter((tid) => !detach(tid))
   guard?.dismiss()
+  for (const { tree } of processes)
+    if (lost.includes(tree.pid)) log.warn(`process ${tree.pid} ended, or executed a program, before all of it was let go`)
+  for (const tid of lost) collect(tid)
+}
+
+/**
+ * Takes notice of the end of a thread that was still traced. Until then its parent does not see its process end, and an execve in it does not
+ * go on: for as long as this tool lives. A child of ours stays for whoever waits for it. Kernel: kernel/exit.c wait_consider_task()
+ */
+function collect(tid: number): void {
+  const status = readStatusIfAlive(tid)
+  if (!status || (status.tgid === tid && status.ppid === process.pid)) return
+  try {
+    while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
+  } catch (error) {
+    log.warn(`${error}`)
+  }
 }
 
 /**

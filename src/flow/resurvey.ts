@@ -2,7 +2,7 @@ import { type Refusal, refusedTarget } from "../base/errors.ts"
 import { resurveyAttributes } from "../kinds/attributes/survey.ts"
 import { refusedThreads } from "../kinds/files/survey.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
-import { type Place, surveyNamespaces, surveyTree } from "../kinds/tree/collect.ts"
+import { expectedNamespaces, type Place, surveyNamespaces, surveyTree } from "../kinds/tree/collect.ts"
 import { readNamespaces } from "../proc/links.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import type { Status } from "../proc/status.ts"
@@ -32,11 +32,11 @@ const resurveyNew = (pid: number, tids: readonly number[], before: Survey, optio
  * @throws CheckpointError E_UNSUPPORTED with every refusal. Precondition: all of the tree is stopped, and nothing of ours is in it.
  */
 export function resurvey(places: readonly Place[], stopped: readonly Stopped[], before: Survey, options: SurveyOptions): void {
-  const ours = readNamespaces(process.pid)
+  const expected = expectedNamespaces(readNamespaces(process.pid), readNamespaces(options.pid))
   const refusals = [
     ...surveyTree(places, options.shellJob, lives),
     ...stopped.flatMap(({ pid, statuses, mappings }): Refusal[] => [
-      ...surveyNamespaces(pid, ours, readNamespaces(pid)),
+      ...surveyNamespaces(pid, expected, readNamespaces(pid)),
       ...surveyMemory(pid, mappings),
       ...resurveyAttributes(pid, statuses),
       ...refusedThreads(pid, statuses.map(idOf)),

@@ -5,6 +5,7 @@ import { remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
 import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
+import { hasOwnClocks } from "../kinds/clocks/restore.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { memoryFile } from "../tracee/child.ts"
@@ -36,6 +37,10 @@ export interface ReviveOptions extends RestoreOptions {
   readonly verifier: typeof verifyTree | undefined
 }
 
+/** True when the root gets a signal at its parent's death, which must not be that of a tool that ends before it. Man page: PR_SET_PDEATHSIG(2const) */
+const isOrphaned = ({ root }: SavedTree, { detached, sibling }: RestoreOptions): boolean =>
+  detached && !sibling && root.threads.some(({ core }) => (core.pdeath_sig ?? 0) !== 0)
+
 /**
  * Creates the tree, fills it and lets it go.
  *
@@ -64,7 +69,7 @@ export function revive(
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
   const settled = settle(set, saved, plan, { services, source, areaFd, terminals })
 
-  spawnSeed(pid, options.sibling, deadline, (tid) => keeperOf(tid) ?? { name: "a process that just ended", dying: true })
+  spawnSeed(pid, { sibling: options.sibling, orphan: isOrphaned(saved, options) }, deadline, keeperOf)
   terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])
@@ -105,6 +110,8 @@ function build(
     return jobs
   }
   run(stages.root)
+  if (saved.clocks && !hasOwnClocks(pid))
+    log.warn("CLOCK_MONOTONIC and CLOCK_BOOTTIME jump to those of this machine: no time namespace can be made and set")
   for (const stage of stages.births) {
     // Known before they exist: a failure in between must end them too.
     for (const child of stage.born) born.add(child)
@@ -135,7 +142,7 @@ function build(
   workshop.remove(left.map(({ tree }) => tree.pid))
   settleThreads(saved, departures, stopped)
   options.verifier?.(set, saved, options)
-  depart(saved, departures, stopped)
+  depart(saved, departures, stopped, workshop.stops)
 }
 
 /** Takes the threads that a process has just cloned into our hands. */

@@ -2,7 +2,7 @@ import type { ImageSet } from "../image/set.ts"
 import { inheritedKeyring } from "../kinds/creds/keyrings.ts"
 import { type Origin, readOrigin } from "../kinds/creds/origin.ts"
 import { queuesOf } from "../kinds/files/images.ts"
-import { findShared } from "../kinds/files/shared.ts"
+import { findControlled, findShared } from "../kinds/files/shared.ts"
 import { findHole } from "../kinds/memory/holes.ts"
 import { holeSize } from "../kinds/memory/shared.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
@@ -46,7 +46,7 @@ function kernelRseq(): Ground["kernelRseq"] {
   return { featureSize: number(AT.RSEQ_FEATURE_SIZE), align: number(AT.RSEQ_ALIGN) }
 }
 
-type Numbers = "services" | "placeholder" | "exe" | "terminal" | "masters" | "segments" | "shared" | "finisher" | "pids"
+type Numbers = "services" | "placeholder" | "exe" | "terminal" | "masters" | "segments" | "shared" | "controlled" | "finisher" | "pids"
 
 /** What is settled before the first process exists. */
 export interface Settled {
@@ -87,17 +87,28 @@ export function settle(set: ImageSet, saved: SavedTree, plan: BirthPlan, { servi
     }),
   )
   const pids = new Set([...processes, ...saved.dead].map(({ tree }) => tree.pid))
-  const tables = processes.map(({ tree, files: { fdinfos } }) => ({ pid: tree.pid, fdinfos }))
-  const { ids, finisher } = findShared(distinctTables(processes, tables), {
+  const members = processes.map(({ tree: { pid, sid }, files: { fdinfos } }) => ({ pid, sid, fdinfos }))
+  const { ids, finisher } = findShared(distinctTables(processes, members), {
     files: root.files.files,
     skQueues: queuesOf(root.files.skQueues),
   })
   const shared = new Map(ids.map((id) => [id, services.reserve()]))
+  const controlled = findControlled(members, ids, root.files)
   const made = new Map(segments.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
   const living = new Set(processes.map(({ tree }) => tree.pid))
-  const nursery = openNursery(plan, saved, shares, wanted, terminals.takeTerminal(living))
-  const numbers = { services: services.numbers, placeholder: areaFd, exe, ...terminals.numbers, segments: made, shared, finisher, pids }
+  const nursery = openNursery(plan, saved, shares, wanted, terminals.takeTerminal(living, { shared, controlled, finisher }))
+  const numbers = {
+    services: services.numbers,
+    placeholder: areaFd,
+    exe,
+    ...terminals.numbers,
+    segments: made,
+    shared,
+    controlled,
+    finisher,
+    pids,
+  }
   return { numbers, plan, pages, segmentPages, shares, inheritances, nursery }
 }
 

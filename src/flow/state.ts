@@ -1,24 +1,26 @@
 import { readFileSync } from "../../ffi/fs.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
+import type { timens_entry } from "../../proto/gen/timens_pb.ts"
 import { refusedTarget } from "../base/errors.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
 import type { CollectedCgroups } from "../kinds/cgroup/collect.ts"
 import { OWN_SET } from "../kinds/cgroup/collect.ts"
+import { collectClocks } from "../kinds/clocks/collect.ts"
 import { collectFs } from "../kinds/cwd/collect.ts"
-import { collectDescriptors, type FileOptions } from "../kinds/files/collect.ts"
+import { collectDescriptors, type FileOptions, type Moment } from "../kinds/files/collect.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
 import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
 import type { FilterTable } from "../kinds/seccomp/collect.ts"
-import { collectDeadCore, collectEnds, collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
+import { clocksId, collectDeadCore, collectEnds, collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../kinds/tree/objects.ts"
 import { readAuxv } from "../proc/auxv.ts"
+import { readNamespaces } from "../proc/links.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat, type Stat } from "../proc/stat.ts"
 import type { Gathered } from "./gather.ts"
 import { extensionHead } from "./gather.ts"
 import { collectLayout, type SavedLayout, type StoredPages } from "./layout.ts"
-import type { DumpOptions } from "./options.ts"
 import type { InspectedThread } from "./threads.ts"
 
 /** A random UUID. The kernel makes one faster than node:crypto is loaded. Man page: random(4) */
@@ -64,6 +66,9 @@ export interface TreeState {
   readonly table: FileTable<SharedSegment>
   readonly segments: readonly SharedSegment[]
   readonly descriptors: ReturnType<typeof collectDescriptors>
+  readonly clocks: timens_entry | undefined
+  /** The tree is in a time namespace that is not the tool's. */
+  readonly ownTime: boolean
   /** What is collected over all threads. */
   readonly common: Common
 }
@@ -72,7 +77,7 @@ export interface TreeState {
 export function collectState(
   sources: readonly Source[],
   members: readonly MemberPlace[],
-  options: DumpOptions & Pick<FileOptions, "isRunning">,
+  options: FileOptions & Moment,
   common: Common,
 ): TreeState {
   const [root] = sources
@@ -112,16 +117,19 @@ export function collectState(
     table,
     segments: table.segments,
     descriptors,
+    clocks: collectClocks(root.pid),
+    ownTime: readNamespaces(root.pid).get("time") !== readNamespaces(process.pid).get("time"),
     common,
   }
 }
 
 /** Writes every image but the pages. */
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
-  const { tree, dead, processes, objects, table, segments, descriptors, common } = state
+  const { tree, dead, processes, objects, table, segments, descriptors, clocks, ownTime, common } = state
   const { cgroups, filters } = common
   images.write("inventory", undefined, [collectInventory(newUuid(), OWN_SET)])
   images.write("pstree", undefined, tree)
+  if (clocks) images.write("timens", clocksId(ownTime), [clocks])
   for (const stat of dead) {
     images.write("core", stat.pid, [collectDeadCore(stat)])
     const ends = collectEnds(stat, undefined)
@@ -130,7 +138,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   for (const { pid, cores, entry, fs, extension, vmaExtension } of processes) {
     const ids = objects.get(pid)
     if (!ids) throw new Error(`Unreachable: process ${pid} has no object ids`)
-    images.write("ids", pid, [collectIds(ids)])
+    images.write("ids", pid, [collectIds(ids, ownTime)])
     for (const [tid, core] of cores) {
       const thread_core = core.thread_core && { ...core.thread_core, cg_set: cgroups.setOf(tid) }
       images.write("core", tid, [thread_core ? { ...core, thread_core } : core])
@@ -154,6 +162,8 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   images.write("files", undefined, table.entries)
   images.write("pipes-data", undefined, descriptors.pipesData)
   if (descriptors.skQueues.length > 0) images.write("sk-queues", undefined, descriptors.skQueues)
+  images.write("fifo-data", undefined, descriptors.fifoData)
   images.write("tty-info", undefined, descriptors.ttyInfos)
+  images.write("tty-data", undefined, descriptors.ttyData)
   images.write("seccomp", undefined, [{ seccomp_filters: filters.entries }])
 }

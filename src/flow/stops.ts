@@ -1,11 +1,12 @@
-import { SIG } from "../../ffi/abi/signal.ts"
+import { SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { restorePending, restoreSigactions } from "../kinds/signals/restore.ts"
 import { appendStopSeen } from "../kinds/tree/restore.ts"
+import { readStatusIfAlive } from "../proc/status.ts"
 import { Program } from "../tracee/program.ts"
 import { ptrace } from "../tracee/trace.ts"
-import { patienceOf, waitReport } from "../tracee/wait.ts"
+import { fixedDeadline, waitReport } from "../tracee/wait.ts"
 import type { Job, Workshop } from "../tracee/workshop.ts"
 import { type SavedProcess, type SavedTree, stopSignalOf } from "./images.ts"
 import { ofChildren } from "./queues.ts"
@@ -91,7 +92,8 @@ export function runStops({ levels }: Stops, departures: readonly Departure[], wo
 
 /**
  * Lets every thread run into the stop before it comes to an instruction of its own: first the leader, to which SIGSTOP is sent, then the others,
- * which are to stop by then. All signals that can be are still blocked. Kernel: kernel/signal.c do_signal_stop()
+ * which are to stop by then. All signals that can be are still blocked. A SIGCONT of somebody else's undoes the stop: the process then waits
+ * for its release like any other. Kernel: kernel/signal.c do_signal_stop(), do_jobctl_trap()
  */
 function stopAgain(pid: number, departures: readonly Departure[]): void {
   for (const departure of departures) putRegisters(departure)
@@ -100,14 +102,26 @@ function stopAgain(pid: number, departures: readonly Departure[]): void {
   for (const { thread } of leaderFirst) runIntoStop(pid, thread.tid)
 }
 
+/** Time for a thread to come into the stop of its process, seconds. */
+const STOP = 10
+
 function runIntoStop(pid: number, tid: number): void {
-  const patience = patienceOf(10)
+  const isLeader = tid === pid
+  // Asked for at once where no signal has to be taken first, so that nobody runs on who has no reason to stop any more.
+  if (!isLeader) ptrace("INTERRUPT", tid)
   ptrace("CONT", tid)
   for (;;) {
-    const report = waitReport(tid, patience(), `the stop of thread ${tid}`)
+    const report = waitReport(tid, fixedDeadline(STOP), `the stop of thread ${tid}`)
     if (report.kind === "gone")
       throw new CheckpointError("E_RESTORE", `Cannot stop process ${pid} again`, `thread ${tid} ended`, "Look at the kernel log")
-    if (report.kind === "event-stop" && report.signal !== SIG.TRAP) return
+    if (report.kind === "event-stop" && !(isLeader && report.signal === SIG.TRAP && isToStop(pid))) return
+    if (report.kind === "signal-stop") ptrace("INTERRUPT", tid)
     ptrace("CONT", tid, 0, report.kind === "signal-stop" ? report.signal : 0)
   }
+}
+
+/** SIGSTOP is still on its way. */
+const isToStop = (pid: number): boolean => {
+  const status = readStatusIfAlive(pid)
+  return status !== null && ((status.sigPending | status.sharedPending) & sigbit(SIG.STOP)) !== 0n
 }

@@ -7,7 +7,7 @@ import type { Holder } from "../kinds/files/kind.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { surveyLimits } from "../kinds/limits/survey.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
-import { surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../kinds/tree/collect.ts"
+import { expectedNamespaces, surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, surveyObjects } from "../kinds/tree/objects.ts"
 import { readLimits } from "../proc/limits.ts"
 import { type Namespaces, readNamespaces, readNamespacesIfAlive } from "../proc/links.ts"
@@ -17,6 +17,7 @@ import { isEnding, readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
 import { readStatus, type Status } from "../proc/status.ts"
 import { listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
+import { chooseStopSignal } from "../tracee/loan.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
 import { codeRanges } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
@@ -61,7 +62,14 @@ function checkTarget(pid: number): void {
       `it is the kernel thread "${stat.comm}"`,
       "Name the PID of a program",
     )
-  const { tgid, tracerPid } = readStatus(pid)
+  const { tgid, tracerPid, ppid, threads } = readStatus(pid)
+  if ((stat.state === "Z" || stat.state === "X") && threads <= 1)
+    throw new CheckpointError(
+      "E_NO_PROCESS",
+      `Cannot dump task ${pid}`,
+      `it has ended, and its parent ${ppid} has not waited for it (a zombie)`,
+      "Name a running process",
+    )
   if (tgid !== pid)
     throw new CheckpointError(
       "E_NO_PROCESS",
@@ -127,6 +135,13 @@ export function surveyThreads(pid: number, tids: readonly number[]): Refusal[] {
   })
 }
 
+/** A dump ends what it runs in a thread by a signal that means nothing to the program. */
+function surveySignals(pid: number, { sigCaught, sigPending, sharedPending }: Status): Refusal[] {
+  if (chooseStopSignal(sigCaught, 0n, sigPending | sharedPending) !== undefined) return []
+  const what = "handling or keeping pending every one of SIGURG, SIGWINCH, SIGCHLD and SIGCONT"
+  return [{ what, where: `task ${pid}`, remedy: "Let the program leave one of them at its default: a dump needs one" }]
+}
+
 /** What one living process has that a dump could not keep, but for its open files. */
 function surveyProcess(pid: number, tids: readonly number[], namespaces: Namespaces): { found: ProcessSurvey; refusals: Refusal[] } {
   const smaps = readSmaps(pid)
@@ -138,6 +153,7 @@ function surveyProcess(pid: number, tids: readonly number[], namespaces: Namespa
     ...surveyFs(pid, refusedName),
     ...surveyAttributes(pid, tids, status),
     ...surveyLimits(pid, readLimits(pid), status),
+    ...surveySignals(pid, status),
   ]
   return { found: { smaps, gadgets: findGadgets(pid, codeRanges(smaps)), status }, refusals }
 }
@@ -170,16 +186,8 @@ function objectsOfLiving(pids: readonly number[], root: number): ReadonlyMap<num
 /** Options of a dump that decide what it can keep. */
 export type SurveyOptions = Pick<
   DumpOptions,
-  | "pid"
-  | "shellJob"
-  | "extUnixSk"
-  | "externalUnix"
-  | "cgroupProps"
-  | "cgroupPropsFiles"
-  | "cgroupRoots"
-  | "cgroupDumpControllers"
-  | "freezeCgroup"
-  | "manageCgroups"
+  | ("pid" | "shellJob" | "extUnixSk" | "externalUnix")
+  | ("cgroupProps" | "cgroupPropsFiles" | "cgroupRoots" | "cgroupDumpControllers" | "freezeCgroup" | "manageCgroups")
 >
 
 /**
@@ -193,7 +201,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const cgroups = prepareSaving(options)
   const members = walkTree(root)
   const living = members.filter((member) => !hasEnded(member))
-  const namespaces = readNamespaces(process.pid)
+  const namespaces = expectedNamespaces(readNamespaces(process.pid), readNamespaces(root))
   const processes = new Map<number, ProcessSurvey>()
   const refusals = surveyTree(
     members.map(({ stat }) => stat),

@@ -1,5 +1,6 @@
 import type { FileImages } from "../kinds/files/images.ts"
 import type { Terminals } from "../kinds/files/restore.ts"
+import { restoreControlled, type SharedNumbers } from "../kinds/files/shared.ts"
 import { makePairs, wantedPairs } from "../kinds/files/tty/reserve.ts"
 import { restoreControl } from "../kinds/files/tty/restore.ts"
 import type { TaskId } from "../kinds/tree/plan.ts"
@@ -12,14 +13,16 @@ export interface SharedTerminals extends Disposable {
   /** Closes the tool's descriptors of masters, when the first process has its own. */
   release(): void
   /** What the leader of a new session does: see Births of src/kinds/tree/restore.ts. Only the living have a terminal. */
-  takeTerminal(living: ReadonlySet<number>): (task: TaskId, program: Program) => void
+  takeTerminal(living: ReadonlySet<number>, numbers: SharedNumbers): (task: TaskId, program: Program) => void
 }
 
 const taker =
-  ({ ttyInfos }: Omit<FileImages, "fdinfos">, numbers: Terminals): SharedTerminals["takeTerminal"] =>
-  (living) =>
+  (files: Omit<FileImages, "fdinfos">, terminals: Terminals): SharedTerminals["takeTerminal"] =>
+  (living, numbers) =>
   (task, program) => {
-    if (living.has(task)) restoreControl(task, { ...numbers, ttyInfos }, program)
+    if (!living.has(task)) return
+    restoreControl(task, { ...terminals, ttyInfos: files.ttyInfos }, program)
+    restoreControlled(task, files, numbers, terminals, program)
   }
 
 /**

@@ -60,7 +60,7 @@ export function inspectThreads(process: FrozenProcess, { rseqDiscovery, rseqMalf
     if (rseq.class !== "idle" && rseq.class !== "unregistered")
       log.info(`thread ${frozen.tid}: rseq ${rseq.class} at 0x${rseq.ip.toString(16)}`)
     if (restart.live) frozen.resume = restart.live
-    applyFixup(frozen, rseq)
+    applyFixup(frozen, rseq, thread.proven)
     if (thread.seccomp.mode !== 0) suspendSeccomp(frozen.tid, process.traceOptions)
     // A thread sent to its abort handler has nothing to restart.
     if (rseq.class === "abortable")

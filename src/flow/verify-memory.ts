@@ -3,7 +3,9 @@ import { errnoOf } from "../base/errno.ts"
 import { hex, PAGE_SIZE } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import type { Range } from "../kinds/memory/holes.ts"
+import type { Fill } from "../kinds/memory/restore.ts"
 import { remainderOf } from "../kinds/registers/interrupted.ts"
+import { checkInterrupt } from "../tracee/wait.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedTree } from "./images.ts"
 
 const PART = 1 << 20
@@ -33,50 +35,78 @@ function firstDifference(length: number, at: bigint, owned: readonly Range[]): b
   return undefined
 }
 
-/** Reads `live`. @returns bytes; 0 where there is no memory, which /proc/PID/mem answers with EIO. Kernel: mem_rw in fs/proc/base.c */
-function readIfThere(memory: number, length: number, address: bigint): number {
-  try {
-    return readSync(memory, live, 0, length, Number(address))
-  } catch (error) {
-    if (errnoOf(error) === "EIO") return 0
-    throw error
+/** Reads what is there now. @param at address, or offset in a segment, bytes   @returns bytes read into the front of `into`; 0 where nothing is */
+type Reader = (into: Buffer, length: number, at: bigint) => number
+
+/** Memory of a process. What is not there, /proc/PID/mem answers with EIO. Kernel: mem_rw in fs/proc/base.c */
+const memoryReader =
+  (memory: number): Reader =>
+  (into, length, at) => {
+    try {
+      return readSync(memory, into, 0, length, Number(at))
+    } catch (error) {
+      if (errnoOf(error) === "EIO") return 0
+      throw error
+    }
   }
+
+/** Shared memory by its file. The last page of one whose size is no multiple of a page is filled up with zeros. */
+export const segmentReader =
+  (file: number): Reader =>
+  (into, length, at) => {
+    into.fill(0, readSync(file, into, 0, length, Number(at)), length)
+    return length
+  }
+
+/** True when a page holds nothing but zeros. */
+export function isZero(read: Reader, at: bigint): boolean {
+  read(live, PAGE_SIZE, at)
+  return live.subarray(0, PAGE_SIZE).every((byte) => byte === 0)
+}
+
+/**
+ * Compares stored pages with what is there now.
+ *
+ * @param fills by pages file   @param owned parts that need not be equal   @param where name of what they are pages of
+ * @returns one text a part that differs
+ */
+export function compareFills(fills: ReadonlyMap<string, readonly Fill[]>, read: Reader, owned: readonly Range[], where: string): string[] {
+  const texts: string[] = []
+  for (const [path, runs] of fills) {
+    const pages = openSync(path, "r")
+    try {
+      for (const { start, length, offset } of runs)
+        for (let done = 0n; done < length; ) {
+          checkInterrupt("the comparison of memory")
+          const part = Number(length - done < BigInt(PART) ? length - done : BigInt(PART))
+          // Both may be short.
+          const same = read(live, readSync(pages, stored, 0, part, Number(offset + done)), start + done)
+          const at = same === 0 ? undefined : firstDifference(same, start + done, owned)
+          if (at !== undefined) texts.push(`${where} ${hex(at)}: has another value`)
+          if (same === 0) {
+            texts.push(`${where} ${hex(start + done)}: cannot be read`)
+            break
+          }
+          done += BigInt(same)
+        }
+    } finally {
+      closeSync(pages)
+    }
+  }
+  return texts
 }
 
 /** @param sharers all processes that have this memory, the one whose pages were restored first */
 function processDifferences(set: ImageSet, saved: SavedProcess, sharers: readonly SavedProcess[]): string[] {
   const { pid } = saved.tree
-  const owned = sharers.flatMap(kernelOwned)
-  const texts: string[] = []
   // Not process_vm_readv, which gives the process copies of the pages that it shares with its parent.
   const memory = openSync(`/proc/${pid}/mem`, "r")
   try {
-    for (const [path, fills] of readFills(set, "pagemap", pid, kernelAreas(saved))) {
-      const pages = openSync(path, "r")
-      try {
-        for (const { start, length, offset } of fills) {
-          for (let done = 0n; done < length; ) {
-            const part = Number(length - done < BigInt(PART) ? length - done : BigInt(PART))
-            // Both may be short.
-            const got = readSync(pages, stored, 0, part, Number(offset + done))
-            const same = readIfThere(memory, got, start + done)
-            const at = same === 0 ? undefined : firstDifference(same, start + done, owned)
-            if (at !== undefined) texts.push(`process ${pid} memory ${hex(at)}: has another value`)
-            if (same === 0) {
-              texts.push(`process ${pid} memory ${hex(start + done)}: cannot be read`)
-              break
-            }
-            done += BigInt(same)
-          }
-        }
-      } finally {
-        closeSync(pages)
-      }
-    }
+    const fills = readFills(set, "pagemap", pid, kernelAreas(saved))
+    return compareFills(fills, memoryReader(memory), sharers.flatMap(kernelOwned), `process ${pid} memory`)
   } finally {
     closeSync(memory)
   }
-  return texts
 }
 
 /** Compares every stored page with the memory of the restored processes. @returns one text a part that differs */

@@ -1,20 +1,17 @@
 import { capData, capHeader, LINUX_CAPABILITY_VERSION_3 } from "../../ffi/abi/caps.ts"
 import { MAP, PROT } from "../../ffi/abi/mman.ts"
 import { PR } from "../../ffi/abi/prctl.ts"
-import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { encode } from "../../ffi/layout.ts"
-import { seed } from "../../ffi/stub/gen/x86_64.ts"
 import { attempt, errnoName, isFailure, type Syscall, SyscallError } from "../../ffi/syscall.ts"
 import { PAGE_SIZE, remoteAddress } from "../base/units.ts"
 import { hasLandlock } from "../kinds/attributes/landlock.ts"
 import type { Status } from "../proc/status.ts"
 import { resultRegister, syscallRegisters } from "../tracee/arch.x86_64.ts"
-import { startChild } from "../tracee/child.ts"
 import { writeMemory } from "../tracee/memory.ts"
-import { SEED_SYSCALL } from "../tracee/seed.ts"
+import { SEED_SYSCALL, startWaiter } from "../tracee/seed.ts"
 import { getRegisters, ptrace, setRegisters } from "../tracee/trace.ts"
-import { cleanupDeadline, deadlineIn, waitReport } from "../tracee/wait.ts"
+import { cleanupDeadline, fixedDeadline, waitReport } from "../tracee/wait.ts"
 
 const CAP_SYS_PTRACE = 1n << 19n
 const DEADLINE = 5 // s
@@ -42,7 +39,7 @@ export function openWitnesses(): Witnesses {
       const key = `${uid.real} ${gid.real}`
       const known = started.get(key)
       if (known !== undefined) return known
-      const pid = startChild("stasis-seed", seed)
+      const pid = startWaiter(fixedDeadline(DEADLINE))
       started.set(key, pid)
       dress(pid, uid.real, gid.real)
       return pid
@@ -55,15 +52,12 @@ export function openWitnesses(): Witnesses {
 
 /** Gives a new child these IDs, no capabilities, and lets others of the same IDs look at it. It stays stopped, and dies with the tool. */
 function dress(pid: number, uid: number, gid: number): void {
-  ptrace("SEIZE", pid, 0, PTRACE_O.TRACESYSGOOD | PTRACE_O.EXITKILL)
-  ptrace("INTERRUPT", pid)
-  waitReport(pid, deadlineIn(DEADLINE), `the start of witness ${pid}`)
   const base = getRegisters(pid)
   const call = (name: Syscall, ...args: (bigint | number)[]): bigint => {
     setRegisters(pid, syscallRegisters(base, SEED_SYSCALL, base.sp, name, args))
     for (let stops = 0; stops < 2; stops++) {
       ptrace("SYSCALL", pid)
-      waitReport(pid, deadlineIn(DEADLINE), `a call in witness ${pid}`)
+      waitReport(pid, fixedDeadline(DEADLINE), `a call in witness ${pid}`)
     }
     const answer = resultRegister(getRegisters(pid))
     if (isFailure(Number(answer))) throw new SyscallError(name, errnoName(Number(-answer)), args, ` in witness ${pid}`)

@@ -4,7 +4,12 @@ import { type AnySchema, type Field, valuesOf } from "../../proto/schema.ts"
 export type Rule =
   | { readonly kind: "ignore" }
   /** A number that a dump gave to an object: it may differ, but both dumps must number alike. 0 stands for itself. */
-  | { readonly kind: "alias"; readonly space: string }
+  | {
+      readonly kind: "alias"
+      readonly space: string
+      /** A first dump that does not say all may number one object several times. */
+      readonly apart?: true
+    }
   /** A list in any order, whose entries are known by a field. */
   | { readonly kind: "keyed"; readonly by: string }
   /** A list to which entries may have come. */
@@ -21,11 +26,12 @@ export class Aliases {
   private readonly back = new Map<string, bigint>()
   private readonly pairs = new Map<string, [bigint, bigint][]>()
 
-  /** False when one of the two numbers stands for another object already. */
-  unite(space: string, saved: bigint, now: bigint): boolean {
+  /** False when one of the two numbers stands for another object already. @param apart several saved numbers may stand for one object */
+  unite(space: string, saved: bigint, now: bigint, apart = false): boolean {
     const [there, here] = [`${space} ${saved}`, `${space} ${now}`]
-    const [to, from] = [this.forth.get(there), this.back.get(here)]
-    if (to !== undefined || from !== undefined) return to === now && from === saved
+    const to = this.forth.get(there)
+    if (to !== undefined) return to === now
+    if (this.back.has(here) && !apart) return false
     this.forth.set(there, now)
     this.back.set(here, saved)
     this.of(space).push([saved, now])
@@ -55,8 +61,12 @@ function valueText(value: unknown): string {
   return text.length > 120 ? `${text.slice(0, 117)}...` : text
 }
 
-const isDefault = (value: unknown): boolean =>
-  !value || value === 0n || ((value instanceof Uint8Array || Array.isArray(value)) && value.length === 0)
+/** True for what says no more than its absence: so does a message of which every field is such. */
+function isDefault(value: unknown): boolean {
+  if (!value || value === 0n) return true
+  if (value instanceof Uint8Array || Array.isArray(value)) return value.length === 0
+  return typeof value === "object" && Object.values(value).every(isDefault)
+}
 
 const sameScalar = (saved: unknown, now: unknown): boolean =>
   saved instanceof Uint8Array && now instanceof Uint8Array ? Buffer.compare(saved, now) === 0 : saved === now
@@ -83,7 +93,9 @@ export function compareMessages(schema: AnySchema, saved: object, now: object | 
 function compareValues(field: Field, saved: unknown, now: unknown, how: Comparison, rule: Rule | undefined, at: string): string[] {
   if (rule?.kind === "alias") {
     const [a, b] = [saved, now].map((value) => BigInt((value ?? 0) as number | bigint)) as [bigint, bigint]
-    return a !== 0n && b !== 0n && how.aliases.unite(rule.space, a, b) ? [] : [`${at}: is shared otherwise than it was`]
+    return a !== 0n && b !== 0n && how.aliases.unite(rule.space, a, b, rule.apart && !how.complete)
+      ? []
+      : [`${at}: is shared otherwise than it was`]
   }
   if (rule?.kind === "flags") {
     const [a, b] = [saved, now].map((value) => Number(value ?? 0) & ~rule.without)

@@ -16,6 +16,9 @@ export interface ImageFile extends ImageName {
   readonly size: number
 }
 
+/** Entries of a set of images by kind and id; none where there is no such image. */
+export type Entries = <K extends EntryKind>(kind: K, id: ImageId) => readonly EntryOf<K>[]
+
 /** A complete set of images, read as it is asked for. Every reader throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT or E_IMAGE_VERSION. */
 export interface ImageSet {
   readonly directory: string
@@ -79,6 +82,8 @@ function checkInventory(directory: string, { img_version, fdinfo_per_id, root_id
 export interface OpenOptions {
   /** Takes a pre-dump too, which has pages but no process. */
   readonly preDump?: boolean
+  /** The names that files have on the disk, by their names in a set: for one that is not complete yet. */
+  readonly nameOnDisk?: (name: string) => string
 }
 
 /**
@@ -86,9 +91,9 @@ export interface OpenOptions {
  *
  * @throws CheckpointError E_IMAGE_MISSING no directory or no inventory.img · E_IMAGE_VERSION not a version we read, or a pre-dump · E_IMAGE_CORRUPT
  */
-export function openImages(path: string, { preDump = false }: OpenOptions = {}): ImageSet {
+export function openImages(path: string, { preDump = false, nameOnDisk = (name) => name }: OpenOptions = {}): ImageSet {
   const directory = resolve(path)
-  const pathOf = (kind: Kind, id: ImageId): string => join(directory, fileName(kind, id))
+  const pathOf = (kind: Kind, id: ImageId): string => join(directory, nameOnDisk(fileName(kind, id)))
   if (!existsSync(pathOf("inventory", undefined))) throw incomplete(directory)
   const inventory = first("inventory", undefined, undefined)
   if (!(preDump && inventory.img_version === 0)) checkInventory(directory, inventory)

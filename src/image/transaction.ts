@@ -7,6 +7,7 @@ import { prepareDirectory, temporaryName } from "./directory.ts"
 import { ioFailure } from "./failure.ts"
 import { fileName, type ImageId } from "./name.ts"
 import { closePending, OpenFiles, type PendingFile } from "./pending.ts"
+import { type ImageSet, openImages } from "./set.ts"
 import { encodeImage, type Framed } from "./write.ts"
 
 const log = logger("image")
@@ -49,6 +50,8 @@ export interface ImageTransaction extends Disposable {
   write<K extends EntryKind>(kind: K, id: ImageId, entries: readonly (EntryOf<K> | Framed<K>)[]): void
   /** Makes pages-N.img. @throws CheckpointError E_DISK_FULL, E_DIRECTORY, E_IO */
   pages(pagesId: number): PagesFile
+  /** The set as it is until then: all of it is written, nothing of it has its name. @throws as `openImages` */
+  open(): ImageSet
   /** Makes the set complete. Afterwards the older set is gone. @throws CheckpointError; then the older set is as before */
   commit(): void
   /** Bytes of all files so far, pages included. */
@@ -121,6 +124,7 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
         },
       }
     },
+    open: () => openImages(directory, { nameOnDisk: temporaryName }),
     commit() {
       commitSet(prepared, [...files.values()], options.sync)
       committed = true

@@ -13,11 +13,12 @@ import type { RseqClass, RseqState } from "./state.ts"
  * Why: the kernel sees the injected code outside of the section and clears rseq_cs, so a thread put back at its old IP would finish
  * the section unprotected.
  */
-const FIXUP: Readonly<Record<RseqClass, (thread: FrozenThread, state: RseqState) => void>> = {
+const FIXUP: Readonly<Record<RseqClass, (thread: FrozenThread, state: RseqState, proven: boolean) => void>> = {
   unregistered: () => {},
   idle: () => {},
   outside: () => {},
-  abortable: (thread, state) => {
+  abortable: (thread, state, proven) => {
+    if (!proven) thread.guess = { at: rseqCsAddress(state), otherwise: thread.resume }
     thread.resume = resumedRegisters(thread.registers, state)
   },
   "no-restart": (thread, state) => {
@@ -35,10 +36,13 @@ const FIXUP: Readonly<Record<RseqClass, (thread: FrozenThread, state: RseqState)
  * Prepares a frozen thread for injected code: where it goes on afterwards, or what is written back last.
  *
  * A thread in which nothing is run after this is still left to the kernel's own fix-up (a malformed one is put back as it was).
- * Precondition: called once, before the first `borrow`, so that the frames that survive a death of the tool know it too.
+ * Precondition: called once, before the first `borrow`, so that the frames that survive a death of the tool know it too. They believe a guess
+ * that is not proved yet: half a section without protection is worse than an abort too many.
+ *
+ * @param proven false for a registration that was guessed: a dump that fails then sends the thread on as the kernel would have
  * @throws SyscallError EFAULT malformed only: the area cannot be written
  */
-export const applyFixup = (thread: FrozenThread, state: RseqState): void => FIXUP[state.class](thread, state)
+export const applyFixup = (thread: FrozenThread, state: RseqState, proven: boolean): void => FIXUP[state.class](thread, state, proven)
 
 /** Address of the thread's rseq_cs word. Precondition: the thread is registered. */
 export function rseqCsAddress({ tid, registration }: RseqState): RemoteAddress {

@@ -3,7 +3,7 @@ import { probe } from "../../ffi/stub/gen/x86_64.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
 import { startChild } from "../tracee/child.ts"
-import { deadlineIn, waitReport } from "../tracee/wait.ts"
+import { fixedDeadline, waitReport } from "../tracee/wait.ts"
 import type { Regime } from "./state.ts"
 
 const log = logger("rseq")
@@ -36,7 +36,7 @@ export function kernelRegime(): Regime {
 function runProbe(): number {
   const child = startChild("stasis-probe", probe)
   try {
-    const report = waitReport(child, deadlineIn(LIMIT), "the probe of NO_RESTART sections")
+    const report = waitReport(child, fixedDeadline(LIMIT), "the probe of NO_RESTART sections")
     return report.kind === "gone" ? report.status : -1
   } catch (error) {
     attempt("kill", child, SIG.KILL)

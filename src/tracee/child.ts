@@ -1,4 +1,5 @@
 import { CLONE, cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
+import { AT } from "../../ffi/abi/file.ts"
 import { ALL_SIGNALS, SIG } from "../../ffi/abi/signal.ts"
 import { closeSync, writeAll } from "../../ffi/fs.ts"
 import { expectChildren } from "../../ffi/interrupt.ts"
@@ -7,18 +8,21 @@ import { encode } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 
-const AT_EMPTY_PATH = 0x1000
 const MFD_CLOEXEC = 1
 /** Linux 6.3: the file may be executed although vm.memfd_noexec is 1. */
 const MFD_EXEC = 0x10
 const SIG_SETMASK = 2
+/** Children without a signal at their end, too. */
+const WALL = 0x40000000
 /** Where the code starts in the file, bytes: a page of its own. */
 const CODE_AT = 4096
 const MACHINE = process.arch === "arm64" ? 183 : 62
 
-/** What starting a child needs in memory; offsets in bytes. `SPAWN` is five words for execveat, `ARGV` two. */
+/** What starting a child needs in memory; offsets in bytes. `SPAWN` is five words for execveat and three for a grandchild, `ARGV` two. */
 const WANTED_PID = 120
-const SPAWN = 128
+const SPAWN = 320
+const GRANDCHILD = SPAWN + 56
+const OUTER = 512
 const ARGV = 176
 const EMPTY_LIST = 192
 const NAME = 208
@@ -85,6 +89,8 @@ interface Birth {
   readonly pid?: number
   /** A child of our parent instead of ours. */
   readonly sibling?: boolean
+  /** A child of nobody's: of init, or of the subreaper that we descend from. Not with `sibling`. */
+  readonly orphan?: boolean
 }
 
 /**
@@ -93,7 +99,7 @@ interface Birth {
  * @param file of an `executable`, by descriptor
  * @returns its PID, or -errno of clone3
  */
-export function spawnFile(file: number, { pid, sibling = false }: Birth = {}): number {
+export function spawnFile(file: number, { pid, sibling = false, orphan = false }: Birth = {}): number {
   expectChildren()
   const { address, bytes, view } = memory
   view.setInt32(WANTED_PID, pid ?? 0, true)
@@ -102,13 +108,20 @@ export function spawnFile(file: number, { pid, sibling = false }: Birth = {}): n
   bytes.set(encode(cloneArgs, { flags, exit_signal: sibling ? 0 : SIG.CHLD, ...chosen }))
   bytes.set(Buffer.from("stasis\0"), NAME)
   view.setBigUint64(ARGV, BigInt(address + NAME), true)
-  const words = [file, pathArgument(""), address + ARGV, address + EMPTY_LIST, AT_EMPTY_PATH]
+  // By its path: on some 5.10 kernels (seen on Debian's 5.10.223) execveat with AT_EMPTY_PATH answers ENOENT.
+  // Its parent is another child, which ends as soon as it stands.
+  bytes.set(encode(cloneArgs, { flags: CLONE.VM | CLONE.VFORK }), OUTER)
+  const grandchild = orphan ? [address, cloneArgs.size, 0] : [0, 0, 0]
+  const words = [AT.FDCWD, pathArgument(`/proc/self/fd/${file}`), address + ARGV, address + EMPTY_LIST, 0, ...grandchild]
   for (const [index, word] of words.entries()) view.setBigUint64(SPAWN + 8 * index, BigInt(word), true)
   view.setBigUint64(NO_SIGNAL, ALL_SIGNALS, true)
   // No handler of ours may run in the child while it borrows our memory.
   syscall("rt_sigprocmask", SIG_SETMASK, address + NO_SIGNAL, address + OUR_MASK, 8)
   try {
-    return spawnChild(address, cloneArgs.size, address + SPAWN)
+    const child = spawnChild(orphan ? address + OUTER : address, cloneArgs.size, address + SPAWN)
+    if (!orphan || isFailure(child)) return child
+    attempt("wait4", child, 0, WALL)
+    return Number(view.getBigInt64(GRANDCHILD, true))
   } finally {
     syscall("rt_sigprocmask", SIG_SETMASK, address + OUR_MASK, 0, 8)
   }

@@ -148,7 +148,10 @@ export function seizeTree(root: number, known: readonly number[], deadline: Dead
     let parents = walk(root, search, deadline, lists)
     while (!parents) {
       expectLiving(root, search)
-      checkDeadline(deadline, `the freeze of the tree of process ${root}`)
+      checkDeadline(deadline, `the freeze of the tree of process ${root}`, () => ({
+        found: "new processes still appear",
+        next: "Freeze its cgroup first (--freeze-cgroup)",
+      }))
       parents = walk(root, search, deadline, lists)
     }
     expectLiving(root, search)

@@ -1,11 +1,12 @@
 import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
-import { SIG } from "../../ffi/abi/signal.ts"
+import { SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { attempt, SyscallError } from "../../ffi/syscall.ts"
 import { runAll } from "../base/all.ts"
 import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
+import { readStatusIfAlive } from "../proc/status.ts"
 import { haltAll } from "./halt.ts"
-import { writeMemory } from "./memory.ts"
+import { readMemory, writeMemory } from "./memory.ts"
 import { detach, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { isSuspended } from "./vfork.ts"
 import { cleanupDeadline, pollReport, type Report, waitReport } from "./wait.ts"
@@ -23,6 +24,8 @@ export interface FrozenThread {
   readonly mask: bigint
   /** Where the thread goes on once anything was run in it: equals `registers` unless an rseq section was left. */
   resume: Registers
+  /** Of a section that was found by a guess: its rseq_cs word, and where the thread goes on instead when the guess turns out to be false. */
+  guess: { readonly at: RemoteAddress; readonly otherwise: Registers } | undefined
   /** Written back as the very last step: the rseq_cs pointer of a section that must not be restarted. */
   rseqCs: { readonly at: RemoteAddress; readonly value: bigint } | undefined
   /** Something was run in the thread, so `resume`, mask and rseqCs must be put back. */
@@ -49,6 +52,17 @@ export interface FrozenProcess extends Disposable {
 }
 
 /**
+ * Where a thread goes on. The kernel itself tells a true guess from a false one: it clears rseq_cs of the registered area, and of no other, when
+ * the thread runs anything outside of its section. One that was given registers and never ran is the kernel's to abort.
+ *
+ * Kernel: kernel/rseq.c rseq_ip_fixup(). @throws SyscallError EFAULT the word cannot be read any more · ESRCH
+ */
+function destination(pid: number, { guess, resume }: FrozenThread): Registers {
+  if (!guess) return resume
+  return readMemory(pid, guess.at, 8).every((byte) => byte === 0) ? resume : guess.otherwise
+}
+
+/**
  * Puts a thread that ran something for us back: the mask first, so that a death of the tool in between loses nothing.
  *
  * @throws SyscallError ESRCH it was killed, or still runs
@@ -56,7 +70,7 @@ export interface FrozenProcess extends Disposable {
 export function putBack(pid: number, thread: FrozenThread): void {
   if (!thread.touched) return
   setSignalMask(thread.tid, thread.mask)
-  setRegisters(thread.tid, thread.resume)
+  setRegisters(thread.tid, destination(pid, thread))
   if (thread.rseqCs) {
     const value = new Uint8Array(8)
     new DataView(value.buffer).setBigUint64(0, thread.rseqCs.value, true)
@@ -77,6 +91,16 @@ function unlessGone(what: string, step: () => void): void {
 }
 
 /**
+ * True for a stop that was held back and that a SIGCONT has undone since: one that is still on its way is later than any stop, for each takes
+ * the others out of the queues when it is sent. Kernel: kernel/signal.c prepare_signal()
+ */
+export function isOver(pid: number, signal: number): boolean {
+  if (signal !== SIG.STOP) return false
+  const status = readStatusIfAlive(pid)
+  return status !== null && ((status.sharedPending | status.sigPending) & sigbit(SIG.CONT)) !== 0n
+}
+
+/**
  * Lets threads go on: those of `frozen` are stopped and put back first. One that died meanwhile is an expected answer.
  *
  * @param seized every thread that we are attached to, the leader first
@@ -86,7 +110,7 @@ export function release(frozen: Released, seized: ReadonlySet<number>): void {
   unlessGone(`Cannot stop task ${frozen.pid}`, () => void haltAll(frozen))
   for (const thread of frozen.threads) unlessGone(`Cannot put thread ${thread.tid} back`, () => putBack(frozen.pid, thread))
   if (frozen.ending === "stop") attempt("kill", frozen.pid, SIG.STOP)
-  for (const signal of frozen.heldSignals.splice(0)) attempt("kill", frozen.pid, signal)
+  for (const signal of frozen.heldSignals.splice(0)) if (!isOver(frozen.pid, signal)) attempt("kill", frozen.pid, signal)
   // The leader last: a killed one reports its end only when its other threads are gone.
   runAll(
     [...seized].reverse(),

@@ -1,17 +1,15 @@
 import { SIG } from "../../ffi/abi/signal.ts"
-import { closeSync } from "../../ffi/fs.ts"
 import { encodeInto } from "../../ffi/layout.ts"
 import { guard } from "../../ffi/stub/gen/x86_64.ts"
 import { guardCall, guardList } from "../../ffi/stub/record.ts"
-import { allocate, attempt, type Syscall, syscall, syscallNumber } from "../../ffi/syscall.ts"
+import { attempt, type Syscall, syscall, syscallNumber } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
 import { startChild } from "./child.ts"
+import { openLeash } from "./leash.ts"
 import { cleanupDeadline, waitReport } from "./wait.ts"
 
 const log = logger("guard")
-const O_CLOEXEC = 0o2000000
 const F_SETFD = 2
-const ends = allocate(8)
 
 /** A call of up to three arguments; bytes stand for their address. */
 export interface GuardCall {
@@ -53,23 +51,21 @@ export function guardData(pipe: number, calls: readonly GuardCall[]): Uint8Array
  * @throws SyscallError   Mirror: ffi/stub/guard.ARCH.S
  */
 export function standGuard(calls: readonly GuardCall[], keeps: readonly number[] = []): Guard {
-  syscall("pipe2", ends.address, O_CLOEXEC)
-  const [read, write] = [ends.view.getInt32(0, true), ends.view.getInt32(4, true)]
+  const leash = openLeash()
   let child: number
   try {
-    for (const fd of [read, ...keeps]) syscall("fcntl", fd, F_SETFD, 0)
-    child = startChild("stasis-guard", guard, guardData(read, calls))
+    for (const fd of keeps) syscall("fcntl", fd, F_SETFD, 0)
+    child = startChild("stasis-guard", guard, guardData(leash.end, calls))
+    leash.hand()
   } catch (error) {
-    closeSync(write)
+    leash[Symbol.dispose]()
     throw error
-  } finally {
-    closeSync(read)
   }
   let ended = false
   const end = (): void => {
     if (ended) return
     ended = true
-    closeSync(write)
+    leash[Symbol.dispose]()
     try {
       waitReport(child, cleanupDeadline(), "the end of the guard")
     } catch (error) {

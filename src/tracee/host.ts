@@ -26,6 +26,21 @@ export interface LoanTerms {
 export const framePagesSize = (process: FrozenProcess): number =>
   Math.ceil((frameSize(Math.max(...process.threads.map(({ xstate }) => xstate.length))) + 64) / PAGE_SIZE) * PAGE_SIZE
 
+/** Stands at the end of frame pages, so that a killed run's are known, and used again. */
+const MARK = Buffer.from("stasis: a frame\0")
+
+/** A frame as its pages hold it. @param size bytes of the pages */
+export function marked(frame: Uint8Array, size: number): Uint8Array {
+  const pages = new Uint8Array(size)
+  pages.set(frame)
+  pages.set(MARK, size - MARK.length)
+  return pages
+}
+
+/** True for pages that nobody uses: zeros, or what a run left that was killed. */
+export const isFree = (pages: Uint8Array): boolean =>
+  MARK.equals(pages.subarray(pages.length - MARK.length)) || pages.every((byte) => byte === 0)
+
 /** The thread of a process that runs single calls from the program's own code: where nothing of ours stands yet, or any more. */
 export interface Host {
   readonly process: FrozenProcess
@@ -46,7 +61,7 @@ function openHost(process: FrozenProcess, terms: LoanTerms): Host {
   const { signalReturn } = terms.gadgets
   const chain = signalReturn === undefined ? undefined : terms.framePages
   if (chain !== undefined && signalReturn !== undefined)
-    writeMemory(pid, chain, signalFrame(chain, signalReturn, thread.resume, thread.xstate, thread.mask))
+    writeMemory(pid, chain, marked(signalFrame(chain, signalReturn, thread.resume, thread.xstate, thread.mask), framePagesSize(process)))
   else log.warn(`task ${pid} has no return chain: until it is released it does not survive a kill -9 of stasis`)
   return { process, thread, terms, mask: ALL_SIGNALS & ~sigbit(terms.stopSignal), chain }
 }

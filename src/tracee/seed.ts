@@ -4,37 +4,47 @@ import { closeSync } from "../../ffi/fs.ts"
 import { seed } from "../../ffi/stub/gen/x86_64.ts"
 import { attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
-import { executable, memoryFile, spawnFile } from "./child.ts"
+import { executable, memoryFile, spawnFile, startChild } from "./child.ts"
+import type { Late } from "./late.ts"
+import { type Leash, openLeash } from "./leash.ts"
 import { ptrace } from "./trace.ts"
 import { checkDeadline, type Deadline, waitReport } from "./wait.ts"
 
 /** A system call instruction in the seed that a remote call can use. */
 export const SEED_SYSCALL = BigInt(seed.base + seed.symbols.remote_syscall)
 
+/** Who has a PID or keeps it from being given, whether that will pass, and why it has not yet. */
+export interface Keeper {
+  readonly name: string
+  readonly dying: boolean
+  readonly late: () => Late
+}
+
 /**
  * Starts the process that a restore builds on: a static program without libc, stopped and traced, that dies with the tool.
  *
  * It has the wanted PID from its first moment. Inherited are the tool's descriptors without close-on-exec, and its full signal mask.
  *
- * @param owner says who has the PID or keeps it from being given, and whether that will pass
+ * @param owner who has the PID or keeps it from being given
  * @throws CheckpointError E_PID_TAKEN by an owner that stays · E_TIMEOUT, E_INTERRUPTED waiting for one that ends · E_PERMISSION · E_KERNEL · E_RESTORE
  * Kernel: clone3(2) with set_tid (Linux 5.5), needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN.
  */
 export function spawnSeed(
   pid: number,
-  sibling: boolean,
+  birth: { readonly sibling?: boolean; readonly orphan?: boolean },
   deadline: Deadline,
-  owner: (pid: number) => { name: string; dying: boolean },
+  owner: (pid: number) => Keeper,
 ): void {
-  const file = memoryFile("stasis-seed", executable(seed))
+  using leash = openLeash()
+  const file = memoryFile("stasis-seed", executable(seed, leashData(leash)))
   try {
     for (;;) {
-      const answer = spawnFile(file, { pid, sibling })
+      const answer = spawnFile(file, { ...birth, pid })
       if (answer === pid) break
       const errno = errnoName(-answer)
       const cause = new SyscallError("clone3", errno, [pid])
       if (errno !== "EEXIST") throw refusedClone(pid, errno, cause)
-      const { name, dying } = owner(pid)
+      const { name, dying, late } = owner(pid)
       // A killed process keeps its PID until its parent reaps it, so a dying owner is waited for.
       if (!dying)
         throw new CheckpointError(
@@ -44,12 +54,32 @@ export function spawnSeed(
           "End that process, or restore in a PID namespace of its own",
           cause,
         )
-      checkDeadline(deadline, `the wait for PID ${pid}, which belongs to ${name}`)
+      checkDeadline(deadline, `the wait for PID ${pid}, which belongs to ${name}`, late)
       attempt("poll", 0, 0, 2)
     }
   } finally {
     closeSync(file)
   }
+  hold(pid, deadline)
+}
+
+/**
+ * Starts a child that only waits, stopped and traced, with any PID. It dies with the tool; the caller ends it by SIGKILL and waits for that.
+ *
+ * @throws SyscallError · CheckpointError E_TIMEOUT, E_INTERRUPTED
+ */
+export function startWaiter(deadline: Deadline): number {
+  using leash = openLeash()
+  const pid = startChild("stasis-seed", seed, leashData(leash))
+  hold(pid, deadline)
+  return pid
+}
+
+/** What stands behind the code of a seed. */
+const leashData = ({ end }: Leash): Uint8Array => new Uint8Array(Uint32Array.of(end).buffer)
+
+/** Takes hold of a new seed, which until it has stopped ends with its leash, and from the seizure on with its tracer. */
+function hold(pid: number, deadline: Deadline): void {
   try {
     ptrace("SEIZE", pid, 0, PTRACE_O.TRACESYSGOOD | PTRACE_O.EXITKILL)
     ptrace("INTERRUPT", pid)

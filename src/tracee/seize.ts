@@ -6,6 +6,7 @@ import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
 import { type FrozenProcess, type FrozenThread, release } from "./frozen.ts"
+import { type Late, lateReport } from "./late.ts"
 import { getRegisters, getSignalMask, getXstate, ptrace, tryPtrace } from "./trace.ts"
 import { isSuspended } from "./vfork.ts"
 import { checkDeadline, type Deadline, waitReport } from "./wait.ts"
@@ -51,6 +52,15 @@ function seizeThread(pid: number, tid: number, tracer: (tid: number) => number):
   )
 }
 
+/** Why a thread has not come to the stop that was asked of it. */
+const lateStop = (pid: number, tid: number): Late =>
+  isSuspended(pid, tid)
+    ? {
+        found: `thread ${tid} is suspended by vfork until its child has executed a program or ended`,
+        next: "Dump again when the child has",
+      }
+    : lateReport(tid)
+
 /**
  * Brings one seized thread into an event-stop. A signal on its way is delivered first, as without us.
  *
@@ -58,17 +68,10 @@ function seizeThread(pid: number, tid: number, tracer: (tid: number) => number):
  */
 function interrupt({ pid, relieve }: Seizure, tid: number, deadline: Deadline): number | undefined {
   for (;;) {
-    const report = waitReport(tid, deadline, `the freeze of thread ${tid}`, () => {
-      if (!isSuspended(pid, tid)) return
-      relieve?.()
-      if (performance.now() > deadline.at)
-        throw new CheckpointError(
-          "E_TIMEOUT",
-          `Cannot freeze task ${pid}`,
-          `thread ${tid} is suspended by vfork until its child has executed a program or ended`,
-          "Dump again when the child has, or give a longer --timeout",
-        )
-    })
+    const relieved = (): void => {
+      if (isSuspended(pid, tid)) relieve?.()
+    }
+    const report = waitReport(tid, deadline, `the freeze of thread ${tid}`, relieved, () => lateStop(pid, tid))
     if (report.kind === "gone") return undefined
     if (report.kind === "event-stop") return report.signal === SIG.TRAP ? 0 : report.signal
     // Any stop clears the one that was asked for, so it is asked for again before the thread goes on.
@@ -124,7 +127,10 @@ export function stopAll(seizure: Seizure, deadline: Deadline, lists: TaskLists):
     const { pid, seized } = seizure
     const existing = readStatusIfAlive(pid)?.threads ?? 0
     if (!seized.has(pid) || existing <= seized.size) return
-    checkDeadline(deadline, `the freeze of process ${pid}`)
+    checkDeadline(deadline, `the freeze of process ${pid}`, () => ({
+      found: `it has ${existing} threads and lists ${seized.size}: one is about to end`,
+      next: "Dump again when it has",
+    }))
     attempt("poll", 0, 0, 1) // a thread is about to end
   }
 }
@@ -136,7 +142,17 @@ export function readFrozen({ pid, seized, stopSignal }: Seizure, frozenAt: numbe
     try {
       const registers = getRegisters(tid)
       const mask = getSignalMask(tid)
-      threads.push({ tid, registers, xstate: getXstate(tid), mask, resume: registers, rseqCs: undefined, touched: false, running: false })
+      threads.push({
+        tid,
+        registers,
+        xstate: getXstate(tid),
+        mask,
+        resume: registers,
+        guess: undefined,
+        rseqCs: undefined,
+        touched: false,
+        running: false,
+      })
     } catch (error) {
       if (!(error instanceof SyscallError && error.errno === "ESRCH")) throw error
       throw new CheckpointError(

@@ -3,6 +3,7 @@ import { SIG } from "../../ffi/abi/signal.ts"
 import { interruptedBy } from "../../ffi/interrupt.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
+import { type Late, lateReport } from "./late.ts"
 
 const WALL = 0x40000000 // __WALL: threads and processes alike
 const WNOHANG = 1
@@ -11,17 +12,25 @@ const memory = allocate(4096)
 /** A point in time that waits must not pass, in ms of performance.now(). Infinity = none. */
 export interface Deadline {
   readonly at: number
+  /** What it was from the beginning, seconds. */
+  readonly seconds: number
+  /** Chosen by this tool: no option makes it longer. */
+  readonly fixed?: boolean
   /** Waits of clean-up: they go on although the user asked the tool to stop. */
   readonly deaf?: boolean
 }
 /** A deadline so many seconds from now; 0 = none, as CRIU's --timeout 0. */
 export const deadlineIn = (seconds: number): Deadline => ({
   at: seconds === 0 ? Number.POSITIVE_INFINITY : performance.now() + seconds * 1000,
+  seconds,
 })
+
+/** A deadline for what needs next to no time on any machine, seconds. */
+export const fixedDeadline = (seconds: number): Deadline => ({ ...deadlineIn(seconds), fixed: true })
 
 /** How long a clean-up waits for a task that should answer at once, seconds. */
 const CLEANUP = 5
-export const cleanupDeadline = (): Deadline => ({ ...deadlineIn(CLEANUP), deaf: true })
+export const cleanupDeadline = (): Deadline => ({ ...fixedDeadline(CLEANUP), deaf: true })
 
 /** Makes the deadline of one wait: what comes late in a long run has as much time as what comes early. */
 export type Patience = () => Deadline
@@ -49,34 +58,51 @@ export function readStatus(status: number): Report {
   return { kind: "signal-stop", signal }
 }
 
-/** Throws when the user asked the tool to stop, or when the deadline passed while `doing`. */
-export function checkDeadline(deadline: Deadline, doing: string): void {
+/** @throws CheckpointError E_INTERRUPTED the user asked the tool to stop while `doing` */
+export function checkInterrupt(doing: string): void {
   const signal = interruptedBy()
-  if (signal && !deadline.deaf)
+  if (signal)
     throw new CheckpointError(
       "E_INTERRUPTED",
       `Cannot finish ${doing}`,
       `signal ${signal} asked stasis to stop`,
       "Run the command again when ready",
     )
-  if (performance.now() > deadline.at)
-    throw new CheckpointError(
-      "E_TIMEOUT",
-      `Cannot finish ${doing}`,
-      "the time given by --timeout is over",
-      "A task in uninterruptible sleep (state D) cannot be stopped: wait for it, or give a longer --timeout",
-    )
+}
+
+/**
+ * Ends a wait whose deadline has passed, or whose user asked the tool to stop.
+ *
+ * @param doing what takes so long   @param late asked for the reason, and for what to do, when the deadline has passed
+ * @throws CheckpointError E_TIMEOUT · E_INTERRUPTED unless the deadline is deaf
+ */
+export function checkDeadline(deadline: Deadline, doing: string, late: () => Late): void {
+  if (!deadline.deaf) checkInterrupt(doing)
+  if (performance.now() <= deadline.at) return
+  const { found, next } = late()
+  throw new CheckpointError(
+    "E_TIMEOUT",
+    `Cannot finish ${doing}`,
+    `after ${deadline.seconds} s ${found}`,
+    deadline.fixed ? next : `${next}, or give a longer --timeout`,
+  )
 }
 
 /**
  * Waits for the next report of one traced thread or child.
  *
- * @param meanwhile called every 20 ms while there is none
+ * @param meanwhile called every 20 ms while there is none   @param late as of `checkDeadline`
  * @returns "gone" with `UNKNOWN_STATUS` for what is neither our tracee nor our child, or not any more
  * @throws CheckpointError E_TIMEOUT, E_INTERRUPTED
  * Precondition for deadlines: `holdInterrupts` is active, else the wait ends only with a report.
  */
-export function waitReport(tid: number, deadline: Deadline, doing: string, meanwhile?: () => void): Report {
+export function waitReport(
+  tid: number,
+  deadline: Deadline,
+  doing: string,
+  meanwhile?: () => void,
+  late: () => Late = () => lateReport(tid),
+): Report {
   for (;;) {
     const answer = attempt("wait4", tid, memory.address, WALL, 0)
     if (answer === tid) return readStatus(memory.view.getInt32(0, true))
@@ -84,7 +110,7 @@ export function waitReport(tid: number, deadline: Deadline, doing: string, meanw
     if (errno === "ECHILD") return { kind: "gone", status: UNKNOWN_STATUS }
     if (errno !== "EINTR") throw new SyscallError("wait4", errno, [tid])
     meanwhile?.()
-    checkDeadline(deadline, doing)
+    checkDeadline(deadline, doing, late)
   }
 }
 

@@ -1,4 +1,4 @@
-import { ALL_SIGNALS, sigbit } from "../../ffi/abi/signal.ts"
+import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { type KernelMemory, memoryAt } from "../../ffi/kernel.ts"
 import { errnoName, isFailure, type Syscall, SyscallError, syscall } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
@@ -7,7 +7,7 @@ import { resultRegister, STUB_ENTRY, STUB_STOPPED, STUB_SYSCALL, stubCode, stubR
 import type { Answers, Program } from "./program.ts"
 import { SEED_SYSCALL } from "./seed.ts"
 import { getRegisters, ptrace, setRegisters, setSignalMask } from "./trace.ts"
-import { type Deadline, type Patience, waitReport } from "./wait.ts"
+import { type Deadline, type Patience, type Report, waitReport } from "./wait.ts"
 
 const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
 
@@ -36,6 +36,8 @@ export interface Workshop {
   interruptCall(pid: number, tid: number, call: Syscall, args: (data: bigint) => readonly (bigint | number)[], data: Uint8Array): bigint
   /** Takes the area out of processes: the last call that anything of ours makes in them. */
   remove(pids: readonly number[]): void
+  /** Processes that somebody has stopped while they were built (SIGSTOP cannot be blocked): kept from them until they are let go. */
+  readonly stops: ReadonlySet<number>
 }
 
 /** Bytes of shared memory for a run of these programs together. */
@@ -83,12 +85,13 @@ export function openWorkshop(
   const mask = ALL_SIGNALS & ~sigbit(stopSignal)
   const dataStart = start + BigInt(PAGE_SIZE)
 
+  const stops = new Set<number>()
   /** Runs one call in each process at `ip`, an address of a system call instruction, and stops at its exit. */
   const remote = (pids: readonly number[], ip: bigint, call: Syscall, ...args: (bigint | number)[]): void => {
     for (const pid of pids) setRegisters(pid, syscallRegisters(base, ip, base.sp, call, args))
-    for (let stops = 0; stops < 2; stops++) {
+    for (let borders = 0; borders < 2; borders++) {
       for (const pid of pids) ptrace("SYSCALL", pid)
-      for (const pid of pids) waitForSyscall(pid, patience())
+      for (const pid of pids) waitForSyscall(pid, pid, patience(), stops)
     }
     for (const pid of pids) {
       const answer = Number(resultRegister(getRegisters(pid)))
@@ -118,7 +121,7 @@ export function openWorkshop(
       for (const { tid } of placed) ptrace("CONT", tid)
       for (const { pid, tid, ends } of placed) {
         if (ends) waitForEnd(tid, patience())
-        else waitForStop(pid, tid, stopSignal, start + STUB_STOPPED, patience())
+        else waitForStop(pid, tid, { signal: stopSignal, at: start + STUB_STOPPED }, patience(), stops)
       }
       return new Map(
         placed.map(({ pid, tid, program, at }) => [
@@ -136,17 +139,24 @@ export function openWorkshop(
       memory.bytes.set(data, PAGE_SIZE)
       setRegisters(tid, syscallRegisters(base, start + STUB_SYSCALL, base.sp, call, args(dataStart)))
       ptrace("SYSCALL", tid)
-      waitForSyscall(tid, patience())
+      waitForSyscall(pid, tid, patience(), stops)
       // Asked for before the call sleeps: it is interrupted at once, however short the time left is.
       ptrace("INTERRUPT", tid)
       ptrace("CONT", tid)
-      const report = waitReport(tid, patience(), `the wait in thread ${tid}`)
-      if (report.kind === "gone") throw died(pid, tid, report.status)
+      for (;;) {
+        const report = waitReport(tid, patience(), `the wait in thread ${tid}`)
+        if (report.kind === "gone") throw died(pid, tid, report.status)
+        if (!isStop(report)) break
+        stops.add(pid)
+        ptrace("INTERRUPT", tid)
+        ptrace("CONT", tid)
+      }
       return resultRegister(getRegisters(tid))
     },
     remove(pids) {
       remote(pids, start + STUB_SYSCALL, "munmap", start, size)
     },
+    stops,
   }
 }
 
@@ -158,12 +168,15 @@ const died = (pid: number, tid: number, status: number): CheckpointError =>
     "Look at the kernel log: the memory limit of the cgroup may be too small",
   )
 
-/** Waits for the next stop at the border of a system call. */
-function waitForSyscall(tid: number, deadline: Deadline): void {
+const isStop = (report: Report): boolean => report.kind === "signal-stop" && report.signal === SIG.STOP
+
+/** Waits for the next stop at the border of a system call. @param stops gets the process if it is told to stop meanwhile */
+function waitForSyscall(pid: number, tid: number, deadline: Deadline, stops: Set<number>): void {
   for (;;) {
     const report = waitReport(tid, deadline, `a call in thread ${tid}`)
-    if (report.kind === "gone") throw died(tid, tid, report.status)
+    if (report.kind === "gone") throw died(pid, tid, report.status)
     if (report.kind === "syscall-stop") return
+    if (isStop(report)) stops.add(pid)
     ptrace("SYSCALL", tid)
   }
 }
@@ -177,16 +190,21 @@ function waitForEnd(tid: number, deadline: Deadline): void {
   }
 }
 
-/** Waits until a stub has run to its end, which its address tells: above RLIMIT_SIGPENDING the signal comes without its siginfo. */
-function waitForStop(pid: number, tid: number, signal: number, stopped: bigint, deadline: Deadline): void {
+/**
+ * Waits until a stub has run to its end, which its address tells: above RLIMIT_SIGPENDING the signal comes without its siginfo.
+ *
+ * @param stops as for `waitForSyscall`
+ */
+function waitForStop(pid: number, tid: number, end: { signal: number; at: bigint }, deadline: Deadline, stops: Set<number>): void {
   for (;;) {
     const report = waitReport(tid, deadline, `the calls in thread ${tid}`)
     if (report.kind === "gone") throw died(pid, tid, report.status)
-    if (report.kind === "signal-stop") {
+    if (isStop(report)) stops.add(pid)
+    else if (report.kind === "signal-stop") {
       const { ip } = getRegisters(tid)
-      if (report.signal === signal && ip === stopped) return
+      if (report.signal === end.signal && ip === end.at) return
       // Anything else that is not blocked comes from a fault of the program itself.
-      if (report.signal !== signal)
+      if (report.signal !== end.signal)
         throw new CheckpointError(
           "E_RESTORE",
           `Cannot build process ${pid}`,

@@ -36,6 +36,7 @@ const usualDump: DumpOptions = {
   landlock: "refuse",
   extUnixSk: false,
   externalUnix: [],
+  verify: false,
 }
 const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false, verify: false, extUnixSk: false }
 
@@ -85,6 +86,8 @@ describe("dumpOptions", () => {
     ["5 -x7,8", { extUnixSk: true, externalUnix: [7, 8] }],
     ["-xt5", { extUnixSk: true }],
     ["5 --ext-unix-sk=7,8", { extUnixSk: true, externalUnix: [7, 8] }],
+    ["5 --verify", { verify: true }],
+    ["5 --verify --no-verify", { verify: false }],
     ["5 --rseq-discovery=libc", { rseqDiscovery: "libc" }],
     ["5 --json", { json: true }],
     ["5 -vvvv", { verbosity: 4 }],

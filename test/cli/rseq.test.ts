@@ -44,6 +44,7 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   landlock: "refuse",
   extUnixSk: false,
   externalUnix: [],
+  verify: false,
 })
 const place = (address: bigint, module: string | null = null, symbol: string | null = null) => ({ address, module, symbol })
 const row: RseqRow = {

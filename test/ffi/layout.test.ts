@@ -13,7 +13,7 @@ import { rseqArea, rseqDescriptor } from "../../ffi/abi/rseq.ts"
 import { schedAttr } from "../../ffi/abi/sched.ts"
 import { seccompData, seccompMetadata, sockFilter, sockFprog } from "../../ffi/abi/seccomp.ts"
 import { kernelSigaction, siginfo, stackT } from "../../ffi/abi/signal.ts"
-import { itimerspec, itimerval, sigevent } from "../../ffi/abi/timer.ts"
+import { itimerspec, itimerval, sigevent, timespec } from "../../ffi/abi/timer.ts"
 import { termios, winsize } from "../../ffi/abi/tty.ts"
 import { uffdioApi } from "../../ffi/abi/userfault.ts"
 import { fxregs } from "../../ffi/abi/xsave.x86_64.ts"
@@ -127,6 +127,7 @@ const portable: readonly Group[] = [
     rows: [
       [itimerval, "struct itimerval", halves("usec", "tv")],
       [itimerspec, "struct itimerspec", halves("nsec", "tv")],
+      [timespec, "struct timespec"],
       [sigevent, "struct sigevent", { sigev_notify_thread_id: "_sigev_un._tid" }],
     ],
   },

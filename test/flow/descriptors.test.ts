@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync, readdirSync, readlinkSync } from "node:
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { rangesOutside, ServiceDescriptors } from "../../src/flow/descriptors.ts"
+import { keeperOf } from "../../src/flow/ids.ts"
 import { spawnSeed } from "../../src/tracee/seed.ts"
 import { cleanupDeadline, deadlineIn, waitReport } from "../../src/tracee/wait.ts"
 
@@ -81,7 +82,7 @@ describe("ServiceDescriptors", () => {
     const copies = [services.share(fd), services.share(fd)]
     using _ = holdInterrupts()
     const pid = process.pid + 7919 > 30_000 ? process.pid - 7919 : process.pid + 7919
-    spawnSeed(pid, false, deadlineIn(10), () => ({ name: "somebody", dying: false }))
+    spawnSeed(pid, {}, deadlineIn(10), keeperOf)
     try {
       for (const copy of copies) expect(readlinkSync(`/proc/${pid}/fd/${copy}`)).toBe("/dev/null")
       expect(readdirSync(`/proc/${pid}/fd`).map(Number)).not.toContain(fd)

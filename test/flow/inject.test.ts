@@ -12,7 +12,7 @@ test("kill: a thread that takes longer to end is no failure, for the set is comp
   try {
     const late = { pid: NOBODY, threads: [{ tid: child.pid }], ending: "run" } as unknown as FrozenProcess
     using _interrupts = holdInterrupts()
-    kill({ processes: [late] }, () => ({ at: 0, deaf: true }))
+    kill({ processes: [late] }, () => ({ at: 0, seconds: 1, deaf: true }))
     expect(late.ending).toBe("dead")
   } finally {
     child.kill("SIGKILL")

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs"
 import { O } from "../../ffi/abi/file.ts"
-import { askBytes, askNumber, eventsOf, openPeer, POLL, tell, tellNumber } from "../../src/kinds/files/tty/ask.ts"
+import { eventsOf, POLL } from "../../src/kinds/files/poll.ts"
+import { askBytes, askNumber, openPeer, tell, tellNumber } from "../../src/kinds/files/tty/ask.ts"
 import { termiosEntry, winsizeBytes } from "../../src/kinds/files/tty/mode.ts"
 import { waitFor } from "./deadline.ts"
 

@@ -98,7 +98,12 @@ export function toldError({ command, status, stderr }: Run): ToldError {
 }
 
 /** Starts a leave-running dump that a test means to end before it is done. */
-export function startDump(pid: number, folder: string, stderr: "ignore" | "pipe"): Bun.Subprocess<"ignore", "ignore", "ignore" | "pipe"> {
-  const command = [...stasisTool.command, "dump", "-t", `${pid}`, "-D", folder, "--leave-running", "--no-sync"]
+export function startDump(
+  pid: number,
+  folder: string,
+  stderr: "ignore" | "pipe",
+  ...options: string[]
+): Bun.Subprocess<"ignore", "ignore", "ignore" | "pipe"> {
+  const command = [...stasisTool.command, "dump", "-t", `${pid}`, "-D", folder, "--leave-running", "--no-sync", ...options]
   return Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr })
 }

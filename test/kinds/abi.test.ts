@@ -5,7 +5,18 @@ import { capData, capHeader, LINUX_CAPABILITY_VERSION_3, SECBIT_NO_SETUID_FIXUP 
 import * as prctl from "../../ffi/abi/prctl.ts"
 import { ROBUST_LIST_HEAD_SIZE, rlimit64 } from "../../ffi/abi/resource.ts"
 import { IOPRIO_WHO_PROCESS, MEMBARRIER, PRIO_PROCESS, SCHED, SCHED_FLAG, SCHED_RESET_ON_FORK, schedAttr } from "../../ffi/abi/sched.ts"
-import { CLOCK_MONOTONIC, ITIMER, itimerspec, itimerval, SIGEV, sigevent } from "../../ffi/abi/timer.ts"
+import {
+  CLOCK,
+  CLOCK_BOOTTIME,
+  CLOCK_MONOTONIC,
+  ITIMER,
+  itimerspec,
+  itimerval,
+  SIGEV,
+  sigevent,
+  TFD_IOC_SET_TICKS,
+  TFD_TIMER,
+} from "../../ffi/abi/timer.ts"
 import type { Fields, Layout } from "../../ffi/layout.ts"
 import { compiler } from "../harness/compile.ts"
 import { scratch } from "../harness/folders.ts"
@@ -24,6 +35,9 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("MEMBARRIER_CMD_", MEMBARRIER),
   ...named("ITIMER_", ITIMER),
   ...named("SIGEV_", SIGEV),
+  ...named("CLOCK_", CLOCK),
+  ...named("TFD_TIMER_", TFD_TIMER),
+  ["TFD_IOC_SET_TICKS", TFD_IOC_SET_TICKS],
   ["PR_SPEC_PRCTL", prctl.PR_SPEC_PRCTL],
   ["PR_SPEC_ENABLE", prctl.PR_SPEC_ENABLE],
   ["PR_SPEC_L1D_FLUSH + 1", prctl.SPECULATION_COUNT],
@@ -37,6 +51,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ["IOPRIO_WHO_PROCESS", IOPRIO_WHO_PROCESS],
   ["PRIO_PROCESS", PRIO_PROCESS],
   ["CLOCK_MONOTONIC", CLOCK_MONOTONIC],
+  ["CLOCK_BOOTTIME", CLOCK_BOOTTIME],
   ["_LINUX_CAPABILITY_VERSION_3", LINUX_CAPABILITY_VERSION_3],
   ["SECBIT_NO_SETUID_FIXUP", SECBIT_NO_SETUID_FIXUP],
   ["sizeof(struct robust_list_head)", ROBUST_LIST_HEAD_SIZE],
@@ -76,6 +91,7 @@ const SOURCE = `
 #include <linux/securebits.h>
 #include <linux/signal.h>
 #include <linux/time.h>
+#include <linux/timerfd.h>
 #define CONSTANT(index, value) printf("%d %lld\\n", index, (long long)(value));
 int main(void) {`
 

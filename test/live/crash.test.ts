@@ -39,8 +39,10 @@ async function disturb(victim: Victim, folder: string, name: "SIGKILL" | "SIGINT
   for (let i = 0; i < MOMENTS; i++) {
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder)
-    const tool = startDump(victim.pid, folder, "ignore")
-    await Bun.sleep(Math.random() * duration)
+    // Every other one reads the tree a second time, and takes longer.
+    const twice = i % 2 === 1
+    const tool = startDump(victim.pid, folder, "ignore", ...(twice ? ["--verify"] : []))
+    await Bun.sleep(Math.random() * duration * (twice ? 1.5 : 1))
     tool.kill(name)
     const status = await tool.exited
     if (status !== 0) ended++

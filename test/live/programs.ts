@@ -56,6 +56,12 @@ function make(): readonly string[] | undefined {
   return path ? [path, "-s", "-j4", "-f", source("build.mk"), "-C", "{folder}"] : undefined
 }
 
+/** vim in a terminal that python makes and types into: script(1) of util-linux would do, but waits by a signalfd, which is refused. */
+function editor(): readonly string[] | undefined {
+  const [python, vim] = [executable("python3"), executable("vim")]
+  return python && vim ? [python, source("editor.py"), "{folder}", vim, "-u", "NONE", "-N", "-n", "-i", "NONE"] : undefined
+}
+
 export const programs: readonly Program[] = [
   { title: "C, static, busy", packages: "gcc libc6-dev", command: () => [compileVictim("compute", "static"), "1"] },
   { title: "C, glibc threads", packages: "gcc libc6-dev", command: () => [compileVictim("compute"), "3"] },
@@ -64,8 +70,9 @@ export const programs: readonly Program[] = [
   { title: "node", packages: "nodejs", command: script("node", "count.mjs") },
   { title: "Java", packages: "default-jdk-headless", command: java },
   { title: "Go", packages: "golang", command: go },
-  { title: "python3, a pool of processes", packages: "python3", command: script("python3", "pool.py") },
+  { title: "python3, a pool of multiprocessing", packages: "python3", command: script("python3", "pool.py") },
   { title: "perl, a tree of processes", packages: "perl", command: script("perl", "forks.pl") },
   { title: "bash, background jobs", packages: "bash", command: script("bash", "jobs.sh") },
   { title: "make -j4", packages: "make", command: make },
+  { title: "vim on a terminal of its own", packages: "vim python3", command: editor },
 ]

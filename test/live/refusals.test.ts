@@ -99,13 +99,6 @@ for (const limit of ["data", "address space"])
     await expectUntouched(victim)
   })
 
-test("dump refuses a pipe in packet mode", async () => {
-  const victim = await start("pipes", { args: ["packets"] })
-  expectRefused(await tryDump("-t", `${victim.pid}`, "-D", victim.images), "E_UNSUPPORTED")
-  expect(readdirSync(victim.images)).toEqual([])
-  await expectUntouched(victim)
-})
-
 test("dump refuses a seccomp filter with a listener, which it sees only in the freeze", async () => {
   const victim = await start("seccomp", { args: ["listener"] })
   expectRefused(await tryDump("-t", `${victim.pid}`, "-D", victim.images), "E_UNSUPPORTED")

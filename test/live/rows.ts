@@ -7,10 +7,12 @@ export interface Row extends Start {
   readonly source: string
   /** It ends by itself, so it is not asked. */
   readonly unasked?: boolean
-  /** What of it comes back otherwise than it was, which --verify would refuse. */
-  readonly differs?: string
+  /** What CRIU's sets say otherwise than it was, so that --verify would refuse them. */
+  readonly criuSays?: string
   /** Why CRIU 4.1.1 cannot do this one: crossing tests leave it out. Absent = CRIU can. */
   readonly notWithCriu?: string
+  /** The first Linux that it can be kept on, and why. Absent = all that stasis runs on. */
+  readonly since?: readonly [release: string, why: string]
 }
 
 /** A row that CRIU 4.1.1 cannot do, and why. */
@@ -20,6 +22,9 @@ const NO_AFFINITY = "does not keep the affinity"
 const RESTART_BLOCK = "turns calls with a restart block into EINTR"
 const NEEDS_RESOURCE = "needs CAP_SYS_RESOURCE for processes of other users"
 const LOST_ATTRIBUTES = ["personality", "timer_slack", "coredump_filter"]
+const ONLY_PTRACE = ["5.13", "a registration without a name is told by ptrace alone"] as const
+const QUEUED = "puts back what was queued in a terminal through its mode, and takes the heads of packets for data"
+const NOT_THE_KERNELS = "control characters and open flags that the kernel never told"
 const NO_LIBRARY_RSEQ = { GLIBC_TUNABLES: "glibc.pthread.rseq=0" }
 
 const row = (source: string, ...args: string[]): Row => ({
@@ -41,7 +46,13 @@ const attributes: readonly Row[] = [
   "coredump_filter",
   "session",
   "rlimits",
-].map((name) => (LOST_ATTRIBUTES.includes(name) ? beyondCriu(`does not keep ${name}`, row("attribute", name)) : row("attribute", name)))
+].map((name) =>
+  LOST_ATTRIBUTES.includes(name)
+    ? beyondCriu(`does not keep ${name}`, row("attribute", name))
+    : name === "pdeath_signal"
+      ? beyondCriu("sends it when it ends after a restore in the background", row("attribute", name))
+      : row("attribute", name),
+)
 
 const credentials: readonly Row[] = ["ids", "dropped", "ambient", "user", "no_new_privs", "securebits"].map((name) =>
   name === "ids" || name === "user" ? beyondCriu(NEEDS_RESOURCE, row("credentials", name)) : row("credentials", name),
@@ -73,9 +84,19 @@ const rseq: readonly Row[] = [
   row("rseqstate", "idle", "32", "unpinned"),
   beyondCriu(NO_AFFINITY, row("rseqstate", "outside")),
   row("rseqstate", "outside", "32", "unpinned"),
-  { ...row("rseqspin", "{folder}"), title: "rseqspin, own registration", env: NO_LIBRARY_RSEQ },
-  beyondCriu(NO_AFFINITY, { ...row("rseqstate", "idle"), title: "rseqstate idle, own registration", env: NO_LIBRARY_RSEQ }),
-  { ...row("rseqstate", "idle", "64", "unpinned"), title: "rseqstate idle, own registration of 64 bytes", env: NO_LIBRARY_RSEQ },
+  { ...row("rseqspin", "{folder}"), title: "rseqspin, own registration", env: NO_LIBRARY_RSEQ, since: ONLY_PTRACE },
+  beyondCriu(NO_AFFINITY, {
+    ...row("rseqstate", "idle"),
+    title: "rseqstate idle, own registration",
+    env: NO_LIBRARY_RSEQ,
+    since: ONLY_PTRACE,
+  }),
+  {
+    ...row("rseqstate", "idle", "64", "unpinned"),
+    title: "rseqstate idle, own registration of 64 bytes",
+    env: NO_LIBRARY_RSEQ,
+    since: ["6.3", "only 32 bytes are taken before"],
+  },
   { ...row("rseqstate", "unregistered", "32", "unpinned"), env: NO_LIBRARY_RSEQ },
   { ...row("rseqcount", "{folder}"), title: "rseqcount, static", linkage: "static" },
 ]
@@ -99,7 +120,7 @@ const trees: readonly Row[] = [
   ...families,
   ...sharers,
   beyondCriu("loses the parent of who is in the session of a zombie", row("zombies")),
-  beyondCriu("knows no stop by SIGTTIN", row("stops")),
+  beyondCriu("knows no stop by SIGTTIN", { ...row("stops"), since: ["5.17", "nobody tells before whether the parent has seen a stop"] }),
   beyondCriu(NEEDS_RESOURCE, row("sigroom")),
   row("plumbing"),
   row("unixtree"),
@@ -149,18 +170,23 @@ export const rows: readonly Row[] = [
   row("readdir", "{folder}"),
   row("devices"),
   row("pipes"),
+  beyondCriu("refuses packet mode", row("pipes", "packets")),
+  row("fifos", "{folder}"),
+  beyondCriu("lets a reader see its own writer", row("fifos", "{folder}", "unwritten")),
   row("eventfds"),
   beyondCriu("cuts the counter to 32 bits", row("eventfds", "huge")),
-  beyondCriu("loses semaphore mode", row("eventfds", "semaphore")),
+  beyondCriu("loses semaphore mode", { ...row("eventfds", "semaphore"), since: ["6.5", "the mode is told nobody before"] }),
   row("epolls"),
-  row("ptys", "pair"),
+  row("signalfds"),
+  row("timerfds"),
+  beyondCriu("stops a periodic timer that has run out", row("timerfds", "ticking")),
+  beyondCriu("knows no clocks that wake the machine", row("timerfds", "alarm")),
+  { ...row("ptys", "pair"), criuSays: NOT_THE_KERNELS },
   beyondCriu("sets the locked mode before the mode", row("ptys", "locked")),
-  row("ptys", "control"),
-  row("ptys", "hungup"),
-  {
-    ...beyondCriu("gives a controlling terminal to the session's leader alone", row("ptytree")),
-    differs: "an open /dev/tty is the terminal by its own name",
-  },
+  { ...row("ptys", "control"), criuSays: NOT_THE_KERNELS },
+  ...["input", "echoed", "lines", "shown"].map((kind) => beyondCriu(QUEUED, row("ptys", kind))),
+  { ...row("ptys", "hungup"), criuSays: NOT_THE_KERNELS },
+  beyondCriu("gives a controlling terminal to the session's leader alone", row("ptytree")),
   beyondCriu("opens no slave again to close it", row("ptys", "alone")),
   row("unixpairs"),
   row("unixpairs", "options"),
@@ -177,6 +203,7 @@ export const rows: readonly Row[] = [
   row("unixrights", "sockets", "{folder}"),
   row("unixrights", "cycle"),
   row("clocks"),
+  row("ages"),
   ...restarts,
   ...rseq,
   ...trees,

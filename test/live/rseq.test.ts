@@ -28,7 +28,9 @@ async function leaveRunning(victim: Victim, rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     await Bun.sleep(Math.random() * 10)
     const folder = folderOf(victim, round)
-    await dump(stasisTool, victim.pid, folder, "--leave-running", "--no-sync")
+    // The second look of --verify obeys the same rule as the first.
+    const options = round % 2 === 1 ? ["--verify"] : []
+    await dump(stasisTool, victim.pid, folder, "--leave-running", "--no-sync", ...options)
     rmSync(folder, { recursive: true })
   }
 }
@@ -176,6 +178,19 @@ describe("registrations that are guessed and proved in the threads equal those t
     const result = await run([...stasisTool.command, "dump", "--json", "-t", `${victim.pid}`, "-D", victim.images, "--rseq-discovery=libc"])
     expect(result.status).toBe(EXIT_STATUS.E_KERNEL)
     expect(registrations(await rseqThreads(stasisTool, `${victim.pid}`))).toEqual(told)
+    await expectOk(victim)
+  })
+
+  test("a section of an area that nobody registered is not left: the failed dump sends nobody to its abort handler", async () => {
+    const victim = await start("rseqfalse", { args: ["{folder}"] })
+    const spins = await rseqThreads(stasisTool, `${victim.pid}`)
+    expect(spins.map((thread) => thread.class)).not.toContain("abortable")
+    for (let round = 0; round < 5; round++) {
+      const command = [...stasisTool.command, "dump", "--json", "-t", `${victim.pid}`, "-D", victim.images, "--rseq-discovery=tls"]
+      expect((await run(command)).status).toBe(EXIT_STATUS.E_KERNEL)
+    }
+    await Bun.sleep(20)
+    expect(readBoard(victim.folder)).toEqual({ entries: 1, aborts: 0, commits: 0, unprotected: 0 })
     await expectOk(victim)
   })
 })

@@ -23,12 +23,22 @@ test("the zoo: every attribute that the kernel shows is what it was", async () =
   expect(score.set).toBeGreaterThanOrEqual(60)
 }, 60_000)
 
+test("the zoo of a tree: three processes, what one has another one lacks", async () => {
+  const score = await scoreZoo(stasisTool, [], { args: ["+tree"] })
+  console.log(told("stasis, a tree", score))
+  expect(score.lost).toEqual([])
+  expect(score.set).toBeGreaterThanOrEqual(120)
+}, 60_000)
+
 test("the zoo with CRIU, for comparison", async () => {
   const peer = fetchPeer()
   if (typeof peer === "string") return console.log(`skipped: ${peer}`)
-  try {
-    console.log(told(`CRIU ${peer.version}`, await scoreZoo(peer.criu)))
-  } catch (error) {
-    console.log(`CRIU ${peer.version}: ${error instanceof Error ? error.message : error}`)
+  for (const args of [[], ["+tree"]]) {
+    const name = `CRIU ${peer.version}${args.length > 0 ? ", a tree" : ""}`
+    try {
+      console.log(told(name, await scoreZoo(peer.criu, [], { args })))
+    } catch (error) {
+      console.log(`${name}: ${error instanceof Error ? error.message : error}`)
+    }
   }
-}, 60_000)
+}, 90_000)

@@ -1,5 +1,6 @@
 import { dump, restore, type Tool } from "../harness/tool.ts"
 import { type Start, start } from "../harness/victim.ts"
+import { allGone, treeOf } from "./kin.ts"
 
 /** What a tool kept of the attributes that test/victims/zoo.c set and shows. */
 export interface ZooScore {
@@ -13,7 +14,7 @@ export interface ZooScore {
 
 /** "name value" lines as a table. */
 function tableOf(lines: readonly string[]): Map<string, string> {
-  const rows = lines.filter((line) => /^(?:process|thread\d)\./.test(line))
+  const rows = lines.filter((line) => /^(?:member\d\.)?(?:process|thread\d)\./.test(line))
   return new Map(rows.map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)]))
 }
 
@@ -28,16 +29,18 @@ export function lostLines(before: readonly string[], after: readonly string[]): 
 /**
  * Takes the zoo through dump, kill and restore.
  *
+ * @param options `args`: "+tree" for a tree of three processes
  * @param without attributes that are left as they are, because the tool does not take them
  * @throws Error what the tool said when it would not
  */
 export async function scoreZoo(tool: Tool, without: readonly string[] = [], options: Start = {}): Promise<ZooScore> {
-  const victim = await start("zoo", { ...options, args: without.map((name) => `-${name}`) })
+  const victim = await start("zoo", { ...options, args: [...(options.args ?? []), ...without.map((name) => `-${name}`)] })
   const lines = victim.lines()
   const ready = lines.indexOf("READY")
   if (ready < 0) throw new Error(`the zoo did not start: ${lines.at(-1)}`)
+  const members = treeOf(victim.pid)
   await dump(tool, victim.pid, victim.images)
-  await victim.gone()
+  await allGone(members)
   await restore(tool, victim.images)
   victim.ask()
   const last = await victim.answer()

@@ -32,20 +32,37 @@ const state = (kind: RseqClass, rest: Partial<RseqState> = {}): RseqState => ({
 })
 const thread = (values: Partial<Registers>): FrozenThread => {
   const found = registers(values)
-  return { tid: 12, registers: found, xstate: new Uint8Array(), mask: 0n, resume: found, rseqCs: undefined, touched: false, running: false }
+  return {
+    tid: 12,
+    registers: found,
+    xstate: new Uint8Array(),
+    mask: 0n,
+    resume: found,
+    guess: undefined,
+    rseqCs: undefined,
+    touched: false,
+    running: false,
+  }
 }
 
 describe("applyFixup", () => {
   test("sends an abortable thread to its abort handler and changes nothing else", () => {
     const frozen = thread({ ip: 0x1010n, ax: 7n, sp: 0x8000n })
-    applyFixup(frozen, state("abortable"))
+    applyFixup(frozen, state("abortable"), true)
     expect(frozen.resume).toEqual({ ...frozen.registers, ip: 0x2000n })
     expect([frozen.rseqCs, frozen.touched]).toEqual([undefined, false])
   })
 
+  test("remembers where a thread goes on when the section was found by a guess, and the guess is false", () => {
+    const frozen = thread({ ip: 0x1010n })
+    applyFixup(frozen, state("abortable"), false)
+    expect(frozen.resume.ip).toBe(0x2000n)
+    expect(frozen.guess).toEqual({ at: remoteAddress(0x7008n), otherwise: frozen.registers })
+  })
+
   test("writes the pointer of a no-restart section back, and leaves the IP", () => {
     const frozen = thread({ ip: 0x1010n })
-    applyFixup(frozen, state("no-restart"))
+    applyFixup(frozen, state("no-restart"), true)
     expect(frozen.resume).toBe(frozen.registers)
     expect(frozen.rseqCs).toEqual({ at: remoteAddress(0x7008n), value: 0x500000n })
   })
@@ -53,7 +70,7 @@ describe("applyFixup", () => {
   for (const kind of ["unregistered", "idle", "outside"] as const)
     test(`leaves a thread alone that is ${kind}`, () => {
       const frozen = thread({ ip: 0x3000n })
-      applyFixup(frozen, state(kind))
+      applyFixup(frozen, state(kind), true)
       expect([frozen.resume === frozen.registers, frozen.rseqCs, frozen.touched]).toEqual([true, undefined, false])
     })
 })

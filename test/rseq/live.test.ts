@@ -120,7 +120,7 @@ describe.skipIf(!canCompile || process.getuid?.() !== 0)("a thread inside a sect
 
   test("is aborted once, leader or not, when code was run in it", () => {
     rounds(200, (frozen, states) => {
-      for (const thread of frozen.threads) applyFixup(thread, states.find(({ tid }) => tid === thread.tid)!)
+      for (const thread of frozen.threads) applyFixup(thread, states.find(({ tid }) => tid === thread.tid)!, true)
       inject(frozen)
       // the kernel has cleared the pointer, and so must the saved memory
       for (const state of states.filter(({ class: kind }) => kind === "abortable"))
@@ -134,7 +134,7 @@ describe.skipIf(!canCompile || process.getuid?.() !== 0)("a thread inside a sect
 
   test("is aborted once when it was only prepared", () => {
     rounds(50, (frozen, states) => {
-      for (const thread of frozen.threads) applyFixup(thread, states.find(({ tid }) => tid === thread.tid)!)
+      for (const thread of frozen.threads) applyFixup(thread, states.find(({ tid }) => tid === thread.tid)!, true)
     })
   }, 60_000)
 
@@ -148,7 +148,7 @@ describe.skipIf(!canCompile || process.getuid?.() !== 0)("a thread inside a sect
       word(value)
       const seen = inspect(frozen)
       for (const [index, state] of seen.entries()) if (states[index]?.class === "abortable") expect(state.class).toBe(kind)
-      for (const [index, thread] of frozen.threads.entries()) applyFixup(thread, seen[index]!)
+      for (const [index, thread] of frozen.threads.entries()) applyFixup(thread, seen[index]!, true)
       inject(frozen)
       for (const state of seen)
         if (state.class === kind)

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test"
 import { closeSync, ftruncateSync } from "node:fs"
 import { join } from "node:path"
 import { elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
+import { SIG } from "../../ffi/abi/signal.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { decode } from "../../ffi/layout.ts"
 import { seed as program } from "../../ffi/stub/gen/x86_64.ts"
@@ -12,6 +13,7 @@ import { readMaps } from "../../src/proc/maps.ts"
 import { readStatus } from "../../src/proc/status.ts"
 import { RESTART_BLOCK } from "../../src/tracee/arch.x86_64.ts"
 import { executable } from "../../src/tracee/child.ts"
+import { isOver } from "../../src/tracee/frozen.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { SEED_SYSCALL, spawnSeed } from "../../src/tracee/seed.ts"
@@ -29,7 +31,8 @@ function freePid(): number {
   for (let pid = 32_700; pid > 300; pid--) if (stateOf(pid) === undefined && attempt("kill", pid, 0) === -3) return pid
   throw new Error("no PID is free")
 }
-const nobody = () => ({ name: "nobody", dying: false })
+const late = () => ({ found: "its parent has not reaped it", next: "End its parent" })
+const nobody = () => ({ name: "nobody", dying: false, late })
 
 let seed: number | undefined
 function end(pid: number): void {
@@ -43,7 +46,7 @@ afterEach(() => {
 
 function start(): number {
   const pid = freePid()
-  spawnSeed(pid, false, deadlineIn(10), nobody)
+  spawnSeed(pid, {}, deadlineIn(10), nobody)
   seed = pid
   return pid
 }
@@ -74,8 +77,8 @@ describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
   test("a PID that a living process has is E_PID_TAKEN and names it", async () => {
     using target = await startTarget("idle")
     using _ = holdInterrupts()
-    const owner = () => ({ name: `process ${target.pid} "target"`, dying: false })
-    expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(5), owner))).toMatchObject({
+    const owner = () => ({ name: `process ${target.pid} "target"`, dying: false, late })
+    expect(failureOf(() => spawnSeed(target.pid, {}, deadlineIn(5), owner))).toMatchObject({
       code: "E_PID_TAKEN",
       found: `the PID belongs to process ${target.pid} "target"`,
       cause: { call: "clone3", errno: "EEXIST" },
@@ -86,16 +89,20 @@ describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
   test("a PID whose owner is ending is waited for, until the deadline", async () => {
     using target = await startTarget("idle")
     using _ = holdInterrupts()
-    const dying = () => ({ name: "a dying process", dying: true })
-    expect(failureOf(() => spawnSeed(target.pid, false, deadlineIn(0.1), dying))).toMatchObject({ code: "E_TIMEOUT" })
+    const dying = () => ({ name: "a dying process", dying: true, late })
+    expect(failureOf(() => spawnSeed(target.pid, {}, deadlineIn(0.1), dying))).toMatchObject({
+      code: "E_TIMEOUT",
+      found: "after 0.1 s its parent has not reaped it",
+      next: "End its parent, or give a longer --timeout",
+    })
     process.kill(target.pid, "SIGKILL")
-    spawnSeed(target.pid, false, deadlineIn(20), dying)
+    spawnSeed(target.pid, {}, deadlineIn(20), dying)
     seed = target.pid
     expect(statusOf(target.pid, "TracerPid")).toBe(`${process.pid}`)
   }, 30_000)
 
   test("a PID beyond the limit is E_KERNEL", () => {
-    expect(failureOf(() => spawnSeed(0x7ffffff0, false, deadlineIn(1), nobody))).toMatchObject({
+    expect(failureOf(() => spawnSeed(0x7ffffff0, {}, deadlineIn(1), nobody))).toMatchObject({
       code: "E_KERNEL",
       cause: { errno: "EINVAL" },
     })
@@ -146,6 +153,26 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
       ])
       workshop.remove([pid])
       expect(readMaps(pid).length).toBe(before - 2)
+    }, program)
+  })
+
+  test("somebody's SIGSTOP is kept for the release, and stops nothing until then", () => {
+    const program = new Program()
+    const pidOf = program.call("getpid")
+    withWorkshop((pid, workshop) => {
+      expect(workshop.stops.size).toBe(0)
+      attempt("kill", pid, 19)
+      expect(
+        workshop
+          .run([{ pid, tid: pid, program }])
+          .get(pid)!
+          .of(pidOf),
+      ).toBe(BigInt(pid))
+      expect([...workshop.stops]).toEqual([pid])
+      expect(stateOf(pid)).toBe("t")
+      expect(isOver(pid, SIG.STOP)).toBe(false)
+      attempt("kill", pid, 18)
+      expect([isOver(pid, SIG.STOP), isOver(pid, SIG.KILL)]).toEqual([true, false])
     }, program)
   })
 

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "bun:test"
 import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
+import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { remoteAddress } from "../../src/base/units.ts"
 import { readMaps } from "../../src/proc/maps.ts"
 import { stubCode } from "../../src/tracee/arch.x86_64.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
+import { framePagesSize, marked } from "../../src/tracee/host.ts"
 import { codePage, findLeftovers } from "../../src/tracee/leftover.ts"
 import { chooseStopSignal } from "../../src/tracee/loan.ts"
-import { readMemory } from "../../src/tracee/memory.ts"
-import { canTrace, startTarget, why } from "./fixture.ts"
+import { readMemory, writeMemory } from "../../src/tracee/memory.ts"
+import { canTrace, freeze, startTarget, termsOf, why } from "./fixture.ts"
 
 describe("chooseStopSignal", () => {
   const set = (...signals: number[]): bigint => signals.reduce((bits, signal) => bits | sigbit(signal), 0n)
@@ -51,6 +53,17 @@ describe.skipIf(!canTrace)(`a live target${why}`, () => {
     expect(Buffer.from(readMemory(target.pid, signalReturn!, 9)).toString("hex")).toMatch(/^(?:48c7c00f0000000f05|b80f0000000f05)/)
     const holder = code.find(({ start, end }) => signalReturn! >= start && signalReturn! < end)
     expect(holder?.path).toMatch(/libc/)
+  })
+
+  test("the pages that a killed run left with its mark are taken again, and others' data never", async () => {
+    using target = await startTarget("idle")
+    using _ = holdInterrupts()
+    using frozen = freeze(target.pid)
+    const first = termsOf(frozen).framePages
+    writeMemory(target.pid, first, marked(new Uint8Array(100).fill(7), framePagesSize(frozen)))
+    expect(termsOf(frozen).framePages).toBe(first)
+    writeMemory(target.pid, first, new Uint8Array(framePagesSize(frozen)).fill(7))
+    expect(termsOf(frozen).framePages).not.toBe(first)
   })
 
   test("findGadgets is content with a bare system call, and says undefined without one", async () => {

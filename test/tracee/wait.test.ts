@@ -2,7 +2,16 @@ import { describe, expect, test } from "bun:test"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { ptrace, tryPtrace } from "../../src/tracee/trace.ts"
-import { checkDeadline, cleanupDeadline, deadlineIn, patienceOf, pollReport, readStatus, waitReport } from "../../src/tracee/wait.ts"
+import {
+  checkDeadline,
+  cleanupDeadline,
+  deadlineIn,
+  fixedDeadline,
+  patienceOf,
+  pollReport,
+  readStatus,
+  waitReport,
+} from "../../src/tracee/wait.ts"
 import { failureOf } from "../image/sample.ts"
 import { canTrace, startTarget, why } from "./fixture.ts"
 
@@ -25,16 +34,25 @@ describe("readStatus", () => {
 })
 
 describe("deadlines", () => {
+  const late = () => ({ found: "it sleeps", next: "Wake it" })
+
   test("0 seconds is none", () => {
     expect(deadlineIn(0).at).toBe(Number.POSITIVE_INFINITY)
-    expect(() => checkDeadline(deadlineIn(0), "nothing")).not.toThrow()
+    expect(() => checkDeadline(deadlineIn(0), "nothing", late)).not.toThrow()
   })
 
   test("one that has passed is E_TIMEOUT and says during what", () => {
-    expect(failureOf(() => checkDeadline({ at: performance.now() - 1 }, "the freeze of thread 7"))).toMatchObject({
+    expect(failureOf(() => checkDeadline({ at: performance.now() - 1, seconds: 3 }, "the freeze of thread 7", late))).toMatchObject({
       code: "E_TIMEOUT",
       action: "Cannot finish the freeze of thread 7",
+      found: "after 3 s it sleeps",
+      next: "Wake it, or give a longer --timeout",
     })
+  })
+
+  test("one that no option makes longer does not send anybody to --timeout", () => {
+    const passed = { ...fixedDeadline(3), at: performance.now() - 1 }
+    expect(failureOf(() => checkDeadline(passed, "the probe", late))).toMatchObject({ code: "E_TIMEOUT", next: "Wake it" })
   })
 
   test("patience starts anew for each wait; clean-up has a limit and no ear", () => {

@@ -43,8 +43,8 @@ static void set_personality(void) { MUST(personality(ADDR_NO_RANDOMIZE | READ_IM
 static long get_personality(void) { return personality(0xffffffff); }
 static void set_oom(void) { write_file("/proc/self/oom_score_adj", "321"); }
 static long get_oom(void) { return number_in("/proc/self/oom_score_adj"); }
-/* SIGURG is ignored by default: whoever restores a process in the background is its parent for a moment. */
-static void set_pdeath(void) { MUST(prctl(PR_SET_PDEATHSIG, SIGURG)); }
+/* A deadly one: whoever restores a process in the background must not be its parent. */
+static void set_pdeath(void) { MUST(prctl(PR_SET_PDEATHSIG, SIGTERM)); }
 static long get_pdeath(void) { return prctl_into(PR_GET_PDEATHSIG); }
 static void set_dumpable(void) { MUST(prctl(PR_SET_DUMPABLE, 0)); }
 static long get_dumpable(void) { return prctl(PR_GET_DUMPABLE); }

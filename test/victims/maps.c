@@ -61,7 +61,6 @@ int main(int argc, char **argv)
 	char *guarded = map(6, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	victim_fill(guarded, 6 * PAGE, 7);
 	MUST(mprotect(guarded + 2 * PAGE, PAGE, PROT_NONE));
-	MUST(munmap(guarded + 4 * PAGE, PAGE));
 	MUST(mprotect(guarded + 5 * PAGE, PAGE, PROT_READ));
 	char *code = map(1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	memcpy(code, "\xb8\x2a\x00\x00\x00\xc3", 6); /* mov $42,%eax; ret */
@@ -69,6 +68,8 @@ int main(int argc, char **argv)
 	char *reserved = map(1 << 14, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	char *zeros = map(4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	(void)*(volatile char *)zeros;
+	/* Last of all, or the kernel gives the hole to the next mapping. */
+	MUST(munmap(guarded + 4 * PAGE, PAGE));
 
 	struct sigaction action = { .sa_handler = on_fault };
 	sigaction(SIGSEGV, &action, NULL);

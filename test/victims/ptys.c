@@ -5,6 +5,7 @@
  *   control  the terminal controls this session: foreground group, /dev/tty, ^C
  *   input    what was typed and not yet read by a program that reads bytes, and what was printed and not yet shown
  *   echoed   the same, through a terminal that echoes
+ *   lines    lines, an end of file and an unfinished line that were typed and not yet read
  *   shown    what was printed and not yet shown, in packet mode, more than the line discipline has room for
  *   hungup   a slave whose master is gone
  *   alone    masters without a slave: never opened, and opened and closed again
@@ -251,6 +252,43 @@ static void hold_input(bool echo)
 	ok();
 }
 
+static void check_line(int slave, const char *wanted)
+{
+	char found[64];
+	ssize_t length = read(slave, found, sizeof found);
+	CHECK(length == (ssize_t)strlen(wanted) && !memcmp(found, wanted, length), "%zd bytes \"%.*s\" for the line \"%s\"", length,
+	      (int)(length > 0 ? length : 0), found, wanted);
+}
+
+static void hold_lines(void)
+{
+	static const char typed[] = "one\ntwo\n\4three\4par", echoed[] = "one\r\ntwo\r\nthreepar";
+	char found[256];
+	struct termios mode, now;
+	struct pair pair = open_pair(O_RDWR);
+	MUST(tcgetattr(pair.slave, &mode));
+	MUST(write(pair.master, typed, sizeof typed - 1));
+	while (!events_of(pair.slave, POLLIN))
+		pause_ms(1);
+	pause_ms(50);
+	victim_ready();
+	victim_wait();
+
+	CHECK(tcgetattr(pair.slave, &now) == 0 && now.c_lflag == mode.c_lflag && now.c_iflag == mode.c_iflag, "the mode differs");
+	size_t length = drain(pair.master, found, sizeof found);
+	CHECK(length == sizeof echoed - 1 && !memcmp(found, echoed, length), "%zu bytes of echo, %.*s", length, (int)length, found);
+	check_line(pair.slave, "one\n");
+	check_line(pair.slave, "two\n");
+	check_line(pair.slave, "");
+	check_line(pair.slave, "three");
+	CHECK(events_of(pair.slave, POLLIN) == 0, "the unfinished line can be read");
+	MUST(write(pair.master, "x\177t\n", 4));
+	for (int i = 0; i < 200 && !events_of(pair.slave, POLLIN); i++)
+		pause_ms(10);
+	check_line(pair.slave, "part\n");
+	ok();
+}
+
 static void hold_shown(void)
 {
 	static char text[6000], found[8000];
@@ -329,6 +367,8 @@ int main(int argc, char **argv)
 		hold_control();
 	if (!strcmp(kind, "input") || !strcmp(kind, "echoed"))
 		hold_input(!strcmp(kind, "echoed"));
+	if (!strcmp(kind, "lines"))
+		hold_lines();
 	if (!strcmp(kind, "shown"))
 		hold_shown();
 	if (!strcmp(kind, "hungup"))

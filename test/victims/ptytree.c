@@ -6,6 +6,8 @@
 #include "victim.h"
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <termios.h>
 
@@ -20,10 +22,12 @@ static void on_interrupt(int number)
 static void check_terminal(const char *who, int tty, pid_t session, pid_t foreground)
 {
 	char path[64];
+	struct stat device;
 	CHECK(getsid(0) == session, "%s is in session %d, was in %d", who, getsid(0), session);
 	CHECK(tcgetsid(tty) == session, "%s: the terminal controls session %d", who, tcgetsid(tty));
 	CHECK(tcgetpgrp(tty) == foreground, "%s: group %d is in the foreground, was %d", who, tcgetpgrp(tty), foreground);
 	CHECK(ttyname_r(0, path, sizeof path) == 0 && !strncmp(path, "/dev/pts/", 9), "%s: standard input is no terminal", who);
+	CHECK(fstat(tty, &device) == 0 && device.st_rdev == makedev(5, 0), "%s: /dev/tty is device %x", who, (unsigned)device.st_rdev);
 	int again = open("/dev/tty", O_RDWR);
 	CHECK(again != -1, "%s: open /dev/tty: %s", who, strerror(errno));
 }

@@ -1,7 +1,9 @@
 /*
  * Holds: as many attributes of a process and of three threads as one program can set, each different from what a new process has.
  * Prints: each as a line "name value", before READY and again when it is asked. Nothing is judged here: the test compares line by line.
- * "set NAME" lines tell what could be set on this machine. Arguments "-NAME" leave an attribute as it is.
+ * "set NAME" lines tell what could be set on this machine. Arguments "-NAME" leave an attribute as it is. With the argument "+tree" there are
+ * three such processes, a parent and two children, born before anything is set; each leaves another third of the attributes as they were
+ * born, so that whatever one has another one lacks.
  */
 #include "victim.h"
 #include <dirent.h>
@@ -19,7 +21,12 @@
 #include <asm/prctl.h>
 
 #define THREADS 3
+#define MEMBERS 3
 static char **zoo_args;
+static int zoo_member, zoo_asked;
+static bool zoo_tree;
+/* What all processes of the tree see: how many have set what they set, and whose turn it is. */
+static volatile struct { int up, turn; } *zoo_board;
 static volatile int zoo_turn, zoo_ready;
 static __thread int zoo_index;
 
@@ -29,6 +36,8 @@ enum { THP_DISABLE_EXCEPT_ADVISED = 2, FUTEX_HASH = 78, RESTORE_IDS = 77 };
 
 static bool wanted(const char *name)
 {
+	if (zoo_tree && __atomic_fetch_add(&zoo_asked, 1, __ATOMIC_SEQ_CST) % MEMBERS == zoo_member)
+		return false;
 	for (char **at = zoo_args; *at; at++)
 		if ((*at)[0] == '-' && !strcmp(*at + 1, name))
 			return false;
@@ -53,7 +62,10 @@ __attribute__((format(printf, 2, 3))) static void show(const char *name, const c
 		if (*at == '\n')
 			*at = ' ';
 	snprintf(line, sizeof line, zoo_index < 0 ? "process.%s %s" : "thread%3$d.%1$s %2$s", name, text, zoo_index);
-	say("%s", line);
+	if (zoo_tree)
+		say("member%d.%s", zoo_member, line);
+	else
+		say("%s", line);
 }
 
 static int put(const char *path, const char *text)
@@ -185,9 +197,9 @@ static void set_process(void)
 		snprintf(name, sizeof name, "limit.%s", limits[kind]);
 		SET(name, set_limit(kind));
 	}
-	SET("umask", (umask(0137), 0));
-	SET("cwd", chdir("/usr"));
-	SET("oom_score_adj", put("/proc/self/oom_score_adj", "321"));
+	SET("umask", (umask(0137 + zoo_member), 0));
+	SET("cwd", chdir(zoo_member == 1 ? "/etc" : "/usr"));
+	SET("oom_score_adj", put("/proc/self/oom_score_adj", zoo_member == 2 ? "123" : "321"));
 	SET("coredump_filter", put("/proc/self/coredump_filter", "0x5b"));
 	SET("autogroup", put("/proc/self/autogroup", "7"));
 	SET("subreaper", prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
@@ -260,11 +272,11 @@ static void show_action(int number)
 
 static void show_process(void)
 {
-	static const char *files[] = { "oom_score_adj", "coredump_filter", "loginuid", "sessionid", "timens_offsets", "setgroups", "uid_map",
+	static const char *files[] = { "oom_score_adj", "coredump_filter", "loginuid", "sessionid", "setgroups", "uid_map",
 		"gid_map", "projid_map", "cgroup", "cpuset", "cmdline", "environ", "comm", "personality", "attr/current", "attr/exec",
 		"cpu_resctrl_groups", "timers" };
 	static const char *links[] = { "exe", "cwd", "root", "ns/cgroup", "ns/ipc", "ns/mnt", "ns/net", "ns/pid", "ns/pid_for_children",
-		"ns/time", "ns/time_for_children", "ns/user", "ns/uts" };
+		"ns/user", "ns/uts" }; /* not of time: a restore makes one, so that the clocks go on; see ages.c */
 	char path[64], name[64], text[4096];
 	struct itimerval timer;
 	zoo_index = -1;
@@ -376,15 +388,15 @@ static void set_thread(void)
 {
 	gid_t groups[] = { 7, 77, 777 };
 	char name[16];
-	snprintf(name, sizeof name, "zoo-%d:) x", zoo_index);
+	snprintf(name, sizeof name, "zoo-%d%d:) x", zoo_member, zoo_index);
 	SET("comm", prctl(PR_SET_NAME, name));
-	SET("slack", prctl(PR_SET_TIMERSLACK, 60000 + zoo_index));
+	SET("slack", prctl(PR_SET_TIMERSLACK, 60000 + 10 * zoo_member + zoo_index));
 	SET("pdeath", prctl(PR_SET_PDEATHSIG, SIGURG));
-	SET("ioprio", syscall(SYS_ioprio_set, 1, 0, 2 << 13 | (zoo_index + 1)));
+	SET("ioprio", syscall(SYS_ioprio_set, 1, 0, 2 << 13 | (zoo_index + zoo_member + 1)));
 	SET("mempolicy", set_policy(zoo_index ? MPOL_BIND : MPOL_INTERLEAVE));
 	SET("altstack", set_stack());
 	SET("mask", set_mask(SIGRTMIN + 5 + zoo_index));
-	SET("pending", syscall(SYS_tgkill, getpid(), gettid(), SIGRTMIN + 5 + zoo_index));
+	SET("pending", set_mask(SIGRTMIN + 5 + zoo_index) == -1 ? -1 : syscall(SYS_tgkill, getpid(), gettid(), SIGRTMIN + 5 + zoo_index));
 	SET("mce_kill", prctl(PR_MCE_KILL, PR_MCE_KILL_SET, zoo_index & 1, 0, 0));
 	SET("io_flusher", prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0));
 	SET("affinity", set_affinity());
@@ -487,20 +499,70 @@ static void show_all(int round)
 		usleep(2000);
 }
 
+/* Waits for the turn of this process in a round; everybody's is over when the next round's first comes. */
+static void await_turn(int turn)
+{
+	for (int i = 0; zoo_board->turn != turn; i++) {
+		CHECK(i < 30000, "member %d waited for turn %d, it is %d", zoo_member, turn, zoo_board->turn);
+		usleep(2000);
+	}
+}
+
+static void take_turn(int round)
+{
+	await_turn(round * (zoo_tree ? MEMBERS : 1) + zoo_member);
+	show_all(round);
+	zoo_board->turn++;
+}
+
+/* Makes the other processes. A group of its own for the one, a session of its own for the other. */
+static void fork_tree(void)
+{
+	while (zoo_member + 1 < MEMBERS) {
+		pid_t child = fork();
+		MUST(child);
+		if (child != 0) {
+			zoo_member++;
+			continue;
+		}
+		zoo_member++;
+		if (zoo_member == 1)
+			MUST(setpgid(0, 0));
+		else
+			MUST(setsid());
+		return;
+	}
+	zoo_member = 0;
+}
+
 int main(int argc, char **argv)
 {
 	victim_begin(argc, argv);
 	zoo_args = argv + 2;
+	zoo_tree = argc > 2 && !strcmp(argv[2], "+tree");
+	zoo_board = mmap(NULL, sizeof *zoo_board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(zoo_board == MAP_FAILED ? -1 : 0);
+	if (zoo_tree)
+		fork_tree();
 	set_process();
 	for (intptr_t i = 1; i < THREADS; i++)
 		victim_thread(keeper, (void *)i);
 	usleep(100000);
 	set_thread();
 	SET("dumpable", prctl(PR_SET_DUMPABLE, 0));
-	show_all(0);
-	victim_ready();
+	__atomic_fetch_add(&zoo_board->up, 1, __ATOMIC_SEQ_CST);
+	while (zoo_tree && zoo_board->up < MEMBERS)
+		usleep(2000);
+	take_turn(0);
+	if (zoo_tree && zoo_member == 0)
+		await_turn(MEMBERS);
+	if (zoo_member == 0)
+		victim_ready();
 	victim_wait();
-	show_all(1);
-	say("OK");
+	take_turn(1);
+	if (zoo_tree && zoo_member == 0)
+		await_turn(2 * MEMBERS);
+	if (zoo_member == 0)
+		say("OK");
 	_exit(0);
 }

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, type Stats, statSync } from "node:fs"
 import { join } from "node:path"
+import type { Stat } from "../../../ffi/files.ts"
+import { existsSync, readdirSync, readFileSync, statSync } from "../../../ffi/fs.ts"
 import type { cg_controller_entry, cg_set_entry, cgroup_dir_entry, cgroup_perms, cgroup_prop_entry } from "../../../proto/gen/cgroup_pb.ts"
 import { logger } from "../../base/log.ts"
 import type { Cgroup } from "../../proc/cgroup.ts"
@@ -116,5 +117,5 @@ function collectProperty(directory: string, name: string, instead: ReadonlyMap<s
   }
 }
 
-const statIfThere = (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false })
-const permsOf = ({ mode, uid, gid }: Stats): cgroup_perms => ({ mode, uid, gid })
+const statIfThere = (path: string): Stat | undefined => (existsSync(path) ? statSync(path) : undefined)
+const permsOf = ({ mode, uid, gid }: Stat): cgroup_perms => ({ mode, uid, gid })

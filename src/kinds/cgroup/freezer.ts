@@ -101,7 +101,10 @@ export function freezeCgroup(directory: string, deadline: Deadline): FrozenCgrou
 
 function waitFrozen(freezer: Freezer, directory: string, deadline: Deadline): void {
   while (!freezer.frozen.test(read(join(directory, freezer.report)))) {
-    checkDeadline(deadline, `the freeze of ${directory}`)
+    checkDeadline(deadline, `the freeze of ${directory}`, () => ({
+      found: "not all tasks in it are frozen",
+      next: "Look for tasks of it in uninterruptible sleep (state D), and wait for them",
+    }))
     attempt("poll", 0, 0, 1)
   }
 }

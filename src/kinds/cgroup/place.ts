@@ -1,5 +1,5 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "../../../ffi/fs.ts"
 import { attempt } from "../../../ffi/syscall.ts"
 import type { cgroup_perms } from "../../../proto/gen/cgroup_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"

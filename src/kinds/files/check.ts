@@ -49,7 +49,8 @@ function checkFlying(id: number, files: FileImages["files"]): void {
   if (!file) throw corrupt(object, "files.img does not have it")
   const row = fileKinds.find(({ type }) => type === file.type)
   if (!row) throw unsupported(object, file.type)
-  if (row.facts(file).id !== id) throw corrupt(object, `it calls itself ${row.facts(file).id}`)
+  const inner = row.facts(file, files).id
+  if (inner !== id) throw corrupt(object, `it calls itself ${inner}`)
 }
 
 /** Largest descriptor number plus one that this machine allows. Documentation/admin-guide/sysctl/fs.rst */
@@ -71,7 +72,7 @@ function* descriptorChecks({ fdinfos, files }: FileImages): Generator<() => void
           `Raise it: sysctl fs.nr_open=${fd + 1}`,
         )
       const { row, file } = rowFor(info, files)
-      const inner = row.facts(file).id
+      const inner = row.facts(file, files).id
       if (inner !== id) throw corrupt(`fd ${fd}`, `file ${id} calls itself ${inner}`)
     }
 }

@@ -1,10 +1,11 @@
 import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
-import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
+import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
+import { findFifoHolders, inodeKey } from "./fifo/holders.ts"
 import type { Collecting, Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
 import { findHolders, type Outsiders } from "./outside.ts"
 import { pipeInode } from "./pipe/holders.ts"
@@ -12,6 +13,7 @@ import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
 import { describeRefused, judge, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
 import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
+import { collectQueued } from "./tty/queued.ts"
 import { collectQueues } from "./unix/collect.ts"
 import { type Flight, lookInFlight } from "./unix/flight.ts"
 import { rehearsePeek } from "./unix/queue.ts"
@@ -29,6 +31,12 @@ export interface FileOptions {
   readonly isRunning?: true
 }
 
+/** When something is collected. */
+export interface Moment {
+  /** The processes are stopped: what is queued in terminals may be taken out and put back. */
+  readonly stopped: boolean
+}
+
 /** The descriptors of a dump as images want them. The files themselves are in the table. */
 export interface Descriptors {
   /** By process, ascending by number. */
@@ -37,7 +45,10 @@ export interface Descriptors {
   readonly pipesData: readonly PipeData[]
   /** What was in the queues of sockets, in their order. */
   readonly skQueues: readonly SocketData[]
+  readonly fifoData: readonly PipeData[]
   readonly ttyInfos: readonly tty_info_entry[]
+  /** What is queued in terminals. */
+  readonly ttyData: readonly tty_data_entry[]
   /** What CRIU's images have no field for. */
   readonly extension: stasis_file_entry[]
   /** What is lost although its object is kept, for people. */
@@ -85,6 +96,7 @@ function judgeAll(
       holders,
       masters,
       pipeHolder: (inode) => outside.pipes.get(inode),
+      fifoHolder: (stat) => outside.fifos.get(inodeKey(stat)),
       terminalHolder: (index) => outside.terminals.get(index),
       unix,
     }))
@@ -123,6 +135,7 @@ function lookOnce(holders: readonly Holder[], options: FileOptions): Pick<OpenFi
   const { judged } = judgeAll(holders, scans, options, (all) => ({
     pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findHolders(inside, pipeInode) : new Map(),
     sockets: all.some(isUnix) ? findHolders(inside, socketInode) : new Map(),
+    fifos: findFifoHolders(inside, all),
     terminals: findTerminalHolders(inside, all),
   }))
   const kinds = new Map<string, number>()
@@ -141,22 +154,32 @@ function lookOnce(holders: readonly Holder[], options: FileOptions): Pick<OpenFi
  * @param table gets an entry for every open file
  * @throws CheckpointError E_UNSUPPORTED something has been opened since the survey that cannot be kept
  *
- * Precondition: the processes are stopped, or it is told that they are not. They are not changed: pipes and sockets keep their content,
+ * Precondition: the processes are stopped, or `stopped` is not said. They are not changed: pipes, sockets and terminals keep their content,
  * files their offsets.
  */
-export function collectDescriptors(holders: readonly Holder[], table: Collecting["table"], options: FileOptions): Descriptors {
+export function collectDescriptors(holders: readonly Holder[], table: Collecting["table"], options: FileOptions & Moment): Descriptors {
   using scope = new DisposableStack()
   const scans = scanAll(holders, scope, false)
   // Who else holds a pipe or a terminal was looked up before the freeze: it takes a walk through every process.
-  const found = options.isRunning ? [] : [...scans.values()].flatMap((scan) => scan.found)
-  if (options.isRunning) rehearsePeek()
+  const found = options.stopped ? [...scans.values()].flatMap((scan) => scan.found) : []
+  if (!options.stopped) rehearsePeek()
   const flight = scope.use(lookInFlight(found, (pid) => scans.get(pid)?.copies))
-  const nobody = { pipes: new Map(), sockets: new Map(), terminals: new Map() }
+  const nobody = { pipes: new Map(), fifos: new Map(), sockets: new Map(), terminals: new Map() }
   const { judged, unix } = judgeAll(holders, scans, options, () => nobody, flight)
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
-  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), unix, outsidePeers: new Map(), extension: [], losses: [] }
+  const collected = {
+    table,
+    pipesData: new Map(),
+    fifoData: new Map(),
+    ttyInfos: new Map(),
+    ttyEnds: new Map(),
+    unix,
+    outsidePeers: new Map(),
+    extension: [],
+    losses: [],
+  }
   const ours = flight.found.length > 0 ? scope.use(borrowDescriptors(process.pid)) : undefined
   const flying = new Map<number, number>()
   const socketIds = new Map<number, number>()
@@ -183,6 +206,16 @@ export function collectDescriptors(holders: readonly Holder[], table: Collecting
     entries.sort((a, b) => a.fd - b.fd)
     log.debug(`${entries.length} descriptors of task ${pid}`)
   }
-  const { pipesData, ttyInfos, extension, losses } = collected
-  return { fdinfos, pipesData: [...pipesData.values()], skQueues, ttyInfos: [...ttyInfos.values()], extension, losses }
+  const { pipesData, fifoData, ttyInfos, ttyEnds, extension, losses } = collected
+  const ttyData = options.stopped ? collectQueued(ttyEnds, losses) : []
+  return {
+    fdinfos,
+    pipesData: [...pipesData.values()],
+    fifoData: [...fifoData.values()],
+    skQueues,
+    ttyInfos: [...ttyInfos.values()],
+    ttyData,
+    extension,
+    losses,
+  }
 }

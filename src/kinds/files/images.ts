@@ -12,6 +12,7 @@ export interface FileImages {
   readonly pipesData: readonly PipeData[]
   /** sk-queues.img, in its order. */
   readonly skQueues: readonly SocketData[]
+  readonly fifoData: readonly PipeData[]
   readonly ttyInfos: readonly tty_info_entry[]
   readonly ttyData: readonly tty_data_entry[]
   readonly extension: readonly stasis_file_entry[]

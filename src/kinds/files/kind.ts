@@ -8,6 +8,8 @@ import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import type { FdInfo } from "../../proc/fdinfo.ts"
 import type { Load, Program, Result } from "../../tracee/program.ts"
 import type { Copies } from "./copies.ts"
+import type { FileIds } from "./ids.ts"
+import type { Self } from "./self.ts"
 import type { FileStat } from "./stat.ts"
 import type { Bound } from "./unix/bound.ts"
 import type { UnixScene } from "./unix/view.ts"
@@ -53,6 +55,8 @@ export interface Surveying {
   readonly holders: readonly Holder[]
   /** Task outside the dump that has this pipe open, if one was looked for and found. */
   pipeHolder(inode: bigint): number | undefined
+  /** Task outside the dump that has this FIFO open, if one was looked for and found. */
+  fifoHolder(stat: FileStat): number | undefined
   /** Numbers of the pseudo-terminals whose masters are in the dump. */
   readonly masters: ReadonlySet<number>
   /** Task outside the dump that uses the pseudo-terminal with this number, if one was looked for and found. */
@@ -75,12 +79,12 @@ export interface SocketData {
   readonly payload: Uint8Array
 }
 
-/** Gives ids to files, and keeps the entries of what no descriptor leads to. */
-interface FileIds {
-  nextId(): number
-  add(entry: file_entry): void
-  /** Of a file that is known by its path. */
-  path(name: string, stat: FileStat, access: number): number
+/** What a dump has found of one pseudo-terminal. */
+export interface TtyEnds {
+  master?: { readonly file: OpenFile; readonly copies: Copies }
+  hasSlave: boolean
+  /** Somebody wants a signal (O_ASYNC) when something can be read or written. */
+  signals: boolean
 }
 
 /** Where the rows of a dump put what is not in their own entry. */
@@ -89,10 +93,14 @@ export interface Collecting {
   /** Descriptors of the process that the file is collected from. */
   readonly copies: Copies
   readonly pipesData: Map<number, PipeData>
+  /** By device and inode. */
+  readonly fifoData: Map<string, PipeData>
   readonly ttyInfos: Map<number, tty_info_entry>
   readonly unix: UnixScene
   /** File ids of unix sockets outside the dump, by inode: made up for who is connected to them. */
   readonly outsidePeers: Map<number, number>
+  /** Ends of pseudo-terminals by their numbers. */
+  readonly ttyEnds: Map<number, TtyEnds>
   readonly extension: stasis_file_entry[]
   /** What is lost although its object is kept, for people. */
   readonly losses: string[]
@@ -107,14 +115,6 @@ export interface NewPipe {
   readonly ends: ReadonlyMap<number, Opened>
   /** A wanted number that leads to the pipe already: /proc/self/fd/N opens it once more. */
   readonly anchor: number
-}
-
-/** Who runs the program: IDs that it has again afterwards. */
-export interface Self {
-  readonly pid: number
-  readonly egid: number
-  readonly uid: number
-  readonly euid: number
 }
 
 /** A restore on its way: what rows read, and where they append. */
@@ -132,6 +132,7 @@ export interface Restoring {
   readonly pipesData: ReadonlyMap<number, PipeData>
   /** By the file id of the receiving socket, in order. */
   readonly skQueues: ReadonlyMap<number, readonly SocketData[]>
+  readonly fifoData: ReadonlyMap<number, PipeData>
   readonly ttyInfos: ReadonlyMap<number, tty_info_entry>
   readonly extension: ReadonlyMap<number, stasis_file_entry>
   /** Reserved descriptor of the terminal that stasis runs on; undefined without one. */
@@ -143,6 +144,8 @@ export interface Restoring {
   readonly pipes: Map<number, NewPipe>
   /** Unix sockets on their way to their numbers, by file id. */
   readonly sockets: Map<number, Opened>
+  /** Ends of FIFOs on their way to their numbers, by FIFO and file id. */
+  readonly fifos: Map<number, ReadonlyMap<number, Opened>>
   readonly configuredTtys: Set<number>
   /** Appends when every descriptor of this program stands at its number. */
   later(step: () => void): void
@@ -151,9 +154,19 @@ export interface Restoring {
 /** What links between open files are found in. */
 export type Linked = Pick<Restoring, "files" | "skQueues">
 
+/** What `start` of a row reads, and where it appends. */
+export type Starting = Pick<Restoring, "program" | "extension">
+
 /** Members of file_entry that have a row. */
-type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "usk"
+type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "tfd" | "sgfd" | "fifo" | "usk"
 type Body<K extends BodyName> = NonNullable<file_entry[K]>
+
+/** What is known of every open file. */
+export interface FileFacts {
+  readonly id: number
+  readonly flags: number
+  readonly fown: fown_entry
+}
 
 /** One kind of open file: the row that joins its two halves. */
 interface FileKind<K extends BodyName> {
@@ -170,10 +183,18 @@ interface FileKind<K extends BodyName> {
    * @param fd number of the file there
    */
   readonly finish?: (entry: Body<K>, restoring: Restoring, fd: number) => void
+  /**
+   * Appends what makes the file go on by itself: among the last calls of a process that has it open, which has no privileges left then.
+   *
+   * @param fd number of the file there
+   */
+  readonly start?: (entry: Body<K>, starting: Starting, fd: number) => void
   /** Objects with several open files, such as pipes: those with equal keys are made by one program. */
   readonly object?: (entry: Body<K>) => string
   /** Files, by id, that the program which makes this one must have too: they are made by the same. */
   readonly links?: (entry: Body<K>, images: Linked) => readonly number[]
+  /** What most bodies have themselves. */
+  readonly facts?: (entry: Body<K>, files: ReadonlyMap<number, file_entry>) => FileFacts
   /** `restore` calls open(2), which takes all flags; else they are set afterwards. */
   readonly named?: true
 }
@@ -186,16 +207,17 @@ export interface FileRow {
   readonly collect: (file: OpenFile, collecting: Collecting) => file_entry
   readonly restore: (entry: file_entry, restoring: Restoring) => Opened
   readonly finish: (entry: file_entry, restoring: Restoring, fd: number) => void
+  readonly start: (entry: file_entry, starting: Starting, fd: number) => void
   readonly object: (entry: file_entry) => string
   readonly links: (entry: file_entry, images: Linked) => readonly number[]
   readonly named: boolean
-  /** What all bodies have. @throws CheckpointError E_IMAGE_CORRUPT there is no body of this type */
-  readonly facts: (entry: file_entry) => { readonly id: number; readonly flags: number; readonly fown: fown_entry }
+  /** @throws CheckpointError E_IMAGE_CORRUPT there is no body of this type */
+  readonly facts: (entry: file_entry, files: ReadonlyMap<number, file_entry>) => FileFacts
 }
 
 /** Makes a row; `body` fixes the entry's type. */
 export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
-  const { type, body, matches, refuse, collect, restore, finish, object, links, named } = kind
+  const { type, body, matches, refuse, collect, restore, finish, start, object, links, facts, named } = kind
   const bodyOf = (entry: file_entry): Body<K> => {
     const found = entry[body]
     if (found) return found
@@ -214,8 +236,10 @@ export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
     collect: (file, collecting) => ({ type, id: file.id, [body]: collect(file, collecting) }),
     restore: (entry, restoring) => restore(bodyOf(entry), restoring),
     finish: (entry, restoring, fd) => finish?.(bodyOf(entry), restoring, fd),
+    start: (entry, starting, fd) => start?.(bodyOf(entry), starting, fd),
     object: (entry) => object?.(bodyOf(entry)) ?? `file ${entry.id}`,
     links: (entry, images) => links?.(bodyOf(entry), images) ?? [],
-    facts: bodyOf,
+    // Without `facts` in the row the body has them.
+    facts: (entry, files) => facts?.(bodyOf(entry), files) ?? (bodyOf(entry) as Body<K> & FileFacts),
   }
 }

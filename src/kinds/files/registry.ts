@@ -4,12 +4,18 @@ import { collectEpoll, refuseEpoll } from "./epoll/collect.ts"
 import { restoreEpoll, watchTargets } from "./epoll/restore.ts"
 import { collectEventfd } from "./eventfd/collect.ts"
 import { restoreEventfd } from "./eventfd/restore.ts"
+import { collectFifo, refuseFifo } from "./fifo/collect.ts"
+import { fifoFacts, restoreFifo } from "./fifo/restore.ts"
 import { type FileRow, type Found, fileKind } from "./kind.ts"
 import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
 import { restorePipe } from "./pipe/restore.ts"
 import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
 import { restoreRegular } from "./regular/restore.ts"
+import { collectSignalfd } from "./signalfd/collect.ts"
+import { restoreSignalfd } from "./signalfd/restore.ts"
 import { kindOf } from "./stat.ts"
+import { collectTimerfd } from "./timerfd/collect.ts"
+import { restoreTimerfd, startTimerfd } from "./timerfd/restore.ts"
 import { collectTty, isTty, refuseTty } from "./tty/collect.ts"
 import { restoreTty } from "./tty/restore.ts"
 import { collectUnix } from "./unix/collect.ts"
@@ -53,6 +59,17 @@ export const fileKinds: readonly FileRow[] = [
     object: ({ pipe_id }) => `pipe ${pipe_id}`,
   }),
   fileKind({
+    type: fd_types.FIFO,
+    body: "fifo",
+    matches: isKind(S_IF.IFO),
+    refuse: refuseFifo,
+    collect: collectFifo,
+    restore: restoreFifo,
+    object: ({ pipe_id }) => `FIFO ${pipe_id}`,
+    facts: fifoFacts,
+    named: true,
+  }),
+  fileKind({
     type: fd_types.EVENTFD,
     body: "efd",
     matches: linksTo("anon_inode:[eventfd]"),
@@ -67,6 +84,21 @@ export const fileKinds: readonly FileRow[] = [
     collect: collectEpoll,
     restore: restoreEpoll,
     finish: watchTargets,
+  }),
+  fileKind({
+    type: fd_types.SIGNALFD,
+    body: "sgfd",
+    matches: linksTo("anon_inode:[signalfd]"),
+    collect: collectSignalfd,
+    restore: restoreSignalfd,
+  }),
+  fileKind({
+    type: fd_types.TIMERFD,
+    body: "tfd",
+    matches: linksTo("anon_inode:[timerfd]"),
+    collect: collectTimerfd,
+    restore: restoreTimerfd,
+    start: startTimerfd,
   }),
   fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
   fileKind({
@@ -96,8 +128,6 @@ const refused = (what: string, matches: Matches, remedy: string): RefusedFile =>
 export const refusedFiles: readonly RefusedFile[] = [
   refused("a memory file", linksTo("/memfd:"), "Let the program map the memory file and close its descriptor, or use a file in /dev/shm"),
   refused("a socket", linksTo("socket:["), "Let the program close its connections before the dump"),
-  refused("a timer descriptor", linksTo("anon_inode:[timerfd]"), "Let the program use timer_create, or close it before the dump"),
-  refused("a signal descriptor", linksTo("anon_inode:[signalfd]"), "Let the program use signal handlers, or close it before the dump"),
   refused("a file watch", linksTo("anon_inode:inotify"), "Let the program stop watching files before the dump"),
   refused("a file watch", linksTo("anon_inode:[fanotify]"), "Let the program stop watching files before the dump"),
   refused(
@@ -118,7 +148,6 @@ export const refusedFiles: readonly RefusedFile[] = [
   refused("a virtual machine", linksTo("anon_inode:kvm"), "Save the guest with the virtual machine's own tools"),
   refused("a namespace", ({ target }) => /^[a-z_]+:\[4\d{9}\]$/.test(target), "Let the program close it before the dump"),
   refused("an object of the kernel", linksTo("anon_inode:"), "Let the program close it before the dump"),
-  refused("a FIFO", isKind(S_IF.IFO), "Let the program use a pipe whose ends are both inside, or close it before the dump"),
   refused("a block device", isKind(S_IF.BLK), "Let the program close the device before the dump"),
   refused("a device", isKind(S_IF.CHR), "Let the program close the device before the dump"),
   refused("a file of a kind that stasis does not know", () => true, "Let the program close it before the dump"),

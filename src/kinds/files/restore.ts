@@ -3,9 +3,10 @@ import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import { type FileImages, queuesOf, usersOf } from "./images.ts"
-import type { FileRow, Restoring, Self } from "./kind.ts"
+import type { FileRow, Restoring } from "./kind.ts"
 import { restoreOwner } from "./owner.ts"
 import { fileKinds } from "./registry.ts"
+import type { Self } from "./self.ts"
 
 const FD_CLOEXEC = 1
 /** Flags that F_SETFL sets; the others belong to the moment of opening. Kernel: fs/fcntl.c setfl() */
@@ -60,11 +61,13 @@ export function beginRestoring(
     ...process,
     skQueues: queuesOf(images.skQueues),
     pipesData: new Map(images.pipesData.map((data) => [data.message.pipe_id, data])),
+    fifoData: new Map(images.fifoData.map((data) => [data.message.pipe_id, data])),
     ttyInfos: new Map(images.ttyInfos.map((info) => [info.id, info])),
     extension: new Map(images.extension.map((facts) => [facts.id, facts])),
     ...terminals,
     pipes: new Map(),
     sockets: new Map(),
+    fifos: new Map(),
     configuredTtys: new Set(),
     later,
   }
@@ -77,7 +80,7 @@ export function openAt(id: number, restoring: Restoring): void {
   const file = files.get(id)
   if (!first || !file) throw new Error(`Unreachable: file ${id} was not checked`)
   const row = rowOfType(file.type)
-  const { flags } = row.facts(file)
+  const { flags } = row.facts(file, files)
   const opened = row.restore(file, restoring)
   for (const user of [first, ...more]) program.callWith({ about: `fd ${user.fd}` }, "dup3", opened, user.fd, dupFlags(user))
   program.call("close", opened)
@@ -116,11 +119,24 @@ export function restoreDescriptors(images: FileImages, program: Program, options
     else for (const user of [first, ...more]) program.callWith({ about: `fd ${user.fd}` }, "dup3", number, user.fd, dupFlags(user))
     if (number !== undefined && !finishes(id)) continue
     const row = rowOfType(file.type)
-    const { flags, fown } = row.facts(file)
+    const { flags, fown } = row.facts(file, images.files)
     if (!(flags & O.PATH) && !isLate(fown, isBorn)) restoreOwner(first.fd, fown, self, program)
     finishing.push(() => row.finish(file, restoring, first.fd))
   }
   for (const step of [...last, ...finishing]) step()
+}
+
+/** Appends what makes files go on by themselves, such as clocks. Does nothing for most. Precondition: among the last calls of the process. */
+export function startFiles(
+  { fdinfos, files, extension }: FileImages,
+  program: Program,
+  { inherited, finishes }: Pick<RestoreOptions, "inherited" | "finishes">,
+): void {
+  const starting = { program, extension: new Map(extension.map((facts) => [facts.id, facts])) }
+  for (const [id, [first]] of usersOf(fdinfos)) {
+    const file = files.get(id)
+    if (first && file && (!inherited.has(id) || finishes(id))) rowOfType(file.type).start(file, starting, first.fd)
+  }
 }
 
 /**
@@ -136,7 +152,7 @@ export function restoreThreadOwners(
   for (const [id, [first]] of usersOf(fdinfos)) {
     const file = files.get(id)
     if (!first || !file || (inherited.has(id) && !finishes(id))) continue
-    const { flags, fown } = rowOfType(file.type).facts(file)
+    const { flags, fown } = rowOfType(file.type).facts(file, files)
     if (!(flags & O.PATH) && isLate(fown, isBorn)) restoreOwner(first.fd, fown, self, program)
   }
 }

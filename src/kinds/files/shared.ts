@@ -1,9 +1,12 @@
 import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import { TtyType } from "../../../proto/gen/tty_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { FileImages } from "./images.ts"
-import type { Linked, Self } from "./kind.ts"
+import type { Linked, Restoring } from "./kind.ts"
 import { beginRestoring, holdNumbers, openAt, rowOfType, type Terminals } from "./restore.ts"
+import type { Self } from "./self.ts"
+import { masterOfSession } from "./tty/driver.ts"
 
 /** Descriptors of one table, as the image has them. */
 export interface Table {
@@ -75,30 +78,90 @@ function finisherOf(id: number, tables: readonly Table[], files: ReadonlyMap<num
   return holder.pid
 }
 
+/** A process as far as terminals control it. */
+export interface Member extends Table {
+  readonly sid: number
+}
+
+/**
+ * Shared files that are open as /dev/tty: that can be opened only where a terminal controls the process, so the leader of their session
+ * makes them, and those inherit them who are born later, as everybody in its session is.
+ *
+ * @returns the session by file id; left out are those that another session has too
+ */
+export function findControlled(members: readonly Member[], ids: readonly number[], images: Pick<FileImages, "files" | "ttyInfos">) {
+  const infos = new Map(images.ttyInfos.map((info) => [info.id, info]))
+  const isCurrent = (id: number): boolean => infos.get(images.files.get(id)?.tty?.tty_info_id ?? 0)?.type === TtyType.CTTY
+  return new Map(
+    ids.filter(isCurrent).flatMap((id): [number, number][] => {
+      const sids = new Set(members.filter(({ fdinfos }) => fdinfos.some((info) => info.id === id)).map(({ sid }) => sid))
+      const [sid = 0] = sids
+      return sids.size === 1 && masterOfSession(sid, infos) ? [[id, sid]] : []
+    }),
+  )
+}
+
+/** Appends the opening of files, each at a reserved number. */
+function openShared(
+  images: Omit<FileImages, "fdinfos">,
+  numbers: readonly (readonly [id: number, fd: number])[],
+  terminals: Terminals,
+  self: Self,
+  isControlled: boolean,
+  program: Program,
+): Restoring {
+  const fdinfos = numbers.map(([id, fd]): fdinfo_entry => ({ id, fd, flags: 0, type: images.files.get(id)?.type ?? 0 }))
+  const maker = { isControlled, inherited: new Map(), self, isBorn: (tid: number) => tid === self.pid }
+  const last: (() => void)[] = []
+  const restoring = beginRestoring({ ...images, fdinfos }, program, terminals, maker, (step) => last.push(step))
+  for (const [id] of numbers) openAt(id, restoring)
+  for (const step of last) step()
+  return restoring
+}
+
+/** Reserved descriptors of shared files, by id; the session of those that its leader makes; and who finishes each, see SharedFiles. */
+export interface SharedNumbers {
+  readonly shared: ReadonlyMap<number, number>
+  readonly controlled: ReadonlyMap<number, number>
+  readonly finisher: SharedFiles["finisher"]
+}
+
 /**
  * Appends the making of shared files, each at a reserved number, to the program of the process that all others descend from.
  *
- * @param numbers reserved descriptor of each file, by id   @param finisher see SharedFiles
  * @param placeholder any open descriptor   @param terminals, self as for restoreDescriptors
  */
 export function restoreShared(
   images: Omit<FileImages, "fdinfos">,
-  numbers: ReadonlyMap<number, number>,
-  finisher: SharedFiles["finisher"],
+  { shared, controlled, finisher }: SharedNumbers,
   placeholder: number,
   terminals: Terminals,
   self: Self,
   program: Program,
 ): void {
-  const fdinfos = [...numbers].map(([id, fd]): fdinfo_entry => ({ id, fd, flags: 0, type: images.files.get(id)?.type ?? 0 }))
-  holdNumbers(numbers.values(), placeholder, program)
-  const maker = { isControlled: false, inherited: new Map(), self, isBorn: (tid: number) => tid === self.pid }
-  const last: (() => void)[] = []
-  const restoring = beginRestoring({ ...images, fdinfos }, program, terminals, maker, (step) => last.push(step))
-  for (const id of numbers.keys()) openAt(id, restoring)
-  for (const step of last) step()
-  for (const [id, number] of numbers) {
+  holdNumbers(shared.values(), placeholder, program)
+  const own = [...shared].filter(([id]) => !controlled.has(id))
+  const restoring = openShared(images, own, terminals, self, false, program)
+  for (const [id, number] of own) {
     const file = images.files.get(id)
     if (file && !finisher.has(id)) rowOfType(file.type).finish(file, restoring, number)
   }
+}
+
+/**
+ * Appends the making of what the leader of a session shares as /dev/tty: see `findControlled`.
+ *
+ * Preconditions: `restoreShared` has run in an ancestor, `restoreControl` in this process; it has no child yet.
+ */
+export function restoreControlled(
+  sid: number,
+  images: Omit<FileImages, "fdinfos">,
+  { shared, controlled }: SharedNumbers,
+  terminals: Terminals,
+  program: Program,
+): void {
+  // A terminal is nobody's.
+  const self = { pid: sid, uid: 0, euid: 0, egid: 0 }
+  const own = [...shared].filter(([id]) => controlled.get(id) === sid)
+  if (own.length > 0) openShared(images, own, terminals, self, true, program)
 }

@@ -6,6 +6,7 @@ import { logger } from "../../base/log.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Stat } from "../../proc/stat.ts"
 import type { Program, Result } from "../../tracee/program.ts"
+import { isLockedOnFault } from "./on-fault.ts"
 import { ADVICE, VMA } from "./status.ts"
 
 const log = logger("memory")
@@ -90,7 +91,7 @@ export function collectVmaExtension(
 ): stasis_vma_entry[] {
   return mappings.flatMap(({ start, end, path, vmFlags }) => {
     const name = NAME.exec(path)?.[1]
-    const locked_on_fault = vmFlags.has("lf")
+    const locked_on_fault = isLockedOnFault(vmFlags)
     const mempolicy = policies.get(start)
     if (name === undefined && !locked_on_fault && !mempolicy) return []
     return [

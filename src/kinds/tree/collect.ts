@@ -26,8 +26,24 @@ const NAMESPACES = { pid_ns_id: 1, net_ns_id: 2, ipc_ns_id: 3, uts_ns_id: 4, tim
 /** Object ids of the dumping program. */
 const ROOT_IDS: task_kobj_ids_entry = { vm_id: 1, files_id: 1, fs_id: 1, sighand_id: 1, ...NAMESPACES }
 
-/** Ids of a dumped process, which is in the namespaces of the dumping program. */
-export const collectIds = (objects: ObjectIds): task_kobj_ids_entry => ({ ...objects, ...NAMESPACES })
+/** The first id behind those of the dumping program: of the only kind of namespace that a tree may have for itself. */
+const OWN_TIME = 9
+
+/** Id that the clocks of a tree stand under in images. Authority: REFERENCE 6.4 */
+export const clocksId = (ownTime: boolean): number => (ownTime ? OWN_TIME : 0)
+
+/** Ids of a dumped process, which is in the namespaces of the dumping program. @param ownTime but for its time namespace */
+export const collectIds = (objects: ObjectIds, ownTime: boolean): task_kobj_ids_entry => ({
+  ...objects,
+  ...NAMESPACES,
+  ...(ownTime ? { time_ns_id: OWN_TIME } : {}),
+})
+
+/** Namespaces that every process of a tree must be in: the tool's own, and the root's clocks. */
+export function expectedNamespaces(ours: Namespaces, root: Namespaces): Namespaces {
+  const time = root.get("time")
+  return time === undefined ? ours : new Map([...ours, ["time", time], ["time_for_children", time]])
+}
 
 /** The inventory: commit record of a set. `runId` is any UUID, `ownSet` the cgroup set of the dumping program. */
 export const collectInventory = (runId: string, ownSet: number): inventory_entry => ({
@@ -42,10 +58,10 @@ export const collectInventory = (runId: string, ownSet: number): inventory_entry
   dump_criu_run_id: runId,
 })
 
-/** Namespaces that must be the tool's own, and what to do when one is not. */
-export function surveyNamespaces(pid: number, ours: Namespaces, theirs: Namespaces): Refusal[] {
+/** Namespaces that are not as expected, and what to do when one is not. */
+export function surveyNamespaces(pid: number, expected: Namespaces, theirs: Namespaces): Refusal[] {
   const refusals: Refusal[] = []
-  for (const [name, inode] of ours) {
+  for (const [name, inode] of expected) {
     // What children get is a process's own namespace again unless it was unshared.
     if (theirs.get(name) === inode) continue
     const remedy = "Run stasis inside that namespace (nsenter), from where the process can be dumped"

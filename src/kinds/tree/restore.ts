@@ -14,10 +14,19 @@ const WALL = 0x40000000
 const WNOHANG = 1
 const WUNTRACED = 2
 
-/** Namespaces that differ from the dumping program's would have to be made anew. @throws CheckpointError E_IMAGE_UNSUPPORTED */
-export function sameNamespaces(ids: task_kobj_ids_entry, root: task_kobj_ids_entry | undefined): void {
-  const kinds = ["pid_ns_id", "net_ns_id", "ipc_ns_id", "uts_ns_id", "time_ns_id", "mnt_ns_id", "user_ns_id", "cgroup_ns_id"] as const
-  const own = kinds.filter((kind) => root?.[kind] !== undefined && ids[kind] !== undefined && root[kind] !== ids[kind])
+/** Id of the time namespace of a process that is not in the dumping program's; undefined = it is, or an older program did not say. */
+export const ownTimeOf = (ids: task_kobj_ids_entry, dumper: task_kobj_ids_entry | undefined): number | undefined =>
+  dumper?.time_ns_id === undefined || dumper.time_ns_id === ids.time_ns_id ? undefined : ids.time_ns_id
+
+/**
+ * Namespaces that differ from the dumping program's would have to be made anew; a time namespace is, if the whole tree is in one.
+ *
+ * @throws CheckpointError E_IMAGE_UNSUPPORTED
+ */
+export function sameNamespaces(ids: task_kobj_ids_entry, root: task_kobj_ids_entry, dumper: task_kobj_ids_entry | undefined): void {
+  const kinds = ["pid_ns_id", "net_ns_id", "ipc_ns_id", "uts_ns_id", "mnt_ns_id", "user_ns_id", "cgroup_ns_id"] as const
+  const own: string[] = kinds.filter((kind) => dumper?.[kind] !== undefined && ids[kind] !== undefined && dumper[kind] !== ids[kind])
+  if (ownTimeOf(ids, dumper) !== ownTimeOf(root, dumper)) own.push("time_ns_id")
   if (own.length > 0)
     throw new CheckpointError(
       "E_IMAGE_UNSUPPORTED",
@@ -27,9 +36,9 @@ export function sameNamespaces(ids: task_kobj_ids_entry, root: task_kobj_ids_ent
     )
 }
 
-/** Appends the wait for the stop of a child, as its parent had done: so that it is not told again. */
+/** Appends the wait for the stop of a child, as its parent had done: so that it is not told again. There is none if somebody has undone it. */
 export const appendStopSeen = (pid: number, program: Program): void =>
-  void program.callWith({ about: `the stop of process ${pid}`, returns: pid }, "wait4", pid, 0, WALL | WUNTRACED | WNOHANG, 0)
+  void program.callWith({ about: `the stop of process ${pid}` }, "wait4", pid, 0, WALL | WUNTRACED | WNOHANG, 0)
 
 /** What a birth needs to know that the plan does not say. */
 export interface Births {

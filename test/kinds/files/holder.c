@@ -13,10 +13,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,11 +110,7 @@ static void hold_events(void)
 static void hold_refused(void)
 {
 	int ends[2];
-	sigset_t set;
-	sigemptyset(&set);
 	MUST(socket(AF_NETLINK, SOCK_RAW, 0));
-	MUST(timerfd_create(CLOCK_MONOTONIC, 0));
-	MUST(signalfd(-1, &set, 0));
 	MUST(inotify_init1(0));
 	MUST(memfd_create("memory", 0));
 	int gone = MUST(open("gone", O_RDWR | O_CREAT, 0600));
@@ -127,9 +121,6 @@ static void hold_refused(void)
 	MUST(unlink("moved"));
 	int locked = MUST(open("locked", O_RDWR | O_CREAT, 0600));
 	MUST(flock(locked, LOCK_EX));
-	MUST(mkfifo("fifo", 0600));
-	MUST(open("fifo", O_RDWR));
-	MUST(pipe2(ends, O_DIRECT));
 	MUST(open("/dev/ptmx", O_RDWR | O_NOCTTY));
 	int epoll = MUST(epoll_create1(0)), event = MUST(eventfd(0, 0));
 	watch(epoll, event, EPOLLIN, 0);

@@ -70,14 +70,18 @@ const through = <S extends AnySchema>(schema: S, message: MessageOf<S>): Message
 /** The files of a process as images tell them: every message went through its bytes. */
 export function imagesOf(pid: number, options = { shellJob: false }): FileImages {
   const table = plainTable()
-  const { fdinfos, pipesData, skQueues, ttyInfos, extension } = collectDescriptors([holding(pid)], table, options)
+  const { fdinfos, pipesData, fifoData, skQueues, ttyInfos, ttyData, extension } = collectDescriptors([holding(pid)], table, {
+    ...options,
+    stopped: true,
+  })
   return {
     fdinfos: (fdinfos.get(pid) ?? []).map((info) => through(fdinfo_entrySchema, info)),
     files: new Map(table.entries.map((entry) => [entry.id, through(file_entrySchema, entry)])),
     pipesData: pipesData.map(({ message, payload }) => ({ message: through(pipe_data_entrySchema, message), payload })),
     skQueues: skQueues.map(({ message, payload }) => ({ message: through(sk_packet_entrySchema, message), payload })),
+    fifoData,
     ttyInfos: ttyInfos.map((info) => through(tty_info_entrySchema, info)),
-    ttyData: [],
+    ttyData,
     extension: extension.map((facts) => through(stasis_file_entrySchema, facts)),
   }
 }

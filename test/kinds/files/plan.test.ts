@@ -34,6 +34,7 @@ function imagesOf(files: readonly file_entry[], fdinfos: readonly fdinfo_entry[]
     files: new Map(entries.map((file) => [file.id, file])),
     pipesData: [],
     skQueues: [],
+    fifoData: [],
     ttyInfos: [],
     ttyData: [],
     extension: [],

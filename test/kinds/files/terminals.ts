@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import { TtyType, type termios_entry, type tty_info_entry } from "../../../proto/gen/tty_pb.ts"
@@ -5,6 +6,9 @@ import { infoId } from "../../../src/kinds/files/tty/driver.ts"
 
 const fown: fown_entry = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
 const [PTMX, SLAVE] = [0x502, 136 << 8] as const
+/** Terminals can be opened here. */
+export const canOpen = existsSync("/dev/ptmx") && process.getuid?.() === 0
+export const why = canOpen ? "" : " (skipped: needs root and /dev/ptmx)"
 /** Numbers that nobody else has now: the kernel hands out the lowest free one. */
 export const [FIRST, SECOND] = [40, 41] as const
 

@@ -3,17 +3,19 @@ import { core_entrySchema } from "../../../proto/gen/core_pb.ts"
 import { inventory_entrySchema } from "../../../proto/gen/inventory_pb.ts"
 import { pstree_entrySchema } from "../../../proto/gen/pstree_pb.ts"
 import {
+  clocksId,
   collectCore,
   collectDeadCore,
   collectIds,
   collectInventory,
   collectTree,
+  expectedNamespaces,
   surveyNamespaces,
   surveyTree,
 } from "../../../src/kinds/tree/collect.ts"
 import { surveyObjects } from "../../../src/kinds/tree/objects.ts"
 import type { Act } from "../../../src/kinds/tree/plan.ts"
-import { appendActs, appendDeath, type Births, sameNamespaces } from "../../../src/kinds/tree/restore.ts"
+import { appendActs, appendDeath, type Births, ownTimeOf, sameNamespaces } from "../../../src/kinds/tree/restore.ts"
 import { Program } from "../../../src/tracee/program.ts"
 import { failureOf } from "../../image/sample.ts"
 import { throughBytes } from "../fixture.ts"
@@ -21,17 +23,32 @@ import { throughBytes } from "../fixture.ts"
 const IDS = { vm_id: 2, files_id: 2, fs_id: 2, sighand_id: 2 }
 
 describe("sameNamespaces", () => {
+  const root = collectInventory("", 1).root_ids!
+  const ids = collectIds(IDS, false)
+  const timed = collectIds(IDS, true)
+
   test("names each kind that differs from the dumping program's", () => {
-    const root = collectInventory("", 1).root_ids!
-    expect(() => sameNamespaces(collectIds(IDS), root)).not.toThrow()
-    const error = failureOf(() => sameNamespaces({ ...collectIds(IDS), net_ns_id: 99, user_ns_id: 98 }, root))
+    expect(() => sameNamespaces(ids, ids, root)).not.toThrow()
+    const error = failureOf(() => sameNamespaces({ ...ids, net_ns_id: 99, user_ns_id: 98 }, ids, root))
     expect(error).toMatchObject({ code: "E_IMAGE_UNSUPPORTED", found: "it has namespaces of its own: net, user" })
   })
 
+  test("the whole tree may be in a time namespace of its own, and nobody in another one", () => {
+    expect(() => sameNamespaces(timed, timed, root)).not.toThrow()
+    expect([ownTimeOf(timed, root), clocksId(true)]).toEqual([9, 9])
+    expect([ownTimeOf(ids, root), clocksId(false)]).toEqual([undefined, 0])
+    for (const [one, other] of [
+      [timed, ids],
+      [ids, timed],
+      [{ ...timed, time_ns_id: 10 }, timed],
+    ] as const)
+      expect(failureOf(() => sameNamespaces(one, other, root))).toMatchObject({ found: "it has namespaces of its own: time" })
+  })
+
   test("what an older program did not write is no difference", () => {
-    const { time_ns_id: _, ...older } = collectInventory("", 1).root_ids!
-    expect(() => sameNamespaces({ ...collectIds(IDS), time_ns_id: 77 }, older)).not.toThrow()
-    expect(() => sameNamespaces(collectIds(IDS), undefined)).not.toThrow()
+    const { time_ns_id: _, ...older } = root
+    expect(() => sameNamespaces({ ...ids, time_ns_id: 77 }, ids, older)).not.toThrow()
+    expect(() => sameNamespaces(ids, ids, undefined)).not.toThrow()
   })
 })
 
@@ -102,6 +119,19 @@ describe("survey", () => {
     ])
   })
 
+  test("the clocks of a tree are its root's, for everybody and every child", () => {
+    const ours = new Map([...namespaces, ["time", 6n], ["time_for_children", 6n]])
+    const root = new Map([...namespaces, ["time", 7n], ["time_for_children", 7n]])
+    const expected = expectedNamespaces(ours, root)
+    expect(surveyNamespaces(7, expected, root)).toEqual([])
+    expect(surveyNamespaces(8, expected, ours).map(({ what }) => what)).toEqual([
+      "in another time namespace (6)",
+      "in another time_for_children namespace (6)",
+    ])
+    expect(surveyNamespaces(9, expectedNamespaces(ours, ours), new Map([...ours, ["time_for_children", 8n]]))).toHaveLength(1)
+    expect(expectedNamespaces(namespaces, namespaces)).toBe(namespaces)
+  })
+
   test("surveyTree refuses sessions and groups whose leaders live outside, unless it is a shell's job", () => {
     const root = { pid: 7, session: 7, pgrp: 7 }
     const lives = (id: number) => id === 3
@@ -139,7 +169,7 @@ describe("collect", () => {
 
   test("the process shares namespaces with the dumping program and nothing else", () => {
     const root = collectInventory("", 1).root_ids!
-    const ids = collectIds(IDS)
+    const ids = collectIds(IDS, false)
     expect([ids.vm_id, ids.files_id, ids.fs_id, ids.sighand_id].every((id) => id !== root.vm_id)).toBe(true)
     expect(ids.pid_ns_id).toBe(root.pid_ns_id!)
   })

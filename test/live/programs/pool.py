@@ -1,7 +1,10 @@
-"""A pool of worker processes: the parent hands out numbers through pipes and collects answers by select."""
+"""
+A pool of worker processes by multiprocessing: the parent hands out numbers through pipes and waits for answers on all of them. Not by Pool,
+whose semaphores are unlinked files that are mapped, which is refused.
+"""
 
-import os
-import select
+import multiprocessing
+from multiprocessing.connection import wait
 
 
 def work(number):
@@ -11,35 +14,46 @@ def work(number):
     return total
 
 
-def worker(source, target):
-    for line in os.fdopen(source):
-        os.write(target, b"%d\n" % work(int(line)))
-    os._exit(0)
+def worker(numbers, answers, others):
+    for other in others:
+        other.close()
+    while True:
+        try:
+            number = numbers.recv()
+        except EOFError:
+            return
+        answers.send(work(number))
 
 
-workers = {}
-for _ in range(4):
-    to_child, to_parent = os.pipe(), os.pipe()
-    if os.fork() == 0:
-        for inherited in [to_child[1], *workers.values()]:
-            os.close(inherited)
-        worker(to_child[0], to_parent[1])
-    os.close(to_child[0])
-    os.close(to_parent[1])
-    workers[to_parent[0]] = to_child[1]
-print("READY", flush=True)
-numbers = list(range(200))
-for target in workers.values():
-    os.write(target, b"%d\n" % numbers.pop())
-total = 0
-while workers:
-    for source in select.select(list(workers), [], [])[0]:
-        total += int(os.read(source, 100))
-        target = workers[source]
-        if numbers:
-            os.write(target, b"%d\n" % numbers.pop())
-        else:
-            os.close(target)
-            del workers[source]
-            assert os.wait()[1] == 0
-print("RESULT", total, flush=True)
+def main():
+    context = multiprocessing.get_context("fork")
+    workers = {}
+    for _ in range(4):
+        numbers, hand_out = context.Pipe(duplex=False)
+        collect, answers = context.Pipe(duplex=False)
+        others = [hand_out, collect, *(target for target, _ in workers.values()), *workers]
+        process = context.Process(target=worker, args=(numbers, answers, others))
+        process.start()
+        numbers.close()
+        answers.close()
+        workers[collect] = (hand_out, process)
+    print("READY", flush=True)
+    numbers = list(range(200))
+    for hand_out, _ in workers.values():
+        hand_out.send(numbers.pop())
+    total = 0
+    while workers:
+        for collect in wait(list(workers)):
+            total += collect.recv()
+            hand_out, process = workers[collect]
+            if numbers:
+                hand_out.send(numbers.pop())
+                continue
+            hand_out.close()
+            del workers[collect]
+            process.join()
+            assert process.exitcode == 0
+    print("RESULT", total, flush=True)
+
+
+main()

@@ -1,8 +1,9 @@
-import { AT, F, O } from "../../../../ffi/abi/file.ts"
+import { AT, O } from "../../../../ffi/abi/file.ts"
 import type { pipe_entry } from "../../../../proto/gen/pipe_pb.ts"
+import { fillPipe, packetsOf } from "../content.ts"
 import type { NewPipe, Opened, Restoring } from "../kind.ts"
 
-type Ends = Pick<Restoring, "program" | "files" | "users" | "pipesData" | "pipes" | "later">
+type Ends = Pick<Restoring, "program" | "files" | "users" | "pipesData" | "pipes" | "extension" | "later">
 
 /** What pipe2(2) can make: an end with one direction. O_LARGEFILE shows that it was opened through /proc, as further ends are. */
 const isMade = ({ flags }: pipe_entry, direction: number): boolean => (flags & O.ACCMODE) === direction && (flags & O.LARGEFILE) === 0
@@ -17,18 +18,14 @@ function endsOf(pipeId: number, { files, users }: Ends): pipe_entry[] {
 
 /** Appends a pipe with its size and content. The ends that no entry wants are closed when all others have been opened. */
 function makePipe({ id, pipe_id }: pipe_entry, ends: Ends): NewPipe {
-  const { program, users, pipesData, later } = ends
+  const { program, users, pipesData, extension, later } = ends
   const about = `pipe ${pipe_id}`
   const room = program.room(8)
   program.callWith({ about }, "pipe2", room, 0)
   const [read, write] = [program.loadU32(room, 0), program.loadU32(room, 4)]
   const data = pipesData.get(pipe_id)
-  if (data?.message.size) program.callWith({ about: `the size of ${about}` }, "fcntl", write, F.SETPIPE_SZ, data.message.size)
-  const bytes = data?.payload ?? new Uint8Array(0)
-  if (bytes.length > 0)
-    program.callWith({ about: `the content of ${about}`, returns: bytes.length }, "write", write, program.bytes(bytes), bytes.length)
-
   const entries = endsOf(pipe_id, ends)
+  if (data) fillPipe(write, data, packetsOf(data, entries, extension), about, program)
   const made = new Map<number, Opened>()
   for (const [direction, end] of [
     [O.RDONLY, read],

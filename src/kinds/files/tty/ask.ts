@@ -20,15 +20,6 @@ export function readable(fd: number): number {
   return memory.view.getInt32(0, true)
 }
 
-/** Events of a descriptor right now: POLLIN 1, POLLPRI 2, POLLHUP 16. Waits until the line discipline has taken what was written, if nothing can be read yet. */
-export function eventsOf(fd: number): number {
-  memory.view.setInt32(0, fd, true)
-  memory.view.setInt16(4, 0x1b, true)
-  syscall("poll", memory.address, 1, 0)
-  return memory.view.getInt16(6, true)
-}
-export const POLL = { IN: 1, PRI: 2, HUP: 16 } as const
-
 /** Gives a terminal of our own a struct. @throws SyscallError */
 export function tell(fd: number, request: Request, bytes: Uint8Array): void {
   memory.bytes.set(bytes)

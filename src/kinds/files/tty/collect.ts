@@ -3,10 +3,11 @@ import { winsize } from "../../../../ffi/abi/tty.ts"
 import { decode } from "../../../../ffi/layout.ts"
 import { TtyType, type tty_file_entry, type tty_info_entry } from "../../../../proto/gen/tty_pb.ts"
 import { readStat } from "../../../proc/stat.ts"
-import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
+import type { Collecting, Found, OpenFile, Reason, Surveying, TtyEnds } from "../kind.ts"
 import { refuseName } from "../name.ts"
+import { eventsOf, POLL } from "../poll.ts"
 import { kindOf, userDevice, userDeviceOf } from "../stat.ts"
-import { askBytes, askNumber, eventsOf, POLL, readable } from "./ask.ts"
+import { askBytes, askNumber } from "./ask.ts"
 import { type Driver, driverOf, infoId } from "./driver.ts"
 import { isRemoved, masterIndex } from "./holders.ts"
 import { termiosEntry } from "./mode.ts"
@@ -94,10 +95,18 @@ function shareSession(infos: Map<number, tty_info_entry>, index: number): void {
   if (master && slave?.termios) infos.set(slave.id, { ...slave, sid: master.sid, pgrp: master.pgrp })
 }
 
+/** Remembers an end for ./queued.ts. */
+function noteEnd(all: Collecting["ttyEnds"], index: number, isMaster: boolean, end: NonNullable<TtyEnds["master"]>): void {
+  const ends = all.getOrInsertComputed(index, () => ({ hasSlave: false, signals: false }))
+  if (isMaster) ends.master ??= end
+  else ends.hasSlave = true
+  ends.signals ||= (end.file.flags & O.ASYNC) !== 0
+}
+
 /** An open terminal -> its entry; the terminal itself goes to tty-info.img, its path to a REG entry. Mirror: ./restore.ts */
 export function collectTty(
   file: OpenFile,
-  { table, ttyInfos, extension, losses, copies }: Pick<Collecting, "table" | "ttyInfos" | "extension" | "losses" | "copies">,
+  { table, ttyInfos, ttyEnds, extension, copies }: Pick<Collecting, "table" | "ttyInfos" | "ttyEnds" | "extension" | "copies">,
 ): tty_file_entry {
   const { id, flags, owner, stat, target } = file
   const driver = driverOf(stat)
@@ -109,10 +118,10 @@ export function collectTty(
     const info = copies.lend(file.fd, (copy) => describe(tty_info_id, index, driver, file, copy))
     if (info) ttyInfos.set(tty_info_id, info)
     if (driver.type === TtyType.PTY) shareSession(ttyInfos, index)
-    // Looked at only: to take it out and to put it back would change the terminal of a program that may live on.
-    const queued = info?.pty && info.termios ? (copies.lend(file.fd, readable) ?? 0) : 0
-    if (queued > 0) losses.push(`${queued} bytes in ${target} that ${driver.master ? "its master" : "the program"} has not read yet`)
   }
+  const pair =
+    driver.type === TtyType.CTTY ? controllingIndex(file.pid) : isRemoved(file) || driver.type !== TtyType.PTY ? undefined : index
+  if (pair !== undefined) noteEnd(ttyEnds, pair, driver.master === true, { file, copies })
   // A slave that was opened and closed again: the master reads end of file, not silence. CRIU's images have no field for it.
   if (driver.master && copies.lend(file.fd, (copy) => eventsOf(copy) & POLL.HUP)) extension.push({ id, tty_peer_closed: true })
   const name = isRemoved(file) ? target.slice(0, -DELETED.length) : target

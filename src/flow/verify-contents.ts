@@ -1,0 +1,53 @@
+import { closeSync, openSync } from "../../ffi/fs.ts"
+import { hex, PAGE } from "../base/units.ts"
+import type { Aliases } from "../image/compare.ts"
+import type { ImageSet } from "../image/set.ts"
+import type { PipeData } from "../kinds/files/kind.ts"
+import { without } from "../kinds/memory/holes.ts"
+import type { SharedSegment } from "../kinds/memory/shared.ts"
+import { readFills } from "./images.ts"
+import { compareFills, isZero, segmentReader } from "./verify-memory.ts"
+
+/** Compares what is queued in each pipe, and how much it can hold. @returns one text a difference */
+export function pipeDifferences(saved: readonly PipeData[], now: readonly PipeData[], aliases: Aliases): string[] {
+  const find = (list: readonly PipeData[], id: bigint): PipeData | undefined => list.find(({ message }) => BigInt(message.pipe_id) === id)
+  return aliases.of("pipe").flatMap(([there, here]) => {
+    const [was, is] = [find(saved, there), find(now, here)]
+    if (!was) return []
+    const where = `pipe ${there}`
+    const [before, after] = [was.payload, is?.payload ?? new Uint8Array()]
+    const size = was.message.size ?? is?.message.size
+    const texts = size === is?.message.size ? [] : [`${where} size: was ${size}, is ${is?.message.size}`]
+    if (before.length !== after.length) return [...texts, `${where}: ${before.length} bytes were queued, ${after.length} are`]
+    const at = before.findIndex((byte, index) => byte !== after[index])
+    return at < 0 ? texts : [...texts, `${where}: byte ${at} of what is queued has another value`]
+  })
+}
+
+/** Compares shared memory that is no file with its stored pages: those that are not stored are zeros. @returns one text a part that differs */
+export const segmentDifferences = (set: ImageSet, now: readonly SharedSegment[], aliases: Aliases): string[] =>
+  aliases.of("segment").flatMap(([was, is]) => {
+    const segment = now.find(({ inode }) => BigInt(inode.shmid) === is)
+    return segment ? oneSegment(set, Number(was), segment) : []
+  })
+
+function oneSegment(set: ImageSet, shmid: number, { path, ranges }: SharedSegment): string[] {
+  const where = `shared memory ${shmid}`
+  const fills = set.has("pagemap-shmem", shmid) ? readFills(set, "pagemap-shmem", shmid) : new Map()
+  const stored = [...fills.values()].flat().map(({ start, length }) => ({ start, end: start + length }))
+  const file = openSync(path, "r")
+  try {
+    const read = segmentReader(file)
+    const filled = ranges.flatMap((range) => without(range, stored))
+    const strays = filled.filter(({ start, end }) => {
+      for (let at = start; at < end; at += PAGE) if (!isZero(read, at)) return true
+      return false
+    })
+    return [
+      ...compareFills(fills, read, [], where),
+      ...strays.map(({ start, end }) => `${where} ${hex(start)}-${hex(end)}: holds data, and held none`),
+    ]
+  } finally {
+    closeSync(file)
+  }
+}

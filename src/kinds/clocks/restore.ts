@@ -1,0 +1,59 @@
+import { CLONE } from "../../../ffi/abi/clone.ts"
+import { AT, O } from "../../../ffi/abi/file.ts"
+import type { timens_entry, timespec } from "../../../proto/gen/timens_pb.ts"
+import { CheckpointError } from "../../base/errors.ts"
+import { readNamespaces } from "../../proc/links.ts"
+import { type ClockOffsets, formatClockOffsets, readClockOffsetsIfAlive } from "../../proc/timens.ts"
+import type { Program } from "../../tracee/program.ts"
+import { machineClocks, NANOSECONDS } from "./now.ts"
+
+/** Seconds that the kernel takes at most. Kernel: kernel/time/namespace.c proc_timens_set_offset(), half of KTIME_SEC_MAX */
+const MOST = 4_611_686_018n
+
+/** Checks the clocks of a set. @throws CheckpointError E_IMAGE_CORRUPT */
+export function checkClocks({ monotonic, boottime }: timens_entry): void {
+  for (const { tv_sec, tv_nsec } of [monotonic, boottime])
+    if (tv_nsec >= NANOSECONDS || tv_sec >= MOST)
+      throw new CheckpointError(
+        "E_IMAGE_CORRUPT",
+        "Cannot restore the clocks",
+        `one was at ${tv_sec} s and ${tv_nsec} ns`,
+        "Dump the program again: this image was damaged or changed",
+      )
+}
+
+/** Offsets of a time namespace in which clocks go on from an entry, as /proc/PID/timens_offsets takes them. */
+export function clockOffsets({ monotonic, boottime }: timens_entry, machine: ClockOffsets): string {
+  const ns = ({ tv_sec, tv_nsec }: timespec): bigint => tv_sec * NANOSECONDS + tv_nsec
+  return formatClockOffsets({ monotonic: ns(monotonic) - machine.monotonic, boottime: ns(boottime) - machine.boottime })
+}
+
+/**
+ * Appends that a process goes into a new time namespace, in which the clocks go on from an entry. Mirror: ./collect.ts
+ *
+ * Every call may fail: without CAP_SYS_ADMIN, CAP_SYS_TIME or time namespaces (CONFIG_TIME_NS) the clocks stay those of the tool, which
+ * `hasOwnClocks` tells afterwards. Preconditions: the process has one thread, and no child yet. Man page: time_namespaces(7)
+ */
+export function restoreClocks(entry: timens_entry, program: Program): void {
+  const machine = machineClocks()
+  if (!machine) return
+  const about = "the clocks"
+  const text = new TextEncoder().encode(clockOffsets(entry, machine))
+  const attempt = { about, mayFail: true }
+  const open = (path: string, flags: number) => program.callWith(attempt, "openat", AT.FDCWD, program.string(path), flags, 0)
+  program.callWith(attempt, "unshare", CLONE.NEWTIME)
+  const offsets = open("/proc/self/timens_offsets", O.WRONLY)
+  program.callWith(attempt, "write", offsets, program.bytes(text), text.length)
+  program.callWith(attempt, "close", offsets)
+  // Only the children of who unshares it are in it by themselves.
+  const namespace = open("/proc/self/ns/time_for_children", O.RDONLY)
+  program.callWith(attempt, "setns", namespace, CLONE.NEWTIME)
+  program.callWith(attempt, "close", namespace)
+}
+
+/** Whether a process has clocks of its own: offsets that could not be set are those of the tool, to the nanosecond. */
+export function hasOwnClocks(pid: number): boolean {
+  if (readNamespaces(pid).get("time") === readNamespaces(process.pid).get("time")) return false
+  const [ours, theirs] = [readClockOffsetsIfAlive(process.pid), readClockOffsetsIfAlive(pid)]
+  return ours?.monotonic !== theirs?.monotonic || ours?.boottime !== theirs?.boottime
+}

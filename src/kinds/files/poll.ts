@@ -1,0 +1,14 @@
+import { allocate, syscall } from "../../../ffi/syscall.ts"
+
+const memory = allocate(4096)
+const ASKED = 0x1f
+
+export const POLL = { IN: 1, PRI: 2, OUT: 4, HUP: 16 } as const
+
+/** Events of a descriptor right now: bits of POLL. Waits until a line discipline has taken what was written, if nothing can be read yet. */
+export function eventsOf(fd: number): number {
+  memory.view.setInt32(0, fd, true)
+  memory.view.setInt16(4, ASKED, true)
+  syscall("poll", memory.address, 1, 0)
+  return memory.view.getInt16(6, true)
+}

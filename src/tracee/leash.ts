@@ -1,0 +1,36 @@
+import { closeSync } from "../../ffi/fs.ts"
+import { allocate, syscall } from "../../ffi/syscall.ts"
+
+const O_CLOEXEC = 0o2000000
+const F_SETFD = 2
+const ends = allocate(8)
+
+/**
+ * A pipe into which nobody writes. Its other end is in this tool alone, and closes when the tool ends, however it ends: by that a child learns
+ * of it. Disposal, which may be repeated, closes what is open here.
+ */
+export interface Leash extends Disposable {
+  /** The descriptor that children inherit: a read answers 0 when the leash is gone. */
+  readonly end: number
+  /** Closes the children's end here, so that no more of them inherit it. */
+  hand(): void
+}
+
+/** @throws SyscallError EMFILE, ENFILE */
+export function openLeash(): Leash {
+  syscall("pipe2", ends.address, O_CLOEXEC)
+  const [end, ours] = [ends.view.getInt32(0, true), ends.view.getInt32(4, true)]
+  const open = new Set([end, ours])
+  const close = (fd: number): void => {
+    if (open.delete(fd)) closeSync(fd)
+  }
+  syscall("fcntl", end, F_SETFD, 0)
+  return {
+    end,
+    hand: () => close(end),
+    [Symbol.dispose]() {
+      close(end)
+      close(ours)
+    },
+  }
+}

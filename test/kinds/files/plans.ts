@@ -1,0 +1,65 @@
+import { expect } from "bun:test"
+import { allocate, syscall } from "../../../ffi/syscall.ts"
+import { decode } from "../../../proto/decode.ts"
+import { encode } from "../../../proto/encode.ts"
+import { type fdinfo_entry, type file_entry, file_entrySchema } from "../../../proto/gen/fdinfo_pb.ts"
+import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
+import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
+import type { FileImages } from "../../../src/kinds/files/images.ts"
+import type { Collecting, Found, OpenFile } from "../../../src/kinds/files/kind.ts"
+import { restoreDescriptors, startFiles } from "../../../src/kinds/files/restore.ts"
+import { statDescriptor } from "../../../src/kinds/files/stat.ts"
+import { readFdInfo } from "../../../src/proc/fdinfo.ts"
+import { Program } from "../../../src/tracee/program.ts"
+
+export const fown: fown_entry = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
+
+/** Images of files at these numbers, each file through its bytes. */
+export function imagesOf(places: Readonly<Record<number, file_entry>>, more: Partial<FileImages> = {}): FileImages {
+  const fdinfos = Object.entries(places).map(([fd, { id, type }]): fdinfo_entry => ({ fd: Number(fd), id, type, flags: 0 }))
+  const files = [...new Set(Object.values(places))].map((file) => decode(file_entrySchema, encode(file_entrySchema, file)))
+  expect(files).toEqual([...new Set(Object.values(places))])
+  const empty = { pipesData: [], skQueues: [], fifoData: [], ttyInfos: [], ttyData: [], extension: [] }
+  return { fdinfos, files: new Map(files.map((file) => [file.id, file])), ...empty, ...more }
+}
+
+/** The calls of a restore, in strace's notation: opening without placeholders, and what is done last. */
+export function plansOf(images: FileImages): { open: string[]; start: string[] } {
+  const how = { inherited: new Map(), finishes: () => false }
+  const terminals = { terminal: undefined, masters: new Map() }
+  const [open, start] = [new Program(), new Program()]
+  restoreDescriptors(images, open, {
+    ...how,
+    terminals,
+    reserved: new Set(),
+    placeholder: 500,
+    self: { pid: 77, uid: 0, euid: 0, egid: 0 },
+    isBorn: () => true,
+  })
+  startFiles(images, start, how)
+  return { open: open.describe().slice(images.fdinfos.length), start: start.describe() }
+}
+
+const room = allocate(4096)
+
+/** One of our own descriptors as a dump finds it. */
+export function openFile(fd: number, more: Partial<Found> = {}): OpenFile {
+  const info = readFdInfo(process.pid, fd)
+  return { id: 7, pid: process.pid, fd, target: "", info, stat: statDescriptor(fd), flags: 2, cloexec: false, owner: fown, ...more }
+}
+
+/** Where a row puts what is not in its entry; descriptors are our own. */
+export function ownCollecting(): Pick<Collecting, "copies" | "losses"> & { extension: stasis_file_entry[] } {
+  return { copies: { lend: (fd, use) => use(fd), [Symbol.dispose]: () => {} }, extension: [], losses: [] }
+}
+
+/** Bytes at an address that the kernel may write to, and their address. */
+export function given(bytes: Uint8Array): number {
+  room.bytes.set(bytes)
+  return room.address
+}
+
+/** 32 bits that the kernel has written there. */
+export const taken = (at: number): number => room.view.getInt32(at, true)
+
+export const close = (fd: number): void => void syscall("close", fd)
