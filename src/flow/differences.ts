@@ -55,6 +55,9 @@ const RULES: Rules = {
   "eventpoll_tfd_entry.dev": ignore,
   "eventpoll_tfd_entry.inode": ignore,
   "reg_file_entry.mnt_id": ignore,
+  // CRIU numbers namespaces that are not dumped, and of a socket that does not listen tells what it had sent as its backlog.
+  "unix_sk_entry.ns_id": ignore,
+  "unix_sk_entry.backlog": ignore,
   // Of CRIU's sets alone: what a file must be for a restore to open it.
   "reg_file_entry.build_id": ignore,
   // Flags of the kernel's own, and the order of what is numbered in cgroup.img, which restores its own way.
