@@ -122,6 +122,32 @@ export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
   ],
 }
 
+/** Who made or sent something, struct ucred of unix(7). */
+export interface stasis_credentials_entry {
+  pid: number
+  uid: number
+  gid: number
+}
+export const stasis_credentials_entrySchema: Schema<stasis_credentials_entry> = {
+  name: "stasis_credentials_entry",
+  fields: [
+    { number: 1, name: "pid", type: "int32", label: "required" },
+    { number: 2, name: "uid", type: "uint32", label: "required" },
+    { number: 3, name: "gid", type: "uint32", label: "required" },
+  ],
+}
+
+/** One for each entry of sk-queues.img that is for the socket, in their order. */
+export interface stasis_senders_entry {
+  senders: stasis_credentials_entry[]
+}
+export const stasis_senders_entrySchema: Schema<stasis_senders_entry> = {
+  name: "stasis_senders_entry",
+  fields: [
+    { number: 1, name: "senders", type: "message", label: "repeated", message: () => stasis_credentials_entrySchema },
+  ],
+}
+
 /** Content of a pipe in packet mode, divided. */
 export interface stasis_packets_entry {
   /** Bytes of each packet, in order; their sum is the content's size. */
@@ -148,6 +174,16 @@ export interface stasis_file_entry {
   fifo_unwritten?: boolean
   /** End of a pipe or FIFO whose content was taken from it: its packets (O_DIRECT), absent where it is not divided. */
   pipe_packets?: stasis_packets_entry
+  /** SO_PEEK_OFF of a socket; absent = none. */
+  socket_peek_offset?: number
+  /** Place among the clients that a listener has not accepted yet, from 0. */
+  socket_pending?: number
+  /** Peer of a stream went with something unread: ECONNRESET is due. */
+  socket_reset?: boolean
+  /** SO_PEERCRED of a unix socket; absent = it has none. */
+  socket_peer?: stasis_credentials_entry
+  /** Senders of what is in its queue, where it is told them (SO_PASSCRED). */
+  socket_senders?: stasis_senders_entry
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
@@ -159,6 +195,11 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 31, name: "timerfd_moment_nsec", type: "uint32", label: "optional" },
     { number: 32, name: "fifo_unwritten", type: "bool", label: "optional" },
     { number: 33, name: "pipe_packets", type: "message", label: "optional", message: () => stasis_packets_entrySchema },
+    { number: 50, name: "socket_peek_offset", type: "int32", label: "optional" },
+    { number: 51, name: "socket_pending", type: "uint32", label: "optional" },
+    { number: 52, name: "socket_reset", type: "bool", label: "optional" },
+    { number: 53, name: "socket_peer", type: "message", label: "optional", message: () => stasis_credentials_entrySchema },
+    { number: 54, name: "socket_senders", type: "message", label: "optional", message: () => stasis_senders_entrySchema },
   ],
 }
 

@@ -52,6 +52,8 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
     rseqMalformed: choice(line, "rseq-malformed", RSEQ_MALFORMED),
     rseqDiscovery: choice(line, "rseq-discovery", RSEQ_DISCOVERY),
     landlock: choice(line, "landlock", LANDLOCK),
+    extUnixSk: texts(line, "ext-unix-sk").length > 0,
+    externalUnix: externalSockets(line),
     verify: flag(line, "verify"),
     ...keepingOptions(line),
   }
@@ -71,6 +73,7 @@ export function restoreOptions(line: Canonical, cwd: string): RestoreOptions {
     sibling,
     strict: flag(line, "strict"),
     verify: flag(line, "verify"),
+    extUnixSk: texts(line, "ext-unix-sk").length > 0,
   }
 }
 
@@ -164,6 +167,20 @@ const checkingOptions = (line: Canonical): Checking => ({
   fileChanged: choice(line, "file-changed", FILE_CHANGED),
   skipFileRwxCheck: flag(line, "skip-file-rwx-check"),
 })
+
+/** Inodes of --external unix[INODE], and of --ext-unix-sk=INODE,... */
+function externalSockets(line: Canonical): number[] {
+  const named = texts(line, "external").map((value) => {
+    const inode = /^unix\[(\d{1,10})\]$/.exec(value)?.[1]
+    if (inode === undefined)
+      throw misused(line.command, `--external "${value}" is no unix socket`, "Write unix[INODE]; nothing else is left outside yet")
+    return Number(inode)
+  })
+  const listed = texts(line, "ext-unix-sk").flatMap((value) => value.split(",").filter((inode) => inode !== ""))
+  const wrong = listed.find((inode) => !/^\d{1,10}$/.test(inode))
+  if (wrong !== undefined) throw misused(line.command, `--ext-unix-sk "${wrong}" is no inode`, "Write --ext-unix-sk=INODE,..., or nothing")
+  return [...named, ...listed.map(Number)]
+}
 
 function cgroupOptions(line: Canonical): CgroupOptions {
   const cgroupRoots = texts(line, "cgroup-root").map((value) => {

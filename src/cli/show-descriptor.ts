@@ -1,5 +1,6 @@
 import { fd_types, type file_entry } from "../../proto/gen/fdinfo_pb.ts"
 import type { inet_sk_entry } from "../../proto/gen/sk-inet_pb.ts"
+import type { unix_sk_entry } from "../../proto/gen/sk-unix_pb.ts"
 import type { timerfd_entry } from "../../proto/gen/timerfd_pb.ts"
 import { textOf } from "../../proto/text.ts"
 import { openWords, signalWords } from "./show-words.ts"
@@ -18,6 +19,23 @@ function address(family: number, words: readonly number[], port: number): string
 
 const inetText = ({ family, proto, src_addr, src_port, dst_addr, dst_port }: inet_sk_entry): string =>
   `${PROTOCOLS[proto] ?? `protocol ${proto}`} ${address(family, src_addr, src_port)} -> ${address(family, dst_addr, dst_port)}`
+
+const STATES: Readonly<Record<number, string>> = { 1: "connected", 7: "unconnected", 10: "listening" }
+
+/** A path ends with a NUL, an abstract name begins with one. */
+const unixName = (name: Uint8Array): string => textOf(name).replace(/\0$/, "").replaceAll("\0", "@")
+
+function unixText({ type, ino, state, peer, name, backlog, deleted, shutdown }: unix_sk_entry): string {
+  const words = [
+    `unix ${SOCKETS[type] ?? type} ${ino} ${STATES[state] ?? `state ${state}`}`,
+    state === 10 ? `backlog ${backlog}` : "",
+    peer ? `peer ${peer}` : "",
+    shutdown ? `shut ${["", "read", "write", "read and write"][shutdown] ?? shutdown}` : "",
+    unixName(name),
+    deleted ? "(removed)" : "",
+  ]
+  return words.filter((word) => word !== "").join(" ")
+}
 
 const CLOCKS: Readonly<Record<number, string>> = { 0: "realtime", 1: "monotonic", 7: "boottime", 8: "realtime alarm", 9: "boottime alarm" }
 
@@ -40,7 +58,7 @@ export function fileText(file: file_entry): string {
   if (epfd) return `watches ${epfd.tfd.map(({ tfd, events }) => `fd ${tfd} (0x${events.toString(16)})`).join(", ") || "nothing"}`
   if (sgfd) return `signals ${signalWords(sgfd.sigmask)}`
   if (tfd) return timerText(tfd)
-  if (usk) return `unix ${SOCKETS[usk.type] ?? usk.type} ${usk.ino} peer ${usk.peer} ${textOf(usk.name).replaceAll("\0", "@")}`.trimEnd()
+  if (usk) return unixText(usk)
   if (isk) return inetText(isk)
   if (memfd) return `memfd inode ${memfd.inode_id}`
   if (nsf) return `namespace ${nsf.ns_id}`

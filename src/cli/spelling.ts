@@ -85,7 +85,7 @@ function readName(reading: Reading, word: string): void {
   reading.options.push({ name, value: !negative })
 }
 
-/** `-R`, `-Rj`, `-t 5`, `-t5`, `-vvv`, `-v4`. */
+/** `-R`, `-Rj`, `-t 5`, `-t5`, `-vvv`, `-v4`, `-x`, `-x7,8`. */
 function readLetters(reading: Reading, word: string): void {
   for (let left = word.slice(1); left !== ""; ) {
     const letter = left.charAt(0)
@@ -96,6 +96,9 @@ function readLetters(reading: Reading, word: string): void {
       const digits = /^\d+/.exec(left)?.[0]
       setVerbosity(reading, digits)
       left = left.slice(digits?.length ?? 0)
+    } else if (row.unsaid !== undefined && !/^\d/.test(left)) {
+      // Its value is a list of numbers, or left out: what follows are letters again.
+      reading.options.push({ name: row.name, value: row.unsaid })
     } else if (row.value !== undefined) {
       takeValue(reading, row, `-${letter}`, left === "" ? undefined : left)
       return

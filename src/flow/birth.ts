@@ -15,6 +15,7 @@ import { appendActs, appendDeath, type Births } from "../kinds/tree/restore.ts"
 import { LIMIT, type Limit } from "../proc/limits.ts"
 import { Program } from "../tracee/program.ts"
 import type { Job } from "../tracee/workshop.ts"
+import { selfOf } from "./build.ts"
 import { rangesOutside } from "./descriptors.ts"
 import type { Ground, Share } from "./ground.ts"
 import { sparePids } from "./ids.ts"
@@ -39,7 +40,7 @@ export function buildRoot(saved: SavedTree, ground: Ground, pages: ReadonlyMap<n
   if (saved.clocks) restoreClocks(saved.clocks, program)
   raiseDescriptorLimit(ground.limits, program)
   for (const inode of segments) appendSegment(inode, isUnreserved(inode, saved), ground, pages, hole, program)
-  restoreShared(root.files, ground, ground.placeholder, ground, program)
+  restoreShared(root.files, ground, ground.placeholder, ground, selfOf(root.tree.pid, ground.origin), program)
   return program
 }
 

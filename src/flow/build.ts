@@ -3,6 +3,7 @@ import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { restoreThreadAttributes, sealProcess } from "../kinds/attributes/restore.ts"
 import { restoreSessionKeyring } from "../kinds/creds/keyrings.ts"
+import type { Origin } from "../kinds/creds/origin.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
 import { restoreFileLocks } from "../kinds/files/lock/restore.ts"
 import { openRegular } from "../kinds/files/open.ts"
@@ -10,7 +11,7 @@ import { openRegular } from "../kinds/files/open.ts"
 import { cutFiles } from "../kinds/files/regular/check.ts"
 
 import { restoreDescriptors, startFiles } from "../kinds/files/restore.ts"
-
+import type { Self } from "../kinds/files/self.ts"
 import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
@@ -46,17 +47,24 @@ function directories({ files: { files } }: SavedProcess, { ghosts }: Ground, pro
   return { path: (id) => entry(id).name, open: (id, flags) => openRegular(program, entry(id), flags, ghosts) }
 }
 
+/** Who a process is while its files are made. */
+export const selfOf = (pid: number, { status: { uid, gid } }: Origin): Self => ({
+  pid,
+  uid: uid.real,
+  euid: uid.effective,
+  egid: gid.effective,
+})
+
 /** What opening files looks at. */
 export const fileOptions = (
   { tree }: SavedProcess,
   { services, placeholder, terminal, masters, ghosts, shared, finisher, origin, pids }: Ground,
 ) => {
-  const { uid } = origin.status
   return {
     reserved: new Set(services),
     placeholder,
     made: { terminal, masters, ghosts },
-    self: { uid: uid.real, euid: uid.effective },
+    self: selfOf(tree.pid, origin),
     inherited: shared,
     finishes: (id: number) => finisher.get(id) === tree.pid,
     isBorn: (tid: number) => pids.has(tid),

@@ -41,8 +41,11 @@ const RULES: Rules = {
   "timerfd_entry.id": alias("file"),
   "memfd_file_entry.id": alias("file"),
   "stasis_file_entry.id": alias("file"),
+  "unix_sk_entry.id": alias("file"),
   "tty_file_entry.regf_id": alias("file"),
   "pipe_entry.pipe_id": alias("pipe"),
+  "unix_sk_entry.ino": alias("socket"),
+  "unix_sk_entry.peer": alias("socket"),
   "tty_file_entry.tty_info_id": alias("tty"),
   "tty_info_entry.id": alias("tty"),
   "memfd_file_entry.inode_id": alias("memory"),
@@ -52,6 +55,9 @@ const RULES: Rules = {
   "eventpoll_tfd_entry.dev": ignore,
   "eventpoll_tfd_entry.inode": ignore,
   "reg_file_entry.mnt_id": ignore,
+  // CRIU numbers namespaces that are not dumped, and of a socket that does not listen tells what it had sent as its backlog.
+  "unix_sk_entry.ns_id": ignore,
+  "unix_sk_entry.backlog": ignore,
   // Compared before anything was made, as the options want it.
   "reg_file_entry.build_id": ignore,
   // Flags of the kernel's own, and the order of what is numbered in cgroup.img, which restores its own way.

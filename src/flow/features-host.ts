@@ -1,4 +1,8 @@
+import { AF, SO, SOCK } from "../../ffi/abi/socket.ts"
 import { existsSync, readFileSync } from "../../ffi/fs.ts"
+import { syscall } from "../../ffi/syscall.ts"
+import { askOption } from "../kinds/files/sockopts.ts"
+import { readUnixSockets } from "../kinds/files/unix/sockets.ts"
 import { readStatus } from "../proc/status.ts"
 import type { Feature, Found } from "./feature.ts"
 
@@ -11,6 +15,7 @@ const CAPABILITIES = {
   CAP_SETGID: [6, "groups"],
   CAP_SETUID: [7, "users"],
   CAP_SETPCAP: [8, "capability sets"],
+  CAP_NET_ADMIN: [12, "files and buffers of unix sockets"],
   CAP_SYS_CHROOT: [18, "root directories"],
   CAP_SYS_PTRACE: [19, "processes of other users"],
   CAP_SYS_ADMIN: [21, "descriptors, namespaces and seccomp"],
@@ -40,6 +45,16 @@ function yama(): Found {
 
 const file = (path: string): Found => ({ present: existsSync(path), detail: `${path} ${existsSync(path) ? "exists" : "does not exist"}` })
 
+function bufferLocks(): Found {
+  const socket = syscall("socket", AF.UNIX, SOCK.STREAM | SOCK.CLOEXEC, 0)
+  try {
+    const present = askOption(socket, SO.BUF_LOCK) !== undefined
+    return { present, detail: `SO_BUF_LOCK ${present ? "answers" : "is unknown"}` }
+  } finally {
+    syscall("close", socket)
+  }
+}
+
 /** The user that runs stasis, and how this kernel was built. */
 export const hostFeatures: readonly Feature[] = [
   {
@@ -65,6 +80,13 @@ export const hostFeatures: readonly Feature[] = [
     lost: "trees of several processes: which children a process has (CONFIG_PROC_CHILDREN)",
     probe: () => file(`/proc/self/task/${process.pid}/children`),
   },
+  {
+    name: "unix_sockets",
+    need: "special",
+    lost: "unix sockets: which there are, and who is connected to whom (CONFIG_UNIX_DIAG)",
+    probe: () => ({ present: true, detail: `sock_diag tells ${readUnixSockets().size}` }),
+  },
+  { name: "socket_buf_lock", need: "special", lost: "whether a socket's buffers were set by hand (Linux 5.14)", probe: bufferLocks },
   {
     name: "time_namespace",
     need: "special",

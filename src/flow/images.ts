@@ -174,6 +174,7 @@ export function readTree(set: ImageSet): SavedTree {
   const common = {
     files,
     pipesData: set.withPayloads("pipes-data"),
+    skQueues: set.withPayloads("sk-queues"),
     fifoData: set.withPayloads("fifo-data"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
@@ -205,7 +206,6 @@ function readClocks(set: ImageSet, { ids }: SavedProcess): timens_entry | undefi
 
 /** Images of what a later version restores, and what it is. */
 const LATER = {
-  "sk-queues": "data queued in sockets",
   apparmor: "AppArmor policies",
 } as const
 

@@ -71,6 +71,10 @@ export interface DumpOptions extends CommonOptions, CgroupOptions, Keeping {
   /** Directory of the cgroup to freeze while threads are seized. Absolute. */
   readonly freezeCgroup: string | undefined
   readonly landlock: Landlock
+  /** Datagram sockets that send to a name outside the tree are kept: they send there again. */
+  readonly extUnixSk: boolean
+  /** Unix sockets of the tree, by inode, that may lose their peer, which is outside. */
+  readonly externalUnix: readonly number[] | "all"
   /** The tree is read twice, and the images are compared with it, memory included, before it is killed or goes on. */
   readonly verify: boolean
 }
@@ -85,6 +89,8 @@ export interface RestoreOptions extends CommonOptions, CgroupOptions, Checking {
   readonly strict: boolean
   /** The tree is read again by the way of a dump before it is let go; a difference from the images makes the restore fail. */
   readonly verify: boolean
+  /** Unix sockets are connected again to names outside the tree. */
+  readonly extUnixSk: boolean
 }
 
 /** `stasis rseq`. Exactly one of `pid` and `imagesDir` is given. */

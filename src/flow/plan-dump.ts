@@ -75,8 +75,10 @@ const UNSEEN = [
   "registers, signal handlers, timers: kept",
 ] as const
 
-/** Cgroups as a dump without their options treats them. */
+/** What a dump without these options does. */
 const USUAL = {
+  extUnixSk: false,
+  externalUnix: [],
   cgroupProps: [],
   cgroupPropsFiles: [],
   cgroupRoots: [],

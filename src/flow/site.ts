@@ -1,6 +1,7 @@
 import type { ImageSet } from "../image/set.ts"
 import { inheritedKeyring } from "../kinds/creds/keyrings.ts"
 import { type Origin, readOrigin } from "../kinds/creds/origin.ts"
+import { queuesOf } from "../kinds/files/images.ts"
 
 import type { Checking } from "../kinds/files/keeping.ts"
 import { findCuts } from "../kinds/files/regular/check.ts"
@@ -110,13 +111,16 @@ export function settle(
   )
   const pids = new Set([...processes, ...saved.dead].map(({ tree }) => tree.pid))
   const members = processes.map(({ tree: { pid, sid }, files: { fdinfos } }) => ({ pid, sid, fdinfos }))
-  const { ids, finisher } = findShared(distinctTables(processes, members), root.files.files)
+  const { ids, finisher } = findShared(distinctTables(processes, members), {
+    files: root.files.files,
+    skQueues: queuesOf(root.files.skQueues),
+  })
   const shared = new Map(ids.map((id) => [id, services.reserve()]))
   const controlled = findControlled(members, ids, root.files)
   const made = new Map(segments.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
   const living = new Set(processes.map(({ tree }) => tree.pid))
-  const nursery = openNursery(plan, saved, shares, wanted, terminals.takeTerminal(living, { shared, controlled }))
+  const nursery = openNursery(plan, saved, shares, wanted, terminals.takeTerminal(living, { shared, controlled, finisher }))
   const numbers = {
     services: services.numbers,
     placeholder: areaFd,

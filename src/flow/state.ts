@@ -165,6 +165,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   for (const [number, parts] of table.ghosts.files) images.write("ghost-file", number, parts)
   images.write("filelocks", undefined, descriptors.locks)
   images.write("pipes-data", undefined, descriptors.pipesData)
+  if (descriptors.skQueues.length > 0) images.write("sk-queues", undefined, descriptors.skQueues)
   images.write("fifo-data", undefined, descriptors.fifoData)
   images.write("tty-info", undefined, descriptors.ttyInfos)
   images.write("tty-data", undefined, descriptors.ttyData)

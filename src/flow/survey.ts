@@ -146,15 +146,9 @@ function objectsOfLiving(pids: readonly number[], root: number): ReadonlyMap<num
 /** Options of a dump that decide what it can keep. */
 export type SurveyOptions = Pick<
   DumpOptions,
-  | "pid"
-  | "shellJob"
+  | ("pid" | "shellJob" | "extUnixSk" | "externalUnix")
   | keyof Keeping
-  | "cgroupProps"
-  | "cgroupPropsFiles"
-  | "cgroupRoots"
-  | "cgroupDumpControllers"
-  | "freezeCgroup"
-  | "manageCgroups"
+  | ("cgroupProps" | "cgroupPropsFiles" | "cgroupRoots" | "cgroupDumpControllers" | "freezeCgroup" | "manageCgroups")
 >
 
 /**

@@ -25,6 +25,8 @@ const asDump = (pid: number, { shellJob: _, ...options }: RestoreOptions): DumpO
   ghostLimit: Number.POSITIVE_INFINITY,
   linkRemap: true,
   fileLocks: true,
+  extUnixSk: true,
+  externalUnix: "all",
   manageCgroups: "ignore",
   cgroupProps: [],
   cgroupPropsFiles: [],

@@ -34,10 +34,20 @@ const usualDump: DumpOptions = {
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
   landlock: "refuse",
+  extUnixSk: false,
+  externalUnix: [],
   verify: false,
   ...USUAL,
 }
-const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false, verify: false, ...STRICT }
+const usualRestore: RestoreOptions = {
+  ...usual,
+  detached: false,
+  sibling: false,
+  strict: false,
+  verify: false,
+  extUnixSk: false,
+  ...STRICT,
+}
 
 describe("dumpOptions", () => {
   test.each<[string, Partial<DumpOptions>]>([
@@ -83,6 +93,10 @@ describe("dumpOptions", () => {
     ["5 --cgroup-dump-controller cpu --cgroup-dump-controller cgroup2", { cgroupDumpControllers: ["cpu", "cgroup2"] }],
     ["5 --freeze-cgroup /cg/x", { freezeCgroup: "/cg/x" }],
     ["5 --landlock=drop", { landlock: "drop" }],
+    ["5 -x --external unix[7] --external=unix[8]", { extUnixSk: true, externalUnix: [7, 8] }],
+    ["5 -x7,8", { extUnixSk: true, externalUnix: [7, 8] }],
+    ["-xt5", { extUnixSk: true }],
+    ["5 --ext-unix-sk=7,8", { extUnixSk: true, externalUnix: [7, 8] }],
     ["5 --verify", { verify: true }],
     ["5 --verify --no-verify", { verify: false }],
     ["5 --rseq-discovery=libc", { rseqDiscovery: "libc" }],

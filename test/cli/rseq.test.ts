@@ -43,6 +43,8 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
   landlock: "refuse",
+  extUnixSk: false,
+  externalUnix: [],
   verify: false,
 })
 const place = (address: bigint, module: string | null = null, symbol: string | null = null) => ({ address, module, symbol })

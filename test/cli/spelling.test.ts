@@ -68,7 +68,7 @@ describe("canonical", () => {
     ["dump --no-tree 5", "--tree takes a value"],
     ["dump --default-config 5", "--default-config is not an option"],
     ["dump --verbosity=much 5", '"much" is not a verbosity'],
-    ["dump -vx 5", '"-x" (--ext-unix-sk)'],
+    ["dump -vM 5", '"-M" (--ext-mount-map)'],
     ["restore -R", '"-R" belongs to stasis dump'],
     ["dump --strict 5", '"--strict" belongs to stasis restore'],
     ["dump --frobnicate 5", '"--frobnicate" is not an option'],

@@ -19,14 +19,10 @@ import { uffdioApi } from "../../ffi/abi/userfault.ts"
 import { fxregs } from "../../ffi/abi/xsave.x86_64.ts"
 import { decode, encode, encodeInto, type Fields, type Layout, layout, widthOf } from "../../ffi/layout.ts"
 import { ROOT } from "../harness/folders.ts"
-import { canCompile, evaluate, type Headers } from "./compiled.ts"
+import { canCompile, evaluate } from "./compiled.ts"
+import { type Group, sockets } from "./socket-layouts.ts"
 
 /** Layouts of one set of headers: each with its C type, and C names of members whose names differ. */
-interface Group {
-  readonly headers: Headers
-  readonly rows: readonly (readonly [Layout<Fields>, string, Readonly<Record<string, string>>?])[]
-}
-
 const REGISTER_NAMES = { bp: "rbp", bx: "rbx", ax: "rax", cx: "rcx", dx: "rdx", si: "rsi", di: "rdi", ip: "rip", sp: "rsp" }
 const USER_REGS = { ...REGISTER_NAMES, orig_ax: "orig_rax", flags: "eflags" }
 /** The uapi name of a segment in struct sigcontext is its own; of the registers, those with an r in front. */
@@ -143,6 +139,7 @@ const portable: readonly Group[] = [
       [winsize, "struct winsize"],
     ],
   },
+  ...sockets,
   { headers: ["linux/userfaultfd.h"], rows: [[uffdioApi, "struct uffdio_api"]] },
 ]
 

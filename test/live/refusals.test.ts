@@ -183,3 +183,47 @@ describe("dump refuses a directory and leaves the target well", () => {
     await expectUntouched(first)
   })
 })
+
+describe("dump names who has the other end of a unix socket", () => {
+  test("a peer outside, and what to do", async () => {
+    const victim = await start("unsupported", { args: ["socket"] })
+    const holder = victim.members().find((pid) => pid !== victim.pid)
+    const told = toldError(await tryDump("-t", `${victim.pid}`, "-D", victim.images))
+    expect(told.found).toContain(`a unix stream socket connected to task ${holder}, which is not part of the dump`)
+    expect(told.found).toContain(`a unix dgram socket connected to task ${holder}`)
+    await expectUntouched(victim)
+  })
+
+  test("a client outside that waits to be accepted", async () => {
+    const victim = await start("unixnames", { args: ["listen", "{folder}"] })
+    const client = await Bun.connect({ unix: join(victim.folder, "plain"), socket: { data() {} } })
+    const told = toldError(await tryDump("-t", `${victim.pid}`, "-D", victim.images))
+    expect(told.found).toContain(`with a client that it has not accepted, of task ${process.pid}, which is not part of the dump`)
+    expect(readdirSync(victim.images)).toEqual([])
+    client.end()
+  })
+})
+
+test("dump refuses a file in flight that cannot be kept, which it sees only in the freeze", async () => {
+  const victim = await start("unixrights", { args: ["epoll"] })
+  const told = toldError(await tryDump("-t", `${victim.pid}`, "-D", victim.images))
+  expect(told.code).toBe("E_UNSUPPORTED")
+  expect(told.found).toContain("in flight through a socket is an epoll that watches a file added as fd")
+  expect(readdirSync(victim.images)).toEqual([])
+  await expectUntouched(victim)
+})
+
+for (const [kind, what] of [
+  ["urgent", "a unix socket with an urgent byte (MSG_OOB) that nobody has read yet"],
+  ["error", "a unix socket with an error that the program has not been told of yet"],
+  ["early", "that has sent data to a listener which has not accepted it yet"],
+] as const)
+  test(`dump refuses a unix socket whose queue cannot be looked at unseen, and takes nothing out: ${kind}`, async () => {
+    const victim = await start("unixpairs", { args: [kind] })
+    if (!isReady(victim)) return
+    const told = toldError(await tryDump("-t", `${victim.pid}`, "-D", victim.images))
+    expect(told.code).toBe("E_UNSUPPORTED")
+    expect(told.found).toContain(what)
+    expect(readdirSync(victim.images)).toEqual([])
+    await expectUntouched(victim)
+  })

@@ -14,16 +14,17 @@ static void *last_thread(void *unused)
 
 int main(int argc, char **argv)
 {
-	int pair[2] = { -1, -1 }, fd = -1;
+	int pair[2] = { -1, -1 }, other[2] = { -1, -1 }, fd = -1;
 	pid_t headless = 0;
 	victim_begin(argc, argv);
 	const char *kind = victim_argument(argc, argv, 1);
-	if (!strcmp(kind, "socket")) {
-		MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-	} else if (!strcmp(kind, "inotify")) {
+	bool sockets = !strcmp(kind, "socket");
+	if (!strcmp(kind, "inotify")) {
 		MUST(fd = inotify_init1(0));
-	} else if (!strcmp(kind, "pipe to outside")) {
-		MUST(pipe(pair));
+	} else if (sockets || !strcmp(kind, "pipe to outside")) {
+		MUST(sockets ? socketpair(AF_UNIX, SOCK_STREAM, 0, pair) : pipe(pair));
+		if (sockets)
+			MUST(socketpair(AF_UNIX, SOCK_DGRAM, 0, other));
 		/* A grandchild whose parent ends at once belongs to init: it is no part of the tree. */
 		pid_t child = fork();
 		if (child == 0) {
@@ -38,6 +39,8 @@ int main(int argc, char **argv)
 		int status;
 		CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 3, "set-up: the child ended with %x", status);
 		close(pair[0]);
+		if (sockets)
+			close(other[0]);
 	} else if (!strcmp(kind, "ended leader")) {
 		MUST(headless = fork());
 		if (headless == 0) {
@@ -49,9 +52,6 @@ int main(int argc, char **argv)
 	}
 	victim_ready();
 	victim_wait();
-	char byte = 0;
-	if (!strcmp(kind, "socket"))
-		CHECK(write(pair[0], "s", 1) == 1 && read(pair[1], &byte, 1) == 1 && byte == 's', "the socket pair: %s", strerror(errno));
 	if (headless) {
 		int status;
 		CHECK(kill(headless, 0) == 0 && waitpid(headless, &status, WNOHANG) == 0, "the child: %s", strerror(errno));
@@ -60,7 +60,9 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(kind, "inotify"))
 		CHECK(inotify_add_watch(fd, "/", IN_CREATE) > 0, "inotify: %s", strerror(errno));
-	if (!strcmp(kind, "pipe to outside"))
+	if (sockets)
+		CHECK(write(other[1], "s", 1) == 1, "the socket: %s", strerror(errno));
+	if (sockets || !strcmp(kind, "pipe to outside"))
 		CHECK(write(pair[1], "p", 1) == 1, "the pipe: %s", strerror(errno));
 	ok();
 }

@@ -2,13 +2,14 @@ import { readFileSync } from "../../../ffi/fs.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { missingTarget } from "./epoll/restore.ts"
-import type { FileImages } from "./images.ts"
+import { type FileImages, queuesOf } from "./images.ts"
 import type { Checking } from "./keeping.ts"
 import type { FileRow } from "./kind.ts"
 import { fileKinds } from "./registry.ts"
 import { checkRegular, findCuts } from "./regular/check.ts"
 import type { FileStat } from "./stat.ts"
 import { checkTty } from "./tty/check.ts"
+import { unixChecks } from "./unix/check.ts"
 
 /** What the restore has to offer. */
 export interface CheckOptions extends Checking {
@@ -17,12 +18,22 @@ export interface CheckOptions extends Checking {
   readonly shellJob: boolean
   /** Whether stasis runs on a terminal that can be taken over. */
   readonly terminal: boolean
+  /** Unix sockets may be connected to names outside the tree. */
+  readonly extUnixSk?: boolean
 }
 
 const DAMAGED = "Dump the program again: this image was damaged or changed"
 
 const corrupt = (object: string, found: string): CheckpointError =>
   new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore ${object}`, found, DAMAGED)
+
+const unsupported = (object: string, type: number): CheckpointError =>
+  new CheckpointError(
+    "E_IMAGE_UNSUPPORTED",
+    `Cannot restore ${object}`,
+    `it is of type ${fd_types[type] ?? type}, which is not supported yet`,
+    "Restore this image with CRIU, or dump the program without it",
+  )
 
 /** The row that restores a descriptor. @throws CheckpointError E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT */
 function rowFor({ fd, id, type }: fdinfo_entry, files: FileImages["files"]): { row: FileRow; file: file_entry } {
@@ -32,13 +43,18 @@ function rowFor({ fd, id, type }: fdinfo_entry, files: FileImages["files"]): { r
     throw corrupt(`fd ${fd}`, `it is of type ${fd_types[type] ?? type}, but file ${id} of type ${fd_types[file.type] ?? file.type}`)
   const row = fileKinds.find((candidate) => candidate.type === type)
   if (row) return { row, file }
-  const found = `it is of type ${fd_types[type] ?? type}, which is not supported yet`
-  throw new CheckpointError(
-    "E_IMAGE_UNSUPPORTED",
-    `Cannot restore fd ${fd}`,
-    found,
-    "Restore this image with CRIU, or dump the program without it",
-  )
+  throw unsupported(`fd ${fd}`, type)
+}
+
+/** A file in the queue of a socket. @throws CheckpointError E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT */
+function checkFlying(id: number, files: FileImages["files"]): void {
+  const file = files.get(id)
+  const object = `file ${id}, which is in flight through a socket`
+  if (!file) throw corrupt(object, "files.img does not have it")
+  const row = fileKinds.find(({ type }) => type === file.type)
+  if (!row) throw unsupported(object, file.type)
+  const inner = row.facts(file, files).id
+  if (inner !== id) throw corrupt(object, `it calls itself ${inner}`)
 }
 
 /** Largest descriptor number plus one that this machine allows. Documentation/admin-guide/sysctl/fs.rst */
@@ -92,13 +108,15 @@ function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]):
  * @returns checks that throw E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals
  */
 export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<number>, options: CheckOptions): Generator<() => void> {
-  const { shellJob, terminal } = options
+  const { shellJob, terminal, extUnixSk = false } = options
   const [images] = tables
   if (!images) throw new Error("Unreachable: a tree without a process")
   for (const table of tables) yield* descriptorChecks(table)
   const { files } = images
   yield () => checkEpolls(tables, files)
-  const used = new Set(tables.flatMap(({ fdinfos }) => fdinfos.map(({ id }) => id)))
+  const flying = images.skQueues.flatMap(({ message }) => message.scm.flatMap(({ rights }) => rights))
+  for (const id of new Set(flying)) yield () => checkFlying(id, files)
+  const used = new Set([...tables.flatMap(({ fdinfos }) => fdinfos.map((info) => info.id)), ...flying])
   const infos = new Map(images.ttyInfos.map((info) => [info.id, info]))
   /** Paths that stand for a terminal of another time: they are not opened. */
   const unopened = new Set<number>()
@@ -109,6 +127,7 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
       if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
     }
   }
+  yield* unixChecks(used, { files, skQueues: queuesOf(images.skQueues) }, extUnixSk)
   const cuts = new Map([...findCuts(files, options)].map(([id, size]) => [files.get(id)?.reg?.name ?? "", size]))
   for (const { id, reg } of files.values())
     if (reg && !unopened.has(id) && !images.ghosts.has(id)) yield () => checkRegular(reg, pids, { ...options, cuts })

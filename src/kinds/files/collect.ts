@@ -8,19 +8,20 @@ import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
 
 import { findFifoHolders, inodeKey } from "./fifo/holders.ts"
-
 import type { Keeping } from "./keeping.ts"
-
-import type { Found, Holder, PipeData, Surveying } from "./kind.ts"
+import type { Collecting, Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
 import { collectFileLocks } from "./lock/collect.ts"
-import type { Outsiders } from "./outside.ts"
-import { findPipeHolders, pipeInode } from "./pipe/holders.ts"
+import { findHolders, type Outsiders } from "./outside.ts"
+import { pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
 import { describeRefused, judge, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
-import type { FileTable } from "./table.ts"
 import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
 import { collectQueued } from "./tty/queued.ts"
+import { collectQueues } from "./unix/collect.ts"
+import { type Flight, lookInFlight } from "./unix/flight.ts"
+import { rehearsePeek } from "./unix/queue.ts"
+import { hasPeer, inodeOf, isConnectedAnew, isUnix, openScene, socketInode } from "./unix/scene.ts"
 
 const log = logger("files")
 
@@ -28,6 +29,10 @@ const log = logger("files")
 export interface FileOptions extends Keeping {
   /** Terminals are taken over from whoever restores: CRIU's --shell-job. */
   readonly shellJob: boolean
+  readonly extUnixSk?: boolean
+  readonly externalUnix?: readonly number[] | "all"
+  /** The processes run: queues, which only those of stopped ones can be looked into unseen, are left out. */
+  readonly isRunning?: true
 }
 
 /** When something is collected. */
@@ -42,6 +47,8 @@ export interface Descriptors {
   readonly fdinfos: ReadonlyMap<number, readonly fdinfo_entry[]>
   /** One a pipe that can be read. */
   readonly pipesData: readonly PipeData[]
+  /** What was in the queues of sockets, in their order. */
+  readonly skQueues: readonly SocketData[]
   readonly fifoData: readonly PipeData[]
   readonly ttyInfos: readonly tty_info_entry[]
   /** What is queued in terminals. */
@@ -78,25 +85,28 @@ function scanAll(holders: readonly Holder[], scope: DisposableStack, mayGo: bool
 function judgeAll(
   holders: readonly Holder[],
   scans: ReadonlyMap<number, Scan>,
-  { shellJob, ...keeping }: FileOptions,
+  options: FileOptions,
   findOutsiders: (all: readonly Found[]) => Outsiders,
+  flight?: Flight,
 ) {
-  const all = [...scans.values()].flatMap(({ found }) => found)
+  const all = [...[...scans.values()].flatMap(({ found }) => found), ...(flight?.found ?? [])]
   const outside = findOutsiders(all)
+  const unix = openScene(all, outside.sockets, options, flight)
   const masters = new Set(all.flatMap((found) => masterIndex(found) ?? []))
   const surveying = new Map<number, Surveying>()
   const surveyingOf = (pid: number): Surveying =>
     surveying.getOrInsertComputed(pid, () => ({
-      shellJob,
-      keeping,
+      shellJob: options.shellJob,
+      keeping: options,
       descriptors: new Map(scans.get(pid)?.found.map((found) => [found.fd, found])),
       holders,
       masters,
       pipeHolder: (inode) => outside.pipes.get(inode),
       fifoHolder: (stat) => outside.fifos.get(inodeKey(stat)),
       terminalHolder: (index) => outside.terminals.get(index),
+      unix,
     }))
-  return groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) }))
+  return { unix, judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })) }
 }
 
 /** What running processes have open. */
@@ -128,8 +138,9 @@ function lookOnce(holders: readonly Holder[], options: FileOptions): Pick<OpenFi
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
-  const judged = judgeAll(holders, scans, options, (all) => ({
-    pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findPipeHolders(inside) : new Map(),
+  const { judged } = judgeAll(holders, scans, options, (all) => ({
+    pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findHolders(inside, pipeInode) : new Map(),
+    sockets: all.some(isUnix) ? findHolders(inside, socketInode) : new Map(),
     fifos: findFifoHolders(inside, all),
     terminals: findTerminalHolders(inside, all),
   }))
@@ -149,32 +160,57 @@ function lookOnce(holders: readonly Holder[], options: FileOptions): Pick<OpenFi
  * @param table gets an entry for every open file
  * @throws CheckpointError E_UNSUPPORTED something has been opened since the survey that cannot be kept
  *
- * Precondition: the processes are stopped, or `stopped` is not said. They are not changed: pipes and terminals keep their content, files their offsets.
+ * Precondition: the processes are stopped, or `stopped` is not said. They are not changed: pipes, sockets and terminals keep their content,
+ * files their offsets.
  */
-export function collectDescriptors(
-  holders: readonly Holder[],
-  table: Pick<FileTable, "nextId" | "add" | "path" | "place">,
-  options: FileOptions & Moment,
-): Descriptors {
+export function collectDescriptors(holders: readonly Holder[], table: Collecting["table"], options: FileOptions & Moment): Descriptors {
   using scope = new DisposableStack()
   const scans = scanAll(holders, scope, false)
   // Who else holds a pipe or a terminal was looked up before the freeze: it takes a walk through every process.
-  const judged = judgeAll(holders, scans, options, () => ({ pipes: new Map(), fifos: new Map(), terminals: new Map() }))
+  const found = options.stopped ? [...scans.values()].flatMap((scan) => scan.found) : []
+  if (!options.stopped) rehearsePeek()
+  const flight = scope.use(lookInFlight(found, (pid) => scans.get(pid)?.copies))
+  const nobody = { pipes: new Map(), fifos: new Map(), sockets: new Map(), terminals: new Map() }
+  const { judged, unix } = judgeAll(holders, scans, options, () => nobody, flight)
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
   const locks: file_lock_entry[] = []
-  const queues = { pipesData: new Map(), fifoData: new Map(), ttyInfos: new Map(), ttyEnds: new Map() }
-  const collected = { table, keeping: options, ...queues, extension: [], losses: [] }
-  for (const { shared, by } of judged) {
+  const collected = {
+    table,
+    keeping: options,
+    pipesData: new Map(),
+    fifoData: new Map(),
+    ttyInfos: new Map(),
+    ttyEnds: new Map(),
+    unix,
+    outsidePeers: new Map(),
+    extension: [],
+    losses: [],
+  }
+  const ours = flight.found.length > 0 ? scope.use(borrowDescriptors(process.pid)) : undefined
+  const flying = new Map<number, number>()
+  const socketIds = new Map<number, number>()
+  // CRIU finds a peer only among the sockets that it has read before.
+  for (const { shared, by } of judged.sort((a, b) => Number(hasPeer(a.by, unix)) - Number(hasPeer(b.by, unix)))) {
     const row = rowOf(by)
-    const copies = scans.get(by.pid)?.copies
+    const copies = by.pid === process.pid ? ours : scans.get(by.pid)?.copies
     if (!row || !copies) throw new Error(`Unreachable: fd ${by.fd} was not refused and has no row`)
     const id = table.nextId()
     table.add(row.collect({ ...by, id }, { ...collected, copies }))
     locks.push(...collectFileLocks(shared))
-    for (const { pid, fd, cloexec } of shared) fdinfos.get(pid)?.push({ id, flags: cloexec ? 1 : 0, type: row.type, fd })
+    if (isUnix(by)) socketIds.set(inodeOf(by), id)
+    for (const { pid, fd, cloexec } of shared) {
+      if (pid === process.pid) flying.set(fd, id)
+      fdinfos.get(pid)?.push({ id, flags: cloexec ? 1 : 0, type: row.type, fd })
+    }
   }
+  const skQueues = collectQueues(
+    flight,
+    socketIds,
+    (fd) => flying.get(fd) ?? 0,
+    (ino) => !isConnectedAnew(ino, unix),
+  )
   for (const [pid, entries] of fdinfos) {
     entries.sort((a, b) => a.fd - b.fd)
     log.debug(`${entries.length} descriptors of task ${pid}`)
@@ -185,6 +221,7 @@ export function collectDescriptors(
     fdinfos,
     pipesData: [...pipesData.values()],
     fifoData: [...fifoData.values()],
+    skQueues,
     ttyInfos: [...ttyInfos.values()],
     ttyData,
     extension,

@@ -2,7 +2,7 @@ import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { ghost_file_entry } from "../../../proto/gen/ghost-file_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
-import type { PipeData } from "./kind.ts"
+import type { PipeData, SocketData } from "./kind.ts"
 
 /** A deleted file: ghost-file-N.img. Or one that has another name. */
 export interface Ghost {
@@ -24,6 +24,8 @@ export interface FileImages {
   /** files.img, by id. */
   readonly files: ReadonlyMap<number, file_entry>
   readonly pipesData: readonly PipeData[]
+  /** sk-queues.img, in its order. */
+  readonly skQueues: readonly SocketData[]
   readonly fifoData: readonly PipeData[]
   readonly ttyInfos: readonly tty_info_entry[]
   readonly ttyData: readonly tty_data_entry[]
@@ -37,3 +39,7 @@ export function usersOf(fdinfos: readonly fdinfo_entry[]): Map<number, fdinfo_en
   const ascending = [...fdinfos].sort((a, b) => a.fd - b.fd)
   return Map.groupBy(ascending, ({ id }) => id)
 }
+
+/** Queues of sockets, by the file id of the receiver. */
+export const queuesOf = (skQueues: readonly SocketData[]): Map<number, SocketData[]> =>
+  Map.groupBy(skQueues, ({ message }) => message.id_for)

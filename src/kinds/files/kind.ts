@@ -1,14 +1,19 @@
 import type { fd_types, fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { pipe_data_entry } from "../../../proto/gen/pipe-data_pb.ts"
+import type { sk_packet_entry } from "../../../proto/gen/sk-packet_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import type { FdInfo } from "../../proc/fdinfo.ts"
 import type { Load, Program, Result } from "../../tracee/program.ts"
 import type { Copies } from "./copies.ts"
-import type { Keeping, Place } from "./keeping.ts"
+import type { FileIds } from "./ids.ts"
+import type { Keeping } from "./keeping.ts"
+import type { Self } from "./self.ts"
 import type { FileStat } from "./stat.ts"
+import type { Bound } from "./unix/bound.ts"
+import type { UnixScene } from "./unix/view.ts"
 
 /** A descriptor as seen from outside. Nothing about it is changed. */
 export interface Found {
@@ -22,6 +27,10 @@ export interface Found {
   readonly flags: number
   readonly cloexec: boolean
   readonly owner: fown_entry
+  /** Family of a socket, AF_*. */
+  readonly family?: number
+  /** The file that a unix socket is bound to. */
+  readonly bound?: Bound
 }
 
 /** An open file to collect: the descriptor with the lowest number of those that share it. */
@@ -55,6 +64,7 @@ export interface Surveying {
   readonly masters: ReadonlySet<number>
   /** Task outside the dump that uses the pseudo-terminal with this number, if one was looked for and found. */
   terminalHolder(index: number): number | undefined
+  readonly unix: UnixScene
 }
 
 /** Why a descriptor cannot be kept. */
@@ -66,12 +76,10 @@ export interface PipeData {
   readonly payload: Uint8Array
 }
 
-/** Gives ids to files, those that are known by their paths among them. */
-interface NamedFiles {
-  path(name: string, stat: FileStat, access: number): number
-  place(id: number, place: Place, link: string, stat: FileStat): string
-  nextId(): number
-  add(entry: file_entry): void
+/** A message in a socket's queue and the bytes behind it, as sk-queues.img wants them. */
+export interface SocketData {
+  readonly message: sk_packet_entry
+  readonly payload: Uint8Array
 }
 
 /** What a dump has found of one pseudo-terminal. */
@@ -85,13 +93,16 @@ export interface TtyEnds {
 /** Where the rows of a dump put what is not in their own entry. */
 export interface Collecting {
   readonly keeping: Keeping
-  readonly table: NamedFiles
+  readonly table: FileIds
   /** Descriptors of the process that the file is collected from. */
   readonly copies: Copies
   readonly pipesData: Map<number, PipeData>
   /** By device and inode. */
   readonly fifoData: Map<string, PipeData>
   readonly ttyInfos: Map<number, tty_info_entry>
+  readonly unix: UnixScene
+  /** File ids of unix sockets outside the dump, by inode: made up for who is connected to them. */
+  readonly outsidePeers: Map<number, number>
   /** Ends of pseudo-terminals by their numbers. */
   readonly ttyEnds: Map<number, TtyEnds>
   readonly extension: stasis_file_entry[]
@@ -116,7 +127,15 @@ export interface Restoring {
   readonly files: ReadonlyMap<number, file_entry>
   /** Descriptors of each file id, ascending numbers. */
   readonly users: ReadonlyMap<number, readonly fdinfo_entry[]>
+  /** Files that stand at reserved numbers already, made before the process was born. */
+  readonly inherited: ReadonlyMap<number, number>
+  /** Who runs the program. */
+  readonly self: Self
+  /** Whether a task of this ID exists when the program runs. */
+  isBorn(tid: number): boolean
   readonly pipesData: ReadonlyMap<number, PipeData>
+  /** By the file id of the receiving socket, in order. */
+  readonly skQueues: ReadonlyMap<number, readonly SocketData[]>
   readonly fifoData: ReadonlyMap<number, PipeData>
   readonly ttyInfos: ReadonlyMap<number, tty_info_entry>
   readonly extension: ReadonlyMap<number, stasis_file_entry>
@@ -129,6 +148,8 @@ export interface Restoring {
   /** False while no terminal of the images controls the process, whose session is not made yet. */
   readonly isControlled: boolean
   readonly pipes: Map<number, NewPipe>
+  /** Unix sockets on their way to their numbers, by file id. */
+  readonly sockets: Map<number, Opened>
   /** Ends of FIFOs on their way to their numbers, by FIFO and file id. */
   readonly fifos: Map<number, ReadonlyMap<number, Opened>>
   readonly configuredTtys: Set<number>
@@ -136,11 +157,14 @@ export interface Restoring {
   later(step: () => void): void
 }
 
+/** What links between open files are found in. */
+export type Linked = Pick<Restoring, "files" | "skQueues">
+
 /** What `start` of a row reads, and where it appends. */
 export type Starting = Pick<Restoring, "program" | "extension">
 
 /** Members of file_entry that have a row. */
-type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "tfd" | "sgfd" | "fifo"
+type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "tfd" | "sgfd" | "fifo" | "usk"
 type Body<K extends BodyName> = NonNullable<file_entry[K]>
 
 /** What is known of every open file. */
@@ -164,7 +188,7 @@ interface FileKind<K extends BodyName> {
    *
    * @param fd number of the file there
    */
-  readonly finish?: (entry: Body<K>, program: Program, fd: number) => void
+  readonly finish?: (entry: Body<K>, restoring: Restoring, fd: number) => void
   /**
    * Appends what makes the file go on by itself: among the last calls of a process that has it open, which has no privileges left then.
    *
@@ -173,6 +197,8 @@ interface FileKind<K extends BodyName> {
   readonly start?: (entry: Body<K>, starting: Starting, fd: number) => void
   /** Objects with several open files, such as pipes: those with equal keys are made by one program. */
   readonly object?: (entry: Body<K>) => string
+  /** Files, by id, that the program which makes this one must have too: they are made by the same. */
+  readonly links?: (entry: Body<K>, images: Linked) => readonly number[]
   /** What most bodies have themselves. */
   readonly facts?: (entry: Body<K>, files: ReadonlyMap<number, file_entry>) => FileFacts
   /** `restore` calls open(2), which takes all flags; else they are set afterwards. */
@@ -186,9 +212,10 @@ export interface FileRow {
   readonly refuse: (found: Found, surveying: Surveying) => Reason | undefined
   readonly collect: (file: OpenFile, collecting: Collecting) => file_entry
   readonly restore: (entry: file_entry, restoring: Restoring) => Opened
-  readonly finish: (entry: file_entry, program: Program, fd: number) => void
+  readonly finish: (entry: file_entry, restoring: Restoring, fd: number) => void
   readonly start: (entry: file_entry, starting: Starting, fd: number) => void
   readonly object: (entry: file_entry) => string
+  readonly links: (entry: file_entry, images: Linked) => readonly number[]
   readonly named: boolean
   /** @throws CheckpointError E_IMAGE_CORRUPT there is no body of this type */
   readonly facts: (entry: file_entry, files: ReadonlyMap<number, file_entry>) => FileFacts
@@ -196,7 +223,7 @@ export interface FileRow {
 
 /** Makes a row; `body` fixes the entry's type. */
 export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
-  const { type, body, matches, refuse, collect, restore, finish, start, object, facts, named } = kind
+  const { type, body, matches, refuse, collect, restore, finish, start, object, links, facts, named } = kind
   const bodyOf = (entry: file_entry): Body<K> => {
     const found = entry[body]
     if (found) return found
@@ -214,10 +241,10 @@ export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
     refuse: refuse ?? (() => undefined),
     collect: (file, collecting) => ({ type, id: file.id, [body]: collect(file, collecting) }),
     restore: (entry, restoring) => restore(bodyOf(entry), restoring),
-    finish: (entry, program, fd) => finish?.(bodyOf(entry), program, fd),
+    finish: (entry, restoring, fd) => finish?.(bodyOf(entry), restoring, fd),
     start: (entry, starting, fd) => start?.(bodyOf(entry), starting, fd),
     object: (entry) => object?.(bodyOf(entry)) ?? `file ${entry.id}`,
-    // Without `facts` in the row the body has them.
+    links: (entry, images) => links?.(bodyOf(entry), images) ?? [],
     facts: (entry, files) => facts?.(bodyOf(entry), files) ?? (bodyOf(entry) as Body<K> & FileFacts),
   }
 }

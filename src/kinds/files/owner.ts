@@ -4,6 +4,7 @@ import { allocate, syscall } from "../../../ffi/syscall.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import type { Holder, Reason } from "./kind.ts"
+import type { Self } from "./self.ts"
 
 const memory = allocate(4096)
 const UIDS = 64
@@ -44,12 +45,6 @@ export function refuseOwner({ pid, pid_type }: fown_entry, holders: readonly Hol
     what: `a file that signals ${kind} ${pid}, which is not part of the dump`,
     remedy: "Let the program take the owner away (F_SETOWN to 0) before the dump",
   }
-}
-
-/** Who runs the program: IDs that it has again afterwards. */
-export interface Self {
-  readonly uid: number
-  readonly euid: number
 }
 
 /**

@@ -18,6 +18,11 @@ import { collectTimerfd } from "./timerfd/collect.ts"
 import { restoreTimerfd, startTimerfd } from "./timerfd/restore.ts"
 import { collectTty, isTty, refuseTty } from "./tty/collect.ts"
 import { restoreTty } from "./tty/restore.ts"
+import { collectUnix } from "./unix/collect.ts"
+import { linksOfUnix } from "./unix/relations.ts"
+import { finishUnix, restoreUnix } from "./unix/restore.ts"
+import { isUnix } from "./unix/scene.ts"
+import { refuseUnix } from "./unix/survey.ts"
 
 type Matches = (found: Found) => boolean
 
@@ -96,6 +101,16 @@ export const fileKinds: readonly FileRow[] = [
     start: startTimerfd,
   }),
   fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
+  fileKind({
+    type: fd_types.UNIXSK,
+    body: "usk",
+    matches: isUnix,
+    refuse: refuseUnix,
+    collect: collectUnix,
+    restore: restoreUnix,
+    finish: finishUnix,
+    links: linksOfUnix,
+  }),
 ]
 
 /** A kind of open file that a dump cannot keep yet. */

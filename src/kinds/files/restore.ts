@@ -2,10 +2,11 @@ import { F, F_OWNER, O } from "../../../ffi/abi/file.ts"
 import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
-import { type FileImages, usersOf } from "./images.ts"
+import { type FileImages, queuesOf, usersOf } from "./images.ts"
 import type { FileRow, Restoring } from "./kind.ts"
-import { restoreOwner, type Self } from "./owner.ts"
+import { restoreOwner } from "./owner.ts"
 import { fileKinds } from "./registry.ts"
+import type { Self } from "./self.ts"
 
 const FD_CLOEXEC = 1
 /** Flags that F_SETFL sets; the others belong to the moment of opening. Kernel: fs/fcntl.c setfl() */
@@ -45,27 +46,27 @@ const dupFlags = ({ flags }: fdinfo_entry): number => (flags & FD_CLOEXEC ? O.CL
 /** Reserved descriptors of what the tool has made or has open. */
 export type Reserved = Pick<Restoring, "terminal" | "masters" | "ghosts">
 
-/** What rows of one program share. @param isControlled see Restoring */
+/** What rows of one program share. */
 export function beginRestoring(
   images: FileImages,
   program: Program,
-  { terminal, masters, ghosts }: Reserved,
-  isControlled: boolean,
+  reserved: Reserved,
+  process: Pick<Restoring, "isControlled" | "inherited" | "self" | "isBorn">,
   later: Restoring["later"],
 ): Restoring {
   return {
     program,
     files: images.files,
     users: usersOf(images.fdinfos),
+    ...process,
+    skQueues: queuesOf(images.skQueues),
     pipesData: new Map(images.pipesData.map((data) => [data.message.pipe_id, data])),
     fifoData: new Map(images.fifoData.map((data) => [data.message.pipe_id, data])),
     ttyInfos: new Map(images.ttyInfos.map((info) => [info.id, info])),
     extension: new Map(images.extension.map((facts) => [facts.id, facts])),
-    terminal,
-    masters,
-    ghosts,
-    isControlled,
+    ...reserved,
     pipes: new Map(),
+    sockets: new Map(),
     fifos: new Map(),
     configuredTtys: new Set(),
     later,
@@ -108,7 +109,8 @@ export function restoreDescriptors(images: FileImages, program: Program, options
     program,
   )
   const last: (() => void)[] = []
-  const restoring = beginRestoring(images, program, made, true, (step) => last.push(step))
+  const finishing: (() => void)[] = []
+  const restoring = beginRestoring(images, program, made, { isControlled: true, inherited, self, isBorn }, (step) => last.push(step))
   for (const [id, [first, ...more]] of restoring.users) {
     const file = images.files.get(id)
     const number = inherited.get(id)
@@ -119,9 +121,9 @@ export function restoreDescriptors(images: FileImages, program: Program, options
     const row = rowOfType(file.type)
     const { flags, fown } = row.facts(file, images.files)
     if (!(flags & O.PATH) && !isLate(fown, isBorn)) restoreOwner(first.fd, fown, self, program)
-    last.push(() => row.finish(file, program, first.fd))
+    finishing.push(() => row.finish(file, restoring, first.fd))
   }
-  for (const step of last) step()
+  for (const step of [...last, ...finishing]) step()
 }
 
 /** Appends what makes files go on by themselves, such as clocks. Does nothing for most. Precondition: among the last calls of the process. */

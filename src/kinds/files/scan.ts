@@ -1,11 +1,15 @@
 import { AT, O } from "../../../ffi/abi/file.ts"
+import { AF as FAMILY, SO } from "../../../ffi/abi/socket.ts"
 import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../../ffi/syscall.ts"
 import { readDescriptors } from "../../proc/descriptors.ts"
-import { type FdInfo, parseFdInfo, readFdInfoIfOpen } from "../../proc/fdinfo.ts"
+import { type FdInfo, parseFdInfo, readFdInfo, readFdInfoIfOpen } from "../../proc/fdinfo.ts"
+import { readLinkIfAlive } from "../../proc/source.ts"
 import type { Copies } from "./copies.ts"
 import type { Found } from "./kind.ts"
 import { collectOwner } from "./owner.ts"
+import { askOption } from "./sockopts.ts"
 import { statDescriptor } from "./stat.ts"
+import { boundFile } from "./unix/bound.ts"
 
 const ROOM = 64 * 1024
 const memory = allocate(ROOM)
@@ -48,20 +52,30 @@ export function scanDescriptors(pid: number, copies: Copies): Found[] {
   for (const { fd, target } of descriptors) {
     const info = infos.read(fd)
     if (!info) continue
-    const flags = info.flags & ~O.CLOEXEC
-    const cloexec = (info.flags & O.CLOEXEC) !== 0
     // Through a copy, because only that leads to the very file without a walk along its path.
-    const found = copies.lend(fd, (copy) => ({
-      pid,
-      fd,
-      target,
-      info,
-      stat: statDescriptor(copy),
-      flags,
-      cloexec,
-      owner: collectOwner(copy, flags),
-    }))
+    const found = copies.lend(fd, (copy) => describe({ pid, fd, target }, info, copy))
     if (found) all.push(found)
   }
   return all
+}
+
+function describe(where: Pick<Found, "pid" | "fd" | "target">, info: FdInfo, copy: number): Found {
+  const flags = info.flags & ~O.CLOEXEC
+  const cloexec = (info.flags & O.CLOEXEC) !== 0
+  const found = { ...where, info, stat: statDescriptor(copy), flags, cloexec, owner: collectOwner(copy, flags) }
+  const family = where.target.startsWith(SOCKET) ? askOption(copy, SO.DOMAIN) : undefined
+  if (family === undefined) return found
+  const bound = family === FAMILY.UNIX ? boundFile(copy) : undefined
+  return { ...found, family, ...(bound ? { bound } : {}) }
+}
+
+/** What the link of a socket begins with. */
+const SOCKET = "socket:["
+
+/** A descriptor of our own, as those of other processes are told. */
+export function scanOwn(fd: number): Found {
+  const info = readFdInfo(process.pid, fd)
+  const target = readLinkIfAlive(`/proc/self/fd/${fd}`)
+  if (target === null) throw new Error(`Unreachable: our descriptor ${fd} is not open`)
+  return describe({ pid: process.pid, fd, target }, info, fd)
 }

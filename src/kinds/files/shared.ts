@@ -3,8 +3,9 @@ import { TtyType } from "../../../proto/gen/tty_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { FileImages } from "./images.ts"
-
+import type { Linked, Restoring } from "./kind.ts"
 import { beginRestoring, holdNumbers, openAt, type Reserved, rowOfType } from "./restore.ts"
+import type { Self } from "./self.ts"
 import { masterOfSession } from "./tty/driver.ts"
 
 /** Descriptors of one table, as the image has them. */
@@ -17,31 +18,53 @@ export interface Table {
 export interface SharedFiles {
   /** In the order of their first descriptors. */
   readonly ids: readonly number[]
-  /** The process that gives each its owner, and the like. */
+  /** The process that gives each its owner, and the like; none for what is in flight alone. */
   readonly finisher: ReadonlyMap<number, number>
 }
 
 /**
  * Finds the open files that no process can open for itself alone: those that several tables have, and every end of a pipe with ends in
- * several. The first process makes them, and all others inherit them.
+ * several, and what is in flight. The first process makes them, and all others inherit them.
  *
  * Precondition: `checkFiles` has passed.
  */
-export function findShared(tables: readonly Table[], files: ReadonlyMap<number, file_entry>): SharedFiles {
-  const users = new Map<string, { readonly ids: Set<number>; readonly tables: Set<Table> }>()
-  for (const table of tables)
-    for (const { id } of table.fdinfos) {
-      const file = files.get(id)
-      if (!file) throw new Error(`Unreachable: file ${id} was not checked`)
-      const { ids, tables: holders } = users.getOrInsertComputed(rowOfType(file.type).object(file), () => ({
-        ids: new Set(),
-        tables: new Set(),
-      }))
-      ids.add(id)
-      holders.add(table)
+export function findShared(tables: readonly Table[], images: Linked): SharedFiles {
+  const holders = new Map<number, Set<Table>>()
+  for (const table of tables) for (const { id } of table.fdinfos) holders.getOrInsertComputed(id, () => new Set()).add(table)
+  const ids = groupLinked([...holders.keys()], images).flatMap((group) => {
+    const all = new Set(group.flatMap((id) => [...(holders.get(id) ?? [])]))
+    // What is in flight belongs to no table.
+    return all.size > 1 || group.some((id) => !holders.has(id)) ? group : []
+  })
+  return { ids, finisher: new Map(ids.flatMap((id) => (holders.has(id) ? [[id, finisherOf(id, tables, images.files)] as const] : []))) }
+}
+
+/** Groups files that one program must make together, with those that only such files lead to. In the order in which each comes first. */
+function groupLinked(ids: readonly number[], images: Linked): number[][] {
+  const above = new Map<number, number>()
+  const topOf = (id: number): number => {
+    let at = id
+    for (let next = above.get(at) ?? at; next !== at; next = above.get(at) ?? at) {
+      above.set(at, above.get(next) ?? next)
+      at = next
     }
-  const ids = [...users.values()].flatMap(({ ids, tables: holders }) => (holders.size > 1 ? [...ids] : []))
-  return { ids, finisher: new Map(ids.map((id) => [id, finisherOf(id, tables, files)])) }
+    return at
+  }
+  const firstOf = new Map<string, number>()
+  const seen = new Set<number>()
+  const waiting = [...ids]
+  for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+    if (seen.has(id)) continue
+    seen.add(id)
+    const file = images.files.get(id)
+    if (!file) throw new Error(`Unreachable: file ${id} was not checked`)
+    const row = rowOfType(file.type)
+    const links = row.links(file, images)
+    waiting.push(...links)
+    for (const link of [firstOf.getOrInsert(row.object(file), id), ...links])
+      if (topOf(link) !== topOf(id)) above.set(topOf(id), topOf(link))
+  }
+  return [...Map.groupBy(seen, topOf).values()]
 }
 
 /** The first process that has a file and, for an epoll, all that it watches. */
@@ -83,37 +106,46 @@ function openShared(
   images: Omit<FileImages, "fdinfos">,
   numbers: readonly (readonly [id: number, fd: number])[],
   made: Reserved,
+  self: Self,
   isControlled: boolean,
   program: Program,
-): void {
+): Restoring {
   const fdinfos = numbers.map(([id, fd]): fdinfo_entry => ({ id, fd, flags: 0, type: images.files.get(id)?.type ?? 0 }))
+  const maker = { isControlled, inherited: new Map(), self, isBorn: (tid: number) => tid === self.pid }
   const last: (() => void)[] = []
-  const restoring = beginRestoring({ ...images, fdinfos }, program, made, isControlled, (step) => last.push(step))
+  const restoring = beginRestoring({ ...images, fdinfos }, program, made, maker, (step) => last.push(step))
   for (const [id] of numbers) openAt(id, restoring)
   for (const step of last) step()
+  return restoring
 }
 
-/** Reserved descriptors of shared files, by id; and the session of those that its leader makes. */
+/** Reserved descriptors of shared files, by id; the session of those that its leader makes; and who finishes each, see SharedFiles. */
 export interface SharedNumbers {
   readonly shared: ReadonlyMap<number, number>
   readonly controlled: ReadonlyMap<number, number>
+  readonly finisher: SharedFiles["finisher"]
 }
 
 /**
  * Appends the making of shared files, each at a reserved number, to the program of the process that all others descend from.
  *
- * @param placeholder any open descriptor   @param made as for restoreDescriptors
+ * @param placeholder any open descriptor   @param made, self as for restoreDescriptors
  */
 export function restoreShared(
   images: Omit<FileImages, "fdinfos">,
-  { shared, controlled }: SharedNumbers,
+  { shared, controlled, finisher }: SharedNumbers,
   placeholder: number,
   made: Reserved,
+  self: Self,
   program: Program,
 ): void {
   holdNumbers(shared.values(), placeholder, program)
   const own = [...shared].filter(([id]) => !controlled.has(id))
-  openShared(images, own, made, false, program)
+  const restoring = openShared(images, own, made, self, false, program)
+  for (const [id, number] of own) {
+    const file = images.files.get(id)
+    if (file && !finisher.has(id)) rowOfType(file.type).finish(file, restoring, number)
+  }
 }
 
 /**
@@ -128,6 +160,8 @@ export function restoreControlled(
   made: Reserved,
   program: Program,
 ): void {
+  // A terminal is nobody's.
+  const self = { pid: sid, uid: 0, euid: 0, egid: 0 }
   const own = [...shared].filter(([id]) => controlled.get(id) === sid)
-  if (own.length > 0) openShared(images, own, made, true, program)
+  if (own.length > 0) openShared(images, own, made, self, true, program)
 }

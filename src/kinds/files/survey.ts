@@ -73,9 +73,13 @@ export function describeRefused(refused: readonly Refused[]): Refusal[] {
   const lines = Map.groupBy(refused, ({ by, reason: { what, remedy } }) => `${by.pid}\n${what}\n${remedy}`)
   return [...lines.values()].flatMap((line) => {
     const [first] = line
-    return first ? [{ ...first.reason, where: `task ${first.by.pid} fd ${line.map(({ by }) => by.fd).join(", ")}` }] : []
+    return first ? [{ ...first.reason, where: placeOf(first.by.pid, line) }] : []
   })
 }
+
+/** What is in flight is known by a descriptor of ours. */
+const placeOf = (pid: number, line: readonly Refused[]): string =>
+  pid === process.pid ? "in flight through a socket" : `task ${pid} fd ${line.map(({ by }) => by.fd).join(", ")}`
 
 const TABLES = [
   { type: KCMP.FILES, what: "a descriptor table of its own", flag: "CLONE_FILES" },

@@ -3,6 +3,25 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { EPOLL_CTL_ADD, epollEvent, kcmpEpollSlot } from "../../../ffi/abi/epoll.ts"
 import { AT, F, F_OWNER, FIONREAD, fOwnerEx, KCMP, LOCK, O, S_IF, STATX_BASIC_STATS, STATX_MNT_ID, statx } from "../../../ffi/abi/file.ts"
+import {
+  AF,
+  MSG,
+  NETLINK_SOCK_DIAG,
+  NLM_F_DUMP,
+  NLM_F_REQUEST,
+  NLMSG,
+  SCM,
+  SHUTDOWN,
+  SIOCUNIXFILE,
+  SO,
+  SOCK,
+  SOCK_DIAG_BY_FAMILY,
+  SOCKET_STATE,
+  SOL_SOCKET,
+  UDIAG_SHOW,
+  UNIX_DIAG,
+  UNIX_NAME,
+} from "../../../ffi/abi/socket.ts"
 import { NCCS, TERMIOS_CC, TTY_CC, TTY_FLAG, TTY_IOCTL, TTY_MAJOR, termios, winsize } from "../../../ffi/abi/tty.ts"
 import type { Fields, Layout } from "../../../ffi/layout.ts"
 import { compiler } from "../../harness/compile.ts"
@@ -24,6 +43,24 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("", TTY_FLAG),
   ...named("", TTY_CC),
   ...named("", TTY_MAJOR, { TTY: "TTY_MAJOR", AUX: "TTYAUX_MAJOR", PTY_SLAVE: "UNIX98_PTY_SLAVE_MAJOR" }),
+  ...named("AF_", AF),
+  ...named("SOCK_", SOCK),
+  ...named("SO_", SO, { RCVTIMEO_OLD: "SO_RCVTIMEO", SNDTIMEO_OLD: "SO_SNDTIMEO" }),
+  ...named("MSG_", MSG),
+  ...named("SCM_", SCM),
+  ...named("TCP_", SOCKET_STATE),
+  ...named("NLMSG_", NLMSG),
+  ...named("UDIAG_SHOW_", UDIAG_SHOW),
+  ...named("UNIX_DIAG_", UNIX_DIAG),
+  ["SHUT_RD + 1", SHUTDOWN.RCV],
+  ["SHUT_WR + 1", SHUTDOWN.SEND],
+  ["SOL_SOCKET", SOL_SOCKET],
+  ["NETLINK_SOCK_DIAG", NETLINK_SOCK_DIAG],
+  ["NLM_F_REQUEST", NLM_F_REQUEST],
+  ["NLM_F_DUMP", NLM_F_DUMP],
+  ["SOCK_DIAG_BY_FAMILY", SOCK_DIAG_BY_FAMILY],
+  ["offsetof(struct sockaddr_un, sun_path)", UNIX_NAME],
+  ["SIOCUNIXFILE", SIOCUNIXFILE],
   ["STATX_BASIC_STATS", STATX_BASIC_STATS],
   ["STATX_MNT_ID", STATX_MNT_ID],
   ["FIONREAD", FIONREAD],
@@ -34,10 +71,15 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
 
 const LAYOUTS: readonly Layout<Fields>[] = [epollEvent, kcmpEpollSlot, fOwnerEx, statx, termios, winsize]
 
-const HEADERS = ["fcntl", "stat", "kcmp", "eventpoll", "major"].map((name) => `linux/${name}`)
-const INCLUDES = ["stddef", "stdio", "sys/stat", ...HEADERS, "asm/termbits", "asm/ioctls", "asm/termios"].map(
-  (name) => `#include <${name}.h>`,
+const HEADERS = ["fcntl", "stat", "kcmp", "eventpoll", "major", "netlink", "sock_diag", "unix_diag", "un", "sockios"].map(
+  (name) => `linux/${name}`,
 )
+const INCLUDES = [
+  "#define _GNU_SOURCE",
+  ...["stddef", "stdio", "sys/stat", "sys/socket", "netinet/tcp", ...HEADERS, "asm/termbits", "asm/ioctls", "asm/termios"].map(
+    (name) => `#include <${name}.h>`,
+  ),
+]
 
 const asked = [
   ...CONSTANTS,
@@ -47,7 +89,7 @@ const asked = [
   ]),
 ]
 
-test.skipIf(compiler() === undefined)("ffi/abi/file, epoll and tty agree with a C compiler", () => {
+test.skipIf(compiler() === undefined)("ffi/abi/file, epoll, tty and socket agree with a C compiler", () => {
   const folder = scratch("files-abi")
   const source = join(folder, "abi.c")
   const lines = asked.map(([expression]) => `printf("%lld\\n", (long long)(${expression}));`)

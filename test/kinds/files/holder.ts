@@ -4,6 +4,7 @@ import { decode } from "../../../proto/decode.ts"
 import { encode } from "../../../proto/encode.ts"
 import { fdinfo_entrySchema, file_entrySchema } from "../../../proto/gen/fdinfo_pb.ts"
 import { pipe_data_entrySchema } from "../../../proto/gen/pipe-data_pb.ts"
+import { sk_packet_entrySchema } from "../../../proto/gen/sk-packet_pb.ts"
 import { stasis_file_entrySchema } from "../../../proto/gen/stasis_pb.ts"
 import { tty_info_entrySchema } from "../../../proto/gen/tty_pb.ts"
 import type { AnySchema, MessageOf } from "../../../proto/schema.ts"
@@ -77,7 +78,7 @@ export const ghostParts = ({ ghosts }: FileTable, number: number) =>
 /** The files of a process as images tell them: every message went through its bytes. */
 export function imagesOf(pid: number, options: FileOptions = { ...USUAL, shellJob: false }): FileImages {
   const table = plainTable()
-  const { fdinfos, pipesData, fifoData, ttyInfos, ttyData, extension } = collectDescriptors([holding(pid)], table, {
+  const { fdinfos, pipesData, fifoData, skQueues, ttyInfos, ttyData, extension } = collectDescriptors([holding(pid)], table, {
     ...options,
     stopped: true,
   })
@@ -85,6 +86,7 @@ export function imagesOf(pid: number, options: FileOptions = { ...USUAL, shellJo
     fdinfos: (fdinfos.get(pid) ?? []).map((info) => through(fdinfo_entrySchema, info)),
     files: new Map(table.entries.map((entry) => [entry.id, through(file_entrySchema, entry)])),
     pipesData: pipesData.map(({ message, payload }) => ({ message: through(pipe_data_entrySchema, message), payload })),
+    skQueues: skQueues.map(({ message, payload }) => ({ message: through(sk_packet_entrySchema, message), payload })),
     fifoData,
     ttyInfos: ttyInfos.map((info) => through(tty_info_entrySchema, info)),
     ttyData,

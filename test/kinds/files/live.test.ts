@@ -40,7 +40,7 @@ function comparable({ fdinfos, files, pipesData, extension }: FileImages, pid: n
 /** Gives the files of one process to another one, through images and a program. */
 function transplant(images: FileImages, from: number, { pid }: Holder): void {
   for (const { reg } of images.files.values()) if (reg?.fown.pid === from) reg.fown.pid = pid
-  const self = { uid: 0, euid: 0 }
+  const self = { pid, uid: 0, euid: 0, egid: 0 }
   perform(pid, (program) => {
     restoreDescriptors(images, program, {
       reserved: new Set([RESERVED]),

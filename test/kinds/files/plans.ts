@@ -19,7 +19,7 @@ export function imagesOf(places: Readonly<Record<number, file_entry>>, more: Par
   const fdinfos = Object.entries(places).map(([fd, { id, type }]): fdinfo_entry => ({ fd: Number(fd), id, type, flags: 0 }))
   const files = [...new Set(Object.values(places))].map((file) => decode(file_entrySchema, encode(file_entrySchema, file)))
   expect(files).toEqual([...new Set(Object.values(places))])
-  const empty = { pipesData: [], fifoData: [], ttyInfos: [], ttyData: [], ghosts: new Map(), extension: [] }
+  const empty = { pipesData: [], skQueues: [], fifoData: [], ttyInfos: [], ttyData: [], ghosts: new Map(), extension: [] }
   return { fdinfos, files: new Map(files.map((file) => [file.id, file])), ...empty, ...more }
 }
 
@@ -33,7 +33,7 @@ export function plansOf(images: FileImages): { open: string[]; start: string[] }
     made,
     reserved: new Set(),
     placeholder: 500,
-    self: { uid: 0, euid: 0 },
+    self: { pid: 77, uid: 0, euid: 0, egid: 0 },
     isBorn: () => true,
   })
   startFiles(images, start, how)

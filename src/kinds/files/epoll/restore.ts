@@ -1,7 +1,7 @@
 import { EPOLL_CTL_ADD, epollEvent } from "../../../../ffi/abi/epoll.ts"
 import { encode } from "../../../../ffi/layout.ts"
 import type { eventpoll_file_entry } from "../../../../proto/gen/eventpoll_pb.ts"
-import type { Program, Result } from "../../../tracee/program.ts"
+import type { Result } from "../../../tracee/program.ts"
 import type { Restoring } from "../kind.ts"
 
 /** An entry -> an open epoll appended to the program; `watchTargets` adds what it watches. Mirror: ./collect.ts */
@@ -9,7 +9,7 @@ export const restoreEpoll = ({ id }: eventpoll_file_entry, { program }: Pick<Res
   program.callWith({ about: `epoll ${id}` }, "epoll_create1", 0)
 
 /** Appends what an epoll watches, in the image's order: the kernel finds each by a number of the process that runs the program. */
-export function watchTargets({ tfd }: eventpoll_file_entry, program: Program, self: number): void {
+export function watchTargets({ tfd }: eventpoll_file_entry, { program }: Pick<Restoring, "program">, self: number): void {
   for (const { tfd: target, events, data } of tfd) {
     const event = program.bytes(encode(epollEvent, { events, data }))
     program.callWith({ about: `fd ${target} in epoll fd ${self}` }, "epoll_ctl", self, EPOLL_CTL_ADD, target, event)

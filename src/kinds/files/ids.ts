@@ -1,0 +1,13 @@
+import type { file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import type { Place } from "./keeping.ts"
+import type { FileStat } from "./stat.ts"
+
+/** Gives ids to files, and keeps the entries of what no descriptor leads to. */
+export interface FileIds {
+  nextId(): number
+  add(entry: file_entry): void
+  /** Of a file that is known by its path. */
+  path(name: string, stat: FileStat, access: number): number
+  /** Keeps what its name does not lead to. @param link in /proc that does @returns the name that it is kept by */
+  place(id: number, place: Place, link: string, stat: FileStat): string
+}

@@ -1,0 +1,60 @@
+import { SIOCUNIXFILE } from "../../../../ffi/abi/socket.ts"
+import { attempt, isFailure } from "../../../../ffi/syscall.ts"
+import { textOf } from "../../../../proto/text.ts"
+import { readLinkIfAlive } from "../../../proc/source.ts"
+import { type FileStat, sameFile, statDescriptor, statPath } from "../stat.ts"
+
+const DELETED = " (deleted)"
+
+/** The file that a socket is bound to. */
+export interface Bound {
+  /** Where it is, as the kernel tells it: with " (deleted)" when it is not any more. */
+  readonly target: string
+  readonly stat: FileStat
+}
+
+/** The file that a socket of ours, or a copy, is bound to; undefined without one, or without CAP_NET_ADMIN. Kernel: net/unix/af_unix.c unix_open_file() */
+export function boundFile(socket: number): Bound | undefined {
+  const file = attempt("ioctl", socket, SIOCUNIXFILE, 0)
+  if (isFailure(file)) return undefined
+  try {
+    const target = readLinkIfAlive(`/proc/self/fd/${file}`)
+    return target === null ? undefined : { target, stat: statDescriptor(file) }
+  } finally {
+    attempt("close", file)
+  }
+}
+
+/** How a path leads to the file of a socket. */
+export interface Place {
+  /** Directory that a relative path counts from. */
+  readonly directory: string | undefined
+  /** Nothing, or another file, has the path now. */
+  readonly deleted: boolean
+}
+
+const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf("/"), 1))
+const lastOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
+
+/** A path without its NUL, as text that keeps every byte. */
+export const pathText = (name: Uint8Array): string => textOf(name.at(-1) === 0 ? name.subarray(0, -1) : name)
+
+/**
+ * Finds out whether the path that a socket was bound to would lead there again.
+ *
+ * @returns undefined when it would not: the file was renamed, or the path counts from another root directory
+ */
+export function placeOf(name: Uint8Array, { target, stat }: Bound): Place | undefined {
+  const path = pathText(name)
+  const gone = stat.nlink === 0 || target.endsWith(DELETED)
+  const was = gone && target.endsWith(DELETED) ? target.slice(0, -DELETED.length) : target
+  const relative = !path.startsWith("/")
+  const plain = path.replace(/^(?:\.\/+)+/, "")
+  if (relative && !was.endsWith(`/${plain}`)) return undefined
+  const directory = relative ? was.slice(0, -plain.length - 1) || "/" : undefined
+  const whole = relative ? was : path
+  const now = statPath(whole, false)
+  if (!gone) return now && sameFile(now, stat) ? { directory, deleted: false } : undefined
+  const [there, here] = [statPath(parentOf(was), true), statPath(parentOf(whole), true)]
+  return there && here && sameFile(there, here) && lastOf(was) === lastOf(whole) ? { directory, deleted: true } : undefined
+}

@@ -1,0 +1,138 @@
+import { SHUTDOWN, SO, SOCK, SOCKET_STATE } from "../../../../ffi/abi/socket.ts"
+import { fd_types } from "../../../../proto/gen/fdinfo_pb.ts"
+import type { sk_shutdown } from "../../../../proto/gen/sk-opts_pb.ts"
+import type { unix_sk_entry } from "../../../../proto/gen/sk-unix_pb.ts"
+import type { Collecting, Found, OpenFile, SocketData } from "../kind.ts"
+import { NO_OWNER } from "../owner.ts"
+import { askOption, askPeer, collectOptions, NO_OPTIONS } from "../sockopts.ts"
+import { placeOf } from "./bound.ts"
+import { hasError } from "./queue.ts"
+import { UFLAGS } from "./relations.ts"
+import { inodeOf, outsidePeer } from "./scene.ts"
+import { isEstablished, isListening, isPath, type UnixSocket } from "./sockets.ts"
+import { socketText } from "./survey.ts"
+import type { Queues } from "./view.ts"
+
+/**
+ * Inode of the socket that an entry names as its peer: of a client that waits to be accepted it is the listener. A peer outside that has a
+ * name gets an entry as CRIU makes one up; one without is given up.
+ */
+function peerOf(socket: UnixSocket, { unix, table, outsidePeers }: Pick<Collecting, "unix" | "table" | "outsidePeers">): number {
+  const { ino, peer, state } = socket
+  if (peer === 0 && isEstablished({ state })) return unix.listenerOf(ino)?.ino ?? 0
+  const outside = outsidePeer(socket, unix)
+  if (!outside) return peer
+  if (outside.name.length === 0) return 0
+  if (!outsidePeers.has(peer)) {
+    const id = table.nextId()
+    outsidePeers.set(peer, id)
+    table.add({ type: fd_types.UNIXSK, id, usk: outsideEntry(id, outside) })
+  }
+  return peer
+}
+
+const outsideEntry = (id: number, { ino, name }: UnixSocket): unix_sk_entry => ({
+  id,
+  ino,
+  type: SOCK.DGRAM,
+  state: SOCKET_STATE.LISTEN,
+  flags: 0,
+  uflags: UFLAGS.EXTERN,
+  backlog: 0,
+  peer: 0,
+  fown: { ...NO_OWNER },
+  opts: NO_OPTIONS,
+  name: name.slice(),
+})
+
+/** Where the socket's file is, and whose. */
+function fileFacts({ name }: UnixSocket, { bound }: Found): Pick<unix_sk_entry, "file_perms" | "name_dir" | "deleted"> {
+  if (!isPath(name) || !bound) return {}
+  const { mode, uid, gid } = bound.stat
+  const place = placeOf(name, bound)
+  return {
+    file_perms: { mode, uid, gid },
+    ...(place?.directory === undefined ? {} : { name_dir: place.directory }),
+    ...(place?.deleted ? { deleted: true } : {}),
+  }
+}
+
+/** An open unix socket -> its entry; its queue goes to sk-queues.img: `collectQueues`. Mirror: ./restore.ts */
+export function collectUnix(
+  file: OpenFile,
+  {
+    unix,
+    table,
+    outsidePeers,
+    copies,
+    extension,
+    losses,
+  }: Pick<Collecting, "unix" | "table" | "outsidePeers" | "copies" | "extension" | "losses">,
+): unix_sk_entry {
+  const { id, flags, owner } = file
+  const ino = inodeOf(file)
+  const socket = unix.sockets.get(ino)
+  const told = copies.lend(file.fd, (copy) => ({
+    opts: collectOptions(copy),
+    peekOffset: askOption(copy, SO.PEEK_OFF) ?? -1,
+    reset: hasError(copy),
+    peer: askPeer(copy),
+  }))
+  if (!socket || !told) throw new Error(`Unreachable: socket ${ino} was there a moment ago`)
+  if (outsidePeer(socket, unix) && socket.type !== SOCK.DGRAM)
+    losses.push(`the connection of ${socketText(socket)} to outside: it is made anew by its name, or has ended`)
+  const pending = unix.listenerOf(ino)?.pending.indexOf(ino)
+  const senders = unix.queues?.packets.get(ino)?.flatMap(({ credentials }) => credentials ?? []) ?? []
+  const facts = {
+    ...(told.peekOffset >= 0 ? { socket_peek_offset: told.peekOffset } : {}),
+    ...(pending ? { socket_pending: pending } : {}),
+    ...(told.reset ? { socket_reset: true } : {}),
+    ...(told.peer ? { socket_peer: told.peer } : {}),
+    ...(senders.length > 0 ? { socket_senders: { senders } } : {}),
+  }
+  if (Object.keys(facts).length > 0) extension.push({ id, ...facts })
+  // A connection that is given up is one that has ended.
+  const outside = outsidePeer(socket, unix)
+  const ends = outside?.name.length === 0 && socket.type !== SOCK.DGRAM
+  const shutdown = ends ? SHUTDOWN.RCV | SHUTDOWN.SEND : socket.shutdown
+  return {
+    id,
+    ino,
+    type: socket.type,
+    state: socket.state,
+    flags,
+    uflags: 0,
+    backlog: isListening(socket) ? socket.sent : 0,
+    peer: peerOf(socket, { unix, table, outsidePeers }),
+    fown: owner,
+    opts: told.opts,
+    name: socket.name.slice(),
+    ...(shutdown === 0 ? {} : { shutdown: shutdown as sk_shutdown }),
+    ...fileFacts(socket, file),
+  }
+}
+
+const RIGHTS = 1
+
+/**
+ * What was in the queues, as sk-queues.img wants it.
+ *
+ * @param ids file ids of sockets, by inode   @param idOf file id of a descriptor of ours that came with a packet
+ * @param isKept false for a socket that is connected anew: nobody here could fill its queue
+ */
+export function collectQueues(
+  { packets }: Queues,
+  ids: ReadonlyMap<number, number>,
+  idOf: (fd: number) => number,
+  isKept: (ino: number) => boolean,
+): SocketData[] {
+  return [...packets].flatMap(([ino, queue]) => {
+    if (!isKept(ino)) return []
+    const id_for = ids.get(ino)
+    if (id_for === undefined) throw new Error(`Unreachable: socket ${ino} was not collected`)
+    return queue.map(({ payload, rights }) => {
+      const scm = rights.length === 0 ? [] : [{ type: RIGHTS, rights: rights.map(idOf) }]
+      return { message: { id_for, length: payload.length, scm }, payload }
+    })
+  })
+}

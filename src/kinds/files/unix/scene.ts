@@ -1,0 +1,59 @@
+import { AF, SOCK, SOCKET_STATE } from "../../../../ffi/abi/socket.ts"
+import type { Found } from "../kind.ts"
+import { readUnixSockets, type UnixSocket } from "./sockets.ts"
+import type { Externals, Queues, UnixScene } from "./view.ts"
+
+const SOCKET = "socket:["
+
+/** Inode number in "socket:[7]", as long as images have them; undefined for other links. */
+export const socketInode = (target: string): bigint | undefined =>
+  target.startsWith(SOCKET) ? BigInt(target.slice(SOCKET.length, -1)) : undefined
+
+export const isUnix = ({ family }: Pick<Found, "family">): boolean => family === AF.UNIX
+export const inodeOf = ({ target }: Pick<Found, "target">): number => Number(socketInode(target) ?? 0n)
+
+/** True for a unix socket that is connected to another one, or waits to be accepted. */
+export const hasPeer = (found: Found, { sockets, listenerOf }: UnixScene): boolean =>
+  isUnix(found) && (sockets.get(inodeOf(found))?.peer !== 0 || listenerOf(inodeOf(found)) !== undefined)
+
+/** The peer of a socket where it is outside the dump. */
+export function outsidePeer({ peer, state }: UnixSocket, { sockets, inside }: UnixScene): UnixSocket | undefined {
+  return state === SOCKET_STATE.LISTEN || peer === 0 || inside.has(peer) ? undefined : sockets.get(peer)
+}
+
+/** True for a socket whose peer outside is found again by its name. */
+export function isConnectedAnew(ino: number, unix: UnixScene): boolean {
+  const socket = unix.sockets.get(ino)
+  return socket !== undefined && (outsidePeer(socket, unix)?.name.length ?? 0) > 0
+}
+
+/** True when a peer outside may be left there: it is found again by its name, or given up. */
+export function mayBeOutside({ ino, type }: UnixSocket, peer: UnixSocket, { externals }: UnixScene): boolean {
+  const { extUnixSk, externalUnix = [] } = externals
+  return externalUnix === "all" || externalUnix.includes(ino) || (extUnixSk === true && type === SOCK.DGRAM && peer.name.length > 0)
+}
+
+/**
+ * Looks at the sockets of the machine, if there are any in the dump.
+ *
+ * @param stopped what a look at a stopped tree has found already
+ */
+export function openScene(
+  all: readonly Found[],
+  holders: ReadonlyMap<bigint, number>,
+  externals: Externals,
+  stopped: (Queues & { readonly sockets: UnixScene["sockets"] | undefined }) | undefined,
+): UnixScene {
+  const own = all.filter(isUnix)
+  const sockets = stopped?.sockets ?? (own.length > 0 ? readUnixSockets() : new Map<number, UnixSocket>())
+  const listeners = new Map<number, UnixSocket>()
+  for (const socket of sockets.values()) for (const client of socket.pending) listeners.set(client, socket)
+  return {
+    sockets,
+    inside: new Set(own.map(inodeOf)),
+    listenerOf: (client) => listeners.get(client),
+    holder: (inode) => holders.get(BigInt(inode)),
+    externals,
+    queues: stopped,
+  }
+}

@@ -1,0 +1,31 @@
+import { cmsghdr, linger, msghdr, nlattr, nlmsghdr, ucred, unixDiagMsg, unixDiagReq } from "../../ffi/abi/socket.ts"
+import type { Fields, Layout } from "../../ffi/layout.ts"
+import type { Headers } from "./compiled.ts"
+
+/** Layouts that the same headers define, each with its C type, and members whose C name differs. */
+export interface Group {
+  readonly headers: Headers
+  readonly rows: readonly (readonly [Layout<Fields>, string, Readonly<Record<string, string>>?])[]
+}
+
+/** Layouts of ffi/abi/socket.ts. */
+export const sockets: readonly Group[] = [
+  {
+    headers: ["sys/socket.h"],
+    rows: [
+      [msghdr, "struct msghdr"],
+      [cmsghdr, "struct cmsghdr"],
+      [ucred, "struct ucred"],
+      [linger, "struct linger"],
+    ],
+  },
+  {
+    headers: ["linux/netlink.h", "linux/unix_diag.h"],
+    rows: [
+      [nlmsghdr, "struct nlmsghdr"],
+      [nlattr, "struct nlattr"],
+      [unixDiagReq, "struct unix_diag_req"],
+      [unixDiagMsg, "struct unix_diag_msg"],
+    ],
+  },
+]
