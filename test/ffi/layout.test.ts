@@ -17,12 +17,11 @@ import { itimerspec, itimerval, sigevent, timespec } from "../../ffi/abi/timer.t
 import { termios, winsize } from "../../ffi/abi/tty.ts"
 import { uffdioApi } from "../../ffi/abi/userfault.ts"
 import { fxregs } from "../../ffi/abi/xsave.x86_64.ts"
-import { decode, encode, encodeInto, type Fields, type Layout, layout, widthOf } from "../../ffi/layout.ts"
+import { decode, encode, encodeInto, layout, widthOf } from "../../ffi/layout.ts"
 import { ROOT } from "../harness/folders.ts"
 import { canCompile, evaluate } from "./compiled.ts"
 import { type Group, sockets } from "./socket-layouts.ts"
 
-/** Layouts of one set of headers: each with its C type, and C names of members whose names differ. */
 const REGISTER_NAMES = { bp: "rbp", bx: "rbx", ax: "rax", cx: "rcx", dx: "rdx", si: "rsi", di: "rdi", ip: "rip", sp: "rsp" }
 const USER_REGS = { ...REGISTER_NAMES, orig_ax: "orig_rax", flags: "eflags" }
 /** The uapi name of a segment in struct sigcontext is its own; of the registers, those with an r in front. */
