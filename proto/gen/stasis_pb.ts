@@ -122,6 +122,31 @@ export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
   ],
 }
 
+/** One option of setsockopt(2). */
+export interface stasis_socket_option {
+  level: number
+  name: number
+  value: Uint8Array
+}
+export const stasis_socket_optionSchema: Schema<stasis_socket_option> = {
+  name: "stasis_socket_option",
+  fields: [
+    { number: 1, name: "level", type: "uint32", label: "required" },
+    { number: 2, name: "name", type: "uint32", label: "required" },
+    { number: 3, name: "value", type: "bytes", label: "required" },
+  ],
+}
+
+export interface stasis_socket_options {
+  options: stasis_socket_option[]
+}
+export const stasis_socket_optionsSchema: Schema<stasis_socket_options> = {
+  name: "stasis_socket_options",
+  fields: [
+    { number: 1, name: "options", type: "message", label: "repeated", message: () => stasis_socket_optionSchema },
+  ],
+}
+
 /** One open file of files.img. */
 export interface stasis_file_entry {
   id: number
@@ -129,6 +154,8 @@ export interface stasis_file_entry {
   eventfd_semaphore?: boolean
   /** Master of a pseudo-terminal whose slave was open once and is not any more: it reads EIO, not silence. */
   tty_peer_closed?: boolean
+  /** Options of a socket that differ from those of a new one and have no field in CRIU's images. */
+  socket_options?: stasis_socket_options
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
@@ -136,6 +163,7 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 1, name: "id", type: "uint32", label: "required" },
     { number: 2, name: "eventfd_semaphore", type: "bool", label: "optional" },
     { number: 20, name: "tty_peer_closed", type: "bool", label: "optional" },
+    { number: 60, name: "socket_options", type: "message", label: "optional", message: () => stasis_socket_optionsSchema },
   ],
 }
 

@@ -15,7 +15,7 @@ export interface CriuOption {
 }
 
 const plain = "Leave it out: stasis handles one tree in the namespaces it runs in"
-const noNetwork = "Close the connections before the dump; sockets of the network are not kept yet"
+const noNetwork = "Leave it out: stasis handles the network namespace that it runs in"
 const noServer = "Leave it out: images are files; put -D on a directory that both machines share, or copy it"
 const noTls = "Leave it out and copy the images through a secured channel"
 const noIncrements = "Leave it out: each dump is complete in itself"
@@ -93,11 +93,9 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
     does: "ignore changed permissions of files",
     instead: "Give the files their old permissions back",
   },
-  "skip-in-flight": { boolean: true, does: "ignore connections being made", instead: noNetwork },
   "skip-mnt": { does: "leave a mount out", instead: plain },
   stream: { boolean: true, does: "stream images through another program", instead: "Put -D on a tmpfs and send it with tar" },
-  "tcp-close": { boolean: true, does: "restore TCP connections closed", instead: noNetwork },
-  "tcp-established": { boolean: true, does: "keep TCP connections", instead: noNetwork },
+  "tcp-established": { boolean: true, does: "keep TCP connections", instead: "Use --tcp-close: they come back closed" },
   tls: { boolean: true, does: "encrypt page server traffic", instead: noTls },
   "tls-cacert": { does: "certificate authority of a page server", instead: noTls },
   "tls-cacrl": { does: "revoked certificates of a page server", instead: noTls },

@@ -47,6 +47,7 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
     rseqMalformed: choice(line, "rseq-malformed", RSEQ_MALFORMED),
     rseqDiscovery: choice(line, "rseq-discovery", RSEQ_DISCOVERY),
     landlock: choice(line, "landlock", LANDLOCK),
+    skipInFlight: flag(line, "skip-in-flight"),
   }
 }
 
@@ -87,7 +88,9 @@ export function planOptions(line: Canonical, cwd: string): PlanOptions {
   return {
     pid: pid === undefined ? undefined : parsePid(line, pid),
     imagesDir: directory === undefined ? undefined : resolve(cwd, directory),
+    ...connectionOptions(line),
     shellJob: flag(line, "shell-job"),
+    skipInFlight: flag(line, "skip-in-flight"),
     strict,
     syscalls,
     json: flag(line, "json"),
@@ -142,6 +145,11 @@ function target(line: Canonical): { pid: number | undefined; rest: readonly stri
   return { pid: word === undefined ? undefined : parsePid(line, word), rest }
 }
 
+const connectionOptions = (line: Canonical): Pick<CommonOptions, "tcpEstablished" | "tcpClose"> => ({
+  tcpEstablished: flag(line, "tcp-established"),
+  tcpClose: flag(line, "tcp-close"),
+})
+
 function cgroupOptions(line: Canonical): CgroupOptions {
   const cgroupRoots = texts(line, "cgroup-root").map((value) => {
     const slash = value.indexOf("/")
@@ -169,6 +177,7 @@ function commonOptions(line: Canonical, directory: string | undefined, cwd: stri
     workDir,
     logFile: logFile === undefined ? undefined : resolve(workDir, logFile),
     verbosity: verbosityOf(line),
+    ...connectionOptions(line),
     shellJob: flag(line, "shell-job"),
     timeoutSeconds: wholeNumber(line, "timeout", "time in seconds", 0, INT_MAX) ?? DEFAULT_TIMEOUT,
     actionScripts: texts(line, "action-script").map((path) => resolve(cwd, path)),

@@ -33,6 +33,8 @@ const RULES: Rules = {
   "eventpoll_file_entry.id": alias("file"),
   "eventpoll_tfd_entry.id": alias("file"),
   "tty_file_entry.id": alias("file"),
+  "inet_sk_entry.id": alias("file"),
+  "inet_sk_entry.ino": alias("socket"),
   "memfd_file_entry.id": alias("file"),
   "stasis_file_entry.id": alias("file"),
   "tty_file_entry.regf_id": alias("file"),

@@ -14,6 +14,10 @@ export interface CommonOptions {
   readonly verbosity: number
   /** The tree is a job of a shell outside it: session and terminal come from there (-j). */
   readonly shellJob: boolean
+  /** TCP connections are kept (dump), and go on (restore). */
+  readonly tcpEstablished: boolean
+  /** TCP connections are not kept: their sockets come back closed. */
+  readonly tcpClose: boolean
   /** Seconds that the command may take before it undoes what it did; 0 = no limit. */
   readonly timeoutSeconds: number
   /** Programs that `runScripts` calls at each hook, in order. Absolute. */
@@ -68,6 +72,8 @@ export interface DumpOptions extends CommonOptions, CgroupOptions {
   /** Directory of the cgroup to freeze while threads are seized. Absolute. */
   readonly freezeCgroup: string | undefined
   readonly landlock: Landlock
+  /** Connections that nobody has accepted yet are lost; otherwise they refuse the dump. */
+  readonly skipInFlight: boolean
 }
 
 /** `stasis restore`. `sibling` only with `detached`. */
@@ -102,6 +108,10 @@ export interface PlanOptions {
   readonly imagesDir: string | undefined
   /** As for the dump or the restore. */
   readonly shellJob: boolean
+  readonly tcpEstablished: boolean
+  readonly tcpClose: boolean
+  /** As for the dump. */
+  readonly skipInFlight: boolean
   readonly strict: boolean
   /** The restore's programs, call by call; with images only. */
   readonly syscalls: boolean

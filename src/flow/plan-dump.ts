@@ -8,7 +8,7 @@ import { surveyMemory } from "../kinds/memory/survey.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../proc/tasks.ts"
 import { collectLayout } from "./layout.ts"
-import { MANAGE_CGROUPS } from "./options.ts"
+import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
 import { type Extent, type Prediction, predict } from "./predict.ts"
 import { hasEnded, lookAtTree, type Member, type Outlook } from "./survey.ts"
 
@@ -90,8 +90,11 @@ const same = (a: Refusal, b: Refusal): boolean => a.what === b.what && a.where =
  *
  * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION
  */
-export function planDump(pid: number, shellJob: boolean): DumpPlan {
-  const look = (job: boolean): Outlook => lookAtTree({ ...USUAL, pid, shellJob: job })
+export function planDump(
+  pid: number,
+  { shellJob, ...connections }: Pick<PlanOptions, "shellJob" | "tcpEstablished" | "tcpClose" | "skipInFlight">,
+): DumpPlan {
+  const look = (job: boolean): Outlook => lookAtTree({ ...USUAL, ...connections, pid, shellJob: job })
   const outlook = look(shellJob)
   // What a shell's job is refused for hides what it would be refused for besides.
   const helped = shellJob || outlook.refusals.length === 0 ? outlook : look(true)

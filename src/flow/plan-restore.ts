@@ -42,6 +42,7 @@ export interface RestorePlan {
 }
 
 const SHELL_JOB = "--shell-job"
+const TCP_ESTABLISHED = "--tcp-established"
 const PROGRAMS = "the programs of the restore"
 
 /** Complaints, each once. */
@@ -78,10 +79,10 @@ function openLedger(): Ledger {
  * Looks at images as a restore would before it creates anything, and at all of it, not only up to the first complaint.
  * No process is made, no file written.
  */
-export function planRestore({ imagesDir = "", shellJob, strict }: PlanOptions): RestorePlan {
+export function planRestore({ imagesDir = "", shellJob, strict, tcpEstablished, tcpClose }: PlanOptions): RestorePlan {
   const ledger = openLedger()
   const set = ledger.keep(() => openImages(imagesDir))
-  const saved = set && readWhole(set, ledger)
+  const saved = set && readWhole(set, tcpClose, ledger)
   if (!set || !saved) return conclude(imagesDir, ledger, undefined, ["processes, files, IDs, kernel and CPU", PROGRAMS])
   const tree = describeTree(set, saved, ledger)
   const pids = new Set([...saved.processes, ...saved.dead].map(({ tree: { pid } }) => pid))
@@ -92,8 +93,8 @@ export function planRestore({ imagesDir = "", shellJob, strict }: PlanOptions): 
   for (const job of shellJob ? [true] : [false, true]) {
     births = ledger.keep(() => planBirths(membersOf(saved), job)) ?? births
     const tables = saved.processes.map(({ files }) => files)
-    ledger.add(complaintsOf(fileChecks(tables, pids, { shellJob: job, terminal })))
-    if (!ledger.complaints.some(({ code }) => code === "E_USAGE")) break
+    ledger.add(complaintsOf(fileChecks(tables, pids, { shellJob: job, terminal, tcpEstablished, tcpClose })))
+    if (!ledger.complaints.some(asksFor(SHELL_JOB))) break
   }
   ledger.add(takenIds(saved, births?.helpers ?? []))
   ledger.keep(() => planOwnCgroups(set, saved, { manageCgroups: MANAGE_CGROUPS[0], cgroupRoots: [] }))
@@ -114,6 +115,12 @@ export function planRestore({ imagesDir = "", shellJob, strict }: PlanOptions): 
   return { ...conclude(imagesDir, ledger, tree, []), programs }
 }
 
+/** Complaints that an option would answer. */
+const asksFor =
+  (option: string) =>
+  ({ code, next }: CheckpointError): boolean =>
+    code === "E_USAGE" && next.includes(option)
+
 const isAboutTerminal = ({ code, action }: CheckpointError): boolean =>
   (code === "E_USAGE" || code === "E_RESTORE") && action.startsWith("Cannot restore terminal")
 
@@ -123,14 +130,14 @@ function conclude(
   tree: PlannedTree | undefined,
   unchecked: readonly string[],
 ): Omit<RestorePlan, "programs"> & { programs: undefined } {
-  const options = complaints.some(({ code }) => code === "E_USAGE") ? [SHELL_JOB] : []
+  const options = [SHELL_JOB, TCP_ESTABLISHED].filter((option) => complaints.some(asksFor(option)))
   return { directory, tree, complaints, status: complaints[0]?.status ?? 0, options, unchecked, programs: undefined }
 }
 
 /** Reads every image, whether or not the tree can be made out; then what the tree needs. */
-function readWhole(set: ImageSet, ledger: Ledger): SavedTree | undefined {
+function readWhole(set: ImageSet, tcpClose: boolean, ledger: Ledger): SavedTree | undefined {
   for (const { kind, id } of set.files()) if (isEntryKind(kind) && kind !== "stats") ledger.keep(() => set.withPayloads(kind, id))
-  const saved = ledger.keep(() => readTree(set))
+  const saved = ledger.keep(() => readTree(set, { tcpClose }))
   if (saved) return saved
   // The first missing image has ended the reading: what else is missing?
   for (const { pid, threads } of ledger.keep(() => set.all("pstree")) ?? []) {

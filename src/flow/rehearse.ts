@@ -71,7 +71,7 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const gathered = gather(stat, threads, questions, { answers, statuses }, 0, filters)
     const sets = saveCgroups([{ pid, threads: threads.map(({ frozen }) => frozen) }], cgroups, undefined, options)
     const source = { pid, threads, mappings, gathered }
-    const state = collectState([source], [{ stat, ppid: 0, dead: false }], options, { cgroups: sets, filters })
+    const state = collectState([source], [{ stat, ppid: 0, dead: false }], options, { cgroups: sets, filters, tcpClose: options.tcpClose })
     const write: Parameters<typeof writeMetadata>[0]["write"] = (kind, _id, entries) => {
       if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
     }

@@ -37,10 +37,10 @@ const microseconds = (since: number): number => Math.round((performance.now() - 
  */
 export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const started = performance.now()
-  const { imagesDir, shellJob } = options
+  const { imagesDir, shellJob, tcpEstablished, tcpClose } = options
   const verifier = options.verify ? (await import("./verify.ts")).verifyTree : undefined
   const set = openImages(imagesDir)
-  const saved = readTree(set)
+  const saved = readTree(set, options)
   const { pid } = saved.root.tree
   const plan = planBirths(membersOf(saved), shellJob)
   const terminal = [0, 1, 2].find(isTerminal)
@@ -49,7 +49,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   checkFiles(
     saved.processes.map(({ files }) => files),
     pids,
-    { shellJob, terminal: terminal !== undefined },
+    { shellJob, terminal: terminal !== undefined, tcpEstablished, tcpClose },
   )
   checkOutputs(options)
   {

@@ -145,7 +145,7 @@ export function readTree<T>(
     return { pid, threads, mappings, gathered }
   })
   const cgroups = saveCgroups(frozen.processes, before.cgroups, cgroup, options)
-  const state = collectState(sources, places, options, { cgroups, filters })
+  const state = collectState(sources, places, options, { cgroups, filters, tcpClose: options.tcpClose })
   return use({ state, requests, loans: loans.all, rseq: sources.map(({ threads }) => threads.map(({ rseq }) => rseq)) })
 }
 

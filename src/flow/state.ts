@@ -53,6 +53,8 @@ export interface Common {
   readonly cgroups: CollectedCgroups
   /** Seccomp filters. */
   readonly filters: FilterTable
+  /** Connections are to come back closed. */
+  readonly tcpClose: boolean
 }
 
 /** All of a tree but its pages, as entries. */
@@ -114,8 +116,8 @@ export function collectState(sources: readonly Source[], members: readonly Membe
 /** Writes every image but the pages. */
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
   const { tree, dead, processes, objects, table, segments, descriptors, common } = state
-  const { cgroups, filters } = common
-  images.write("inventory", undefined, [collectInventory(newUuid(), OWN_SET)])
+  const { cgroups, filters, tcpClose } = common
+  images.write("inventory", undefined, [collectInventory(newUuid(), OWN_SET, tcpClose ? { tcp_close: true } : {})])
   images.write("pstree", undefined, tree)
   for (const stat of dead) {
     images.write("core", stat.pid, [collectDeadCore(stat)])

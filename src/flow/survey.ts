@@ -170,7 +170,17 @@ function objectsOfLiving(pids: readonly number[], root: number): ReadonlyMap<num
 /** Options of a dump that decide what it can keep. */
 export type SurveyOptions = Pick<
   DumpOptions,
-  "pid" | "shellJob" | "cgroupProps" | "cgroupPropsFiles" | "cgroupRoots" | "cgroupDumpControllers" | "freezeCgroup" | "manageCgroups"
+  | "pid"
+  | "shellJob"
+  | "tcpEstablished"
+  | "tcpClose"
+  | "skipInFlight"
+  | "cgroupProps"
+  | "cgroupPropsFiles"
+  | "cgroupRoots"
+  | "cgroupDumpControllers"
+  | "freezeCgroup"
+  | "manageCgroups"
 >
 
 /**
@@ -207,7 +217,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
       processes.set(pid, found)
     })
   }
-  const openFiles = lookAtDescriptors(holders, { shellJob })
+  const openFiles = lookAtDescriptors(holders, options)
   refusals.push(...openFiles.refusals)
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
   refusals.push(...surveyObjects(objectsOfLiving([...processes.keys()], root), (pid) => parents.get(pid) ?? 0))

@@ -1,5 +1,6 @@
 import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { attempt } from "../../ffi/syscall.ts"
+import type { file_entry } from "../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import type { EntryKind, EntryOf } from "../image/catalog.ts"
@@ -8,6 +9,7 @@ import { decodeImage } from "../image/read.ts"
 import type { ImageSet } from "../image/set.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
 import { encodeImage, type Framed } from "../image/write.ts"
+import { withoutConnection } from "../kinds/files/socket/inet/closed.ts"
 import type { FrozenTree, TreeMember } from "../tracee/freeze.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "../tracee/frozen.ts"
 import { haltAll } from "../tracee/halt.ts"
@@ -92,6 +94,7 @@ const asDump = (pid: number, { shellJob: _, ...options }: RestoreOptions): DumpO
   rseqMalformed: "keep",
   rseqDiscovery: "auto",
   landlock: "drop",
+  skipInFlight: true,
   manageCgroups: "ignore",
   cgroupProps: [],
   cgroupPropsFiles: [],
@@ -114,7 +117,9 @@ export function verifyTree(set: ImageSet, saved: SavedTree, options: RestoreOpti
   const { pid } = saved.root.tree
   const dump = asDump(pid, options)
   const { images, entries } = openRecord()
-  const before: Entries = (kind, id) => set.optional(kind, id)
+  const asRestored = (kind: EntryKind, entry: object): object =>
+    options.tcpClose && kind === "files" ? withoutConnection(entry as file_entry) : entry
+  const before = ((kind, id) => set.optional(kind, id).map((entry) => asRestored(kind, entry))) as Entries
   const frozen = treeNow(set, saved)
   using witnesses = openWitnesses()
   using held = new DisposableStack()

@@ -13,6 +13,8 @@ const usual = {
   logFile: undefined,
   verbosity: 2,
   shellJob: false,
+  tcpEstablished: false,
+  tcpClose: false,
   timeoutSeconds: 10,
   actionScripts: [],
   statusFd: undefined,
@@ -34,6 +36,7 @@ const usualDump: DumpOptions = {
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
   landlock: "refuse",
+  skipInFlight: false,
 }
 const usualRestore: RestoreOptions = { ...usual, detached: false, sibling: false, strict: false, verify: false }
 
@@ -56,6 +59,8 @@ describe("dumpOptions", () => {
     ["5 -j", { shellJob: true }],
     ["5 --shell-job", { shellJob: true }],
     ["5 --timeout 0", { timeoutSeconds: 0 }],
+    ["5 --skip-in-flight", { skipInFlight: true }],
+    ["5 --tcp-close", { tcpClose: true }],
     ["5 --timeout=3 --timeout=4", { timeoutSeconds: 4 }],
     ["5 --no-sync", { sync: false }],
     ["5 --sync", {}],
@@ -150,7 +155,8 @@ describe("rseqOptions", () => {
 
 describe("planOptions", () => {
   const plan = (words: string) => planOptions(line(`plan ${words}`.trim()), "/home")
-  const usualPlan = { pid: undefined, imagesDir: undefined, shellJob: false, strict: false, syscalls: false, json: false }
+  const connections = { tcpEstablished: false, tcpClose: false, skipInFlight: false }
+  const usualPlan = { ...connections, pid: undefined, imagesDir: undefined, shellJob: false, strict: false, syscalls: false, json: false }
 
   test.each<[string, ReturnType<typeof plan>]>([
     ["5", { ...usualPlan, pid: 5 }],
@@ -158,6 +164,7 @@ describe("planOptions", () => {
     ["out", { ...usualPlan, imagesDir: "/home/out" }],
     ["./5", { ...usualPlan, imagesDir: "/home/5" }],
     ["-D 5", { ...usualPlan, imagesDir: "/home/5" }],
+    ["5 --tcp-close --skip-in-flight", { ...usualPlan, pid: 5, tcpClose: true, skipInFlight: true }],
     ["-D /out --syscalls --strict", { ...usualPlan, imagesDir: "/out", syscalls: true, strict: true }],
   ])("makes a record of %p", (words, expected) => {
     expect(plan(words)).toEqual(expected)

@@ -42,6 +42,9 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
   landlock: "refuse",
+  skipInFlight: false,
+  tcpEstablished: false,
+  tcpClose: false,
 })
 const place = (address: bigint, module: string | null = null, symbol: string | null = null) => ({ address, module, symbol })
 const row: RseqRow = {

@@ -6,6 +6,7 @@ import { cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { epollEvent, kcmpEpollSlot } from "../../ffi/abi/epoll.ts"
 import { fOwnerEx, statx } from "../../ffi/abi/file.ts"
 import { pageRegion, pmScanArg, prctlMmMap } from "../../ffi/abi/mman.ts"
+import { inetDiagMsg, inetDiagReqV2, nlmsghdr } from "../../ffi/abi/netlink.ts"
 import { iovec, peeksiginfoArgs, rseqConfiguration } from "../../ffi/abi/ptrace.ts"
 import { fpxSwBytes, rtSigframe, SIGFRAME_MCONTEXT, sigcontext, userRegsStruct } from "../../ffi/abi/registers.x86_64.ts"
 import { rlimit64 } from "../../ffi/abi/resource.ts"
@@ -13,6 +14,7 @@ import { rseqArea, rseqDescriptor } from "../../ffi/abi/rseq.ts"
 import { schedAttr } from "../../ffi/abi/sched.ts"
 import { seccompData, seccompMetadata, sockFilter, sockFprog } from "../../ffi/abi/seccomp.ts"
 import { kernelSigaction, siginfo, stackT } from "../../ffi/abi/signal.ts"
+import { sockaddrIn, sockaddrIn6, tcpRepairWindow } from "../../ffi/abi/socket.ts"
 import { itimerspec, itimerval, sigevent } from "../../ffi/abi/timer.ts"
 import { termios, winsize } from "../../ffi/abi/tty.ts"
 import { uffdioApi } from "../../ffi/abi/userfault.ts"
@@ -47,8 +49,14 @@ const FRAME = {
 
 const portable: readonly Group[] = [
   {
-    headers: ["linux/capability.h"],
+    headers: ["linux/capability.h", "linux/netlink.h", "linux/inet_diag.h", "linux/in.h", "linux/in6.h", "linux/tcp.h"],
     rows: [
+      [nlmsghdr, "struct nlmsghdr"],
+      [inetDiagReqV2, "struct inet_diag_req_v2"],
+      [inetDiagMsg, "struct inet_diag_msg"],
+      [sockaddrIn, "struct sockaddr_in"],
+      [sockaddrIn6, "struct sockaddr_in6"],
+      [tcpRepairWindow, "struct tcp_repair_window"],
       [capHeader, "struct __user_cap_header_struct"],
       [capData, "struct __user_cap_data_struct"],
     ],

@@ -4,7 +4,16 @@ import type { SavedTree } from "../../src/flow/images.ts"
 import { planRestore } from "../../src/flow/plan-restore.ts"
 import { type Draft, withSet } from "./draft.ts"
 
-const options = { pid: undefined, shellJob: false, strict: false, syscalls: false, json: false }
+const options = {
+  pid: undefined,
+  shellJob: false,
+  tcpEstablished: false,
+  tcpClose: false,
+  skipInFlight: false,
+  strict: false,
+  syscalls: false,
+  json: false,
+}
 const planOf = (change: (draft: Draft) => void, more: Partial<typeof options> = {}) =>
   withSet(change, ({ directory }) => planRestore({ ...options, ...more, imagesDir: directory }))
 

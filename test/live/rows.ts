@@ -151,6 +151,8 @@ export const rows: readonly Row[] = [
   beyondCriu("cuts the counter to 32 bits", row("eventfds", "huge")),
   beyondCriu("loses semaphore mode", row("eventfds", "semaphore")),
   row("epolls"),
+  ...["tcp", "udp", "udplite"].flatMap((name) => [row("inets", name), beyondCriu("loses such options", row("inets", name, "beyond"))]),
+  beyondCriu("finds raw sockets by a table that this kernel may lack", row("inets", "raw")),
   row("ptys", "pair"),
   beyondCriu("sets the locked mode before the mode", row("ptys", "locked")),
   row("ptys", "control"),

@@ -6,10 +6,11 @@ import type { FileImages } from "./images.ts"
 import type { FileRow } from "./kind.ts"
 import { fileKinds } from "./registry.ts"
 import { checkRegular } from "./regular/check.ts"
+import { checkInet, type InetOptions } from "./socket/inet/check.ts"
 import { checkTty } from "./tty/check.ts"
 
 /** What the restore has to offer. */
-export interface CheckOptions {
+export interface CheckOptions extends InetOptions {
   readonly shellJob: boolean
   /** Whether stasis runs on a terminal that can be taken over. */
   readonly terminal: boolean
@@ -85,13 +86,9 @@ function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]):
  *
  * @param tables one a process; what is not in `fdinfos` is the same in all of them
  * @param pids of the tree: their files in /proc are not there yet
- * @returns checks that throw E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals
+ * @returns checks that throw E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals, sockets
  */
-export function* fileChecks(
-  tables: readonly FileImages[],
-  pids: ReadonlySet<number>,
-  { shellJob, terminal }: CheckOptions,
-): Generator<() => void> {
+export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<number>, options: CheckOptions): Generator<() => void> {
   const [images] = tables
   if (!images) throw new Error("Unreachable: a tree without a process")
   for (const table of tables) yield* descriptorChecks(table)
@@ -104,10 +101,11 @@ export function* fileChecks(
   for (const { id, tty } of files.values()) {
     if (!tty || !used.has(id)) continue
     yield () => {
-      const role = checkTty(tty, infos, files, { shellJob, terminal })
+      const role = checkTty(tty, infos, files, options)
       if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
     }
   }
+  for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options)
   for (const { id, reg } of files.values()) if (reg && !unopened.has(id)) yield () => checkRegular(reg, pids)
 }
 

@@ -5,22 +5,17 @@ import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.
 import { logger } from "../../base/log.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
-import type { Found, Holder, PipeData, Surveying } from "./kind.ts"
+import type { FileOptions, Found, Holder, PipeData, Surveying } from "./kind.ts"
 import type { Outsiders } from "./outside.ts"
 import { findPipeHolders, pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
+import { findInetSockets } from "./socket/diag.ts"
 import { describeRefused, judge, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
 import type { FileTable } from "./table.ts"
 import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
 
 const log = logger("files")
-
-/** How terminals are judged. */
-export interface FileOptions {
-  /** Terminals are taken over from whoever restores: CRIU's --shell-job. */
-  readonly shellJob: boolean
-}
 
 /** The descriptors of a dump as images want them. The files themselves are in the table. */
 export interface Descriptors {
@@ -60,23 +55,29 @@ function scanAll(holders: readonly Holder[], scope: DisposableStack, mayGo: bool
 function judgeAll(
   holders: readonly Holder[],
   scans: ReadonlyMap<number, Scan>,
-  shellJob: boolean,
+  options: FileOptions,
   findOutsiders: (all: readonly Found[]) => Outsiders,
 ) {
   const all = [...scans.values()].flatMap(({ found }) => found)
   const outside = findOutsiders(all)
   const masters = new Set(all.flatMap((found) => masterIndex(found) ?? []))
+  const inetSockets = findInetSockets(all.flatMap(({ socket }) => socket ?? []))
+  const { shellJob, tcpEstablished, tcpClose, skipInFlight } = options
   const surveying = new Map<number, Surveying>()
   const surveyingOf = (pid: number): Surveying =>
     surveying.getOrInsertComputed(pid, () => ({
       shellJob,
+      tcpEstablished,
+      tcpClose,
+      skipInFlight,
+      inetSockets,
       descriptors: new Map(scans.get(pid)?.found.map((found) => [found.fd, found])),
       holders,
       masters,
       pipeHolder: (inode) => outside.pipes.get(inode),
       terminalHolder: (index) => outside.terminals.get(index),
     }))
-  return groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) }))
+  return { judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })), inetSockets }
 }
 
 /** What running processes have open. */
@@ -94,21 +95,21 @@ export interface OpenFiles {
  *
  * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · E_KERNEL
  */
-export function lookAtDescriptors(holders: readonly Holder[], { shellJob }: FileOptions): OpenFiles {
-  const first = lookOnce(holders, shellJob)
+export function lookAtDescriptors(holders: readonly Holder[], options: FileOptions): OpenFiles {
+  const first = lookOnce(holders, options)
   let { refused } = first
-  for (let again = 1; refused.length > 0 && again < LOOKS; again++) refused = stillRefused(refused, lookOnce(holders, shellJob).refused)
+  for (let again = 1; refused.length > 0 && again < LOOKS; again++) refused = stillRefused(refused, lookOnce(holders, options).refused)
   return { ...first, refusals: [...describeRefused(refused), ...holders.flatMap(({ pid, threads }) => refusedThreads(pid, threads))] }
 }
 
 /** Looks at running processes before an open file counts as one that cannot be kept. */
 const LOOKS = 4
 
-function lookOnce(holders: readonly Holder[], shellJob: boolean): Pick<OpenFiles, "descriptors" | "kinds"> & { refused: Refused[] } {
+function lookOnce(holders: readonly Holder[], options: FileOptions): Pick<OpenFiles, "descriptors" | "kinds"> & { refused: Refused[] } {
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
-  const judged = judgeAll(holders, scans, shellJob, (all) => ({
+  const { judged } = judgeAll(holders, scans, options, (all) => ({
     pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findPipeHolders(inside) : new Map(),
     terminals: findTerminalHolders(inside, all),
   }))
@@ -133,16 +134,16 @@ function lookOnce(holders: readonly Holder[], shellJob: boolean): Pick<OpenFiles
 export function collectDescriptors(
   holders: readonly Holder[],
   table: Pick<FileTable, "nextId" | "add" | "path">,
-  { shellJob }: FileOptions,
+  options: FileOptions,
 ): Descriptors {
   using scope = new DisposableStack()
   const scans = scanAll(holders, scope, false)
   // Who else holds a pipe or a terminal was looked up before the freeze: it takes a walk through every process.
-  const judged = judgeAll(holders, scans, shellJob, () => ({ pipes: new Map(), terminals: new Map() }))
+  const { judged, inetSockets } = judgeAll(holders, scans, options, () => ({ pipes: new Map(), terminals: new Map() }))
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
-  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), extension: [], losses: [] }
+  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), extension: [], losses: [], inetSockets }
   for (const { shared, by } of judged) {
     const row = rowOf(by)
     const copies = scans.get(by.pid)?.copies

@@ -7,6 +7,8 @@ import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import type { FdInfo } from "../../proc/fdinfo.ts"
 import type { Load, Program, Result } from "../../tracee/program.ts"
 import type { Copies } from "./copies.ts"
+import type { SocketKind } from "./socket/ask.ts"
+import type { DiagSocket } from "./socket/diag.ts"
 import type { FileStat } from "./stat.ts"
 
 /** A descriptor as seen from outside. Nothing about it is changed. */
@@ -21,6 +23,8 @@ export interface Found {
   readonly flags: number
   readonly cloexec: boolean
   readonly owner: fown_entry
+  /** Of a socket: what it was made as. */
+  readonly socket?: SocketKind
 }
 
 /** An open file to collect: the descriptor with the lowest number of those that share it. */
@@ -36,10 +40,22 @@ export interface Holder {
   readonly group: number
 }
 
-/** What a row may look at when it judges a descriptor. */
-export interface Surveying {
+/** What may be kept at all, and how: options of a dump. */
+export interface FileOptions {
   /** Terminals are inherited from whoever restores: CRIU's --shell-job. */
   readonly shellJob: boolean
+  /** TCP connections come back as they were: CRIU's --tcp-established. */
+  readonly tcpEstablished: boolean
+  /** TCP connections come back closed: CRIU's --tcp-close. */
+  readonly tcpClose: boolean
+  /** Connections that nobody has accepted yet are lost: CRIU's --skip-in-flight. */
+  readonly skipInFlight: boolean
+}
+
+/** What a row may look at when it judges a descriptor. */
+export interface Surveying extends FileOptions {
+  /** What the kernel's tables say of the internet's sockets, by inode. */
+  readonly inetSockets: ReadonlyMap<bigint, DiagSocket>
   /** Descriptors of the same process. */
   readonly descriptors: ReadonlyMap<number, Found>
   /** Every process of the dump. */
@@ -74,6 +90,7 @@ export interface Collecting {
   readonly pipesData: Map<number, PipeData>
   readonly ttyInfos: Map<number, tty_info_entry>
   readonly extension: stasis_file_entry[]
+  readonly inetSockets: ReadonlyMap<bigint, DiagSocket>
   /** What is lost although its object is kept, for people. */
   readonly losses: string[]
 }
@@ -111,7 +128,7 @@ export interface Restoring {
 }
 
 /** Members of file_entry that have a row. */
-type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty"
+type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "isk"
 type Body<K extends BodyName> = NonNullable<file_entry[K]>
 
 /** One kind of open file: the row that joins its two halves. */

@@ -9,6 +9,9 @@ import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
 import { restorePipe } from "./pipe/restore.ts"
 import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
 import { restoreRegular } from "./regular/restore.ts"
+import { collectInet } from "./socket/inet/collect.ts"
+import { restoreInet } from "./socket/inet/restore.ts"
+import { isInet, refuseInet } from "./socket/inet/survey.ts"
 import { kindOf } from "./stat.ts"
 import { collectTty, isTty, refuseTty } from "./tty/collect.ts"
 import { restoreTty } from "./tty/restore.ts"
@@ -63,6 +66,7 @@ export const fileKinds: readonly FileRow[] = [
     restore: restoreEpoll,
     finish: watchTargets,
   }),
+  fileKind({ type: fd_types.INETSK, body: "isk", matches: isInet, refuse: refuseInet, collect: collectInet, restore: restoreInet }),
   fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
 ]
 

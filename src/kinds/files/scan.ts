@@ -5,6 +5,7 @@ import { type FdInfo, parseFdInfo, readFdInfoIfOpen } from "../../proc/fdinfo.ts
 import type { Copies } from "./copies.ts"
 import type { Found } from "./kind.ts"
 import { collectOwner } from "./owner.ts"
+import { kindOfSocket } from "./socket/ask.ts"
 import { statDescriptor } from "./stat.ts"
 
 const ROOM = 64 * 1024
@@ -60,6 +61,7 @@ export function scanDescriptors(pid: number, copies: Copies): Found[] {
       flags,
       cloexec,
       owner: collectOwner(copy, flags),
+      ...(target.startsWith("socket:[") && !(flags & O.PATH) ? { socket: kindOfSocket(copy) } : {}),
     }))
     if (found) all.push(found)
   }

@@ -30,7 +30,7 @@ const ROOT_IDS: task_kobj_ids_entry = { vm_id: 1, files_id: 1, fs_id: 1, sighand
 export const collectIds = (objects: ObjectIds): task_kobj_ids_entry => ({ ...objects, ...NAMESPACES })
 
 /** The inventory: commit record of a set. `runId` is any UUID, `ownSet` the cgroup set of the dumping program. */
-export const collectInventory = (runId: string, ownSet: number): inventory_entry => ({
+export const collectInventory = (runId: string, ownSet: number, network: Partial<inventory_entry> = {}): inventory_entry => ({
   img_version: IMG_VERSION,
   fdinfo_per_id: true,
   ns_per_id: true,
@@ -38,6 +38,7 @@ export const collectInventory = (runId: string, ownSet: number): inventory_entry
   root_cg_set: ownSet,
   lsmtype: lsmtype.NO_LSM,
   network_lock_method: NETWORK_LOCK_SKIP,
+  ...network,
   plugins_entry: { plugins: [] },
   dump_criu_run_id: runId,
 })

@@ -67,7 +67,10 @@ const through = <S extends AnySchema>(schema: S, message: MessageOf<S>): Message
   decode(schema, encode(schema, message)) as MessageOf<S>
 
 /** The files of a process as images tell them: every message went through its bytes. */
-export function imagesOf(pid: number, options = { shellJob: false }): FileImages {
+export function imagesOf(
+  pid: number,
+  options = { shellJob: false, tcpEstablished: false, tcpClose: false, skipInFlight: false },
+): FileImages {
   const table = plainTable()
   const { fdinfos, pipesData, ttyInfos, extension } = collectDescriptors([holding(pid)], table, options)
   return {

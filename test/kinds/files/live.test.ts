@@ -14,7 +14,7 @@ import { canRun, perform, why } from "../fixture.ts"
 import { type Holder, holding, imagesOf, startHolder } from "./holder.ts"
 
 const RESERVED = 900
-const PLAIN = { shellJob: false }
+const PLAIN = { shellJob: false, tcpEstablished: false, tcpClose: false, skipInFlight: false }
 
 /** Images as text that two processes with the same files share: other pipes, other PIDs. */
 function comparable({ fdinfos, files, pipesData, extension }: FileImages, pid: number): string {
@@ -124,16 +124,18 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
       what: expect.stringContaining('the terminal "/dev/pts/'),
       remedy: expect.stringContaining("--shell-job"),
     })
-    expect(lookAtDescriptors([holding(holder.child)], { shellJob: true }).refusals).toEqual([])
-    const images = imagesOf(holder.child, { shellJob: true })
+    expect(lookAtDescriptors([holding(holder.child)], { ...PLAIN, shellJob: true }).refusals).toEqual([])
+    const images = imagesOf(holder.child, { ...PLAIN, shellJob: true })
     const [pty, current] = images.ttyInfos
     expect(pty).toMatchObject({ type: TtyType.PTY, sid: holder.child, pgrp: holder.child, winsize: { ws_row: 25, ws_col: 81 } })
     expect(pty?.id).toBe((pty?.pty?.index ?? -1) * 2)
     expect(pty?.termios?.c_cc.length).toBe(19)
     expect(current).toMatchObject({ type: TtyType.CTTY, id: 2012 })
     expect(() => checkFiles([images], new Set([1]), { ...PLAIN, terminal: true })).toThrow("the program runs on a terminal")
-    expect(() => checkFiles([images], new Set([1]), { shellJob: true, terminal: false })).toThrow("standard input of stasis is no terminal")
-    checkFiles([images], new Set([1]), { shellJob: true, terminal: true })
+    expect(() => checkFiles([images], new Set([1]), { ...PLAIN, shellJob: true, terminal: false })).toThrow(
+      "standard input of stasis is no terminal",
+    )
+    checkFiles([images], new Set([1]), { ...PLAIN, shellJob: true, terminal: true })
   })
 
   test("findTerminalHolders names a task outside the dump that uses a pair, and none inside", async () => {

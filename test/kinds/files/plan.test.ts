@@ -20,7 +20,7 @@ const OPTIONS: RestoreOptions = {
   finishes: () => false,
   isBorn: (tid) => tid === PID,
 }
-const CHECK: CheckOptions = { shellJob: false, terminal: false }
+const CHECK: CheckOptions = { shellJob: false, terminal: false, tcpEstablished: false, tcpClose: false }
 const PIDS = new Set([PID])
 
 const user = (fd: number, { id, type }: file_entry, flags = 0): fdinfo_entry => ({ fd, id, type, flags })

@@ -105,7 +105,13 @@ describe("the plan of a terminal", () => {
 describe("checkFiles", () => {
   const check = (images: ReturnType<typeof pair>) => {
     const fdinfos = [...images.files.values()].filter((file) => file.tty).map(({ id, type }, fd) => ({ fd, id, type, flags: 0 }))
-    return () => checkFiles([{ ...images, fdinfos, pipesData: [] }], new Set([1]), { shellJob: false, terminal: false })
+    return () =>
+      checkFiles([{ ...images, fdinfos, pipesData: [] }], new Set([1]), {
+        shellJob: false,
+        terminal: false,
+        tcpEstablished: false,
+        tcpClose: false,
+      })
   }
   test("takes a pair whose slave has no path now", () => check(pair())())
   test("names what is wrong", () => {
