@@ -49,6 +49,7 @@ export const F = {
   SETOWN_EX: 15,
   GETOWN_EX: 16,
   GETOWNER_UIDS: 17,
+  DUPFD_CLOEXEC: 1030,
   SETPIPE_SZ: 1031,
   GETPIPE_SZ: 1032,
 } as const

@@ -51,6 +51,13 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "leave-running", short: "R", commands: ["dump"], help: "Let the tree go on after the dump instead of killing it" },
   { name: "leave-stopped", short: "s", commands: ["dump"], help: "Leave the tree stopped after the dump instead of killing it" },
   { name: "shell-job", short: "j", commands: planned, help: "The tree belongs to a shell's session outside it" },
+  { name: "tcp-established", commands: planned, help: "Keep TCP connections" },
+  {
+    name: "network-lock",
+    value: "nftables|skip",
+    commands: both,
+    help: "How packets are kept away from connections meanwhile (nftables)",
+  },
   { name: "tcp-close", commands: planned, help: "Have TCP connections come back closed" },
   { name: "skip-in-flight", commands: ["dump", "plan"], help: "Lose connections that nobody has accepted yet" },
   { name: "restore-detached", short: "d", commands: ["restore"], help: "End when the tree runs, instead of waiting for its root" },

@@ -35,6 +35,9 @@ const RULES: Rules = {
   "tty_file_entry.id": alias("file"),
   "inet_sk_entry.id": alias("file"),
   "inet_sk_entry.ino": alias("socket"),
+  // Set when a connection is let go; and by the kernel, when a socket is bound to one address.
+  "sk_opts_entry.reuseaddr": ignore,
+  "inet_sk_entry.v6only": ignore,
   "memfd_file_entry.id": alias("file"),
   "stasis_file_entry.id": alias("file"),
   "tty_file_entry.regf_id": alias("file"),

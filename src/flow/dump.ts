@@ -6,6 +6,7 @@ import { freezeCgroup } from "../kinds/cgroup/freezer.ts"
 import { seizeTree } from "../tracee/freeze.ts"
 import { liveTasks } from "../tracee/lists.ts"
 import { checkDeadline, deadlineIn } from "../tracee/wait.ts"
+import { dumpConnections } from "./connections.ts"
 import { asDumpError, kill, type TreeMembers } from "./inject.ts"
 import { allocateBlocks } from "./layout.ts"
 import type { DumpOptions, DumpReport } from "./options.ts"
@@ -59,7 +60,10 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
       frozen[Symbol.dispose]()
       facts.frozen = microseconds(frozen.frozenAt)
     }
-    const saved = explained(frozen, () => saveTree(frozen, before, { pagesFiles, witnesses, cgroup }, options))
+    // Packets pass again before the tree goes on, whatever happens.
+    using connections = dumpConnections(options, true)
+    const saved = explained(frozen, () => saveTree(frozen, before, { pagesFiles, witnesses, cgroup, connections }, options))
+    if (leaveRunning || leaveStopped) connections[Symbol.dispose]()
     facts.processes = frozen.members.length
     facts.threads = frozen.processes.reduce((sum, { threads }) => sum + threads.length, 0)
     facts.pages = saved.pages
@@ -73,7 +77,10 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     images.commit()
     runScripts(options.actionScripts, "post-dump", script)
     if (leaveStopped) for (const process of frozen.processes) process.ending = "stop"
-    else if (!leaveRunning) kill(frozen)
+    else if (!leaveRunning) {
+      connections.connections?.abandon(connections.runId)
+      kill(frozen)
+    }
     if (!thawEarly) thaw()
   }
   finish(

@@ -20,6 +20,7 @@ import type { Seccomp } from "../kinds/seccomp/collect.ts"
 import { savedSeccomp } from "../kinds/seccomp/restore.ts"
 import { checkTree } from "../kinds/tree/check-tree.ts"
 import { sameNamespaces } from "../kinds/tree/restore.ts"
+import { readStreams } from "./connections.ts"
 import type { RestoreOptions } from "./options.ts"
 
 /** One thread as the images have it. */
@@ -164,8 +165,10 @@ export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpC
   const isDead = ({ core }: { core: core_entry }): boolean => core.tc?.task_state === DEAD
   const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc } }) => (tc ? [{ tree, tc, extension: extensionOf(set, tree.pid) }] : []))
   checkTree(entries, new Set(dead.map(({ tree }) => tree.pid)))
+  const files = set.all("files").map((file) => (tcpClose ? withoutConnection(file) : file))
   const common = {
-    files: new Map(set.all("files").map((file) => [file.id, tcpClose ? withoutConnection(file) : file])),
+    tcpStreams: readStreams(set, files),
+    files: new Map(files.map((file) => [file.id, file])),
     pipesData: set.withPayloads("pipes-data"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),

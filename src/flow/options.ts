@@ -1,4 +1,5 @@
 import { CGROUP_MODES, type CgroupMode } from "../kinds/cgroup/modes.ts"
+import { NETWORK_LOCK as LOCKS, type NetworkLock } from "../kinds/files/socket/inet/modes.ts"
 
 /** What a command was asked to do, as plain data. Made by src/cli from the command line; every path is absolute. */
 
@@ -18,6 +19,8 @@ export interface CommonOptions {
   readonly tcpEstablished: boolean
   /** TCP connections are not kept: their sockets come back closed. */
   readonly tcpClose: boolean
+  /** How packets are kept away from TCP connections while they are read or made. */
+  readonly networkLock: NetworkLock
   /** Seconds that the command may take before it undoes what it did; 0 = no limit. */
   readonly timeoutSeconds: number
   /** Programs that `runScripts` calls at each hook, in order. Absolute. */
@@ -40,6 +43,9 @@ export type RseqDiscovery = (typeof RSEQ_DISCOVERY)[number]
 
 /** How a restore treats cgroup directories; the first is the usual one. */
 export const MANAGE_CGROUPS = CGROUP_MODES
+
+/** The first is the usual one. */
+export const NETWORK_LOCK = LOCKS
 
 /** What both directions are told of cgroups. */
 export interface CgroupOptions {

@@ -11,6 +11,7 @@ import { listThreads } from "../proc/tasks.ts"
 import { UNREGISTERED } from "../rseq/classify.ts"
 import type { FrozenThread } from "../tracee/frozen.ts"
 import { saveCgroups } from "./cgroups.ts"
+import { dumpConnections } from "./connections.ts"
 import { gather } from "./gather.ts"
 import type { DumpOptions } from "./options.ts"
 import { askAll } from "./question.ts"
@@ -71,7 +72,11 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const gathered = gather(stat, threads, questions, { answers, statuses }, 0, filters)
     const sets = saveCgroups([{ pid, threads: threads.map(({ frozen }) => frozen) }], cgroups, undefined, options)
     const source = { pid, threads, mappings, gathered }
-    const state = collectState([source], [{ stat, ppid: 0, dead: false }], options, { cgroups: sets, filters, tcpClose: options.tcpClose })
+    const state = collectState([source], [{ stat, ppid: 0, dead: false }], options, {
+      ...dumpConnections(options, false),
+      cgroups: sets,
+      filters,
+    })
     const write: Parameters<typeof writeMetadata>[0]["write"] = (kind, _id, entries) => {
       if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
     }

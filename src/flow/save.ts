@@ -17,6 +17,7 @@ import { loanSize } from "../tracee/placement.ts"
 import type { Answers, Program } from "../tracee/program.ts"
 import { patienceOf } from "../tracee/wait.ts"
 import { saveCgroups } from "./cgroups.ts"
+import type { DumpedConnections } from "./connections.ts"
 import { warnFiltered } from "./filtered.ts"
 import { gather } from "./gather.ts"
 import { findTerms, removableLeftovers } from "./inject.ts"
@@ -77,6 +78,7 @@ export interface Provisions {
   readonly witnesses: Witnesses
   /** The cgroup that was frozen to catch the tree. */
   readonly cgroup: FrozenCgroup | undefined
+  readonly connections: DumpedConnections
 }
 
 /** All of a frozen tree but its pages. */
@@ -98,7 +100,7 @@ export interface TreeReading {
 export function readTree<T>(
   frozen: Pick<FrozenTree, "processes" | "members">,
   before: Survey,
-  { witnesses, cgroup }: Provisions,
+  { witnesses, cgroup, connections }: Provisions,
   options: DumpOptions,
   use: (reading: TreeReading) => T,
 ): T {
@@ -145,7 +147,7 @@ export function readTree<T>(
     return { pid, threads, mappings, gathered }
   })
   const cgroups = saveCgroups(frozen.processes, before.cgroups, cgroup, options)
-  const state = collectState(sources, places, options, { cgroups, filters, tcpClose: options.tcpClose })
+  const state = collectState(sources, places, options, { ...connections, cgroups, filters })
   return use({ state, requests, loans: loans.all, rseq: sources.map(({ threads }) => threads.map(({ rseq }) => rseq)) })
 }
 

@@ -1,4 +1,3 @@
-import { readFileSync } from "../../ffi/fs.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import { refusedTarget } from "../base/errors.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
@@ -15,14 +14,12 @@ import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../kind
 import { readAuxv } from "../proc/auxv.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat, type Stat } from "../proc/stat.ts"
+import type { DumpedConnections } from "./connections.ts"
 import type { Gathered } from "./gather.ts"
 import { extensionHead } from "./gather.ts"
 import { collectLayout, type SavedLayout, type StoredPages } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 import type { InspectedThread } from "./threads.ts"
-
-/** A random UUID. The kernel makes one faster than node:crypto is loaded. Man page: random(4) */
-const newUuid = (): string => readFileSync("/proc/sys/kernel/random/uuid", "latin1").trim()
 
 /** What has been read of one process when its files and memory come to be looked at. */
 export interface Source {
@@ -49,12 +46,10 @@ interface ProcessState extends Gathered {
 }
 
 /** What is collected over all threads of a tree. */
-export interface Common {
+export interface Common extends Pick<DumpedConnections, "connections" | "runId" | "network"> {
   readonly cgroups: CollectedCgroups
   /** Seccomp filters. */
   readonly filters: FilterTable
-  /** Connections are to come back closed. */
-  readonly tcpClose: boolean
 }
 
 /** All of a tree but its pages, as entries. */
@@ -85,7 +80,7 @@ export function collectState(sources: readonly Source[], members: readonly Membe
     threads: threadsOf.get(pid) ?? [],
     group: places.get(pid)?.stat.pgrp ?? 0,
   }))
-  const descriptors = collectDescriptors(holders, table, options)
+  const descriptors = collectDescriptors(holders, table, options, common.connections)
   const processes = sources.map(({ pid, mappings, gathered }): ProcessState => {
     const layout = collectLayout(pid, mappings, table.of(pid))
     const stat = places.get(pid)?.stat ?? readStat(pid)
@@ -116,8 +111,8 @@ export function collectState(sources: readonly Source[], members: readonly Membe
 /** Writes every image but the pages. */
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
   const { tree, dead, processes, objects, table, segments, descriptors, common } = state
-  const { cgroups, filters, tcpClose } = common
-  images.write("inventory", undefined, [collectInventory(newUuid(), OWN_SET, tcpClose ? { tcp_close: true } : {})])
+  const { cgroups, filters, connections, runId, network } = common
+  images.write("inventory", undefined, [collectInventory(runId, OWN_SET, network())])
   images.write("pstree", undefined, tree)
   for (const stat of dead) {
     images.write("core", stat.pid, [collectDeadCore(stat)])
@@ -150,6 +145,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   )
   images.write("files", undefined, table.entries)
   images.write("pipes-data", undefined, descriptors.pipesData)
+  for (const [inode, stream] of connections?.streams ?? []) images.write("tcp-stream", inode, [stream])
   images.write("tty-info", undefined, descriptors.ttyInfos)
   images.write("seccomp", undefined, [{ seccomp_filters: filters.entries }])
 }

@@ -15,6 +15,7 @@ import { type FrozenProcess, type FrozenThread, putBack } from "../tracee/frozen
 import { haltAll } from "../tracee/halt.ts"
 import { getRegisters, getSignalMask, getXstate } from "../tracee/trace.ts"
 import { prepareSaving } from "./cgroups.ts"
+import { dumpConnections } from "./connections.ts"
 import { type Entries, treeDifferences } from "./differences.ts"
 import { type SavedProcess, type SavedTree, stopSignalOf } from "./images.ts"
 import type { DumpOptions, RestoreOptions } from "./options.ts"
@@ -95,6 +96,8 @@ const asDump = (pid: number, { shellJob: _, ...options }: RestoreOptions): DumpO
   rseqDiscovery: "auto",
   landlock: "drop",
   skipInFlight: true,
+  // They are held off already.
+  networkLock: "skip",
   manageCgroups: "ignore",
   cgroupProps: [],
   cgroupPropsFiles: [],
@@ -123,11 +126,12 @@ export function verifyTree(set: ImageSet, saved: SavedTree, options: RestoreOpti
   const frozen = treeNow(set, saved)
   using witnesses = openWitnesses()
   using held = new DisposableStack()
+  using connections = dumpConnections(dump, true)
   for (const process of frozen.processes) held.use(process)
   // First: what is asked of a process leaves its traces below its stack pointers.
   const memory = memoryDifferences(set, saved)
   const survey = { processes: new Map(), cgroups: prepareSaving(dump) }
-  const differences = readTree(frozen, survey, { witnesses, cgroup: undefined }, dump, ({ state }) => {
+  const differences = readTree(frozen, survey, { witnesses, cgroup: undefined, connections }, dump, ({ state }) => {
     writeMetadata(images, state, [])
     const compared = saved.processes.map(({ tree, ids, threads }) => ({
       pid: tree.pid,

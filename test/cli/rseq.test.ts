@@ -45,6 +45,7 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   skipInFlight: false,
   tcpEstablished: false,
   tcpClose: false,
+  networkLock: "nftables",
 })
 const place = (address: bigint, module: string | null = null, symbol: string | null = null) => ({ address, module, symbol })
 const row: RseqRow = {

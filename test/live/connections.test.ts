@@ -1,8 +1,11 @@
 import { afterEach, expect, test } from "bun:test"
-import { readdirSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { compileVictim } from "../harness/compile.ts"
+import { waitFor } from "../harness/deadline.ts"
 import { cleanUp } from "../harness/process.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
-import { start } from "../harness/victim.ts"
+import { launch, start } from "../harness/victim.ts"
 
 afterEach(cleanUp)
 
@@ -29,3 +32,82 @@ test("--tcp-close: connections come back as new sockets, and both directions wan
   victim.ask()
   expect(await victim.answer()).toBe("OK")
 }, 60_000)
+
+for (const kind of ["held", "stream"]) {
+  test(`--tcp-established: ${kind}, dumped, killed and restored`, async () => {
+    const victim = await start("connections", { args: [kind] })
+    await dump(stasisTool, victim.pid, victim.images, "--tcp-established")
+    await victim.gone()
+    const bare = await refused("restore", "-D", victim.images, "-d")
+    expect([bare.code, bare.next]).toEqual(["E_USAGE", "Use --tcp-established to have it go on, or --tcp-close to have it closed"])
+    await restore(stasisTool, victim.images, "--tcp-established", ...(kind === "held" ? ["--verify"] : []))
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  }, 60_000)
+
+  test(`--tcp-established: ${kind}, left running`, async () => {
+    const victim = await start("connections", { args: [kind] })
+    await dump(stasisTool, victim.pid, victim.images, "--tcp-established", "--leave-running")
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  }, 60_000)
+}
+
+/** Rounds of the tests of truth: leave-running dumps and restores by turns. */
+const ROUNDS = Number(process.env.STASIS_ROUNDS ?? 10)
+
+/** Dumps a victim by turns leaving it running and killing it, which is restored then. */
+async function rounds(victim: Awaited<ReturnType<typeof start>>): Promise<void> {
+  for (let round = 0; round < ROUNDS; round++) {
+    const images = join(victim.images, `${round}`)
+    mkdirSync(images)
+    if (round % 2 === 0) await dump(stasisTool, victim.pid, images, "--tcp-established", "--leave-running")
+    else {
+      await dump(stasisTool, victim.pid, images, "--tcp-established")
+      await victim.gone()
+      await restore(stasisTool, images, "--tcp-established")
+    }
+  }
+}
+
+test("a stream between two processes of a tree loses nothing and says nothing twice", async () => {
+  const victim = await start("connections", { args: ["stream"] })
+  await rounds(victim)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}, 600_000)
+
+/** A network namespace of its own, joined with ours; undefined when this machine has no ip(8), or may not. */
+function otherNamespace(): (Disposable & { readonly name: string; readonly ours: string }) | undefined {
+  const name = `stasis-${process.pid}`
+  const [subnet, ours] = [`10.213.${process.pid % 250}`, `10.213.${process.pid % 250}.1`]
+  const ip = (...args: string[]): boolean => Bun.which("ip") !== null && Bun.spawnSync(["ip", ...args]).exitCode === 0
+  const made =
+    ip("netns", "add", name) &&
+    ip("link", "add", `st${process.pid}`, "type", "veth", "peer", "name", "inside", "netns", name) &&
+    ip("addr", "add", `${ours}/24`, "dev", `st${process.pid}`) &&
+    ip("link", "set", `st${process.pid}`, "up") &&
+    ip("-n", name, "addr", "add", `${subnet}.2/24`, "dev", "inside") &&
+    ip("-n", name, "link", "set", "inside", "up")
+  const remove = (): void => void ip("netns", "del", name)
+  if (made) return { name, ours, [Symbol.dispose]: remove }
+  remove()
+  return undefined
+}
+
+test("a stream to a peer in another network namespace, which lives on, loses nothing and says nothing twice", async () => {
+  using other = otherNamespace()
+  if (!other) return console.log("skipped: no network namespace can be made")
+  const program = compileVictim("connections")
+  const server = launch("server", [program, "{folder}/../ask", "listen", "{folder}/port"])
+  const path = join(server.folder, "port")
+  const port = await waitFor("the port", () => existsSync(path) && readFileSync(path, "utf8"))
+  // Both are asked by one file.
+  const command = ["ip", "netns", "exec", other.name, program, join(server.folder, "../ask"), "connect", other.ours, port]
+  const client = launch("client", command)
+  await waitFor("the client", () => client.lines().includes("READY"))
+  await rounds(server)
+  writeFileSync(join(server.folder, "../ask"), "")
+  expect(await server.answer()).toBe("OK")
+  expect(await client.answer()).toBe("OK")
+}, 600_000)

@@ -1,3 +1,4 @@
+import { IPPROTO } from "../../../ffi/abi/socket.ts"
 import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
@@ -11,6 +12,8 @@ import { findPipeHolders, pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
 import { findInetSockets } from "./socket/diag.ts"
+import type { Connections } from "./socket/inet/connections.ts"
+import { isConnected } from "./socket/inet/survey.ts"
 import { describeRefused, judge, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
 import type { FileTable } from "./table.ts"
 import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
@@ -127,6 +130,7 @@ function lookOnce(holders: readonly Holder[], options: FileOptions): Pick<OpenFi
  *
  * @param holders one for each table of descriptors
  * @param table gets an entry for every open file
+ * @param connections takes TCP connections, unless they are to be closed; without it they are not touched
  * @throws CheckpointError E_UNSUPPORTED something has been opened since the survey that cannot be kept
  *
  * Precondition: the processes are stopped. They are not changed: pipes keep their content, files their offsets.
@@ -135,6 +139,7 @@ export function collectDescriptors(
   holders: readonly Holder[],
   table: Pick<FileTable, "nextId" | "add" | "path">,
   options: FileOptions,
+  connections?: Connections,
 ): Descriptors {
   using scope = new DisposableStack()
   const scans = scanAll(holders, scope, false)
@@ -142,8 +147,15 @@ export function collectDescriptors(
   const { judged, inetSockets } = judgeAll(holders, scans, options, () => ({ pipes: new Map(), terminals: new Map() }))
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
+  if (connections) {
+    for (const { by } of judged) {
+      const found = by.socket?.protocol === IPPROTO.TCP ? inetSockets.get(by.stat.ino) : undefined
+      if (found && isConnected(found.state)) scans.get(by.pid)?.copies.lend(by.fd, (copy) => connections.keep(Number(by.stat.ino), copy))
+    }
+    connections.lock()
+  }
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
-  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), extension: [], losses: [], inetSockets }
+  const collected = { table, pipesData: new Map(), ttyInfos: new Map(), extension: [], losses: [], inetSockets, connections }
   for (const { shared, by } of judged) {
     const row = rowOf(by)
     const copies = scans.get(by.pid)?.copies

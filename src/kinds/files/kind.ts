@@ -9,6 +9,8 @@ import type { Load, Program, Result } from "../../tracee/program.ts"
 import type { Copies } from "./copies.ts"
 import type { SocketKind } from "./socket/ask.ts"
 import type { DiagSocket } from "./socket/diag.ts"
+import type { Connections } from "./socket/inet/connections.ts"
+import type { Stream } from "./socket/inet/stream.ts"
 import type { FileStat } from "./stat.ts"
 
 /** A descriptor as seen from outside. Nothing about it is changed. */
@@ -91,6 +93,8 @@ export interface Collecting {
   readonly ttyInfos: Map<number, tty_info_entry>
   readonly extension: stasis_file_entry[]
   readonly inetSockets: ReadonlyMap<bigint, DiagSocket>
+  /** TCP connections to be kept, held off; undefined where none is to be touched. */
+  readonly connections: Connections | undefined
   /** What is lost although its object is kept, for people. */
   readonly losses: string[]
 }
@@ -115,6 +119,8 @@ export interface Restoring {
   readonly pipesData: ReadonlyMap<number, PipeData>
   readonly ttyInfos: ReadonlyMap<number, tty_info_entry>
   readonly extension: ReadonlyMap<number, stasis_file_entry>
+  /** By inode number of the socket. */
+  readonly tcpStreams: ReadonlyMap<number, Stream>
   /** Reserved descriptor of the terminal that stasis runs on; undefined without one. */
   readonly terminal: number | undefined
   /** Reserved descriptors of masters, by the numbers of their terminals: see ./tty/reserve.ts */

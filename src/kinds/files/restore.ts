@@ -59,6 +59,7 @@ export function beginRestoring(
     users: usersOf(images.fdinfos),
     pipesData: new Map(images.pipesData.map((data) => [data.message.pipe_id, data])),
     ttyInfos: new Map(images.ttyInfos.map((info) => [info.id, info])),
+    tcpStreams: images.tcpStreams,
     extension: new Map(images.extension.map((facts) => [facts.id, facts])),
     ...terminals,
     isControlled,

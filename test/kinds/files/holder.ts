@@ -79,6 +79,7 @@ export function imagesOf(
     pipesData: pipesData.map(({ message, payload }) => ({ message: through(pipe_data_entrySchema, message), payload })),
     ttyInfos: ttyInfos.map((info) => through(tty_info_entrySchema, info)),
     ttyData: [],
+    tcpStreams: new Map(),
     extension: extension.map((facts) => through(stasis_file_entrySchema, facts)),
   }
 }

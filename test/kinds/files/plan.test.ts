@@ -35,6 +35,7 @@ function imagesOf(files: readonly file_entry[], fdinfos: readonly fdinfo_entry[]
     pipesData: [],
     ttyInfos: [],
     ttyData: [],
+    tcpStreams: new Map(),
     extension: [],
     ...more,
   }

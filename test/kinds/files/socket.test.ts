@@ -54,6 +54,7 @@ function planOf(isk: inet_sk_entry): string[] {
     ttyInfos: [],
     ttyData: [],
     extension: [],
+    tcpStreams: new Map(),
   }
   restoreDescriptors(images, program, {
     reserved: new Set([500]),
@@ -162,7 +163,7 @@ describe("refuseInet", () => {
   })
   test("names the option that a connection needs", () => {
     const established = surveying(TCP_STATE.ESTABLISHED)
-    expect(refuseInet(found(IPPROTO.TCP), established)?.remedy).toContain("--tcp-close")
+    expect(refuseInet(found(IPPROTO.TCP), established)?.remedy).toContain("--tcp-established")
     expect(refuseInet(found(IPPROTO.TCP), { ...established, tcpEstablished: true })).toBeUndefined()
     expect(refuseInet(found(IPPROTO.TCP), { ...established, tcpClose: true })).toBeUndefined()
     expect(refuseInet(found(IPPROTO.TCP), surveying(13))).toBeUndefined()

@@ -1,8 +1,8 @@
-import { AF, IPPROTO, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
+import { AF, IPPROTO } from "../../../../../ffi/abi/socket.ts"
 import type { inet_sk_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
 import { addressLength, deviceNumber } from "./address.ts"
-import { inetText } from "./restore.ts"
+import { inetText, isConnection } from "./entry.ts"
 
 /** How connections come back. */
 export interface InetOptions {
@@ -15,10 +15,6 @@ const PORT_MOST = 0xffff
 
 const corrupt = (id: number, found: string): CheckpointError =>
   new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore socket ${id}`, found, "Dump the program again: this image was damaged or changed")
-
-/** A connection of TCP, or one that was begun: its entry names a peer. */
-export const isConnection = ({ proto, dst_port, state }: inet_sk_entry): boolean =>
-  proto === IPPROTO.TCP && state !== TCP_STATE.LISTEN && dst_port !== 0
 
 /** Checks that an entry fits together, and that this machine and the options have what it needs. @throws CheckpointError */
 export function checkInet(entry: inet_sk_entry, { tcpEstablished, tcpClose }: InetOptions): void {
@@ -43,6 +39,6 @@ export function checkInet(entry: inet_sk_entry, { tcpEstablished, tcpClose }: In
     "E_USAGE",
     `Cannot restore ${inetText(entry)}`,
     "it is a TCP connection",
-    "Use --tcp-close to have it closed, or restore it with CRIU",
+    "Use --tcp-established to have it go on, or --tcp-close to have it closed",
   )
 }

@@ -2,7 +2,7 @@ import { TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import { allocate, syscall } from "../../../../../ffi/syscall.ts"
 
 import type { file_entry } from "../../../../../proto/gen/fdinfo_pb.ts"
-import { isConnection } from "./check.ts"
+import { isConnection } from "./entry.ts"
 
 const memory = allocate(4096)
 const POLLRDHUP = 0x2000

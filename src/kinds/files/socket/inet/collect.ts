@@ -1,16 +1,4 @@
-import {
-  AF,
-  ICMP_FILTER,
-  ICMPV6_FILTER,
-  IP,
-  IPPROTO,
-  IPV6,
-  SOCK,
-  TCP,
-  TCP_INFO_AT,
-  TCP_INFO_SIZE,
-  TCP_STATE,
-} from "../../../../../ffi/abi/socket.ts"
+import { AF, ICMP_FILTER, ICMPV6_FILTER, IP, IPPROTO, IPV6, SOCK, TCP, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { inet_sk_entry, ip_opts_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
 import type { tcp_opts_entry } from "../../../../../proto/gen/tcp-stream_pb.ts"
 import type { Collecting, OpenFile } from "../../kind.ts"
@@ -19,6 +7,7 @@ import { collectBeyond } from "../beyond.ts"
 import { collectSocketOptions } from "../options.ts"
 import { addressLength, deviceName, parseAddress, wordsOf } from "./address.ts"
 import { closedHalves } from "./closed.ts"
+import { askTcp } from "./tcp-info.ts"
 
 /** Only what is set: the images leave out the rest. */
 const setOnly = <T extends object>(entry: T): T => Object.fromEntries(Object.entries(entry).filter(([, value]) => value)) as T
@@ -68,26 +57,6 @@ function collectTcp(fd: number): tcp_opts_entry {
   })
 }
 
-/** What TCP says of itself. */
-export function askTcp(fd: number): {
-  readonly state: number
-  /** TCPI_OPT. */
-  readonly options: number
-  /** The peer's window scale in the lower four bits, ours above. */
-  readonly scales: number
-  readonly backlog: number
-} {
-  const info = askOption(fd, IPPROTO.TCP, TCP.INFO, TCP_INFO_SIZE)
-  if (!info) throw new Error("Unreachable: a TCP socket without TCP_INFO")
-  const view = new DataView(info.buffer)
-  return {
-    state: view.getUint8(TCP_INFO_AT.state),
-    options: view.getUint8(TCP_INFO_AT.options),
-    scales: view.getUint8(TCP_INFO_AT.wscales),
-    backlog: view.getUint32(TCP_INFO_AT.sacked, true),
-  }
-}
-
 /** Everything of a socket but what is in its queues. @param fd a copy of it */
 function collectFacts(fd: number, kind: SocketKind): Omit<inet_sk_entry, "id" | "ino" | "flags" | "fown" | "shutdown"> {
   const { family, type, protocol } = kind
@@ -123,7 +92,13 @@ function collectFacts(fd: number, kind: SocketKind): Omit<inet_sk_entry, "id" | 
 /** A socket of the internet -> its entry; options without a field go to the extension. Mirror: ./restore.ts */
 export function collectInet(
   { id, fd, flags, owner, stat, socket }: OpenFile,
-  { copies, extension, inetSockets, losses }: Pick<Collecting, "copies" | "extension" | "inetSockets" | "losses">,
+  {
+    copies,
+    extension,
+    inetSockets,
+    losses,
+    connections,
+  }: Pick<Collecting, "copies" | "extension" | "inetSockets" | "losses" | "connections">,
 ): inet_sk_entry {
   const found = copies.lend(fd, (copy) => {
     if (!socket) throw new Error(`Unreachable: fd ${fd} is no socket`)
@@ -137,6 +112,7 @@ export function collectInet(
   if (options.length > 0) extension.push({ id, socket_options: { options } })
   if (facts.proto !== IPPROTO.TCP && (table?.received ?? 0) > 0)
     losses.push(`datagrams that a socket had not read yet (fd ${fd}, ${table?.received} bytes of the kernel's)`)
+  connections?.read(Number(stat.ino))
   const shutdown = closed ?? (facts.state === TCP_STATE.LISTEN ? 0 : (table?.shutdown ?? 0))
   return { id, ino: Number(stat.ino), flags, fown: owner, ...facts, ...(shutdown ? { shutdown } : {}) }
 }

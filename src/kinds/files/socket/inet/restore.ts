@@ -18,17 +18,9 @@ import type { Program, Result } from "../../../../tracee/program.ts"
 import type { Restoring } from "../../kind.ts"
 import { restoreBeyond } from "../beyond.ts"
 import { restoreBuffers, restoreSocketOptions, setOption } from "../options.ts"
-import { addressText, bytesOfWords, deviceNumber, isAny, sockaddrOf } from "./address.ts"
-
-const NONE = 0xffffffff
-
-/** A socket for people. */
-export function inetText({ proto, type, src_addr, src_port, dst_addr, dst_port, state }: inet_sk_entry): string {
-  const name =
-    type === SOCK.RAW ? `raw socket of protocol ${proto}` : (Object.entries(IPPROTO).find(([, number]) => number === proto)?.[0] ?? proto)
-  const local = addressText(bytesOfWords(src_addr), src_port)
-  return `${name} ${local}${dst_port ? ` to ${addressText(bytesOfWords(dst_addr), dst_port)}` : state === TCP_STATE.LISTEN ? " listening" : ""}`
-}
+import { bytesOfWords, isAny } from "./address.ts"
+import { giveAddress, inetText, isConnection } from "./entry.ts"
+import { restoreStream } from "./restore-stream.ts"
 
 /** Appends options of IPv4 and IPv6. Mirror: collectIp of ./collect.ts */
 function restoreIp({ family, type, proto, v6only, ip_opts: opts }: inet_sk_entry, program: Program, fd: Result, about: string): void {
@@ -65,7 +57,7 @@ function restoreTcpOptions({ tcp_opts, opts }: inet_sk_entry, program: Program, 
 }
 
 /** Appends a socket with all its options, not yet bound. Whoever binds may, until `settleReuse`. */
-export function makeSocket(entry: inet_sk_entry, { program, extension }: Pick<Restoring, "program" | "extension">): Result {
+function makeSocket(entry: inet_sk_entry, { program, extension }: Pick<Restoring, "program" | "extension">): Result {
   const { id, family, type, proto, opts } = entry
   const about = inetText(entry)
   const fd = program.callWith({ about }, "socket", family, type, proto)
@@ -77,23 +69,8 @@ export function makeSocket(entry: inet_sk_entry, { program, extension }: Pick<Re
   return fd
 }
 
-/** Appends bind(2) or connect(2). */
-export function giveAddress(
-  entry: inet_sk_entry,
-  call: "bind" | "connect",
-  words: readonly number[],
-  port: number,
-  program: Program,
-  fd: Result,
-): void {
-  const { family, ifname } = entry
-  const bytes = bytesOfWords(words)
-  const sockaddr = sockaddrOf(family, { bytes, port, scope: ifname === undefined ? 0 : (deviceNumber(ifname) ?? NONE) })
-  program.callWith({ about: inetText(entry) }, call, fd, program.bytes(sockaddr), sockaddr.length)
-}
-
 /** Appends the end of one or both halves. A socket without a connection is said to have none, and is closed all the same. */
-export function shutHalves({ shutdown, proto, state }: inet_sk_entry, program: Program, fd: Result): void {
+function shutHalves({ shutdown, proto, state }: inet_sk_entry, program: Program, fd: Result): void {
   if (!shutdown) return
   const how = shutdown === sk_shutdown.BOTH ? SHUT.RDWR : shutdown === sk_shutdown.READ ? SHUT.RD : SHUT.WR
   const unconnected = proto !== IPPROTO.TCP || state === TCP_STATE.CLOSE
@@ -101,14 +78,19 @@ export function shutHalves({ shutdown, proto, state }: inet_sk_entry, program: P
 }
 
 /**
- * An entry -> a socket of the internet appended to the program: bound, listening or, of datagrams, connected. Mirror: ./collect.ts
- * Lost: what was queued in it.
+ * An entry -> a socket of the internet appended to the program: bound, listening or connected. Mirror: ./collect.ts
+ * Lost: datagrams that were queued in it.
  */
 export function restoreInet(entry: inet_sk_entry, restoring: Restoring): Result {
   const { program, users, later } = restoring
   const { id, type, proto, state, src_addr, src_port, dst_addr, dst_port, backlog, opts } = entry
   const about = inetText(entry)
   const fd = makeSocket(entry, restoring)
+  const stream = restoring.tcpStreams.get(entry.ino)
+  if (stream && isConnection(entry)) {
+    restoreStream(entry, stream, program, fd)
+    return fd
+  }
   restoreBuffers(opts, program, fd, about)
   // The port of a raw socket is its protocol.
   const isBound = !isAny(bytesOfWords(src_addr)) || (src_port !== 0 && type !== SOCK.RAW)

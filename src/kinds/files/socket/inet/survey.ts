@@ -38,9 +38,12 @@ export function refuseInet(
       what: `a listening socket with ${found.received} connections that nobody has accepted yet ("${target}")`,
       remedy: "Use --skip-in-flight (they are lost then), or dump when the program has accepted them",
     }
-  if (!isConnected(found.state) || tcpClose || tcpEstablished) return undefined
+  if (!isConnected(found.state) || tcpClose) return undefined
+  if (found.state === TCP_STATE.SYN_SENT)
+    return { what: `a TCP connection that is just being made ("${target}")`, remedy: "Dump again when it stands, or use --tcp-close" }
+  if (tcpEstablished) return undefined
   return {
     what: `a TCP connection ("${target}")`,
-    remedy: "Use --tcp-close to have it closed at the restore, or dump when the program has closed it",
+    remedy: "Use --tcp-established to keep it, or --tcp-close to have it closed at the restore",
   }
 }
