@@ -9,7 +9,13 @@ import type { ImageSet } from "../image/set.ts"
 import { borrowDescriptors } from "../kinds/files/copies.ts"
 import { type FileImages, usersOf } from "../kinds/files/images.ts"
 import { tellOption } from "../kinds/files/socket/ask.ts"
-import { type Connections, lockConnections, openConnections, removeStayingTable } from "../kinds/files/socket/inet/connections.ts"
+import {
+  type Connections,
+  lockConnections,
+  openConnections,
+  RUN_ID_ROOM,
+  removeStayingTable,
+} from "../kinds/files/socket/inet/connections.ts"
 import { inetText, isConnection } from "../kinds/files/socket/inet/entry.ts"
 import { endsOf } from "../kinds/files/socket/inet/restore-stream.ts"
 import type { Stream } from "../kinds/files/socket/inet/stream.ts"
@@ -23,8 +29,8 @@ const LOCK_METHOD = { iptables: 0, nftables: 1, skip: 2 } as const
 /** Seconds that the kernel may take to bring a connection into its state. */
 const PATIENCE = 5
 
-/** A random UUID. The kernel makes one faster than node:crypto is loaded. Man page: random(4) */
-export const newUuid = (): string => readFileSync("/proc/sys/kernel/random/uuid", "latin1").trim()
+/** The begin of a random UUID, which the kernel makes faster than node:crypto is loaded. Man page: random(4) */
+const newRunId = (): string => readFileSync("/proc/sys/kernel/random/uuid", "latin1").slice(0, RUN_ID_ROOM)
 
 /** What a dump does with TCP connections, and what its inventory says of them. */
 export interface DumpedConnections extends Disposable {
@@ -41,10 +47,10 @@ export function dumpConnections(
   const connections = touching && tcpEstablished && !tcpClose ? openConnections(networkLock === "nftables") : undefined
   return {
     connections,
-    runId: newUuid(),
+    runId: newRunId(),
     network: () => {
       if (tcpClose) return { tcp_close: true }
-      const stays = !leaveRunning && !leaveStopped && networkLock === "nftables" && (connections?.outside() ?? 0) > 0
+      const stays = !leaveRunning && !leaveStopped && networkLock === "nftables" && connections?.isAnswered() === true
       return { network_lock_method: stays ? LOCK_METHOD.nftables : LOCK_METHOD.skip }
     },
     [Symbol.dispose]: () => connections?.[Symbol.dispose](),

@@ -88,6 +88,18 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
     if (errnoOf(error) === undefined) throw error
     const isCall = error instanceof SyscallError
     if (isCall && error.call === "clone3" && error.errno === "EEXIST") throw heldId(saved, helpers, error)
+    if (isCall && error.call === "bind" && (error.errno === "EADDRINUSE" || error.errno === "EADDRNOTAVAIL"))
+      throw new CheckpointError(
+        "E_RESTORE",
+        `Cannot build the tree of process ${saved.root.tree.pid}`,
+        error.errno === "EADDRINUSE"
+          ? "another program uses the address of one of its sockets"
+          : "this machine lacks the address of one of its sockets",
+        error.errno === "EADDRINUSE"
+          ? "End that program (ss -tulnp names it), then restore again"
+          : "Give the address to a device, then restore again",
+        error,
+      )
     const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"
     throw new CheckpointError(
       "E_RESTORE",

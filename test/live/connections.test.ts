@@ -1,6 +1,9 @@
 import { afterEach, expect, test } from "bun:test"
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { NETLINK, NLM_F } from "../../ffi/abi/netlink.ts"
+import { NFNL } from "../../ffi/abi/nftables.ts"
+import { message, openNetlink, parseAttributes } from "../../src/kinds/files/socket/netlink.ts"
 import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { cleanUp } from "../harness/process.ts"
@@ -8,6 +11,26 @@ import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { launch, start } from "../harness/victim.ts"
 
 afterEach(cleanUp)
+
+/** Ports of IPv4 (4) or IPv6 that sockets of a process listen at, on the loopback address. */
+function listeners(pid: number, family: number): number[] {
+  const own = new Set(readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`)))
+  return readFileSync(`/proc/net/tcp${family === 4 ? "" : 6}`, "latin1")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(
+      ([, address = "", , state, , , , , , inode]) => state === "0A" && address.startsWith("0100007F") && own.has(`socket:[${inode}]`),
+    )
+    .map(([, address = ""]) => Number.parseInt(address.split(":")[1] ?? "", 16))
+}
+
+/** Names of all tables of nf_tables. */
+function tables(): string[] {
+  using netlink = openNetlink(NETLINK.NETFILTER)
+  const question = message((NFNL.SUBSYS_NFTABLES << 8) | GETTABLE, NLM_F.REQUEST | NLM_F.DUMP, 1, new Uint8Array(4))
+  return netlink.ask(question, 1).map(({ body }) => Buffer.from(parseAttributes(body.subarray(4)).get(1) ?? []).toString())
+}
+const GETTABLE = 1
 
 /** A command of stasis that is to fail, with its error. */
 async function refused(...args: string[]): Promise<ReturnType<typeof toldError>> {
@@ -52,6 +75,31 @@ for (const kind of ["held", "stream"]) {
     expect(await victim.answer()).toBe("OK")
   }, 60_000)
 }
+
+test("an address that is in use at the restore is told, and no process is left", async () => {
+  const victim = await start("inets", { args: ["tcp"] })
+  const listening = [4, 6].flatMap((family) => listeners(victim.pid, family))
+  await dump(stasisTool, victim.pid, victim.images)
+  await victim.gone()
+  const port = listening[0] ?? 0
+  const taker = Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } })
+  const told = await refused("restore", "-D", victim.images, "-d")
+  expect([told.code, told.next]).toEqual(["E_RESTORE", "End that program (ss -tulnp names it), then restore again"])
+  expect(existsSync(`/proc/${victim.pid}`)).toBe(false)
+  taker.stop(true)
+  await restore(stasisTool, victim.images)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}, 60_000)
+
+test("no table of nf_tables is left by a dump that leaves the tree running", async () => {
+  const victim = await start("connections", { args: ["stream"] })
+  const before = tables()
+  await dump(stasisTool, victim.pid, victim.images, "--tcp-established", "--leave-running")
+  expect(tables()).toEqual(before)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}, 60_000)
 
 /** Rounds of the tests of truth: leave-running dumps and restores by turns. */
 const ROUNDS = Number(process.env.STASIS_ROUNDS ?? 10)
@@ -98,6 +146,7 @@ function otherNamespace(): (Disposable & { readonly name: string; readonly ours:
 test("a stream to a peer in another network namespace, which lives on, loses nothing and says nothing twice", async () => {
   using other = otherNamespace()
   if (!other) return console.log("skipped: no network namespace can be made")
+  const before = tables()
   const program = compileVictim("connections")
   const server = launch("server", [program, "{folder}/../ask", "listen", "{folder}/port"])
   const path = join(server.folder, "port")
@@ -110,4 +159,5 @@ test("a stream to a peer in another network namespace, which lives on, loses not
   writeFileSync(join(server.folder, "../ask"), "")
   expect(await server.answer()).toBe("OK")
   expect(await client.answer()).toBe("OK")
+  expect(tables()).toEqual(before)
 }, 600_000)

@@ -52,14 +52,18 @@ export function lockConnections(connections: readonly Ends[]): Netlink {
   }
 }
 
+/** Characters of a run's id that CRIU 4.1.1 has room for in the name of its table; ours have no more. */
+export const RUN_ID_ROOM = 21
+
 /** Removes the table that a dump left, if it is there. */
 export function removeStayingTable(runId: string): void {
   using netlink = openNetlink(NETFILTER)
-  try {
-    removeTable(netlink, stayingTable(runId))
-  } catch (error) {
-    if (!(error instanceof SyscallError && error.errno === "ENOENT")) throw error
-  }
+  for (const id of new Set([runId, runId.slice(0, RUN_ID_ROOM)]))
+    try {
+      removeTable(netlink, stayingTable(id))
+    } catch (error) {
+      if (!(error instanceof SyscallError && error.errno === "ENOENT")) throw error
+    }
 }
 
 /** The TCP connections of a frozen tree. Disposal lets packets pass again. */
@@ -71,8 +75,8 @@ export interface Connections extends Disposable {
   /** Reads one that is kept, once. */
   read(inode: number): void
   readonly streams: ReadonlyMap<number, Stream>
-  /** How many have their other end outside the tree. */
-  outside(): number
+  /** Whether somebody could answer while the tree is away, or CRIU would, which sends at once what was not sent yet. */
+  isAnswered(): boolean
   /**
    * Makes the sockets die in silence, and their peers find nobody but a table that drops what they send, until a restore removes it.
    *
@@ -86,6 +90,10 @@ export function openConnections(locking: boolean): Connections {
   const scope = new DisposableStack()
   const kept = new Map<number, { readonly fd: number; readonly ends: Ends }>()
   const streams = new Map<number, Stream>()
+  const answered = (): Ends[] => [
+    ...outwards(ends()),
+    ...[...kept].flatMap(([inode, one]) => (streams.get(inode)?.message.unsq_len ? [one.ends] : [])),
+  ]
   const ends = (): Ends[] => [...kept.values()].map((one) => one.ends)
   return {
     streams,
@@ -104,9 +112,9 @@ export function openConnections(locking: boolean): Connections {
       const one = kept.get(inode)
       if (one) streams.set(inode, readStream(one.fd))
     },
-    outside: () => outwards(ends()).length,
+    isAnswered: () => answered().length > 0,
     abandon(runId) {
-      const left = outwards(ends())
+      const left = answered()
       if (locking && left.length > 0) {
         using netlink = openNetlink(NETFILTER)
         holdOff(netlink, stayingTable(runId), false, left)
