@@ -15,8 +15,15 @@ function address(family: number, words: readonly number[], port: number): string
   return `[${groups.join(":")}]:${port}`
 }
 
-const inetText = ({ family, proto, src_addr, src_port, dst_addr, dst_port }: inet_sk_entry): string =>
-  `${PROTOCOLS[proto] ?? `protocol ${proto}`} ${address(family, src_addr, src_port)} -> ${address(family, dst_addr, dst_port)}`
+/** States of TCP, from 1 on. Header: include/net/tcp_states.h */
+const STATES = "established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait close close-wait last-ack listen closing".split(" ")
+const HALVES = ["", ", shut for reading", ", shut for writing", ", shut"]
+
+function inetText({ family, type, proto, state, backlog, shutdown, src_addr, src_port, dst_addr, dst_port }: inet_sk_entry): string {
+  const name = `${type === 3 ? "raw " : ""}${PROTOCOLS[proto] ?? `protocol ${proto}`}`
+  const word = proto === 6 ? `, ${STATES[state - 1] ?? `state ${state}`}${backlog ? ` ${backlog}` : ""}` : ""
+  return `${name} ${address(family, src_addr, src_port)} -> ${address(family, dst_addr, dst_port)}${word}${HALVES[shutdown ?? 0] ?? ""}`
+}
 
 /** What is behind a descriptor, by the kind of its file: path, id, counter. */
 export function fileText(file: file_entry): string {

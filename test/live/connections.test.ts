@@ -101,6 +101,31 @@ test("no table of nf_tables is left by a dump that leaves the tree running", asy
   expect(await victim.answer()).toBe("OK")
 }, 60_000)
 
+test("a datagram that is queued is told as lost, and stays where it is when the tree runs on", async () => {
+  const victim = await start("inets", { args: ["queued"] })
+  const { stderr } = await dump(stasisTool, victim.pid, victim.images, "--leave-running")
+  expect(stderr).toContain("not kept: datagrams that a socket had not read yet")
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}, 60_000)
+
+test("a dump that is killed at any moment leaves the stream going on, and no table", async () => {
+  const victim = await start("connections", { args: ["stream"] })
+  const before = tables()
+  for (let round = 0; round < 8; round++) {
+    const images = join(victim.images, `${round}`)
+    mkdirSync(images)
+    const command = [...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", images, "--tcp-established", "--leave-running"]
+    const child = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "ignore" })
+    await Bun.sleep(40 + 20 * round)
+    child.kill("SIGKILL")
+    await child.exited
+    expect(tables()).toEqual(before)
+  }
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}, 60_000)
+
 /** Rounds of the tests of truth: leave-running dumps and restores by turns. */
 const ROUNDS = Number(process.env.STASIS_ROUNDS ?? 10)
 

@@ -1,6 +1,6 @@
 /*
  * Holds: sockets of the internet without a TCP connection, those of the argument: "tcp" new, bound and listening; "udp" bound, connected,
- * sharing a port; "udplite"; "raw" (and ping); a second one "beyond": with options too that CRIU loses.
+ * sharing a port; "udplite"; "queued" a datagram; "raw" (and ping); a second one "beyond": with options too that CRIU loses.
  * Checks: addresses, options, and that they still work with each other.
  */
 #include "victim.h"
@@ -300,6 +300,19 @@ static void udp(int protocol)
 	CHECK(get(twins[1], SOL_SOCKET, SO_BROADCAST) == 1 && get(twins[1], SOL_SOCKET, SO_REUSEPORT) == 1, "options of the twins");
 }
 
+/* A datagram that nobody has read yet. */
+static void queued(void)
+{
+	struct sockaddr_storage at;
+	char text[16];
+	int fd = bound(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0, false);
+	socklen_t size = local(&at, AF_INET, port_of(fd));
+	MUST(sendto(fd, "unread", 6, 0, (struct sockaddr *)&at, size));
+	victim_ready();
+	victim_wait();
+	CHECK(read(fd, text, 16) == 6 && !memcmp(text, "unread", 6), "the datagram is gone: %s", strerror(errno));
+}
+
 static void raw(void)
 {
 	struct sockaddr_storage at;
@@ -343,6 +356,8 @@ int main(int argc, char **argv)
 		udp(0);
 	else if (!strcmp(kind, "udplite"))
 		udp(IPPROTO_UDPLITE);
+	else if (!strcmp(kind, "queued"))
+		queued();
 	else
 		raw();
 	ok();
