@@ -52,6 +52,7 @@ export const F = {
   GETOWNER_UIDS: 17,
   OFD_SETLK: 37,
   SETLEASE: 1024,
+  DUPFD_CLOEXEC: 1030,
   SETPIPE_SZ: 1031,
   GETPIPE_SZ: 1032,
 } as const

@@ -1,15 +1,22 @@
 import { layout } from "../layout.ts"
 
 /** Families of addresses. Header: include/linux/socket.h */
-export const AF = { UNSPEC: 0, UNIX: 1, NETLINK: 16 } as const
-
+export const AF = { UNSPEC: 0, UNIX: 1, INET: 2, INET6: 10, NETLINK: 16 } as const
 /** Types of sockets, and the flag that socket(2) takes with them. Header: include/linux/net.h */
 export const SOCK = { STREAM: 1, DGRAM: 2, RAW: 3, SEQPACKET: 5, CLOEXEC: 0o2000000 } as const
-
+/** Header: include/uapi/linux/in.h, in6.h */
+export const IPPROTO = { IP: 0, ICMP: 1, TCP: 6, UDP: 17, IPV6: 41, ICMPV6: 58, UDPLITE: 136, RAW: 255, MPTCP: 262 } as const
+/** Header: include/linux/socket.h; that of IP, TCP and the like is the protocol's number. */
 export const SOL_SOCKET = 1
-/** Options of SOL_SOCKET. Header: include/uapi/asm-generic/socket.h; the two timeouts are those with a struct of two longs. */
+/** Header: include/linux/socket.h */
+export const MSG = { OOB: 1, PEEK: 2, CTRUNC: 8, TRUNC: 0x20, DONTWAIT: 0x40, NOSIGNAL: 0x4000, CMSG_CLOEXEC: 0x40000000 } as const
+/** Halves for shutdown(2). Header: include/linux/net.h */
+export const SHUT = { RD: 0, WR: 1, RDWR: 2 } as const
+
+/** Options of every socket. Header: include/uapi/asm-generic/socket.h; the two timeouts are those with a struct of two longs. */
 export const SO = {
   REUSEADDR: 2,
+  TYPE: 3,
   DONTROUTE: 5,
   BROADCAST: 6,
   SNDBUF: 7,
@@ -23,23 +30,33 @@ export const SO = {
   PASSCRED: 16,
   PEERCRED: 17,
   RCVLOWAT: 18,
-  RCVTIMEO_OLD: 20,
-  SNDTIMEO_OLD: 21,
+  RCVTIMEO: 20,
+  SNDTIMEO: 21,
   BINDTODEVICE: 25,
   ATTACH_FILTER: 26,
+  TIMESTAMP: 29,
   SNDBUFFORCE: 32,
   RCVBUFFORCE: 33,
   PASSSEC: 34,
+  TIMESTAMPNS: 35,
   MARK: 36,
+  PROTOCOL: 38,
   DOMAIN: 39,
+  RXQ_OVFL: 40,
   PEEK_OFF: 42,
-  BUF_LOCK: 72, // since Linux 5.14
+  LOCK_FILTER: 44,
+  SELECT_ERR_QUEUE: 45,
+  BUSY_POLL: 46,
+  MAX_PACING_RATE: 47,
+  ZEROCOPY: 60,
+  PREFER_BUSY_POLL: 69,
+  BUF_LOCK: 72,
+  TXREHASH: 74,
 } as const
+
 /** Reads the filter that ATTACH_FILTER sets: a length in instructions of eight bytes. */
 export const SO_GET_FILTER = SO.ATTACH_FILTER
 
-/** Header: include/linux/socket.h */
-export const MSG = { OOB: 1, PEEK: 2, CTRUNC: 8, TRUNC: 0x20, DONTWAIT: 0x40, NOSIGNAL: 0x4000, CMSG_CLOEXEC: 0x40000000 } as const
 /** Kinds of control messages of SOL_SOCKET. Header: include/linux/socket.h */
 export const SCM = { RIGHTS: 1, CREDENTIALS: 2 } as const
 
@@ -67,40 +84,141 @@ export const UNIX_NAME = 2
 /** Opens the file that a unix socket is bound to, as O_PATH does; needs CAP_NET_ADMIN. Header: include/uapi/linux/un.h */
 export const SIOCUNIXFILE = 0x89e0
 
-/** States of sockets; unix sockets borrow those of TCP. Header: include/net/tcp_states.h */
-export const SOCKET_STATE = { ESTABLISHED: 1, CLOSE: 7, LISTEN: 10 } as const
 /** Bits of what was shut down. Header: include/net/sock.h */
 export const SHUTDOWN = { RCV: 1, SEND: 2 } as const
 
-export const NETLINK_SOCK_DIAG = 4
-/** Headers: include/uapi/linux/netlink.h, include/uapi/linux/sock_diag.h */
-export const NLM_F_REQUEST = 1
-export const NLM_F_DUMP = 0x300
-export const NLMSG = { ERROR: 2, DONE: 3 } as const
-export const SOCK_DIAG_BY_FAMILY = 20
-export const nlmsghdr = layout("struct nlmsghdr", "include/uapi/linux/netlink.h", 16, {
-  nlmsg_len: [0, "u32"], // bytes, with this header
-  nlmsg_type: [4, "u16"],
-  nlmsg_flags: [6, "u16"],
-  nlmsg_seq: [8, "u32"],
-  nlmsg_pid: [12, "u32"],
-})
-export const nlattr = layout("struct nlattr", "include/uapi/linux/netlink.h", 4, { nla_len: [0, "u16"], nla_type: [2, "u16"] })
+/** Options of IPv4. Header: include/uapi/linux/in.h */
+export const IP = {
+  TOS: 1,
+  TTL: 2,
+  HDRINCL: 3,
+  PKTINFO: 8,
+  MTU_DISCOVER: 10,
+  RECVERR: 11,
+  RECVTTL: 12,
+  RECVTOS: 13,
+  FREEBIND: 15,
+  TRANSPARENT: 19,
+  RECVORIGDSTADDR: 20,
+  MINTTL: 21,
+  NODEFRAG: 22,
+  CHECKSUM: 23,
+  BIND_ADDRESS_NO_PORT: 24,
+  RECVFRAGSIZE: 25,
+  MULTICAST_TTL: 33,
+  MULTICAST_LOOP: 34,
+  MULTICAST_ALL: 49,
+  UNICAST_IF: 50,
+} as const
 
-/** Header: include/uapi/linux/unix_diag.h */
-export const unixDiagReq = layout("struct unix_diag_req", "include/uapi/linux/unix_diag.h", 24, {
-  sdiag_family: [0, "u8"],
-  sdiag_protocol: [1, "u8"],
-  udiag_states: [4, "u32"], // bit n: state n
-  udiag_ino: [8, "u32"],
-  udiag_show: [12, "u32"],
+/** Options of IPv6. Header: include/uapi/linux/in6.h */
+export const IPV6 = {
+  CHECKSUM: 7,
+  UNICAST_HOPS: 16,
+  MULTICAST_HOPS: 18,
+  MULTICAST_LOOP: 19,
+  MTU_DISCOVER: 23,
+  RECVERR: 25,
+  V6ONLY: 26,
+  HDRINCL: 36,
+  RECVPKTINFO: 49,
+  RECVHOPLIMIT: 51,
+  DONTFRAG: 62,
+  RECVTCLASS: 66,
+  TCLASS: 67,
+  AUTOFLOWLABEL: 70,
+  MINHOPCOUNT: 73,
+  RECVORIGDSTADDR: 74,
+  TRANSPARENT: 75,
+  FREEBIND: 78,
+} as const
+
+/** Options of raw sockets: which ICMP messages are left out. Headers: include/uapi/linux/icmp.h, icmpv6.h */
+export const ICMP_FILTER = 1
+export const ICMPV6_FILTER = 1
+
+/** Options of TCP. Header: include/uapi/linux/tcp.h */
+export const TCP = {
+  NODELAY: 1,
+  MAXSEG: 2,
+  CORK: 3,
+  KEEPIDLE: 4,
+  KEEPINTVL: 5,
+  KEEPCNT: 6,
+  SYNCNT: 7,
+  LINGER2: 8,
+  DEFER_ACCEPT: 9,
+  WINDOW_CLAMP: 10,
+  INFO: 11,
+  CONGESTION: 13,
+  THIN_LINEAR_TIMEOUTS: 16,
+  USER_TIMEOUT: 18,
+  REPAIR: 19,
+  REPAIR_QUEUE: 20,
+  QUEUE_SEQ: 21,
+  REPAIR_OPTIONS: 22,
+  FASTOPEN: 23,
+  TIMESTAMP: 24,
+  NOTSENT_LOWAT: 25,
+  SAVE_SYN: 27,
+  REPAIR_WINDOW: 29,
+  FASTOPEN_CONNECT: 30,
+  ULP: 31,
+  FASTOPEN_NO_COOKIE: 34,
+  INQ: 36,
+  TX_DELAY: 37,
+} as const
+/** Values of TCP_REPAIR: OFF tells the peer of the window; OFF_NO_WP is silent. Header: include/uapi/linux/tcp.h */
+export const TCP_REPAIR = { ON: 1, OFF: 0, OFF_NO_WP: -1 } as const
+/** Values of TCP_REPAIR_QUEUE. Header: include/uapi/linux/tcp.h */
+export const TCP_QUEUE = { NONE: 0, RECV: 1, SEND: 2 } as const
+/** Bits of tcpi_options. Header: include/uapi/linux/tcp.h */
+export const TCPI_OPT = { TIMESTAMPS: 1, SACK: 2, WSCALE: 4 } as const
+/** Options that were agreed in the handshake, as TCP_REPAIR_OPTIONS names them: pairs of code and value, 32 bits each. Header: include/net/tcp.h */
+export const TCPOPT = { MSS: 2, WINDOW: 3, SACK_PERM: 4, TIMESTAMP: 8 } as const
+/** States of a connection; UDP has ESTABLISHED and CLOSE. Header: include/net/tcp_states.h */
+export const TCP_STATE = {
+  ESTABLISHED: 1,
+  SYN_SENT: 2,
+  SYN_RECV: 3,
+  FIN_WAIT1: 4,
+  FIN_WAIT2: 5,
+  TIME_WAIT: 6,
+  CLOSE: 7,
+  CLOSE_WAIT: 8,
+  LAST_ACK: 9,
+  LISTEN: 10,
+  CLOSING: 11,
+} as const
+
+/**
+ * Offsets in the answer to TCP_INFO, a structure that grows, and the bytes of it that are asked for. Of a listening socket, `unacked` are
+ * connections not accepted yet and `sacked` is the backlog; `wscales` has the peer's scale in the lower four bits, ours above.
+ * Header: include/uapi/linux/tcp.h struct tcp_info
+ */
+export const TCP_INFO_AT = { state: 0, options: 5, wscales: 6, unacked: 24, sacked: 28 } as const
+export const TCP_INFO_SIZE = 32
+export const tcpRepairWindow = layout("struct tcp_repair_window", "include/uapi/linux/tcp.h", 20, {
+  snd_wl1: [0, "u32"],
+  snd_wnd: [4, "u32"],
+  max_window: [8, "u32"],
+  rcv_wnd: [12, "u32"],
+  rcv_wup: [16, "u32"],
 })
-export const unixDiagMsg = layout("struct unix_diag_msg", "include/uapi/linux/unix_diag.h", 16, {
-  udiag_family: [0, "u8"],
-  udiag_type: [1, "u8"],
-  udiag_state: [2, "u8"],
-  udiag_ino: [4, "u32"],
+
+/** Requests of ioctl(2): bytes not acknowledged, bytes not sent, name and number of a device. Header: include/uapi/linux/sockios.h */
+export const SIOC = { OUTQ: 0x5411, OUTQNSD: 0x894b, GIFNAME: 0x8910, GIFINDEX: 0x8933 } as const
+
+/** Port and address are in network order. */
+export const sockaddrIn = layout("struct sockaddr_in", "include/uapi/linux/in.h", 16, {
+  sin_family: [0, "u16"],
+  sin_port: [2, "u16"],
+  sin_addr: [4, "u32"],
 })
-export const UDIAG_SHOW = { NAME: 1, VFS: 2, PEER: 4, ICONS: 8, RQLEN: 0x10 } as const
-/** Attributes that answer them. */
-export const UNIX_DIAG = { NAME: 0, VFS: 1, PEER: 2, ICONS: 3, RQLEN: 4, SHUTDOWN: 6 } as const
+/** Its address is 16 bytes at 8. */
+export const sockaddrIn6 = layout("struct sockaddr_in6", "include/uapi/linux/in6.h", 28, {
+  sin6_family: [0, "u16"],
+  sin6_port: [2, "u16"],
+  sin6_flowinfo: [4, "u32"],
+  sin6_scope_id: [24, "u32"],
+})

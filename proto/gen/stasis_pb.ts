@@ -160,6 +160,31 @@ export const stasis_packets_entrySchema: Schema<stasis_packets_entry> = {
   ],
 }
 
+/** One option of setsockopt(2). */
+export interface stasis_socket_option {
+  level: number
+  name: number
+  value: Uint8Array
+}
+export const stasis_socket_optionSchema: Schema<stasis_socket_option> = {
+  name: "stasis_socket_option",
+  fields: [
+    { number: 1, name: "level", type: "uint32", label: "required" },
+    { number: 2, name: "name", type: "uint32", label: "required" },
+    { number: 3, name: "value", type: "bytes", label: "required" },
+  ],
+}
+
+export interface stasis_socket_options {
+  options: stasis_socket_option[]
+}
+export const stasis_socket_optionsSchema: Schema<stasis_socket_options> = {
+  name: "stasis_socket_options",
+  fields: [
+    { number: 1, name: "options", type: "message", label: "repeated", message: () => stasis_socket_optionSchema },
+  ],
+}
+
 /** One open file of files.img. */
 export interface stasis_file_entry {
   id: number
@@ -184,6 +209,8 @@ export interface stasis_file_entry {
   socket_peer?: stasis_credentials_entry
   /** Senders of what is in its queue, where it is told them (SO_PASSCRED). */
   socket_senders?: stasis_senders_entry
+  /** Options of a socket that differ from those of a new one and have no field in CRIU's images. */
+  socket_options?: stasis_socket_options
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
@@ -200,6 +227,7 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 52, name: "socket_reset", type: "bool", label: "optional" },
     { number: 53, name: "socket_peer", type: "message", label: "optional", message: () => stasis_credentials_entrySchema },
     { number: 54, name: "socket_senders", type: "message", label: "optional", message: () => stasis_senders_entrySchema },
+    { number: 60, name: "socket_options", type: "message", label: "optional", message: () => stasis_socket_optionsSchema },
   ],
 }
 

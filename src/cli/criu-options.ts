@@ -15,7 +15,7 @@ export interface CriuOption {
 }
 
 const plain = "Leave it out: stasis handles one tree in the namespaces it runs in"
-const noNetwork = "Close the connections before the dump; sockets of the network are not kept yet"
+const noNetwork = "Leave it out: stasis handles the network namespace that it runs in"
 const noServer = "Leave it out: images are files; put -D on a directory that both machines share, or copy it"
 const noTls = "Leave it out and copy the images through a secured channel"
 const noIncrements = "Leave it out: each dump is complete in itself"
@@ -76,18 +76,14 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
   "lsm-mount-context": { does: "SELinux context of mounts", instead: plain },
   "lsm-profile": { does: "AppArmor or SELinux profile of the restored tree", instead: "Start stasis itself under that profile" },
   "mntns-compat-mode": { boolean: true, does: "the older way to restore mounts", instead: plain },
-  "network-lock": { does: "how connections are held during a dump", instead: noNetwork },
   "page-server": { boolean: true, does: "send pages to a page server", instead: noServer },
   port: { does: "port of a page server", instead: noServer },
   "pre-dump-mode": { does: "how a pre-dump reads memory", instead: noIncrements },
   "prev-images-dir": { does: "dump only what changed since another set", instead: noIncrements },
   "ps-socket": { does: "socket of a page server", instead: noServer },
   root: { short: "r", does: "restore under another root directory", instead: "Start stasis inside that root: chroot DIR stasis restore" },
-  "skip-in-flight": { boolean: true, does: "ignore connections being made", instead: noNetwork },
   "skip-mnt": { does: "leave a mount out", instead: plain },
   stream: { boolean: true, does: "stream images through another program", instead: "Put -D on a tmpfs and send it with tar" },
-  "tcp-close": { boolean: true, does: "restore TCP connections closed", instead: noNetwork },
-  "tcp-established": { boolean: true, does: "keep TCP connections", instead: noNetwork },
   tls: { boolean: true, does: "encrypt page server traffic", instead: noTls },
   "tls-cacert": { does: "certificate authority of a page server", instead: noTls },
   "tls-cacrl": { does: "revoked certificates of a page server", instead: noTls },

@@ -11,7 +11,7 @@ export async function runPlan({ pid, ...options }: PlanOptions): Promise<number>
   if (pid === undefined) return planImages({ pid, ...options })
   const { planDump } = await import("../flow/plan-dump.ts")
   const { dumpPlanJson, dumpPlanText } = await import("./plan-dump.ts")
-  const plan = planDump(pid, options.shellJob, options)
+  const plan = planDump(pid, options)
   print(options.json ? JSON.stringify(dumpPlanJson(plan)) : dumpPlanText(plan))
   return plan.refusals.length > 0 ? EXIT_STATUS.E_UNSUPPORTED : 0
 }

@@ -10,6 +10,7 @@ import {
   type Keeping,
   LANDLOCK,
   MANAGE_CGROUPS,
+  NETWORK_LOCK,
   type PlanOptions,
   type RestoreOptions,
   RSEQ_DISCOVERY,
@@ -56,6 +57,7 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
     externalUnix: externalSockets(line),
     verify: flag(line, "verify"),
     ...keepingOptions(line),
+    skipInFlight: flag(line, "skip-in-flight"),
   }
 }
 
@@ -100,7 +102,9 @@ export function planOptions(line: Canonical, cwd: string): PlanOptions {
     ...checkingOptions(line),
     pid: pid === undefined ? undefined : parsePid(line, pid),
     imagesDir: directory === undefined ? undefined : resolve(cwd, directory),
+    ...connectionOptions(line),
     shellJob: flag(line, "shell-job"),
+    skipInFlight: flag(line, "skip-in-flight"),
     strict,
     syscalls,
     json: flag(line, "json"),
@@ -182,6 +186,11 @@ function externalSockets(line: Canonical): number[] {
   return [...named, ...listed.map(Number)]
 }
 
+const connectionOptions = (line: Canonical): Pick<CommonOptions, "tcpEstablished" | "tcpClose"> => ({
+  tcpEstablished: flag(line, "tcp-established"),
+  tcpClose: flag(line, "tcp-close"),
+})
+
 function cgroupOptions(line: Canonical): CgroupOptions {
   const cgroupRoots = texts(line, "cgroup-root").map((value) => {
     const slash = value.indexOf("/")
@@ -209,6 +218,8 @@ function commonOptions(line: Canonical, directory: string | undefined, cwd: stri
     workDir,
     logFile: logFile === undefined ? undefined : resolve(workDir, logFile),
     verbosity: verbosityOf(line),
+    ...connectionOptions(line),
+    networkLock: choice(line, "network-lock", NETWORK_LOCK),
     shellJob: flag(line, "shell-job"),
     timeoutSeconds: wholeNumber(line, "timeout", "time in seconds", 0, INT_MAX) ?? DEFAULT_TIMEOUT,
     actionScripts: texts(line, "action-script").map((path) => resolve(cwd, path)),

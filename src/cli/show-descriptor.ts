@@ -17,17 +17,24 @@ function address(family: number, words: readonly number[], port: number): string
   return `[${groups.join(":")}]:${port}`
 }
 
-const inetText = ({ family, proto, src_addr, src_port, dst_addr, dst_port }: inet_sk_entry): string =>
-  `${PROTOCOLS[proto] ?? `protocol ${proto}`} ${address(family, src_addr, src_port)} -> ${address(family, dst_addr, dst_port)}`
+/** States of TCP, from 1 on. Header: include/net/tcp_states.h */
+const STATES = "established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait close close-wait last-ack listen closing".split(" ")
+const HALVES = ["", ", shut for reading", ", shut for writing", ", shut"]
 
-const STATES: Readonly<Record<number, string>> = { 1: "connected", 7: "unconnected", 10: "listening" }
+function inetText({ family, type, proto, state, backlog, shutdown, src_addr, src_port, dst_addr, dst_port }: inet_sk_entry): string {
+  const name = `${type === 3 ? "raw " : ""}${PROTOCOLS[proto] ?? `protocol ${proto}`}`
+  const word = proto === 6 ? `, ${STATES[state - 1] ?? `state ${state}`}${backlog ? ` ${backlog}` : ""}` : ""
+  return `${name} ${address(family, src_addr, src_port)} -> ${address(family, dst_addr, dst_port)}${word}${HALVES[shutdown ?? 0] ?? ""}`
+}
+
+const UNIX_STATES: Readonly<Record<number, string>> = { 1: "connected", 7: "unconnected", 10: "listening" }
 
 /** A path ends with a NUL, an abstract name begins with one. */
 const unixName = (name: Uint8Array): string => textOf(name).replace(/\0$/, "").replaceAll("\0", "@")
 
 function unixText({ type, ino, state, peer, name, backlog, deleted, shutdown }: unix_sk_entry): string {
   const words = [
-    `unix ${SOCKETS[type] ?? type} ${ino} ${STATES[state] ?? `state ${state}`}`,
+    `unix ${SOCKETS[type] ?? type} ${ino} ${UNIX_STATES[state] ?? `state ${state}`}`,
     state === 10 ? `backlog ${backlog}` : "",
     peer ? `peer ${peer}` : "",
     shutdown ? `shut ${["", "read", "write", "read and write"][shutdown] ?? shutdown}` : "",

@@ -7,9 +7,7 @@ import type { Origin } from "../kinds/creds/origin.ts"
 import { restoreFs } from "../kinds/cwd/restore.ts"
 import { restoreFileLocks } from "../kinds/files/lock/restore.ts"
 import { openRegular } from "../kinds/files/open.ts"
-
 import { cutFiles } from "../kinds/files/regular/check.ts"
-
 import { restoreDescriptors, startFiles } from "../kinds/files/restore.ts"
 import type { Self } from "../kinds/files/self.ts"
 import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"

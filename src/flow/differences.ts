@@ -39,6 +39,11 @@ const RULES: Rules = {
   "fifo_entry.pipe_id": alias("fifo"),
   "signalfd_entry.id": alias("file"),
   "timerfd_entry.id": alias("file"),
+  "inet_sk_entry.id": alias("file"),
+  "inet_sk_entry.ino": alias("socket"),
+  // Set when a connection is let go; and by the kernel, when a socket is bound to one address.
+  "sk_opts_entry.reuseaddr": ignore,
+  "inet_sk_entry.v6only": ignore,
   "memfd_file_entry.id": alias("file"),
   "stasis_file_entry.id": alias("file"),
   "unix_sk_entry.id": alias("file"),

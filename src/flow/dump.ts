@@ -6,6 +6,7 @@ import { freezeCgroup } from "../kinds/cgroup/freezer.ts"
 import { seizeTree } from "../tracee/freeze.ts"
 import { liveTasks } from "../tracee/lists.ts"
 import { checkInterrupt, deadlineIn } from "../tracee/wait.ts"
+import { dumpConnections } from "./connections.ts"
 import { asDumpError, kill, type TreeMembers } from "./inject.ts"
 import { allocateBlocks } from "./layout.ts"
 import type { DumpOptions, DumpReport } from "./options.ts"
@@ -60,9 +61,12 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
       frozen[Symbol.dispose]()
       facts.frozen = microseconds(frozen.frozenAt)
     }
-    const provisions = { pagesFiles, witnesses, cgroup }
+    // Packets pass again before the tree goes on, whatever happens.
+    using connections = dumpConnections(options, true)
+    const provisions = { pagesFiles, witnesses, cgroup, connections }
     const saved = explained(frozen, () => saveTree(frozen, before, provisions, options))
     using links = saved.links
+    if (leaveRunning || leaveStopped) connections[Symbol.dispose]()
     facts.processes = frozen.members.length
     facts.threads = frozen.processes.reduce((sum, { threads }) => sum + threads.length, 0)
     facts.pages = saved.pages
@@ -81,7 +85,10 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     links.keep()
     runScripts(options.actionScripts, "post-dump", script)
     if (leaveStopped) for (const process of frozen.processes) process.ending = "stop"
-    else if (!leaveRunning) kill(frozen)
+    else if (!leaveRunning) {
+      connections.connections?.abandon(connections.runId)
+      kill(frozen)
+    }
     if (!thawEarly) thaw()
   }
   finish(

@@ -12,13 +12,11 @@ import { CheckpointError } from "../base/errors.ts"
 import { PAGE } from "../base/units.ts"
 import { type PagemapKind, pagemapRuns } from "../image/pagemap.ts"
 import type { ImageSet } from "../image/set.ts"
-
 import { checkClocks } from "../kinds/clocks/restore.ts"
-
 import { savedGhosts } from "../kinds/files/ghost/saved.ts"
-
 import type { FileImages } from "../kinds/files/images.ts"
 import { checkFileLocks } from "../kinds/files/lock/restore.ts"
+import { withoutConnection } from "../kinds/files/socket/inet/closed.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { VMA } from "../kinds/memory/status.ts"
@@ -27,6 +25,8 @@ import type { Seccomp } from "../kinds/seccomp/collect.ts"
 import { savedSeccomp } from "../kinds/seccomp/restore.ts"
 import { checkTree } from "../kinds/tree/check-tree.ts"
 import { ownTimeOf, sameNamespaces } from "../kinds/tree/restore.ts"
+import { readStreams } from "./connections.ts"
+import type { RestoreOptions } from "./options.ts"
 
 /** One thread as the images have it. */
 export interface SavedThread {
@@ -161,17 +161,22 @@ function readProcess(set: ImageSet, tree: pstree_entry, leaderCore: core_entry, 
 /**
  * Reads everything that a restore needs except pages, and checks that it fits together.
  *
+ * @param options with `tcpClose`, connections are new sockets
  * @throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT, E_IMAGE_VERSION, E_IMAGE_UNSUPPORTED; nothing has been created then
  */
-export function readTree(set: ImageSet): SavedTree {
+export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpClose">): SavedTree {
   refuseKinds(set)
+  if (set.inventory.tcp_close && !tcpClose)
+    throw new CheckpointError("E_USAGE", "Cannot restore this set", "it was dumped with --tcp-close", "Use --tcp-close here too")
   const entries = set.all("pstree")
   const leaders = entries.map((tree) => ({ tree, core: set.one("core", tree.pid) }))
   const isDead = ({ core }: { core: core_entry }): boolean => core.tc?.task_state === DEAD
   const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc } }) => (tc ? [{ tree, tc, extension: extensionOf(set, tree.pid) }] : []))
   checkTree(entries, new Set(dead.map(({ tree }) => tree.pid)))
-  const files = new Map(set.all("files").map((file) => [file.id, file]))
+  const openFiles = set.all("files").map((file) => (tcpClose ? withoutConnection(file) : file))
+  const files = new Map(openFiles.map((file) => [file.id, file]))
   const common = {
+    tcpStreams: readStreams(set, openFiles),
     files,
     pipesData: set.withPayloads("pipes-data"),
     skQueues: set.withPayloads("sk-queues"),

@@ -3,6 +3,8 @@ import type { Checking, Keeping } from "../kinds/files/keeping.ts"
 
 export { type Checking, FILE_CHANGED, FILE_VALIDATION, type Keeping, STRICT, USUAL } from "../kinds/files/keeping.ts"
 
+import { NETWORK_LOCK as LOCKS, type NetworkLock } from "../kinds/files/socket/inet/modes.ts"
+
 /** What a command was asked to do, as plain data. Made by src/cli from the command line; every path is absolute. */
 
 /** What both directions share. */
@@ -17,6 +19,12 @@ export interface CommonOptions {
   readonly verbosity: number
   /** The tree is a job of a shell outside it: session and terminal come from there (-j). */
   readonly shellJob: boolean
+  /** TCP connections are kept (dump), and go on (restore). */
+  readonly tcpEstablished: boolean
+  /** TCP connections are not kept: their sockets come back closed. */
+  readonly tcpClose: boolean
+  /** How packets are kept away from TCP connections while they are read or made. */
+  readonly networkLock: NetworkLock
   /** Seconds that the command may take before it undoes what it did; 0 = no limit. */
   readonly timeoutSeconds: number
   /** Programs that `runScripts` calls at each hook, in order. Absolute. */
@@ -39,6 +47,9 @@ export type RseqDiscovery = (typeof RSEQ_DISCOVERY)[number]
 
 /** How a restore treats cgroup directories; the first is the usual one. */
 export const MANAGE_CGROUPS = CGROUP_MODES
+
+/** The first is the usual one. */
+export const NETWORK_LOCK = LOCKS
 
 /** What both directions are told of cgroups. */
 export interface CgroupOptions {
@@ -77,6 +88,8 @@ export interface DumpOptions extends CommonOptions, CgroupOptions, Keeping {
   readonly externalUnix: readonly number[] | "all"
   /** The tree is read twice, and the images are compared with it, memory included, before it is killed or goes on. */
   readonly verify: boolean
+  /** Connections that nobody has accepted yet are lost; otherwise they refuse the dump. */
+  readonly skipInFlight: boolean
 }
 
 /** `stasis restore`. `sibling` only with `detached`. */
@@ -113,6 +126,10 @@ export interface PlanOptions extends Keeping, Checking {
   readonly imagesDir: string | undefined
   /** As for the dump or the restore. */
   readonly shellJob: boolean
+  readonly tcpEstablished: boolean
+  readonly tcpClose: boolean
+  /** As for the dump. */
+  readonly skipInFlight: boolean
   readonly strict: boolean
   /** The restore's programs, call by call; with images only. */
   readonly syscalls: boolean

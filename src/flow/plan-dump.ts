@@ -10,7 +10,7 @@ import { surveyMemory } from "../kinds/memory/survey.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../proc/tasks.ts"
 import { collectLayout } from "./layout.ts"
-import { MANAGE_CGROUPS } from "./options.ts"
+import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
 import { type Extent, type Prediction, predict } from "./predict.ts"
 import { hasEnded, lookAtTree, type Member, type Outlook } from "./survey.ts"
 
@@ -94,15 +94,18 @@ const same = (a: Refusal, b: Refusal): boolean => a.what === b.what && a.where =
  *
  * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION
  */
-export function planDump(pid: number, shellJob: boolean, keeping: Keeping): DumpPlan {
-  const look = (job: boolean): Outlook => lookAtTree({ ...USUAL, ...keeping, pid, shellJob: job })
+export function planDump(
+  pid: number,
+  { shellJob, ...kept }: Keeping & Pick<PlanOptions, "shellJob" | "tcpEstablished" | "tcpClose" | "skipInFlight">,
+): DumpPlan {
+  const look = (job: boolean): Outlook => lookAtTree({ ...USUAL, ...kept, pid, shellJob: job })
   const outlook = look(shellJob)
   // What a shell's job is refused for hides what it would be refused for besides.
   const helped = shellJob || outlook.refusals.length === 0 ? outlook : look(true)
   const more = helped.refusals.filter((refusal) => !outlook.refusals.some((known) => same(known, refusal)))
   const refusals = [...outlook.refusals, ...more]
   const refusedAnyway = refusals.filter((refusal) => helped.refusals.some((left) => same(left, refusal)))
-  const table = new FileTable<SharedSegment>(collectSegment, keeping)
+  const table = new FileTable<SharedSegment>(collectSegment, kept)
   const processes = outlook.members.map((member) => planProcess(member, outlook, table))
   const segments = table.segments.map(({ inode: { name, size }, ranges }) => ({
     name,

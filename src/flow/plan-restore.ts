@@ -43,6 +43,7 @@ export interface RestorePlan {
 }
 
 const SHELL_JOB = "--shell-job"
+const TCP_ESTABLISHED = "--tcp-established"
 const PROGRAMS = "the programs of the restore"
 
 /** Complaints, each once. */
@@ -82,7 +83,7 @@ function openLedger(): Ledger {
 export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: PlanOptions): RestorePlan {
   const ledger = openLedger()
   const set = ledger.keep(() => openImages(imagesDir))
-  const saved = set && readWhole(set, ledger)
+  const saved = set && readWhole(set, checking.tcpClose, ledger)
   if (!set || !saved) return conclude(imagesDir, ledger, undefined, ["processes, files, IDs, kernel and CPU", PROGRAMS])
   const tree = describeTree(set, saved, ledger)
   const pids = new Set([...saved.processes, ...saved.dead].map(({ tree: { pid } }) => pid))
@@ -94,7 +95,7 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
     births = ledger.keep(() => planBirths(membersOf(saved), job)) ?? births
     const tables = saved.processes.map(({ files }) => files)
     ledger.add(complaintsOf(fileChecks(tables, pids, { ...checking, shellJob: job, terminal, buildIdOf })))
-    if (!ledger.complaints.some(({ code }) => code === "E_USAGE")) break
+    if (!ledger.complaints.some(asksFor(SHELL_JOB))) break
   }
   ledger.add(takenIds(saved, births?.helpers ?? []))
   ledger.keep(() => planOwnCgroups(set, saved, { manageCgroups: MANAGE_CGROUPS[0], cgroupRoots: [] }))
@@ -116,6 +117,12 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
   return { ...conclude(imagesDir, ledger, tree, []), programs }
 }
 
+/** Complaints that an option would answer. */
+const asksFor =
+  (option: string) =>
+  ({ code, next }: CheckpointError): boolean =>
+    code === "E_USAGE" && next.includes(option)
+
 const isAboutTerminal = ({ code, action }: CheckpointError): boolean =>
   (code === "E_USAGE" || code === "E_RESTORE") && action.startsWith("Cannot restore terminal")
 
@@ -125,14 +132,14 @@ function conclude(
   tree: PlannedTree | undefined,
   unchecked: readonly string[],
 ): Omit<RestorePlan, "programs"> & { programs: undefined } {
-  const options = complaints.some(({ code }) => code === "E_USAGE") ? [SHELL_JOB] : []
+  const options = [SHELL_JOB, TCP_ESTABLISHED].filter((option) => complaints.some(asksFor(option)))
   return { directory, tree, complaints, status: complaints[0]?.status ?? 0, options, unchecked, programs: undefined }
 }
 
 /** Reads every image, whether or not the tree can be made out; then what the tree needs. */
-function readWhole(set: ImageSet, ledger: Ledger): SavedTree | undefined {
+function readWhole(set: ImageSet, tcpClose: boolean, ledger: Ledger): SavedTree | undefined {
   for (const { kind, id } of set.files()) if (isEntryKind(kind) && kind !== "stats") ledger.keep(() => set.withPayloads(kind, id))
-  const saved = ledger.keep(() => readTree(set))
+  const saved = ledger.keep(() => readTree(set, { tcpClose }))
   if (saved) return saved
   // The first missing image has ended the reading: what else is missing?
   for (const { pid, threads } of ledger.keep(() => set.all("pstree")) ?? []) {

@@ -11,6 +11,7 @@ import { listThreads } from "../proc/tasks.ts"
 import { UNREGISTERED } from "../rseq/classify.ts"
 import type { FrozenThread } from "../tracee/frozen.ts"
 import { saveCgroups } from "./cgroups.ts"
+import { dumpConnections } from "./connections.ts"
 import { gather } from "./gather.ts"
 import type { DumpOptions } from "./options.ts"
 import { askAll } from "./question.ts"
@@ -73,7 +74,8 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const sets = saveCgroups([{ pid, threads: threads.map(({ frozen }) => frozen) }], cgroups, undefined, options)
     const source = { pid, threads, mappings, gathered }
     const place = { stat, ppid: 0, dead: false }
-    const state = collectState([source], [place], { ...options, stopped: false }, { cgroups: sets, filters })
+    const common = { ...dumpConnections(options, false), cgroups: sets, filters }
+    const state = collectState([source], [place], { ...options, stopped: false }, common)
     const write: Parameters<typeof writeMetadata>[0]["write"] = (kind, _id, entries) => {
       if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
     }

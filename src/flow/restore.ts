@@ -42,7 +42,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const { imagesDir, shellJob } = options
   const verifier = options.verify ? (await import("./verify.ts")).verifyTree : undefined
   const set = openImages(imagesDir)
-  const saved = readTree(set)
+  const saved = readTree(set, options)
   const { pid } = saved.root.tree
   const plan = planBirths(membersOf(saved), shellJob)
   const terminal = [0, 1, 2].find(isTerminal)
@@ -91,6 +91,18 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
     if (errnoOf(error) === undefined) throw error
     const isCall = error instanceof SyscallError
     if (isCall && error.call === "clone3" && error.errno === "EEXIST") throw heldId(saved, helpers, error)
+    if (isCall && error.call === "bind" && (error.errno === "EADDRINUSE" || error.errno === "EADDRNOTAVAIL"))
+      throw new CheckpointError(
+        "E_RESTORE",
+        `Cannot build the tree of process ${saved.root.tree.pid}`,
+        error.errno === "EADDRINUSE"
+          ? "another program uses the address of one of its sockets"
+          : "this machine lacks the address of one of its sockets",
+        error.errno === "EADDRINUSE"
+          ? "End that program (ss -tulnp names it), then restore again"
+          : "Give the address to a device, then restore again",
+        error,
+      )
     const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"
     throw new CheckpointError(
       "E_RESTORE",

@@ -14,6 +14,7 @@ import { spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
 import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
 import { placeProcess, placeThreads } from "./cgroups.ts"
+import { holdConnections, type RestoredConnections } from "./connections.ts"
 import { checkCreds } from "./credentials.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { restoreHashes, suspendFilters } from "./filter-jobs.ts"
@@ -68,6 +69,7 @@ export function revive(
   const areaFile = scope.adopt(memoryFile("stasis"), closeSync)
   const areaFd = services.share(areaFile)
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
+  const connections = scope.use(holdConnections(set, saved, options))
   const ghosts = shareGhosts(root.files, services)
   const settled = settle(set, saved, plan, { services, source, areaFd, terminals, ghosts })
 
@@ -79,7 +81,7 @@ export function revive(
   suspendFilters(saved)
   placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
   const site = openSite(saved, settled, readSeedFacts(pid), { ...options, jobGroup: job?.group })
-  build({ ...site, set, cgroups }, areaFile, areaFd, born, options)
+  build({ ...site, set, cgroups, connections }, areaFile, areaFd, born, options)
   half.move()
   let count = 0
   for (const parts of settled.pages.values()) for (const { fills } of parts) for (const { length } of fills) count += Number(length / 4096n)
@@ -88,7 +90,7 @@ export function revive(
 
 /** Compiles the programs, has them run one after the other, and lets the tree go. */
 function build(
-  site: Site & { readonly set: ImageSet; readonly cgroups: PreparedCgroups | undefined },
+  site: Site & { readonly set: ImageSet; readonly cgroups: PreparedCgroups | undefined; readonly connections: RestoredConnections },
   areaFile: number,
   areaFd: number,
   born: Set<number>,
@@ -144,6 +146,7 @@ function build(
   workshop.remove(left.map(({ tree }) => tree.pid))
   settleThreads(saved, departures, stopped)
   options.verifier?.(set, saved, options)
+  site.connections.release()
   depart(saved, departures, stopped, workshop.stops)
 }
 

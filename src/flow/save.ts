@@ -18,6 +18,7 @@ import { loanSize } from "../tracee/placement.ts"
 import type { Answers, Program } from "../tracee/program.ts"
 import { patienceOf } from "../tracee/wait.ts"
 import { saveCgroups } from "./cgroups.ts"
+import type { DumpedConnections } from "./connections.ts"
 import { warnFiltered } from "./filtered.ts"
 import { gather } from "./gather.ts"
 import { findTerms, removableLeftovers } from "./inject.ts"
@@ -80,6 +81,7 @@ export interface Provisions {
   readonly witnesses: Witnesses
   /** The cgroup that was frozen to catch the tree. */
   readonly cgroup: FrozenCgroup | undefined
+  readonly connections: DumpedConnections
 }
 
 /** All of a frozen tree but its pages. */
@@ -101,7 +103,7 @@ export interface TreeReading {
 export function readTree<T>(
   frozen: Pick<FrozenTree, "processes" | "members">,
   before: Survey,
-  { witnesses, cgroup }: Provisions,
+  { witnesses, cgroup, connections }: Provisions,
   options: DumpOptions,
   use: (reading: TreeReading) => T,
 ): T {
@@ -148,7 +150,7 @@ export function readTree<T>(
     return { pid, threads, mappings, gathered }
   })
   const cgroups = saveCgroups(frozen.processes, before.cgroups, cgroup, options)
-  const state = collectState(sources, places, { ...options, stopped: true }, { cgroups, filters })
+  const state = collectState(sources, places, { ...options, stopped: true }, { ...connections, cgroups, filters })
   return use({ state, requests, loans: loans.all, rseq: sources.map(({ threads }) => threads.map(({ rseq }) => rseq)) })
 }
 

@@ -1,4 +1,5 @@
 import { attempt } from "../../ffi/syscall.ts"
+import type { file_entry } from "../../proto/gen/fdinfo_pb.ts"
 import type { EntryKind, EntryOf } from "../image/catalog.ts"
 import { Aliases } from "../image/compare.ts"
 import { fileName, type ImageId } from "../image/name.ts"
@@ -6,10 +7,12 @@ import { decodeImage } from "../image/read.ts"
 import type { Entries, ImageSet } from "../image/set.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
 import { encodeImage, type Framed } from "../image/write.ts"
+import { withoutConnection } from "../kinds/files/socket/inet/closed.ts"
 import type { FrozenTree, TreeMember } from "../tracee/freeze.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "../tracee/frozen.ts"
 import { haltAll } from "../tracee/halt.ts"
 import { getRegisters, getSignalMask, getXstate } from "../tracee/trace.ts"
+import { dumpConnections } from "./connections.ts"
 import { treeDifferences } from "./differences.ts"
 import { type SavedProcess, type SavedTree, stopSignalOf } from "./images.ts"
 import type { DumpOptions } from "./options.ts"
@@ -81,7 +84,7 @@ export interface SecondLook {
   /** Options of a dump that refuses nothing that the tree may rightly have. */
   readonly dump: DumpOptions
   readonly survey: Survey
-  readonly provisions: Provisions
+  readonly provisions: Omit<Provisions, "connections">
   /** PTRACE_O_ bits by which its threads are traced. */
   readonly traceOptions: number
   /** Its sessions and groups are those of the shell of whoever restored it. */
@@ -105,13 +108,17 @@ export function findDifferences(
 ): string[] {
   const aliases = new Aliases()
   const { images, entries } = openRecord()
-  const before: Entries = (kind, id) => set.optional(kind, id)
+  // As a restore with --tcp-close reads them.
+  const asRestored = <K extends EntryKind>(kind: K, entry: EntryOf<K>): EntryOf<K> =>
+    dump.tcpClose && kind === "files" ? (withoutConnection(entry as file_entry) as EntryOf<K>) : entry
+  const before: Entries = (kind, id) => set.optional(kind, id).map((entry) => asRestored(kind, entry))
   const frozen = treeNow(set, saved, traceOptions)
   using held = new DisposableStack()
+  using connections = dumpConnections(dump, true)
   for (const process of frozen.processes) held.use(process)
   // First: what is asked of a process leaves its traces below its stack pointers.
   const memory = memoryDifferences(set, saved)
-  return readTree(frozen, survey, provisions, dump, ({ state }) => {
+  return readTree(frozen, survey, { ...provisions, connections }, dump, ({ state }) => {
     writeMetadata(images, state, [])
     const compared = saved.processes.map(({ tree, ids, threads }) => ({
       pid: tree.pid,

@@ -2,12 +2,9 @@ import type { ImageSet } from "../image/set.ts"
 import { inheritedKeyring } from "../kinds/creds/keyrings.ts"
 import { type Origin, readOrigin } from "../kinds/creds/origin.ts"
 import { queuesOf } from "../kinds/files/images.ts"
-
 import type { Checking } from "../kinds/files/keeping.ts"
 import { findCuts } from "../kinds/files/regular/check.ts"
-
 import { findControlled, findShared } from "../kinds/files/shared.ts"
-
 import { findHole } from "../kinds/memory/holes.ts"
 import { holeSize } from "../kinds/memory/shared.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"

@@ -1,4 +1,3 @@
-import { readFileSync } from "../../ffi/fs.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import type { timens_entry } from "../../proto/gen/timens_pb.ts"
 import { refusedTarget } from "../base/errors.ts"
@@ -7,7 +6,8 @@ import type { CollectedCgroups } from "../kinds/cgroup/collect.ts"
 import { OWN_SET } from "../kinds/cgroup/collect.ts"
 import { collectClocks } from "../kinds/clocks/collect.ts"
 import { collectFs } from "../kinds/cwd/collect.ts"
-import { collectDescriptors, type FileOptions, type Moment } from "../kinds/files/collect.ts"
+import { collectDescriptors, type Moment } from "../kinds/files/collect.ts"
+import type { FileOptions } from "../kinds/files/kind.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
 import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
@@ -19,13 +19,11 @@ import { readNamespaces } from "../proc/links.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat, type Stat } from "../proc/stat.ts"
 import { buildIdOf } from "./build-ids.ts"
+import type { DumpedConnections } from "./connections.ts"
 import type { Gathered } from "./gather.ts"
 import { extensionHead } from "./gather.ts"
 import { collectLayout, type SavedLayout, type StoredPages } from "./layout.ts"
 import type { InspectedThread } from "./threads.ts"
-
-/** A random UUID. The kernel makes one faster than node:crypto is loaded. Man page: random(4) */
-const newUuid = (): string => readFileSync("/proc/sys/kernel/random/uuid", "latin1").trim()
 
 /** What has been read of one process when its files and memory come to be looked at. */
 export interface Source {
@@ -52,7 +50,7 @@ interface ProcessState extends Gathered {
 }
 
 /** What is collected over all threads of a tree. */
-export interface Common {
+export interface Common extends Pick<DumpedConnections, "connections" | "runId" | "network"> {
   readonly cgroups: CollectedCgroups
   /** Seccomp filters. */
   readonly filters: FilterTable
@@ -94,7 +92,7 @@ export function collectState(
     threads: threadsOf.get(pid) ?? [],
     group: places.get(pid)?.stat.pgrp ?? 0,
   }))
-  const descriptors = collectDescriptors(holders, table, options)
+  const descriptors = collectDescriptors(holders, table, options, common.connections)
   const processes = sources.map(({ pid, mappings, gathered }): ProcessState => {
     const layout = collectLayout(pid, mappings, table.of(pid))
     const stat = places.get(pid)?.stat ?? readStat(pid)
@@ -127,8 +125,8 @@ export function collectState(
 /** Writes every image but the pages. */
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
   const { tree, dead, processes, objects, table, segments, descriptors, clocks, ownTime, common } = state
-  const { cgroups, filters } = common
-  images.write("inventory", undefined, [collectInventory(newUuid(), OWN_SET)])
+  const { cgroups, filters, connections, runId, network } = common
+  images.write("inventory", undefined, [collectInventory(runId, OWN_SET, network())])
   images.write("pstree", undefined, tree)
   if (clocks) images.write("timens", clocksId(ownTime), [clocks])
   for (const stat of dead) {
@@ -167,6 +165,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   images.write("pipes-data", undefined, descriptors.pipesData)
   if (descriptors.skQueues.length > 0) images.write("sk-queues", undefined, descriptors.skQueues)
   images.write("fifo-data", undefined, descriptors.fifoData)
+  for (const [inode, stream] of connections?.streams ?? []) images.write("tcp-stream", inode, [stream])
   images.write("tty-info", undefined, descriptors.ttyInfos)
   images.write("tty-data", undefined, descriptors.ttyData)
   images.write("seccomp", undefined, [{ seccomp_filters: filters.entries }])

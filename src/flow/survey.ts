@@ -146,7 +146,7 @@ function objectsOfLiving(pids: readonly number[], root: number): ReadonlyMap<num
 /** Options of a dump that decide what it can keep. */
 export type SurveyOptions = Pick<
   DumpOptions,
-  | ("pid" | "shellJob" | "extUnixSk" | "externalUnix")
+  | ("pid" | "shellJob" | "extUnixSk" | "externalUnix" | "tcpEstablished" | "tcpClose" | "skipInFlight")
   | keyof Keeping
   | ("cgroupProps" | "cgroupPropsFiles" | "cgroupRoots" | "cgroupDumpControllers" | "freezeCgroup" | "manageCgroups")
 >

@@ -22,8 +22,14 @@ const log = logger("dump")
 export function verifyImages(set: ImageSet, survey: Survey, provisions: Provisions, options: DumpOptions): void {
   const { pid } = options
   // As the options name the tree, whose jobs are not yet anybody else's.
-  const look = { dump: options, survey, provisions, traceOptions: PTRACE_O.TRACESYSGOOD, shellJob: false }
-  const differences = findDifferences(set, readTree(set), look)
+  const look = {
+    dump: { ...options, networkLock: "skip" as const },
+    survey,
+    provisions,
+    traceOptions: PTRACE_O.TRACESYSGOOD,
+    shellJob: false,
+  }
+  const differences = findDifferences(set, readTree(set, options), look)
   for (const text of differences) log.warn(`not as it was read: ${text}`)
   if (differences.length === 0) return
   throw new CheckpointError(

@@ -27,6 +27,9 @@ const asDump = (pid: number, { shellJob: _, ...options }: RestoreOptions): DumpO
   fileLocks: true,
   extUnixSk: true,
   externalUnix: "all",
+  skipInFlight: true,
+  // They are held off already.
+  networkLock: "skip",
   manageCgroups: "ignore",
   cgroupProps: [],
   cgroupPropsFiles: [],

@@ -44,7 +44,7 @@ test("a wrong command line ends with status 2 and says why on standard error onl
 })
 
 test("an option of CRIU that is not there ends with status 2, with --json as one object", () => {
-  const { status, out, err } = stasis("dump", "1", "--tcp-established", "--json")
+  const { status, out, err } = stasis("dump", "1", "--stream", "--json")
   expect({ status, out }).toEqual({ status: 2, out: "" })
   expect(JSON.parse(err)).toMatchObject({ error: { code: "E_OPTION_UNSUPPORTED", action: 'Cannot run "stasis dump"', because: [] } })
 })

@@ -13,6 +13,9 @@ const usual = {
   logFile: undefined,
   verbosity: 2,
   shellJob: false,
+  tcpEstablished: false,
+  tcpClose: false,
+  networkLock: "nftables" as const,
   timeoutSeconds: 10,
   actionScripts: [],
   statusFd: undefined,
@@ -38,6 +41,7 @@ const usualDump: DumpOptions = {
   externalUnix: [],
   verify: false,
   ...USUAL,
+  skipInFlight: false,
 }
 const usualRestore: RestoreOptions = {
   ...usual,
@@ -70,6 +74,9 @@ describe("dumpOptions", () => {
     ["5 -j", { shellJob: true }],
     ["5 --shell-job", { shellJob: true }],
     ["5 --timeout 0", { timeoutSeconds: 0 }],
+    ["5 --tcp-established --skip-in-flight", { tcpEstablished: true, skipInFlight: true }],
+    ["5 --network-lock skip", { networkLock: "skip" }],
+    ["5 --tcp-close", { tcpClose: true }],
     ["5 --timeout=3 --timeout=4", { timeoutSeconds: 4 }],
     ["5 --no-sync", { sync: false }],
     ["5 --sync", {}],
@@ -173,6 +180,9 @@ describe("planOptions", () => {
   const usualPlan = {
     ...USUAL,
     ...STRICT,
+    tcpEstablished: false,
+    tcpClose: false,
+    skipInFlight: false,
     pid: undefined,
     imagesDir: undefined,
     shellJob: false,
@@ -187,6 +197,7 @@ describe("planOptions", () => {
     ["out", { ...usualPlan, imagesDir: "/home/out" }],
     ["./5", { ...usualPlan, imagesDir: "/home/5" }],
     ["-D 5", { ...usualPlan, imagesDir: "/home/5" }],
+    ["5 --tcp-close --skip-in-flight", { ...usualPlan, pid: 5, tcpClose: true, skipInFlight: true }],
     ["-D /out --syscalls --strict", { ...usualPlan, imagesDir: "/out", syscalls: true, strict: true }],
   ])("makes a record of %p", (words, expected) => {
     expect(plan(words)).toEqual(expected)

@@ -46,6 +46,10 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   extUnixSk: false,
   externalUnix: [],
   verify: false,
+  skipInFlight: false,
+  tcpEstablished: false,
+  tcpClose: false,
+  networkLock: "nftables",
 })
 const place = (address: bigint, module: string | null = null, symbol: string | null = null) => ({ address, module, symbol })
 const row: RseqRow = {

@@ -35,7 +35,7 @@ describe("canonical", () => {
     ["-v4 -t 5 dump", ["tree=5"]],
     ["restore -dS", ["restore-detached=true", "restore-sibling=true"]],
     ["restore -o log -W work -D out", ["log-file=log", "work-dir=work", "images-dir=out"]],
-    ["dump --no-tcp-established 5", ["5"]],
+    ["dump --no-stream 5", ["5"]],
   ])("reads %p", (line, expected) => {
     expect(seen(line)).toEqual(expected)
   })

@@ -1,6 +1,7 @@
 /** Fetches CRIU of Debian 13 (trixie) and its libraries into .cache/criu. `bun test/crossing/fetch.ts` runs it alone. */
 import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { compiler } from "../harness/compile.ts"
 import { fetchPackages, step } from "../harness/debian.ts"
 import type { Tool } from "../harness/tool.ts"
 
@@ -13,6 +14,15 @@ export interface Peer {
   readonly version: string
 }
 
+/** The loader's words for passcred.c, without which CRIU 4.1.1 can dump no socket of the internet here; none without a compiler. */
+function answering(folder: string): string[] {
+  const [source, library] = [join(import.meta.dir, "passcred.c"), join(folder, "passcred.so")]
+  const name = compiler()
+  if (name === undefined) return []
+  step([name, "-shared", "-fPIC", "-nostdlib", "-O1", "-o", library, source], folder)
+  return ["--preload", library]
+}
+
 function peer(root: string): Peer {
   const library = join(root, "usr/lib/x86_64-linux-gnu")
   const loader = [join(library, "ld-linux-x86-64.so.2"), "--library-path", library]
@@ -23,7 +33,7 @@ function peer(root: string): Peer {
     `PYTHONPATH=${join(root, "usr/lib/python3/dist-packages")}`,
     "PYTHONDONTWRITEBYTECODE=1",
   ]
-  const criu: Tool = { name: "criu", command: [...loader, join(root, "usr/sbin/criu")] }
+  const criu: Tool = { name: "criu", command: [...loader, ...answering(root), join(root, "usr/sbin/criu")] }
   const crit: Tool = { name: "crit", command: [...environment, ...loader, join(root, "usr/bin", python), join(root, "usr/bin/crit")] }
   const version = /Version: (\S+)/.exec(step([...criu.command, "--version"], root))?.[1] ?? "unknown"
   return { criu, crit, version }

@@ -1,4 +1,5 @@
-import { cmsghdr, linger, msghdr, nlattr, nlmsghdr, ucred, unixDiagMsg, unixDiagReq } from "../../ffi/abi/socket.ts"
+import { inetDiagMsg, inetDiagReqV2, nlattr, nlmsghdr, unixDiagMsg, unixDiagReq } from "../../ffi/abi/netlink.ts"
+import { cmsghdr, linger, msghdr, sockaddrIn, sockaddrIn6, tcpRepairWindow, ucred } from "../../ffi/abi/socket.ts"
 import type { Fields, Layout } from "../../ffi/layout.ts"
 import type { Headers } from "./compiled.ts"
 
@@ -26,6 +27,16 @@ export const sockets: readonly Group[] = [
       [nlattr, "struct nlattr"],
       [unixDiagReq, "struct unix_diag_req"],
       [unixDiagMsg, "struct unix_diag_msg"],
+    ],
+  },
+  {
+    headers: ["linux/netlink.h", "linux/inet_diag.h", "linux/in.h", "linux/in6.h", "linux/tcp.h"],
+    rows: [
+      [inetDiagReqV2, "struct inet_diag_req_v2"],
+      [inetDiagMsg, "struct inet_diag_msg"],
+      [sockaddrIn, "struct sockaddr_in"],
+      [sockaddrIn6, "struct sockaddr_in6"],
+      [tcpRepairWindow, "struct tcp_repair_window"],
     ],
   },
 ]

@@ -7,7 +7,7 @@ import { VMA } from "../../src/kinds/memory/status.ts"
 import { failureOf } from "../image/sample.ts"
 import { type Draft, withSet } from "./draft.ts"
 
-const readAll = (change: (draft: Draft) => void) => withSet(change, readTree)
+const readAll = (change: (draft: Draft) => void) => withSet(change, (set) => readTree(set, { tcpClose: false }))
 const read = (change: (draft: Draft) => void) => readAll(change).root
 const refusal = (change: (draft: Draft) => void) => failureOf(() => readAll(change))
 const leader = (draft: Draft) => draft.cores.get(1140)!
@@ -78,7 +78,7 @@ describe("readTree", () => {
         const [first, ...others] = draft.mm!.vmas
         draft.mm = { ...draft.mm!, vmas: [{ ...first!, status: VMA.REGULAR | VMA.VDSO }, ...others] }
       },
-      (set) => kernelAreas(readTree(set).root),
+      (set) => kernelAreas(readTree(set, { tcpClose: false }).root),
     )
     expect(areas).toMatchObject([{ start: 0x55ecb9efd000n, end: 0x55ecb9efe000n }])
   })

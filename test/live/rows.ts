@@ -194,6 +194,8 @@ export const rows: readonly Row[] = [
   beyondCriu("cuts the counter to 32 bits", row("eventfds", "huge")),
   beyondCriu("loses semaphore mode", { ...row("eventfds", "semaphore"), since: ["6.5", "the mode is told nobody before"] }),
   row("epolls"),
+  ...["tcp", "udp", "udplite"].flatMap((name) => [row("inets", name), beyondCriu("loses such options", row("inets", name, "beyond"))]),
+  beyondCriu("finds raw sockets by a table that this kernel may lack", row("inets", "raw")),
   row("signalfds"),
   row("timerfds"),
   beyondCriu("stops a periodic timer that has run out", row("timerfds", "ticking")),

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { collectDescriptors } from "../../src/kinds/files/collect.ts"
 import { USUAL } from "../../src/kinds/files/keeping.ts"
+import { REFUSED } from "../../src/kinds/files/socket/inet/modes.ts"
 import { readChildren } from "../../src/proc/tasks.ts"
 import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
@@ -210,7 +211,8 @@ for (const kind of ["input", "echoed", "shown", "lines"])
     if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
     // What is done with a running program before the freeze takes nothing out.
     const holder = { pid: victim.pid, threads: [victim.pid], group: victim.pid }
-    const look = (stopped: boolean) => collectDescriptors([holder], plainTable(), { ...USUAL, shellJob: false, stopped }).ttyData
+    const look = (stopped: boolean) =>
+      collectDescriptors([holder], plainTable(), { ...USUAL, ...REFUSED, shellJob: false, stopped }).ttyData
     expect(look(false)).toEqual([])
     for (let round = 0; round < 5; round++) {
       const { stderr } = await dump(stasisTool, victim.pid, scratch(`queued-${round}`), "-R")

@@ -4,15 +4,16 @@ import { CheckpointError } from "../../base/errors.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import { type FileImages, queuesOf } from "./images.ts"
 import type { Checking } from "./keeping.ts"
-import type { FileRow } from "./kind.ts"
 import { fileKinds } from "./registry.ts"
 import { checkRegular, findCuts } from "./regular/check.ts"
+import type { FileRow } from "./row.ts"
+import { checkInet, type InetOptions } from "./socket/inet/check.ts"
 import type { FileStat } from "./stat.ts"
 import { checkTty } from "./tty/check.ts"
 import { unixChecks } from "./unix/check.ts"
 
 /** What the restore has to offer. */
-export interface CheckOptions extends Checking {
+export interface CheckOptions extends Checking, InetOptions {
   /** Reads the build ID of a file. */
   readonly buildIdOf: (path: string, stat: FileStat) => number[]
   readonly shellJob: boolean
@@ -105,10 +106,10 @@ function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]):
  *
  * @param tables one a process; what is not in `fdinfos` is the same in all of them
  * @param pids of the tree: their files in /proc are not there yet
- * @returns checks that throw E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals
+ * @returns checks that throw E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals, sockets
  */
 export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<number>, options: CheckOptions): Generator<() => void> {
-  const { shellJob, terminal, extUnixSk = false } = options
+  const { extUnixSk = false } = options
   const [images] = tables
   if (!images) throw new Error("Unreachable: a tree without a process")
   for (const table of tables) yield* descriptorChecks(table)
@@ -123,10 +124,11 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
   for (const { id, tty } of files.values()) {
     if (!tty || !used.has(id)) continue
     yield () => {
-      const role = checkTty(tty, infos, files, { shellJob, terminal })
+      const role = checkTty(tty, infos, files, options)
       if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
     }
   }
+  for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options)
   yield* unixChecks(used, { files, skQueues: queuesOf(images.skQueues) }, extUnixSk)
   const cuts = new Map([...findCuts(files, options)].map(([id, size]) => [files.get(id)?.reg?.name ?? "", size]))
   for (const { id, reg } of files.values())

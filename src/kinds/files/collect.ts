@@ -1,3 +1,4 @@
+import { IPPROTO } from "../../../ffi/abi/socket.ts"
 import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { file_lock_entry } from "../../../proto/gen/file-lock_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
@@ -6,15 +7,16 @@ import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.
 import { logger } from "../../base/log.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
-
 import { findFifoHolders, inodeKey } from "./fifo/holders.ts"
-import type { Keeping } from "./keeping.ts"
-import type { Collecting, Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
+import type { Collecting, FileOptions, Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
 import { collectFileLocks } from "./lock/collect.ts"
 import { findHolders, type Outsiders } from "./outside.ts"
 import { pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
+import { findInetSockets } from "./socket/diag.ts"
+import type { Connections } from "./socket/inet/connections.ts"
+import { isConnected } from "./socket/inet/survey.ts"
 import { describeRefused, judge, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
 import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
 import { collectQueued } from "./tty/queued.ts"
@@ -24,16 +26,6 @@ import { rehearsePeek } from "./unix/queue.ts"
 import { hasPeer, inodeOf, isConnectedAnew, isUnix, openScene, socketInode } from "./unix/scene.ts"
 
 const log = logger("files")
-
-/** How descriptors are judged. */
-export interface FileOptions extends Keeping {
-  /** Terminals are taken over from whoever restores: CRIU's --shell-job. */
-  readonly shellJob: boolean
-  readonly extUnixSk?: boolean
-  readonly externalUnix?: readonly number[] | "all"
-  /** The processes run: queues, which only those of stopped ones can be looked into unseen, are left out. */
-  readonly isRunning?: true
-}
 
 /** When something is collected. */
 export interface Moment {
@@ -93,10 +85,12 @@ function judgeAll(
   const outside = findOutsiders(all)
   const unix = openScene(all, outside.sockets, options, flight)
   const masters = new Set(all.flatMap((found) => masterIndex(found) ?? []))
+  const inetSockets = findInetSockets(all.flatMap(({ socket }) => socket ?? []))
   const surveying = new Map<number, Surveying>()
   const surveyingOf = (pid: number): Surveying =>
     surveying.getOrInsertComputed(pid, () => ({
-      shellJob: options.shellJob,
+      ...options,
+      inetSockets,
       keeping: options,
       descriptors: new Map(scans.get(pid)?.found.map((found) => [found.fd, found])),
       holders,
@@ -106,7 +100,7 @@ function judgeAll(
       terminalHolder: (index) => outside.terminals.get(index),
       unix,
     }))
-  return { unix, judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })) }
+  return { unix, inetSockets, judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })) }
 }
 
 /** What running processes have open. */
@@ -158,12 +152,18 @@ function lookOnce(holders: readonly Holder[], options: FileOptions): Pick<OpenFi
  *
  * @param holders one for each table of descriptors
  * @param table gets an entry for every open file
+ * @param connections takes TCP connections, unless they are to be closed; without it they are not touched
  * @throws CheckpointError E_UNSUPPORTED something has been opened since the survey that cannot be kept
  *
  * Precondition: the processes are stopped, or `stopped` is not said. They are not changed: pipes, sockets and terminals keep their content,
  * files their offsets.
  */
-export function collectDescriptors(holders: readonly Holder[], table: Collecting["table"], options: FileOptions & Moment): Descriptors {
+export function collectDescriptors(
+  holders: readonly Holder[],
+  table: Collecting["table"],
+  options: FileOptions & Moment,
+  connections?: Connections,
+): Descriptors {
   using scope = new DisposableStack()
   const scans = scanAll(holders, scope, false)
   // Who else holds a pipe or a terminal was looked up before the freeze: it takes a walk through every process.
@@ -171,9 +171,16 @@ export function collectDescriptors(holders: readonly Holder[], table: Collecting
   if (!options.stopped) rehearsePeek()
   const flight = scope.use(lookInFlight(found, (pid) => scans.get(pid)?.copies))
   const nobody = { pipes: new Map(), fifos: new Map(), sockets: new Map(), terminals: new Map() }
-  const { judged, unix } = judgeAll(holders, scans, options, () => nobody, flight)
+  const { judged, unix, inetSockets } = judgeAll(holders, scans, options, () => nobody, flight)
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
+  if (connections) {
+    for (const { by } of judged) {
+      const found = by.socket?.protocol === IPPROTO.TCP ? inetSockets.get(by.stat.ino) : undefined
+      if (found && isConnected(found.state)) scans.get(by.pid)?.copies.lend(by.fd, (copy) => connections.keep(Number(by.stat.ino), copy))
+    }
+    connections.lock()
+  }
   const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
   const locks: file_lock_entry[] = []
   const collected = {
@@ -187,6 +194,8 @@ export function collectDescriptors(holders: readonly Holder[], table: Collecting
     outsidePeers: new Map(),
     extension: [],
     losses: [],
+    inetSockets,
+    connections,
   }
   const ours = flight.found.length > 0 ? scope.use(borrowDescriptors(process.pid)) : undefined
   const flying = new Map<number, number>()

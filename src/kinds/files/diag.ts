@@ -1,14 +1,5 @@
-import {
-  AF,
-  NETLINK_SOCK_DIAG,
-  NLM_F_DUMP,
-  NLM_F_REQUEST,
-  NLMSG,
-  nlattr,
-  nlmsghdr,
-  SOCK,
-  SOCK_DIAG_BY_FAMILY,
-} from "../../../ffi/abi/socket.ts"
+import { NETLINK, NLM_F, NLMSG, nlattr, nlmsghdr, SOCK_DIAG_BY_FAMILY } from "../../../ffi/abi/netlink.ts"
+import { AF, SOCK } from "../../../ffi/abi/socket.ts"
 import { decode, encode } from "../../../ffi/layout.ts"
 import { allocate, errnoName, SyscallError, syscall } from "../../../ffi/syscall.ts"
 
@@ -43,10 +34,10 @@ function parse(payload: Uint8Array, size: number): Diagnosis {
  * @throws SyscallError ENOENT the kernel lacks it (CONFIG_UNIX_DIAG ...)
  */
 export function diagnose(request: Uint8Array, size: number): Diagnosis[] {
-  const socket = syscall("socket", AF.NETLINK, SOCK.RAW | SOCK.CLOEXEC, NETLINK_SOCK_DIAG)
+  const socket = syscall("socket", AF.NETLINK, SOCK.RAW | SOCK.CLOEXEC, NETLINK.SOCK_DIAG)
   try {
     const nlmsg_len = nlmsghdr.size + request.length
-    memory.bytes.set(encode(nlmsghdr, { nlmsg_len, nlmsg_type: SOCK_DIAG_BY_FAMILY, nlmsg_flags: NLM_F_REQUEST | NLM_F_DUMP }))
+    memory.bytes.set(encode(nlmsghdr, { nlmsg_len, nlmsg_type: SOCK_DIAG_BY_FAMILY, nlmsg_flags: NLM_F.REQUEST | NLM_F.DUMP }))
     memory.bytes.set(request, nlmsghdr.size)
     syscall("sendto", socket, memory.address, nlmsg_len, 0, 0, 0)
     const found: Diagnosis[] = []

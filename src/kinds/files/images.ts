@@ -3,6 +3,7 @@ import type { ghost_file_entry } from "../../../proto/gen/ghost-file_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import type { PipeData, SocketData } from "./kind.ts"
+import type { Stream } from "./socket/inet/stream.ts"
 
 /** A deleted file: ghost-file-N.img. Or one that has another name. */
 export interface Ghost {
@@ -32,6 +33,8 @@ export interface FileImages {
   readonly extension: readonly stasis_file_entry[]
   /** Deleted files, by the ids of files.img that lead to them: several may lead to one. */
   readonly ghosts: ReadonlyMap<number, Ghost>
+  /** tcp-stream-N.img, by inode number of the socket. */
+  readonly tcpStreams: ReadonlyMap<number, Stream>
 }
 
 /** Descriptors of each file, ascending, the files in the order of their lowest numbers. */

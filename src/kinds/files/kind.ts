@@ -1,16 +1,20 @@
-import type { fd_types, fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { pipe_data_entry } from "../../../proto/gen/pipe-data_pb.ts"
 import type { sk_packet_entry } from "../../../proto/gen/sk-packet_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
-import { CheckpointError, type Refusal } from "../../base/errors.ts"
+import type { Refusal } from "../../base/errors.ts"
 import type { FdInfo } from "../../proc/fdinfo.ts"
 import type { Load, Program, Result } from "../../tracee/program.ts"
 import type { Copies } from "./copies.ts"
 import type { FileIds } from "./ids.ts"
 import type { Keeping } from "./keeping.ts"
 import type { Self } from "./self.ts"
+import type { SocketKind } from "./socket/ask.ts"
+import type { DiagSocket } from "./socket/diag.ts"
+import type { Connections } from "./socket/inet/connections.ts"
+import type { Stream } from "./socket/inet/stream.ts"
 import type { FileStat } from "./stat.ts"
 import type { Bound } from "./unix/bound.ts"
 import type { UnixScene } from "./unix/view.ts"
@@ -27,10 +31,10 @@ export interface Found {
   readonly flags: number
   readonly cloexec: boolean
   readonly owner: fown_entry
-  /** Family of a socket, AF_*. */
-  readonly family?: number
   /** The file that a unix socket is bound to. */
   readonly bound?: Bound
+  /** Of a socket: what it was made as. */
+  readonly socket?: SocketKind
 }
 
 /** An open file to collect: the descriptor with the lowest number of those that share it. */
@@ -46,12 +50,30 @@ export interface Holder {
   readonly group: number
 }
 
-/** What a row may look at when it judges a descriptor. */
-export interface Surveying {
-  /** What is kept of files that their names do not lead to. */
-  readonly keeping: Keeping
+/** What may be kept at all, and how: options of a dump. */
+export interface FileOptions extends Keeping {
   /** Terminals are inherited from whoever restores: CRIU's --shell-job. */
   readonly shellJob: boolean
+  /** TCP connections come back as they were: CRIU's --tcp-established. */
+  readonly tcpEstablished: boolean
+  /** TCP connections come back closed: CRIU's --tcp-close. */
+  readonly tcpClose: boolean
+  /** Connections that nobody has accepted yet are lost: CRIU's --skip-in-flight. */
+  readonly skipInFlight: boolean
+  /** Unix sockets may be connected to names outside the tree: CRIU's --ext-unix-sk. */
+  readonly extUnixSk?: boolean
+  /** Those that may lose a peer outside, by inode: CRIU's --external unix[INODE]. */
+  readonly externalUnix?: readonly number[] | "all"
+  /** The processes run: queues, which only those of stopped ones can be looked into unseen, are left out. */
+  readonly isRunning?: true
+}
+
+/** What a row may look at when it judges a descriptor. */
+export interface Surveying extends FileOptions {
+  /** What is kept of files that their names do not lead to. */
+  readonly keeping: Keeping
+  /** What the kernel's tables say of the internet's sockets, by inode. */
+  readonly inetSockets: ReadonlyMap<bigint, DiagSocket>
   /** Descriptors of the same process. */
   readonly descriptors: ReadonlyMap<number, Found>
   /** Every process of the dump. */
@@ -106,6 +128,9 @@ export interface Collecting {
   /** Ends of pseudo-terminals by their numbers. */
   readonly ttyEnds: Map<number, TtyEnds>
   readonly extension: stasis_file_entry[]
+  readonly inetSockets: ReadonlyMap<bigint, DiagSocket>
+  /** TCP connections to be kept, held off; undefined where none is to be touched. */
+  readonly connections: Connections | undefined
   /** What is lost although its object is kept, for people. */
   readonly losses: string[]
 }
@@ -139,6 +164,8 @@ export interface Restoring {
   readonly fifoData: ReadonlyMap<number, PipeData>
   readonly ttyInfos: ReadonlyMap<number, tty_info_entry>
   readonly extension: ReadonlyMap<number, stasis_file_entry>
+  /** By inode number of the socket. */
+  readonly tcpStreams: ReadonlyMap<number, Stream>
   /** Reserved descriptor of the terminal that stasis runs on; undefined without one. */
   readonly terminal: number | undefined
   /** Reserved descriptors of masters, by the numbers of their terminals: see ./tty/reserve.ts */
@@ -162,89 +189,3 @@ export type Linked = Pick<Restoring, "files" | "skQueues">
 
 /** What `start` of a row reads, and where it appends. */
 export type Starting = Pick<Restoring, "program" | "extension">
-
-/** Members of file_entry that have a row. */
-type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "tfd" | "sgfd" | "fifo" | "usk"
-type Body<K extends BodyName> = NonNullable<file_entry[K]>
-
-/** What is known of every open file. */
-export interface FileFacts {
-  readonly id: number
-  readonly flags: number
-  readonly fown: fown_entry
-}
-
-/** One kind of open file: the row that joins its two halves. */
-interface FileKind<K extends BodyName> {
-  readonly type: fd_types
-  readonly body: K
-  readonly matches: (found: Found) => boolean
-  /** Why this very one cannot be kept. Asked with the process running, and again with it frozen. */
-  readonly refuse?: (found: Found, surveying: Surveying) => Reason | undefined
-  readonly collect: (file: OpenFile, collecting: Collecting) => Body<K>
-  readonly restore: (entry: Body<K>, restoring: Restoring) => Opened
-  /**
-   * Appends what needs the other descriptors of a process that has this file open: when all of them stand at their numbers.
-   *
-   * @param fd number of the file there
-   */
-  readonly finish?: (entry: Body<K>, restoring: Restoring, fd: number) => void
-  /**
-   * Appends what makes the file go on by itself: among the last calls of a process that has it open, which has no privileges left then.
-   *
-   * @param fd number of the file there
-   */
-  readonly start?: (entry: Body<K>, starting: Starting, fd: number) => void
-  /** Objects with several open files, such as pipes: those with equal keys are made by one program. */
-  readonly object?: (entry: Body<K>) => string
-  /** Files, by id, that the program which makes this one must have too: they are made by the same. */
-  readonly links?: (entry: Body<K>, images: Linked) => readonly number[]
-  /** What most bodies have themselves. */
-  readonly facts?: (entry: Body<K>, files: ReadonlyMap<number, file_entry>) => FileFacts
-  /** `restore` calls open(2), which takes all flags; else they are set afterwards. */
-  readonly named?: true
-}
-
-/** A row whose entry type is forgotten: takes and gives whole file entries. */
-export interface FileRow {
-  readonly type: fd_types
-  readonly matches: (found: Found) => boolean
-  readonly refuse: (found: Found, surveying: Surveying) => Reason | undefined
-  readonly collect: (file: OpenFile, collecting: Collecting) => file_entry
-  readonly restore: (entry: file_entry, restoring: Restoring) => Opened
-  readonly finish: (entry: file_entry, restoring: Restoring, fd: number) => void
-  readonly start: (entry: file_entry, starting: Starting, fd: number) => void
-  readonly object: (entry: file_entry) => string
-  readonly links: (entry: file_entry, images: Linked) => readonly number[]
-  readonly named: boolean
-  /** @throws CheckpointError E_IMAGE_CORRUPT there is no body of this type */
-  readonly facts: (entry: file_entry, files: ReadonlyMap<number, file_entry>) => FileFacts
-}
-
-/** Makes a row; `body` fixes the entry's type. */
-export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
-  const { type, body, matches, refuse, collect, restore, finish, start, object, links, facts, named } = kind
-  const bodyOf = (entry: file_entry): Body<K> => {
-    const found = entry[body]
-    if (found) return found
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      `Cannot restore file ${entry.id} of files.img`,
-      `it is of type ${type} but has no "${body}"`,
-      "Dump the program again: this image was damaged or changed",
-    )
-  }
-  return {
-    type,
-    matches,
-    named: named ?? false,
-    refuse: refuse ?? (() => undefined),
-    collect: (file, collecting) => ({ type, id: file.id, [body]: collect(file, collecting) }),
-    restore: (entry, restoring) => restore(bodyOf(entry), restoring),
-    finish: (entry, restoring, fd) => finish?.(bodyOf(entry), restoring, fd),
-    start: (entry, starting, fd) => start?.(bodyOf(entry), starting, fd),
-    object: (entry) => object?.(bodyOf(entry)) ?? `file ${entry.id}`,
-    links: (entry, images) => links?.(bodyOf(entry), images) ?? [],
-    facts: (entry, files) => facts?.(bodyOf(entry), files) ?? (bodyOf(entry) as Body<K> & FileFacts),
-  }
-}

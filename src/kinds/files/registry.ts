@@ -6,13 +6,17 @@ import { collectEventfd } from "./eventfd/collect.ts"
 import { restoreEventfd } from "./eventfd/restore.ts"
 import { collectFifo, refuseFifo } from "./fifo/collect.ts"
 import { fifoFacts, restoreFifo } from "./fifo/restore.ts"
-import { type FileRow, type Found, fileKind } from "./kind.ts"
+import type { Found } from "./kind.ts"
 import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
 import { restorePipe } from "./pipe/restore.ts"
 import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
 import { restoreRegular } from "./regular/restore.ts"
+import { type FileRow, fileKind } from "./row.ts"
 import { collectSignalfd } from "./signalfd/collect.ts"
 import { restoreSignalfd } from "./signalfd/restore.ts"
+import { collectInet } from "./socket/inet/collect.ts"
+import { restoreInet } from "./socket/inet/restore.ts"
+import { isInet, refuseInet } from "./socket/inet/survey.ts"
 import { kindOf } from "./stat.ts"
 import { collectTimerfd } from "./timerfd/collect.ts"
 import { restoreTimerfd, startTimerfd } from "./timerfd/restore.ts"
@@ -100,6 +104,7 @@ export const fileKinds: readonly FileRow[] = [
     restore: restoreTimerfd,
     start: startTimerfd,
   }),
+  fileKind({ type: fd_types.INETSK, body: "isk", matches: isInet, refuse: refuseInet, collect: collectInet, restore: restoreInet }),
   fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
   fileKind({
     type: fd_types.UNIXSK,

@@ -3,9 +3,10 @@ import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import { type FileImages, queuesOf, usersOf } from "./images.ts"
-import type { FileRow, Restoring } from "./kind.ts"
+import type { Restoring } from "./kind.ts"
 import { restoreOwner } from "./owner.ts"
 import { fileKinds } from "./registry.ts"
+import type { FileRow } from "./row.ts"
 import type { Self } from "./self.ts"
 
 const FD_CLOEXEC = 1
@@ -63,6 +64,7 @@ export function beginRestoring(
     pipesData: new Map(images.pipesData.map((data) => [data.message.pipe_id, data])),
     fifoData: new Map(images.fifoData.map((data) => [data.message.pipe_id, data])),
     ttyInfos: new Map(images.ttyInfos.map((info) => [info.id, info])),
+    tcpStreams: images.tcpStreams,
     extension: new Map(images.extension.map((facts) => [facts.id, facts])),
     ...reserved,
     pipes: new Map(),

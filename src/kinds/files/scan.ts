@@ -1,5 +1,5 @@
 import { AT, O } from "../../../ffi/abi/file.ts"
-import { AF as FAMILY, SO } from "../../../ffi/abi/socket.ts"
+import { AF as FAMILY } from "../../../ffi/abi/socket.ts"
 import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../../ffi/syscall.ts"
 import { readDescriptors } from "../../proc/descriptors.ts"
 import { type FdInfo, parseFdInfo, readFdInfo, readFdInfoIfOpen } from "../../proc/fdinfo.ts"
@@ -7,7 +7,7 @@ import { readLinkIfAlive } from "../../proc/source.ts"
 import type { Copies } from "./copies.ts"
 import type { Found } from "./kind.ts"
 import { collectOwner } from "./owner.ts"
-import { askOption } from "./sockopts.ts"
+import { kindOfSocket } from "./socket/ask.ts"
 import { statDescriptor } from "./stat.ts"
 import { boundFile } from "./unix/bound.ts"
 
@@ -63,10 +63,10 @@ function describe(where: Pick<Found, "pid" | "fd" | "target">, info: FdInfo, cop
   const flags = info.flags & ~O.CLOEXEC
   const cloexec = (info.flags & O.CLOEXEC) !== 0
   const found = { ...where, info, stat: statDescriptor(copy), flags, cloexec, owner: collectOwner(copy, flags) }
-  const family = where.target.startsWith(SOCKET) ? askOption(copy, SO.DOMAIN) : undefined
-  if (family === undefined) return found
-  const bound = family === FAMILY.UNIX ? boundFile(copy) : undefined
-  return { ...found, family, ...(bound ? { bound } : {}) }
+  if (!where.target.startsWith(SOCKET) || flags & O.PATH) return found
+  const socket = kindOfSocket(copy)
+  const bound = socket.family === FAMILY.UNIX ? boundFile(copy) : undefined
+  return { ...found, socket, ...(bound ? { bound } : {}) }
 }
 
 /** What the link of a socket begins with. */

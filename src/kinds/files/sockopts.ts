@@ -61,8 +61,8 @@ const SWITCHES = [
 /** Options of SOL_SOCKET of a socket of ours, or a copy of somebody's. Mirror: restoreOptions. Man page: socket(7) */
 export function collectOptions(fd: number): sk_opts_entry {
   const number = (option: number): number => askOption(fd, option) ?? 0
-  const [so_rcv_tmo_sec, so_rcv_tmo_usec] = timeout(fd, SO.RCVTIMEO_OLD)
-  const [so_snd_tmo_sec, so_snd_tmo_usec] = timeout(fd, SO.SNDTIMEO_OLD)
+  const [so_rcv_tmo_sec, so_rcv_tmo_usec] = timeout(fd, SO.RCVTIMEO)
+  const [so_snd_tmo_sec, so_snd_tmo_usec] = timeout(fd, SO.SNDTIMEO)
   const lingering = ask(fd, SO.LINGER, linger.size) && decode(linger, memory.bytes)
   const [mark, device, locks] = [number(SO.MARK), ask(fd, SO.BINDTODEVICE, 16)?.slice(), askOption(fd, SO.BUF_LOCK)]
   return {
@@ -132,8 +132,8 @@ export function restoreOptions(opts: sk_opts_entry, fd: Argument, program: Progr
   set(SO.RCVBUFFORCE, opts.so_rcvbuf >>> 1)
   if (opts.so_buf_lock !== undefined) set(SO.BUF_LOCK, opts.so_buf_lock)
   const time = (sec: bigint, usec: bigint): Uint8Array => new Uint8Array(BigUint64Array.of(sec, usec).buffer)
-  if (opts.so_snd_tmo_sec || opts.so_snd_tmo_usec) set(SO.SNDTIMEO_OLD, time(opts.so_snd_tmo_sec, opts.so_snd_tmo_usec))
-  if (opts.so_rcv_tmo_sec || opts.so_rcv_tmo_usec) set(SO.RCVTIMEO_OLD, time(opts.so_rcv_tmo_sec, opts.so_rcv_tmo_usec))
+  if (opts.so_snd_tmo_sec || opts.so_snd_tmo_usec) set(SO.SNDTIMEO, time(opts.so_snd_tmo_sec, opts.so_snd_tmo_usec))
+  if (opts.so_rcv_tmo_sec || opts.so_rcv_tmo_usec) set(SO.RCVTIMEO, time(opts.so_rcv_tmo_sec, opts.so_rcv_tmo_usec))
   for (const [field, option] of SWITCHES) if (opts[field]) set(option, 1)
   if (opts.so_priority) set(SO.PRIORITY, opts.so_priority)
   if ((opts.so_rcvlowat ?? 1) > 1) set(SO.RCVLOWAT, opts.so_rcvlowat ?? 1)

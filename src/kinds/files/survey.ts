@@ -3,10 +3,11 @@ import { attempt } from "../../../ffi/syscall.ts"
 import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { isEnding } from "../../proc/stat.ts"
-import type { FileRow, Found, Reason, Surveying } from "./kind.ts"
+import type { Found, Reason, Surveying } from "./kind.ts"
 import { refuseLocks } from "./lock/collect.ts"
 import { refuseOwner } from "./owner.ts"
 import { fileKinds, type RefusedFile, refusedFiles } from "./registry.ts"
+import type { FileRow } from "./row.ts"
 import type { Shared } from "./sharing.ts"
 
 /** The row of a descriptor's kind; undefined when it is refused. */

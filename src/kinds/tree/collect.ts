@@ -46,7 +46,7 @@ export function expectedNamespaces(ours: Namespaces, root: Namespaces): Namespac
 }
 
 /** The inventory: commit record of a set. `runId` is any UUID, `ownSet` the cgroup set of the dumping program. */
-export const collectInventory = (runId: string, ownSet: number): inventory_entry => ({
+export const collectInventory = (runId: string, ownSet: number, network: Partial<inventory_entry> = {}): inventory_entry => ({
   img_version: IMG_VERSION,
   fdinfo_per_id: true,
   ns_per_id: true,
@@ -54,6 +54,7 @@ export const collectInventory = (runId: string, ownSet: number): inventory_entry
   root_cg_set: ownSet,
   lsmtype: lsmtype.NO_LSM,
   network_lock_method: NETWORK_LOCK_SKIP,
+  ...network,
   plugins_entry: { plugins: [] },
   dump_criu_run_id: runId,
 })

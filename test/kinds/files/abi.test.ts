@@ -3,25 +3,8 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { EPOLL_CTL_ADD, epollEvent, kcmpEpollSlot } from "../../../ffi/abi/epoll.ts"
 import { AT, F, F_OWNER, FIONREAD, fOwnerEx, KCMP, LOCK, O, S_IF, STATX_BASIC_STATS, STATX_MNT_ID, statx } from "../../../ffi/abi/file.ts"
-import {
-  AF,
-  MSG,
-  NETLINK_SOCK_DIAG,
-  NLM_F_DUMP,
-  NLM_F_REQUEST,
-  NLMSG,
-  SCM,
-  SHUTDOWN,
-  SIOCUNIXFILE,
-  SO,
-  SOCK,
-  SOCK_DIAG_BY_FAMILY,
-  SOCKET_STATE,
-  SOL_SOCKET,
-  UDIAG_SHOW,
-  UNIX_DIAG,
-  UNIX_NAME,
-} from "../../../ffi/abi/socket.ts"
+import { NETLINK, NLM_F, NLMSG, SOCK_DIAG_BY_FAMILY, UDIAG_SHOW, UNIX_DIAG } from "../../../ffi/abi/netlink.ts"
+import { AF, MSG, SCM, SHUTDOWN, SIOCUNIXFILE, SO, SOCK, SOL_SOCKET, TCP_STATE, UNIX_NAME } from "../../../ffi/abi/socket.ts"
 import { NCCS, TERMIOS_CC, TTY_CC, TTY_FLAG, TTY_IOCTL, TTY_MAJOR, termios, winsize } from "../../../ffi/abi/tty.ts"
 import type { Fields, Layout } from "../../../ffi/layout.ts"
 import { compiler } from "../../harness/compile.ts"
@@ -45,19 +28,19 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("", TTY_MAJOR, { TTY: "TTY_MAJOR", AUX: "TTYAUX_MAJOR", PTY_SLAVE: "UNIX98_PTY_SLAVE_MAJOR" }),
   ...named("AF_", AF),
   ...named("SOCK_", SOCK),
-  ...named("SO_", SO, { RCVTIMEO_OLD: "SO_RCVTIMEO", SNDTIMEO_OLD: "SO_SNDTIMEO" }),
+  ...named("SO_", SO, { RCVTIMEO: "SO_RCVTIMEO", SNDTIMEO: "SO_SNDTIMEO" }),
   ...named("MSG_", MSG),
   ...named("SCM_", SCM),
-  ...named("TCP_", SOCKET_STATE),
+  ...named("TCP_", TCP_STATE),
   ...named("NLMSG_", NLMSG),
   ...named("UDIAG_SHOW_", UDIAG_SHOW),
   ...named("UNIX_DIAG_", UNIX_DIAG),
   ["SHUT_RD + 1", SHUTDOWN.RCV],
   ["SHUT_WR + 1", SHUTDOWN.SEND],
   ["SOL_SOCKET", SOL_SOCKET],
-  ["NETLINK_SOCK_DIAG", NETLINK_SOCK_DIAG],
-  ["NLM_F_REQUEST", NLM_F_REQUEST],
-  ["NLM_F_DUMP", NLM_F_DUMP],
+  ["NETLINK_SOCK_DIAG", NETLINK.SOCK_DIAG],
+  ["NLM_F_REQUEST", NLM_F.REQUEST],
+  ["NLM_F_DUMP", NLM_F.DUMP],
   ["SOCK_DIAG_BY_FAMILY", SOCK_DIAG_BY_FAMILY],
   ["offsetof(struct sockaddr_un, sun_path)", UNIX_NAME],
   ["SIOCUNIXFILE", SIOCUNIXFILE],

@@ -11,6 +11,7 @@ import { collectFifo, refuseFifo } from "../../../src/kinds/files/fifo/collect.t
 import { findFifoHolders, inodeKey } from "../../../src/kinds/files/fifo/holders.ts"
 import { STRICT } from "../../../src/kinds/files/keeping.ts"
 import type { PipeData } from "../../../src/kinds/files/kind.ts"
+import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
 import { scratch } from "../../harness/folders.ts"
 import { close, fown, given, imagesOf, openFile, ownCollecting, plansOf, taken } from "./plans.ts"
 
@@ -136,7 +137,7 @@ describe("restoreFifo", () => {
 
   test("checkFiles refuses a FIFO without a path, and a file at its path", () => {
     const check = (of: ReturnType<typeof images>) => () =>
-      checkFiles([of], new Set([1]), { ...STRICT, buildIdOf: () => [], shellJob: false, terminal: false })
+      checkFiles([of], new Set([1]), { ...STRICT, ...REFUSED, buildIdOf: () => [], shellJob: false, terminal: false })
     check(images([O.RDONLY]))()
     const lost = images([O.RDONLY])
     lost.files.delete(11)

@@ -10,10 +10,12 @@ import { tty_info_entrySchema } from "../../../proto/gen/tty_pb.ts"
 import type { AnySchema, MessageOf } from "../../../proto/schema.ts"
 import { decodeImage } from "../../../src/image/read.ts"
 import { encodeImage } from "../../../src/image/write.ts"
-import { collectDescriptors, type FileOptions } from "../../../src/kinds/files/collect.ts"
+import { collectDescriptors } from "../../../src/kinds/files/collect.ts"
 import { savedGhosts } from "../../../src/kinds/files/ghost/saved.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
 import { USUAL } from "../../../src/kinds/files/keeping.ts"
+import type { FileOptions } from "../../../src/kinds/files/kind.ts"
+import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
 import { FileTable } from "../../../src/kinds/files/table.ts"
 import { readStat } from "../../../src/proc/stat.ts"
 import { listThreads } from "../../../src/proc/tasks.ts"
@@ -76,7 +78,7 @@ export const ghostParts = ({ ghosts }: FileTable, number: number) =>
   decodeImage("ghost-file", "ghost", encodeImage("ghost-file", ghosts.files.get(number) ?? []))
 
 /** The files of a process as images tell them: every message went through its bytes. */
-export function imagesOf(pid: number, options: FileOptions = { ...USUAL, shellJob: false }): FileImages {
+export function imagesOf(pid: number, options: FileOptions = { ...USUAL, ...REFUSED, shellJob: false }): FileImages {
   const table = plainTable()
   const { fdinfos, pipesData, fifoData, skQueues, ttyInfos, ttyData, extension } = collectDescriptors([holding(pid)], table, {
     ...options,
@@ -90,6 +92,7 @@ export function imagesOf(pid: number, options: FileOptions = { ...USUAL, shellJo
     fifoData,
     ttyInfos: ttyInfos.map((info) => through(tty_info_entrySchema, info)),
     ttyData,
+    tcpStreams: new Map(),
     extension: extension.map((facts) => through(stasis_file_entrySchema, facts)),
     ghosts: savedGhosts(table.ghosts.remaps, new Map(table.entries.map((entry) => [entry.id, entry])), (number) =>
       ghostParts(table, number),

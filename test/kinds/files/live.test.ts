@@ -10,12 +10,13 @@ import type { FileImages } from "../../../src/kinds/files/images.ts"
 import { STRICT, USUAL } from "../../../src/kinds/files/keeping.ts"
 import { restoreDescriptors } from "../../../src/kinds/files/restore.ts"
 import { scanDescriptors } from "../../../src/kinds/files/scan.ts"
+import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
 import { findTerminalHolders, masterIndex, whoHasTerminal } from "../../../src/kinds/files/tty/holders.ts"
 import { canRun, perform, why } from "../fixture.ts"
 import { type Holder, holding, imagesOf, startHolder } from "./holder.ts"
 
 const RESERVED = 900
-const PLAIN = { ...USUAL, ...STRICT, shellJob: false, buildIdOf: () => [] }
+const PLAIN = { ...USUAL, ...STRICT, ...REFUSED, shellJob: false, buildIdOf: () => [] }
 
 /** Images as text that two processes with the same files share: other pipes, other PIDs. */
 function comparable({ fdinfos, files, pipesData, extension }: FileImages, pid: number): string {
@@ -120,8 +121,8 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
       what: expect.stringContaining('the terminal "/dev/pts/'),
       remedy: expect.stringContaining("--shell-job"),
     })
-    expect(lookAtDescriptors([holding(holder.child)], { ...USUAL, shellJob: true }).refusals).toEqual([])
-    const images = imagesOf(holder.child, { ...USUAL, shellJob: true })
+    expect(lookAtDescriptors([holding(holder.child)], { ...PLAIN, shellJob: true }).refusals).toEqual([])
+    const images = imagesOf(holder.child, { ...PLAIN, shellJob: true })
     const [pty, current] = images.ttyInfos
     expect(pty).toMatchObject({ type: TtyType.PTY, sid: holder.child, pgrp: holder.child, winsize: { ws_row: 25, ws_col: 81 } })
     expect(pty?.id).toBe((pty?.pty?.index ?? -1) * 2)

@@ -21,7 +21,7 @@ const OPTIONS: RestoreOptions = {
   finishes: () => false,
   isBorn: (tid) => tid === PID,
 }
-const CHECK: CheckOptions = { ...STRICT, buildIdOf: () => [], shellJob: false, terminal: false }
+const CHECK: CheckOptions = { ...STRICT, buildIdOf: () => [], shellJob: false, terminal: false, tcpEstablished: false, tcpClose: false }
 const PIDS = new Set([PID])
 
 const user = (fd: number, { id, type }: file_entry, flags = 0): fdinfo_entry => ({ fd, id, type, flags })
@@ -38,6 +38,7 @@ function imagesOf(files: readonly file_entry[], fdinfos: readonly fdinfo_entry[]
     fifoData: [],
     ttyInfos: [],
     ttyData: [],
+    tcpStreams: new Map(),
     extension: [],
     ghosts: new Map(),
     ...more,

@@ -19,7 +19,16 @@ export function imagesOf(places: Readonly<Record<number, file_entry>>, more: Par
   const fdinfos = Object.entries(places).map(([fd, { id, type }]): fdinfo_entry => ({ fd: Number(fd), id, type, flags: 0 }))
   const files = [...new Set(Object.values(places))].map((file) => decode(file_entrySchema, encode(file_entrySchema, file)))
   expect(files).toEqual([...new Set(Object.values(places))])
-  const empty = { pipesData: [], skQueues: [], fifoData: [], ttyInfos: [], ttyData: [], ghosts: new Map(), extension: [] }
+  const empty = {
+    pipesData: [],
+    skQueues: [],
+    fifoData: [],
+    ttyInfos: [],
+    ttyData: [],
+    ghosts: new Map(),
+    tcpStreams: new Map(),
+    extension: [],
+  }
   return { fdinfos, files: new Map(files.map((file) => [file.id, file])), ...empty, ...more }
 }
 

@@ -78,6 +78,7 @@ export function imagesOf(
     files: new Map(files.map((file) => [file.id, file])),
     ttyInfos,
     ttyData,
+    tcpStreams: new Map(),
     extension: [] as { id: number; tty_peer_closed?: boolean }[],
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { TtyType, type tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
 import { STRICT } from "../../../src/kinds/files/keeping.ts"
+import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
 import { infoId, roleOf } from "../../../src/kinds/files/tty/driver.ts"
 import { termiosBytes, termiosEntry } from "../../../src/kinds/files/tty/mode.ts"
 import { wantedPairs } from "../../../src/kinds/files/tty/reserve.ts"
@@ -110,6 +111,7 @@ describe("checkFiles", () => {
     return () =>
       checkFiles([{ ...images, fdinfos, pipesData: [], skQueues: [], fifoData: [], ghosts: new Map() }], new Set([1]), {
         ...STRICT,
+        ...REFUSED,
         buildIdOf: () => [],
         shellJob: false,
         terminal: false,

@@ -13,6 +13,7 @@ import { STRICT } from "../../../src/kinds/files/keeping.ts"
 import type { SocketData } from "../../../src/kinds/files/kind.ts"
 import { restoreDescriptors } from "../../../src/kinds/files/restore.ts"
 import { findShared } from "../../../src/kinds/files/shared.ts"
+import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
 import { sendersOf } from "../../../src/kinds/files/unix/credentials.ts"
 import { relationOf } from "../../../src/kinds/files/unix/relations.ts"
 import { nameText, parseUnix } from "../../../src/kinds/files/unix/sockets.ts"
@@ -61,7 +62,7 @@ function imagesOf(files: readonly file_entry[], skQueues: readonly SocketData[] 
   return {
     fdinfos,
     files: new Map(entries.map((one) => [one.id, one])),
-    ...{ pipesData: [], fifoData: [], ttyInfos: [], ttyData: [], ghosts: new Map(), extension: [] },
+    ...{ pipesData: [], fifoData: [], ttyInfos: [], ttyData: [], ghosts: new Map(), tcpStreams: new Map(), extension: [] },
     skQueues,
   }
 }
@@ -216,7 +217,7 @@ describe("findShared", () => {
 
 describe("checkFiles", () => {
   const check = (images: FileImages) => () =>
-    checkFiles([images], new Set([77]), { ...STRICT, buildIdOf: () => [], shellJob: false, terminal: false })
+    checkFiles([images], new Set([77]), { ...STRICT, ...REFUSED, buildIdOf: () => [], shellJob: false, terminal: false })
 
   test("accepts a pair", check(imagesOf(pair())))
 

@@ -1,5 +1,5 @@
 import { S_IF } from "../../../../ffi/abi/file.ts"
-import { SOCK, SOCKET_STATE } from "../../../../ffi/abi/socket.ts"
+import { SOCK, TCP_STATE } from "../../../../ffi/abi/socket.ts"
 import type { unix_sk_entry } from "../../../../proto/gen/sk-unix_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import type { Linked } from "../kind.ts"
@@ -10,7 +10,7 @@ import { isBound, relationOf, UFLAGS } from "./relations.ts"
 import { isPath, nameText, readUnixSockets, type UnixSocket } from "./sockets.ts"
 
 const TYPES = new Set<number>([SOCK.STREAM, SOCK.DGRAM, SOCK.SEQPACKET])
-const STATES = new Set<number>(Object.values(SOCKET_STATE))
+const STATES = new Set<number>(Object.values(TCP_STATE))
 
 const corrupt = (socket: unix_sk_entry, found: string): CheckpointError =>
   new CheckpointError(
@@ -51,7 +51,7 @@ function checkRelations(socket: unix_sk_entry, images: Linked, extUnixSk: boolea
     throw corrupt(socket, "its peer has no name and is connected elsewhere")
   if (relation.kind === "pending" && type === SOCK.DGRAM) throw corrupt(socket, "its peer is a listener")
   if ((skQueues.get(socket.id)?.length ?? 0) === 0) return
-  if (relation.kind === "pending" || relation.kind === "outside" || state === SOCKET_STATE.LISTEN)
+  if (relation.kind === "pending" || relation.kind === "outside" || state === TCP_STATE.LISTEN)
     throw corrupt(socket, "it has a queue, and nobody who could have filled it")
   if (relation.kind === "single" && socket.name.length === 0) throw corrupt(socket, "it has a queue, and neither a name nor a peer")
 }

@@ -1,4 +1,4 @@
-import { SHUTDOWN, SO, SOCK, SOCKET_STATE } from "../../../../ffi/abi/socket.ts"
+import { SHUTDOWN, SO, SOCK, TCP_STATE } from "../../../../ffi/abi/socket.ts"
 import { fd_types } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { sk_shutdown } from "../../../../proto/gen/sk-opts_pb.ts"
 import type { unix_sk_entry } from "../../../../proto/gen/sk-unix_pb.ts"
@@ -35,7 +35,7 @@ const outsideEntry = (id: number, { ino, name }: UnixSocket): unix_sk_entry => (
   id,
   ino,
   type: SOCK.DGRAM,
-  state: SOCKET_STATE.LISTEN,
+  state: TCP_STATE.LISTEN,
   flags: 0,
   uflags: UFLAGS.EXTERN,
   backlog: 0,

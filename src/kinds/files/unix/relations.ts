@@ -1,4 +1,4 @@
-import { SOCK, SOCKET_STATE } from "../../../../ffi/abi/socket.ts"
+import { SOCK, TCP_STATE } from "../../../../ffi/abi/socket.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { unix_sk_entry } from "../../../../proto/gen/sk-unix_pb.ts"
 import type { Linked } from "../kind.ts"
@@ -21,7 +21,7 @@ function indexOf(files: Files): Index {
     byInode: new Map(sockets.map((socket) => [socket.ino, socket])),
     listeners: new Map(
       sockets
-        .filter(({ state, uflags }) => state === SOCKET_STATE.LISTEN && !(uflags & UFLAGS.EXTERN))
+        .filter(({ state, uflags }) => state === TCP_STATE.LISTEN && !(uflags & UFLAGS.EXTERN))
         .map((socket) => [nameKey(socket), socket]),
     ),
   }
@@ -56,13 +56,13 @@ export function relationOf(socket: unix_sk_entry, files: Files): Relation {
   const { byInode, listeners } = indexOf(files)
   if (socket.peer === 0) {
     // A bound datagram socket looks connected as soon as one is connected to it. Kernel: net/unix/af_unix.c unix_dgram_connect()
-    const lonely = socket.state === SOCKET_STATE.ESTABLISHED && (isConnection(socket) || socket.name.length === 0)
+    const lonely = socket.state === TCP_STATE.ESTABLISHED && (isConnection(socket) || socket.name.length === 0)
     return { kind: lonely ? "lonely" : "single" }
   }
   const peer = byInode.get(socket.peer)
   if (!peer) return { kind: "dangling" }
   if (peer.uflags & UFLAGS.EXTERN) return { kind: "outside", outside: peer }
-  if (peer.state === SOCKET_STATE.LISTEN) return { kind: "pending", listener: peer }
+  if (peer.state === TCP_STATE.LISTEN) return { kind: "pending", listener: peer }
   if (peer.peer !== socket.ino) return { kind: "sender", peer }
   const accepted = isConnection(socket) ? [socket, peer].find((end) => end.name.length > 0 && listeners.has(nameKey(end))) : undefined
   const listener = accepted && listeners.get(nameKey(accepted))
@@ -72,7 +72,7 @@ export function relationOf(socket: unix_sk_entry, files: Files): Relation {
 /** True for one that stands at its name: others are found by it, and it must be bound again. An accepted one only has its listener's. */
 export function isBound(socket: unix_sk_entry, files: Files): boolean {
   if (socket.name.length === 0) return false
-  if (!isConnection(socket) || socket.state !== SOCKET_STATE.ESTABLISHED) return true
+  if (!isConnection(socket) || socket.state !== TCP_STATE.ESTABLISHED) return true
   const relation = relationOf(socket, files)
   // What has a name of its own and was accepted by nobody here may have been accepted by a listener that has gone.
   return (

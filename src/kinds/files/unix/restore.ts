@@ -1,4 +1,4 @@
-import { AF, SO, SOCK, SOCKET_STATE } from "../../../../ffi/abi/socket.ts"
+import { AF, SO, SOCK, TCP_STATE } from "../../../../ffi/abi/socket.ts"
 import type { unix_sk_entry } from "../../../../proto/gen/sk-unix_pb.ts"
 import type { Argument } from "../../../tracee/program.ts"
 import type { Opened, Restoring } from "../kind.ts"
@@ -83,7 +83,7 @@ function makeSockets(making: Making): void {
     if (relation.kind === "lonely") makeLonely(socket, making)
     if (relation.kind !== "single" && relation.kind !== "sender") continue
     const fd = newSocket(socket, making)
-    if (socket.state === SOCKET_STATE.LISTEN)
+    if (socket.state === TCP_STATE.LISTEN)
       asPeer(socket.id, making, () => void program.callWith({ about: socketName(socket) }, "listen", fd, socket.backlog))
   }
   for (const { socket, relation } of related) {

@@ -1,4 +1,4 @@
-import { AF, SOCK, SOCKET_STATE } from "../../../../ffi/abi/socket.ts"
+import { AF, SOCK, TCP_STATE } from "../../../../ffi/abi/socket.ts"
 import type { Found } from "../kind.ts"
 import { readUnixSockets, type UnixSocket } from "./sockets.ts"
 import type { Externals, Queues, UnixScene } from "./view.ts"
@@ -9,7 +9,7 @@ const SOCKET = "socket:["
 export const socketInode = (target: string): bigint | undefined =>
   target.startsWith(SOCKET) ? BigInt(target.slice(SOCKET.length, -1)) : undefined
 
-export const isUnix = ({ family }: Pick<Found, "family">): boolean => family === AF.UNIX
+export const isUnix = ({ socket }: Pick<Found, "socket">): boolean => socket?.family === AF.UNIX
 export const inodeOf = ({ target }: Pick<Found, "target">): number => Number(socketInode(target) ?? 0n)
 
 /** True for a unix socket that is connected to another one, or waits to be accepted. */
@@ -18,7 +18,7 @@ export const hasPeer = (found: Found, { sockets, listenerOf }: UnixScene): boole
 
 /** The peer of a socket where it is outside the dump. */
 export function outsidePeer({ peer, state }: UnixSocket, { sockets, inside }: UnixScene): UnixSocket | undefined {
-  return state === SOCKET_STATE.LISTEN || peer === 0 || inside.has(peer) ? undefined : sockets.get(peer)
+  return state === TCP_STATE.LISTEN || peer === 0 || inside.has(peer) ? undefined : sockets.get(peer)
 }
 
 /** True for a socket whose peer outside is found again by its name. */

@@ -1,4 +1,5 @@
-import { AF, SOCKET_STATE, UDIAG_SHOW, UNIX_DIAG, unixDiagMsg, unixDiagReq } from "../../../../ffi/abi/socket.ts"
+import { UDIAG_SHOW, UNIX_DIAG, unixDiagMsg, unixDiagReq } from "../../../../ffi/abi/netlink.ts"
+import { AF, TCP_STATE } from "../../../../ffi/abi/socket.ts"
 import { decode, encode } from "../../../../ffi/layout.ts"
 import { type Diagnosis, diagnose } from "../diag.ts"
 
@@ -7,7 +8,7 @@ export interface UnixSocket {
   readonly ino: number
   /** SOCK_* */
   readonly type: number
-  /** One of SOCKET_STATE. */
+  /** One of TCP_STATE. */
   readonly state: number
   /** sun_path as bound: a path with its NUL, or a NUL and an abstract name; empty = unbound. An accepted socket has its listener's. */
   readonly name: Uint8Array
@@ -78,5 +79,5 @@ export const isPath = (name: Uint8Array): boolean => name.length > 0 && name[0] 
 export const nameText = (name: Uint8Array): string =>
   isPath(name) ? Buffer.from(name).toString().replace(/\0$/, "") : `@${Buffer.from(name.subarray(1)).toString()}`
 
-export const isListening = ({ state }: Pick<UnixSocket, "state">): boolean => state === SOCKET_STATE.LISTEN
-export const isEstablished = ({ state }: Pick<UnixSocket, "state">): boolean => state === SOCKET_STATE.ESTABLISHED
+export const isListening = ({ state }: Pick<UnixSocket, "state">): boolean => state === TCP_STATE.LISTEN
+export const isEstablished = ({ state }: Pick<UnixSocket, "state">): boolean => state === TCP_STATE.ESTABLISHED

@@ -1,4 +1,4 @@
-import { SOCK, SOCKET_STATE } from "../../../../ffi/abi/socket.ts"
+import { SOCK, TCP_STATE } from "../../../../ffi/abi/socket.ts"
 import type { Found, Reason, Surveying } from "../kind.ts"
 import { pathText, placeOf } from "./bound.ts"
 import { inodeOf, mayBeOutside, outsidePeer } from "./scene.ts"
@@ -6,7 +6,7 @@ import { isListening, isPath, nameText, type UnixSocket } from "./sockets.ts"
 import type { UnixScene } from "./view.ts"
 
 const TYPES: Readonly<Record<number, string>> = { [SOCK.STREAM]: "stream", [SOCK.DGRAM]: "dgram", [SOCK.SEQPACKET]: "seqpacket" }
-const STATES = new Set<number>(Object.values(SOCKET_STATE))
+const STATES = new Set<number>(Object.values(TCP_STATE))
 
 /** "a unix stream socket "/run/x.sock"" */
 export const socketText = ({ type, name }: Pick<UnixSocket, "type" | "name">): string =>
@@ -58,7 +58,7 @@ function refusePending(socket: UnixSocket, unix: UnixScene): Reason | undefined 
 
 function refusePlace(socket: UnixSocket, { bound }: Found): Reason | undefined {
   // An accepted socket has its listener's name; it is not bound again.
-  if (!isPath(socket.name) || (socket.type !== SOCK.DGRAM && socket.state === SOCKET_STATE.ESTABLISHED)) return undefined
+  if (!isPath(socket.name) || (socket.type !== SOCK.DGRAM && socket.state === TCP_STATE.ESTABLISHED)) return undefined
   const path = pathText(socket.name)
   if (!bound)
     return { what: `the unix socket "${path}", whose file stasis may not look at`, remedy: "Run stasis as root, or with CAP_NET_ADMIN" }

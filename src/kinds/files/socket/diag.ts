@@ -1,0 +1,75 @@
+import { INET_DIAG_SHUTDOWN, inetDiagMsg, inetDiagReqV2, NETLINK, NLM_F, SOCK_DIAG_BY_FAMILY } from "../../../../ffi/abi/netlink.ts"
+import { IPPROTO } from "../../../../ffi/abi/socket.ts"
+import { decode, encode } from "../../../../ffi/layout.ts"
+import { SyscallError } from "../../../../ffi/syscall.ts"
+import { isTorn, message, type Netlink, openNetlink, parseAttributes, type Reply } from "./netlink.ts"
+
+/** What the kernel's tables say of a socket. */
+export interface DiagSocket {
+  /** TCP_STATE. */
+  readonly state: number
+  /** Bytes to be read; connections of a listening socket that are not accepted yet. */
+  readonly received: number
+  /** Bytes that were not sent or not acknowledged. */
+  readonly unsent: number
+  /** Halves that were shut down: 1 reading, 2 writing. */
+  readonly shutdown: number
+}
+
+/** Family and protocol of sockets to be found in one question. */
+export interface Wanted {
+  readonly family: number
+  readonly protocol: number
+}
+
+/** Protocols that the kernel keeps tables of. A socket that is neither bound nor connected is in none. */
+const TABLED: ReadonlySet<number> = new Set([IPPROTO.TCP, IPPROTO.UDP, IPPROTO.UDPLITE])
+const ALL_STATES = 0xffffffff
+const LOOKS = 5
+
+/** The question after all sockets of one family and protocol. Man page: sock_diag(7) */
+export const inetQuestion = ({ family, protocol }: Wanted): Uint8Array =>
+  message(
+    SOCK_DIAG_BY_FAMILY,
+    NLM_F.REQUEST | NLM_F.DUMP,
+    1,
+    encode(inetDiagReqV2, {
+      sdiag_family: family,
+      sdiag_protocol: protocol,
+      idiag_ext: 1 << (INET_DIAG_SHUTDOWN - 1),
+      idiag_states: ALL_STATES,
+    }),
+  )
+
+/** Inode and facts of one answer. */
+export function inetAnswer({ body }: Reply): [inode: bigint, DiagSocket] {
+  const { idiag_state, idiag_rqueue, idiag_wqueue, idiag_inode } = decode(inetDiagMsg, body)
+  const shutdown = parseAttributes(body.subarray(inetDiagMsg.size)).get(INET_DIAG_SHUTDOWN)?.[0] ?? 0
+  return [BigInt(idiag_inode), { state: idiag_state, received: idiag_rqueue, unsent: idiag_wqueue, shutdown }]
+}
+
+/** All sockets of one table; none where the kernel was built without it. */
+function askTable(netlink: Netlink, wanted: Wanted): Reply[] {
+  try {
+    for (let look = 1; ; look++) {
+      const replies = netlink.ask(inetQuestion(wanted), 1)
+      if (!isTorn(replies) || look === LOOKS) return replies
+    }
+  } catch (error) {
+    if (error instanceof SyscallError && (error.errno === "ENOENT" || error.errno === "EINVAL")) return []
+    throw error
+  }
+}
+
+/**
+ * Sockets of the internet by their inodes: one question for each family and protocol that is wanted, not one a socket.
+ *
+ * Precondition: they are in the network namespace that we are in. Kernel: net/ipv4/inet_diag.c
+ */
+export function findInetSockets(wanted: Iterable<Wanted>): ReadonlyMap<bigint, DiagSocket> {
+  const tables = new Map<string, Wanted>()
+  for (const one of wanted) if (TABLED.has(one.protocol)) tables.set(`${one.family}:${one.protocol}`, one)
+  if (tables.size === 0) return new Map()
+  using netlink = openNetlink(NETLINK.SOCK_DIAG)
+  return new Map([...tables.values()].flatMap((one) => askTable(netlink, one)).map(inetAnswer))
+}

@@ -1,0 +1,44 @@
+import { AF, IPPROTO } from "../../../../../ffi/abi/socket.ts"
+import type { inet_sk_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
+import { CheckpointError } from "../../../../base/errors.ts"
+import { addressLength, deviceNumber } from "./address.ts"
+import { inetText, isConnection } from "./entry.ts"
+
+/** How connections come back. */
+export interface InetOptions {
+  readonly tcpEstablished: boolean
+  readonly tcpClose: boolean
+}
+
+const BACKLOG_MOST = 0x7fffffff
+const PORT_MOST = 0xffff
+
+const corrupt = (id: number, found: string): CheckpointError =>
+  new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore socket ${id}`, found, "Dump the program again: this image was damaged or changed")
+
+/** Checks that an entry fits together, and that this machine and the options have what it needs. @throws CheckpointError */
+export function checkInet(entry: inet_sk_entry, { tcpEstablished, tcpClose }: InetOptions): void {
+  const { id, family, src_addr, dst_addr, src_port, dst_port, backlog, ifname, proto } = entry
+  if (family !== AF.INET && family !== AF.INET6) throw corrupt(id, `it is of family ${family}, known are ${AF.INET} and ${AF.INET6}`)
+  const words = addressLength(family) / 4
+  if (src_addr.length !== words || (dst_addr.length !== words && dst_addr.length !== 0))
+    throw corrupt(id, `its addresses have ${src_addr.length} and ${dst_addr.length} words, not ${words}`)
+  if (src_port > PORT_MOST || dst_port > PORT_MOST) throw corrupt(id, `it has port ${Math.max(src_port, dst_port)}`)
+  if (backlog > BACKLOG_MOST) throw corrupt(id, `its backlog is ${backlog}`)
+  if (ifname !== undefined && deviceNumber(ifname) === undefined)
+    throw new CheckpointError(
+      "E_RESTORE",
+      `Cannot restore ${inetText(entry)}`,
+      `there is no network device "${ifname}"`,
+      "Make the device, or restore where it is",
+    )
+  if (proto === IPPROTO.MPTCP)
+    throw new CheckpointError("E_IMAGE_UNSUPPORTED", `Cannot restore socket ${id}`, "it is of MPTCP", "Start the program without MPTCP")
+  if (!isConnection(entry) || tcpEstablished || tcpClose) return
+  throw new CheckpointError(
+    "E_USAGE",
+    `Cannot restore ${inetText(entry)}`,
+    "it is a TCP connection",
+    "Use --tcp-established to have it go on, or --tcp-close to have it closed",
+  )
+}

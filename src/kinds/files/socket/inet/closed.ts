@@ -1,0 +1,30 @@
+import { TCP_STATE } from "../../../../../ffi/abi/socket.ts"
+import { allocate, syscall } from "../../../../../ffi/syscall.ts"
+import type { file_entry } from "../../../../../proto/gen/fdinfo_pb.ts"
+import { isConnection } from "./entry.ts"
+
+const memory = allocate(4096)
+const POLLRDHUP = 0x2000
+/** As in an image: nothing, or both halves. */
+const [OPEN, BOTH] = [0, 3]
+
+/**
+ * Which halves of a TCP socket without a connection were shut down. A connection that ended leaves both; one that never was leaves none.
+ *
+ * Its table does not list it any more, and asking for its error would take the error away. Kernel: net/ipv4/tcp.c tcp_poll(), tcp_done()
+ */
+export function closedHalves(fd: number): number {
+  memory.view.setInt32(0, fd, true)
+  memory.view.setInt16(4, POLLRDHUP, true)
+  syscall("poll", memory.address, 1, 0)
+  return memory.view.getUint16(6, true) & POLLRDHUP ? BOTH : OPEN
+}
+
+/** A connection of TCP as a new socket with its options; any other file as it is: CRIU's --tcp-close. */
+export function withoutConnection(file: file_entry): file_entry {
+  const { isk } = file
+  if (!isk || !isConnection(isk)) return file
+  const { shutdown: _, ifname: __, ...entry } = isk
+  const nowhere = isk.src_addr.map(() => 0)
+  return { ...file, isk: { ...entry, state: TCP_STATE.CLOSE, src_port: 0, dst_port: 0, src_addr: nowhere, dst_addr: nowhere } }
+}

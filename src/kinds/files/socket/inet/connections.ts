@@ -1,0 +1,126 @@
+import { F } from "../../../../../ffi/abi/file.ts"
+import { IPPROTO, TCP, TCP_REPAIR } from "../../../../../ffi/abi/socket.ts"
+import { attempt, SyscallError, syscall } from "../../../../../ffi/syscall.ts"
+import { CheckpointError } from "../../../../base/errors.ts"
+import { roomForDescriptors } from "../../../../tracee/own-limit.ts"
+import { askAddress, tellOption } from "../ask.ts"
+import { type Netlink, openNetlink } from "../netlink.ts"
+import { parseAddress } from "./address.ts"
+import { readStream, type Stream } from "./stream.ts"
+import { type Ends, holdOff, NETFILTER, removeTable } from "./table.ts"
+
+/** First bytes of an IPv4 address that is written as one of IPv6. */
+const MAPPED = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff])
+
+/** An address as packets have it. */
+export const plainAddress = (bytes: Uint8Array): Uint8Array =>
+  bytes.length === 16 && MAPPED.equals(bytes.subarray(0, MAPPED.length)) ? bytes.subarray(MAPPED.length) : bytes
+
+/** Name of the table that stays between a dump and the restore: CRIU's, so that each tool takes away the other's. */
+export const stayingTable = (runId: string): string => `CRIU-${runId}`
+
+const keyOf = ({ source, sourcePort, target, targetPort }: Ends): string => `${source}:${sourcePort} ${target}:${targetPort}`
+const turned = ({ source, sourcePort, target, targetPort }: Ends): Ends => ({
+  source: target,
+  sourcePort: targetPort,
+  target: source,
+  targetPort: sourcePort,
+})
+
+/** Connections whose other end is not among them. */
+export function outwards(all: readonly Ends[]): Ends[] {
+  const known = new Set(all.map(keyOf))
+  return all.filter((one) => !known.has(keyOf(turned(one))))
+}
+
+/** Holds connections off with a table that is gone with us. @throws CheckpointError E_KERNEL there is no nf_tables */
+export function lockConnections(connections: readonly Ends[]): Netlink {
+  let netlink: Netlink | undefined
+  try {
+    netlink = openNetlink(NETFILTER)
+    holdOff(netlink, `stasis-${process.pid}`, true, connections)
+    return netlink
+  } catch (error) {
+    netlink?.[Symbol.dispose]()
+    throw new CheckpointError(
+      "E_KERNEL",
+      "Cannot hold TCP connections off",
+      "nf_tables refused the table",
+      "Use Linux 5.12 or later with nf_tables, or --network-lock skip when no peer sends anything meanwhile",
+      error,
+    )
+  }
+}
+
+/** Characters of a run's id that CRIU 4.1.1 has room for in the name of its table; ours have no more. */
+export const RUN_ID_ROOM = 21
+
+/** Removes the table that a dump left, if it is there. */
+export function removeStayingTable(runId: string): void {
+  using netlink = openNetlink(NETFILTER)
+  for (const id of new Set([runId, runId.slice(0, RUN_ID_ROOM)]))
+    try {
+      removeTable(netlink, stayingTable(id))
+    } catch (error) {
+      if (!(error instanceof SyscallError && error.errno === "ENOENT")) throw error
+    }
+}
+
+/** The TCP connections of a frozen tree. Disposal lets packets pass again. */
+export interface Connections extends Disposable {
+  /** Keeps a copy of a connection. */
+  keep(inode: number, copy: number): void
+  /** Holds off all that are kept. @throws CheckpointError E_KERNEL */
+  lock(): void
+  /** Reads one that is kept, once. */
+  read(inode: number): void
+  readonly streams: ReadonlyMap<number, Stream>
+  /** Whether somebody could answer while the tree is away, or CRIU would, which sends at once what was not sent yet. */
+  isAnswered(): boolean
+  /**
+   * Makes the sockets die in silence, and their peers find nobody but a table that drops what they send, until a restore removes it.
+   *
+   * Precondition: the tree is killed at once.
+   */
+  abandon(runId: string): void
+}
+
+/** @param locking false for connections that are held off already, or are not to be */
+export function openConnections(locking: boolean): Connections {
+  const scope = new DisposableStack()
+  const kept = new Map<number, { readonly fd: number; readonly ends: Ends }>()
+  const streams = new Map<number, Stream>()
+  const answered = (): Ends[] => [
+    ...outwards(ends()),
+    ...[...kept].flatMap(([inode, one]) => (streams.get(inode)?.message.unsq_len ? [one.ends] : [])),
+  ]
+  const ends = (): Ends[] => [...kept.values()].map((one) => one.ends)
+  return {
+    streams,
+    keep(inode, copy) {
+      scope.use(roomForDescriptors(kept.size + 1))
+      const fd = scope.adopt(syscall("fcntl", copy, F.DUPFD_CLOEXEC, 0), (number) => void attempt("close", number))
+      const [local, remote] = (["getsockname", "getpeername"] as const).map((call) =>
+        parseAddress(askAddress(fd, call) ?? new Uint8Array(16)),
+      )
+      if (!local || !remote) throw new Error("Unreachable: two addresses")
+      const source = plainAddress(local.bytes)
+      kept.set(inode, { fd, ends: { source, sourcePort: local.port, target: plainAddress(remote.bytes), targetPort: remote.port } })
+    },
+    lock: () => void (locking && kept.size > 0 && scope.use(lockConnections(ends()))),
+    read(inode) {
+      const one = kept.get(inode)
+      if (one) streams.set(inode, readStream(one.fd))
+    },
+    isAnswered: () => answered().length > 0,
+    abandon(runId) {
+      const left = answered()
+      if (locking && left.length > 0) {
+        using netlink = openNetlink(NETFILTER)
+        holdOff(netlink, stayingTable(runId), false, left)
+      }
+      for (const { fd } of kept.values()) tellOption(fd, IPPROTO.TCP, TCP.REPAIR, TCP_REPAIR.ON)
+    },
+    [Symbol.dispose]: () => scope.dispose(),
+  }
+}

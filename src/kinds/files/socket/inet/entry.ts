@@ -1,0 +1,33 @@
+import { IPPROTO, SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
+import type { inet_sk_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
+import type { Program, Result } from "../../../../tracee/program.ts"
+import { addressText, bytesOfWords, deviceNumber, sockaddrOf } from "./address.ts"
+
+const NONE = 0xffffffff
+
+/** A socket for people. */
+export function inetText({ proto, type, src_addr, src_port, dst_addr, dst_port, state }: inet_sk_entry): string {
+  const name =
+    type === SOCK.RAW ? `raw socket of protocol ${proto}` : (Object.entries(IPPROTO).find(([, number]) => number === proto)?.[0] ?? proto)
+  const local = addressText(bytesOfWords(src_addr), src_port)
+  return `${name} ${local}${dst_port ? ` to ${addressText(bytesOfWords(dst_addr), dst_port)}` : state === TCP_STATE.LISTEN ? " listening" : ""}`
+}
+
+/** A connection of TCP, or one that was begun: its entry names a peer. */
+export const isConnection = ({ proto, dst_port, state }: inet_sk_entry): boolean =>
+  proto === IPPROTO.TCP && state !== TCP_STATE.LISTEN && dst_port !== 0
+
+/** Appends bind(2) or connect(2). */
+export function giveAddress(
+  entry: inet_sk_entry,
+  call: "bind" | "connect",
+  words: readonly number[],
+  port: number,
+  program: Program,
+  fd: Result,
+): void {
+  const { family, ifname } = entry
+  const bytes = bytesOfWords(words)
+  const sockaddr = sockaddrOf(family, { bytes, port, scope: ifname === undefined ? 0 : (deviceNumber(ifname) ?? NONE) })
+  program.callWith({ about: inetText(entry) }, call, fd, program.bytes(sockaddr), sockaddr.length)
+}

@@ -1,0 +1,49 @@
+import { AF, IPPROTO, SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
+import type { Found, Reason, Surveying } from "../../kind.ts"
+import type { SocketKind } from "../ask.ts"
+
+/** A socket of IPv4 or IPv6, whatever its protocol. */
+export const isInet = ({ socket }: Found): boolean => socket?.family === AF.INET || socket?.family === AF.INET6
+
+/** States without a connection. */
+const UNCONNECTED: ReadonlySet<number> = new Set([TCP_STATE.CLOSE, TCP_STATE.LISTEN])
+/** The kernel's own name for a socket that is bound and nothing else. Since Linux 6.8. Header: include/net/tcp_states.h */
+const BOUND_INACTIVE = 13
+
+const isKept = ({ type, protocol }: SocketKind): boolean =>
+  type === SOCK.RAW ||
+  (type === SOCK.STREAM && protocol === IPPROTO.TCP) ||
+  (type === SOCK.DGRAM && [IPPROTO.UDP, IPPROTO.UDPLITE, IPPROTO.ICMP, IPPROTO.ICMPV6].some((one) => one === protocol))
+
+/** True for a state that belongs to a connection, begun or ended. */
+export const isConnected = (state: number): boolean => !UNCONNECTED.has(state) && state !== BOUND_INACTIVE
+
+/** What of a socket of the internet cannot be kept, or only with an option. */
+export function refuseInet(
+  { socket, target, stat }: Found,
+  { inetSockets, tcpEstablished, tcpClose, skipInFlight }: Pick<Surveying, "inetSockets" | "tcpEstablished" | "tcpClose" | "skipInFlight">,
+): Reason | undefined {
+  if (!socket) return undefined
+  if (socket.protocol === IPPROTO.MPTCP)
+    return {
+      what: `a socket of MPTCP ("${target}")`,
+      remedy: "Start the program without MPTCP (GODEBUG=multipathtcp=0, no mptcpize), so that it uses TCP",
+    }
+  if (!isKept(socket))
+    return { what: `a socket of protocol ${socket.protocol} ("${target}")`, remedy: "Let the program close it before the dump" }
+  const found = socket.protocol === IPPROTO.TCP ? inetSockets.get(stat.ino) : undefined
+  if (!found) return undefined
+  if (found.state === TCP_STATE.LISTEN && found.received > 0 && !skipInFlight && !tcpClose)
+    return {
+      what: `a listening socket with ${found.received} connections that nobody has accepted yet ("${target}")`,
+      remedy: "Use --skip-in-flight (they are lost then), or dump when the program has accepted them",
+    }
+  if (!isConnected(found.state) || tcpClose) return undefined
+  if (found.state === TCP_STATE.SYN_SENT)
+    return { what: `a TCP connection that is just being made ("${target}")`, remedy: "Dump again when it stands, or use --tcp-close" }
+  if (tcpEstablished) return undefined
+  return {
+    what: `a TCP connection ("${target}")`,
+    remedy: "Use --tcp-established to keep it, or --tcp-close to have it closed at the restore",
+  }
+}

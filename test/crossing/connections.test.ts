@@ -1,0 +1,31 @@
+import { afterEach, expect, test } from "bun:test"
+import { cleanUp } from "../harness/process.ts"
+import { dump, restore, stasisTool, type Tool } from "../harness/tool.ts"
+import { start } from "../harness/victim.ts"
+import { allGone, treeOf } from "../live/kin.ts"
+import { fetchPeer } from "./fetch.ts"
+
+const peer = fetchPeer()
+if (typeof peer === "string") console.log(`skipped: ${peer}`)
+afterEach(cleanUp)
+
+/** Connections go from one tool to the other. */
+async function carry(kind: string, dumper: Tool, restorer: Tool, ...lock: string[]): Promise<void> {
+  const victim = await start("connections", { args: [kind] })
+  const members = treeOf(victim.pid)
+  await dump(dumper, victim.pid, victim.images, "--tcp-established", ...lock)
+  await allGone(members)
+  await restore(restorer, victim.images, "--tcp-established")
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}
+
+for (const kind of ["held", "stream"]) {
+  test.skipIf(typeof peer === "string")(`the real CRIU restores the TCP connections that stasis dumped: ${kind}`, async () => {
+    if (typeof peer !== "string") await carry(kind, stasisTool, peer.criu)
+  })
+  for (const lock of ["nftables", "skip"])
+    test.skipIf(typeof peer === "string")(`stasis restores the TCP connections that the real CRIU dumped: ${kind}, ${lock}`, async () => {
+      if (typeof peer !== "string") await carry(kind, peer.criu, stasisTool, "--network-lock", lock)
+    })
+}

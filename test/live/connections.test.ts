@@ -1,0 +1,188 @@
+import { afterEach, expect, test } from "bun:test"
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { NETLINK, NLM_F } from "../../ffi/abi/netlink.ts"
+import { NFNL } from "../../ffi/abi/nftables.ts"
+import { message, openNetlink, parseAttributes } from "../../src/kinds/files/socket/netlink.ts"
+import { compileVictim } from "../harness/compile.ts"
+import { waitFor } from "../harness/deadline.ts"
+import { cleanUp } from "../harness/process.ts"
+import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
+import { launch, start } from "../harness/victim.ts"
+
+afterEach(cleanUp)
+
+/** Ports of IPv4 (4) or IPv6 that sockets of a process listen at, on the loopback address. */
+function listeners(pid: number, family: number): number[] {
+  const own = new Set(readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`)))
+  return readFileSync(`/proc/net/tcp${family === 4 ? "" : 6}`, "latin1")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(
+      ([, address = "", , state, , , , , , inode]) => state === "0A" && address.startsWith("0100007F") && own.has(`socket:[${inode}]`),
+    )
+    .map(([, address = ""]) => Number.parseInt(address.split(":")[1] ?? "", 16))
+}
+
+/** Names of all tables of nf_tables. */
+function tables(): string[] {
+  using netlink = openNetlink(NETLINK.NETFILTER)
+  const question = message((NFNL.SUBSYS_NFTABLES << 8) | GETTABLE, NLM_F.REQUEST | NLM_F.DUMP, 1, new Uint8Array(4))
+  return netlink.ask(question, 1).map(({ body }) => Buffer.from(parseAttributes(body.subarray(4)).get(1) ?? []).toString())
+}
+const GETTABLE = 1
+
+/** A command of stasis that is to fail, with its error. */
+async function refused(...args: string[]): Promise<ReturnType<typeof toldError>> {
+  const result = await run([...stasisTool.command, ...args, "--json"])
+  expect(result.status).not.toBe(0)
+  return toldError(result)
+}
+
+test("--tcp-close: connections come back as new sockets, and both directions want the option", async () => {
+  const victim = await start("connections", { args: ["closed"] })
+  const without = await refused("dump", `${victim.pid}`, "-D", victim.images)
+  expect(without.code).toBe("E_UNSUPPORTED")
+  expect(without.found).toContain("a TCP connection")
+  expect(without.found).toContain("a listening socket with 1 connections that nobody has accepted yet")
+  expect(without.found).toContain("--tcp-close")
+  expect(readdirSync(victim.images)).toEqual([])
+  await dump(stasisTool, victim.pid, victim.images, "--tcp-close")
+  await victim.gone()
+  const bare = await refused("restore", "-D", victim.images, "-d")
+  expect([bare.code, bare.next]).toEqual(["E_USAGE", "Use --tcp-close here too"])
+  await restore(stasisTool, victim.images, "--tcp-close", "--verify")
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}, 60_000)
+
+for (const kind of ["held", "stream"]) {
+  test(`--tcp-established: ${kind}, dumped, killed and restored`, async () => {
+    const victim = await start("connections", { args: [kind] })
+    await dump(stasisTool, victim.pid, victim.images, "--tcp-established")
+    await victim.gone()
+    const bare = await refused("restore", "-D", victim.images, "-d")
+    expect([bare.code, bare.next]).toEqual(["E_USAGE", "Use --tcp-established to have it go on, or --tcp-close to have it closed"])
+    await restore(stasisTool, victim.images, "--tcp-established", ...(kind === "held" ? ["--verify"] : []))
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  }, 60_000)
+
+  test(`--tcp-established: ${kind}, left running`, async () => {
+    const victim = await start("connections", { args: [kind] })
+    await dump(stasisTool, victim.pid, victim.images, "--tcp-established", "--leave-running")
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  }, 60_000)
+}
+
+test("an address that is in use at the restore is told, and no process is left", async () => {
+  const victim = await start("inets", { args: ["tcp"] })
+  const listening = [4, 6].flatMap((family) => listeners(victim.pid, family))
+  await dump(stasisTool, victim.pid, victim.images)
+  await victim.gone()
+  const port = listening[0] ?? 0
+  const taker = Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } })
+  const told = await refused("restore", "-D", victim.images, "-d")
+  expect([told.code, told.next]).toEqual(["E_RESTORE", "End that program (ss -tulnp names it), then restore again"])
+  expect(existsSync(`/proc/${victim.pid}`)).toBe(false)
+  taker.stop(true)
+  await restore(stasisTool, victim.images)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}, 60_000)
+
+test("no table of nf_tables is left by a dump that leaves the tree running", async () => {
+  const victim = await start("connections", { args: ["stream"] })
+  const before = tables()
+  await dump(stasisTool, victim.pid, victim.images, "--tcp-established", "--leave-running")
+  expect(tables()).toEqual(before)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}, 60_000)
+
+test("a datagram that is queued is told as lost, and stays where it is when the tree runs on", async () => {
+  const victim = await start("inets", { args: ["queued"] })
+  const { stderr } = await dump(stasisTool, victim.pid, victim.images, "--leave-running")
+  expect(stderr).toContain("not kept: datagrams that a socket had not read yet")
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}, 60_000)
+
+test("a dump that is killed at any moment leaves the stream going on, and no table", async () => {
+  const victim = await start("connections", { args: ["stream"] })
+  const before = tables()
+  for (let round = 0; round < 8; round++) {
+    const images = join(victim.images, `${round}`)
+    mkdirSync(images)
+    const command = [...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", images, "--tcp-established", "--leave-running"]
+    const child = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "ignore" })
+    await Bun.sleep(40 + 20 * round)
+    child.kill("SIGKILL")
+    await child.exited
+    expect(tables()).toEqual(before)
+  }
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}, 60_000)
+
+/** Rounds of the tests of truth: leave-running dumps and restores by turns. */
+const ROUNDS = Number(process.env.STASIS_ROUNDS ?? 10)
+
+/** Dumps a victim by turns leaving it running and killing it, which is restored then. */
+async function rounds(victim: Awaited<ReturnType<typeof start>>): Promise<void> {
+  for (let round = 0; round < ROUNDS; round++) {
+    const images = join(victim.images, `${round}`)
+    mkdirSync(images)
+    if (round % 2 === 0) await dump(stasisTool, victim.pid, images, "--tcp-established", "--leave-running")
+    else {
+      await dump(stasisTool, victim.pid, images, "--tcp-established")
+      await victim.gone()
+      await restore(stasisTool, images, "--tcp-established")
+    }
+  }
+}
+
+test("a stream between two processes of a tree loses nothing and says nothing twice", async () => {
+  const victim = await start("connections", { args: ["stream"] })
+  await rounds(victim)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}, 600_000)
+
+/** A network namespace of its own, joined with ours; undefined when this machine has no ip(8), or may not. */
+function otherNamespace(): (Disposable & { readonly name: string; readonly ours: string }) | undefined {
+  const name = `stasis-${process.pid}`
+  const [subnet, ours] = [`10.213.${process.pid % 250}`, `10.213.${process.pid % 250}.1`]
+  const ip = (...args: string[]): boolean => Bun.which("ip") !== null && Bun.spawnSync(["ip", ...args]).exitCode === 0
+  const made =
+    ip("netns", "add", name) &&
+    ip("link", "add", `st${process.pid}`, "type", "veth", "peer", "name", "inside", "netns", name) &&
+    ip("addr", "add", `${ours}/24`, "dev", `st${process.pid}`) &&
+    ip("link", "set", `st${process.pid}`, "up") &&
+    ip("-n", name, "addr", "add", `${subnet}.2/24`, "dev", "inside") &&
+    ip("-n", name, "link", "set", "inside", "up")
+  const remove = (): void => void ip("netns", "del", name)
+  if (made) return { name, ours, [Symbol.dispose]: remove }
+  remove()
+  return undefined
+}
+
+test("a stream to a peer in another network namespace, which lives on, loses nothing and says nothing twice", async () => {
+  using other = otherNamespace()
+  if (!other) return console.log("skipped: no network namespace can be made")
+  const before = tables()
+  const program = compileVictim("connections")
+  const server = launch("server", [program, "{folder}/../ask", "listen", "{folder}/port"])
+  const path = join(server.folder, "port")
+  const port = await waitFor("the port", () => existsSync(path) && readFileSync(path, "utf8"))
+  // Both are asked by one file.
+  const command = ["ip", "netns", "exec", other.name, program, join(server.folder, "../ask"), "connect", other.ours, port]
+  const client = launch("client", command)
+  await waitFor("the client", () => client.lines().includes("READY"))
+  await rounds(server)
+  writeFileSync(join(server.folder, "../ask"), "")
+  expect(await server.answer()).toBe("OK")
+  expect(await client.answer()).toBe("OK")
+  expect(tables()).toEqual(before)
+}, 600_000)
