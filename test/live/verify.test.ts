@@ -125,13 +125,11 @@ describe("restore --verify compares with the images as they are then", () => {
 
 test("restore --verify: what a dump would refuse of the tree is told as a failed verification, not as a failed dump", async () => {
   const victim = await start("files", { args: ["{folder}"] })
-  const result = await verified(
-    victim,
-    `for fd in fd/*; do case $(readlink $fd) in ${victim.folder}/*) rm -f "$(readlink $fd)"; esac; done`,
-  )
+  using _ = { [Symbol.dispose]: () => void Bun.spawnSync(["umount", victim.folder]) }
+  const result = await verified(victim, `mount -t tmpfs none ${victim.folder}`)
   expect(toldError(result)).toMatchObject({
     code: "E_RESTORE",
-    found: expect.stringMatching(/^a dump would refuse it: .*deleted/s),
+    found: expect.stringMatching(/^a dump would refuse it: /),
   })
   expect(result.stderr).toContain(`Cannot verify the restored tree of process ${victim.pid}`)
   expect(result.stderr).not.toContain("Cannot dump")

@@ -10,7 +10,7 @@ import { isBound, relationOf, UFLAGS } from "./relations.ts"
 import { isPath, nameText, readUnixSockets, type UnixSocket } from "./sockets.ts"
 
 const TYPES = new Set<number>([SOCK.STREAM, SOCK.DGRAM, SOCK.SEQPACKET])
-const STATES = new Set<number>(Object.values(TCP_STATE))
+const STATES: ReadonlySet<number> = new Set([TCP_STATE.ESTABLISHED, TCP_STATE.CLOSE, TCP_STATE.LISTEN])
 
 const corrupt = (socket: unix_sk_entry, found: string): CheckpointError =>
   new CheckpointError(

@@ -6,7 +6,7 @@ import { isListening, isPath, nameText, type UnixSocket } from "./sockets.ts"
 import type { UnixScene } from "./view.ts"
 
 const TYPES: Readonly<Record<number, string>> = { [SOCK.STREAM]: "stream", [SOCK.DGRAM]: "dgram", [SOCK.SEQPACKET]: "seqpacket" }
-const STATES = new Set<number>(Object.values(TCP_STATE))
+const STATES: ReadonlySet<number> = new Set([TCP_STATE.ESTABLISHED, TCP_STATE.CLOSE, TCP_STATE.LISTEN])
 
 /** "a unix stream socket "/run/x.sock"" */
 export const socketText = ({ type, name }: Pick<UnixSocket, "type" | "name">): string =>
