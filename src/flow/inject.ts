@@ -37,7 +37,7 @@ export function findTerms(
       "Run it with the vdso enabled",
     )
   const stackPointers = frozen.threads.map(({ registers }) => registers.sp)
-  const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers)
+  const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers, isQuiet(frozen, mappings))
   const union = (pick: (thread: InspectedThread) => bigint): bigint => threads.reduce((set, thread) => set | pick(thread), 0n)
   const pending = union(({ status }) => status.sigPending | status.sharedPending)
   const stopSignal = chooseStopSignal(
@@ -55,13 +55,26 @@ export function findTerms(
   return { gadgets, framePages, stopSignal }
 }
 
+const leftoversOf = (pid: number, mappings: readonly MappingDetail[]): Range[] =>
+  findLeftovers(
+    pid,
+    mappings.filter(({ exec, write, inode, path }) => exec && !write && inode === 0n && path === ""),
+  )
+
+/**
+ * False when a thread may be on its way back from a killed run, or from several, one after the other: by areas and frames that must stay as they are.
+ *
+ * @param mappings those that will go left out
+ */
+const isQuiet = ({ pid, threads }: FrozenProcess, mappings: readonly MappingDetail[]): boolean =>
+  !threads.some(({ mask }) => isLoanMask(mask)) && leftoversOf(pid, mappings).length === 0
+
 /**
  * Areas that an earlier, killed run left behind. They go with the next questions, but all stay while a thread is on its way back through them:
  * it may have come there from another, and returns by the same way. A stopped process stays on that way until it is continued.
  */
 export function removableLeftovers(frozen: FrozenProcess, mappings: readonly MappingDetail[]): Range[] {
-  const candidates = mappings.filter(({ exec, write, inode, path }) => exec && !write && inode === 0n && path === "")
-  const leftovers = findLeftovers(frozen.pid, candidates)
+  const leftovers = leftoversOf(frozen.pid, mappings)
   if (leftovers.length === 0 || frozen.threads.some(({ registers: { ip }, mask }) => isLoanMask(mask) || isInLeftover(frozen.pid, ip)))
     return []
   log.warn(`task ${frozen.pid}: removing what a killed run of stasis left in it`)

@@ -12,7 +12,7 @@ import type { Mapping } from "../proc/maps.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import type { FrozenProcess } from "../tracee/frozen.ts"
 import type { CodeRange } from "../tracee/gadgets.ts"
-import { framePagesSize, isFree, type LoanTerms } from "../tracee/host.ts"
+import { framePagesSize, isFree, isZero, type LoanTerms } from "../tracee/host.ts"
 import { copyToFile, readMemoryIfMapped } from "../tracee/memory.ts"
 import type { NumberedPages, PagesFiles } from "./pages-files.ts"
 
@@ -23,11 +23,13 @@ export const codeRanges = (mappings: readonly Mapping[]): CodeRange[] =>
   mappings.filter(({ exec, read, path }) => exec && read && path !== "[vsyscall]")
 
 /**
- * Pages for the bootstrap's signal frame, zeros afterwards: the lowest of the main stack when they are far below every stack pointer and hold
- * nothing but zeros or what a killed dump left. That is where each dump finds the pages of the one before, and where all are present (mlockall).
- * Else such that the process never touched, at the low end of the main stack or of any private writable area.
+ * Pages for the bootstrap's signal frame, zeros afterwards. In a quiet process the lowest of the main stack, when they are far below every stack
+ * pointer and hold nothing but zeros or what a killed dump left: that is where each dump finds the pages of the one before. Else such that the
+ * process never touched, at the low end of the main stack or of any private writable area; else, where all are present (mlockall), the lowest
+ * of the main stack when they are zeros.
  *
  * @param size bytes, whole pages   @param stackPointers of all threads
+ * @param isQuiet no thread is on its way back from a killed dump, by a frame that no stack pointer may point to yet
  * @returns undefined when every writable page is in use
  */
 export function untouchedPages(
@@ -35,13 +37,16 @@ export function untouchedPages(
   mappings: readonly MappingDetail[],
   size: number,
   stackPointers: readonly bigint[],
+  isQuiet: boolean,
 ): RemoteAddress | undefined {
   const stack = mappings.find(({ path, read, write }) => path === "[stack]" && read && write)
   const fd = openSync(`/proc/${pid}/pagemap`, "r")
   try {
     // Absent pages are not read: that would make them present.
-    const again = stack && pagesOf(fd, stack.start, size / PAGE_SIZE).every((entry) => (entry & PRESENT) !== 0n)
-    return (again ? zeroPages(pid, stack, size, stackPointers) : undefined) ?? absentPages(fd, mappings, size)
+    const present = stack && pagesOf(fd, stack.start, size / PAGE_SIZE).every((entry) => (entry & PRESENT) !== 0n)
+    const lowest = (isWanted: (pages: Uint8Array) => boolean) =>
+      present ? lowestPages(pid, stack, size, stackPointers, isWanted) : undefined
+    return (isQuiet ? lowest(isFree) : undefined) ?? absentPages(fd, mappings, size) ?? lowest(isZero)
   } finally {
     closeSync(fd)
   }
@@ -50,14 +55,20 @@ export function untouchedPages(
 /** What a handler or a call of the program may still write below its stack pointer without asking, bytes: it is left alone. */
 const STACK_DISTANCE = 16 * 1024
 
-function zeroPages(pid: number, stack: MappingDetail, size: number, stackPointers: readonly bigint[]): RemoteAddress | undefined {
+function lowestPages(
+  pid: number,
+  stack: MappingDetail,
+  size: number,
+  stackPointers: readonly bigint[],
+  isWanted: (pages: Uint8Array) => boolean,
+): RemoteAddress | undefined {
   const pointers = stackPointers.filter((sp) => sp >= stack.start && sp <= stack.end)
   // Without one the main stack is not where the leader's frames end: nobody knows what lies there.
   if (pointers.length === 0) return undefined
   const lowest = pointers.reduce((least, sp) => (sp < least ? sp : least))
   if (stack.start + BigInt(size + STACK_DISTANCE) > lowest) return undefined
   const bytes = readMemoryIfMapped(pid, remoteAddress(stack.start), size)
-  return bytes && isFree(bytes) ? remoteAddress(stack.start) : undefined
+  return bytes && isWanted(bytes) ? remoteAddress(stack.start) : undefined
 }
 
 /** Bits of a pagemap entry: present, swapped, or a guard, which nobody can write to. Documentation/admin-guide/mm/pagemap.rst */

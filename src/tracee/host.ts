@@ -37,9 +37,9 @@ export function marked(frame: Uint8Array, size: number): Uint8Array {
   return pages
 }
 
-/** True for pages that nobody uses: zeros, or what a run left that was killed. */
-export const isFree = (pages: Uint8Array): boolean =>
-  MARK.equals(pages.subarray(pages.length - MARK.length)) || pages.every((byte) => byte === 0)
+/** True for zeros, and for what a run left that was killed. */
+export const isFree = (pages: Uint8Array): boolean => MARK.equals(pages.subarray(pages.length - MARK.length)) || isZero(pages)
+export const isZero = (pages: Uint8Array): boolean => pages.every((byte) => byte === 0)
 
 /** The thread of a process that runs single calls from the program's own code: where nothing of ours stands yet, or any more. */
 export interface Host {

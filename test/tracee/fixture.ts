@@ -104,6 +104,7 @@ export function termsOf(frozen: FrozenProcess): LoanTerms & { framePages: Remote
     readSmaps(pid),
     framePagesSize(frozen),
     frozen.threads.map(({ registers }) => registers.sp),
+    true,
   )
   const statuses = listThreads(pid).map((tid) => readStatus(pid, tid))
   const union = (of: (status: (typeof statuses)[number]) => bigint): bigint => statuses.reduce((set, status) => set | of(status), 0n)
