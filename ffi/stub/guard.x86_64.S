@@ -21,8 +21,10 @@ _start: mov     eax, 112                # setsid: out of reach of what kills the
         mov     rdi, [rbp + 8]
         mov     rsi, [rbp + 16]
         mov     rdx, [rbp + 24]
+        mov     r10, [rbp + 32]
+        mov     r8, [rbp + 40]
         syscall
-        add     rbp, 32
+        add     rbp, 48
         dec     ebx
         jmp     .Lnext
 .Lend:  xor     edi, edi

@@ -46,9 +46,11 @@ export const guardList = layout("struct guard_list", "ffi/stub/guard.x86_64.S", 
 })
 
 /** One call of the guard: its answer is not looked at. */
-export const guardCall = layout("struct guard_call", "ffi/stub/guard.x86_64.S", 32, {
+export const guardCall = layout("struct guard_call", "ffi/stub/guard.x86_64.S", 48, {
   number: [0, "u64"],
   argument0: [8, "u64"],
   argument1: [16, "u64"],
   argument2: [24, "u64"],
+  argument3: [32, "u64"],
+  argument4: [40, "u64"],
 })

@@ -10,8 +10,9 @@ import { cleanupDeadline, waitReport } from "./wait.ts"
 
 const log = logger("guard")
 const F_SETFD = 2
+const FD_CLOEXEC = 1
 
-/** A call of up to three arguments; bytes stand for their address. */
+/** A call of up to five arguments; bytes stand for their address. */
 export interface GuardCall {
   readonly call: Syscall
   readonly args: readonly (number | Uint8Array)[]
@@ -37,9 +38,10 @@ export function guardData(pipe: number, calls: readonly GuardCall[]): Uint8Array
     return BigInt(guard.base + guard.symbols.guard_list + free - arg.length)
   }
   for (const [index, { call, args }] of calls.entries()) {
-    const [argument0, argument1, argument2] = [word(args[0]), word(args[1]), word(args[2])]
+    const [argument0, argument1, argument2, argument3, argument4] = [0, 1, 2, 3, 4].map((at) => word(args[at]))
     const number = BigInt(syscallNumber(call))
-    encodeInto(guardCall, data, { number, argument0, argument1, argument2 }, guardList.size + index * guardCall.size)
+    const record = { number, argument0, argument1, argument2, argument3, argument4 }
+    encodeInto(guardCall, data, record, guardList.size + index * guardCall.size)
   }
   return data
 }
@@ -57,6 +59,7 @@ export function standGuard(calls: readonly GuardCall[], keeps: readonly number[]
     for (const fd of keeps) syscall("fcntl", fd, F_SETFD, 0)
     child = startChild("stasis-guard", guard, guardData(leash.end, calls))
     leash.hand()
+    for (const fd of keeps) syscall("fcntl", fd, F_SETFD, FD_CLOEXEC)
   } catch (error) {
     leash[Symbol.dispose]()
     throw error

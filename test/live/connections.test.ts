@@ -110,7 +110,7 @@ test("a datagram that is queued is told as lost, and stays where it is when the 
 }, 60_000)
 
 test("a dump that is killed at any moment leaves the stream going on, and no table", async () => {
-  const victim = await start("connections", { args: ["stream"] })
+  const victim = await start("connections", { args: ["stream", "patient"] })
   const before = tables()
   for (let round = 0; round < 8; round++) {
     const images = join(victim.images, `${round}`)

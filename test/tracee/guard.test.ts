@@ -25,10 +25,17 @@ function sleepers(count: number): Bun.Subprocess[] {
 test("the list of calls: numbers as they are, bytes behind it by their address", () => {
   const data = guardData(7, [...killing([12]), { call: "write", args: [5, Buffer.from("thaw"), 4] }])
   expect(decode(guardList, data)).toEqual({ pipe: 7, count: 2 })
-  expect(decode(guardCall, data, 8)).toEqual({ number: 62n, argument0: 12n, argument1: 9n, argument2: 0n })
-  const address = BigInt(guard.base + guard.symbols.guard_list + 8 + 64)
-  expect(decode(guardCall, data, 40)).toEqual({ number: 1n, argument0: 5n, argument1: address, argument2: 4n })
-  expect(Buffer.from(data.subarray(72)).toString()).toBe("thaw")
+  expect(decode(guardCall, data, 8)).toEqual({ number: 62n, argument0: 12n, argument1: 9n, argument2: 0n, argument3: 0n, argument4: 0n })
+  const address = BigInt(guard.base + guard.symbols.guard_list + 8 + 96)
+  expect(decode(guardCall, data, 56)).toEqual({
+    number: 1n,
+    argument0: 5n,
+    argument1: address,
+    argument2: 4n,
+    argument3: 0n,
+    argument4: 0n,
+  })
+  expect(Buffer.from(data.subarray(104)).toString()).toBe("thaw")
 })
 
 test("a guard that is not dismissed kills all that it guards", async () => {

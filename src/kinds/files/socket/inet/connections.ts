@@ -1,9 +1,10 @@
 import { F } from "../../../../../ffi/abi/file.ts"
-import { IPPROTO, TCP, TCP_REPAIR } from "../../../../../ffi/abi/socket.ts"
+import { IPPROTO, SO, SOL_SOCKET, TCP, TCP_REPAIR } from "../../../../../ffi/abi/socket.ts"
 import { attempt, SyscallError, syscall } from "../../../../../ffi/syscall.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
+import { type GuardCall, standGuard } from "../../../../tracee/guard.ts"
 import { roomForDescriptors } from "../../../../tracee/own-limit.ts"
-import { askAddress, tellOption } from "../ask.ts"
+import { askAddress, askNumber, tellOption } from "../ask.ts"
 import { type Netlink, openNetlink } from "../netlink.ts"
 import { parseAddress } from "./address.ts"
 import { readStream, type Stream } from "./stream.ts"
@@ -85,6 +86,20 @@ export interface Connections extends Disposable {
   abandon(runId: string): void
 }
 
+/** What takes a connection out of repair mode if the tool dies in it: it would be silent for good. Mirror: repairing of ./stream.ts */
+function leavingRepair(fd: number): GuardCall[] {
+  const set = (level: number, name: number, value: number): GuardCall => {
+    const bytes = new Uint8Array(Int32Array.of(value).buffer)
+    return { call: "setsockopt", args: [fd, level, name, bytes, bytes.length] }
+  }
+  const offset = askNumber(fd, SOL_SOCKET, SO.PEEK_OFF) ?? -1
+  return [
+    set(IPPROTO.TCP, TCP.REPAIR, TCP_REPAIR.OFF_NO_WP),
+    ...(askNumber(fd, SOL_SOCKET, SO.REUSEADDR) ? [set(SOL_SOCKET, SO.REUSEADDR, 1)] : []),
+    ...(offset >= 0 ? [set(SOL_SOCKET, SO.PEEK_OFF, offset)] : []),
+  ]
+}
+
 /** @param locking false for connections that are held off already, or are not to be */
 export function openConnections(locking: boolean): Connections {
   const scope = new DisposableStack()
@@ -107,7 +122,13 @@ export function openConnections(locking: boolean): Connections {
       const source = plainAddress(local.bytes)
       kept.set(inode, { fd, ends: { source, sourcePort: local.port, target: plainAddress(remote.bytes), targetPort: remote.port } })
     },
-    lock: () => void (locking && kept.size > 0 && scope.use(lockConnections(ends()))),
+    lock() {
+      if (kept.size === 0) return
+      if (locking) scope.use(lockConnections(ends()))
+      const fds = [...kept.values()].map(({ fd }) => fd)
+      const guard = scope.use(standGuard(fds.flatMap(leavingRepair), fds))
+      scope.defer(() => guard.dismiss())
+    },
     read(inode) {
       const one = kept.get(inode)
       if (one) streams.set(inode, readStream(one.fd))
