@@ -62,6 +62,7 @@ const RULES: Rules = {
   "reg_file_entry.mnt_id": ignore,
   // CRIU numbers namespaces that are not dumped, and of a socket that does not listen tells what it had sent as its backlog.
   "unix_sk_entry.ns_id": ignore,
+  "inet_sk_entry.ns_id": ignore,
   "unix_sk_entry.backlog": ignore,
   // Compared before anything was made, as the options want it.
   "reg_file_entry.build_id": ignore,
