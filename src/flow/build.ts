@@ -1,4 +1,5 @@
 import { CLONE } from "../../ffi/abi/clone.ts"
+import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { restoreThreadAttributes, sealProcess } from "../kinds/attributes/restore.ts"
@@ -9,6 +10,7 @@ import { restoreDescriptors, startFiles } from "../kinds/files/restore.ts"
 import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
+import { sealSegment } from "../kinds/memory/shared.ts"
 import { readOnlineCpus } from "../kinds/sched/cpus.ts"
 import { restoreSched } from "../kinds/sched/restore.ts"
 import { discardSignals, restoreAltStack, restoreSigactions } from "../kinds/signals/restore.ts"
@@ -44,13 +46,13 @@ function directories({ files: { files } }: SavedProcess, program: Program): Para
 /** What opening files looks at. */
 export const fileOptions = (
   { tree }: SavedProcess,
-  { services, placeholder, terminal, masters, shared, finisher, origin, pids }: Ground,
+  { services, placeholder, terminal, masters, segments, shared, finisher, origin, pids }: Ground,
 ) => {
   const { uid } = origin.status
   return {
     reserved: new Set(services),
     placeholder,
-    terminals: { terminal, masters },
+    terminals: { terminal, masters, segments },
     self: { uid: uid.real, euid: uid.effective },
     inherited: shared,
     finishes: (id: number) => finisher.get(id) === tree.pid,
@@ -122,10 +124,11 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Gr
 }
 
 /** Last program, in the leader: what credentials of any thread would reset, then clocks start to run, and nothing of ours stays open. */
-export function buildEnd(saved: SavedProcess, { makes }: Plot, ground: Ground): Program {
+export function buildEnd(saved: SavedProcess, memories: readonly memfd_inode_entry[], { makes }: Plot, ground: Ground): Program {
   const { tree, tc, mm, extension, files } = saved
   const program = new Program()
   const { services } = ground
+  if (tree.ppid === 0) for (const inode of memories) sealSegment(inode, ground.segments.get(Number(inode.inode_id)) ?? -1, program)
   if (tree.ppid === 0) restoreLocks({ ...ground, ttyInfos: files.ttyInfos }, program)
   sealProcess({ mm, extension }, program)
   if (makes.files) for (const [first, last] of runsOf(services)) program.call("close_range", first, last, 0)

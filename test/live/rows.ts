@@ -154,6 +154,7 @@ export const rows: readonly Row[] = [
   beyondCriu("cuts the counter to 32 bits", row("eventfds", "huge")),
   beyondCriu("loses semaphore mode", row("eventfds", "semaphore")),
   row("epolls"),
+  row("memfds"),
   row("signalfds"),
   row("timerfds"),
   beyondCriu("stops a periodic timer that has run out", row("timerfds", "ticking")),

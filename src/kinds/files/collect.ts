@@ -136,7 +136,7 @@ function lookOnce(holders: readonly Holder[], shellJob: boolean): Pick<OpenFiles
  */
 export function collectDescriptors(
   holders: readonly Holder[],
-  table: Pick<FileTable, "nextId" | "add" | "path">,
+  table: Pick<FileTable, "nextId" | "add" | "path" | "memfd">,
   { shellJob }: FileOptions,
 ): Descriptors {
   using scope = new DisposableStack()

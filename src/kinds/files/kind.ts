@@ -68,6 +68,7 @@ interface NamedFiles {
   path(name: string, stat: FileStat, access: number): number
   nextId(): number
   add(entry: file_entry): void
+  memfd(pid: number, fd: number, shown: string, stat: FileStat): number
 }
 
 /** Where the rows of a dump put what is not in their own entry. */
@@ -109,6 +110,8 @@ export interface Restoring {
   readonly terminal: number | undefined
   /** Reserved descriptors of masters, by the numbers of their terminals: see ./tty/reserve.ts */
   readonly masters: ReadonlyMap<number, number>
+  /** Reserved descriptors of memory files, by their inode ids. */
+  readonly segments: ReadonlyMap<number, number>
   /** False while no terminal of the images controls the process, whose session is not made yet. */
   readonly isControlled: boolean
   readonly pipes: Map<number, NewPipe>
@@ -123,7 +126,7 @@ export interface Restoring {
 export type Starting = Pick<Restoring, "program" | "extension">
 
 /** Members of file_entry that have a row. */
-type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "tfd" | "sgfd" | "fifo"
+type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "tfd" | "sgfd" | "fifo" | "memfd"
 type Body<K extends BodyName> = NonNullable<file_entry[K]>
 
 /** What is known of every open file. */

@@ -17,8 +17,8 @@ export interface RestoreOptions {
   readonly reserved: ReadonlySet<number>
   /** One of them, of any kind: it holds wanted numbers until their files come. */
   readonly placeholder: number
-  /** Some of them: the terminal that stasis runs on, and masters of new pairs. */
-  readonly terminals: Terminals
+  /** Some of them: the terminal that stasis runs on, masters of new pairs, and memory. */
+  readonly terminals: Reserved
   /** IDs of the process while the program runs. */
   readonly self: Self
   /** Reserved descriptors of files that were made before this process was born, by file id: see ./shared.ts */
@@ -44,12 +44,14 @@ const dupFlags = ({ flags }: fdinfo_entry): number => (flags & FD_CLOEXEC ? O.CL
 
 /** Reserved descriptors of terminals. */
 export type Terminals = Pick<Restoring, "terminal" | "masters">
+/** Those, and those of memory that is made already. */
+export type Reserved = Terminals & Pick<Restoring, "segments">
 
 /** What rows of one program share. @param isControlled see Restoring */
 export function beginRestoring(
   images: FileImages,
   program: Program,
-  terminals: Terminals,
+  terminals: Reserved,
   isControlled: boolean,
   later: Restoring["later"],
 ): Restoring {

@@ -2,7 +2,7 @@ import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { FileImages } from "./images.ts"
-import { beginRestoring, holdNumbers, openAt, rowOfType, type Terminals } from "./restore.ts"
+import { beginRestoring, holdNumbers, openAt, type Reserved, rowOfType } from "./restore.ts"
 
 /** Descriptors of one table, as the image has them. */
 export interface Table {
@@ -62,7 +62,7 @@ export function restoreShared(
   images: Omit<FileImages, "fdinfos">,
   numbers: ReadonlyMap<number, number>,
   placeholder: number,
-  terminals: Terminals,
+  terminals: Reserved,
   program: Program,
 ): void {
   const fdinfos = [...numbers].map(([id, fd]): fdinfo_entry => ({ id, fd, flags: 0, type: images.files.get(id)?.type ?? 0 }))

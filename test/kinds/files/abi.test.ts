@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { EPOLL_CTL_ADD, epollEvent, kcmpEpollSlot } from "../../../ffi/abi/epoll.ts"
-import { AT, F, F_OWNER, FIONREAD, fOwnerEx, KCMP, O, S_IF, STATX_BASIC_STATS, statx } from "../../../ffi/abi/file.ts"
+import { AT, F, F_OWNER, FIONREAD, fOwnerEx, HUGETLBFS_MAGIC, KCMP, O, S_IF, STATX_BASIC_STATS, statx } from "../../../ffi/abi/file.ts"
 import { NCCS, TERMIOS_CC, TTY_CC, TTY_FLAG, TTY_IOCTL, TTY_MAJOR, termios, winsize } from "../../../ffi/abi/tty.ts"
 import type { Fields, Layout } from "../../../ffi/layout.ts"
 import { compiler } from "../../harness/compile.ts"
@@ -25,6 +25,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("", TTY_MAJOR, { TTY: "TTY_MAJOR", AUX: "TTYAUX_MAJOR", PTY_SLAVE: "UNIX98_PTY_SLAVE_MAJOR" }),
   ["STATX_BASIC_STATS", STATX_BASIC_STATS],
   ["FIONREAD", FIONREAD],
+  ["HUGETLBFS_MAGIC", HUGETLBFS_MAGIC],
   ["EPOLL_CTL_ADD", EPOLL_CTL_ADD],
   ["NCCS", NCCS],
   ["offsetof(struct termios, c_cc)", TERMIOS_CC],
@@ -32,7 +33,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
 
 const LAYOUTS: readonly Layout<Fields>[] = [epollEvent, kcmpEpollSlot, fOwnerEx, statx, termios, winsize]
 
-const HEADERS = ["fcntl", "stat", "kcmp", "eventpoll", "major"].map((name) => `linux/${name}`)
+const HEADERS = ["fcntl", "stat", "kcmp", "eventpoll", "major", "magic"].map((name) => `linux/${name}`)
 const INCLUDES = ["stddef", "stdio", "sys/stat", ...HEADERS, "asm/termbits", "asm/ioctls", "asm/termios"].map(
   (name) => `#include <${name}.h>`,
 )

@@ -44,7 +44,7 @@ function transplant(images: FileImages, from: number, { pid }: Holder): void {
     restoreDescriptors(images, program, {
       reserved: new Set([RESERVED]),
       placeholder: RESERVED,
-      terminals: { terminal: undefined, masters: new Map() },
+      terminals: { terminal: undefined, masters: new Map(), segments: new Map() },
       self,
       inherited: new Map(),
       finishes: () => true,
@@ -93,7 +93,6 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
     for (const word of [
       "a socket",
       "a file watch",
-      "a memory file",
       'gone (deleted)", a file without a name',
       "with a lock (FLOCK WRITE)",
       "an epoll that watches a file added as fd",
