@@ -114,5 +114,8 @@ export const FIONREAD = 0x541b
 /** Header: include/linux/splice.h */
 export const SPLICE_F_NONBLOCK = 2
 
+/** File system of huge pages, as statfs(2) names it. Header: include/uapi/linux/magic.h */
+export const HUGETLBFS_MAGIC = 0x958458f6
+
 /** Flag of eventfd2(2). Header: include/uapi/linux/eventfd.h */
 export const EFD_SEMAPHORE = 1

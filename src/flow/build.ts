@@ -1,4 +1,5 @@
 import { CLONE } from "../../ffi/abi/clone.ts"
+import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { restoreThreadAttributes, sealProcess } from "../kinds/attributes/restore.ts"
@@ -13,6 +14,7 @@ import type { Self } from "../kinds/files/self.ts"
 import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
+import { sealSegment } from "../kinds/memory/shared.ts"
 import { readOnlineCpus } from "../kinds/sched/cpus.ts"
 import { restoreSched } from "../kinds/sched/restore.ts"
 import { discardSignals, restoreAltStack, restoreSigactions } from "../kinds/signals/restore.ts"
@@ -56,12 +58,12 @@ export const selfOf = (pid: number, { status: { uid, gid } }: Origin): Self => (
 /** What opening files looks at. */
 export const fileOptions = (
   { tree }: SavedProcess,
-  { services, placeholder, terminal, masters, ghosts, shared, finisher, origin, pids }: Ground,
+  { services, placeholder, terminal, masters, ghosts, segments, shared, finisher, origin, pids }: Ground,
 ) => {
   return {
     reserved: new Set(services),
     placeholder,
-    made: { terminal, masters, ghosts },
+    made: { terminal, masters, ghosts, segments },
     self: selfOf(tree.pid, origin),
     inherited: shared,
     finishes: (id: number) => finisher.get(id) === tree.pid,
@@ -133,10 +135,11 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Gr
 }
 
 /** Last program, in the leader: what credentials of any thread would reset, then clocks start to run, and nothing of ours stays open. */
-export function buildEnd(saved: SavedProcess, { makes }: Plot, ground: Ground): Program {
+export function buildEnd(saved: SavedProcess, memories: readonly memfd_inode_entry[], { makes }: Plot, ground: Ground): Program {
   const { tree, tc, mm, extension, files } = saved
   const program = new Program()
   const { services } = ground
+  if (tree.ppid === 0) for (const inode of memories) sealSegment(inode, ground.segments.get(Number(inode.inode_id)) ?? -1, program)
   if (tree.ppid === 0) restoreLocks({ ...ground, ttyInfos: files.ttyInfos }, program)
   sealProcess({ mm, extension }, program)
   if (makes.files) for (const [first, last] of runsOf(services)) program.call("close_range", first, last, 0)

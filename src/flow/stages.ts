@@ -104,6 +104,6 @@ export function layStages(site: Site): Stages {
     ),
     filters: filterJobs(saved).map((jobs) => stage("seccomp", jobs.map(built))),
     creds: perThread("limits and credentials", (one, thread) => buildCreds(one, thread, ground)),
-    end: perProcess("clocks start, nothing of ours stays open", (one) => buildEnd(one, plotOf(site, one), ground)),
+    end: perProcess("clocks start, nothing of ours stays open", (one) => buildEnd(one, saved.segments, plotOf(site, one), ground)),
   }
 }

@@ -196,6 +196,7 @@ export const rows: readonly Row[] = [
   row("epolls"),
   ...["tcp", "udp", "udplite"].flatMap((name) => [row("inets", name), beyondCriu("loses such options", row("inets", name, "beyond"))]),
   beyondCriu("finds raw sockets by a table that this kernel may lack", row("inets", "raw")),
+  row("memfds"),
   row("signalfds"),
   row("timerfds"),
   beyondCriu("stops a periodic timer that has run out", row("timerfds", "ticking")),

@@ -10,4 +10,6 @@ export interface FileIds {
   path(name: string, stat: FileStat, access: number): number
   /** Keeps what its name does not lead to. @param link in /proc that does @returns the name that it is kept by */
   place(id: number, place: Place, link: string, stat: FileStat): string
+  /** Of the memory behind an open memfd. @param shown what its link says, without " (deleted)" */
+  memfd(pid: number, fd: number, shown: string, stat: FileStat): number
 }

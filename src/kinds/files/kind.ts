@@ -172,6 +172,8 @@ export interface Restoring {
   readonly masters: ReadonlyMap<number, number>
   /** Reserved descriptors of deleted files, by file id: see ./ghost/make.ts */
   readonly ghosts: ReadonlyMap<number, number>
+  /** Reserved descriptors of memory files, by their inode ids. */
+  readonly segments: ReadonlyMap<number, number>
   /** False while no terminal of the images controls the process, whose session is not made yet. */
   readonly isControlled: boolean
   readonly pipes: Map<number, NewPipe>

@@ -7,6 +7,8 @@ import { restoreEventfd } from "./eventfd/restore.ts"
 import { collectFifo, refuseFifo } from "./fifo/collect.ts"
 import { fifoFacts, restoreFifo } from "./fifo/restore.ts"
 import type { Found } from "./kind.ts"
+import { collectMemfd, isMemfd, refuseMemfd } from "./memfd/collect.ts"
+import { restoreMemfd } from "./memfd/restore.ts"
 import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
 import { restorePipe } from "./pipe/restore.ts"
 import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
@@ -90,6 +92,15 @@ export const fileKinds: readonly FileRow[] = [
     finish: watchTargets,
   }),
   fileKind({
+    type: fd_types.MEMFD,
+    body: "memfd",
+    matches: isMemfd,
+    refuse: refuseMemfd,
+    collect: collectMemfd,
+    restore: restoreMemfd,
+    named: true,
+  }),
+  fileKind({
     type: fd_types.SIGNALFD,
     body: "sgfd",
     matches: linksTo("anon_inode:[signalfd]"),
@@ -131,7 +142,6 @@ const refused = (what: string, matches: Matches, remedy: string): RefusedFile =>
 
 /** Kinds of open files that are refused; the first row that matches is told, and the last one matches all. */
 export const refusedFiles: readonly RefusedFile[] = [
-  refused("a memory file", linksTo("/memfd:"), "Let the program map the memory file and close its descriptor, or use a file in /dev/shm"),
   refused("a socket", linksTo("socket:["), "Let the program close its connections before the dump"),
   refused("a file watch", linksTo("anon_inode:inotify"), "Let the program stop watching files before the dump"),
   refused("a file watch", linksTo("anon_inode:[fanotify]"), "Let the program stop watching files before the dump"),

@@ -19,7 +19,7 @@ export interface RestoreOptions {
   readonly reserved: ReadonlySet<number>
   /** One of them, of any kind: it holds wanted numbers until their files come. */
   readonly placeholder: number
-  /** Some of them: the terminal that stasis runs on, masters of new pairs, and deleted files. */
+  /** Some of them: the terminal that stasis runs on, masters of new pairs, memory, and deleted files. */
   readonly made: Reserved
   /** IDs of the process while the program runs. */
   readonly self: Self
@@ -45,7 +45,7 @@ const isLate = ({ pid, pid_type }: fown_entry, isBorn: (tid: number) => boolean)
 const dupFlags = ({ flags }: fdinfo_entry): number => (flags & FD_CLOEXEC ? O.CLOEXEC : 0)
 
 /** Reserved descriptors of what the tool has made or has open. */
-export type Reserved = Pick<Restoring, "terminal" | "masters" | "ghosts">
+export type Reserved = Pick<Restoring, "terminal" | "masters" | "ghosts" | "segments">
 
 /** What rows of one program share. */
 export function beginRestoring(

@@ -41,12 +41,12 @@ export class FileTable<S extends Segment = Segment> {
   private readonly memories = new Map<string, number>()
 
   /**
-   * @param segmentOf collects the shared memory behind a mapping: collectSegment of src/kinds/memory
+   * @param segmentOf collects the shared memory behind a link in /proc: collectSegment of src/kinds/memory
    * @param keeping what is kept of files that their names do not lead to
    * @param buildIdOf reads the build ID of a file, if that is to be compared
    */
   constructor(
-    private readonly segmentOf: (pid: number, mapping: Mapping, inodeId: number) => S,
+    private readonly segmentOf: (link: string, shown: string, inodeId: number) => S,
     readonly keeping: Keeping,
     private readonly buildIdOf: (path: string, stat: FileStat) => number[] = () => [],
   ) {}
@@ -142,15 +142,25 @@ export class FileTable<S extends Segment = Segment> {
     return id
   }
 
-  /** Id of the MEMFD entry of shared memory without a name: one a segment and access mode. The segment is collected at its first mapping. */
-  private memory(pid: number, mapping: Mapping, access: number): number {
-    const inode = inodeKey(mapping)
+  /** Id of shared memory without a name, collected when it is met first. */
+  private segment(inode: string, link: string, shown: string): number {
     let inode_id = this.memories.get(inode)
-    if (inode_id === undefined) {
-      inode_id = this.segments.length + 1
-      this.memories.set(inode, inode_id)
-      this.segments.push(this.segmentOf(pid, mapping, inode_id))
-    }
+    if (inode_id !== undefined) return inode_id
+    inode_id = this.segments.length + 1
+    this.memories.set(inode, inode_id)
+    this.segments.push(this.segmentOf(link, shown, inode_id))
+    return inode_id
+  }
+
+  /** Id of the memory behind an open memfd, the same as that of its mappings. @param shown what its link says, without " (deleted)" */
+  memfd(pid: number, fd: number, shown: string, { dev, ino }: FileStat): number {
+    const inode = inodeKey({ devMajor: dev >>> 20, devMinor: dev & 0xfffff, inode: ino })
+    return this.segment(inode, `/proc/${pid}/fd/${fd}`, shown)
+  }
+
+  /** Id of the MEMFD entry of a mapping's shared memory without a name: one a segment and access mode. */
+  private memory(pid: number, mapping: Mapping, access: number): number {
+    const inode_id = this.segment(inodeKey(mapping), mapLink(pid, mapping), mapping.path)
     const key = `memory ${inode_id}:${access}`
     const known = this.named.get(key)
     if (known !== undefined) return known
@@ -179,4 +189,5 @@ function openMode(pid: number, mapping: Mapping): number {
 
 const mapLink = (pid: number, { start, end }: Mapping): string => `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`
 
-const inodeKey = ({ devMajor, devMinor, inode }: Mapping): string => `${devMajor}:${devMinor}:${inode}`
+const inodeKey = ({ devMajor, devMinor, inode }: Pick<Mapping, "devMajor" | "devMinor" | "inode">): string =>
+  `${devMajor}:${devMinor}:${inode}`

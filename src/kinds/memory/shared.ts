@@ -3,7 +3,6 @@ import { closeSync, fstatSync, openSync } from "../../../ffi/fs.ts"
 import { attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
 import type { memfd_inode_entry } from "../../../proto/gen/memfd_pb.ts"
 import { hex, PAGE, PAGE_SIZE, pageUp } from "../../base/units.ts"
-import type { Mapping } from "../../proc/maps.ts"
 import type { Program, Result } from "../../tracee/program.ts"
 import type { PageRange } from "./pages.ts"
 import type { Fill } from "./restore.ts"
@@ -18,7 +17,7 @@ const F_ADD_SEALS = 1033
 const F_SEAL_SEAL = 1
 const MFD_ALLOW_SEALING = 2
 
-/** A segment of shared memory, found through one of its mappings. */
+/** A segment of shared memory, found through a mapping or a descriptor. */
 export interface SharedSegment {
   readonly inode: memfd_inode_entry
   /** Parts that hold data: offsets in the segment, bytes. */
@@ -26,8 +25,6 @@ export interface SharedSegment {
   /** Path through which the tool reads it. */
   readonly path: string
 }
-
-const mapFile = (pid: number, { start, end }: Mapping): string => `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`
 
 /** Data of a file between its holes, whole pages. Man page: lseek(2). */
 function dataRanges(fd: number, size: number): PageRange[] {
@@ -47,15 +44,15 @@ function dataRanges(fd: number, size: number): PageRange[] {
 /**
  * Shared anonymous memory or a memfd -> its inode entry and where its data is. Mirror: restoreSegment.
  *
+ * @param path link to it in /proc, of a mapping or a descriptor   @param shown what the link says, without " (deleted)"
  * Precondition: the process is stopped. Kernel: mm/shmem.c. Needs CAP_CHECKPOINT_RESTORE for /proc/PID/map_files.
  */
-export function collectSegment(pid: number, mapping: Mapping, inodeId: number): SharedSegment {
-  const path = mapFile(pid, mapping)
+export function collectSegment(path: string, shown: string, inodeId: number): SharedSegment {
   const fd = openSync(path, "r")
   try {
     const { ino, size, uid, gid, mode } = fstatSync(fd)
     const seals = attempt("fcntl", fd, F_GET_SEALS)
-    const name = mapping.path.startsWith("/memfd:") ? mapping.path.slice("/memfd:".length) : ANONYMOUS
+    const name = shown.startsWith("/memfd:") ? shown.slice("/memfd:".length) : ANONYMOUS
     const inode = { name, uid, gid, size: BigInt(size), shmid: ino, seals: seals < 0 ? 0 : seals, inode_id: BigInt(inodeId), mode }
     return { inode, ranges: dataRanges(fd, size), path }
   } finally {
@@ -64,7 +61,7 @@ export function collectSegment(pid: number, mapping: Mapping, inodeId: number): 
 }
 
 /**
- * Appends the making of a segment; the result is its descriptor. Mirror: collectSegment.
+ * Appends the making of a segment; the result is its descriptor. Mirror: collectSegment. Seals: `sealSegment`.
  *
  * Shared anonymous memory is made as such and opened through /proc/self/map_files, so that its mappings look as before; a memfd by memfd_create.
  *
@@ -95,13 +92,19 @@ export function restoreSegment(
     if (uid || gid) program.callWith({ about }, "fchown", fd, uid, gid)
     if (mode !== undefined) program.callWith({ about }, "fchmod", fd, mode & 0o7777)
   }
-  for (const { start, length, offset } of fills) {
+  for (const { start, length: whole, offset } of fills) {
+    // Pages are stored whole; a write past the end would make the memory longer.
+    const length = start + whole > size ? size - start : whole
     program.call("lseek", fd, start, 0)
     const from = program.bytes(new Uint8Array(new BigUint64Array([offset]).buffer))
     program.callWith({ about: `${about} at ${hex(start)}`, returns: length }, "sendfile", fd, pagesFd, from, length)
   }
-  if (seals && seals !== F_SEAL_SEAL) program.callWith({ about }, "fcntl", fd, F_ADD_SEALS, seals)
   return fd
+}
+
+/** Appends the sealing of a segment: when all is mapped, for areas that were mapped before a seal may do what it forbids others. */
+export function sealSegment({ inode_id, seals }: memfd_inode_entry, fd: number, program: Program): void {
+  if (seals && seals !== F_SEAL_SEAL) program.callWith({ about: `the seals of shared memory ${inode_id}` }, "fcntl", fd, F_ADD_SEALS, seals)
 }
 
 /** Bytes of holes that the segments of a restore need, each with a page between. */

@@ -2,7 +2,21 @@ import { expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { EPOLL_CTL_ADD, epollEvent, kcmpEpollSlot } from "../../../ffi/abi/epoll.ts"
-import { AT, F, F_OWNER, FIONREAD, fOwnerEx, KCMP, LOCK, O, S_IF, STATX_BASIC_STATS, STATX_MNT_ID, statx } from "../../../ffi/abi/file.ts"
+import {
+  AT,
+  F,
+  F_OWNER,
+  FIONREAD,
+  fOwnerEx,
+  HUGETLBFS_MAGIC,
+  KCMP,
+  LOCK,
+  O,
+  S_IF,
+  STATX_BASIC_STATS,
+  STATX_MNT_ID,
+  statx,
+} from "../../../ffi/abi/file.ts"
 import { NETLINK, NLM_F, NLMSG, SOCK_DIAG_BY_FAMILY, UDIAG_SHOW, UNIX_DIAG } from "../../../ffi/abi/netlink.ts"
 import { AF, MSG, SCM, SHUTDOWN, SIOCUNIXFILE, SO, SOCK, SOL_SOCKET, TCP_STATE, UNIX_NAME } from "../../../ffi/abi/socket.ts"
 import { NCCS, TERMIOS_CC, TTY_CC, TTY_FLAG, TTY_IOCTL, TTY_MAJOR, termios, winsize } from "../../../ffi/abi/tty.ts"
@@ -47,6 +61,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ["STATX_BASIC_STATS", STATX_BASIC_STATS],
   ["STATX_MNT_ID", STATX_MNT_ID],
   ["FIONREAD", FIONREAD],
+  ["HUGETLBFS_MAGIC", HUGETLBFS_MAGIC],
   ["EPOLL_CTL_ADD", EPOLL_CTL_ADD],
   ["NCCS", NCCS],
   ["offsetof(struct termios, c_cc)", TERMIOS_CC],
@@ -54,7 +69,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
 
 const LAYOUTS: readonly Layout<Fields>[] = [epollEvent, kcmpEpollSlot, fOwnerEx, statx, termios, winsize]
 
-const HEADERS = ["fcntl", "stat", "kcmp", "eventpoll", "major", "netlink", "sock_diag", "unix_diag", "un", "sockios"].map(
+const HEADERS = ["fcntl", "stat", "kcmp", "eventpoll", "major", "magic", "netlink", "sock_diag", "unix_diag", "un", "sockios"].map(
   (name) => `linux/${name}`,
 )
 const INCLUDES = [

@@ -22,7 +22,13 @@ Bun.spawnSync(["mkfifo", "-m", "640", name])
 function collecting() {
   const files: file_entry[] = []
   const fifoData = new Map<string, PipeData>()
-  const table = { path: () => 0, place: () => name, nextId: () => 100 + files.length, add: (entry: file_entry) => void files.push(entry) }
+  const table = {
+    path: () => 0,
+    place: () => name,
+    memfd: () => 0,
+    nextId: () => 100 + files.length,
+    add: (entry: file_entry) => void files.push(entry),
+  }
   return { ...ownCollecting(), files, fifoData, table }
 }
 

@@ -112,7 +112,6 @@ static void hold_refused(void)
 	int ends[2];
 	MUST(socket(AF_NETLINK, SOCK_RAW, 0));
 	MUST(inotify_init1(0));
-	MUST(memfd_create("memory", 0));
 	int gone = MUST(open("gone", O_RDWR | O_CREAT, 0600));
 	MUST(gone);
 	MUST(unlink("gone"));

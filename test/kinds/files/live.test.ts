@@ -46,7 +46,7 @@ function transplant(images: FileImages, from: number, { pid }: Holder): void {
     restoreDescriptors(images, program, {
       reserved: new Set([RESERVED]),
       placeholder: RESERVED,
-      made: { terminal: undefined, masters: new Map(), ghosts: new Map() },
+      made: { terminal: undefined, masters: new Map(), ghosts: new Map(), segments: new Map() },
       self,
       inherited: new Map(),
       finishes: () => true,
@@ -95,7 +95,6 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
     for (const word of [
       "a socket",
       "a file watch",
-      "a memory file",
       "with a lock (FLOCK WRITE)",
       "an epoll that watches a file added as fd",
       "a file that signals task",

@@ -15,7 +15,7 @@ const PID = 77
 const OPTIONS: RestoreOptions = {
   reserved: new Set([500, 501]),
   placeholder: 500,
-  made: { terminal: 501, masters: new Map(), ghosts: new Map([[77, 502]]) },
+  made: { terminal: 501, masters: new Map(), ghosts: new Map([[77, 502]]), segments: new Map() },
   self: { pid: 77, uid: 0, euid: 0, egid: 0 },
   inherited: new Map(),
   finishes: () => false,
@@ -230,9 +230,9 @@ describe("checkFiles", () => {
   })
 
   test("refuses kinds without a row only where a descriptor has them", () => {
-    const memory: file_entry = { type: fd_types.MEMFD, id: 3, memfd: { id: 3, flags: 2, pos: 0n, fown, inode_id: 1 } }
-    check(imagesOf([memory], []))()
-    expect(check(imagesOf([memory], [user(5, memory)]))).toThrow("it is of type MEMFD, which is not supported yet")
+    const plugins: file_entry = { type: fd_types.EXT, id: 3, ext: { id: 3, fown } }
+    check(imagesOf([plugins], []))()
+    expect(check(imagesOf([plugins], [user(5, plugins)]))).toThrow("it is of type EXT, which is not supported yet")
   })
 
   test("names what is wrong with a path", () => {

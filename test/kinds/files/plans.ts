@@ -33,9 +33,9 @@ export function imagesOf(places: Readonly<Record<number, file_entry>>, more: Par
 }
 
 /** The calls of a restore, in strace's notation: opening without placeholders, and what is done last. */
-export function plansOf(images: FileImages): { open: string[]; start: string[] } {
+export function plansOf(images: FileImages, segments: ReadonlyMap<number, number> = new Map()): { open: string[]; start: string[] } {
   const how = { inherited: new Map(), finishes: () => false }
-  const made = { terminal: undefined, masters: new Map(), ghosts: new Map() }
+  const made = { terminal: undefined, masters: new Map(), ghosts: new Map(), segments }
   const [open, start] = [new Program(), new Program()]
   restoreDescriptors(images, open, {
     ...how,

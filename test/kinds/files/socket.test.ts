@@ -62,7 +62,7 @@ function planOf(isk: inet_sk_entry): string[] {
   restoreDescriptors(images, program, {
     reserved: new Set([500]),
     placeholder: 500,
-    made: { terminal: undefined, masters: new Map(), ghosts: new Map() },
+    made: { terminal: undefined, masters: new Map(), ghosts: new Map(), segments: new Map() },
     self: { pid: 77, uid: 0, euid: 0, egid: 0 },
     inherited: new Map(),
     finishes: () => false,

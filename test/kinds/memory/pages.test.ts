@@ -134,9 +134,12 @@ describe.skipIf(!canTrace)(`pages of another process${why}`, () => {
     return bytes.every((byte) => byte === 0)
   }
 
+  const linkOf = ({ start, end }: { start: bigint; end: bigint }): string =>
+    `/proc/${target.pid}/map_files/${start.toString(16)}-${end.toString(16)}`
+
   test("collectSegment: shared anonymous memory has the parts that hold data", () => {
     const mapping = readMaps(target.pid).find(({ start }) => start === target.at("shared"))!
-    const { inode, ranges, path } = collectSegment(target.pid, mapping, 9)
+    const { inode, ranges, path } = collectSegment(linkOf(mapping), mapping.path, 9)
     expect(inode).toMatchObject({ name: "/dev/zero", size: 6n * PAGE, inode_id: 9n, shmid: Number(mapping.inode) })
     expect(ranges).toEqual([
       { start: PAGE, end: 2n * PAGE, flags: PE.PRESENT },
@@ -149,7 +152,7 @@ describe.skipIf(!canTrace)(`pages of another process${why}`, () => {
 
   test("collectSegment: a memfd keeps name, size in bytes, mode and seals; its last page counts whole", () => {
     const mapping = readMaps(target.pid).find(({ start }) => start === target.at("memfd"))!
-    const { inode, ranges, path } = collectSegment(target.pid, mapping, 10)
+    const { inode, ranges, path } = collectSegment(linkOf(mapping), mapping.path, 10)
     const fd = openSync(path, "r")
     expect(inode).toMatchObject({ name: "named", size: 3n * PAGE + 100n, seals: 2 | 4, mode: fstatSync(fd).mode, uid: 0, gid: 0 })
     closeSync(fd)

@@ -4,7 +4,7 @@ import { decode } from "../../../ffi/layout.ts"
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { restoreMm, restorePages, restoreProtection, restoreVmas } from "../../../src/kinds/memory/restore.ts"
-import { holeSize, restoreSegment } from "../../../src/kinds/memory/shared.ts"
+import { holeSize, restoreSegment, sealSegment } from "../../../src/kinds/memory/shared.ts"
 import { VMA } from "../../../src/kinds/memory/status.ts"
 import { Program } from "../../../src/tracee/program.ts"
 import { plan, vma } from "./sample.ts"
@@ -162,7 +162,7 @@ describe("restoreSegment", () => {
     )
   })
 
-  test("a memfd gets size, owner, mode, contents and at last its seals", () => {
+  test("a memfd gets size, owner, mode and contents, and its seals by a call for later", () => {
     const memfd = { ...inode, name: "named", uid: 3, gid: 4, mode: 0o100640, seals: 6 }
     const lines = plan((program) => restoreSegment(memfd, [], -1, 0x700000n, program))
     expect(lines.map((line) => line.replace(/ \/\/.*/, ""))).toEqual([
@@ -170,8 +170,12 @@ describe("restoreSegment", () => {
       "#1 ftruncate(#0, 0x2100)",
       "#2 fchown(#0, 3, 4)",
       "#3 fchmod(#0, 0x1a0)",
-      "#4 fcntl(#0, 0x409, 6)",
     ])
+    const sealed = (seals: number) =>
+      plan((program) => sealSegment({ ...memfd, seals }, 9, program)).map((line) => line.replace(/ \/\/.*/, ""))
+    expect([sealed(6), sealed(1), sealed(0)]).toEqual([["#0 fcntl(9, 0x409, 6)"], [], []])
+    const filled = plan((program) => restoreSegment(memfd, [{ start: 0x2000n, length: 0x1000n, offset: 0n }], 5, 0n, program))
+    expect(filled.at(-1)).toContain(", 0x100) //")
     expect(plan((program) => restoreSegment({ ...memfd, seals: 1, uid: 0, gid: 0, mode: undefined }, [], -1, 0n, program))[0]).toStartWith(
       '#0 memfd_create("named\\u0000", 0)',
     )

@@ -1,0 +1,26 @@
+import { O } from "../../../../ffi/abi/file.ts"
+import type { memfd_file_entry } from "../../../../proto/gen/memfd_pb.ts"
+import { CheckpointError } from "../../../base/errors.ts"
+import type { Result } from "../../../tracee/program.ts"
+import type { Restoring } from "../kind.ts"
+import { openRegular } from "../open.ts"
+
+const NO_GHOSTS: ReadonlyMap<number, number> = new Map()
+
+/**
+ * An entry -> an open memfd appended to the program, at its position. Mirror: ./collect.ts
+ * Its memory exists: every process has it at a reserved number. Opened anew, for each open file has flags and a position of its own.
+ *
+ * @throws CheckpointError E_IMAGE_CORRUPT memfd.img does not have the memory
+ */
+export function restoreMemfd(entry: memfd_file_entry, { program, segments }: Pick<Restoring, "program" | "segments">): Result {
+  const { id, flags, pos, inode_id } = entry
+  const number = segments.get(inode_id)
+  if (number === undefined) {
+    const next = "Dump the program again: this image was damaged or changed"
+    throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore memory file ${id}`, `memfd.img has no memory ${inode_id}`, next)
+  }
+  const fd = openRegular(program, { id, name: `/proc/self/fd/${number}` }, flags, NO_GHOSTS)
+  if (pos !== 0n && !(flags & O.PATH)) program.callWith({ about: `the position in memory file ${id}`, returns: pos }, "lseek", fd, pos, 0)
+  return fd
+}
