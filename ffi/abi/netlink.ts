@@ -9,9 +9,6 @@ export const nlmsghdr = layout("struct nlmsghdr", "include/uapi/linux/netlink.h"
   nlmsg_pid: [12, "u32"],
 })
 
-/** Head of an attribute. */
-export const nlattr = layout("struct nlattr", "include/uapi/linux/netlink.h", 4, { nla_len: [0, "u16"], nla_type: [2, "u16"] })
-
 /** Families of netlink sockets. Header: include/uapi/linux/netlink.h */
 export const NETLINK = { SOCK_DIAG: 4, NETFILTER: 12 } as const
 /** Header: include/uapi/linux/netlink.h. DUMP is ROOT and MATCH. */

@@ -1,7 +1,7 @@
-import { AF, SO, SOCK } from "../../ffi/abi/socket.ts"
+import { AF, SO, SOCK, SOL_SOCKET } from "../../ffi/abi/socket.ts"
 import { existsSync, readFileSync } from "../../ffi/fs.ts"
 import { syscall } from "../../ffi/syscall.ts"
-import { askOption } from "../kinds/files/sockopts.ts"
+import { askNumber } from "../kinds/files/socket/ask.ts"
 import { readUnixSockets } from "../kinds/files/unix/sockets.ts"
 import { readStatus } from "../proc/status.ts"
 import type { Feature, Found } from "./feature.ts"
@@ -48,7 +48,7 @@ const file = (path: string): Found => ({ present: existsSync(path), detail: `${p
 function bufferLocks(): Found {
   const socket = syscall("socket", AF.UNIX, SOCK.STREAM | SOCK.CLOEXEC, 0)
   try {
-    const present = askOption(socket, SO.BUF_LOCK) !== undefined
+    const present = askNumber(socket, SOL_SOCKET, SO.BUF_LOCK) !== undefined
     return { present, detail: `SO_BUF_LOCK ${present ? "answers" : "is unknown"}` }
   } finally {
     syscall("close", socket)

@@ -1,4 +1,4 @@
-import { inetDiagMsg, inetDiagReqV2, nlattr, nlmsghdr, unixDiagMsg, unixDiagReq } from "../../ffi/abi/netlink.ts"
+import { inetDiagMsg, inetDiagReqV2, nlmsghdr, unixDiagMsg, unixDiagReq } from "../../ffi/abi/netlink.ts"
 import { cmsghdr, linger, msghdr, sockaddrIn, sockaddrIn6, tcpRepairWindow, ucred } from "../../ffi/abi/socket.ts"
 import type { Fields, Layout } from "../../ffi/layout.ts"
 import type { Headers } from "./compiled.ts"
@@ -24,7 +24,6 @@ export const sockets: readonly Group[] = [
     headers: ["linux/netlink.h", "linux/unix_diag.h"],
     rows: [
       [nlmsghdr, "struct nlmsghdr"],
-      [nlattr, "struct nlattr"],
       [unixDiagReq, "struct unix_diag_req"],
       [unixDiagMsg, "struct unix_diag_msg"],
     ],

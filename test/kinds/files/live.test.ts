@@ -14,6 +14,7 @@ import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
 import { findTerminalHolders, masterIndex, whoHasTerminal } from "../../../src/kinds/files/tty/holders.ts"
 import { canRun, perform, why } from "../fixture.ts"
 import { type Holder, holding, imagesOf, startHolder } from "./holder.ts"
+import { PLAIN_RESTORE } from "./plans.ts"
 
 const RESERVED = 900
 const PLAIN = { ...USUAL, ...STRICT, ...REFUSED, shellJob: false, buildIdOf: () => [] }
@@ -44,11 +45,10 @@ function transplant(images: FileImages, from: number, { pid }: Holder): void {
   const self = { pid, uid: 0, euid: 0, egid: 0 }
   perform(pid, (program) => {
     restoreDescriptors(images, program, {
+      ...PLAIN_RESTORE,
       reserved: new Set([RESERVED]),
       placeholder: RESERVED,
-      made: { terminal: undefined, masters: new Map(), ghosts: new Map(), segments: new Map() },
       self,
-      inherited: new Map(),
       finishes: () => true,
       isBorn: (tid) => tid === pid,
     })

@@ -2,23 +2,18 @@ import { describe, expect, test } from "bun:test"
 import { decode } from "../../../proto/decode.ts"
 import { encode } from "../../../proto/encode.ts"
 import { fd_types, type fdinfo_entry, type file_entry, file_entrySchema } from "../../../proto/gen/fdinfo_pb.ts"
-import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import { TtyType, type tty_info_entry, tty_info_entrySchema } from "../../../proto/gen/tty_pb.ts"
 import { type CheckOptions, checkFiles } from "../../../src/kinds/files/check.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
 import { STRICT } from "../../../src/kinds/files/keeping.ts"
 import { type RestoreOptions, restoreDescriptors, restoreThreadOwners } from "../../../src/kinds/files/restore.ts"
 import { Program } from "../../../src/tracee/program.ts"
+import { fown, NO_MORE, PLAIN_RESTORE } from "./plans.ts"
 
-const fown: fown_entry = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
 const PID = 77
 const OPTIONS: RestoreOptions = {
-  reserved: new Set([500, 501]),
-  placeholder: 500,
-  made: { terminal: 501, masters: new Map(), ghosts: new Map([[77, 502]]), segments: new Map() },
-  self: { pid: 77, uid: 0, euid: 0, egid: 0 },
-  inherited: new Map(),
-  finishes: () => false,
+  ...PLAIN_RESTORE,
+  made: { ...PLAIN_RESTORE.made, terminal: 501, ghosts: new Map([[77, 502]]) },
   isBorn: (tid) => tid === PID,
 }
 const CHECK: CheckOptions = { ...STRICT, buildIdOf: () => [], shellJob: false, terminal: false, tcpEstablished: false, tcpClose: false }
@@ -33,14 +28,7 @@ function imagesOf(files: readonly file_entry[], fdinfos: readonly fdinfo_entry[]
   return {
     fdinfos,
     files: new Map(entries.map((file) => [file.id, file])),
-    pipesData: [],
-    skQueues: [],
-    fifoData: [],
-    ttyInfos: [],
-    ttyData: [],
-    tcpStreams: new Map(),
-    extension: [],
-    ghosts: new Map(),
+    ...NO_MORE,
     ...more,
   }
 }

@@ -7,45 +7,49 @@ import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
 import type { Collecting, Found, OpenFile } from "../../../src/kinds/files/kind.ts"
-import { restoreDescriptors, startFiles } from "../../../src/kinds/files/restore.ts"
+import { type RestoreOptions, restoreDescriptors, startFiles } from "../../../src/kinds/files/restore.ts"
 import { statDescriptor } from "../../../src/kinds/files/stat.ts"
 import { readFdInfo } from "../../../src/proc/fdinfo.ts"
 import { Program } from "../../../src/tracee/program.ts"
 
 export const fown: fown_entry = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
 
+/** Images that say nothing of files beside their entries. */
+export const NO_MORE: Omit<FileImages, "fdinfos" | "files"> = {
+  pipesData: [],
+  skQueues: [],
+  fifoData: [],
+  ttyInfos: [],
+  ttyData: [],
+  ghosts: new Map(),
+  tcpStreams: new Map(),
+  extension: [],
+}
+
+/** A process that makes all its files itself. Two descriptors are reserved, as much as a plan shows of them: 500 holds numbers. */
+export const PLAIN_RESTORE: RestoreOptions = {
+  reserved: new Set([500, 501]),
+  placeholder: 500,
+  made: { terminal: undefined, masters: new Map(), ghosts: new Map(), segments: new Map() },
+  self: { pid: 77, uid: 0, euid: 0, egid: 0 },
+  inherited: new Map(),
+  finishes: () => false,
+  isBorn: () => true,
+}
+
 /** Images of files at these numbers, each file through its bytes. */
 export function imagesOf(places: Readonly<Record<number, file_entry>>, more: Partial<FileImages> = {}): FileImages {
   const fdinfos = Object.entries(places).map(([fd, { id, type }]): fdinfo_entry => ({ fd: Number(fd), id, type, flags: 0 }))
   const files = [...new Set(Object.values(places))].map((file) => decode(file_entrySchema, encode(file_entrySchema, file)))
   expect(files).toEqual([...new Set(Object.values(places))])
-  const empty = {
-    pipesData: [],
-    skQueues: [],
-    fifoData: [],
-    ttyInfos: [],
-    ttyData: [],
-    ghosts: new Map(),
-    tcpStreams: new Map(),
-    extension: [],
-  }
-  return { fdinfos, files: new Map(files.map((file) => [file.id, file])), ...empty, ...more }
+  return { fdinfos, files: new Map(files.map((file) => [file.id, file])), ...NO_MORE, ...more }
 }
 
 /** The calls of a restore, in strace's notation: opening without placeholders, and what is done last. */
 export function plansOf(images: FileImages, segments: ReadonlyMap<number, number> = new Map()): { open: string[]; start: string[] } {
-  const how = { inherited: new Map(), finishes: () => false }
-  const made = { terminal: undefined, masters: new Map(), ghosts: new Map(), segments }
   const [open, start] = [new Program(), new Program()]
-  restoreDescriptors(images, open, {
-    ...how,
-    made,
-    reserved: new Set(),
-    placeholder: 500,
-    self: { pid: 77, uid: 0, euid: 0, egid: 0 },
-    isBorn: () => true,
-  })
-  startFiles(images, start, how)
+  restoreDescriptors(images, open, { ...PLAIN_RESTORE, made: { ...PLAIN_RESTORE.made, segments } })
+  startFiles(images, start, PLAIN_RESTORE)
   return { open: open.describe().slice(images.fdinfos.length), start: start.describe() }
 }
 

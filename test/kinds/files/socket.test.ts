@@ -1,78 +1,19 @@
 import { describe, expect, test } from "bun:test"
 import { AF, IPPROTO, SOCK, TCP_STATE } from "../../../ffi/abi/socket.ts"
-import { decode } from "../../../proto/decode.ts"
-import { encode } from "../../../proto/encode.ts"
-import { fd_types, type file_entry, file_entrySchema } from "../../../proto/gen/fdinfo_pb.ts"
+import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import type { inet_sk_entry } from "../../../proto/gen/sk-inet_pb.ts"
-import type { sk_opts_entry } from "../../../proto/gen/sk-opts_pb.ts"
 import type { Found } from "../../../src/kinds/files/kind.ts"
-import { restoreDescriptors } from "../../../src/kinds/files/restore.ts"
 import { inetAnswer, inetQuestion } from "../../../src/kinds/files/socket/diag.ts"
 import { addressText, bytesOfWords, parseAddress, sockaddrOf, wordsOf } from "../../../src/kinds/files/socket/inet/address.ts"
 import { checkInet } from "../../../src/kinds/files/socket/inet/check.ts"
 import { refuseInet } from "../../../src/kinds/files/socket/inet/survey.ts"
 import { attribute, joined, message, nested, parseAttributes, parseMessages } from "../../../src/kinds/files/socket/netlink.ts"
-import { Program } from "../../../src/tracee/program.ts"
-
-const fown = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
-const opts: sk_opts_entry = {
-  so_sndbuf: 16384,
-  so_rcvbuf: 131072,
-  so_snd_tmo_sec: 0n,
-  so_snd_tmo_usec: 0n,
-  so_rcv_tmo_sec: 0n,
-  so_rcv_tmo_usec: 0n,
-  so_filter: [],
-}
-const tcp: inet_sk_entry = {
-  id: 1,
-  ino: 900,
-  family: AF.INET,
-  type: SOCK.STREAM,
-  proto: IPPROTO.TCP,
-  state: TCP_STATE.LISTEN,
-  src_port: 8080,
-  dst_port: 0,
-  flags: 0o4002,
-  backlog: 5,
-  src_addr: [0x0100007f],
-  dst_addr: [0],
-  fown,
-  opts,
-}
+import { opts, tcp } from "./inet.ts"
+import { imagesOf, plansOf } from "./plans.ts"
 
 /** The restore's calls, without the placeholder. */
-function planOf(isk: inet_sk_entry): string[] {
-  const file: file_entry = { type: fd_types.INETSK, id: 1, isk }
-  const back = decode(file_entrySchema, encode(file_entrySchema, file))
-  expect(back).toEqual(file)
-  const program = new Program()
-  const images = {
-    fdinfos: [{ id: 1, fd: 3, flags: 0, type: fd_types.INETSK }],
-    files: new Map([[1, back]]),
-    pipesData: [],
-    ttyInfos: [],
-    ttyData: [],
-    extension: [],
-    tcpStreams: new Map(),
-    skQueues: [],
-    fifoData: [],
-    ghosts: new Map(),
-  }
-  restoreDescriptors(images, program, {
-    reserved: new Set([500]),
-    placeholder: 500,
-    made: { terminal: undefined, masters: new Map(), ghosts: new Map(), segments: new Map() },
-    self: { pid: 77, uid: 0, euid: 0, egid: 0 },
-    inherited: new Map(),
-    finishes: () => false,
-    isBorn: () => true,
-  })
-  return program
-    .describe()
-    .slice(1)
-    .map((line) => line.replace(/^#\d+ /, "").replace(/ \/\/.*/, ""))
-}
+const planOf = (isk: inet_sk_entry): string[] =>
+  plansOf(imagesOf({ 3: { type: fd_types.INETSK, id: 1, isk } })).open.map((line) => line.replace(/^#\d+ /, "").replace(/ \/\/.*/, ""))
 
 describe("restoreInet", () => {
   test("binds with SO_REUSEADDR, listens, and takes it away when all is open", () => {
@@ -197,8 +138,8 @@ describe("netlink", () => {
   })
   test("a question about sockets asks for the halves, and the answer tells them", () => {
     const question = inetQuestion({ family: AF.INET6, protocol: IPPROTO.UDP })
-    expect(question.length).toBe(72)
-    expect([...question.subarray(16, 19)]).toEqual([AF.INET6, IPPROTO.UDP, 0x80])
+    expect(question.length).toBe(56)
+    expect([...question.subarray(0, 3)]).toEqual([AF.INET6, IPPROTO.UDP, 0x80])
     const answer = new Uint8Array(72)
     const view = new DataView(answer.buffer)
     view.setUint8(1, TCP_STATE.LISTEN)

@@ -1,38 +1,11 @@
 import { describe, expect, test } from "bun:test"
-import { AF, IPPROTO, SOCK, TCP_STATE } from "../../../ffi/abi/socket.ts"
+import { TCP_STATE } from "../../../ffi/abi/socket.ts"
 import type { inet_sk_entry } from "../../../proto/gen/sk-inet_pb.ts"
-import type { sk_opts_entry } from "../../../proto/gen/sk-opts_pb.ts"
 import { outwards } from "../../../src/kinds/files/socket/inet/connections.ts"
 import { makeSegment } from "../../../src/kinds/files/socket/inet/packet.ts"
 import { restoreStream } from "../../../src/kinds/files/socket/inet/restore-stream.ts"
 import { Program } from "../../../src/tracee/program.ts"
-
-const fown = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
-const opts: sk_opts_entry = {
-  so_sndbuf: 16384,
-  so_rcvbuf: 131072,
-  so_snd_tmo_sec: 0n,
-  so_snd_tmo_usec: 0n,
-  so_rcv_tmo_sec: 0n,
-  so_rcv_tmo_usec: 0n,
-  so_filter: [],
-}
-const tcp: inet_sk_entry = {
-  id: 1,
-  ino: 900,
-  family: AF.INET,
-  type: SOCK.STREAM,
-  proto: IPPROTO.TCP,
-  state: TCP_STATE.LISTEN,
-  src_port: 8080,
-  dst_port: 0,
-  flags: 0o4002,
-  backlog: 5,
-  src_addr: [0x0100007f],
-  dst_addr: [0],
-  fown,
-  opts,
-}
+import { tcp } from "./inet.ts"
 
 describe("restoreStream", () => {
   const connection: inet_sk_entry = { ...tcp, state: TCP_STATE.ESTABLISHED, dst_port: 9, dst_addr: [0x0200007f], flags: 2 }

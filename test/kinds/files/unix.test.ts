@@ -11,18 +11,18 @@ import { checkFiles } from "../../../src/kinds/files/check.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
 import { STRICT } from "../../../src/kinds/files/keeping.ts"
 import type { SocketData } from "../../../src/kinds/files/kind.ts"
-import { restoreDescriptors } from "../../../src/kinds/files/restore.ts"
 import { findShared } from "../../../src/kinds/files/shared.ts"
 import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
+import { attribute, joined } from "../../../src/kinds/files/socket/netlink.ts"
+import { NO_OPTIONS } from "../../../src/kinds/files/socket/options.ts"
 import { sendersOf } from "../../../src/kinds/files/unix/credentials.ts"
 import { relationOf } from "../../../src/kinds/files/unix/relations.ts"
 import { nameText, parseUnix } from "../../../src/kinds/files/unix/sockets.ts"
 import { Program } from "../../../src/tracee/program.ts"
 import { scratch } from "../../harness/folders.ts"
+import { fown, NO_MORE, plansOf } from "./plans.ts"
 
-const fown = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
-const noTime = { so_snd_tmo_sec: 0n, so_snd_tmo_usec: 0n, so_rcv_tmo_sec: 0n, so_rcv_tmo_usec: 0n }
-const opts = { so_sndbuf: 4096, so_rcvbuf: 8192, ...noTime, so_filter: [] }
+const opts = { ...NO_OPTIONS, so_sndbuf: 4096, so_rcvbuf: 8192 }
 const NOTHING = new Uint8Array(0)
 const name = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
 const [ESTABLISHED, CLOSE, LISTEN] = [1, 7, 10] as const
@@ -62,43 +62,31 @@ function imagesOf(files: readonly file_entry[], skQueues: readonly SocketData[] 
   return {
     fdinfos,
     files: new Map(entries.map((one) => [one.id, one])),
-    ...{ pipesData: [], fifoData: [], ttyInfos: [], ttyData: [], ghosts: new Map(), tcpStreams: new Map(), extension: [] },
+    ...NO_MORE,
     skQueues,
   }
 }
 
 /** The calls of a restore, without numbers, placeholders and what sets buffers. */
-function planOf(images: FileImages): string[] {
-  const program = new Program()
-  restoreDescriptors(images, program, {
-    reserved: new Set([500]),
-    placeholder: 500,
-    made: { terminal: undefined, masters: new Map(), ghosts: new Map(), segments: new Map() },
-    self: { pid: 77, uid: 0, euid: 0, egid: 0 },
-    inherited: new Map(),
-    finishes: () => false,
-    isBorn: () => true,
-  })
-  return program
-    .describe()
-    .slice(images.fdinfos.length)
-    .map((line) => line.replace(/^#\d+ /, ""))
+const planOf = (images: FileImages): string[] =>
+  plansOf(images)
+    .open.map((line) => line.replace(/^#\d+ /, ""))
     .filter((line) => !line.startsWith("setsockopt"))
-}
 const callsOf = (images: FileImages): string[] => planOf(images).map((line) => line.split("(")[0] ?? "")
 
 describe("parseUnix", () => {
   test("reads state, name, file, peer, pending clients and queue lengths", () => {
     const message = Uint8Array.from([1, 1, LISTEN, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
     const u32 = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer)
-    const attributes = new Map([
-      [0, name("/run/x\0")],
-      [1, u32(99, 0x800002)],
-      [3, u32(5, 0, 6)],
-      [4, u32(3, 128)],
-      [6, Uint8Array.from([2])],
-    ])
-    expect(parseUnix({ message, attributes })).toEqual({
+    const body = joined(
+      message,
+      attribute(0, name("/run/x\0")),
+      attribute(1, u32(99, 0x800002)),
+      attribute(3, u32(5, 0, 6)),
+      attribute(4, u32(3, 128)),
+      attribute(6, Uint8Array.from([2])),
+    )
+    expect(parseUnix({ body })).toEqual({
       ino: 7,
       type: 1,
       state: LISTEN,

@@ -29,17 +29,25 @@ const LOOKS = 5
 
 /** The question after all sockets of one family and protocol. Man page: sock_diag(7) */
 export const inetQuestion = ({ family, protocol }: Wanted): Uint8Array =>
-  message(
-    SOCK_DIAG_BY_FAMILY,
-    NLM_F.REQUEST | NLM_F.DUMP,
-    1,
-    encode(inetDiagReqV2, {
-      sdiag_family: family,
-      sdiag_protocol: protocol,
-      idiag_ext: 1 << (INET_DIAG_SHUTDOWN - 1),
-      idiag_states: ALL_STATES,
-    }),
-  )
+  encode(inetDiagReqV2, {
+    sdiag_family: family,
+    sdiag_protocol: protocol,
+    idiag_ext: 1 << (INET_DIAG_SHUTDOWN - 1),
+    idiag_states: ALL_STATES,
+  })
+
+/**
+ * Asks for every socket that a family's request names, in one pass; again when they changed meanwhile, a few times.
+ *
+ * @param request structure of the family, such as struct inet_diag_req_v2   @param netlink socket of NETLINK.SOCK_DIAG
+ * @throws SyscallError ENOENT the kernel lacks it (CONFIG_UNIX_DIAG ...). Man page: sock_diag(7)
+ */
+export function askSockets(netlink: Netlink, request: Uint8Array): Reply[] {
+  for (let look = 1; ; look++) {
+    const replies = netlink.ask(message(SOCK_DIAG_BY_FAMILY, NLM_F.REQUEST | NLM_F.DUMP, 1, request), 1)
+    if (!isTorn(replies) || look === LOOKS) return replies
+  }
+}
 
 /** Inode and facts of one answer. */
 export function inetAnswer({ body }: Reply): [inode: bigint, DiagSocket] {
@@ -51,10 +59,7 @@ export function inetAnswer({ body }: Reply): [inode: bigint, DiagSocket] {
 /** All sockets of one table; none where the kernel was built without it. */
 function askTable(netlink: Netlink, wanted: Wanted): Reply[] {
   try {
-    for (let look = 1; ; look++) {
-      const replies = netlink.ask(inetQuestion(wanted), 1)
-      if (!isTorn(replies) || look === LOOKS) return replies
-    }
+    return askSockets(netlink, inetQuestion(wanted))
   } catch (error) {
     if (error instanceof SyscallError && (error.errno === "ENOENT" || error.errno === "EINVAL")) return []
     throw error

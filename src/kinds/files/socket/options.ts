@@ -2,8 +2,7 @@ import { sockFprog } from "../../../../ffi/abi/seccomp.ts"
 import { SO, SOL_SOCKET } from "../../../../ffi/abi/socket.ts"
 import { encode } from "../../../../ffi/layout.ts"
 import type { sk_opts_entry } from "../../../../proto/gen/sk-opts_pb.ts"
-import type { Program } from "../../../tracee/program.ts"
-import type { Opened } from "../kind.ts"
+import type { Argument, Program } from "../../../tracee/program.ts"
 import { askFilter, askNumber, askOption } from "./ask.ts"
 
 /** Bytes of an instruction; where the pointer to them is. */
@@ -76,8 +75,19 @@ export function collectSocketOptions(fd: number): sk_opts_entry {
   }
 }
 
+/** Options of a socket that nobody has looked at. */
+export const NO_OPTIONS: sk_opts_entry = {
+  so_sndbuf: 0,
+  so_rcvbuf: 0,
+  so_snd_tmo_sec: 0n,
+  so_snd_tmo_usec: 0n,
+  so_rcv_tmo_sec: 0n,
+  so_rcv_tmo_usec: 0n,
+  so_filter: [],
+}
+
 /** Appends one option of a socket. */
-export function setOption(program: Program, fd: Opened, level: number, name: number, value: Uint8Array | number, about: string): void {
+export function setOption(program: Program, fd: Argument, level: number, name: number, value: Uint8Array | number, about: string): void {
   const bytes = typeof value === "number" ? new Uint8Array(Int32Array.of(value).buffer) : value
   program.callWith({ about }, "setsockopt", fd, level, name, program.bytes(bytes), bytes.length)
 }
@@ -86,7 +96,7 @@ export function setOption(program: Program, fd: Opened, level: number, name: num
  * Appends the options of SOL_SOCKET, all but `reuseaddr`, which belongs to whoever binds, and the buffers: `restoreBuffers`.
  * Those of a new socket are left as they are. Mirror: collectSocketOptions
  */
-export function restoreSocketOptions(opts: sk_opts_entry, program: Program, fd: Opened, about: string): void {
+export function restoreSocketOptions(opts: sk_opts_entry, program: Program, fd: Argument, about: string): void {
   const set = (name: number, value: Uint8Array | number): void =>
     setOption(program, fd, SOL_SOCKET, name, value, `option ${name} of ${about}`)
   const time = (name: number, seconds: bigint, microseconds: bigint): void => {
@@ -118,7 +128,7 @@ export function restoreSocketOptions(opts: sk_opts_entry, program: Program, fd: 
 }
 
 /** Appends the sizes of the buffers: the kernel doubles what it is told. Needs CAP_NET_ADMIN. */
-export function restoreBuffers({ so_sndbuf, so_rcvbuf, so_buf_lock }: sk_opts_entry, program: Program, fd: Opened, about: string): void {
+export function restoreBuffers({ so_sndbuf, so_rcvbuf, so_buf_lock }: sk_opts_entry, program: Program, fd: Argument, about: string): void {
   setOption(program, fd, SOL_SOCKET, SO.SNDBUFFORCE, Math.floor(so_sndbuf / 2), `the send buffer of ${about}`)
   setOption(program, fd, SOL_SOCKET, SO.RCVBUFFORCE, Math.floor(so_rcvbuf / 2), `the receive buffer of ${about}`)
   // Since Linux 5.14; images without it are of older kernels, or say that the sizes follow the traffic.

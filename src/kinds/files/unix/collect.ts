@@ -1,10 +1,12 @@
-import { SHUTDOWN, SO, SOCK, TCP_STATE } from "../../../../ffi/abi/socket.ts"
+import { SHUTDOWN, SO, SOCK, SOL_SOCKET, TCP_STATE, ucred } from "../../../../ffi/abi/socket.ts"
+import { type Decoded, decode } from "../../../../ffi/layout.ts"
 import { fd_types } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { sk_shutdown } from "../../../../proto/gen/sk-opts_pb.ts"
 import type { unix_sk_entry } from "../../../../proto/gen/sk-unix_pb.ts"
 import type { Collecting, Found, OpenFile, SocketData } from "../kind.ts"
 import { NO_OWNER } from "../owner.ts"
-import { askOption, askPeer, collectOptions, NO_OPTIONS } from "../sockopts.ts"
+import { askNumber, askOption } from "../socket/ask.ts"
+import { collectSocketOptions, NO_OPTIONS } from "../socket/options.ts"
 import { placeOf } from "./bound.ts"
 import { hasError } from "./queue.ts"
 import { UFLAGS } from "./relations.ts"
@@ -57,6 +59,16 @@ function fileFacts({ name }: UnixSocket, { bound }: Found): Pick<unix_sk_entry, 
   }
 }
 
+/** -1, as the kernel tells IDs that there are none of. */
+const NOBODY = 0xffffffff
+
+/** Who made the peer of a unix socket, or listens; undefined for one that is not connected. Man page: unix(7), SO_PEERCRED */
+function askPeer(fd: number): Decoded<typeof ucred> | undefined {
+  const bytes = askOption(fd, SOL_SOCKET, SO.PEERCRED, ucred.size)
+  const peer = bytes && decode(ucred, bytes)
+  return peer?.pid === 0 && peer.uid === NOBODY ? undefined : peer
+}
+
 /** An open unix socket -> its entry; its queue goes to sk-queues.img: `collectQueues`. Mirror: ./restore.ts */
 export function collectUnix(
   file: OpenFile,
@@ -73,8 +85,8 @@ export function collectUnix(
   const ino = inodeOf(file)
   const socket = unix.sockets.get(ino)
   const told = copies.lend(file.fd, (copy) => ({
-    opts: collectOptions(copy),
-    peekOffset: askOption(copy, SO.PEEK_OFF) ?? -1,
+    opts: collectSocketOptions(copy),
+    peekOffset: askNumber(copy, SOL_SOCKET, SO.PEEK_OFF) ?? -1,
     reset: hasError(copy),
     peer: askPeer(copy),
   }))

@@ -5,7 +5,7 @@ import { type Decoded, decode, encodeInto } from "../../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure, SyscallError, syscall } from "../../../../ffi/syscall.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import { PAGE_SIZE } from "../../../base/units.ts"
-import { askOption } from "../sockopts.ts"
+import { askNumber } from "../socket/ask.ts"
 import type { UnixSocket } from "./sockets.ts"
 
 /** One message in a queue, or bytes of a stream that belong together. */
@@ -165,7 +165,7 @@ function peekPackets(socket: number, isOver: () => boolean): Packet[] {
 export function peekQueue(socket: number, { type, queued, shutdown }: Pick<UnixSocket, "type" | "queued" | "shutdown">): Packet[] {
   if (type === SOCK.STREAM && queued === 0) return []
   if (type !== SOCK.STREAM && !(eventsOf(socket) & POLL.IN)) return []
-  const before = askOption(socket, SO.PEEK_OFF) ?? -1
+  const before = askNumber(socket, SOL_SOCKET, SO.PEEK_OFF) ?? -1
   try {
     if (type === SOCK.STREAM) return peekStream(socket, queued)
     return peekPackets(socket, () => type === SOCK.SEQPACKET && shutdown !== 0)

@@ -1,8 +1,8 @@
-import { AF, SO, SOCK, TCP_STATE } from "../../../../ffi/abi/socket.ts"
+import { AF, SO, SOCK, SOL_SOCKET, TCP_STATE } from "../../../../ffi/abi/socket.ts"
 import type { unix_sk_entry } from "../../../../proto/gen/sk-unix_pb.ts"
 import type { Argument } from "../../../tracee/program.ts"
 import type { Opened, Restoring } from "../kind.ts"
-import { restoreOptions, setOption } from "../sockopts.ts"
+import { restoreBuffers, restoreSocketOptions, setOption } from "../socket/options.ts"
 import { addressOf, bindSocket, connectSocket, socketName, unlinkSocket } from "./bind.ts"
 import { asPeer, sendersOf } from "./credentials.ts"
 import { isBound, relationOf } from "./relations.ts"
@@ -118,9 +118,11 @@ export function restoreUnix(entry: unix_sk_entry, making: Making): Opened {
 function settle(socket: unix_sk_entry, fd: Argument, { program, files, extension }: Finishing): void {
   const about = socketName(socket)
   if (socket.shutdown) program.callWith({ about }, "shutdown", fd, socket.shutdown - 1)
-  restoreOptions(socket.opts, fd, program, about)
+  restoreSocketOptions(socket.opts, program, fd, about)
+  if (socket.opts.reuseaddr) setOption(program, fd, SOL_SOCKET, SO.REUSEADDR, 1, about)
+  restoreBuffers(socket.opts, program, fd, about)
   const offset = extension.get(socket.id)?.socket_peek_offset
-  if (offset !== undefined) setOption(program, fd, SO.PEEK_OFF, offset, about)
+  if (offset !== undefined) setOption(program, fd, SOL_SOCKET, SO.PEEK_OFF, offset, about)
   if (isBound(socket, files)) unlinkSocket(socket, program)
 }
 

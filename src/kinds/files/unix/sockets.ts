@@ -1,7 +1,8 @@
-import { UDIAG_SHOW, UNIX_DIAG, unixDiagMsg, unixDiagReq } from "../../../../ffi/abi/netlink.ts"
+import { NETLINK, UDIAG_SHOW, UNIX_DIAG, unixDiagMsg, unixDiagReq } from "../../../../ffi/abi/netlink.ts"
 import { AF, TCP_STATE } from "../../../../ffi/abi/socket.ts"
 import { decode, encode } from "../../../../ffi/layout.ts"
-import { type Diagnosis, diagnose } from "../diag.ts"
+import { askSockets } from "../socket/diag.ts"
+import { openNetlink, parseAttributes, type Reply } from "../socket/netlink.ts"
 
 /** A unix socket as the kernel tells it. */
 export interface UnixSocket {
@@ -34,8 +35,9 @@ const words = (bytes: Uint8Array | undefined): number[] => {
 }
 
 /** The kernel's answer -> the socket. Kernel: net/unix/diag.c sk_diag_fill() */
-export function parseUnix({ message, attributes }: Diagnosis): UnixSocket {
-  const { udiag_type, udiag_state, udiag_ino } = decode(unixDiagMsg, message)
+export function parseUnix({ body }: Pick<Reply, "body">): UnixSocket {
+  const { udiag_type, udiag_state, udiag_ino } = decode(unixDiagMsg, body)
+  const attributes = parseAttributes(body.subarray(unixDiagMsg.size))
   const numbers = (attribute: keyof typeof UNIX_DIAG): number[] => words(attributes.get(UNIX_DIAG[attribute]))
   const [ino, dev] = numbers("VFS")
   const [queued = 0, sent = 0] = numbers("RQLEN")
@@ -64,8 +66,9 @@ export function readUnixSockets(): ReadonlyMap<number, UnixSocket> {
     udiag_states: 0xffffffff,
     udiag_show: UDIAG_SHOW.NAME | UDIAG_SHOW.VFS | UDIAG_SHOW.PEER | UDIAG_SHOW.ICONS | UDIAG_SHOW.RQLEN,
   })
+  using netlink = openNetlink(NETLINK.SOCK_DIAG)
   return new Map(
-    diagnose(request, unixDiagMsg.size).map((one) => {
+    askSockets(netlink, request).map((one) => {
       const socket = parseUnix(one)
       return [socket.ino, socket]
     }),
