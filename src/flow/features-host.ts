@@ -2,7 +2,7 @@ import { AF, SO, SOCK, SOL_SOCKET } from "../../ffi/abi/socket.ts"
 import { existsSync, readFileSync } from "../../ffi/fs.ts"
 import { syscall } from "../../ffi/syscall.ts"
 import { askNumber } from "../kinds/files/socket/ask.ts"
-import { readUnixSockets } from "../kinds/files/unix/sockets.ts"
+import { readUnixSockets } from "../kinds/files/socket/unix/sockets.ts"
 import { readStatus } from "../proc/status.ts"
 import type { Feature, Found } from "./feature.ts"
 

@@ -8,9 +8,9 @@ import { fileKinds } from "./registry.ts"
 import { checkRegular, findCuts } from "./regular/check.ts"
 import type { FileRow } from "./row.ts"
 import { checkInet, type InetOptions } from "./socket/inet/check.ts"
+import { unixChecks } from "./socket/unix/check.ts"
 import type { FileStat } from "./stat.ts"
 import { checkTty } from "./tty/check.ts"
-import { unixChecks } from "./unix/check.ts"
 
 /** What the restore has to offer. */
 export interface CheckOptions extends Checking, InetOptions {

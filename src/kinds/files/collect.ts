@@ -17,13 +17,13 @@ import { groupShared } from "./sharing.ts"
 import { findInetSockets } from "./socket/diag.ts"
 import type { Connections } from "./socket/inet/connections.ts"
 import { isConnected } from "./socket/inet/survey.ts"
+import { collectQueues } from "./socket/unix/collect.ts"
+import { type Flight, lookInFlight } from "./socket/unix/flight.ts"
+import { rehearsePeek } from "./socket/unix/queue.ts"
+import { hasPeer, inodeOf, isConnectedAnew, isUnix, openScene, socketInode } from "./socket/unix/scene.ts"
 import { describeRefused, judge, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
 import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
 import { collectQueued } from "./tty/queued.ts"
-import { collectQueues } from "./unix/collect.ts"
-import { type Flight, lookInFlight } from "./unix/flight.ts"
-import { rehearsePeek } from "./unix/queue.ts"
-import { hasPeer, inodeOf, isConnectedAnew, isUnix, openScene, socketInode } from "./unix/scene.ts"
 
 const log = logger("files")
 

@@ -15,9 +15,9 @@ import type { SocketKind } from "./socket/ask.ts"
 import type { DiagSocket } from "./socket/diag.ts"
 import type { Connections } from "./socket/inet/connections.ts"
 import type { Stream } from "./socket/inet/stream.ts"
+import type { Bound } from "./socket/unix/bound.ts"
+import type { UnixScene } from "./socket/unix/view.ts"
 import type { FileStat } from "./stat.ts"
-import type { Bound } from "./unix/bound.ts"
-import type { UnixScene } from "./unix/view.ts"
 
 /** A descriptor as seen from outside. Nothing about it is changed. */
 export interface Found {

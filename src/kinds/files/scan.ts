@@ -8,8 +8,8 @@ import type { Copies } from "./copies.ts"
 import type { Found } from "./kind.ts"
 import { collectOwner } from "./owner.ts"
 import { kindOfSocket } from "./socket/ask.ts"
+import { boundFile } from "./socket/unix/bound.ts"
 import { statDescriptor } from "./stat.ts"
-import { boundFile } from "./unix/bound.ts"
 
 const ROOM = 64 * 1024
 const memory = allocate(ROOM)

@@ -1,8 +1,8 @@
-import { NETLINK, UDIAG_SHOW, UNIX_DIAG, unixDiagMsg, unixDiagReq } from "../../../../ffi/abi/netlink.ts"
-import { AF, TCP_STATE } from "../../../../ffi/abi/socket.ts"
-import { decode, encode } from "../../../../ffi/layout.ts"
-import { askSockets } from "../socket/diag.ts"
-import { openNetlink, parseAttributes, type Reply } from "../socket/netlink.ts"
+import { NETLINK, UDIAG_SHOW, UNIX_DIAG, unixDiagMsg, unixDiagReq } from "../../../../../ffi/abi/netlink.ts"
+import { AF, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
+import { decode, encode } from "../../../../../ffi/layout.ts"
+import { askSockets } from "../diag.ts"
+import { openNetlink, parseAttributes, type Reply } from "../netlink.ts"
 
 /** A unix socket as the kernel tells it. */
 export interface UnixSocket {

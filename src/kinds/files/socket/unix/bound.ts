@@ -1,8 +1,8 @@
-import { SIOCUNIXFILE } from "../../../../ffi/abi/socket.ts"
-import { attempt, isFailure } from "../../../../ffi/syscall.ts"
-import { textOf } from "../../../../proto/text.ts"
-import { readLinkIfAlive } from "../../../proc/source.ts"
-import { type FileStat, sameFile, statDescriptor, statPath } from "../stat.ts"
+import { SIOCUNIXFILE } from "../../../../../ffi/abi/socket.ts"
+import { attempt, isFailure } from "../../../../../ffi/syscall.ts"
+import { textOf } from "../../../../../proto/text.ts"
+import { readLinkIfAlive } from "../../../../proc/source.ts"
+import { type FileStat, sameFile, statDescriptor, statPath } from "../../stat.ts"
 
 const DELETED = " (deleted)"
 

@@ -1,5 +1,5 @@
-import { SOCK, TCP_STATE } from "../../../../ffi/abi/socket.ts"
-import type { Found, Reason, Surveying } from "../kind.ts"
+import { SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
+import type { Found, Reason, Surveying } from "../../kind.ts"
 import { pathText, placeOf } from "./bound.ts"
 import { inodeOf, mayBeOutside, outsidePeer } from "./scene.ts"
 import { isListening, isPath, nameText, type UnixSocket } from "./sockets.ts"

@@ -1,8 +1,8 @@
-import { AT } from "../../../../ffi/abi/file.ts"
-import { AF, UNIX_NAME } from "../../../../ffi/abi/socket.ts"
-import type { unix_sk_entry } from "../../../../proto/gen/sk-unix_pb.ts"
-import { bytesOf } from "../../../../proto/text.ts"
-import type { Argument, Data, Program } from "../../../tracee/program.ts"
+import { AT } from "../../../../../ffi/abi/file.ts"
+import { AF, UNIX_NAME } from "../../../../../ffi/abi/socket.ts"
+import type { unix_sk_entry } from "../../../../../proto/gen/sk-unix_pb.ts"
+import { bytesOf } from "../../../../../proto/text.ts"
+import type { Argument, Data, Program } from "../../../../tracee/program.ts"
 import { pathText } from "./bound.ts"
 import { isPath, nameText } from "./sockets.ts"
 

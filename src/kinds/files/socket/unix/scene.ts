@@ -1,5 +1,5 @@
-import { AF, SOCK, TCP_STATE } from "../../../../ffi/abi/socket.ts"
-import type { Found } from "../kind.ts"
+import { AF, SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
+import type { Found } from "../../kind.ts"
 import { readUnixSockets, type UnixSocket } from "./sockets.ts"
 import type { Externals, Queues, UnixScene } from "./view.ts"
 

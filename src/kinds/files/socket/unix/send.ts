@@ -1,10 +1,10 @@
-import { iovec } from "../../../../ffi/abi/ptrace.ts"
-import { cmsghdr, MSG, msghdr, SCM, SO, SOL_SOCKET, ucred } from "../../../../ffi/abi/socket.ts"
-import { encode } from "../../../../ffi/layout.ts"
-import type { stasis_credentials_entry } from "../../../../proto/gen/stasis_pb.ts"
-import type { Argument, Program } from "../../../tracee/program.ts"
-import type { SocketData } from "../kind.ts"
-import { setOption } from "../socket/options.ts"
+import { iovec } from "../../../../../ffi/abi/ptrace.ts"
+import { cmsghdr, MSG, msghdr, SCM, SO, SOL_SOCKET, ucred } from "../../../../../ffi/abi/socket.ts"
+import { encode } from "../../../../../ffi/layout.ts"
+import type { stasis_credentials_entry } from "../../../../../proto/gen/stasis_pb.ts"
+import type { Argument, Program } from "../../../../tracee/program.ts"
+import type { SocketData } from "../../kind.ts"
+import { setOption } from "../options.ts"
 
 /** Memory that one packet takes besides its bytes, and most that a buffer may be asked for. */
 const PACKET_COST = 4096

@@ -1,4 +1,4 @@
-import type { Refusal } from "../../../base/errors.ts"
+import type { Refusal } from "../../../../base/errors.ts"
 import type { Packet } from "./queue.ts"
 import type { UnixSocket } from "./sockets.ts"
 
