@@ -127,7 +127,7 @@ function build(
     for (const { tid, ends } of jobs) if (ends) born.delete(tid)
   }
   for (const { tid } of run(stages.deaths)) born.delete(tid)
-  run(stages.first)
+  for (const stage of stages.first) run(stage)
   for (const one of saved.processes) adoptThreads(one, workshop)
   placeThreads(cgroups, saved)
   run(stages.own)

@@ -31,7 +31,8 @@ export interface Stages {
   readonly root: Stage
   readonly births: readonly Stage[]
   readonly deaths: Stage
-  readonly first: Stage
+  /** One for all, unless processes share descriptor tables: see `takeTurns`. */
+  readonly first: readonly Stage[]
   readonly own: Stage
   readonly queues: Stage
   readonly filters: readonly Stage[]
@@ -48,7 +49,7 @@ export const inOrder = ({ root, births, deaths, first, own, queues, filters, cre
   root,
   ...births,
   deaths,
-  first,
+  ...first,
   own,
   queues,
   ...filters,
@@ -66,15 +67,30 @@ export const plotOf = ({ plots }: Pick<Site, "plots">, { tree }: SavedProcess): 
   return plot
 }
 
+/**
+ * Processes that do not run at the same time, turn by turn: what one has open for a moment stands at a number of its descriptor table, where
+ * another one of the same table may put a file. Who makes the table comes last. One turn, where no table is shared.
+ */
+export function takeTurns<T>(processes: readonly T[], tableOf: (one: T) => number, makesTable: (one: T) => boolean): T[][] {
+  const taken = new Map<number, number>()
+  const lastMakers = [...processes.filter((one) => !makesTable(one)), ...processes.filter(makesTable)]
+  const turns = Map.groupBy(lastMakers, (one) => {
+    const turn = taken.get(tableOf(one)) ?? 0
+    taken.set(tableOf(one), turn + 1)
+    return turn
+  })
+  return [...turns.values()]
+}
+
 /** Lays out the whole restore as programs to be built; those of births are built at once. Runs nothing. @throws CheckpointError */
 export function layStages(site: Site): Stages {
   const { saved, ground, nursery, segmentPages, hole } = site
   const { pid } = saved.root.tree
   const stage = (title: string, drafts: readonly Draft[], born: readonly number[] = []): Stage => ({ title, drafts, born })
-  const perProcess = (title: string, make: (one: SavedProcess) => Program): Stage =>
+  const perProcess = (title: string, make: (one: SavedProcess) => Program, processes = saved.processes): Stage =>
     stage(
       title,
-      saved.processes.map((one) => ({ pid: one.tree.pid, tid: one.tree.pid, build: () => make(one) })),
+      processes.map((one) => ({ pid: one.tree.pid, tid: one.tree.pid, build: () => make(one) })),
     )
   const perThread = (title: string, make: (one: SavedProcess, thread: SavedThread) => Program): Stage =>
     stage(
@@ -84,6 +100,11 @@ export function layStages(site: Site): Stages {
       ),
     )
   const early = new Map(saved.processes.filter((one) => plotOf(site, one).early).map((one) => [one.tree.pid, one]))
+  const turns = takeTurns(
+    saved.processes,
+    ({ ids }) => ids.files_id,
+    (one) => plotOf(site, one).makes.files,
+  )
   const stops = planStops(saved, (one) => plotOf(site, one).makes.handlers)
   return {
     stops,
@@ -97,7 +118,13 @@ export function layStages(site: Site): Stages {
       return stage(`births, sessions and groups, round ${index + 1}`, jobs.map(built), born.map(nursery.pidOf))
     }),
     deaths: stage("the end of zombies", buildDeaths(saved).map(built)),
-    first: perProcess("memory, files, threads", (one) => buildProcess(one, plotOf(site, one), ground)),
+    first: turns.map((turn, index) =>
+      perProcess(
+        `memory, files, threads${index > 0 ? `, turn ${index + 1}` : ""}`,
+        (one) => buildProcess(one, plotOf(site, one), ground),
+        turn,
+      ),
+    ),
     own: perThread("what is each thread's own, rseq last", (one, thread) => buildThread(one, thread, ground)),
     queues: perThread("timers, attributes, queued signals", (one, thread) =>
       buildQueues(one, thread, plotOf(site, one), ground, stops.parents.has(one)),
