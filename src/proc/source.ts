@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from "../../ffi/fs.ts"
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "../../ffi/fs.ts"
 import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { decodeBytes } from "./text.ts"
@@ -81,12 +81,23 @@ export const PF_EXITING = 0x00000004
 /** Flag of a kernel thread, field 9 of /proc/PID/stat. Header: include/linux/sched.h */
 export const PF_KTHREAD = 0x00200000
 
-function answerIfAlive<T>(path: string, read: () => T): T | null {
+/** Whether the task of a path in /proc is no more. */
+const isTaskGone = (path: string): boolean => {
+  const [task] = /^\/proc\/\d+(?:\/task\/\d+)?/.exec(path) ?? []
+  return task !== undefined && !existsSync(task)
+}
+
+/**
+ * What `read` answers of a path in /proc. A link of a task that ends between the search for its name and the read says EACCES.
+ * Answers and errors as `readBytesIfAlive`. Kernel: fs/proc/namespaces.c proc_ns_readlink(), fs/proc/base.c proc_pid_readlink()
+ */
+export function answerIfAlive<T>(path: string, read: () => T): T | null {
   try {
     return read()
   } catch (error) {
     const code = errnoOf(error)
     if (code === "ENOENT" || code === "ESRCH") return null
+    if (code === "EACCES" && isTaskGone(path)) return null
     if (code === "EACCES" || code === "EPERM")
       throw new CheckpointError(
         "E_PERMISSION",

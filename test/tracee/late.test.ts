@@ -24,7 +24,8 @@ async function startZombie(): Promise<{ parent: number; zombie: number }> {
   const { pid } = parent
   const child = () => Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1")) || undefined
   const zombie = await waitFor("a child", child)
-  await waitFor("its end, unseen by sleep(1)", () => stateOf(zombie) === "Z" && readFileSync(`/proc/${pid}/comm`, "latin1") === "sleep\n")
+  await waitFor("its end", () => stateOf(zombie) === "Z")
+  await waitFor("the sleep of sleep(1)", () => readFileSync(`/proc/${pid}/comm`, "latin1") === "sleep\n" && stateOf(pid) === "S")
   return { parent: pid, zombie }
 }
 
