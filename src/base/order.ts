@@ -7,18 +7,28 @@
 export function groupByOrder<T>(items: readonly T[], compare: (a: T, b: T) => number): [T, ...T[]][] {
   const sorted: [T, ...T[]][] = []
   for (const item of items) {
-    let [low, high] = [0, sorted.length]
-    let equal: T[] | undefined
-    while (low < high && !equal) {
-      const middle = (low + high) >> 1
-      const group = sorted[middle]!
-      const order = compare(item, group[0])
-      if (order === 0) equal = group
-      else if (order === 1) high = middle
-      else low = middle + 1
-    }
+    const { equal, place } = findInOrder(sorted, (group) => compare(item, group[0]))
     if (equal) equal.push(item)
-    else sorted.splice(low, 0, [item])
+    else sorted.splice(place, 0, [item])
   }
   return sorted
+}
+
+/**
+ * Looks for an item among sorted ones.
+ *
+ * @param compare how the item that is looked for stands to one of them, as `groupByOrder`'s
+ * @returns the equal one, or the place where it would stand
+ */
+export function findInOrder<T>(sorted: readonly T[], compare: (one: T) => number): { equal?: T; place: number } {
+  let [low, high] = [0, sorted.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const one = sorted[middle]!
+    const order = compare(one)
+    if (order === 0) return { equal: one, place: middle }
+    if (order === 1) high = middle
+    else low = middle + 1
+  }
+  return { place: low }
 }

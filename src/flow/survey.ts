@@ -6,16 +6,17 @@ import { lookAtDescriptors, type OpenFiles } from "../kinds/files/collect.ts"
 import type { Keeping } from "../kinds/files/keeping.ts"
 import type { Holder } from "../kinds/files/kind.ts"
 import { refusedName } from "../kinds/files/name.ts"
+import { descends } from "../kinds/files/outside.ts"
 import { surveyLimits } from "../kinds/limits/survey.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
 import { expectedNamespaces, surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../kinds/tree/collect.ts"
-import { collectObjects, type ObjectIds, surveyObjects } from "../kinds/tree/objects.ts"
+import { collectObjects, type ObjectIds, surveyObjects, surveyStrangers } from "../kinds/tree/objects.ts"
 import { readLimits } from "../proc/limits.ts"
 import { type Namespaces, readNamespaces, readNamespacesIfAlive } from "../proc/links.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
 import { isEnding, readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
 import { readStatus, type Status } from "../proc/status.ts"
-import { listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
+import { listProcesses, listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
 import { chooseStopSignal } from "../tracee/loan.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
@@ -143,6 +144,13 @@ function objectsOfLiving(pids: readonly number[], root: number): ReadonlyMap<num
   }
 }
 
+/** What processes share with living ones outside the tree. A child that was born into it meanwhile is no stranger. */
+function lookForStrangers(pids: readonly number[], inside: ReadonlySet<number>): Refusal[] {
+  const strangers = listProcesses().filter((pid) => !inside.has(pid))
+  const refusalsOf = (others: readonly number[]) => unlessGone(0, 1, () => surveyStrangers(pids, others)) ?? []
+  return refusalsOf(strangers).length > 0 ? refusalsOf(strangers.filter((pid) => !descends(pid, inside) && hasMemory(pid))) : []
+}
+
 /** Options of a dump that decide what it can keep. */
 export type SurveyOptions = Pick<
   DumpOptions,
@@ -188,7 +196,11 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const openFiles = lookAtDescriptors(holders, options)
   refusals.push(...openFiles.refusals)
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
-  refusals.push(...surveyObjects(objectsOfLiving([...processes.keys()], root), (pid) => parents.get(pid) ?? 0))
+  const objects = objectsOfLiving([...processes.keys()], root)
+  refusals.push(
+    ...surveyObjects(objects, (pid) => parents.get(pid) ?? 0),
+    ...lookForStrangers([...objects.keys()], new Set(parents.keys())),
+  )
   return { processes, cgroups, members, openFiles, refusals }
 }
 

@@ -1,7 +1,7 @@
 import { attempt, errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
 
 /** An answer of kcmp(2) for objects that differ without an order. */
-const DIFFERENT = 3
+export const DIFFERENT = 3
 
 /**
  * How the kernel orders two of its objects: 0 = they are one, 1 = the first comes first, 2 = the second does. What a task had that is

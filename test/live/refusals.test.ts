@@ -8,6 +8,7 @@ import { alive, cleanUp, statusOf } from "../harness/process.ts"
 import { dump, type Run, run, stasisTool, toldError } from "../harness/tool.ts"
 import { isReady, start, type Victim } from "../harness/victim.ts"
 import { fingerprint } from "./images.ts"
+import { treeOf } from "./kin.ts"
 import { mountTmpfs } from "./tmpfs.ts"
 
 afterEach(cleanUp)
@@ -57,6 +58,14 @@ describe("dump refuses a target", () => {
     const [program = ""] = stasisTool.command
     expectRefused(await run(["sh", "-c", `exec "${program}" dump --json -t $$ -D "${scratch("self")}"`]), "E_SELF")
   })
+  for (const what of ["files", "fs", "vm", "sighand"])
+    test(`that shares something with its parent, which is not asked for: ${what}`, async () => {
+      const victim = await start("sharers", { args: [what, "{folder}"] })
+      const [child = 0] = treeOf(victim.pid).filter((pid) => pid !== victim.pid)
+      const { found } = toldError(await tryDump("-t", `${child}`, "-D", victim.images))
+      expect(found).toContain(`with process ${victim.pid}, which is outside the tree`)
+      await expectUntouched(victim)
+    })
   test("that is an ancestor of the tool", async () => {
     const [program = ""] = stasisTool.command
     // Not this process: a tool that does not refuse would kill the test.

@@ -1,8 +1,9 @@
 import { KCMP } from "../../../ffi/abi/file.ts"
+import { SyscallError } from "../../../ffi/syscall.ts"
 import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
-import { groupByOrder } from "../../base/order.ts"
-import { compareObjects } from "../../tracee/kcmp.ts"
+import { findInOrder, groupByOrder } from "../../base/order.ts"
+import { compareObjects, DIFFERENT } from "../../tracee/kcmp.ts"
 
 /** Kernel objects that processes can share, as clone(2) made them. Man page: kcmp(2). */
 export const SHARED_OBJECTS = [
@@ -51,6 +52,33 @@ export function surveyObjects(ids: ReadonlyMap<number, ObjectIds>, parentOf: (pi
       return [{ what: `sharing its ${what} with process ${holder}, which is not its parent`, where: `task ${pid}`, remedy }]
     })
   })
+}
+
+/**
+ * Objects that processes share with others than themselves: a restore would part them.
+ *
+ * @param compare kcmp(2) of two processes
+ * @throws SyscallError ENOSYS. Those that we may not look at are left out
+ */
+export function surveyStrangers(pids: readonly number[], strangers: readonly number[], compare = compareObjects): Refusal[] {
+  return SHARED_OBJECTS.flatMap(({ type, what, flag }) => {
+    const groups = groupByOrder(pids, (a, b) => compare(a, b, type))
+    return strangers.flatMap((stranger) => {
+      const ours = findInOrder(groups, ([pid]) => compareIfAllowed(stranger, pid, type, compare)).equal?.[0]
+      if (ours === undefined) return []
+      const remedy = `Dump a tree that has process ${stranger} too, or start the program without ${flag}`
+      return [{ what: `sharing its ${what} with process ${stranger}, which is outside the tree`, where: `task ${ours}`, remedy }]
+    })
+  })
+}
+
+function compareIfAllowed(stranger: number, pid: number, type: number, compare: typeof compareObjects): number {
+  try {
+    return compare(stranger, pid, type)
+  } catch (error) {
+    if (error instanceof SyscallError && error.errno === "EPERM") return DIFFERENT
+    throw error
+  }
 }
 
 /** The first process of each object: the one that is asked, and that makes it again. */

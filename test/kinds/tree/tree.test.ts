@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test"
+import { KCMP } from "../../../ffi/abi/file.ts"
+import { SyscallError } from "../../../ffi/syscall.ts"
 import { core_entrySchema } from "../../../proto/gen/core_pb.ts"
 import { inventory_entrySchema } from "../../../proto/gen/inventory_pb.ts"
 import { pstree_entrySchema } from "../../../proto/gen/pstree_pb.ts"
@@ -13,7 +15,7 @@ import {
   surveyNamespaces,
   surveyTree,
 } from "../../../src/kinds/tree/collect.ts"
-import { surveyObjects } from "../../../src/kinds/tree/objects.ts"
+import { surveyObjects, surveyStrangers } from "../../../src/kinds/tree/objects.ts"
 import type { Act } from "../../../src/kinds/tree/plan.ts"
 import { appendActs, appendDeath, type Births, ownTimeOf, sameNamespaces } from "../../../src/kinds/tree/restore.ts"
 import { Program } from "../../../src/tracee/program.ts"
@@ -157,6 +159,23 @@ describe("survey", () => {
       )
     expect(of(2, 2, 2)).toEqual([])
     expect(of(2, 3, 3)).toMatchObject([{ what: "sharing its descriptor table with process 8, which is not its parent", where: "task 9" }])
+  })
+
+  test("surveyStrangers finds each object that a process outside has too, and passes over those that it may not look at", () => {
+    const tables = new Map([7, 8, 9, 10].map((pid) => [pid, pid === 10 ? 2 : pid]))
+    const compare = (stranger: number, pid: number, type: number): number => {
+      if (stranger === 3) throw new SyscallError("kcmp", "EPERM", [])
+      const [a, b] = type === KCMP.FILES ? [tables.get(stranger) ?? (stranger === 5 ? 8 : 99), tables.get(pid) ?? 0] : [stranger, pid]
+      return a === b ? 0 : a < b ? 1 : 2
+    }
+    expect(surveyStrangers([7, 8, 9, 10], [3, 4, 5], compare)).toEqual([
+      {
+        what: "sharing its descriptor table with process 5, which is outside the tree",
+        where: "task 8",
+        remedy: "Dump a tree that has process 5 too, or start the program without CLONE_FILES",
+      },
+    ])
+    expect(surveyStrangers([7, 9], [3, 4], compare)).toEqual([])
   })
 })
 
