@@ -88,6 +88,13 @@ export function takenIds(saved: SavedTree, helpers: BirthPlan["helpers"]): Check
   })
 }
 
+/** What `checkIdsFree` would wait for, in words: IDs of processes that have ended, and who has still to take notice of each. */
+export const dyingIds = (saved: SavedTree, helpers: BirthPlan["helpers"]): string[] =>
+  wantedIds(saved, helpers).flatMap(({ id, what }) => {
+    const owner = ownerOf(id)
+    return owner?.dying ? [`${what} ${id}, which belongs to ${owner.name}: ${lateEnd(id).found}`] : []
+  })
+
 /**
  * Finds taken IDs before anything is created. Those of the dying are waited for: a killed process keeps its PID until its parent reaps
  * it, and the children of a killed tree wait for init.

@@ -7,7 +7,7 @@ import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { buildIdOf } from "./build-ids.ts"
 import { planOwnCgroups } from "./cgroups.ts"
 import { hostComplaints, processChecks } from "./here.ts"
-import { takenIds } from "./ids.ts"
+import { dyingIds, takenIds } from "./ids.ts"
 import { readFills, readTree, type SavedTree } from "./images.ts"
 import { jobBefore } from "./job.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
@@ -38,6 +38,8 @@ export interface RestorePlan {
   readonly options: readonly string[]
   /** What could not be looked at, because of what the complaints say. */
   readonly unchecked: readonly string[]
+  /** What the restore would wait for before it begins, as long as its --timeout allows. */
+  readonly waits: readonly string[]
   /** The programs, when they could be built. */
   readonly programs: PlannedPrograms | undefined
 }
@@ -97,13 +99,15 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
     ledger.add(complaintsOf(fileChecks(tables, pids, { ...checking, shellJob: job, terminal, buildIdOf })))
     if (!ledger.complaints.some(asksFor(SHELL_JOB))) break
   }
-  ledger.add(takenIds(saved, births?.helpers ?? []))
+  const helpers = births?.helpers ?? []
+  const waits = dyingIds(saved, helpers)
+  ledger.add(takenIds(saved, helpers))
   ledger.keep(() => planOwnCgroups(set, saved, { manageCgroups: MANAGE_CGROUPS[0], cgroupRoots: [] }))
   ledger.add(hostComplaints())
   ledger.add(complaintsOf(processChecks(saved)))
   // Images that contradict themselves cannot be compiled.
   if (!births || ledger.complaints.some(({ code }) => EXIT_STATUS[code] === EXIT_STATUS.E_IMAGE_CORRUPT))
-    return conclude(imagesDir, ledger, tree, [PROGRAMS])
+    return { ...conclude(imagesDir, ledger, tree, [PROGRAMS]), waits }
   const programs = planPrograms({
     set,
     saved,
@@ -114,7 +118,7 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
     jobGroup: jobBefore(saved, ownTerminal)?.group,
   })
   ledger.add(programs.complaints)
-  return { ...conclude(imagesDir, ledger, tree, []), programs }
+  return { ...conclude(imagesDir, ledger, tree, []), waits, programs }
 }
 
 /** Complaints that an option would answer. */
@@ -133,7 +137,7 @@ function conclude(
   unchecked: readonly string[],
 ): Omit<RestorePlan, "programs"> & { programs: undefined } {
   const options = [SHELL_JOB, TCP_ESTABLISHED].filter((option) => complaints.some(asksFor(option)))
-  return { directory, tree, complaints, status: complaints[0]?.status ?? 0, options, unchecked, programs: undefined }
+  return { directory, tree, complaints, status: complaints[0]?.status ?? 0, options, unchecked, waits: [], programs: undefined }
 }
 
 /** Reads every image, whether or not the tree can be made out; then what the tree needs. */

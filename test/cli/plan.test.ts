@@ -103,6 +103,7 @@ const good: RestorePlan = {
   status: 0,
   options: [],
   unchecked: [],
+  waits: [],
   programs: {
     complaints: [],
     stages: [
