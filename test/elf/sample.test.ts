@@ -10,7 +10,6 @@ import { bytesSource } from "../../src/elf/source.ts"
 import { symbolize } from "../../src/elf/symbolize.ts"
 import { definedSymbols, findSymbol, findTlsSymbol, symbolTables } from "../../src/elf/symbols.ts"
 import { executableTlsOffset, tlsSegment } from "../../src/elf/tls.ts"
-import { openMapped } from "../../src/proc/mapped.ts"
 import { type Mapping, readMaps } from "../../src/proc/maps.ts"
 import { type Compiled, compile, hasCompiler } from "./compile.ts"
 
@@ -142,8 +141,7 @@ test("libc of this process names nanosleep, and is opened once", () => {
   const libc = readMaps(process.pid).find(({ path, exec }) => exec && /\/libc\.so\.6$|\/libc-.*\.so$|\/ld-musl/.test(path))
   if (!libc) return
   const cache = elfCache()
-  using source = openMapped(process.pid, libc)
-  const elf = cache("libc", () => source?.read ?? null)
+  const elf = cache("libc", () => bytesSource(readFileSync(libc.path)))
   expect(cache("libc", () => null)).toBe(elf)
   if (!elf) throw new Error("libc is no ELF")
   const names = new Set([...definedSymbols(symbolTables(elf).dynamic)].map(({ name }) => name))
@@ -155,8 +153,7 @@ test("__rseq_offset is found where it is defined, ld.so, and read from memory th
   // glibc 2.35 and later define it in ld.so; libc.so only refers to it.
   const loader = readMaps(process.pid).find(({ path, offset }) => offset === 0n && /\/ld-linux-[^/]*$/.test(path))
   if (!loader) return
-  using source = openMapped(process.pid, loader)
-  const elf = source && openElf(source.read)
+  const elf = openElf(bytesSource(readFileSync(loader.path)))
   const symbol = elf && findSymbol(elf, "__rseq_offset")
   const bias = elf && loadBias(elf, loader)
   if (!symbol || bias === null) return

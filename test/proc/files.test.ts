@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test"
-import { splitNul } from "../../src/proc/arguments.ts"
 import { AT, parseAuxv, readAuxv } from "../../src/proc/auxv.ts"
 import { parseCgroups } from "../../src/proc/cgroup.ts"
 import { LIMIT_NAMES, parseLimits, RLIM_INFINITY, readLimits } from "../../src/proc/limits.ts"
@@ -100,12 +99,6 @@ test("parseSyscall knows its three forms", () => {
     sp: 0x7ffcn,
     pc: 0x401000n,
   })
-})
-
-test("splitNul keeps empty arguments and a last one without its end", () => {
-  expect(splitNul(Buffer.from("a\0\0b c\0"))).toEqual(["a", "", "b c"])
-  expect(splitNul(Buffer.from("title"))).toEqual(["title"])
-  expect(splitNul(Buffer.alloc(0))).toEqual([])
 })
 
 test("parseNamespace reads the inode", () => expect(parseNamespace("mnt:[4026531840]")).toBe(4026531840n))
