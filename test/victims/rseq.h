@@ -96,4 +96,19 @@ extern int rseq_spin(struct rseq_area *area, struct rseq_board *board);
 		"2:	incq 32(%rsi)\n	mov $2, %eax\n	ret\n" RSEQ_MARK                 \
 		"rseq_spin_abort:\n	incq 16(%rsi)\n	mov $1, %eax\n	ret\n"            \
 		".size rseq_spin, . - rseq_spin\n")
+
+/* main() of a victim whose one more thread runs `body` with a board, in the folder of argument 1, and is in a section until it is asked. */
+static inline void rseq_hold(int argc, char **argv, void *(*body)(void *board))
+{
+	victim_begin(argc, argv);
+	struct rseq_board *board = rseq_map_board(victim_argument(argc, argv, 1), sizeof *board);
+	pthread_t other = victim_thread(body, board);
+	while (!board->entries)
+		pause_ms(1);
+	victim_ready();
+	victim_wait();
+	board->go = 1;
+	victim_join(other);
+	ok();
+}
 #endif
