@@ -1,5 +1,5 @@
 import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
-import { SIG } from "../../ffi/abi/signal.ts"
+import { SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { attempt, type Syscall, syscallName } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
 import { restoreFpu, restoreRegisters } from "../kinds/registers/restore.x86_64.ts"
@@ -9,7 +9,6 @@ import { savedRseq } from "../rseq/image.ts"
 import { kernelRegime } from "../rseq/regime.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { answered, RESTART_BLOCK, restartBlocked } from "../tracee/arch.x86_64.ts"
-import { isOver } from "../tracee/frozen.ts"
 import { killing, standGuard } from "../tracee/guard.ts"
 import { detach, getXstate, setRegisters, setSignalMask, setXstate } from "../tracee/trace.ts"
 import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
@@ -87,6 +86,15 @@ export function settleThreads({ processes }: SavedTree, departures: readonly Dep
 }
 
 /**
+ * True when a SIGCONT has undone a stop that was held back: one that is still on its way is later than any stop, for each takes the others out
+ * of the queues when it is sent. Kernel: kernel/signal.c prepare_signal()
+ */
+export function isUndone(pid: number): boolean {
+  const status = readStatusIfAlive(pid)
+  return status !== null && ((status.sharedPending | status.sigPending) & sigbit(SIG.CONT)) !== 0n
+}
+
+/**
  * Lets the tree run: all of it, or none when this tool is killed meanwhile.
  *
  * What has been let go may end its process, kill another or execute a program before the rest is let go, and so may a stranger's SIGKILL: which
@@ -104,7 +112,7 @@ export function depart(
   using guard = processes.length > 1 ? standGuard(killing(processes.map(({ tree }) => tree.pid))) : undefined
   for (const saved of processes) {
     const { pid } = saved.tree
-    const isToStop = stopsAtOnce(saved) || (stops.has(pid) && !isOver(pid, SIG.STOP))
+    const isToStop = stopsAtOnce(saved) || (stops.has(pid) && !isUndone(pid))
     if (isToStop && !stopped.has(pid)) attempt("kill", pid, SIG.STOP)
   }
   const threads = departures.flatMap(({ pid, thread: { tid } }) => (tid === pid ? [] : [tid]))

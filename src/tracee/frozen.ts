@@ -1,10 +1,9 @@
 import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
-import { SIG, sigbit } from "../../ffi/abi/signal.ts"
+import { SIG } from "../../ffi/abi/signal.ts"
 import { attempt, SyscallError } from "../../ffi/syscall.ts"
 import { runAll } from "../base/all.ts"
 import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
-import { readStatusIfAlive } from "../proc/status.ts"
 import { haltAll } from "./halt.ts"
 import { readMemory, writeMemory } from "./memory.ts"
 import { detach, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
@@ -45,7 +44,7 @@ export interface FrozenProcess extends Disposable {
   readonly stopSignal: number
   /** PTRACE_O_ bits by which its threads are traced: who sets one of a thread sets all of them. */
   readonly traceOptions: number
-  /** Signals that arrived while we ran code in a thread and could not be blocked: sent again on release. */
+  /** Signals that arrived while we ran code in a thread, which did not block them: sent again on release. SIGSTOP has its effect at once. */
   readonly heldSignals: number[]
   /** What release does: let the process run (default), stop it by SIGSTOP, or nothing because it is dead. */
   ending: "run" | "stop" | "dead"
@@ -91,16 +90,6 @@ function unlessGone(what: string, step: () => void): void {
 }
 
 /**
- * True for a stop that was held back and that a SIGCONT has undone since: one that is still on its way is later than any stop, for each takes
- * the others out of the queues when it is sent. Kernel: kernel/signal.c prepare_signal()
- */
-export function isOver(pid: number, signal: number): boolean {
-  if (signal !== SIG.STOP) return false
-  const status = readStatusIfAlive(pid)
-  return status !== null && ((status.sharedPending | status.sigPending) & sigbit(SIG.CONT)) !== 0n
-}
-
-/**
  * Lets threads go on: those of `frozen` are stopped and put back first. One that died meanwhile is an expected answer.
  *
  * @param seized every thread that we are attached to, the leader first
@@ -110,7 +99,7 @@ export function release(frozen: Released, seized: ReadonlySet<number>): void {
   unlessGone(`Cannot stop task ${frozen.pid}`, () => void haltAll(frozen))
   for (const thread of frozen.threads) unlessGone(`Cannot put thread ${thread.tid} back`, () => putBack(frozen.pid, thread))
   if (frozen.ending === "stop") attempt("kill", frozen.pid, SIG.STOP)
-  for (const signal of frozen.heldSignals.splice(0)) if (!isOver(frozen.pid, signal)) attempt("kill", frozen.pid, signal)
+  for (const signal of frozen.heldSignals.splice(0)) attempt("kill", frozen.pid, signal)
   // The leader last: a killed one reports its end only when its other threads are gone.
   runAll(
     [...seized].reverse(),

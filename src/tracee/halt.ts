@@ -59,16 +59,18 @@ function halt(process: Halting, thread: Runner, deadline: Deadline): void {
   const { tid } = thread
   for (;;) {
     const report = waitReport(tid, deadline, `the stop of thread ${tid}`)
-    if (report.kind === "syscall-stop") {
+    const isToStop = report.kind === "signal-stop" && report.signal === SIG.STOP
+    if (report.kind === "syscall-stop" || isToStop) {
       // Any stop clears the one that was asked for.
       tryPtrace("INTERRUPT", tid)
-      tryPtrace("CONT", tid)
+      // Passed on, for the reason that is told in ./host.ts: expectStop.
+      tryPtrace("CONT", tid, 0, isToStop ? SIG.STOP : 0)
       continue
     }
     if (report.kind === "gone") process.ending = "dead"
     else if (report.kind === "signal-stop" && !FAULTS.has(report.signal)) {
-      // SIGSTOP and the signal that ends a stub are the only ones that are not blocked.
-      if (report.signal === SIG.STOP || !isStubSignal(tid)) process.heldSignals.push(report.signal)
+      // But for SIGSTOP, the signal that ends a stub is the only one that is not blocked.
+      if (!isStubSignal(tid)) process.heldSignals.push(report.signal)
     }
     thread.running = false
     return

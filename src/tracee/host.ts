@@ -1,4 +1,4 @@
-import { ALL_SIGNALS, sigbit } from "../../ffi/abi/signal.ts"
+import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { type Syscall, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
@@ -153,11 +153,20 @@ function enter({ host: { thread, terms, mask, chain }, call, args }: HostCall): 
 function waitForSyscall({ process, thread }: Host, patience: Patience): void {
   // One call is soon over: whoever asks the tool to stop is heard when it is known what became of it.
   const wait = (): Report => waitReport(thread.tid, { ...patience(), deaf: true }, `a call in thread ${thread.tid}`)
-  while (expectStop(process, thread, wait()) !== "syscall-stop") ptrace("SYSCALL", thread.tid)
+  for (let report = wait(); ; report = wait()) {
+    const passed = expectStop(process, thread, report)
+    if (report.kind === "syscall-stop") return
+    ptrace("SYSCALL", thread.tid, 0, passed)
+  }
 }
 
-/** Judges a stop: signals that cannot be blocked are kept for the release. @throws CheckpointError E_TARGET_DIED */
-export function expectStop(process: FrozenProcess, thread: FrozenThread, report: Report): Report["kind"] {
+/**
+ * Judges a stop. A signal that is not blocked is kept for the release, all but SIGSTOP: the process is stopped by it here and now, so that a
+ * SIGCONT that comes later undoes it, and what we have run in its threads is run in spite of it.
+ *
+ * @returns the signal to go on with. @throws CheckpointError E_TARGET_DIED. Kernel: kernel/signal.c do_signal_stop(), kernel/ptrace.c __ptrace_unlink()
+ */
+export function expectStop(process: FrozenProcess, thread: FrozenThread, report: Report): number {
   if (report.kind === "gone") {
     process.ending = "dead"
     throw new CheckpointError(
@@ -167,6 +176,8 @@ export function expectStop(process: FrozenProcess, thread: FrozenThread, report:
       "Find out who sent SIGKILL; nothing was written",
     )
   }
-  if (report.kind === "signal-stop") process.heldSignals.push(report.signal)
-  return report.kind
+  if (report.kind !== "signal-stop") return 0
+  if (report.signal === SIG.STOP) return SIG.STOP
+  process.heldSignals.push(report.signal)
+  return 0
 }

@@ -229,8 +229,8 @@ function waitForStub(process: FrozenProcess, thread: FrozenThread, signal: numbe
     }
     if (report.kind === "signal-stop" && (report.signal === 11 || report.signal === 4 || report.signal === 7))
       throw new Error(`The stub in thread ${thread.tid} stopped by signal ${report.signal} at ${getRegisters(thread.tid).ip.toString(16)}`)
-    expectStop(process, thread, report)
+    const passed = expectStop(process, thread, report)
     thread.running = true
-    tryPtrace("CONT", thread.tid)
+    tryPtrace("CONT", thread.tid, 0, passed)
   }
 }

@@ -2,18 +2,17 @@ import { afterEach, describe, expect, test } from "bun:test"
 import { closeSync, ftruncateSync } from "node:fs"
 import { join } from "node:path"
 import { elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
-import { SIG } from "../../ffi/abi/signal.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { decode } from "../../ffi/layout.ts"
 import { seed as program } from "../../ffi/stub/gen/x86_64.ts"
 import { attempt, pathArgument, syscall } from "../../ffi/syscall.ts"
 import { PAGE, remoteAddress } from "../../src/base/units.ts"
+import { isUndone } from "../../src/flow/release.ts"
 import { findHole } from "../../src/kinds/memory/holes.ts"
 import { readMaps } from "../../src/proc/maps.ts"
 import { readStatus } from "../../src/proc/status.ts"
 import { RESTART_BLOCK } from "../../src/tracee/arch.x86_64.ts"
 import { executable } from "../../src/tracee/child.ts"
-import { isOver } from "../../src/tracee/frozen.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { SEED_SYSCALL, spawnSeed } from "../../src/tracee/seed.ts"
@@ -170,9 +169,9 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
       ).toBe(BigInt(pid))
       expect([...workshop.stops]).toEqual([pid])
       expect(stateOf(pid)).toBe("t")
-      expect(isOver(pid, SIG.STOP)).toBe(false)
+      expect(isUndone(pid)).toBe(false)
       attempt("kill", pid, 18)
-      expect([isOver(pid, SIG.STOP), isOver(pid, SIG.KILL)]).toEqual([true, false])
+      expect(isUndone(pid)).toBe(true)
     }, program)
   })
 
