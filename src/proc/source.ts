@@ -65,12 +65,18 @@ export function expectAlive<T>(name: string, readIfAlive: Reader<T | null>): Rea
 export function missing(pid: number, tid: number | undefined, name: string): CheckpointError {
   const action = `Cannot read ${procPath(pid, tid, name)}`
   const task = tid === undefined || tid === pid ? `process ${pid}` : `thread ${tid} of process ${pid}`
-  const stat = readBytesIfAlive(procPath(pid, tid, "stat"))?.toString("latin1")
+  return whyMissing(action, task, readBytesIfAlive(procPath(pid, tid, "stat"))?.toString("latin1"))
+}
+
+/** The same by its content of /proc/PID/stat; undefined = it has none. */
+export function whyMissing(action: string, task: string, stat: string | undefined): CheckpointError {
   if (stat === undefined)
     return new CheckpointError("E_NO_PROCESS", action, `${task} does not exist`, "Check the PID, and that the process is still running")
   const [state = "", , , , , , flags] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   if ("ZXx".includes(state))
     return new CheckpointError("E_NO_PROCESS", action, `${task} has exited, its parent has not waited for it yet`, "Name a running process")
+  if (Number(flags) & PF_EXITING)
+    return new CheckpointError("E_NO_PROCESS", action, `${task} is ending at this moment`, "Name a running process")
   if (Number(flags) & PF_KTHREAD)
     return new CheckpointError("E_KERNEL_THREAD", action, `${task} is a kernel thread`, "Name a process of your own")
   return new CheckpointError("E_KERNEL", action, "the kernel has no such file", "Use a kernel built with CONFIG_CHECKPOINT_RESTORE=y")

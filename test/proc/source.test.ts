@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { FileError } from "../../ffi/fs.ts"
-import { answerIfAlive } from "../../src/proc/source.ts"
+import { answerIfAlive, PF_EXITING, PF_KTHREAD, whyMissing } from "../../src/proc/source.ts"
 import { failureOf } from "../image/sample.ts"
 
 const denied = (path: string) => () => {
@@ -16,4 +16,14 @@ test.each([`${GONE}/ns/mnt`, `${GONE}/task/1073741823/ns/mnt`, `/proc/${process.
 test.each([`/proc/${process.pid}/ns/mnt`, `/proc/${process.pid}/task/${process.pid}/exe`, "/proc/thread-self/exe"])(
   "a link of a living task that is denied is a failure: %s",
   (path) => expect(failureOf(() => answerIfAlive(path, denied(path)))).toMatchObject({ code: "E_PERMISSION" }),
+)
+
+test.each([
+  [undefined, "E_NO_PROCESS", "process 7 does not exist"],
+  ["7 (a) b) Z 1 7 7 0 -1 0", "E_NO_PROCESS", "process 7 has exited, its parent has not waited for it yet"],
+  [`7 (a) b) R 1 7 7 0 -1 ${PF_EXITING | 64}`, "E_NO_PROCESS", "process 7 is ending at this moment"],
+  [`7 (a) S 1 7 7 0 -1 ${PF_KTHREAD}`, "E_KERNEL_THREAD", "process 7 is a kernel thread"],
+  ["7 (a) S 1 7 7 0 -1 64", "E_KERNEL", "the kernel has no such file"],
+])("what is not there, and why: %s", (stat, code, found) =>
+  expect(whyMissing("Cannot read /proc/7/x", "process 7", stat)).toMatchObject({ code, found, action: "Cannot read /proc/7/x" }),
 )
