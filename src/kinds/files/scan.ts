@@ -3,7 +3,7 @@ import { AF as FAMILY } from "../../../ffi/abi/socket.ts"
 import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../../ffi/syscall.ts"
 import { readDescriptors } from "../../proc/descriptors.ts"
 import { type FdInfo, parseFdInfo, readFdInfo, readFdInfoIfOpen } from "../../proc/fdinfo.ts"
-import { readLinkIfAlive } from "../../proc/source.ts"
+import { missing, readLinkIfAlive } from "../../proc/source.ts"
 import type { Copies } from "./copies.ts"
 import type { Found } from "./kind.ts"
 import { collectOwner } from "./owner.ts"
@@ -21,8 +21,14 @@ interface InfoReader extends Disposable {
   read(fd: number): FdInfo | null
 }
 
-function openInfos(pid: number): InfoReader {
-  const folder = syscall("openat", AT.FDCWD, pathArgument(`/proc/${pid}/fdinfo`), O.DIRECTORY | O.CLOEXEC, 0)
+/** @throws CheckpointError E_NO_PROCESS it has ended · SyscallError */
+export function openInfos(pid: number): InfoReader {
+  const folder = attempt("openat", AT.FDCWD, pathArgument(`/proc/${pid}/fdinfo`), O.DIRECTORY | O.CLOEXEC, 0)
+  if (isFailure(folder)) {
+    const errno = errnoName(-folder)
+    if (errno === "ENOENT" || errno === "ESRCH") throw missing(pid, undefined, "fdinfo")
+    throw new SyscallError("openat", errno, [AT.FDCWD], ` for /proc/${pid}/fdinfo`)
+  }
   return {
     read(fd) {
       const file = attempt("openat", folder, pathArgument(`${fd}`), O.CLOEXEC, 0)

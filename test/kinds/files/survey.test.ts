@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test"
+import { openInfos } from "../../../src/kinds/files/scan.ts"
 import { describeRefused, type Refused, stillRefused } from "../../../src/kinds/files/survey.ts"
+import { failureOf } from "../../image/sample.ts"
 
 const refused = (pid: number, fd: number, what: string) => ({ by: { pid, fd }, reason: { what, remedy: "close it" } }) as unknown as Refused
 
@@ -14,3 +16,6 @@ test("descriptors of one process with one reason make one line", () => {
   const lines = describeRefused([refused(7, 3, "a socket"), refused(7, 4, "a socket"), refused(8, 3, "a socket")])
   expect(lines.map(({ where }) => where)).toEqual(["task 7 fd 3, 4", "task 8 fd 3"])
 })
+
+test("a process that ends while its descriptors are looked for has ended, and that is no failed call", () =>
+  expect(failureOf(() => openInfos(1073741823))).toMatchObject({ code: "E_NO_PROCESS" }))
