@@ -211,6 +211,8 @@ export interface stasis_file_entry {
   socket_senders?: stasis_senders_entry
   /** Options of a socket that differ from those of a new one and have no field in CRIU's images. */
   socket_options?: stasis_socket_options
+  /** Bytes of events of an inotify or fanotify that nobody had read, and that are lost; absent = none. */
+  notify_lost?: number
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
@@ -228,6 +230,7 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 53, name: "socket_peer", type: "message", label: "optional", message: () => stasis_credentials_entrySchema },
     { number: 54, name: "socket_senders", type: "message", label: "optional", message: () => stasis_senders_entrySchema },
     { number: 60, name: "socket_options", type: "message", label: "optional", message: () => stasis_socket_optionsSchema },
+    { number: 70, name: "notify_lost", type: "uint32", label: "optional" },
   ],
 }
 

@@ -50,10 +50,14 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
   "ext-mount-map": { short: "M", does: "map mounts from outside", instead: noExternal },
   external: { does: "name resources that live outside the tree", instead: noExternal, commands: ["restore"] },
   extra: { boolean: true, does: "check features for special cases", instead: checksAll },
-  "force-irmap": { boolean: true, does: "search for the paths of file watches", instead: "Remove the watches before the dump" },
+  "force-irmap": {
+    boolean: true,
+    does: "search for the paths of file watches",
+    instead: "Leave it out: paths are kept where they are known",
+  },
   "ghost-fiemap": { boolean: true, does: "copy deleted files by their extents", instead: "Leave it out" },
   "inherit-fd": { does: "give a restored task a descriptor of the tool", instead: noExternal },
-  "irmap-scan-path": { does: "where to search for watched files", instead: "Remove the watches before the dump" },
+  "irmap-scan-path": { does: "where to search for watched files", instead: "Let the program have what it watches open as well" },
   "join-ns": {
     short: "J",
     does: "restore inside existing namespaces",

@@ -1,4 +1,5 @@
 import { fd_types, type file_entry } from "../../proto/gen/fdinfo_pb.ts"
+import type { inotify_file_entry } from "../../proto/gen/fsnotify_pb.ts"
 import type { inet_sk_entry } from "../../proto/gen/sk-inet_pb.ts"
 import type { unix_sk_entry } from "../../proto/gen/sk-unix_pb.ts"
 import type { timerfd_entry } from "../../proto/gen/timerfd_pb.ts"
@@ -55,6 +56,16 @@ function timerText({ clockid, settime_flags, vsec, vnsec, isec, insec, ticks }: 
   return [`${CLOCKS[clockid] ?? clockid} clock`, ...flags, left, ...interval, `${ticks} ticks`].join(", ")
 }
 
+/** Watches that are told one by one. */
+const SHOWN_WATCHES = 8
+
+function watchesText({ wd }: inotify_file_entry): string {
+  const told = [...wd].sort((a, b) => a.wd - b.wd).slice(0, SHOWN_WATCHES)
+  const texts = told.map((one) => `${one.wd}: ${one.f_handle.path ?? `inode ${one.i_ino}`} (0x${one.mask.toString(16)})`)
+  const more = wd.length > SHOWN_WATCHES ? [`${wd.length - SHOWN_WATCHES} more`] : []
+  return `watches ${[...texts, ...more].join(", ") || "nothing"}`
+}
+
 /** What is behind a descriptor, by the kind of its file: path, id, counter. */
 export function fileText(file: file_entry): string {
   const { reg, pipe, fifo, efd, epfd, sgfd, tfd, usk, isk, memfd, nsf, pidfd, tty, nlsk, psk, ify, ffy, tunf, bpf } = file
@@ -73,7 +84,7 @@ export function fileText(file: file_entry): string {
   if (tty) return `terminal ${tty.tty_info_id}`
   if (nlsk) return `netlink protocol ${nlsk.protocol}, port ${nlsk.portid}`
   if (psk) return `packet protocol ${psk.protocol}, interface ${psk.ifindex}`
-  if (ify) return `${ify.wd.length} watches`
+  if (ify) return watchesText(ify)
   if (ffy) return `${ffy.mark.length} marks`
   if (tunf) return tunf.netdev ?? "no device"
   return bpf ? `map ${bpf.map_id}` : ""

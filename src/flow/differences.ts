@@ -39,6 +39,14 @@ const RULES: Rules = {
   "fifo_entry.pipe_id": alias("fifo"),
   "signalfd_entry.id": alias("file"),
   "timerfd_entry.id": alias("file"),
+  "inotify_file_entry.id": alias("file"),
+  "inotify_wd_entry.id": ignore,
+  // A deleted file is another one now; which watch has which file is told by the path, where there is one.
+  "inotify_wd_entry.i_ino": alias("watched"),
+  "fh_entry.handle": ignore,
+  "fh_entry.bytes": ignore,
+  "fh_entry.type": ignore,
+  "inotify_file_entry.wd": keyed("wd"),
   "inet_sk_entry.id": alias("file"),
   "inet_sk_entry.ino": alias("socket"),
   // Set when a connection is let go; and by the kernel, when a socket is bound to one address.

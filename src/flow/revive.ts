@@ -31,6 +31,7 @@ import { inOrder, layStages, plotOf, realise, type Stage } from "./stages.ts"
 import { runStops } from "./stops.ts"
 import { shareTerminals } from "./terminals.ts"
 import type { verifyTree } from "./verify.ts"
+import { restoreWatches } from "./watches.ts"
 
 const log = logger("restore")
 
@@ -145,6 +146,7 @@ function build(
   const left = saved.processes.filter((one) => plotOf(site, one).makes.memory && !stopped.has(one.tree.pid))
   workshop.remove(left.map(({ tree }) => tree.pid))
   settleThreads(saved, departures, stopped)
+  restoreWatches(saved, ground.ghosts)
   options.verifier?.(set, saved, options)
   site.connections.release()
   depart(saved, departures, stopped, workshop.stops)

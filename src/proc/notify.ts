@@ -41,14 +41,14 @@ export interface Fanotify {
   readonly marks: readonly FanotifyMark[]
 }
 
-/** "inotify" lines, in the kernel's order. Kernel: fs/notify/fdinfo.c inotify_fdinfo(); wd decimal, all others hexadecimal */
+/** "inotify" lines, in the kernel's order. Kernel: fs/notify/fdinfo.c inotify_fdinfo(); all hexadecimal, whatever proc.rst says of wd */
 export function inotifyWatches({ lines }: Pick<FdInfo, "lines">): InotifyWatch[] {
   return lines
     .filter((line) => line.startsWith("inotify "))
     .map((line) => {
       const values = pairs(line)
       return {
-        wd: Number(values.get("wd")),
+        wd: Number(hex(values, "wd")),
         ino: hex(values, "ino"),
         sdev: Number(hex(values, "sdev")),
         mask: Number(hex(values, "mask")),

@@ -12,3 +12,15 @@ test("fileText tells clock, time, interval and ticks of a timerfd", () => {
     "monotonic clock, not running, every 2.000000000 s, 0 ticks",
   )
 })
+
+test("fileText tells the first watches of an inotify by their numbers", () => {
+  const wd = (number: number, path?: string) => {
+    const f_handle = { bytes: 0, type: 0, handle: [], ...(path === undefined ? {} : { path }) }
+    return { id: 0, i_ino: 77n, mask: 0x302, ignored_mask: 0, s_dev: 1, wd: number, f_handle }
+  }
+  const text = (...watches: ReturnType<typeof wd>[]) =>
+    fileText({ type: fd_types.INOTIFY, id: 1, ify: { id: 1, flags: 0, fown, wd: watches } })
+  expect(text()).toBe("watches nothing")
+  expect(text(wd(9), wd(3, "/etc"))).toBe("watches 3: /etc (0x302), 9: inode 77 (0x302)")
+  expect(text(...Array.from({ length: 10 }, (_, index) => wd(index + 1)))).toEndWith("8: inode 77 (0x302), 2 more")
+})

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { capData, capHeader, LINUX_CAPABILITY_VERSION_3, SECBIT_NO_SETUID_FIXUP } from "../../ffi/abi/caps.ts"
+import { IN, INOTIFY_IOC_SETNEXTWD, inotifyEvent } from "../../ffi/abi/notify.ts"
 import * as prctl from "../../ffi/abi/prctl.ts"
 import { ROBUST_LIST_HEAD_SIZE, rlimit64 } from "../../ffi/abi/resource.ts"
 import { IOPRIO_WHO_PROCESS, MEMBARRIER, PRIO_PROCESS, SCHED, SCHED_FLAG, SCHED_RESET_ON_FORK, schedAttr } from "../../ffi/abi/sched.ts"
@@ -38,6 +39,8 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("CLOCK_", CLOCK),
   ...named("TFD_TIMER_", TFD_TIMER),
   ["TFD_IOC_SET_TICKS", TFD_IOC_SET_TICKS],
+  ...named("IN_", IN),
+  ["INOTIFY_IOC_SETNEXTWD", INOTIFY_IOC_SETNEXTWD],
   ["PR_SPEC_PRCTL", prctl.PR_SPEC_PRCTL],
   ["PR_SPEC_ENABLE", prctl.PR_SPEC_ENABLE],
   ["PR_SPEC_L1D_FLUSH + 1", prctl.SPECULATION_COUNT],
@@ -66,6 +69,7 @@ const LAYOUTS: readonly (readonly [Layout<Fields>, string, Readonly<Record<strin
   [capHeader, "struct __user_cap_header_struct", {}],
   [capData, "struct __user_cap_data_struct", {}],
   [rlimit64, "struct rlimit64", {}],
+  [inotifyEvent, "struct inotify_event", {}],
 ]
 
 function halves(fraction: string, prefix: string): Record<string, string> {
@@ -81,6 +85,7 @@ const SOURCE = `
 #include <asm/prctl.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
+#include <linux/inotify.h>
 #include <linux/ioprio.h>
 #include <linux/membarrier.h>
 #include <linux/prctl.h>

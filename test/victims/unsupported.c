@@ -19,8 +19,9 @@ int main(int argc, char **argv)
 	victim_begin(argc, argv);
 	const char *kind = victim_argument(argc, argv, 1);
 	bool sockets = !strcmp(kind, "socket");
-	if (!strcmp(kind, "inotify")) {
+	if (!strcmp(kind, "watch without a handle")) {
 		MUST(fd = inotify_init1(0));
+		MUST(inotify_add_watch(fd, "/proc/version", IN_ATTRIB));
 	} else if (sockets || !strcmp(kind, "pipe to outside")) {
 		MUST(sockets ? socketpair(AF_UNIX, SOCK_STREAM, 0, pair) : pipe(pair));
 		if (sockets)
@@ -58,7 +59,7 @@ int main(int argc, char **argv)
 		kill(headless, SIGKILL);
 		CHECK(waitpid(headless, &status, 0) == headless && WTERMSIG(status) == SIGKILL, "the child ended with %x", status);
 	}
-	if (!strcmp(kind, "inotify"))
+	if (!strcmp(kind, "watch without a handle"))
 		CHECK(inotify_add_watch(fd, "/", IN_CREATE) > 0, "inotify: %s", strerror(errno));
 	if (sockets)
 		CHECK(write(other[1], "s", 1) == 1, "the socket: %s", strerror(errno));

@@ -4,6 +4,7 @@ import { CheckpointError } from "../../base/errors.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import { type FileImages, queuesOf } from "./images.ts"
 import type { Checking } from "./keeping.ts"
+import { notifyChecks } from "./notify/check.ts"
 import { fileKinds } from "./registry.ts"
 import { checkRegular, findCuts } from "./regular/check.ts"
 import type { FileRow } from "./row.ts"
@@ -117,7 +118,9 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
   yield () => checkEpolls(tables, files)
   const flying = images.skQueues.flatMap(({ message }) => message.scm.flatMap(({ rights }) => rights))
   for (const id of new Set(flying)) yield () => checkFlying(id, files)
-  const used = new Set([...tables.flatMap(({ fdinfos }) => fdinfos.map((info) => info.id)), ...flying])
+  const held = new Set(tables.flatMap(({ fdinfos }) => fdinfos.map((info) => info.id)))
+  const used = new Set([...held, ...flying])
+  yield* notifyChecks(held, new Set(flying), images)
   const infos = new Map(images.ttyInfos.map((info) => [info.id, info]))
   /** Paths that stand for a terminal of another time: they are not opened. */
   const unopened = new Set<number>()

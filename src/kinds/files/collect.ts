@@ -10,6 +10,7 @@ import { borrowDescriptors, type Copies } from "./copies.ts"
 import { findFifoHolders, inodeKey } from "./fifo/holders.ts"
 import type { Collecting, FileOptions, Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
 import { collectFileLocks } from "./lock/collect.ts"
+import { openersAmong } from "./notify/place.ts"
 import { findHolders, type Outsiders } from "./outside.ts"
 import { pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
@@ -86,6 +87,7 @@ function judgeAll(
   const unix = openScene(all, outside.sockets, options, flight)
   const masters = new Set(all.flatMap((found) => masterIndex(found) ?? []))
   const inetSockets = findInetSockets(all.flatMap(({ socket }) => socket ?? []))
+  const openers = openersAmong(all)
   const surveying = new Map<number, Surveying>()
   const surveyingOf = (pid: number): Surveying =>
     surveying.getOrInsertComputed(pid, () => ({
@@ -94,6 +96,7 @@ function judgeAll(
       keeping: options,
       descriptors: new Map(scans.get(pid)?.found.map((found) => [found.fd, found])),
       holders,
+      openers,
       masters,
       pipeHolder: (inode) => outside.pipes.get(inode),
       fifoHolder: (stat) => outside.fifos.get(inodeKey(stat)),

@@ -9,6 +9,8 @@ import { fifoFacts, restoreFifo } from "./fifo/restore.ts"
 import type { Found } from "./kind.ts"
 import { collectMemfd, isMemfd, refuseMemfd } from "./memfd/collect.ts"
 import { restoreMemfd } from "./memfd/restore.ts"
+import { collectInotify, refuseInotify } from "./notify/inotify/collect.ts"
+import { restoreInotify } from "./notify/inotify/restore.ts"
 import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
 import { restorePipe } from "./pipe/restore.ts"
 import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
@@ -92,6 +94,14 @@ export const fileKinds: readonly FileRow[] = [
     finish: watchTargets,
   }),
   fileKind({
+    type: fd_types.INOTIFY,
+    body: "ify",
+    matches: linksTo("anon_inode:inotify"),
+    refuse: refuseInotify,
+    collect: collectInotify,
+    restore: restoreInotify,
+  }),
+  fileKind({
     type: fd_types.MEMFD,
     body: "memfd",
     matches: isMemfd,
@@ -143,7 +153,6 @@ const refused = (what: string, matches: Matches, remedy: string): RefusedFile =>
 /** Kinds of open files that are refused; the first row that matches is told, and the last one matches all. */
 export const refusedFiles: readonly RefusedFile[] = [
   refused("a socket", linksTo("socket:["), "Let the program close its connections before the dump"),
-  refused("a file watch", linksTo("anon_inode:inotify"), "Let the program stop watching files before the dump"),
   refused("a file watch", linksTo("anon_inode:[fanotify]"), "Let the program stop watching files before the dump"),
   refused(
     "a submission ring",

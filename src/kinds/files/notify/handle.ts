@@ -1,0 +1,104 @@
+import { AT, O } from "../../../../ffi/abi/file.ts"
+import { fileHandle, MAX_HANDLE_SZ } from "../../../../ffi/abi/notify.ts"
+import { closeSync } from "../../../../ffi/fs.ts"
+import { encodeInto } from "../../../../ffi/layout.ts"
+import { allocate, attempt, errnoName } from "../../../../ffi/syscall.ts"
+import type { fh_entry } from "../../../../proto/gen/fh_pb.ts"
+import { type Mount, readMountinfo } from "../../../proc/mountinfo.ts"
+import type { FileHandle } from "../../../proc/notify.ts"
+import { layPath } from "../path.ts"
+import { detailsOf } from "../stat.ts"
+
+const memory = allocate(4096)
+/** 64-bit words that the format always has. Authority: REFERENCE 5.5 */
+const WORDS = 16
+
+/** A handle as images have it. */
+export function handleEntry({ type, bytes }: FileHandle, path?: string): fh_entry {
+  const room = new Uint8Array(WORDS * 8)
+  room.set(bytes)
+  return { bytes: bytes.length, type, handle: [...new BigUint64Array(room.buffer)], ...(path === undefined ? {} : { path }) }
+}
+
+/** The handle of an entry; null when it has none. Mirror: handleEntry */
+export function handleOf({ type, bytes, handle }: fh_entry): FileHandle | null {
+  if (bytes === 0) return null
+  return { type, bytes: new Uint8Array(new BigUint64Array(handle).buffer).slice(0, bytes) }
+}
+
+/** True when an entry has all the bytes that it says. */
+export const isWhole = ({ bytes, handle }: fh_entry): boolean => bytes <= MAX_HANDLE_SZ && bytes <= handle.length * 8
+
+/** Opens files by their handles. Disposal closes what it needs for that. */
+export interface Handles extends Disposable {
+  /** CAP_DAC_READ_SEARCH is missing: no handle can be opened. */
+  readonly denied: boolean
+  /**
+   * Opens a file through each mount of its file system in turn, that of its root first, until `use` answers.
+   *
+   * @param sdev device of the file system in the kernel's form   @param use gets a descriptor (O_PATH), which is closed afterwards
+   * @returns undefined when the file is gone, or its file system opens no handles
+   */
+  lend<T>(sdev: number, handle: FileHandle, use: (fd: number, mount: Mount) => T | undefined): T | undefined
+}
+
+/** A directory on a mount; undefined where none is to be had, or something else covers it. Watchers of it are not told. */
+function openMount({ id, point }: Mount): number | undefined {
+  const [shown] = [detailsOf(point)?.mount]
+  if (shown !== undefined && shown !== BigInt(id)) return undefined
+  const fd = attempt("openat", AT.FDCWD, layPath(point), O.PATH | O.DIRECTORY | O.CLOEXEC, 0)
+  return fd < 0 ? undefined : fd
+}
+
+/** Before Linux 6.15 a path alone is no good: what is opened is told to who watches it for that. */
+function openToRead({ point }: Mount): number | undefined {
+  const fd = attempt("openat", AT.FDCWD, layPath(point), O.RDONLY | O.DIRECTORY | O.CLOEXEC, 0)
+  return fd < 0 ? undefined : fd
+}
+
+const sdevOf = ({ devMajor, devMinor }: Mount): number => ((devMajor << 20) | devMinor) >>> 0
+
+/** Man page: open_by_handle_at(2) */
+export function openHandles(): Handles {
+  const mounts = Map.groupBy(readMountinfo(process.pid), sdevOf)
+  for (const list of mounts.values()) list.sort((a, b) => Number(b.root === "/") - Number(a.root === "/"))
+  const opened = new Map<Mount, number | undefined>()
+  let denied = false
+  const open = (mount: Mount): number => {
+    const ask = (way: typeof openMount): number => {
+      const fd = opened.getOrInsertComputed(mount, () => way(mount))
+      return fd === undefined ? -1 : attempt("open_by_handle_at", fd, memory.address, O.PATH | O.NOFOLLOW | O.CLOEXEC)
+    }
+    const answer = ask(openMount)
+    if (answer >= 0 || opened.get(mount) === undefined || errnoName(-answer) !== "EBADF") return answer
+    closeSync(opened.get(mount) ?? -1)
+    opened.delete(mount)
+    return ask(openToRead)
+  }
+  return {
+    get denied() {
+      return denied
+    },
+    lend(sdev, { type, bytes }, use) {
+      if (bytes.length > MAX_HANDLE_SZ) return undefined
+      for (const mount of mounts.get(sdev) ?? []) {
+        encodeInto(fileHandle, memory.bytes, { handle_bytes: bytes.length, handle_type: type })
+        memory.bytes.set(bytes, fileHandle.size)
+        const fd = open(mount)
+        if (fd < 0 && opened.get(mount) !== undefined && errnoName(-fd) === "EPERM") denied = true
+        if (fd < 0) continue
+        try {
+          const answer = use(fd, mount)
+          if (answer !== undefined) return answer
+        } finally {
+          closeSync(fd)
+        }
+      }
+      return undefined
+    },
+    [Symbol.dispose]() {
+      for (const fd of opened.values()) if (fd !== undefined) closeSync(fd)
+      opened.clear()
+    },
+  }
+}
