@@ -15,5 +15,8 @@ export const capData = layout("struct __user_cap_data_struct", "include/uapi/lin
   inheritable: [8, "u32"],
 })
 
+/** Number of a capability. Header: include/uapi/linux/capability.h */
+export const CAP_SYS_ADMIN = 21
+
 /** Secure bit: user ID changes leave capabilities as they are. Header: include/uapi/linux/securebits.h */
 export const SECBIT_NO_SETUID_FIXUP = 1 << 2

@@ -29,3 +29,30 @@ export const fileHandle = layout("struct file_handle", "include/linux/fs.h", 8, 
 })
 /** Longest handle, bytes without its head. Header: include/linux/exportfs.h */
 export const MAX_HANDLE_SZ = 128
+
+/**
+ * Flags of fanotify_init(2), and an event. Header: include/uapi/linux/fanotify.h; REPORT_MNT since Linux 6.14.
+ * A group of a class decides on accesses: CONTENT and PRE_CONTENT.
+ */
+export const FAN = {
+  CLOEXEC: 1,
+  NONBLOCK: 2,
+  CLASS_CONTENT: 4,
+  CLASS_PRE_CONTENT: 8,
+  OPEN: 0x20,
+  REPORT_FID: 0x200,
+  REPORT_DIR_FID: 0x400,
+  REPORT_NAME: 0x800,
+  REPORT_TARGET_FID: 0x1000,
+  REPORT_MNT: 0x4000,
+} as const
+/** Flags of fanotify_mark(2). Header: include/uapi/linux/fanotify.h */
+export const FAN_MARK = {
+  ADD: 1,
+  MOUNT: 0x10,
+  IGNORED_MASK: 0x20,
+  IGNORED_SURV_MODIFY: 0x40,
+  FILESYSTEM: 0x100,
+  EVICTABLE: 0x200,
+  IGNORE: 0x400,
+} as const

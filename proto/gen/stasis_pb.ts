@@ -185,6 +185,35 @@ export const stasis_socket_optionsSchema: Schema<stasis_socket_options> = {
   ],
 }
 
+/** Mark of a fanotify on a whole file system. */
+export interface stasis_filesystem_mark {
+  /** A path on it. */
+  path: string
+  /** As of fanotify_mark_entry. */
+  mflags: number
+  mask: number
+  ignored_mask: number
+}
+export const stasis_filesystem_markSchema: Schema<stasis_filesystem_mark> = {
+  name: "stasis_filesystem_mark",
+  fields: [
+    { number: 1, name: "path", type: "string", label: "required" },
+    { number: 2, name: "mflags", type: "uint32", label: "required" },
+    { number: 3, name: "mask", type: "uint32", label: "required" },
+    { number: 4, name: "ignored_mask", type: "uint32", label: "required" },
+  ],
+}
+
+export interface stasis_filesystem_marks {
+  marks: stasis_filesystem_mark[]
+}
+export const stasis_filesystem_marksSchema: Schema<stasis_filesystem_marks> = {
+  name: "stasis_filesystem_marks",
+  fields: [
+    { number: 1, name: "marks", type: "message", label: "repeated", message: () => stasis_filesystem_markSchema },
+  ],
+}
+
 /** One open file of files.img. */
 export interface stasis_file_entry {
   id: number
@@ -213,6 +242,10 @@ export interface stasis_file_entry {
   socket_options?: stasis_socket_options
   /** Bytes of events of an inotify or fanotify that nobody had read, and that are lost; absent = none. */
   notify_lost?: number
+  /** Marks of a fanotify on whole file systems. */
+  filesystem_marks?: stasis_filesystem_marks
+  /** Effective user of a process that has a fanotify which was made without CAP_SYS_ADMIN; absent = it was made with it. */
+  fanotify_user?: number
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
@@ -231,6 +264,8 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 54, name: "socket_senders", type: "message", label: "optional", message: () => stasis_senders_entrySchema },
     { number: 60, name: "socket_options", type: "message", label: "optional", message: () => stasis_socket_optionsSchema },
     { number: 70, name: "notify_lost", type: "uint32", label: "optional" },
+    { number: 71, name: "filesystem_marks", type: "message", label: "optional", message: () => stasis_filesystem_marksSchema },
+    { number: 72, name: "fanotify_user", type: "uint32", label: "optional" },
   ],
 }
 

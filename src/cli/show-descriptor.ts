@@ -105,7 +105,8 @@ export function fileState(file: file_entry): { readonly flags: number | undefine
     memfd ??
     file.tty ??
     file.pidfd ??
-    file.ify
+    file.ify ??
+    file.ffy
   return { flags: body?.flags, pos: reg?.pos ?? memfd?.pos }
 }
 

@@ -43,9 +43,11 @@ const RULES: Rules = {
   "inotify_wd_entry.id": ignore,
   // A deleted file is another one now; which watch has which file is told by the path, where there is one.
   "inotify_wd_entry.i_ino": alias("watched"),
+  "fanotify_file_entry.id": alias("file"),
+  "fanotify_mark_entry.id": ignore,
+  "fanotify_inode_mark_entry.i_ino": alias("watched"),
+  "fanotify_mount_mark_entry.mnt_id": alias("mount"),
   "fh_entry.handle": ignore,
-  "fh_entry.bytes": ignore,
-  "fh_entry.type": ignore,
   "inotify_file_entry.wd": keyed("wd"),
   "inet_sk_entry.id": alias("file"),
   "inet_sk_entry.ino": alias("socket"),

@@ -1,5 +1,6 @@
 import { borrowDescriptors } from "../kinds/files/copies.ts"
 import { type FileImages, usersOf } from "../kinds/files/images.ts"
+import { addMarks } from "../kinds/files/notify/fanotify/restore.ts"
 import { openHandles } from "../kinds/files/notify/handle.ts"
 import { tellLoss } from "../kinds/files/notify/inotify/lost.ts"
 import { addWatches } from "../kinds/files/notify/inotify/restore.ts"
@@ -11,7 +12,7 @@ interface Holders {
 }
 
 /**
- * Gives every inotify of a new tree its watches.
+ * Gives every inotify of a new tree its watches, and every fanotify its marks.
  *
  * @param made descriptors of ours for deleted files, by file id
  * @throws CheckpointError E_FILE_CHANGED · E_KERNEL · E_RESTORE
@@ -20,19 +21,21 @@ interface Holders {
  */
 export function restoreWatches({ root, processes }: Holders, made: ReadonlyMap<number, number>): void {
   const { files, ghosts, extension } = root.files
-  if (!files.values().some(({ ify }) => ify !== undefined)) return
-  const lost = new Set(extension.flatMap(({ id, notify_lost }) => (notify_lost ? [id] : [])))
+  if (!files.values().some(({ ify, ffy }) => ify !== undefined || ffy !== undefined)) return
+  const facts = new Map(extension.map((one) => [one.id, one]))
   using handles = openHandles()
   const done = new Set<number>()
   for (const { tree, files: own } of processes) {
     using copies = borrowDescriptors(tree.pid)
     for (const [id, [first]] of usersOf(own.fdinfos)) {
-      const ify = files.get(id)?.ify
-      if (!ify || !first || done.has(id)) continue
+      const { ify, ffy } = files.get(id) ?? {}
+      if (!(ify ?? ffy) || !first || done.has(id)) continue
       done.add(id)
+      const targets = { handles, ghosts, made }
       copies.lend(first.fd, (copy) => {
-        if (lost.has(id)) tellLoss(copy)
-        addWatches(copy, ify, { handles, ghosts, made })
+        if (ify && facts.get(id)?.notify_lost) tellLoss(copy)
+        if (ify) addWatches(copy, ify, targets)
+        if (ffy) addMarks(copy, ffy, facts.get(id), targets)
       })
     }
   }

@@ -19,9 +19,9 @@ export interface InotifyWatch {
   readonly handle: FileHandle | null
 }
 
-/** One mark of a fanotify: of an inode, a mount or a whole file system. */
+/** One mark of a fanotify: of an inode, a mount, a whole file system, or of what this program does not know. */
 export interface FanotifyMark {
-  readonly kind: "inode" | "mount" | "filesystem"
+  readonly kind: "inode" | "mount" | "filesystem" | "other"
   /** Inode marks, else null. */
   readonly ino: bigint | null
   /** Inode and file system marks, else null. */
@@ -71,7 +71,7 @@ export function fanotifyState({ lines }: Pick<FdInfo, "lines">): Fanotify | null
 
 function mark(values: ReadonlyMap<string, string>): FanotifyMark {
   return {
-    kind: values.has("ino") ? "inode" : values.has("mnt_id") ? "mount" : "filesystem",
+    kind: values.has("ino") ? "inode" : values.has("mnt_id") ? "mount" : values.has("sdev") ? "filesystem" : "other",
     ino: values.has("ino") ? hex(values, "ino") : null,
     sdev: values.has("sdev") ? Number(hex(values, "sdev")) : null,
     mntId: values.has("mnt_id") ? Number(hex(values, "mnt_id")) : null,

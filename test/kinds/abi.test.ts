@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { capData, capHeader, LINUX_CAPABILITY_VERSION_3, SECBIT_NO_SETUID_FIXUP } from "../../ffi/abi/caps.ts"
-import { IN, INOTIFY_IOC_SETNEXTWD, inotifyEvent } from "../../ffi/abi/notify.ts"
+import { CAP_SYS_ADMIN, capData, capHeader, LINUX_CAPABILITY_VERSION_3, SECBIT_NO_SETUID_FIXUP } from "../../ffi/abi/caps.ts"
+import { FAN, FAN_MARK, IN, INOTIFY_IOC_SETNEXTWD, inotifyEvent } from "../../ffi/abi/notify.ts"
 import * as prctl from "../../ffi/abi/prctl.ts"
 import { ROBUST_LIST_HEAD_SIZE, rlimit64 } from "../../ffi/abi/resource.ts"
 import { IOPRIO_WHO_PROCESS, MEMBARRIER, PRIO_PROCESS, SCHED, SCHED_FLAG, SCHED_RESET_ON_FORK, schedAttr } from "../../ffi/abi/sched.ts"
@@ -39,7 +39,10 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("CLOCK_", CLOCK),
   ...named("TFD_TIMER_", TFD_TIMER),
   ["TFD_IOC_SET_TICKS", TFD_IOC_SET_TICKS],
+  ["CAP_SYS_ADMIN", CAP_SYS_ADMIN],
   ...named("IN_", IN),
+  ...named("FAN_", FAN),
+  ...named("FAN_MARK_", FAN_MARK),
   ["INOTIFY_IOC_SETNEXTWD", INOTIFY_IOC_SETNEXTWD],
   ["PR_SPEC_PRCTL", prctl.PR_SPEC_PRCTL],
   ["PR_SPEC_ENABLE", prctl.PR_SPEC_ENABLE],
@@ -84,6 +87,7 @@ const SOURCE = `
 #include <stdio.h>
 #include <asm/prctl.h>
 #include <linux/capability.h>
+#include <linux/fanotify.h>
 #include <linux/futex.h>
 #include <linux/inotify.h>
 #include <linux/ioprio.h>

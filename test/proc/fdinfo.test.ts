@@ -83,6 +83,7 @@ test("fanotifyState tells the three kinds of marks apart", () => {
 fanotify mnt_id:12 mflags:40 mask:38 ignored_mask:40000003
 fanotify ino:4f969 sdev:800013 mflags:0 mask:3b ignored_mask:40000000 fhandle-bytes:8 fhandle-type:1 f_handle:69f90400c275b5b4
 fanotify sdev:800013 mflags:0 mask:1 ignored_mask:0
+fanotify mnt_ns:4026531841 mflags:0 mask:1000000 ignored_mask:0
 `),
   )
   expect(state).toMatchObject({ flags: 0x10, eventFlags: 0x8002 })
@@ -90,6 +91,7 @@ fanotify sdev:800013 mflags:0 mask:1 ignored_mask:0
     { kind: "mount", mntId: 0x12, ino: null, sdev: null },
     { kind: "inode", mntId: null, ino: 0x4f969n, sdev: 0x800013 },
     { kind: "filesystem", mntId: null, ino: null, sdev: 0x800013 },
+    { kind: "other", mntId: null, ino: null, sdev: null },
   ])
   expect(fanotifyState(parseFdInfo(head))).toBeNull()
 })

@@ -9,6 +9,8 @@ import { fifoFacts, restoreFifo } from "./fifo/restore.ts"
 import type { Found } from "./kind.ts"
 import { collectMemfd, isMemfd, refuseMemfd } from "./memfd/collect.ts"
 import { restoreMemfd } from "./memfd/restore.ts"
+import { collectFanotify, refuseFanotify } from "./notify/fanotify/collect.ts"
+import { restoreFanotify } from "./notify/fanotify/restore.ts"
 import { collectInotify, refuseInotify } from "./notify/inotify/collect.ts"
 import { restoreInotify } from "./notify/inotify/restore.ts"
 import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
@@ -102,6 +104,14 @@ export const fileKinds: readonly FileRow[] = [
     restore: restoreInotify,
   }),
   fileKind({
+    type: fd_types.FANOTIFY,
+    body: "ffy",
+    matches: linksTo("anon_inode:[fanotify]"),
+    refuse: refuseFanotify,
+    collect: collectFanotify,
+    restore: restoreFanotify,
+  }),
+  fileKind({
     type: fd_types.MEMFD,
     body: "memfd",
     matches: isMemfd,
@@ -153,7 +163,6 @@ const refused = (what: string, matches: Matches, remedy: string): RefusedFile =>
 /** Kinds of open files that are refused; the first row that matches is told, and the last one matches all. */
 export const refusedFiles: readonly RefusedFile[] = [
   refused("a socket", linksTo("socket:["), "Let the program close its connections before the dump"),
-  refused("a file watch", linksTo("anon_inode:[fanotify]"), "Let the program stop watching files before the dump"),
   refused(
     "a submission ring",
     linksTo("anon_inode:[io_uring]"),

@@ -10,7 +10,7 @@ import type { inotify_file_entry, inotify_wd_entry } from "../../../proto/gen/fs
 import type { Ghost } from "../../../src/kinds/files/images.ts"
 import type { Found, Surveying } from "../../../src/kinds/files/kind.ts"
 import { notifyChecks } from "../../../src/kinds/files/notify/check.ts"
-import { handleEntry, openHandles } from "../../../src/kinds/files/notify/handle.ts"
+import { openHandles, savedHandle } from "../../../src/kinds/files/notify/handle.ts"
 import { collectInotify, refuseInotify } from "../../../src/kinds/files/notify/inotify/collect.ts"
 import { tellLoss } from "../../../src/kinds/files/notify/inotify/lost.ts"
 import { addWatches } from "../../../src/kinds/files/notify/inotify/restore.ts"
@@ -188,7 +188,7 @@ test("tellLoss leaves the one event that says so, and no watch", () => {
   close(fd)
 })
 
-const NO_HANDLE = handleEntry({ type: 0, bytes: new Uint8Array(0) }, "/")
+const NO_HANDLE = savedHandle(null, "/")
 const wd = (more: Partial<inotify_wd_entry>): inotify_wd_entry => ({
   ...{ id: 0, i_ino: 2n, mask: 2, ignored_mask: 0, s_dev: 1, wd: 1, f_handle: NO_HANDLE },
   ...more,
@@ -212,7 +212,7 @@ test("restoreInotify makes it without a watch", () => {
 
 describe("notifyChecks", () => {
   const check = (file: file_entry, held: readonly number[] = [7], flying: readonly number[] = []): void => {
-    for (const one of notifyChecks(new Set(held), new Set(flying), { files: new Map([[7, file]]), ghosts: new Map() })) one()
+    for (const one of notifyChecks(new Set(held), new Set(flying), { files: new Map([[7, file]]), ghosts: new Map(), extension: [] })) one()
   }
   test("takes what is there", () => expect(() => check(inotify(wd({}), wd({ wd: 2 })))).not.toThrow())
   test("looks at no file that nobody has", () => expect(() => check(inotify(wd({ wd: 0 })), [])).not.toThrow())

@@ -1,8 +1,12 @@
+import { FAN } from "../../../../ffi/abi/notify.ts"
 import { closeSync } from "../../../../ffi/fs.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
-import type { inotify_file_entry } from "../../../../proto/gen/fsnotify_pb.ts"
+import { type fanotify_file_entry, type inotify_file_entry, mark_type } from "../../../../proto/gen/fsnotify_pb.ts"
+import type { stasis_file_entry } from "../../../../proto/gen/stasis_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import type { FileImages } from "../images.ts"
+import { statPath } from "../stat.ts"
+import { mountPath } from "./fanotify/restore.ts"
 import { type Handles, isWhole, openHandles } from "./handle.ts"
 import { ghostOf, gone, openTarget, type SavedTarget } from "./target.ts"
 
@@ -33,8 +37,34 @@ function checkInotify({ id, wd: watches }: inotify_file_entry, handles: Handles,
   }
 }
 
+function checkFanotify({ id, faflags, mark: marks }: fanotify_file_entry, handles: Handles, ghosts: FileImages["ghosts"]): void {
+  if (faflags & (FAN.CLASS_CONTENT | FAN.CLASS_PRE_CONTENT | FAN.REPORT_MNT))
+    throw new CheckpointError(
+      "E_IMAGE_UNSUPPORTED",
+      `Cannot restore fanotify ${id}`,
+      "it allows and denies accesses, or reports mounts, which is not supported",
+      "Restore this image with CRIU, or dump the program without it",
+    )
+  for (const { type, ie, me, s_dev } of marks) {
+    const action = `Cannot restore a mark of fanotify ${id}`
+    if (type === mark_type.INODE && ie) checkTarget(action, { i_ino: ie.i_ino, f_handle: ie.f_handle, s_dev }, handles, ghosts)
+    else if (type === mark_type.MOUNT && me) {
+      const path = mountPath(me.path)
+      if (handles.mounts.some(({ point }) => point === path)) continue
+      throw new CheckpointError("E_FILE_CHANGED", action, `nothing is mounted at "${path}"`, "Mount it again, then restore")
+    } else throw corrupt(action, `a mark of type ${type} has no body`)
+  }
+}
+
+/** Marks on whole file systems, which the extension has. */
+function checkFilesystems({ filesystem_marks }: stasis_file_entry): void {
+  for (const { path } of filesystem_marks?.marks ?? [])
+    if (!path.startsWith("/") || !statPath(path, true))
+      throw new CheckpointError("E_FILE_CHANGED", "Cannot restore a mark of a fanotify", `there is no "${path}"`, "Mount it, then restore")
+}
+
 /**
- * Checks of the inotify descriptors of a tree: that their images are whole and that what they watch is there.
+ * Checks of the inotify and fanotify descriptors of a tree: that their images are whole and that what they watch is there.
  *
  * @param held ids of files that some process has a descriptor of   @param flying ids of those in flight through sockets
  * @returns checks that throw E_IMAGE_CORRUPT · E_IMAGE_UNSUPPORTED · E_FILE_CHANGED
@@ -42,15 +72,17 @@ function checkInotify({ id, wd: watches }: inotify_file_entry, handles: Handles,
 export function* notifyChecks(
   held: ReadonlySet<number>,
   flying: ReadonlySet<number>,
-  { files, ghosts }: Pick<FileImages, "files" | "ghosts">,
+  { files, ghosts, extension }: Pick<FileImages, "files" | "ghosts" | "extension">,
 ): Generator<() => void> {
-  const watching = [...files.values()].filter((file) => file.ify && (held.has(file.id) || flying.has(file.id)))
+  const watching = [...files.values()].filter((file) => (file.ify ?? file.ffy) && (held.has(file.id) || flying.has(file.id)))
   if (watching.length === 0) return
   using handles = openHandles()
   for (const file of watching)
     yield () => {
       if (!held.has(file.id)) throw inFlight(file)
       if (file.ify) checkInotify(file.ify, handles, ghosts)
+      if (file.ffy) checkFanotify(file.ffy, handles, ghosts)
+      for (const facts of extension) if (facts.id === file.id) checkFilesystems(facts)
     }
 }
 
@@ -59,6 +91,6 @@ const inFlight = ({ id }: file_entry): CheckpointError =>
   new CheckpointError(
     "E_IMAGE_UNSUPPORTED",
     `Cannot restore file ${id}, which is in flight through a socket`,
-    "it is an inotify that no process has open",
+    "it is an inotify or fanotify that no process has open",
     "Restore this image with CRIU, or dump the program when it has received it",
   )

@@ -13,14 +13,17 @@ const memory = allocate(4096)
 /** 64-bit words that the format always has. Authority: REFERENCE 5.5 */
 const WORDS = 16
 
-/** A handle as images have it. */
-export function handleEntry({ type, bytes }: FileHandle, path?: string): fh_entry {
+const NO_HANDLE: FileHandle = { type: 0, bytes: new Uint8Array(0) }
+
+/** A handle as images have it. @param handle null: the file system has none */
+export function savedHandle(handle: FileHandle | null, path?: string): fh_entry {
+  const { type, bytes } = handle ?? NO_HANDLE
   const room = new Uint8Array(WORDS * 8)
   room.set(bytes)
   return { bytes: bytes.length, type, handle: [...new BigUint64Array(room.buffer)], ...(path === undefined ? {} : { path }) }
 }
 
-/** The handle of an entry; null when it has none. Mirror: handleEntry */
+/** The handle of an entry; null when it has none. Mirror: savedHandle */
 export function handleOf({ type, bytes, handle }: fh_entry): FileHandle | null {
   if (bytes === 0) return null
   return { type, bytes: new Uint8Array(new BigUint64Array(handle).buffer).slice(0, bytes) }
@@ -31,6 +34,8 @@ export const isWhole = ({ bytes, handle }: fh_entry): boolean => bytes <= MAX_HA
 
 /** Opens files by their handles. Disposal closes what it needs for that. */
 export interface Handles extends Disposable {
+  /** Of our namespace, in mounting order. */
+  readonly mounts: readonly Mount[]
   /** CAP_DAC_READ_SEARCH is missing: no handle can be opened. */
   readonly denied: boolean
   /**
@@ -42,10 +47,16 @@ export interface Handles extends Disposable {
   lend<T>(sdev: number, handle: FileHandle, use: (fd: number, mount: Mount) => T | undefined): T | undefined
 }
 
+/** False for a mount whose path leads to another one, which covers it. Before Linux 5.8 none is known to. */
+export function isInSight({ id, point }: Mount): boolean {
+  const details = detailsOf(point)
+  return details !== null && (details.mount === undefined || details.mount === BigInt(id))
+}
+
 /** A directory on a mount; undefined where none is to be had, or something else covers it. Watchers of it are not told. */
-function openMount({ id, point }: Mount): number | undefined {
-  const [shown] = [detailsOf(point)?.mount]
-  if (shown !== undefined && shown !== BigInt(id)) return undefined
+function openMount(mount: Mount): number | undefined {
+  const { point } = mount
+  if (!isInSight(mount)) return undefined
   const fd = attempt("openat", AT.FDCWD, layPath(point), O.PATH | O.DIRECTORY | O.CLOEXEC, 0)
   return fd < 0 ? undefined : fd
 }
@@ -56,11 +67,13 @@ function openToRead({ point }: Mount): number | undefined {
   return fd < 0 ? undefined : fd
 }
 
-const sdevOf = ({ devMajor, devMinor }: Mount): number => ((devMajor << 20) | devMinor) >>> 0
+/** Device of a mount in the kernel's form. */
+export const sdevOf = ({ devMajor, devMinor }: Mount): number => ((devMajor << 20) | devMinor) >>> 0
 
 /** Man page: open_by_handle_at(2) */
 export function openHandles(): Handles {
-  const mounts = Map.groupBy(readMountinfo(process.pid), sdevOf)
+  const all = readMountinfo(process.pid)
+  const mounts = Map.groupBy(all, sdevOf)
   for (const list of mounts.values()) list.sort((a, b) => Number(b.root === "/") - Number(a.root === "/"))
   const opened = new Map<Mount, number | undefined>()
   let denied = false
@@ -76,6 +89,7 @@ export function openHandles(): Handles {
     return ask(openToRead)
   }
   return {
+    mounts: all,
     get denied() {
       return denied
     },

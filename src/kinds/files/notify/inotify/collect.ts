@@ -1,16 +1,16 @@
-import { FIONREAD, O } from "../../../../../ffi/abi/file.ts"
+import { O } from "../../../../../ffi/abi/file.ts"
 import { IN } from "../../../../../ffi/abi/notify.ts"
 import { closeSync } from "../../../../../ffi/fs.ts"
-import { allocate, syscall } from "../../../../../ffi/syscall.ts"
+import { syscall } from "../../../../../ffi/syscall.ts"
 import type { inotify_file_entry, inotify_wd_entry } from "../../../../../proto/gen/fsnotify_pb.ts"
 import { type FdInfo, readFdInfo } from "../../../../proc/fdinfo.ts"
 import { type InotifyWatch, inotifyWatches } from "../../../../proc/notify.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../../kind.ts"
 import { layPath } from "../../path.ts"
-import { handleEntry, openHandles } from "../handle.ts"
+import { openHandles, savedHandle } from "../handle.ts"
 import { placeWatched, type WatchPlace } from "../place.ts"
+import { queuedIn } from "../queued.ts"
 
-const memory = allocate(4096)
 /** Places of the watches of an inotify, found when it was judged: it is collected from the same look. */
 const places = new WeakMap<FdInfo, readonly WatchPlace[]>()
 
@@ -45,12 +45,6 @@ function tellsFlags(): boolean {
   }
 }
 
-/** Bytes of events that nobody has read. They stay. Man page: inotify(7), FIONREAD */
-export function queuedIn(copy: number): number {
-  syscall("ioctl", copy, FIONREAD, memory.address)
-  return memory.view.getInt32(0, true)
-}
-
 /**
  * An open inotify -> its entry. Mirror: ./restore.ts. Kernel: fs/notify/fdinfo.c inotify_fdinfo()
  *
@@ -74,8 +68,6 @@ export function collectInotify(
   return { id, flags, fown: owner, wd: watches.map((watch, index) => watchEntry(watch, found[index] ?? {})) }
 }
 
-const NO_HANDLE = { type: 0, bytes: new Uint8Array(0) }
-
 const watchEntry = ({ wd, ino, sdev, mask, handle }: InotifyWatch, { path }: WatchPlace): inotify_wd_entry => ({
   id: 0, // as CRIU: the watch belongs to the entry that it stands in
   i_ino: ino,
@@ -83,5 +75,5 @@ const watchEntry = ({ wd, ino, sdev, mask, handle }: InotifyWatch, { path }: Wat
   ignored_mask: 0,
   s_dev: sdev,
   wd,
-  f_handle: handleEntry(handle ?? NO_HANDLE, path),
+  f_handle: savedHandle(handle, path),
 })

@@ -5,7 +5,7 @@ import { allocate, syscall } from "../../../../../ffi/syscall.ts"
 import { logger } from "../../../../base/log.ts"
 import { memoryFile } from "../../../../tracee/child.ts"
 import { layPath } from "../../path.ts"
-import { queuedIn } from "./collect.ts"
+import { queuedIn } from "../queued.ts"
 
 const log = logger("notify")
 const ROOM = 16 * 4096
