@@ -6,6 +6,7 @@ import { cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { epollEvent, kcmpEpollSlot } from "../../ffi/abi/epoll.ts"
 import { flock, fOwnerEx, statx, statxDetails } from "../../ffi/abi/file.ts"
 import { pageRegion, pmScanArg, prctlMmMap } from "../../ffi/abi/mman.ts"
+import { fileHandle, inotifyEvent } from "../../ffi/abi/notify.ts"
 import { iovec, peeksiginfoArgs, rseqConfiguration } from "../../ffi/abi/ptrace.ts"
 import { fpxSwBytes, rtSigframe, SIGFRAME_MCONTEXT, sigcontext, userRegsStruct } from "../../ffi/abi/registers.x86_64.ts"
 import { rlimit64 } from "../../ffi/abi/resource.ts"
@@ -139,6 +140,13 @@ const portable: readonly Group[] = [
     ],
   },
   ...sockets,
+  {
+    headers: ["fcntl.h", "sys/inotify.h"],
+    rows: [
+      [fileHandle, "struct file_handle"],
+      [inotifyEvent, "struct inotify_event"],
+    ],
+  },
   { headers: ["linux/userfaultfd.h"], rows: [[uffdioApi, "struct uffdio_api"]] },
 ]
 
