@@ -140,13 +140,8 @@ const portable: readonly Group[] = [
     ],
   },
   ...sockets,
-  {
-    headers: ["fcntl.h", "sys/inotify.h"],
-    rows: [
-      [fileHandle, "struct file_handle"],
-      [inotifyEvent, "struct inotify_event"],
-    ],
-  },
+  { headers: ["fcntl.h"], rows: [[fileHandle, "struct file_handle"]] },
+  { headers: ["sys/inotify.h"], rows: [[inotifyEvent, "struct inotify_event"]] },
   { headers: ["linux/userfaultfd.h"], rows: [[uffdioApi, "struct uffdio_api"]] },
 ]
 

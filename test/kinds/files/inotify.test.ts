@@ -1,16 +1,15 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { linkSync, mkdirSync, openSync, renameSync, unlinkSync, writeFileSync } from "node:fs"
+import { linkSync, mkdirSync, openSync, readlinkSync, renameSync, unlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { FIONREAD } from "../../../ffi/abi/file.ts"
 import { IN, INOTIFY_IOC_SETNEXTWD, inotifyEvent } from "../../../ffi/abi/notify.ts"
 import { decode } from "../../../ffi/layout.ts"
 import { allocate, pathArgument, syscall } from "../../../ffi/syscall.ts"
-import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import type { inotify_file_entry, inotify_wd_entry } from "../../../proto/gen/fsnotify_pb.ts"
 import type { Ghost } from "../../../src/kinds/files/images.ts"
 import type { Found, Surveying } from "../../../src/kinds/files/kind.ts"
-import { notifyChecks } from "../../../src/kinds/files/notify/check.ts"
-import { openHandles, savedHandle } from "../../../src/kinds/files/notify/handle.ts"
+import { openHandles } from "../../../src/kinds/files/notify/handle.ts"
 import { collectInotify, refuseInotify } from "../../../src/kinds/files/notify/inotify/collect.ts"
 import { tellLoss } from "../../../src/kinds/files/notify/inotify/lost.ts"
 import { addWatches } from "../../../src/kinds/files/notify/inotify/restore.ts"
@@ -18,7 +17,8 @@ import { statDescriptor } from "../../../src/kinds/files/stat.ts"
 import { readFdInfo } from "../../../src/proc/fdinfo.ts"
 import { inotifyWatches } from "../../../src/proc/notify.ts"
 import { discard, scratch } from "../../harness/folders.ts"
-import { close, fown, imagesOf, openFile, ownCollecting, plansOf } from "./plans.ts"
+import { mountTmpfs } from "../../live/tmpfs.ts"
+import { close, fown, imagesOf, openFile, ownCollecting } from "./plans.ts"
 
 const folder = scratch("inotify")
 afterAll(() => discard(folder))
@@ -117,6 +117,26 @@ describe("collectInotify and addWatches", () => {
     for (const one of [fd, byHandle, byPath]) close(one)
   })
 
+  test("tell nobody that they looked, and leave the current directory as it was", () => {
+    using mount = mountTmpfs("size=1M")
+    if (!mount) return console.log("skipped: no mount is allowed here")
+    const [fd, spy] = [open(), open()]
+    const path = join(mount.path, "quiet")
+    writeFileSync(path, "")
+    for (const watched of [mount.path, path]) syscall("inotify_add_watch", spy, pathArgument(watched), IN.ALL_EVENTS)
+    watch(fd, path, IN.MODIFY, 1)
+    while (queued(spy) > 0) syscall("read", spy, answer.address, 4096)
+    const before = process.cwd()
+    const { entry } = collect(fd)
+    expect(entry.wd[0]?.f_handle.path).toBe(path)
+    const [only] = entry.wd as [inotify_wd_entry]
+    const { path: _, ...pathless } = only.f_handle
+    const again = renewed({ ...entry, wd: [{ ...only, f_handle: pathless }] })
+    expect(watchesOf(again)).toEqual(watchesOf(fd))
+    expect([queued(spy), readlinkSync("/proc/self/cwd")]).toEqual([0, before])
+    for (const one of [fd, spy, again]) close(one)
+  })
+
   test("say that unread events are lost, and leave them where they are", () => {
     const fd = open()
     const path = made("busy")
@@ -186,48 +206,4 @@ test("tellLoss leaves the one event that says so, and no watch", () => {
   expect(decode(inotifyEvent, answer.bytes)).toEqual({ wd: -1, mask: IN.Q_OVERFLOW, cookie: 0, len: 0 })
   expect(decode(inotifyEvent, answer.bytes.subarray(16))).toMatchObject({ wd: 9, mask: IN.MODIFY })
   close(fd)
-})
-
-const NO_HANDLE = savedHandle(null, "/")
-const wd = (more: Partial<inotify_wd_entry>): inotify_wd_entry => ({
-  ...{ id: 0, i_ino: 2n, mask: 2, ignored_mask: 0, s_dev: 1, wd: 1, f_handle: NO_HANDLE },
-  ...more,
-})
-const inotify = (...watches: readonly inotify_wd_entry[]): file_entry => ({
-  type: fd_types.INOTIFY,
-  id: 7,
-  ify: { id: 7, flags: 0o4000, fown, wd: [...watches] },
-})
-
-test("restoreInotify makes it without a watch", () => {
-  const { open: calls, start } = plansOf(imagesOf({ 5: inotify(wd({})) }))
-  expect(calls).toEqual([
-    "#1 inotify_init1(0) // inotify 7 (instances are limited by fs.inotify.max_user_instances)",
-    "#2 dup3(#1, 5, 0) // fd 5",
-    "#3 close(#1)",
-    "#4 fcntl(5, 4, 0x800) // the flags of fd 5",
-  ])
-  expect(start).toEqual([])
-})
-
-describe("notifyChecks", () => {
-  const check = (file: file_entry, held: readonly number[] = [7], flying: readonly number[] = []): void => {
-    for (const one of notifyChecks(new Set(held), new Set(flying), { files: new Map([[7, file]]), ghosts: new Map(), extension: [] })) one()
-  }
-  test("takes what is there", () => expect(() => check(inotify(wd({}), wd({ wd: 2 })))).not.toThrow())
-  test("looks at no file that nobody has", () => expect(() => check(inotify(wd({ wd: 0 })), [])).not.toThrow())
-  const bad: readonly (readonly [string, inotify_wd_entry[], string])[] = [
-    ["number 0", [wd({ wd: 0 })], "E_IMAGE_CORRUPT"],
-    ["a number that is too large", [wd({ wd: 2 ** 31 })], "E_IMAGE_CORRUPT"],
-    ["a number twice", [wd({}), wd({})], "E_IMAGE_CORRUPT"],
-    ["a handle that is cut off", [wd({ f_handle: { bytes: 9, type: 1, handle: [0n] } })], "E_IMAGE_CORRUPT"],
-    ["a handle that is too long", [wd({ f_handle: { bytes: 129, type: 1, handle: Array(32).fill(0n) } })], "E_IMAGE_CORRUPT"],
-    ["a relative path", [wd({ f_handle: { ...NO_HANDLE, path: "etc" } })], "E_IMAGE_CORRUPT"],
-    ["a file that is gone", [wd({ f_handle: { ...NO_HANDLE, path: "/no/such/file" } })], "E_FILE_CHANGED"],
-    ["a handle that leads nowhere", [wd({ f_handle: { bytes: 8, type: 1, handle: Array(16).fill(0n) } })], "E_FILE_CHANGED"],
-  ]
-  for (const [what, watches, code] of bad)
-    test(`refuses ${what}`, () => expect(() => check(inotify(...watches))).toThrow(expect.objectContaining({ code })))
-  test("refuses one that no process has open", () =>
-    expect(() => check(inotify(), [], [7])).toThrow(expect.objectContaining({ code: "E_IMAGE_UNSUPPORTED" })))
 })

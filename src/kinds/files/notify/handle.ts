@@ -2,7 +2,7 @@ import { AT, O } from "../../../../ffi/abi/file.ts"
 import { fileHandle, MAX_HANDLE_SZ } from "../../../../ffi/abi/notify.ts"
 import { closeSync } from "../../../../ffi/fs.ts"
 import { encodeInto } from "../../../../ffi/layout.ts"
-import { allocate, attempt, errnoName } from "../../../../ffi/syscall.ts"
+import { allocate, attempt, errnoName, syscall } from "../../../../ffi/syscall.ts"
 import type { fh_entry } from "../../../../proto/gen/fh_pb.ts"
 import { type Mount, readMountinfo } from "../../../proc/mountinfo.ts"
 import type { FileHandle } from "../../../proc/notify.ts"
@@ -53,17 +53,10 @@ export function isInSight({ id, point }: Mount): boolean {
   return details !== null && (details.mount === undefined || details.mount === BigInt(id))
 }
 
-/** A directory on a mount; undefined where none is to be had, or something else covers it. Watchers of it are not told. */
+/** A directory on a mount (O_PATH: who watches it is not told); undefined where none is to be had, or something else covers it. */
 function openMount(mount: Mount): number | undefined {
-  const { point } = mount
   if (!isInSight(mount)) return undefined
-  const fd = attempt("openat", AT.FDCWD, layPath(point), O.PATH | O.DIRECTORY | O.CLOEXEC, 0)
-  return fd < 0 ? undefined : fd
-}
-
-/** Before Linux 6.15 a path alone is no good: what is opened is told to who watches it for that. */
-function openToRead({ point }: Mount): number | undefined {
-  const fd = attempt("openat", AT.FDCWD, layPath(point), O.RDONLY | O.DIRECTORY | O.CLOEXEC, 0)
+  const fd = attempt("openat", AT.FDCWD, layPath(mount.point), O.PATH | O.DIRECTORY | O.CLOEXEC, 0)
   return fd < 0 ? undefined : fd
 }
 
@@ -76,17 +69,17 @@ export function openHandles(): Handles {
   const mounts = Map.groupBy(all, sdevOf)
   for (const list of mounts.values()) list.sort((a, b) => Number(b.root === "/") - Number(a.root === "/"))
   const opened = new Map<Mount, number | undefined>()
+  const home = syscall("openat", AT.FDCWD, layPath("."), O.PATH | O.DIRECTORY | O.CLOEXEC, 0)
   let denied = false
-  const open = (mount: Mount): number => {
-    const ask = (way: typeof openMount): number => {
-      const fd = opened.getOrInsertComputed(mount, () => way(mount))
-      return fd === undefined ? -1 : attempt("open_by_handle_at", fd, memory.address, O.PATH | O.NOFOLLOW | O.CLOEXEC)
-    }
-    const answer = ask(openMount)
-    if (answer >= 0 || opened.get(mount) === undefined || errnoName(-answer) !== "EBADF") return answer
-    closeSync(opened.get(mount) ?? -1)
-    opened.delete(mount)
-    return ask(openToRead)
+  // The call takes no descriptor of O_PATH, but the current directory: one that is open for reading would be told to who watches it.
+  const open = (mount: Mount): number | undefined => {
+    const fd = opened.getOrInsertComputed(mount, () => openMount(mount))
+    if (fd === undefined || attempt("fchdir", fd) < 0) return undefined
+    const answer = attempt("open_by_handle_at", AT.FDCWD, memory.address, O.PATH | O.NOFOLLOW | O.CLOEXEC)
+    syscall("fchdir", home)
+    if (answer >= 0) return answer
+    if (errnoName(-answer) === "EPERM") denied = true
+    return undefined
   }
   return {
     mounts: all,
@@ -99,8 +92,7 @@ export function openHandles(): Handles {
         encodeInto(fileHandle, memory.bytes, { handle_bytes: bytes.length, handle_type: type })
         memory.bytes.set(bytes, fileHandle.size)
         const fd = open(mount)
-        if (fd < 0 && opened.get(mount) !== undefined && errnoName(-fd) === "EPERM") denied = true
-        if (fd < 0) continue
+        if (fd === undefined) continue
         try {
           const answer = use(fd, mount)
           if (answer !== undefined) return answer
@@ -113,6 +105,7 @@ export function openHandles(): Handles {
     [Symbol.dispose]() {
       for (const fd of opened.values()) if (fd !== undefined) closeSync(fd)
       opened.clear()
+      closeSync(home)
     },
   }
 }
