@@ -1,7 +1,7 @@
 import { AT, O } from "../../../../ffi/abi/file.ts"
 import { fileHandle, MAX_HANDLE_SZ } from "../../../../ffi/abi/notify.ts"
 import { closeSync } from "../../../../ffi/fs.ts"
-import { encodeInto } from "../../../../ffi/layout.ts"
+import { decode, encodeInto } from "../../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, syscall } from "../../../../ffi/syscall.ts"
 import type { fh_entry } from "../../../../proto/gen/fh_pb.ts"
 import { type Mount, readMountinfo } from "../../../proc/mountinfo.ts"
@@ -31,6 +31,16 @@ export function handleOf({ type, bytes, handle }: fh_entry): FileHandle | null {
 
 /** True when an entry has all the bytes that it says. */
 export const isWhole = ({ bytes, handle }: fh_entry): boolean => bytes <= MAX_HANDLE_SZ && bytes <= handle.length * 8
+
+/** False when a file has another handle: its number may be that of a file that is gone. True where no handle is told. Man page: name_to_handle_at(2) */
+export function hasHandle(fd: number, { type, bytes }: FileHandle): boolean {
+  encodeInto(fileHandle, memory.bytes, { handle_bytes: MAX_HANDLE_SZ, handle_type: 0 })
+  const mountId = memory.address + MAX_HANDLE_SZ + fileHandle.size
+  if (attempt("name_to_handle_at", fd, layPath(""), memory.address, mountId, AT.EMPTY_PATH) < 0) return true
+  const { handle_bytes, handle_type } = decode(fileHandle, memory.bytes)
+  const now = memory.bytes.subarray(fileHandle.size, fileHandle.size + handle_bytes)
+  return handle_type === type && Buffer.compare(now, bytes) === 0
+}
 
 /** Opens files by their handles. Disposal closes what it needs for that. */
 export interface Handles extends Disposable {

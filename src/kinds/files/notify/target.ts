@@ -6,7 +6,7 @@ import { logger } from "../../../base/log.ts"
 import type { FileImages } from "../images.ts"
 import { layPath } from "../path.ts"
 import { statDescriptor } from "../stat.ts"
-import { type Handles, handleOf } from "./handle.ts"
+import { type Handles, handleOf, hasHandle } from "./handle.ts"
 
 const log = logger("notify")
 
@@ -47,7 +47,8 @@ export function openTarget(target: SavedTarget, { handles, ghosts, made }: Targe
   if (f_handle.path === undefined) return undefined
   const named = attempt("openat", AT.FDCWD, layPath(f_handle.path), O.PATH | O.NOFOLLOW | O.CLOEXEC, 0)
   if (named < 0) return undefined
-  if (statDescriptor(named).ino !== i_ino) log.warn(`"${f_handle.path}" is watched, which is another file by now`)
+  if (statDescriptor(named).ino !== i_ino || (handle && !hasHandle(named, handle)))
+    log.warn(`"${f_handle.path}" is watched, which is another file by now`)
   return named
 }
 
