@@ -21,6 +21,8 @@ const KINDS: Readonly<Record<string, string>> = {
   PIPE: "pipe end",
   EVENTFD: "event counter",
   EVENTPOLL: "epoll",
+  INOTIFY: "inotify",
+  FANOTIFY: "fanotify",
   TTY: "terminal",
 }
 

@@ -57,19 +57,34 @@ const isUsed = (dev: number, ino: bigint, { holders }: Openers): boolean =>
     }),
   )
 
+/** Where watched files were when they were looked for: a dump looks several times, and last in the freeze. */
+const found = new Map<string, { readonly path: string; readonly dev: number }>()
+
+/** The path that led to a file before, if it still does: while it is watched, its number is no other file's. */
+function foundBefore({ sdev, ino }: Watched): string | undefined {
+  const before = found.get(`${sdev}:${ino}`)
+  const stat = before && statPath(before.path, false)
+  return stat?.ino === ino && stat.dev === before?.dev ? before.path : undefined
+}
+
 /** @param what the watch, for messages: "a watch" */
 export function placeWatched(watched: Watched, what: string, handles: Handles, tree: Openers): WatchPlace | Reason {
   const { sdev, ino, handle } = watched
+  const before = foundBefore(watched)
+  if (before !== undefined) return { path: before }
   let seen: Seen | undefined
   if (handle)
     handles.lend(sdev, handle, (fd) => {
-      const found = look(fd, ino)
-      seen ??= found
-      if (found?.path === undefined) return undefined
-      seen = found
+      const now = look(fd, ino)
+      seen ??= now
+      if (now?.path === undefined) return undefined
+      seen = now
       return seen
     })
-  if (seen?.path !== undefined) return { path: seen.path }
+  if (seen?.path !== undefined) {
+    found.set(`${sdev}:${ino}`, { path: seen.path, dev: seen.stat.dev })
+    return { path: seen.path }
+  }
   const dev = seen?.stat.dev ?? sdev
   const opener = tree.openers(dev, ino).find(isKept)
   const named = opener && pathOf(opener.target, opener.stat)

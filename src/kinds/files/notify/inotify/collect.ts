@@ -11,23 +11,26 @@ import { openHandles, savedHandle } from "../handle.ts"
 import { placeWatched, type WatchPlace } from "../place.ts"
 import { queuedIn } from "../queued.ts"
 
-/** Places of the watches of an inotify, found when it was judged: it is collected from the same look. */
-const places = new WeakMap<FdInfo, readonly WatchPlace[]>()
+/** A watch, and how its file is found again. */
+type PlacedWatch = InotifyWatch & WatchPlace
+
+/** Watches of an inotify as they were placed when it was judged: it is collected from the same look. */
+const placed = new WeakMap<FdInfo, readonly PlacedWatch[]>()
 
 /** Watches whose files a restore could not find again, and an inotify that only a message in a socket's queue leads to. */
 export function refuseInotify({ pid, info }: Found, surveying: Pick<Surveying, "holders" | "openers">): Reason | undefined {
   if (!surveying.holders.some((holder) => holder.pid === pid))
     return { what: "an inotify that is on its way through a socket", remedy: "Let the program receive its messages before the dump" }
+  const found: PlacedWatch[] = []
+  placed.set(info, found)
   const watches = inotifyWatches(info)
   if (watches.length === 0) return undefined
   using handles = openHandles()
-  const found: WatchPlace[] = []
   for (const watch of watches) {
     const place = placeWatched(watch, "a watch", handles, surveying)
     if ("what" in place) return place
-    found.push(place)
+    found.push({ ...watch, ...place })
   }
-  places.set(info, found)
   return undefined
 }
 
@@ -56,19 +59,18 @@ export function collectInotify(
   { id, fd, flags, owner, info }: OpenFile,
   { copies, extension, losses }: Pick<Collecting, "copies" | "extension" | "losses">,
 ): inotify_file_entry {
-  const watches = inotifyWatches(info)
-  const found = places.get(info) ?? []
-  if (watches.length !== found.length) throw new Error(`Unreachable: the watches of fd ${fd} were not judged`)
+  const watches = placed.get(info)
+  if (!watches) throw new Error(`Unreachable: the watches of fd ${fd} were not judged`)
   if (watches.length > 0 && !losses.includes(FLAGS_UNTOLD) && !tellsFlags()) losses.push(FLAGS_UNTOLD)
   const queued = copies.lend(fd, queuedIn) ?? 0
   if (queued > 0) {
     losses.push(`${queued} bytes of events of inotify fd ${fd} that nobody has read: a restored program reads that events were lost`)
     extension.push({ id, notify_lost: queued })
   }
-  return { id, flags, fown: owner, wd: watches.map((watch, index) => watchEntry(watch, found[index] ?? {})) }
+  return { id, flags, fown: owner, wd: watches.map(watchEntry) }
 }
 
-const watchEntry = ({ wd, ino, sdev, mask, handle }: InotifyWatch, { path }: WatchPlace): inotify_wd_entry => ({
+const watchEntry = ({ wd, ino, sdev, mask, handle, path }: PlacedWatch): inotify_wd_entry => ({
   id: 0, // as CRIU: the watch belongs to the entry that it stands in
   i_ino: ino,
   mask,
