@@ -22,6 +22,7 @@ export const MADV = {
   RANDOM: 1,
   SEQUENTIAL: 2,
   DONTNEED: 4,
+  REMOVE: 9,
   DONTFORK: 10,
   MERGEABLE: 12,
   HUGEPAGE: 14,

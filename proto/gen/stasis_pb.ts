@@ -291,6 +291,26 @@ export const stasis_vma_entrySchema: Schema<stasis_vma_entry> = {
   ],
 }
 
+/** A System V shared memory segment of ipcns-shm-%u.img that the tree has attached in the namespace of the dumping program. */
+export interface stasis_shm_entry {
+  id: number
+  /** Time at which it was made or changed, seconds since 1970: with its other attributes, what tells it from a later one. */
+  ctime: bigint
+  /** Process that made it. */
+  creator: number
+  /** Key that it was made with, which its name in /proc/PID/maps has; absent = that of CRIU's entry, or none. */
+  made_key?: number
+}
+export const stasis_shm_entrySchema: Schema<stasis_shm_entry> = {
+  name: "stasis_shm_entry",
+  fields: [
+    { number: 1, name: "id", type: "uint32", label: "required" },
+    { number: 2, name: "ctime", type: "uint64", label: "required" },
+    { number: 3, name: "creator", type: "uint32", label: "required" },
+    { number: 4, name: "made_key", type: "uint32", label: "optional" },
+  ],
+}
+
 /** stasis-core-%u.img, one entry per process. */
 export interface stasis_task_entry {
   /** 1. A reader refuses a larger one. */
@@ -330,6 +350,8 @@ export interface stasis_task_entry {
   mlock_future?: number
   /** Serial number of the session keyring, where it is not the user's own. */
   session_keyring?: number
+  /** Segments of the whole tree, in the image of one process. */
+  shm: stasis_shm_entry[]
 }
 export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
   name: "stasis_task_entry",
@@ -354,5 +376,6 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
     { number: 42, name: "autogroup_nice", type: "sint32", label: "optional" },
     { number: 43, name: "mlock_future", type: "uint32", label: "optional" },
     { number: 44, name: "session_keyring", type: "sint32", label: "optional" },
+    { number: 70, name: "shm", type: "message", label: "repeated", message: () => stasis_shm_entrySchema },
   ],
 }

@@ -10,6 +10,7 @@ import { restoreClocks } from "../kinds/clocks/restore.ts"
 import { restoreShared } from "../kinds/files/shared.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { restoreSegment } from "../kinds/memory/shared.ts"
+import { restoreShm } from "../kinds/memory/sysv/restore.ts"
 import type { BirthPlan, Round, TaskId } from "../kinds/tree/plan.ts"
 import { appendActs, appendDeath, type Births } from "../kinds/tree/restore.ts"
 import { LIMIT, type Limit } from "../proc/limits.ts"
@@ -40,6 +41,8 @@ export function buildRoot(saved: SavedTree, ground: Ground, pages: ReadonlyMap<n
   if (saved.clocks) restoreClocks(saved.clocks, program)
   raiseDescriptorLimit(ground.limits, program)
   for (const inode of segments) appendSegment(inode, isUnreserved(inode, saved), ground, pages, hole, program)
+  const { uid, gid } = ground.origin.status
+  restoreShm(ground.shm, { uid: uid.effective, gid: gid.effective }, (id) => pages.get(id), ground.shmHole, program)
   restoreShared(root.files, ground, ground.placeholder, ground, selfOf(root.tree.pid, ground.origin), program)
   return program
 }

@@ -4,6 +4,7 @@ import { toucher } from "../kinds/memory/holes.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreAreaPolicies } from "../kinds/memory/policy/restore.ts"
 import { clearLayout, restoreInherited, restoreMm, restorePages, restoreProtection, restoreVmas } from "../kinds/memory/restore.ts"
+import { restoreAttachments } from "../kinds/memory/sysv/restore.ts"
 import type { Program, Result } from "../tracee/program.ts"
 import type { Ground, Plot } from "./ground.ts"
 import type { SavedProcess } from "./images.ts"
@@ -38,6 +39,8 @@ export function appendMemory(
   const isFilled = toucher(filled.sort((a, b) => (a.start < b.start ? -1 : 1)))
   if (inherited) restoreInherited(inherited, isFilled, program)
   restoreVmas(mm.vmas, fileOpener(saved, ground, program), isFilled, inherited, program)
+  const sizes = new Map(ground.shm.map(({ id, size }) => [id, size]))
+  restoreAttachments(mm.vmas, sizes, ground.shmHole, program)
   restoreAreaPolicies(extension?.vmas ?? [], nodesWithMemory, program)
   for (const { fd, fills } of pages) restorePages(fills, fd, program)
   restoreProtection(mm.vmas, extension?.vmas ?? [], isFilled, inherited, program)

@@ -135,6 +135,8 @@ const RULES: Rules = {
   "mm_entry.mm_saved_auxv": ignore,
   // Files of the whole tree, which stand in the image of one process.
   "stasis_task_entry.files": ignore,
+  // When segments were made, and by whom.
+  "stasis_task_entry.shm": ignore,
 }
 
 /** What is compared, by process. */

@@ -26,7 +26,7 @@ const ALIVE = 1
 const STOPPED = 3
 
 /** Our own image of a process that has nothing to say. */
-export const extensionHead = { format_version: 1, producer: "stasis", threads: [], files: [], vmas: [] }
+export const extensionHead = { format_version: 1, producer: "stasis", threads: [], files: [], vmas: [], shm: [] }
 
 /** What a process and its threads said, as entries. */
 export interface Gathered {

@@ -3,6 +3,7 @@ import type { Origin } from "../kinds/creds/origin.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { Inheritance } from "../kinds/memory/inherit.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
+import type { PlannedShm } from "../kinds/memory/sysv/restore.ts"
 import type { planVdso } from "../kinds/memory/vdso.ts"
 import type { Limit } from "../proc/limits.ts"
 import type { KernelRseq } from "../rseq/register.ts"
@@ -25,6 +26,9 @@ export interface Ground {
   readonly jobGroup: number | undefined
   /** Shared memory that the root has made, by inode id. */
   readonly segments: ReadonlyMap<number, number>
+  /** System V segments, and where all of them have room side by side in any process. */
+  readonly shm: readonly PlannedShm[]
+  readonly shmHole: bigint
   /** Open files that the root has made for several processes, by file id; and who finishes each. */
   readonly shared: ReadonlyMap<number, number>
   /** Those of them that the leader of a session makes instead, with its session: /dev/tty. */

@@ -20,6 +20,7 @@ import { withoutConnection } from "../kinds/files/socket/inet/closed.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { VMA } from "../kinds/memory/status.ts"
+import type { SavedShm } from "../kinds/memory/sysv/saved.ts"
 import { isTimedSleep } from "../kinds/registers/interrupted.ts"
 import type { Seccomp } from "../kinds/seccomp/collect.ts"
 import { savedSeccomp } from "../kinds/seccomp/restore.ts"
@@ -27,6 +28,7 @@ import { checkTree } from "../kinds/tree/check-tree.ts"
 import { ownTimeOf, sameNamespaces } from "../kinds/tree/restore.ts"
 import { readStreams } from "./connections.ts"
 import type { RestoreOptions } from "./options.ts"
+import { shmOf } from "./saved-shm.ts"
 
 /** One thread as the images have it. */
 export interface SavedThread {
@@ -66,6 +68,7 @@ export interface SavedTree {
   readonly processes: readonly SavedProcess[]
   readonly dead: readonly SavedDead[]
   readonly segments: readonly memfd_inode_entry[]
+  readonly shm: readonly SavedShm[]
   /** What the clocks of the tree showed. */
   readonly clocks: timens_entry | undefined
   readonly locks: readonly file_lock_entry[]
@@ -198,7 +201,7 @@ export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpC
   for (const { ids } of processes) sameNamespaces(ids, root.ids, set.inventory.root_ids)
   const locks = set.optional("filelocks")
   checkFileLocks(locks, (pid) => processes.find(({ tree }) => tree.pid === pid)?.files.fdinfos)
-  return { root, processes, dead, segments: set.optional("memfd"), clocks: readClocks(set, root), locks }
+  return { root, processes, dead, segments: set.optional("memfd"), shm: shmOf(set, processes), clocks: readClocks(set, root), locks }
 }
 
 /** Clocks stand under the id of a time namespace, or under 0 where the tree had none of its own; some sets have none. */
@@ -210,9 +213,7 @@ function readClocks(set: ImageSet, { ids }: SavedProcess): timens_entry | undefi
 }
 
 /** Images of what a later version restores, and what it is. */
-const LATER = {
-  apparmor: "AppArmor policies",
-} as const
+const LATER = { apparmor: "AppArmor policies" } as const
 
 function refuseKinds(set: ImageSet): void {
   for (const [kind, what] of Object.entries(LATER))

@@ -168,9 +168,9 @@ function applyPatch(
   }
 }
 
-/** Copies the data of a shared segment into its own pages file. */
-export function saveSegment({ inode, ranges, path }: SharedSegment, pagesFiles: PagesFiles): StoredPages {
-  const facts = { kind: "pagemap-shmem", id: inode.shmid } as const
+/** Copies the data of a shared segment into its own pages file. @param id of its pagemap */
+export function saveSegment(id: number, { ranges, path }: Pick<SharedSegment, "ranges" | "path">, pagesFiles: PagesFiles): StoredPages {
+  const facts = { kind: "pagemap-shmem", id } as const
   const { pagesId, file } = pagesFiles.next()
   const source = openSync(path, "r")
   const buffer = Buffer.alloc(1 << 20)

@@ -26,6 +26,7 @@ import type { RestoreOptions } from "./options.ts"
 import { openPagesSource } from "./pages-source.ts"
 import { depart, killHalfBuilt, prepareDepartures, settleThreads } from "./release.ts"
 import { runScripts } from "./scripts.ts"
+import { holdSegments, removeMade } from "./segments.ts"
 import { openSite, readSeedFacts, type Site, settle } from "./site.ts"
 import { inOrder, layStages, plotOf, realise, type Stage } from "./stages.ts"
 import { runStops } from "./stops.ts"
@@ -78,6 +79,7 @@ export function revive(
   terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])
+  half.defer(() => removeMade(settled.numbers.shm, pid))
   half.defer(() => killHalfBuilt([...born]))
   suspendFilters(saved)
   placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
@@ -115,6 +117,7 @@ function build(
     return jobs
   }
   run(stages.root)
+  using held = holdSegments(ground.shm, pid)
   if (saved.clocks && !hasOwnClocks(pid))
     log.warn("CLOCK_MONOTONIC and CLOCK_BOOTTIME jump to those of this machine: no time namespace can be made and set")
   for (const stage of stages.births) {
@@ -129,6 +132,7 @@ function build(
   }
   for (const { tid } of run(stages.deaths)) born.delete(tid)
   for (const stage of stages.first) run(stage)
+  held[Symbol.dispose]()
   for (const one of saved.processes) adoptThreads(one, workshop)
   placeThreads(cgroups, saved)
   run(stages.own)

@@ -173,7 +173,8 @@ function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFi
       const own = request ? withoutFrame(request.process, ranges, request.terms) : ranges
       return savePages(pid, pagesFiles.take(pid), own, imagePatches(rseq[i] ?? []))
     }),
-    ...state.segments.map((segment) => saveSegment(segment, pagesFiles)),
+    ...state.segments.map((segment) => saveSegment(segment.inode.shmid, segment, pagesFiles)),
+    ...state.sysv.map((segment) => saveSegment(segment.entry.desc.id, segment, pagesFiles)),
   ]
   pagesFiles.dropUnused()
   // Last of all, and only when nothing that it changes can matter any more.

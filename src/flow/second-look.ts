@@ -21,6 +21,7 @@ import { writeMetadata } from "./state.ts"
 import type { Survey } from "./survey.ts"
 import { pipeDifferences, segmentDifferences } from "./verify-contents.ts"
 import { memoryDifferences } from "./verify-memory.ts"
+import { shmDifferences } from "./verify-shm.ts"
 
 const threadNow = (tid: number): FrozenThread => {
   const registers = getRegisters(tid)
@@ -137,6 +138,7 @@ export function findDifferences(
       ...treeDifferences(before, entries, scope),
       ...pipeDifferences(saved.root.files.pipesData, state.descriptors.pipesData, aliases),
       ...segmentDifferences(set, state.segments, aliases),
+      ...shmDifferences(set, saved, state.sysv, { rules: {}, aliases, complete: scope.complete }),
       ...memory,
     ]
   })

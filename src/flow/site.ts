@@ -7,10 +7,13 @@ import { findCuts } from "../kinds/files/regular/check.ts"
 import { findControlled, findShared } from "../kinds/files/shared.ts"
 import { findHole } from "../kinds/memory/holes.ts"
 import { holeSize } from "../kinds/memory/shared.ts"
+import { planShm } from "../kinds/memory/sysv/check.ts"
+import { roomFor } from "../kinds/memory/sysv/restore.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { type Limit, readLimits } from "../proc/limits.ts"
 import { type Mapping, readMaps } from "../proc/maps.ts"
+import { readShm } from "../proc/sysvipc.ts"
 import { distinctTables, endSignalsOf, type Nursery, openNursery, raisedLimits, type SegmentPages, sharesOf } from "./birth.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
 import type { Ground, Plot, Share } from "./ground.ts"
@@ -56,6 +59,7 @@ type Numbers =
   | "masters"
   | "ghosts"
   | "segments"
+  | "shm"
   | "shared"
   | "controlled"
   | "finisher"
@@ -95,14 +99,16 @@ export function settle(
   { services, source, areaFd, terminals, ghosts }: Inherited,
 ): Settled {
   const { root, processes, segments } = saved
+  const shm = planShm(saved.shm, readShm(), root.tree.pid)
   const exe = services.reserve()
   const shares = sharesOf(processes)
   const fills = new Map(processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, fillsOf(set, one)] as const] : [])))
   const inheritances = planInheritances(saved, plan, fills)
   const pages = new Map([...fills].map(([pid, own]) => [pid, source.of(withoutInherited(own, inheritances.get(pid)))]))
   const segmentPages = new Map(
-    segments.flatMap(({ shmid }) => {
-      const [stored] = set.has("pagemap-shmem", shmid) ? source.of(readFills(set, "pagemap-shmem", shmid)) : []
+    [...segments.map(({ shmid }) => shmid), ...shm.map(({ id }) => id)].flatMap((shmid) => {
+      const [stored] =
+        set.has("pagemap-shmem", shmid) || shm.some(({ id }) => id === shmid) ? source.of(readFills(set, "pagemap-shmem", shmid)) : []
       return stored ? [[shmid, stored] as const] : []
     }),
   )
@@ -125,6 +131,7 @@ export function settle(
     ...terminals.numbers,
     ghosts,
     segments: made,
+    shm,
     shared,
     controlled,
     finisher,
@@ -168,8 +175,10 @@ export function openSite(
   const { numbers, segmentPages, nursery } = settled
   const used = [...processes.flatMap(({ mm }) => mm.vmas), ...mappings]
   const area = findHole(used, AREA_ROOM)
+  const shmHole = findHole([...used, area], roomFor(numbers.shm)).start
   const ground: Ground = {
     ...numbers,
+    shmHole,
     endSignals: endSignalsOf(saved),
     cuts: findCuts(saved.root.files.files, checking),
     locks: Map.groupBy(saved.locks, ({ pid }) => makerOf(pid, saved, settled.shares)),

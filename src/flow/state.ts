@@ -10,14 +10,18 @@ import { collectDescriptors, type Moment } from "../kinds/files/collect.ts"
 import type { FileOptions } from "../kinds/files/kind.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
-import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
+import { collectSegment, numberApart, type SharedSegment } from "../kinds/memory/shared.ts"
+import { collectSysv, type SysvSegment } from "../kinds/memory/sysv/collect.ts"
+import { findAttached } from "../kinds/memory/sysv/mapping.ts"
+import { surveySegments } from "../kinds/memory/sysv/survey.ts"
 import type { FilterTable } from "../kinds/seccomp/collect.ts"
-import { clocksId, collectDeadCore, collectEnds, collectIds, collectInventory, collectTree } from "../kinds/tree/collect.ts"
+import { clocksId, collectDeadCore, collectEnds, collectIds, collectInventory, collectTree, IPC_NAMESPACE } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../kinds/tree/objects.ts"
 import { readAuxv } from "../proc/auxv.ts"
 import { readNamespaces } from "../proc/links.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStat, type Stat } from "../proc/stat.ts"
+import { readShm } from "../proc/sysvipc.ts"
 import { buildIdOf } from "./build-ids.ts"
 import type { DumpedConnections } from "./connections.ts"
 import type { Gathered } from "./gather.ts"
@@ -64,6 +68,8 @@ export interface TreeState {
   readonly objects: ReadonlyMap<number, ObjectIds>
   readonly table: FileTable<SharedSegment>
   readonly segments: readonly SharedSegment[]
+  /** System V segments. */
+  readonly sysv: readonly SysvSegment[]
   readonly descriptors: ReturnType<typeof collectDescriptors>
   readonly clocks: timens_entry | undefined
   /** The tree is in a time namespace that is not the tool's. */
@@ -84,6 +90,10 @@ export function collectState(
   const places = new Map(members.map((member) => [member.stat.pid, member]))
   const objects = collectObjects(sources.map(({ pid }) => pid))
   const split = surveyObjects(objects, (pid) => places.get(pid)?.ppid ?? 0)
+  const byPid = new Map(sources.map((source) => [source.pid, source]))
+  const attached = findAttached(ownersOf(objects, "vm_id").flatMap((pid) => byPid.get(pid) ?? []))
+  const rows = attached.size > 0 ? readShm() : []
+  split.push(...surveySegments(attached, rows, undefined))
   if (split.length > 0) throw refusedTarget(root.pid, split)
   const threadsOf = new Map(sources.map(({ pid, threads }) => [pid, threads.map(({ frozen: { tid } }) => tid)]))
   const table = new FileTable<SharedSegment>(collectSegment, options, options.fileValidation === "buildid" ? buildIdOf : undefined)
@@ -108,13 +118,15 @@ export function collectState(
       vmaExtension: collectVmaExtension(mappings, gathered.policies),
     }
   })
+  const sysv = collectSysv(attached, rows)
   return {
     tree: members.map(({ stat, ppid }) => collectTree(stat, ppid, threadsOf.get(stat.pid) ?? [stat.pid])),
     dead: members.flatMap(({ stat, dead }) => (dead ? [stat] : [])),
     processes,
     objects,
     table,
-    segments: table.segments,
+    segments: numberApart(table.segments, new Set(sysv.map(({ entry }) => entry.desc.id))),
+    sysv,
     descriptors,
     clocks: collectClocks(root.pid),
     ownTime: readNamespaces(root.pid).get("time") !== readNamespaces(process.pid).get("time"),
@@ -124,7 +136,7 @@ export function collectState(
 
 /** Writes every image but the pages. */
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
-  const { tree, dead, processes, objects, table, segments, descriptors, clocks, ownTime, common } = state
+  const { tree, dead, processes, objects, table, segments, sysv, descriptors, clocks, ownTime, common } = state
   const { cgroups, filters, connections, runId, network } = common
   images.write("inventory", undefined, [collectInventory(runId, OWN_SET, network())])
   images.write("pstree", undefined, tree)
@@ -146,9 +158,11 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
     images.write("fs", pid, [fs])
     const own = descriptors.fdinfos.get(pid)
     if (own) images.write("fdinfo", ids.files_id, own)
-    // Facts about open files belong to no process: the first one carries them.
-    const files = pid === processes[0]?.pid ? descriptors.extension : []
-    images.write("stasis-core", pid, [{ ...extension, files, descriptors: own?.length ?? 0, vmas: vmaExtension }])
+    // Facts about open files and segments belong to no process: the first one carries them.
+    const first = pid === processes[0]?.pid
+    const files = first ? descriptors.extension : []
+    const shm = first ? sysv.map((segment) => segment.extension) : []
+    images.write("stasis-core", pid, [{ ...extension, files, shm, descriptors: own?.length ?? 0, vmas: vmaExtension }])
   }
   const cgroup = cgroups.entry()
   if (cgroup) images.write("cgroup", undefined, [cgroup])
@@ -158,6 +172,12 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
     undefined,
     segments.map(({ inode }) => inode),
   )
+  if (sysv.length > 0)
+    images.write(
+      "ipcns-shm",
+      IPC_NAMESPACE,
+      sysv.map(({ entry }) => entry),
+    )
   images.write("files", undefined, table.entries)
   images.write("remap-fpath", undefined, table.ghosts.remaps)
   for (const [number, parts] of table.ghosts.files) images.write("ghost-file", number, parts)

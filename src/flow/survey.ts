@@ -10,7 +10,7 @@ import { descends } from "../kinds/files/outside.ts"
 import { surveyLimits } from "../kinds/limits/survey.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
 import { expectedNamespaces, surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../kinds/tree/collect.ts"
-import { collectObjects, type ObjectIds, surveyObjects, surveyStrangers } from "../kinds/tree/objects.ts"
+import { collectObjects, type ObjectIds, ownersOf, surveyObjects, surveyStrangers } from "../kinds/tree/objects.ts"
 import { readLimits } from "../proc/limits.ts"
 import { type Namespaces, readNamespaces, readNamespacesIfAlive } from "../proc/links.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
@@ -22,6 +22,7 @@ import { chooseStopSignal } from "../tracee/loan.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
 import { codeRanges } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
+import { lookForSegments } from "./segments.ts"
 import { checkTarget } from "./target.ts"
 
 /** What was read of one process before the freeze: for its refusals, a prediction, and what the freeze need not look for again. */
@@ -197,9 +198,14 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   refusals.push(...openFiles.refusals)
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
   const objects = objectsOfLiving([...processes.keys()], root)
+  const inside = new Set(parents.keys())
   refusals.push(
     ...surveyObjects(objects, (pid) => parents.get(pid) ?? 0),
-    ...lookForStrangers([...objects.keys()], new Set(parents.keys())),
+    ...lookForStrangers([...objects.keys()], inside),
+    ...lookForSegments(
+      ownersOf(objects, "vm_id").map((pid) => ({ pid, mappings: processes.get(pid)?.smaps ?? [] })),
+      inside,
+    ),
   )
   return { processes, cgroups, members, openFiles, refusals }
 }

@@ -2,6 +2,7 @@ import type { vma_entry } from "../../proto/gen/vma_pb.ts"
 import { hex } from "../base/units.ts"
 import type { Comparison } from "../image/compare.ts"
 import { VMA } from "../kinds/memory/status.ts"
+import { isSysv } from "../kinds/memory/sysv/saved.ts"
 
 /** Areas cut at every border, by where the pieces start. @param borders ascending, those of the areas among them */
 function piecesOf(areas: readonly vma_entry[], borders: readonly bigint[]): Map<bigint, vma_entry> {
@@ -11,7 +12,7 @@ function piecesOf(areas: readonly vma_entry[], borders: readonly bigint[]): Map<
     while ((borders[index] ?? area.start) < area.start) index++
     for (let at = borders[index]; at !== undefined && at < area.end; at = borders[index]) {
       const end = borders[++index] ?? at
-      pieces.set(at, { ...area, start: at, end, pgoff: area.shmid ? area.pgoff + at - area.start : 0n })
+      pieces.set(at, { ...area, start: at, end, pgoff: area.shmid || isSysv(area) ? area.pgoff + at - area.start : 0n })
     }
   }
   return pieces
@@ -39,6 +40,7 @@ export function areaDifferences(
       const texts = fields.flatMap((field) =>
         (a[field] ?? 0n) === (b[field] ?? 0n) ? [] : [`${name} ${field}: was ${a[field]}, is ${b[field]}`],
       )
+      if (isSysv(a)) return [...texts, ...(a.shmid === b.shmid && a.fdflags === b.fdflags ? [] : [`${name}: another segment or access`])]
       const file = complete && a.shmid && b.shmid && !aliases.unite("file", a.shmid, b.shmid) ? [`${name}: another file`] : []
       return [...texts, ...file]
     })

@@ -31,7 +31,8 @@ export const segmentDifferences = (set: ImageSet, now: readonly SharedSegment[],
     return segment ? oneSegment(set, Number(was), segment) : []
   })
 
-function oneSegment(set: ImageSet, shmid: number, { path, ranges }: SharedSegment): string[] {
+/** Compares one segment with its stored pages. @returns one text a part that differs */
+export function oneSegment(set: ImageSet, shmid: number, { path, ranges }: Pick<SharedSegment, "path" | "ranges">): string[] {
   const where = `shared memory ${shmid}`
   const fills = set.has("pagemap-shmem", shmid) ? readFills(set, "pagemap-shmem", shmid) : new Map()
   const stored = [...fills.values()].flat().map(({ start, length }) => ({ start, end: start + length }))

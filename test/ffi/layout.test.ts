@@ -5,6 +5,7 @@ import { capData, capHeader } from "../../ffi/abi/caps.ts"
 import { cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { epollEvent, kcmpEpollSlot } from "../../ffi/abi/epoll.ts"
 import { flock, fOwnerEx, statx, statxDetails } from "../../ffi/abi/file.ts"
+import { shmidDs } from "../../ffi/abi/ipc.ts"
 import { pageRegion, pmScanArg, prctlMmMap } from "../../ffi/abi/mman.ts"
 import { fileHandle, inotifyEvent } from "../../ffi/abi/notify.ts"
 import { iovec, peeksiginfoArgs, rseqConfiguration } from "../../ffi/abi/ptrace.ts"
@@ -68,6 +69,7 @@ const portable: readonly Group[] = [
       [sockFprog, "struct sock_fprog"],
     ],
   },
+  { headers: ["sys/shm.h"], rows: [[shmidDs, "struct shmid_ds", { uid: "shm_perm.uid", gid: "shm_perm.gid", mode: "shm_perm.mode" }]] },
   {
     headers: ["elf.h"],
     rows: [

@@ -69,9 +69,8 @@ describe("a full disk", () => {
       const path = join(dir.path, "..", `segment-${process.pid}`)
       using _segment = { [Symbol.dispose]: () => unlinkSync(path) }
       writeFileSync(path, data)
-      const inode = { shmid: 1, size: 100_000n } as never
       const ranges = [{ start: 0n, end: 98_304n, flags: 0 }]
-      const failure = failureOf(() => saveSegment({ inode, ranges, path }, openPagesFiles(tx)))
+      const failure = failureOf(() => saveSegment(1, { ranges, path }, openPagesFiles(tx)))
       expect(failure).toMatchObject({ code: "E_DISK_FULL", action: `Cannot write ${join(dir.path, "pages-1.img")}` })
     } finally {
       Bun.spawnSync(["umount", dir.path])

@@ -27,6 +27,7 @@ const RESTART_BLOCK = "turns calls with a restart block into EINTR"
 const NEEDS_RESOURCE = "needs CAP_SYS_RESOURCE for processes of other users"
 const LOST_ATTRIBUTES = ["personality", "timer_slack", "coredump_filter"]
 const ONLY_PTRACE = ["5.13", "a registration without a name is told by ptrace alone"] as const
+const NO_SHM = "dumps System V shared memory with its whole namespace alone"
 const QUEUED = "puts back what was queued in a terminal through its mode, and takes the heads of packets for data"
 const NOT_THE_KERNELS = "control characters and open flags that the kernel never told"
 const NO_LIBRARY_RSEQ = { GLIBC_TUNABLES: "glibc.pthread.rseq=0" }
@@ -147,6 +148,7 @@ export const rows: readonly Row[] = [
   beyondCriu("cannot read around guard regions", row("madvise", "guard")),
   row("sharedmem"),
   row("sharedmem", "unreserved"),
+  ...["kept", "removed", "owned"].map((name) => beyondCriu(NO_SHM, row("sysvshm", name))),
   beyondCriu("shares none of these pages again, from its own images either", row("cow", "{folder}")),
   row("registers"),
   row("fpu"),

@@ -8,6 +8,7 @@ import type { Stat } from "../../proc/stat.ts"
 import type { Program, Result } from "../../tracee/program.ts"
 import { isLockedOnFault } from "./on-fault.ts"
 import { ADVICE, VMA } from "./status.ts"
+import { isAttachment, segmentId } from "./sysv/mapping.ts"
 
 const log = logger("memory")
 
@@ -43,6 +44,10 @@ function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "
     return { status: VMA.REGULAR | VMA.ANON_PRIVATE | heap, flags: sharing | MAP.ANONYMOUS, shmid: 0n }
   }
   const fdflags = files.openMode(mapping)
+  if (isAttachment(mapping)) {
+    const status = VMA.REGULAR | VMA.ANON_SHARED | VMA.SYSVIPC
+    return { status, flags: flags | MAP.ANONYMOUS, shmid: BigInt(segmentId(mapping)), fdflags }
+  }
   const status = VMA.REGULAR | (shared ? VMA.FILE_SHARED : VMA.FILE_PRIVATE)
   if (isKernelShmem(mapping)) return { status: status | VMA.MEMFD, flags, shmid: BigInt(files.memory(mapping, fdflags)), fdflags }
   return { status, flags, shmid: BigInt(files.mapped(mapping, fdflags)), fdflags }
@@ -70,7 +75,7 @@ export function collectVmas(
     let madv = 0n
     for (const [flag, advice] of ADVICE) if (vmFlags.has(flag)) madv |= 1n << BigInt(advice)
     const prot = (read ? PROT.READ : 0) | (write ? PROT.WRITE : 0) | (exec ? PROT.EXEC : 0)
-    const file = facts.shmid !== 0n
+    const file = facts.shmid !== 0n || (facts.status & VMA.SYSVIPC) !== 0
     entries.push({ start, end, pgoff: file ? offset : 0n, prot, fd: -1n, ...facts, ...(madv ? { madv } : {}) })
   }
   for (const { start, end } of guards) entries.push({ start, end, pgoff: 0n, shmid: 0n, prot: 0, flags: 0, status: VMA.GUARD, fd: -1n })

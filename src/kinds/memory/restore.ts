@@ -18,6 +18,7 @@ import type { Argument, Program, Result } from "../../tracee/program.ts"
 import { outside, type Range } from "./holes.ts"
 import type { Inheritance } from "./inherit.ts"
 import { VMA } from "./status.ts"
+import { isSysv } from "./sysv/saved.ts"
 import { restoreVdso } from "./vdso.ts"
 
 /** Areas that restore makes: the kernel's own and guards aside. */
@@ -65,7 +66,7 @@ export function restoreVmas(
   const opened = new Map<string, Result>()
   const kept = new Set(inherited?.kept.map(({ area }) => area))
   for (const vma of vmas) {
-    if (!isMade(vma) || kept.has(vma)) continue
+    if (!isMade(vma) || isSysv(vma) || kept.has(vma)) continue
     const { start, end, prot, flags, shmid, pgoff } = vma
     const sharing = flags & (MAP.SHARED | MAP.PRIVATE | MAP.DROPPABLE | MAP.GROWSDOWN | MAP.NORESERVE)
     const anonymous = isFile(vma) ? 0 : MAP.ANONYMOUS

@@ -27,7 +27,7 @@ export interface SharedSegment {
 }
 
 /** Data of a file between its holes, whole pages. Man page: lseek(2). */
-function dataRanges(fd: number, size: number): PageRange[] {
+export function dataRanges(fd: number, size: number): PageRange[] {
   const ranges: PageRange[] = []
   for (let at = 0; at < size; ) {
     const start = attempt("lseek", fd, at, SEEK_DATA)
@@ -105,6 +105,20 @@ export function restoreSegment(
 /** Appends the sealing of a segment: when all is mapped, for areas that were mapped before a seal may do what it forbids others. */
 export function sealSegment({ inode_id, seals }: memfd_inode_entry, fd: number, program: Program): void {
   if (seals && seals !== F_SEAL_SEAL) program.callWith({ about: `the seals of shared memory ${inode_id}` }, "fcntl", fd, F_ADD_SEALS, seals)
+}
+
+/**
+ * Gives another number to segments whose own is taken: System V segments have their ids as numbers, and their pages stand in images of the
+ * same kind.
+ */
+export function numberApart(segments: readonly SharedSegment[], taken: ReadonlySet<number>): SharedSegment[] {
+  const used = new Set([...taken, ...segments.map(({ inode }) => inode.shmid)])
+  let last = 0
+  return segments.map((segment) => {
+    if (!taken.has(segment.inode.shmid)) return segment
+    while (used.has(++last));
+    return { ...segment, inode: { ...segment.inode, shmid: last } }
+  })
 }
 
 /** Bytes of holes that the segments of a restore need, each with a page between. */

@@ -1,14 +1,10 @@
 import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
+import { isAttachment } from "./sysv/mapping.ts"
 
 /** One row a kind of mapping that a dump cannot keep yet. The first row that matches is told. */
 const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail) => boolean; remedy: string }[] = [
-  {
-    what: "a System V shared memory segment",
-    matches: ({ path }) => path.startsWith("/SYSV"),
-    remedy: "Detach it (shmdt) before the dump",
-  },
   { what: "an AIO ring", matches: ({ path }) => path.startsWith("/[aio]"), remedy: "Let the program call io_destroy before the dump" },
   {
     what: "a mapping of a kernel object",
@@ -46,7 +42,8 @@ const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail
 type RefuseLink = (link: string) => { readonly what: string; readonly remedy: string } | undefined
 
 /** Files whose name was removed, but for the kernel's own shared memory. */
-const isRemoved = ({ deleted, path }: MappingDetail): boolean => deleted && path !== "/dev/zero" && !path.startsWith("/memfd:")
+const isRemoved = (mapping: MappingDetail): boolean =>
+  mapping.deleted && mapping.path !== "/dev/zero" && !mapping.path.startsWith("/memfd:") && !isAttachment(mapping)
 
 /** A running process may unmap it meanwhile. */
 function refuseRemoved(pid: number, { start, end }: MappingDetail, refuseLink: RefuseLink): ReturnType<RefuseLink> {

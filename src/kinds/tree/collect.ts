@@ -23,6 +23,9 @@ const NETWORK_LOCK_SKIP = 2
 /** Namespace ids of the dumping program: counted in this order. Authority: REFERENCE 2.3. */
 const NAMESPACES = { pid_ns_id: 1, net_ns_id: 2, ipc_ns_id: 3, uts_ns_id: 4, time_ns_id: 5, mnt_ns_id: 6, user_ns_id: 7, cgroup_ns_id: 8 }
 
+/** Id that segments of the dumping program's IPC namespace stand under in images. */
+export const IPC_NAMESPACE = NAMESPACES.ipc_ns_id
+
 /** Object ids of the dumping program. */
 const ROOT_IDS: task_kobj_ids_entry = { vm_id: 1, files_id: 1, fs_id: 1, sighand_id: 1, ...NAMESPACES }
 

@@ -1,0 +1,46 @@
+import { SHM } from "../../../../ffi/abi/ipc.ts"
+import { closeSync, openSync } from "../../../../ffi/fs.ts"
+import type { ipc_shm_entry } from "../../../../proto/gen/ipc-shm_pb.ts"
+import type { stasis_shm_entry } from "../../../../proto/gen/stasis_pb.ts"
+import type { ShmRow } from "../../../proc/sysvipc.ts"
+import type { PageRange } from "../pages.ts"
+import { dataRanges } from "../shared.ts"
+import type { Attached } from "./mapping.ts"
+
+/** A segment of a dump. */
+export interface SysvSegment {
+  readonly entry: ipc_shm_entry
+  readonly extension: stasis_shm_entry
+  /** Parts that hold data: offsets in the segment, bytes. */
+  readonly ranges: PageRange[]
+  /** Link through which the tool reads it. */
+  readonly path: string
+}
+
+/** A segment's row -> its entries. Mirror: ./restore.ts. Kernel: ipc/shm.c. @param madeKey the key in its name, which outlives IPC_RMID */
+export const collectShm = (row: ShmRow, madeKey: number): Pick<SysvSegment, "entry" | "extension"> => {
+  const { id, key, uid, gid, cuid, cgid, mode, size, ctime, cpid } = row
+  return {
+    entry: { desc: { key, uid, gid, cuid, cgid, mode, id }, size, in_pagemaps: true },
+    extension: { id, ctime, creator: cpid, ...(mode & SHM.DEST && madeKey ? { made_key: madeKey } : {}) },
+  }
+}
+
+/**
+ * The segments that a tree has attached, and where their data is.
+ *
+ * Precondition: the tree is stopped and has them for itself, see `surveySegments`. Needs CAP_CHECKPOINT_RESTORE for /proc/PID/map_files.
+ */
+export const collectSysv = (attached: ReadonlyMap<number, Attached>, rows: readonly ShmRow[]): SysvSegment[] =>
+  rows.flatMap((row) => {
+    const own = attached.get(row.id)
+    if (!own) return []
+    const { start, end } = own.mapping
+    const path = `/proc/${own.pid}/map_files/${start.toString(16)}-${end.toString(16)}`
+    const fd = openSync(path, "r")
+    try {
+      return [{ ...collectShm(row, own.madeKey), ranges: dataRanges(fd, Number(row.size)), path }]
+    } finally {
+      closeSync(fd)
+    }
+  })
