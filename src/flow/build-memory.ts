@@ -1,5 +1,6 @@
 import { CheckpointError } from "../base/errors.ts"
 import { openRegular } from "../kinds/files/open.ts"
+import { restoreRings } from "../kinds/memory/aio/restore.ts"
 import { toucher } from "../kinds/memory/holes.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreAreaPolicies } from "../kinds/memory/policy/restore.ts"
@@ -29,7 +30,7 @@ function fileOpener(saved: SavedProcess, { segments, ghosts }: Ground, program: 
 /** Appends everything of a process's memory. */
 export function appendMemory(
   saved: SavedProcess,
-  { pages, moves, inherited, exe: bornWith }: Plot,
+  { pages, moves, rings, inherited, exe: bornWith }: Plot,
   ground: Ground,
   program: Program,
 ): void {
@@ -41,6 +42,7 @@ export function appendMemory(
   restoreVmas(mm.vmas, fileOpener(saved, ground, program), isFilled, inherited, program)
   const sizes = new Map(ground.shm.map(({ id, size }) => [id, size]))
   restoreAttachments(mm.vmas, sizes, ground.shmHole, program)
+  restoreRings(rings, ground.exe, program)
   restoreAreaPolicies(extension?.vmas ?? [], nodesWithMemory, program)
   for (const { fd, fills } of pages) restorePages(fills, fd, program)
   restoreProtection(mm.vmas, extension?.vmas ?? [], isFilled, inherited, program)

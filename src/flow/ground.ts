@@ -1,5 +1,6 @@
 import type { file_lock_entry } from "../../proto/gen/file-lock_pb.ts"
 import type { Origin } from "../kinds/creds/origin.ts"
+import type { SavedRing } from "../kinds/memory/aio/restore.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { Inheritance } from "../kinds/memory/inherit.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
@@ -64,6 +65,8 @@ export interface Plot {
   readonly pages: readonly { readonly fd: number; readonly fills: readonly Fill[] }[]
   readonly moves: NonNullable<ReturnType<typeof planVdso>>
   readonly makes: Share
+  /** AIO rings. */
+  readonly rings: readonly SavedRing[]
   /** Memory that came by birth and is kept. */
   readonly inherited: Inheritance | undefined
   /** The memory is made before children are born that inherit it, so it is not made again. */

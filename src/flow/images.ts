@@ -19,7 +19,6 @@ import { checkFileLocks } from "../kinds/files/lock/restore.ts"
 import { withoutConnection } from "../kinds/files/socket/inet/closed.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
-import { VMA } from "../kinds/memory/status.ts"
 import type { SavedShm } from "../kinds/memory/sysv/saved.ts"
 import { isTimedSleep } from "../kinds/registers/interrupted.ts"
 import type { Seccomp } from "../kinds/seccomp/collect.ts"
@@ -244,6 +243,3 @@ export function readFills(set: ImageSet, kind: PagemapKind, id: number, skip: re
   }
   return byFile
 }
-
-/** Areas whose pages are stored but come from the kernel here: the vdso. */
-export const kernelAreas = ({ mm }: SavedProcess): Range[] => mm.vmas.filter(({ status }) => status & VMA.VDSO)

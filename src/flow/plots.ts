@@ -15,6 +15,7 @@ interface Estate {
   readonly shares: ReadonlyMap<number, Share>
   readonly inheritances: ReadonlyMap<number, Inheritance>
   readonly pages: ReadonlyMap<number, readonly SegmentPages[]>
+  readonly rings: ReadonlyMap<number, Plot["rings"]>
   readonly keyring: Plot["keyring"]
 }
 
@@ -32,7 +33,16 @@ const clonersOf = ({ rounds }: BirthPlan): Map<TaskId, TaskId> =>
  *
  * @throws CheckpointError E_IMAGE_UNSUPPORTED the vdso of the images has another shape
  */
-export function planPlots({ saved: { processes }, plan, mappings, shares, inheritances, pages, keyring }: Estate): Map<number, Plot> {
+export function planPlots({
+  saved: { processes },
+  plan,
+  mappings,
+  shares,
+  inheritances,
+  pages,
+  rings,
+  keyring,
+}: Estate): Map<number, Plot> {
   const cloners = clonersOf(plan)
   const early = new Set([...inheritances.keys()].flatMap((pid) => cloners.get(pid) ?? []))
   const special = specialMappings(mappings)
@@ -68,6 +78,7 @@ export function planPlots({ saved: { processes }, plan, mappings, shares, inheri
         pages: pages.get(pid) ?? [],
         moves: planVdso(mm.vmas, layoutOf(cloners.get(pid))) ?? [],
         makes: shares.get(pid) ?? { memory: true, files: true, directories: true, handlers: true },
+        rings: rings.get(pid) ?? [],
         inherited: inheritances.get(pid),
         early: early.has(pid),
         exe: ancestry(pid),

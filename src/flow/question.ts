@@ -2,6 +2,7 @@ import { askAttributes, askThreadAttributes } from "../kinds/attributes/collect.
 import { askLandlock } from "../kinds/attributes/landlock.ts"
 import { askCreds } from "../kinds/creds/collect.ts"
 import { askKeyrings } from "../kinds/creds/keyrings.ts"
+import { askRings } from "../kinds/memory/aio/collect.ts"
 import { askBreak } from "../kinds/memory/collect.ts"
 import { askAreaPolicies, askThreadPolicy } from "../kinds/memory/policy/collect.ts"
 import { askAltStack, askSigactions } from "../kinds/signals/collect.ts"
@@ -28,6 +29,7 @@ function askProcess(pid: number, mappings: readonly Mapping[], program: Program)
     brk: askBreak(program),
     attributes: askAttributes(program),
     policies: askAreaPolicies(program, mappings),
+    rings: askRings(program, mappings),
   }
 }
 

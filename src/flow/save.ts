@@ -27,6 +27,7 @@ import type { DumpOptions } from "./options.ts"
 import type { PagesFiles } from "./pages-files.ts"
 import { askAll, type Questions, questionAll } from "./question.ts"
 import { resurvey } from "./resurvey.ts"
+import { withRingsAtRest } from "./rings.ts"
 import { type Proofs, planProofs, proveGuesses } from "./rseq-proof.ts"
 import { collectState, type MemberPlace, type Source, type TreeState, writeMetadata } from "./state.ts"
 import { refuseStopped } from "./stopped.ts"
@@ -167,7 +168,7 @@ function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFi
   using undo = new DisposableStack()
   const links = undo.use(makeLinks(state.table.links))
   const copyingSince = performance.now()
-  const stored = [
+  const stored = withRingsAtRest(state, () => [
     ...state.processes.map(({ pid, layout: { ranges } }, i) => {
       const request = requests[i]
       const own = request ? withoutFrame(request.process, ranges, request.terms) : ranges
@@ -175,7 +176,7 @@ function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFi
     }),
     ...state.segments.map((segment) => saveSegment(segment.inode.shmid, segment, pagesFiles)),
     ...state.sysv.map((segment) => saveSegment(segment.entry.desc.id, segment, pagesFiles)),
-  ]
+  ])
   pagesFiles.dropUnused()
   // Last of all, and only when nothing that it changes can matter any more.
   if (!options.leaveRunning && !options.leaveStopped)

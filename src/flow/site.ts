@@ -17,10 +17,12 @@ import { readShm } from "../proc/sysvipc.ts"
 import { distinctTables, endSignalsOf, type Nursery, openNursery, raisedLimits, type SegmentPages, sharesOf } from "./birth.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
 import type { Ground, Plot, Share } from "./ground.ts"
-import { kernelAreas, readFills, type SavedProcess, type SavedTree } from "./images.ts"
+import { readFills, type SavedProcess, type SavedTree } from "./images.ts"
 import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
+import { kernelAreas } from "./kernel-areas.ts"
 import type { PagesSource } from "./pages-source.ts"
 import { planPlots } from "./plots.ts"
+import { ringsOf } from "./rings.ts"
 import type { SharedTerminals } from "./terminals.ts"
 
 /** Address space kept free for the stub's area: more than any program needs. */
@@ -71,6 +73,8 @@ export interface Settled {
   readonly plan: BirthPlan
   readonly pages: ReadonlyMap<number, readonly SegmentPages[]>
   readonly segmentPages: ReadonlyMap<number, SegmentPages>
+  /** AIO rings by process. */
+  readonly rings: ReadonlyMap<number, Plot["rings"]>
   readonly shares: ReadonlyMap<number, Share>
   readonly inheritances: ReturnType<typeof planInheritances>
   readonly nursery: Nursery
@@ -137,7 +141,8 @@ export function settle(
     finisher,
     pids,
   }
-  return { numbers, plan, pages, segmentPages, shares, inheritances, nursery }
+  const rings = new Map(processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, ringsOf(set, one)] as const] : [])))
+  return { numbers, plan, pages, segmentPages, rings, shares, inheritances, nursery }
 }
 
 /** Every process with memory of its own has a pagemap: without it, all pages would be lost and nobody told. */

@@ -6,7 +6,8 @@ import type { Range } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { remainderOf } from "../kinds/registers/interrupted.ts"
 import { checkInterrupt } from "../tracee/wait.ts"
-import { kernelAreas, readFills, type SavedProcess, type SavedTree } from "./images.ts"
+import { readFills, type SavedProcess, type SavedTree } from "./images.ts"
+import { kernelAreas } from "./kernel-areas.ts"
 
 const PART = 1 << 20
 /** Bytes of struct timespec. */

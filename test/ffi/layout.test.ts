@@ -5,7 +5,6 @@ import { capData, capHeader } from "../../ffi/abi/caps.ts"
 import { cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { epollEvent, kcmpEpollSlot } from "../../ffi/abi/epoll.ts"
 import { flock, fOwnerEx, statx, statxDetails } from "../../ffi/abi/file.ts"
-import { shmidDs } from "../../ffi/abi/ipc.ts"
 import { pageRegion, pmScanArg, prctlMmMap } from "../../ffi/abi/mman.ts"
 import { fileHandle, inotifyEvent } from "../../ffi/abi/notify.ts"
 import { iovec, peeksiginfoArgs, rseqConfiguration } from "../../ffi/abi/ptrace.ts"
@@ -22,6 +21,7 @@ import { fxregs } from "../../ffi/abi/xsave.x86_64.ts"
 import { decode, encode, encodeInto, layout, widthOf } from "../../ffi/layout.ts"
 import { ROOT } from "../harness/folders.ts"
 import { canCompile, evaluate } from "./compiled.ts"
+import { ipc } from "./ipc-layouts.ts"
 import { type Group, sockets } from "./socket-layouts.ts"
 
 const REGISTER_NAMES = { bp: "rbp", bx: "rbx", ax: "rax", cx: "rcx", dx: "rdx", si: "rsi", di: "rdi", ip: "rip", sp: "rsp" }
@@ -69,7 +69,6 @@ const portable: readonly Group[] = [
       [sockFprog, "struct sock_fprog"],
     ],
   },
-  { headers: ["sys/shm.h"], rows: [[shmidDs, "struct shmid_ds", { uid: "shm_perm.uid", gid: "shm_perm.gid", mode: "shm_perm.mode" }]] },
   {
     headers: ["elf.h"],
     rows: [
@@ -144,6 +143,7 @@ const portable: readonly Group[] = [
   ...sockets,
   { headers: ["fcntl.h"], rows: [[fileHandle, "struct file_handle"]] },
   { headers: ["sys/inotify.h"], rows: [[inotifyEvent, "struct inotify_event"]] },
+  ...ipc,
   { headers: ["linux/userfaultfd.h"], rows: [[uffdioApi, "struct uffdio_api"]] },
 ]
 

@@ -15,6 +15,12 @@ struct kernel_sigaction {
 	__u64 sa_mask;
 };
 
+/* fs/aio.c, without the events behind it */
+struct aio_ring {
+	unsigned id, nr, head, tail;
+	unsigned magic, compat_features, incompat_features, header_length;
+};
+
 /* include/uapi/linux/fs.h, Linux 6.7 */
 #ifndef PAGEMAP_SCAN
 struct page_region {

@@ -149,6 +149,8 @@ export const rows: readonly Row[] = [
   row("sharedmem"),
   row("sharedmem", "unreserved"),
   ...["kept", "removed", "owned"].map((name) => beyondCriu(NO_SHM, row("sysvshm", name))),
+  row("aiorings"),
+  beyondCriu("answers EINTR to who waits for events", row("aiorings", "waiting")),
   beyondCriu("shares none of these pages again, from its own images either", row("cow", "{folder}")),
   row("registers"),
   row("fpu"),

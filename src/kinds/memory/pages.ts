@@ -84,7 +84,7 @@ export function* readRegions(fd: number, start: bigint, end: bigint): Generator<
 
 /** How the pages of an area are found: all of them, those of its own, or none. */
 function rule({ status, flags }: vma_entry): "all" | "own" | "none" {
-  if (status & VMA.VDSO) return "all"
+  if (status & (VMA.VDSO | VMA.AIORING)) return "all"
   if (status & (VMA.VVAR | VMA.VSYSCALL | VMA.GUARD) || flags & MAP.DROPPABLE || !(status & VMA.REGULAR)) return "none"
   return status & (VMA.ANON_PRIVATE | VMA.FILE_PRIVATE) ? "own" : "none"
 }

@@ -1,11 +1,16 @@
 import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
+import { isRing, isWholeRing } from "./aio/ring.ts"
 import { isAttachment } from "./sysv/mapping.ts"
 
 /** One row a kind of mapping that a dump cannot keep yet. The first row that matches is told. */
 const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail) => boolean; remedy: string }[] = [
-  { what: "an AIO ring", matches: ({ path }) => path.startsWith("/[aio]"), remedy: "Let the program call io_destroy before the dump" },
+  {
+    what: "a part of an AIO ring",
+    matches: (mapping) => mapping.path.startsWith("/[aio]") && !(isRing(mapping) && isWholeRing(mapping)),
+    remedy: "Let the program leave its rings whole and writable, or call io_destroy before the dump",
+  },
   {
     what: "a mapping of a kernel object",
     matches: ({ path }) => /^(anon_inode:|\/?socket:|\[uprobes\])/.test(path),
@@ -43,7 +48,7 @@ type RefuseLink = (link: string) => { readonly what: string; readonly remedy: st
 
 /** Files whose name was removed, but for the kernel's own shared memory. */
 const isRemoved = (mapping: MappingDetail): boolean =>
-  mapping.deleted && mapping.path !== "/dev/zero" && !mapping.path.startsWith("/memfd:") && !isAttachment(mapping)
+  mapping.deleted && mapping.path !== "/dev/zero" && !mapping.path.startsWith("/memfd:") && !isAttachment(mapping) && !isRing(mapping)
 
 /** A running process may unmap it meanwhile. */
 function refuseRemoved(pid: number, { start, end }: MappingDetail, refuseLink: RefuseLink): ReturnType<RefuseLink> {

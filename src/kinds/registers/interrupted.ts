@@ -48,6 +48,7 @@ const ENDLESS: readonly { call: Syscall; endless: (args: readonly bigint[]) => b
   { call: "rt_sigtimedwait", endless: ([, , timeout]) => timeout === 0n },
   { call: "semtimedop", endless: ([, , , timeout]) => timeout === 0n },
   { call: "semop", endless: () => true },
+  { call: "io_getevents", endless: ([, , , , timeout]) => timeout === 0n },
 ]
 
 /** The call's own number; a call that was restarted once before shows restart_syscall, and its number is in the code in front of it. */

@@ -151,7 +151,7 @@ describe("collectMm", () => {
 describe("surveyMemory", () => {
   const refused: readonly (readonly [line: string, vmFlags: string, what: string, more?: string])[] = [
     ["1000-2000 rw-s 00000000 00:0f 3 /SYSV00000000 (deleted)", "rd wr sh ht", "huge pages of hugetlbfs"],
-    ["1000-2000 rw-s 00000000 00:0f 3 /[aio] (deleted)", "rd wr sh", "an AIO ring"],
+    ["1000-2000 rw-s 00001000 00:0f 3 /[aio] (deleted)", "rd wr sh", "a part of an AIO ring"],
     ["1000-2000 rw-s 00000000 00:0f 3 anon_inode:[io_uring]", "rd wr sh", "a mapping of a kernel object"],
     ["1000-2000 rw-p 00000000 00:00 0", "rd wr ss", "a shadow stack"],
     ["1000-2000 rw-p 00000000 00:0f 3 /anon_hugepage (deleted)", "rd wr ht", "huge pages of hugetlbfs"],
