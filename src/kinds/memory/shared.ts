@@ -89,9 +89,9 @@ export function restoreSegment(
   } else {
     fd = program.callWith({ about }, "memfd_create", program.string(name), seals === F_SEAL_SEAL ? 0 : MFD_ALLOW_SEALING)
     program.callWith({ about }, "ftruncate", fd, size)
-    if (uid || gid) program.callWith({ about }, "fchown", fd, uid, gid)
-    if (mode !== undefined) program.callWith({ about }, "fchmod", fd, mode & 0o7777)
   }
+  if (uid || gid) program.callWith({ about }, "fchown", fd, uid, gid)
+  if (mode !== undefined && name !== ANONYMOUS) program.callWith({ about }, "fchmod", fd, mode & 0o7777)
   for (const { start, length: whole, offset } of fills) {
     // Pages are stored whole; a write past the end would make the memory longer.
     const length = start + whole > size ? size - start : whole

@@ -162,6 +162,11 @@ describe("restoreSegment", () => {
     )
   })
 
+  test("shared anonymous memory belongs to who made it", () => {
+    const lines = plan((program) => restoreSegment({ ...inode, uid: 3, gid: 4, mode: 0o100777 }, [], -1, 0x700000n, program))
+    expect(lines.at(-1)).toStartWith("#3 fchown(#1, 3, 4)")
+  })
+
   test("a memfd gets size, owner, mode and contents, and its seals by a call for later", () => {
     const memfd = { ...inode, name: "named", uid: 3, gid: 4, mode: 0o100640, seals: 6 }
     const lines = plan((program) => restoreSegment(memfd, [], -1, 0x700000n, program))
