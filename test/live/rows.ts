@@ -79,6 +79,8 @@ const restarts: readonly Row[] = [
   ...finite.map((name) => beyondCriu(RESTART_BLOCK, { ...row("restarts", name), unasked: true })),
   beyondCriu(RESTART_BLOCK, row("restarts", "poll")),
   ...endless.map((name) => row("restarts", name)),
+  ...["semop", "semtimedop"].map((name) => beyondCriu("answers EINTR to who waits for a semaphore", row("ipcwaits", name))),
+  ...["msgrcv", "msgsnd"].map((name) => row("ipcwaits", name)),
 ]
 
 const rseq: readonly Row[] = [
