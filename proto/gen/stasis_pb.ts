@@ -246,6 +246,8 @@ export interface stasis_file_entry {
   filesystem_marks?: stasis_filesystem_marks
   /** Effective user of a process that has a fanotify which was made without CAP_SYS_ADMIN; absent = it was made with it. */
   fanotify_user?: number
+  /** POSIX message queue that mq_open(3) opened, whose name stands in the entry: its inode number, which a later one of the name has not. */
+  queue_inode?: bigint
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
@@ -266,6 +268,7 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 70, name: "notify_lost", type: "uint32", label: "optional" },
     { number: 71, name: "filesystem_marks", type: "message", label: "optional", message: () => stasis_filesystem_marksSchema },
     { number: 72, name: "fanotify_user", type: "uint32", label: "optional" },
+    { number: 75, name: "queue_inode", type: "uint64", label: "optional" },
   ],
 }
 

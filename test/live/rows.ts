@@ -27,6 +27,7 @@ const RESTART_BLOCK = "turns calls with a restart block into EINTR"
 const NEEDS_RESOURCE = "needs CAP_SYS_RESOURCE for processes of other users"
 const LOST_ATTRIBUTES = ["personality", "timer_slack", "coredump_filter"]
 const ONLY_PTRACE = ["5.13", "a registration without a name is told by ptrace alone"] as const
+const NO_QUEUES = "knows no POSIX message queues"
 const NO_SHM = "dumps System V shared memory with its whole namespace alone"
 const QUEUED = "puts back what was queued in a terminal through its mode, and takes the heads of packets for data"
 const NOT_THE_KERNELS = "control characters and open flags that the kernel never told"
@@ -81,6 +82,7 @@ const restarts: readonly Row[] = [
   ...endless.map((name) => row("restarts", name)),
   ...["semop", "semtimedop"].map((name) => beyondCriu("answers EINTR to who waits for a semaphore", row("ipcwaits", name))),
   ...["msgrcv", "msgsnd"].map((name) => row("ipcwaits", name)),
+  ...["mq_receive", "mq_timedreceive", "mq_send"].map((name) => beyondCriu(NO_QUEUES, row("ipcwaits", name))),
 ]
 
 const rseq: readonly Row[] = [
@@ -217,6 +219,7 @@ export const rows: readonly Row[] = [
   row("fanotifies", "{folder}", "evictable"),
   row("memfds"),
   row("signalfds"),
+  beyondCriu(NO_QUEUES, row("mqueues")),
   row("timerfds"),
   beyondCriu("stops a periodic timer that has run out", row("timerfds", "ticking")),
   beyondCriu("knows no clocks that wake the machine", row("timerfds", "alarm")),

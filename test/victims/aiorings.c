@@ -2,12 +2,14 @@
  * Holds: AIO rings, by system calls alone, for libaio is not everywhere: one with events that nobody has taken, one whose head and tail are
  * not at its start, one whose events go around its end, one that is full; made and destroyed ones in between, and one with an eventfd to tell
  * of events. With "waiting" a thread waits for events of another one.
+ * With "forked" a child sees them, which has none of its own.
  * Checks: events, in order and each once; that the rings go on to work all the way round; heads and tails, as programs that read the ring
  * itself see them; that io_destroy(2) knows all of them.
  */
 #include "victim.h"
 #include <linux/aio_abi.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 
 struct ring {
 	unsigned id, nr, head, tail, magic, compat, incompat, length;
@@ -99,6 +101,17 @@ int main(int argc, char **argv)
 	pthread_t waiter;
 	if (waiting)
 		waiter = victim_thread(wait_for_event, NULL);
+	pid_t child = 0;
+	if (!strcmp(victim_argument(argc, argv, 1), "forked")) {
+		MUST(child = fork());
+		if (child == 0) {
+			while (!victim_asked())
+				pause_ms(20);
+			struct timespec now = { 0 };
+			struct io_event got;
+			_exit(syscall(SYS_io_getevents, untaken, 0, 1, &got, &now) == -1 && errno == EINVAL ? 0 : 1);
+		}
+	}
 	pause_ms(50);
 	victim_ready();
 	victim_wait();
@@ -109,6 +122,9 @@ int main(int argc, char **argv)
 		CHECK(ring->head == was[i].head, "ring %d: head was %u, is %u", i, was[i].head, ring->head);
 		CHECK(ring->tail == was[i].tail, "ring %d: tail was %u, is %u", i, was[i].tail, ring->tail);
 	}
+	int status;
+	if (child)
+		CHECK(waitpid(child, &status, 0) == child && status == 0, "the child ended with %x", status);
 	eventfd_t value = 0;
 	CHECK(eventfd_read(event, &value) == 0 && value == 1, "the eventfd says %lu", (unsigned long)value);
 	take(told, 9);

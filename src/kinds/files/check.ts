@@ -4,6 +4,7 @@ import { CheckpointError } from "../../base/errors.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import { type FileImages, queuesOf } from "./images.ts"
 import type { Checking } from "./keeping.ts"
+import { checkQueue } from "./mqueue/restore.ts"
 import { notifyChecks } from "./notify/check.ts"
 import { fileKinds } from "./registry.ts"
 import { checkRegular, findCuts } from "./regular/check.ts"
@@ -134,8 +135,12 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
   for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options)
   yield* unixChecks(used, { files, skQueues: queuesOf(images.skQueues) }, extUnixSk)
   const cuts = new Map([...findCuts(files, options)].map(([id, size]) => [files.get(id)?.reg?.name ?? "", size]))
-  for (const { id, reg } of files.values())
-    if (reg && !unopened.has(id) && !images.ghosts.has(id)) yield () => checkRegular(reg, pids, { ...options, cuts })
+  const queues = new Map(images.extension.flatMap(({ id, queue_inode: inode }) => (inode === undefined ? [] : [[id, inode] as const])))
+  for (const { id, reg } of files.values()) {
+    const queue = queues.get(id)
+    if (reg && queue !== undefined) yield () => checkQueue(reg, queue)
+    else if (reg && !unopened.has(id) && !images.ghosts.has(id)) yield () => checkRegular(reg, pids, { ...options, cuts })
+  }
 }
 
 /** Does all of `fileChecks`. @throws CheckpointError the first refusal */

@@ -9,6 +9,9 @@ import { fifoFacts, restoreFifo } from "./fifo/restore.ts"
 import type { Found } from "./kind.ts"
 import { collectMemfd, isMemfd, refuseMemfd } from "./memfd/collect.ts"
 import { restoreMemfd } from "./memfd/restore.ts"
+import { collectQueue, refuseQueue } from "./mqueue/collect.ts"
+import { isHidden, isQueue } from "./mqueue/queue.ts"
+import { restoreQueue } from "./mqueue/restore.ts"
 import { collectFanotify, refuseFanotify } from "./notify/fanotify/collect.ts"
 import { restoreFanotify } from "./notify/fanotify/restore.ts"
 import { collectInotify, refuseInotify } from "./notify/inotify/collect.ts"
@@ -54,9 +57,15 @@ export const fileKinds: readonly FileRow[] = [
     type: fd_types.REG,
     body: "reg",
     matches: isRegular,
-    refuse: refuseRegular,
-    collect: collectRegular,
-    restore: restoreRegular,
+    // Message queues look like files to everybody but mq_open(3).
+    refuse: (found, surveying) => {
+      const isMessages = isQueue(found)
+      const reason = isMessages ? refuseQueue(found, surveying) : undefined
+      return reason ?? (isMessages && isHidden(found) ? undefined : refuseRegular(found, surveying))
+    },
+    collect: (file, collecting) => (isQueue(file) && isHidden(file) ? collectQueue : collectRegular)(file, collecting),
+    restore: (entry, restoring) =>
+      (restoring.extension.get(entry.id)?.queue_inode === undefined ? restoreRegular : restoreQueue)(entry, restoring),
     named: true,
   }),
   fileKind({
