@@ -33,6 +33,7 @@ import { collectState, type MemberPlace, type Source, type TreeState, writeMetad
 import { refuseStopped } from "./stopped.ts"
 import type { ProcessSurvey, Survey } from "./survey.ts"
 import { type InspectedThread, inspectThreads } from "./threads.ts"
+import { lostUndo } from "./undo.ts"
 import type { Witnesses } from "./witness.ts"
 
 const log = logger("dump")
@@ -164,7 +165,7 @@ export const saveTree = (
 ): Saved => readTree(frozen, before, provisions, options, (reading) => save(reading, provisions.pagesFiles, options))
 
 function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFiles, options: DumpOptions): Saved {
-  for (const loss of state.descriptors.losses) log.warn(`not kept: ${loss}`)
+  for (const loss of [...state.descriptors.losses, ...lostUndo(state.processes.map(({ pid }) => pid))]) log.warn(`not kept: ${loss}`)
   using undo = new DisposableStack()
   const links = undo.use(makeLinks(state.table.links))
   const copyingSince = performance.now()

@@ -47,12 +47,33 @@ export const parseShm = (text: string): ShmRow[] =>
       }
     })
 
-/** The segments of the IPC namespace; none on a kernel without CONFIG_SYSVIPC. */
-export function readShm(): ShmRow[] {
+/** One set of System V semaphores. */
+export interface SemRow {
+  readonly id: number
+  /** Semaphores in it. */
+  readonly count: number
+}
+
+/** /proc/sysvipc/sem -> its rows. Kernel: ipc/sem.c sysvipc_sem_proc_show() */
+export const parseSem = (text: string): SemRow[] =>
+  lines(text)
+    .slice(1)
+    .map((line) => {
+      const [, id, , count] = words(line)
+      return { id: Number(id), count: Number(count) }
+    })
+
+/** A table of the reader's IPC namespace; an empty one on a kernel without CONFIG_SYSVIPC. */
+function read<T>(name: string, parse: (text: string) => T[]): T[] {
   try {
-    return parseShm(readFileSync("/proc/sysvipc/shm", "utf8"))
+    return parse(readFileSync(`/proc/sysvipc/${name}`, "utf8"))
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return []
     throw error
   }
 }
+
+/** The segments of the IPC namespace. */
+export const readShm = (): ShmRow[] => read("shm", parseShm)
+/** The semaphores of the IPC namespace. */
+export const readSem = (): SemRow[] => read("sem", parseSem)

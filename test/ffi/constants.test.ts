@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { CLONE } from "../../ffi/abi/clone.ts"
-import { IPC, SHM } from "../../ffi/abi/ipc.ts"
+import { IPC, SEM, SHM } from "../../ffi/abi/ipc.ts"
 import * as mman from "../../ffi/abi/mman.ts"
 import { NT_X86_XSTATE, PTRACE, PTRACE_EVENT_STOP, PTRACE_O, PTRACE_PEEKSIGINFO_SHARED } from "../../ffi/abi/ptrace.ts"
 import * as registers from "../../ffi/abi/registers.x86_64.ts"
@@ -26,6 +26,7 @@ const portable: readonly (readonly [Headers, readonly Row[]])[] = [
     ],
   ],
   [["linux/sched.h"], named("CLONE_", CLONE)],
+  [["sys/sem.h"], [["GETPID", SEM.GETPID]]],
   [["sys/shm.h"], [...named("IPC_", IPC), ...named("SHM_", SHM)]],
   [
     ["sys/ioctl.h", "linux/mman.h", "asm/mman.h", "linux/fs.h", "linux/prctl.h", "golden/kernel.h"],

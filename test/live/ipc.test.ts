@@ -53,6 +53,19 @@ test("a message queue that has gone, or another one of its name, fails the resto
   }
 })
 
+for (const kind of ["undo", "plain"])
+  test(`a semaphore that was taken, ${kind}: what may have to be undone is told`, async () => {
+    const victim = await start("semundo", { args: [kind] })
+    const { stderr } = await dump(stasisTool, victim.pid, victim.images)
+    const told = `not kept: what process ${victim.pid} may have to undo at its end (SEM_UNDO)`
+    if (kind === "undo") expect(stderr).toContain(told)
+    else expect(stderr).not.toContain("SEM_UNDO")
+    await victim.gone()
+    await restore(stasisTool, victim.images, "--verify")
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  })
+
 test("messages that come between dump and restore are there", async () => {
   const victim = await start("ipcwaits", { args: ["mq_receive"] })
   await dump(stasisTool, victim.pid, victim.images)
