@@ -11,7 +11,7 @@ export const CRIU_FEATURES: Readonly<Record<string, CriuFeature>> = {
   get_rseq_conf: { same: "ptrace_get_rseq_configuration" },
   ptrace_get_rseq_conf: { same: "ptrace_get_rseq_configuration" },
   pidfd_store: { same: "pidfd_getfd" },
-  aio_remap: otherKinds("asynchronous I/O rings"),
+  aio_remap: { same: "aio" },
   timerfd: otherKinds("timer descriptors"),
   tun: otherKinds("TUN devices"),
   userns: otherKinds("user namespaces"),

@@ -16,6 +16,7 @@ const CAPABILITIES = {
   CAP_SETUID: [7, "users"],
   CAP_SETPCAP: [8, "capability sets"],
   CAP_NET_ADMIN: [12, "files and buffers of unix sockets"],
+  CAP_IPC_OWNER: [15, "System V shared memory of other users"],
   CAP_SYS_CHROOT: [18, "root directories"],
   CAP_SYS_PTRACE: [19, "processes of other users"],
   CAP_SYS_ADMIN: [21, "descriptors, namespaces and seccomp"],

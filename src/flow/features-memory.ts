@@ -1,14 +1,17 @@
-import { MADV, PAGE_IS, PAGEMAP_SCAN, PM, PR_SET_MM, pmScanArg } from "../../ffi/abi/mman.ts"
+import { MADV, MAP, MREMAP, PAGE_IS, PAGEMAP_SCAN, PM, PR_SET_MM, PROT, pmScanArg } from "../../ffi/abi/mman.ts"
 import { UFFD_API, UFFD_FEATURE, UFFDIO_API, uffdioApi } from "../../ffi/abi/userfault.ts"
-import { closeSync, openSync, readlinkSync, readSync } from "../../ffi/fs.ts"
+import { closeSync, existsSync, openSync, readlinkSync, readSync } from "../../ffi/fs.ts"
 import { decode, encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure } from "../../ffi/syscall.ts"
 import { remoteAddress } from "../base/units.ts"
+import { ringLength } from "../kinds/memory/aio/ring.ts"
+import { NEXT_ID } from "../kinds/memory/sysv/restore.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { readMaps } from "../proc/maps.ts"
 import { tryMemoryFile } from "../tracee/child.ts"
 import { readMemory } from "../tracee/memory.ts"
 import type { Feature, Found } from "./feature.ts"
+import { possibleCpus } from "./rings.ts"
 
 const SOFT_DIRTY = 1n << 55n
 const PR_SET_MM_MAP_SIZE = 15
@@ -91,6 +94,20 @@ function mapFiles(): Found {
   return withFile(path, () => ({ present: true, detail: `${path} leads to ${readlinkSync(path, "buffer")}` }))
 }
 
+/** Whether a ring can be moved, which gives it another name. Kernel: fs/aio.c aio_ring_mremap() */
+function movableRing(): Found {
+  const { address, view } = allocate(PAGE)
+  const made = attempt("io_setup", 1, address)
+  if (isFailure(made)) return answered("io_setup", made)
+  const ring = view.getBigUint64(0, true)
+  // All of it: the ring takes its whole length from where its beginning is.
+  const length = ringLength(1, possibleCpus())
+  const target = attempt("mmap", 0, length, PROT.NONE, MAP.PRIVATE | MAP.ANONYMOUS, -1, 0)
+  const moved = attempt("mremap", ring, length, length, MREMAP.MAYMOVE | MREMAP.FIXED, target)
+  const known = attempt("io_destroy", isFailure(moved) ? ring : moved)
+  return isFailure(moved) ? answered("mremap of a ring", moved) : answered("io_destroy of a moved ring", known)
+}
+
 /** Memory of a process, and how it is read, watched and put back. */
 export const memoryFeatures: readonly Feature[] = [
   {
@@ -170,5 +187,12 @@ export const memoryFeatures: readonly Feature[] = [
     need: "special",
     lost: "nothing yet: restore loads all pages first",
     probe: () => userfault(UFFD_FEATURE.EVENT_FORK | UFFD_FEATURE.EVENT_REMAP | UFFD_FEATURE.EVENT_REMOVE | UFFD_FEATURE.EVENT_UNMAP),
+  },
+  { name: "aio", need: "special", lost: "AIO rings (CONFIG_AIO)", probe: movableRing },
+  {
+    name: "shm_next_id",
+    need: "special",
+    lost: "System V shared memory that has gone (CONFIG_CHECKPOINT_RESTORE)",
+    probe: () => ({ present: existsSync(NEXT_ID), detail: `${NEXT_ID} ${existsSync(NEXT_ID) ? "exists" : "does not exist"}` }),
   },
 ]

@@ -7,7 +7,10 @@ import { FileTable } from "../kinds/files/table.ts"
 import { countPages } from "../kinds/memory/pages.ts"
 import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
+import { collectSysv, type SysvSegment } from "../kinds/memory/sysv/collect.ts"
+import { type AddressSpace, findAttached } from "../kinds/memory/sysv/mapping.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
+import { readShm } from "../proc/sysvipc.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../proc/tasks.ts"
 import { collectLayout } from "./layout.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
@@ -107,16 +110,15 @@ export function planDump(
   const refusedAnyway = refusals.filter((refusal) => helped.refusals.some((left) => same(left, refusal)))
   const table = new FileTable<SharedSegment>(collectSegment, kept)
   const processes = outlook.members.map((member) => planProcess(member, outlook, table))
-  const segments = table.segments.map(({ inode: { name, size }, ranges }) => ({
-    name,
-    size: Number(size),
-    stored: countPages(ranges) * PAGE_SIZE,
-  }))
-  const extent = extentOf(processes, table, outlook)
+  const sysv = planSegments([...outlook.processes].map(([member, { smaps }]) => ({ pid: member, mappings: smaps })))
+  const segments = [...table.segments.map(({ inode: { name, size }, ranges }) => ({ name, size, ranges })), ...sysv].map(
+    ({ name, size, ranges }) => ({ name, size: Number(size), stored: countPages(ranges) * PAGE_SIZE, runs: ranges.length }),
+  )
+  const extent = extentOf(processes, segments, table, outlook)
   return {
     pid,
     processes,
-    segments,
+    segments: segments.map(({ runs: _, ...segment }) => segment),
     files: outlook.openFiles.kinds,
     refusals,
     options: refusedAnyway.length < refusals.length ? [SHELL_JOB] : [],
@@ -143,6 +145,22 @@ function planProcess(member: Member, { processes, openFiles }: Outlook, table: F
   }
 }
 
+/** System V segments as the freeze would find them; none where they change under our eyes. */
+function planSegments(spaces: readonly AddressSpace[]): { name: string; size: bigint; ranges: SysvSegment["ranges"] }[] {
+  const attached = findAttached(spaces)
+  if (attached.size === 0) return []
+  try {
+    return collectSysv(attached, readShm()).map(({ entry, ranges }) => ({
+      name: `System V segment ${entry.desc.id}`,
+      size: entry.size,
+      ranges,
+    }))
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return []
+  }
+}
+
 /** Pages as the freeze would find them; by the counters of smaps where the areas change under our eyes or cannot be kept. */
 function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTable<SharedSegment>): PlannedMemory {
   const mapped = smaps.reduce((sum, { start, end, path }) => sum + (path === "[vsyscall]" ? 0 : Number(end - start)), 0)
@@ -161,19 +179,20 @@ function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTab
 
 function extentOf(
   processes: readonly PlannedProcess[],
+  segments: readonly { readonly stored: number; readonly runs: number }[],
   table: FileTable<SharedSegment>,
   { processes: living, openFiles }: Outlook,
 ): Extent {
   const total = (count: (process: PlannedProcess) => number): number => processes.reduce((sum, process) => sum + count(process), 0)
-  const inSegments = table.segments.reduce((sum, { ranges }) => sum + countPages(ranges), 0)
+  const inSegments = segments.reduce((sum, { stored }) => sum + stored, 0)
   const alive = processes.filter(({ pid }) => living.has(pid))
   return {
     processes: alive.length,
     threads: alive.reduce((sum, { threads }) => sum + threads.length, 0),
     zombies: processes.length - alive.length,
     areas: total(({ memory }) => memory.areas),
-    runs: total(({ memory }) => memory.runs) + table.segments.reduce((sum, { ranges }) => sum + ranges.length, 0),
-    pages: total(({ memory }) => memory.stored) / PAGE_SIZE + inSegments,
+    runs: total(({ memory }) => memory.runs) + segments.reduce((sum, { runs }) => sum + runs, 0),
+    pages: (total(({ memory }) => memory.stored) + inSegments) / PAGE_SIZE,
     descriptors: total(({ descriptors }) => descriptors),
     files: table.entries.length + [...openFiles.kinds.values()].reduce((sum, count) => sum + count, 0),
   }

@@ -125,6 +125,11 @@ describe("planShm", () => {
     expect(planShm([saved], [{ ...unused, ctime: row.ctime + 9n }], row.cpid)).toMatchObject([{ way: "fill" }])
   })
 
+  test("one that is gone needs a kernel that gives its ID again", () => {
+    expect(() => planShm([saved], [], ROOT, false)).toThrow("there is no /proc/sys/kernel/shm_next_id")
+    expect(planShm([saved], [unused], ROOT, false)).toMatchObject([{ way: "fill" }])
+  })
+
   test("a removed one gets the key of its name, unless that is taken", () => {
     const gone = collectShm(removed, 0x5a001234)
     expect(planShm([gone], [], ROOT)).toMatchObject([{ way: "make", key: 0x5a001234 }])

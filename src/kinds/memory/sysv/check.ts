@@ -1,7 +1,8 @@
 import { IPC, SHM } from "../../../../ffi/abi/ipc.ts"
+import { existsSync } from "../../../../ffi/fs.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import type { ShmRow } from "../../../proc/sysvipc.ts"
-import type { PlannedShm } from "./restore.ts"
+import { NEXT_ID, type PlannedShm } from "./restore.ts"
 import type { SavedShm } from "./saved.ts"
 
 /** Bits of an ID that are the segment's place in the table. Kernel: ipc/util.h IPCMNI_SHIFT */
@@ -25,7 +26,7 @@ function difference({ entry: { desc, size }, extension }: SavedShm, row: ShmRow,
   return undefined
 }
 
-function planOne(saved: SavedShm, rows: readonly ShmRow[], known: ReadonlySet<number>, root: number): PlannedShm {
+function planOne(saved: SavedShm, rows: readonly ShmRow[], known: ReadonlySet<number>, root: number, canMake: boolean): PlannedShm {
   const { entry, extension } = saved
   const { size, desc } = entry
   const { id, key, uid, gid, cuid, cgid, mode } = desc
@@ -43,6 +44,13 @@ function planOne(saved: SavedShm, rows: readonly ShmRow[], known: ReadonlySet<nu
       )
     return { ...facts, key, way: "fill" }
   }
+  if (!canMake)
+    throw new CheckpointError(
+      "E_KERNEL",
+      `Cannot restore System V segment ${id}`,
+      `it has gone, and this kernel gives no ID that is asked for: there is no ${NEXT_ID}`,
+      "Restore on a kernel with CONFIG_CHECKPOINT_RESTORE",
+    )
   // A removed one has no key any more, but its name still tells the one that it was made with.
   const wanted = mode & SHM.DEST ? (extension.made_key ?? IPC.PRIVATE) : key
   const rival = wanted === IPC.PRIVATE ? undefined : rows.find((other) => other.key === wanted)
@@ -61,9 +69,10 @@ function planOne(saved: SavedShm, rows: readonly ShmRow[], known: ReadonlySet<nu
  * would it be? One that has gone is made again.
  *
  * @param rows of the IPC namespace   @param root PID of the tree's root
- * @throws CheckpointError E_RESTORE
+ * @param canMake the kernel gives IDs that are asked for
+ * @throws CheckpointError E_RESTORE · E_KERNEL
  */
-export function planShm(saved: readonly SavedShm[], rows: readonly ShmRow[], root: number): PlannedShm[] {
+export function planShm(saved: readonly SavedShm[], rows: readonly ShmRow[], root: number, canMake = existsSync(NEXT_ID)): PlannedShm[] {
   const known = new Set(rows.map(({ id }) => id))
-  return saved.map((one) => planOne(one, rows, known, root))
+  return saved.map((one) => planOne(one, rows, known, root, canMake))
 }
