@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
-import { existsSync, readdirSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { IPC, SHM, shmidDs } from "../../ffi/abi/ipc.ts"
 import { encode } from "../../ffi/layout.ts"
@@ -129,6 +129,51 @@ describe("System V shared memory", () => {
     const members = treeOf(victim.pid)
     for (const pid of members) process.kill(pid, "SIGKILL")
     await allGone(members)
+    await well(victim)
+  })
+
+  test("a spoilt set is refused by name, and nothing of it comes to life", async () => {
+    const { victim, rows } = await dumped()
+    const id = rows[0]?.id
+    for (const [name, code, found] of [
+      ["ipcns-shm-3.img", "E_IMAGE_CORRUPT", "which ipcns-shm.img does not have"],
+      [`pagemap-shmem-${id}.img`, "E_IMAGE_MISSING", `pagemap-shmem-${id}.img`],
+    ] as const) {
+      const copy = join(victim.folder, `without ${name}`)
+      cpSync(victim.images, copy, { recursive: true })
+      rmSync(join(copy, name))
+      const failed = await run([...stasisTool.command, "restore", "--json", "-d", "-D", copy])
+      expect(toldError(failed).code).toBe(code)
+      expect(failed.stderr).toContain(found)
+      expect(existsSync(`/proc/${victim.pid}`)).toBe(false)
+    }
+    expect(own(victim).map(({ nattch }) => nattch)).toEqual([0, 0])
+    await well(victim)
+  })
+
+  test("a restore that is killed leaves no more than segments of its own, which the next one fills", async () => {
+    const { victim, rows } = await dumped()
+    const command = [...stasisTool.command, "restore", "-d", "-D", victim.images]
+    for (const { id } of rows) remove(id)
+    const { milliseconds } = await run(command)
+    const members = treeOf(victim.pid)
+    for (const pid of members) process.kill(pid, "SIGKILL")
+    await allGone(members)
+    for (let moment = 1; moment < 12; moment++) {
+      for (const { id } of own(victim)) remove(id)
+      const tool = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "ignore" })
+      await Bun.sleep((moment / 12) * milliseconds)
+      tool.kill("SIGKILL")
+      await tool.exited
+      // It may have let the tree go by then.
+      const left = existsSync(`/proc/${victim.pid}`) ? treeOf(victim.pid) : []
+      for (const pid of left) attempt("kill", pid, 9)
+      await allGone([...left, victim.pid])
+      for (const { id, nattch } of own(victim)) {
+        expect(rows.map((row) => row.id)).toContain(id)
+        expect(nattch).toBe(0)
+      }
+    }
     await well(victim)
   })
 })
