@@ -79,9 +79,14 @@ int main(int argc, char **argv)
 	char *moved = mremap(over + 12 * PAGE, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, place + 20 * PAGE);
 	MUST(moved == MAP_FAILED ? -1 : 0);
 	struct shmid_ds was, other_was;
+	int ends[2];
+	char byte;
+	MUST(pipe(ends));
 	pid_t child = fork();
 	if (child == 0) {
 		MUST(shmdt(read_only));
+		close(ends[0]);
+		close(ends[1]);
 		while (!victim_asked())
 			pause_ms(20);
 		for (int i = 0; all[100] != 42 && i < 500; i++)
@@ -90,7 +95,10 @@ int main(int argc, char **argv)
 		_exit(all[100] == 42 ? 0 : 1);
 	}
 	MUST(child);
-	pause_ms(50);
+	/* Until the child has closed its end, and with it its attachment. */
+	close(ends[1]);
+	MUST(read(ends[0], &byte, 1));
+	close(ends[0]);
 	MUST(shmctl(id, IPC_STAT, &was));
 	MUST(shmctl(other, IPC_STAT, &other_was));
 	victim_ready();
