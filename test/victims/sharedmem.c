@@ -4,6 +4,7 @@
  * Checks: contents, and that a write through one mapping shows in the other.
  */
 #include "victim.h"
+#include <sys/wait.h>
 
 enum { PAGE = 4096, PAGES = 12 };
 
@@ -48,7 +49,7 @@ int main(int argc, char **argv)
 		first[0] = 77;
 		_exit(0);
 	}
-	pause_ms(100);
+	CHECK(waitpid(child, NULL, 0) == child, "waitpid: %s", strerror(errno));
 	CHECK(first[0] == 77, "memory is not shared with a child");
 	if (sparse) {
 		victim_same(sparse, PAGE, 5, "the start of the sparse object");
