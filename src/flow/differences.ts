@@ -133,9 +133,8 @@ const RULES: Rules = {
   // Compared by `areaDifferences`, for the kernel may divide them otherwise.
   "mm_entry.vmas": ignore,
   "mm_entry.mm_saved_auxv": ignore,
-  // Files of the whole tree, which stand in the image of one process.
+  // Files of the whole tree, which stand in the image of one process; and when segments were made, and by whom.
   "stasis_task_entry.files": ignore,
-  // When segments were made, and by whom.
   "stasis_task_entry.shm": ignore,
 }
 

@@ -27,8 +27,6 @@ const RESTART_BLOCK = "turns calls with a restart block into EINTR"
 const NEEDS_RESOURCE = "needs CAP_SYS_RESOURCE for processes of other users"
 const LOST_ATTRIBUTES = ["personality", "timer_slack", "coredump_filter"]
 const ONLY_PTRACE = ["5.13", "a registration without a name is told by ptrace alone"] as const
-const NO_QUEUES = "knows no POSIX message queues"
-const NO_SHM = "dumps System V shared memory with its whole namespace alone"
 const QUEUED = "puts back what was queued in a terminal through its mode, and takes the heads of packets for data"
 const NOT_THE_KERNELS = "control characters and open flags that the kernel never told"
 const NO_LIBRARY_RSEQ = { GLIBC_TUNABLES: "glibc.pthread.rseq=0" }
@@ -82,7 +80,7 @@ const restarts: readonly Row[] = [
   ...endless.map((name) => row("restarts", name)),
   ...["semop", "semtimedop"].map((name) => beyondCriu("answers EINTR to who waits for a semaphore", row("ipcwaits", name))),
   ...["msgrcv", "msgsnd"].map((name) => row("ipcwaits", name)),
-  ...["mq_receive", "mq_timedreceive", "mq_send"].map((name) => beyondCriu(NO_QUEUES, row("ipcwaits", name))),
+  ...["mq_receive", "mq_timedreceive", "mq_send"].map((name) => beyondCriu("knows no POSIX queues", row("ipcwaits", name))),
 ]
 
 const rseq: readonly Row[] = [
@@ -152,7 +150,7 @@ export const rows: readonly Row[] = [
   beyondCriu("cannot read around guard regions", row("madvise", "guard")),
   row("sharedmem"),
   row("sharedmem", "unreserved"),
-  ...["kept", "removed", "owned"].map((name) => beyondCriu(NO_SHM, row("sysvshm", name))),
+  ...["kept", "removed", "owned"].map((name) => beyondCriu("wants its whole namespace", row("sysvshm", name))),
   row("aiorings"),
   beyondCriu("answers EINTR to who waits for events", row("aiorings", "waiting")),
   beyondCriu("shares none of these pages again, from its own images either", row("cow", "{folder}")),
@@ -219,7 +217,7 @@ export const rows: readonly Row[] = [
   row("fanotifies", "{folder}", "evictable"),
   row("memfds"),
   row("signalfds"),
-  beyondCriu(NO_QUEUES, row("mqueues")),
+  beyondCriu("knows no POSIX queues", row("mqueues")),
   row("timerfds"),
   beyondCriu("stops a periodic timer that has run out", row("timerfds", "ticking")),
   beyondCriu("knows no clocks that wake the machine", row("timerfds", "alarm")),
