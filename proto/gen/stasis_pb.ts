@@ -246,6 +246,8 @@ export interface stasis_file_entry {
   filesystem_marks?: stasis_filesystem_marks
   /** Effective user of a process that has a fanotify which was made without CAP_SYS_ADMIN; absent = it was made with it. */
   fanotify_user?: number
+  /** End of a pipe whose other end is open outside the tree: a restore must be told what takes its place. */
+  pipe_outside?: boolean
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
@@ -266,6 +268,7 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 70, name: "notify_lost", type: "uint32", label: "optional" },
     { number: 71, name: "filesystem_marks", type: "message", label: "optional", message: () => stasis_filesystem_marksSchema },
     { number: 72, name: "fanotify_user", type: "uint32", label: "optional" },
+    { number: 90, name: "pipe_outside", type: "bool", label: "optional" },
   ],
 }
 

@@ -13,6 +13,7 @@ import { type Limit, readLimits } from "../proc/limits.ts"
 import { type Mapping, readMaps } from "../proc/maps.ts"
 import { distinctTables, endSignalsOf, type Nursery, openNursery, raisedLimits, type SegmentPages, sharesOf } from "./birth.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
+import type { SharedGiven } from "./given.ts"
 import type { Ground, Plot, Share } from "./ground.ts"
 import { kernelAreas, readFills, type SavedProcess, type SavedTree } from "./images.ts"
 import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
@@ -56,6 +57,7 @@ type Numbers =
   | "masters"
   | "ghosts"
   | "segments"
+  | "given"
   | "shared"
   | "controlled"
   | "finisher"
@@ -81,6 +83,7 @@ export interface Inherited {
   readonly terminals: Pick<SharedTerminals, "numbers" | "takeTerminal">
   /** Numbers of deleted files, by file id. */
   readonly ghosts: Ground["ghosts"]
+  readonly given: SharedGiven
 }
 
 /**
@@ -92,7 +95,7 @@ export function settle(
   set: ImageSet,
   saved: SavedTree,
   plan: BirthPlan,
-  { services, source, areaFd, terminals, ghosts }: Inherited,
+  { services, source, areaFd, terminals, ghosts, given }: Inherited,
 ): Settled {
   const { root, processes, segments } = saved
   const exe = services.reserve()
@@ -123,7 +126,8 @@ export function settle(
     placeholder: areaFd,
     exe,
     ...terminals.numbers,
-    ghosts,
+    ghosts: new Map([...ghosts, ...given.opened]),
+    given: given.given,
     segments: made,
     shared,
     controlled,

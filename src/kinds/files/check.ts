@@ -2,6 +2,8 @@ import { readFileSync } from "../../../ffi/fs.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { missingTarget } from "./epoll/restore.ts"
+import type { GivenFd } from "./external.ts"
+import { givenChecks } from "./given-check.ts"
 import { type FileImages, queuesOf } from "./images.ts"
 import type { Checking } from "./keeping.ts"
 import { notifyChecks } from "./notify/check.ts"
@@ -22,6 +24,8 @@ export interface CheckOptions extends Checking, InetOptions {
   readonly terminal: boolean
   /** Unix sockets may be connected to names outside the tree. */
   readonly extUnixSk?: boolean
+  /** Descriptors of the tool that stand for open files, by file id: --inherit-fd. */
+  readonly given?: ReadonlyMap<number, GivenFd>
 }
 
 const DAMAGED = "Dump the program again: this image was damaged or changed"
@@ -110,7 +114,7 @@ function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]):
  * @returns checks that throw E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals, sockets
  */
 export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<number>, options: CheckOptions): Generator<() => void> {
-  const { extUnixSk = false } = options
+  const { extUnixSk = false, given = new Map<number, GivenFd>() } = options
   const [images] = tables
   if (!images) throw new Error("Unreachable: a tree without a process")
   for (const table of tables) yield* descriptorChecks(table)
@@ -127,15 +131,18 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
   for (const { id, tty } of files.values()) {
     if (!tty || !used.has(id)) continue
     yield () => {
-      const role = checkTty(tty, infos, files, options)
+      const role = checkTty(tty, infos, files, { ...options, isGiven: given.has(id) })
       if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
     }
   }
   for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options)
-  yield* unixChecks(used, { files, skQueues: queuesOf(images.skQueues) }, extUnixSk)
+  const made = new Set([...used].filter((id) => !given.has(id)))
+  yield* unixChecks(made, { files, skQueues: queuesOf(images.skQueues) }, extUnixSk)
+  yield* givenChecks(used, images, given)
   const cuts = new Map([...findCuts(files, options)].map(([id, size]) => [files.get(id)?.reg?.name ?? "", size]))
   for (const { id, reg } of files.values())
-    if (reg && !unopened.has(id) && !images.ghosts.has(id)) yield () => checkRegular(reg, pids, { ...options, cuts })
+    if (reg && !(reg.ext && used.has(id)) && !unopened.has(id) && !images.ghosts.has(id) && !given.has(id))
+      yield () => checkRegular(reg, pids, { ...options, cuts })
 }
 
 /** Does all of `fileChecks`. @throws CheckpointError the first refusal */

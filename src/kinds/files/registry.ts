@@ -16,6 +16,7 @@ import { restoreInotify } from "./notify/inotify/restore.ts"
 import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
 import { restorePipe } from "./pipe/restore.ts"
 import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
+import { isDevice, refuseDevice } from "./regular/device.ts"
 import { restoreRegular } from "./regular/restore.ts"
 import { type FileRow, fileKind } from "./row.ts"
 import { collectSignalfd } from "./signalfd/collect.ts"
@@ -147,6 +148,15 @@ export const fileKinds: readonly FileRow[] = [
     finish: finishUnix,
     links: linksOfUnix,
   }),
+  fileKind({
+    type: fd_types.REG,
+    body: "reg",
+    matches: isDevice,
+    refuse: refuseDevice,
+    collect: collectRegular,
+    restore: restoreRegular,
+    named: true,
+  }),
 ]
 
 /** A kind of open file that a dump cannot keep yet. */
@@ -181,7 +191,5 @@ export const refusedFiles: readonly RefusedFile[] = [
   refused("a virtual machine", linksTo("anon_inode:kvm"), "Save the guest with the virtual machine's own tools"),
   refused("a namespace", ({ target }) => /^[a-z_]+:\[4\d{9}\]$/.test(target), "Let the program close it before the dump"),
   refused("an object of the kernel", linksTo("anon_inode:"), "Let the program close it before the dump"),
-  refused("a block device", isKind(S_IF.BLK), "Let the program close the device before the dump"),
-  refused("a device", isKind(S_IF.CHR), "Let the program close the device before the dump"),
   refused("a file of a kind that stasis does not know", () => true, "Let the program close it before the dump"),
 ]
