@@ -38,6 +38,8 @@ const RULES: Rules = {
   "fifo_entry.regf_id": alias("file"),
   "fifo_entry.pipe_id": alias("fifo"),
   "signalfd_entry.id": alias("file"),
+  "ns_file_entry.id": alias("file"),
+  "tunfile_entry.id": alias("file"),
   "timerfd_entry.id": alias("file"),
   "inotify_file_entry.id": alias("file"),
   "inotify_wd_entry.id": ignore,
@@ -73,6 +75,8 @@ const RULES: Rules = {
   // CRIU numbers namespaces that are not dumped, and of a socket that does not listen tells what it had sent as its backlog.
   "unix_sk_entry.ns_id": ignore,
   "inet_sk_entry.ns_id": ignore,
+  "ns_file_entry.ns_id": ignore,
+  "tunfile_entry.ns_id": ignore,
   "unix_sk_entry.backlog": ignore,
   // Compared before anything was made, as the options want it.
   "reg_file_entry.build_id": ignore,

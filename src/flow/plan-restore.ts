@@ -105,7 +105,9 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
   for (const job of shellJob ? [true] : [false, true]) {
     births = ledger.keep(() => planBirths(membersOf(saved), job)) ?? births
     const tables = saved.processes.map(({ files }) => files)
-    ledger.add(complaintsOf(fileChecks(tables, pids, { ...checking, shellJob: job, terminal, buildIdOf, given })))
+    ledger.add(
+      complaintsOf(fileChecks(tables, pids, { ...checking, shellJob: job, terminal, buildIdOf, given, namespaces: saved.root.ids })),
+    )
     if (!ledger.complaints.some(asksFor(SHELL_JOB))) break
   }
   const helpers = births?.helpers ?? []

@@ -55,7 +55,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   checkFiles(
     saved.processes.map(({ files }) => files),
     pids,
-    { ...options, terminal: terminal !== undefined, buildIdOf, given },
+    { ...options, terminal: terminal !== undefined, buildIdOf, given, namespaces: saved.root.ids },
   )
   checkOutputs(options)
   {

@@ -5,7 +5,7 @@ import { readFdInfo } from "../../src/proc/fdinfo.ts"
 import { fetchPeer } from "../crossing/fetch.ts"
 import { cleanUp, linkOf } from "../harness/process.ts"
 import { openTerminal } from "../harness/terminal.ts"
-import { dump, must, run, stasisTool, type Tool, toldError } from "../harness/tool.ts"
+import { dump, must, restore, run, stasisTool, type Tool, toldError } from "../harness/tool.ts"
 import { isReady, start, type Victim } from "../harness/victim.ts"
 import { newPair, newPipe, runWith, says, tell } from "./given.ts"
 import { allGone, treeOf } from "./kin.ts"
@@ -165,6 +165,17 @@ describe("what whoever restores gives", () => {
     const result = await runWith(stasisTool, ["restore", "--json", "-d", victim.images, ...options], [reader, writer])
     expect(toldError(result).found).toBe("5 bytes are in it, which would be read before the 6 that were queued at the dump")
     for (const fd of [toVictim, fromVictim]) closeSync(fd)
+  })
+
+  test("a device is opened anew when --external names it, and refused by this name otherwise", async () => {
+    const victim = await start("outsides", { args: ["device", "{folder}"] })
+    if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
+    const { next } = toldError(await ask("dump", "-t", `${victim.pid}`, "-D", victim.images))
+    expect(next).toContain("--external 'dev[10/229]'")
+    await dump(stasisTool, victim.pid, victim.images, "--external", "dev[10/229]")
+    await victim.gone()
+    await restore(stasisTool, victim.images)
+    await isWell(victim)
   })
 
   test("files and terminals that were left outside are asked for by name", async () => {

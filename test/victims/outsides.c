@@ -1,7 +1,7 @@
 /*
  * Holds at 20 (and 21) what leads out of the tree, by argument: "pipes" the reading end of one pipe and the writing end of another, "socket"
  * one end of a socket pair, "terminal" a pseudo-terminal whose master is outside, "file" the file "own" of the second argument, an empty
- * folder, which it may remove, "log" the file "log" for appending. Checks: what it reads there ("queued" at first, of pipes and files), and
+ * folder, which it may remove, "log" the file "log" for appending, "device" /dev/fuse. Checks: what it reads there ("queued" at first, of pipes and files), and
  * writes "told" there.
  */
 #include "victim.h"
@@ -87,6 +87,12 @@ int main(int argc, char **argv)
 		MUST(dup2(open(ptsname(fd), O_RDWR | O_NOCTTY), 20));
 		close(3 + (fd == 3));
 		hold(fd, -1, "");
+	} else if (!strcmp(kind, "device")) {
+		fd = open("/dev/fuse", O_RDWR | O_NONBLOCK);
+		if (fd < 0)
+			skip("/dev/fuse cannot be opened");
+		MUST(dup2(fd, 20));
+		close(fd);
 	} else {
 		bool log = !strcmp(kind, "log");
 		snprintf(path, sizeof path, "%s/%s", folder, log ? "log" : "own");
@@ -103,6 +109,10 @@ int main(int argc, char **argv)
 		CHECK(fcntl(20, F_GETFL) & O_NONBLOCK, "the pipe's flags are %o", fcntl(20, F_GETFL));
 	if (queued)
 		expect(20, "queued");
+	if (!strcmp(kind, "device")) {
+		CHECK(read(20, path, 1) == -1 && errno == EPERM, "the device that is not mounted: %s", strerror(errno));
+		ok();
+	}
 	if (strcmp(kind, "log"))
 		expect(20, !strcmp(kind, "terminal") ? "fresh\n" : !strcmp(kind, "file") ? " fresh" : "fresh");
 	MUST(write(pipes ? 21 : 20, "told", 4));

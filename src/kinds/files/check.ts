@@ -1,4 +1,5 @@
 import { readFileSync } from "../../../ffi/fs.ts"
+import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { missingTarget } from "./epoll/restore.ts"
@@ -7,6 +8,7 @@ import { givenChecks } from "./given-check.ts"
 import { type FileImages, queuesOf } from "./images.ts"
 import type { Checking } from "./keeping.ts"
 import { notifyChecks } from "./notify/check.ts"
+import { checkNamespace } from "./nsfs/restore.ts"
 import { fileKinds } from "./registry.ts"
 import { checkRegular, findCuts } from "./regular/check.ts"
 import type { FileRow } from "./row.ts"
@@ -14,6 +16,7 @@ import { checkInet, type InetOptions } from "./socket/inet/check.ts"
 import { unixChecks } from "./socket/unix/check.ts"
 import type { FileStat } from "./stat.ts"
 import { checkTty } from "./tty/check.ts"
+import { checkTun } from "./tun/restore.ts"
 
 /** What the restore has to offer. */
 export interface CheckOptions extends Checking, InetOptions {
@@ -24,6 +27,8 @@ export interface CheckOptions extends Checking, InetOptions {
   readonly terminal: boolean
   /** Unix sockets may be connected to names outside the tree. */
   readonly extUnixSk?: boolean
+  /** Ids of the namespaces that the tree is in. */
+  readonly namespaces?: Partial<task_kobj_ids_entry>
   /** Descriptors of the tool that stand for open files, by file id: --inherit-fd. */
   readonly given?: ReadonlyMap<number, GivenFd>
 }
@@ -136,6 +141,8 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
     }
   }
   for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options)
+  for (const { id, nsf } of files.values()) if (nsf && used.has(id)) yield () => checkNamespace(nsf, options.namespaces ?? {})
+  for (const { id, tunf } of files.values()) if (tunf && used.has(id)) yield () => checkTun(tunf)
   const made = new Set([...used].filter((id) => !given.has(id)))
   yield* unixChecks(made, { files, skQueues: queuesOf(images.skQueues) }, extUnixSk)
   yield* givenChecks(used, images, given)
