@@ -187,6 +187,7 @@ export const rows: readonly Row[] = [
   row("readdir", "{folder}"),
   row("devices"),
   row("pipes"),
+  row("descriptors", "1000", "200"),
   beyondCriu("refuses packet mode", row("pipes", "packets")),
   row("fifos", "{folder}"),
   beyondCriu("lets a reader see its own writer", row("fifos", "{folder}", "unwritten")),
