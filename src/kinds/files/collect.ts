@@ -200,6 +200,7 @@ export function collectDescriptors(
     connections,
   }
   const ours = flight.found.length > 0 ? scope.use(borrowDescriptors(process.pid)) : undefined
+  const collectedBy = new Map<number, Collecting>()
   const flying = new Map<number, number>()
   const socketIds = new Map<number, number>()
   // CRIU finds a peer only among the sockets that it has read before.
@@ -208,7 +209,12 @@ export function collectDescriptors(
     const copies = by.pid === process.pid ? ours : scans.get(by.pid)?.copies
     if (!row || !copies) throw new Error(`Unreachable: fd ${by.fd} was not refused and has no row`)
     const id = table.nextId()
-    table.add(row.collect({ ...by, id }, { ...collected, copies }))
+    table.add(
+      row.collect(
+        { ...by, id },
+        collectedBy.getOrInsertComputed(by.pid, () => ({ ...collected, copies })),
+      ),
+    )
     locks.push(...collectFileLocks(shared))
     if (isUnix(by)) socketIds.set(inodeOf(by), id)
     for (const { pid, fd, cloexec } of shared) {

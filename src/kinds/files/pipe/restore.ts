@@ -8,12 +8,19 @@ type Ends = Pick<Restoring, "program" | "files" | "users" | "pipesData" | "pipes
 /** What pipe2(2) can make: an end with one direction. O_LARGEFILE shows that it was opened through /proc, as further ends are. */
 const isMade = ({ flags }: pipe_entry, direction: number): boolean => (flags & O.ACCMODE) === direction && (flags & O.LARGEFILE) === 0
 
+/** Entries of each pipe that descriptors use, by the descriptors: found once for all pipes. */
+const endsByUsers = new WeakMap<Ends["users"], Map<number, pipe_entry[]>>()
+
 /** Entries of one pipe that a descriptor uses. */
 function endsOf(pipeId: number, { files, users }: Pick<Ends, "files" | "users">): pipe_entry[] {
-  return [...users.keys()].flatMap((id) => {
-    const pipe = files.get(id)?.pipe
-    return pipe?.pipe_id === pipeId ? [pipe] : []
-  })
+  const known = endsByUsers.get(users)
+  if (known) return known.get(pipeId) ?? []
+  const found = Map.groupBy(
+    [...users.keys()].flatMap((id) => files.get(id)?.pipe ?? []),
+    ({ pipe_id }) => pipe_id,
+  )
+  endsByUsers.set(users, found)
+  return found.get(pipeId) ?? []
 }
 
 /** Appends a pipe with its size and content. The ends that no entry wants are closed when all others have been opened. */
