@@ -78,9 +78,10 @@ export function allocate(bytes: number): KernelMemory {
 }
 
 const paths = allocate(8192)
+const pathsText = Buffer.from(paths.bytes.buffer)
 /** Writes a NUL-terminated path into a shared buffer and returns its address; valid until the next call. At most 4095 bytes. */
 export function pathArgument(path: string): number {
-  const length = Buffer.from(paths.bytes.buffer).write(path, 0, 4095)
+  const length = pathsText.write(path, 0, 4095)
   paths.bytes[length] = 0
   return paths.address
 }

@@ -11,7 +11,14 @@ export const CLONE = {
   VFORK: 0x4000,
   PARENT: 0x8000,
   THREAD: 0x10000,
+  NEWNS: 0x20000,
   SYSVSEM: 0x40000,
+  NEWCGROUP: 0x2000000,
+  NEWUTS: 0x4000000,
+  NEWIPC: 0x8000000,
+  NEWUSER: 0x10000000,
+  NEWPID: 0x20000000,
+  NEWNET: 0x40000000,
 } as const
 
 /** Argument of clone3(2); set_tid since Linux 5.5. */

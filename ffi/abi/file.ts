@@ -43,6 +43,7 @@ export const S_IF = {
 
 /** Commands of fcntl(2). Headers: include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h. GETOWNER_UIDS needs CONFIG_CHECKPOINT_RESTORE. */
 export const F = {
+  GETFL: 3,
   SETFL: 4,
   SETLK: 6,
   SETSIG: 10,

@@ -248,6 +248,8 @@ export interface stasis_file_entry {
   fanotify_user?: number
   /** POSIX message queue that mq_open(3) opened, whose name stands in the entry: its inode number, which a later one of the name has not. */
   queue_inode?: bigint
+  /** End of a pipe whose other end is open outside the tree: a restore must be told what takes its place. */
+  pipe_outside?: boolean
 }
 export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
   name: "stasis_file_entry",
@@ -269,6 +271,7 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 71, name: "filesystem_marks", type: "message", label: "optional", message: () => stasis_filesystem_marksSchema },
     { number: 72, name: "fanotify_user", type: "uint32", label: "optional" },
     { number: 75, name: "queue_inode", type: "uint64", label: "optional" },
+    { number: 90, name: "pipe_outside", type: "bool", label: "optional" },
   ],
 }
 

@@ -56,7 +56,6 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
     instead: "Leave it out: paths are kept where they are known",
   },
   "ghost-fiemap": { boolean: true, does: "copy deleted files by their extents", instead: "Leave it out" },
-  "inherit-fd": { does: "give a restored task a descriptor of the tool", instead: noExternal },
   "irmap-scan-path": { does: "where to search for watched files", instead: "Let the program have what it watches open as well" },
   "join-ns": {
     short: "J",

@@ -69,6 +69,15 @@ const milliseconds = (microseconds: number): string => {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`
 }
 
+/** What leads out of the tree, in the words of --inherit-fd. */
+function outsideLines({ outside }: DumpPlan): string[] {
+  const lines = outside.map(({ resource, where, holder, needed }) => {
+    const other = holder === undefined ? "" : ` (task ${holder} has it too)`
+    return `  ${where}${other}: a restore ${needed ? "needs" : "may be given"} --inherit-fd 'fd[N]:${safeText(resource)}'`
+  })
+  return lines.length > 0 ? ["Leads out of the tree:", ...lines] : []
+}
+
 /** The plan of a dump, for people; without a final newline. */
 export function dumpPlanText(plan: DumpPlan): string {
   const { files, segments, unseen, prediction } = plan
@@ -78,6 +87,7 @@ export function dumpPlanText(plan: DumpPlan): string {
     ...treeLines(plan),
     `Open files: ${kinds.length > 0 ? kinds.join(", ") : "none"}`,
     ...(shared.length > 0 ? [`Shared memory: ${shared.join(", ")}`] : []),
+    ...outsideLines(plan),
     "Not seen without a stop:",
     ...unseen.map((line) => `  ${line}`),
     `Estimate: images of ${sizeWords(prediction.imageBytes)}, frozen for ${milliseconds(prediction.frozenMicroseconds)} (a quiet machine; a busy one takes several times longer)`,
@@ -86,7 +96,7 @@ export function dumpPlanText(plan: DumpPlan): string {
 }
 
 /** The same for programs. Sizes in bytes, times in microseconds. Names are never changed, only added. */
-export function dumpPlanJson({ files, prediction, refusals, processes, segments, refusedAnyway, ...plan }: DumpPlan): Json {
+export function dumpPlanJson({ files, prediction, refusals, processes, segments, refusedAnyway, outside, ...plan }: DumpPlan): Json {
   return {
     pid: plan.pid,
     possible: refusals.length === 0,
@@ -100,6 +110,7 @@ export function dumpPlanJson({ files, prediction, refusals, processes, segments,
     })),
     files: Object.fromEntries(files),
     segments: segments.map((segment) => ({ ...segment })),
+    outside: outside.map(({ resource, where, holder, needed }) => ({ resource, where, holder: holder ?? null, needed })),
     unseen: [...plan.unseen],
     estimate: { ...prediction },
   }

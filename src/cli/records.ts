@@ -18,6 +18,7 @@ import {
   type RseqOptions,
   USUAL,
 } from "../flow/options.ts"
+import { externalOptions, inheritFds } from "./externals.ts"
 import { misused } from "./refuse.ts"
 import type { Canonical } from "./spelling.ts"
 import { atMost, bytes, choice, flag, parsePid, text, texts, verbosityOf, wholeNumber } from "./values.ts"
@@ -53,8 +54,7 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
     rseqMalformed: choice(line, "rseq-malformed", RSEQ_MALFORMED),
     rseqDiscovery: choice(line, "rseq-discovery", RSEQ_DISCOVERY),
     landlock: choice(line, "landlock", LANDLOCK),
-    extUnixSk: texts(line, "ext-unix-sk").length > 0,
-    externalUnix: externalSockets(line),
+    ...externalOptions(line),
     verify: flag(line, "verify"),
     ...keepingOptions(line),
     skipInFlight: flag(line, "skip-in-flight"),
@@ -76,6 +76,7 @@ export function restoreOptions(line: Canonical, cwd: string): RestoreOptions {
     strict: flag(line, "strict"),
     verify: flag(line, "verify"),
     extUnixSk: texts(line, "ext-unix-sk").length > 0,
+    inheritFds: inheritFds(line),
   }
 }
 
@@ -105,6 +106,8 @@ export function planOptions(line: Canonical, cwd: string): PlanOptions {
     ...connectionOptions(line),
     shellJob: flag(line, "shell-job"),
     skipInFlight: flag(line, "skip-in-flight"),
+    ...externalOptions(line),
+    inheritFds: inheritFds(line),
     strict,
     syscalls,
     json: flag(line, "json"),
@@ -171,20 +174,6 @@ const checkingOptions = (line: Canonical): Checking => ({
   fileChanged: choice(line, "file-changed", FILE_CHANGED),
   skipFileRwxCheck: flag(line, "skip-file-rwx-check"),
 })
-
-/** Inodes of --external unix[INODE], and of --ext-unix-sk=INODE,... */
-function externalSockets(line: Canonical): number[] {
-  const named = texts(line, "external").map((value) => {
-    const inode = /^unix\[(\d{1,10})\]$/.exec(value)?.[1]
-    if (inode === undefined)
-      throw misused(line.command, `--external "${value}" is no unix socket`, "Write unix[INODE]; nothing else is left outside yet")
-    return Number(inode)
-  })
-  const listed = texts(line, "ext-unix-sk").flatMap((value) => value.split(",").filter((inode) => inode !== ""))
-  const wrong = listed.find((inode) => !/^\d{1,10}$/.test(inode))
-  if (wrong !== undefined) throw misused(line.command, `--ext-unix-sk "${wrong}" is no inode`, "Write --ext-unix-sk=INODE,..., or nothing")
-  return [...named, ...listed.map(Number)]
-}
 
 const connectionOptions = (line: Canonical): Pick<CommonOptions, "tcpEstablished" | "tcpClose"> => ({
   tcpEstablished: flag(line, "tcp-established"),

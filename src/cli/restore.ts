@@ -1,5 +1,5 @@
 import { restore } from "../flow/restore.ts"
-import { print } from "./print.ts"
+import { print, printError } from "./print.ts"
 import { restoreOptions } from "./records.ts"
 import { openSession } from "./session.ts"
 import type { Canonical } from "./spelling.ts"
@@ -13,7 +13,9 @@ export async function runRestore(line: Canonical): Promise<number> {
   const options = restoreOptions(line, process.cwd())
   openSession(line.command, options)
   const report = await restore(options)
-  if (options.json) print(JSON.stringify(report))
-  else if (options.detached) print(`Restored task ${report.pid} from "${options.imagesDir}"`)
+  // Standard output that was given to the tree is the tree's.
+  const tell = options.inheritFds.some(({ fd }) => fd === 1) ? printError : print
+  if (options.json) tell(JSON.stringify(report))
+  else if (options.detached) tell(`Restored task ${report.pid} from "${options.imagesDir}"`)
   return report.exitStatus ?? 0
 }

@@ -19,44 +19,35 @@ const subset: Rule = { kind: "subset" }
 const alias = (space: string): Rule => ({ kind: "alias", space })
 const keyed = (by: string): Rule => ({ kind: "keyed", by })
 
+/** Messages with the id of a file, a number that each dump gives anew. */
+const FILES = [
+  "fdinfo_entry file_entry reg_file_entry pipe_entry eventfd_file_entry eventpoll_file_entry eventpoll_tfd_entry",
+  "tty_file_entry fifo_entry signalfd_entry ns_file_entry tunfile_entry timerfd_entry inotify_file_entry",
+  "fanotify_file_entry inet_sk_entry memfd_file_entry stasis_file_entry unix_sk_entry",
+].flatMap((line) => line.split(" "))
+
 /** What of a restored tree may differ from its images, field by field. */
 const RULES: Rules = {
+  ...Object.fromEntries(FILES.map((name) => [`${name}.id`, alias("file")])),
   // Numbers that each dump gives anew.
-  "fdinfo_entry.id": alias("file"),
   "mm_entry.exe_file_id": alias("file"),
   // CRIU gives each process directories with numbers of their own.
   "fs_entry.cwd_id": { kind: "alias", space: "file", apart: true },
   "fs_entry.root_id": { kind: "alias", space: "file", apart: true },
-  "file_entry.id": alias("file"),
-  "reg_file_entry.id": alias("file"),
-  "pipe_entry.id": alias("file"),
-  "eventfd_file_entry.id": alias("file"),
-  "eventpoll_file_entry.id": alias("file"),
-  "eventpoll_tfd_entry.id": alias("file"),
-  "tty_file_entry.id": alias("file"),
-  "fifo_entry.id": alias("file"),
   "fifo_entry.regf_id": alias("file"),
   "fifo_entry.pipe_id": alias("fifo"),
-  "signalfd_entry.id": alias("file"),
-  "timerfd_entry.id": alias("file"),
-  "inotify_file_entry.id": alias("file"),
   "inotify_wd_entry.id": ignore,
   // A deleted file is another one now; which watch has which file is told by the path, where there is one.
   "inotify_wd_entry.i_ino": alias("watched"),
-  "fanotify_file_entry.id": alias("file"),
   "fanotify_mark_entry.id": ignore,
   "fanotify_inode_mark_entry.i_ino": alias("watched"),
   "fanotify_mount_mark_entry.mnt_id": alias("mount"),
   "fh_entry.handle": ignore,
   "inotify_file_entry.wd": keyed("wd"),
-  "inet_sk_entry.id": alias("file"),
   "inet_sk_entry.ino": alias("socket"),
   // Set when a connection is let go; and by the kernel, when a socket is bound to one address.
   "sk_opts_entry.reuseaddr": ignore,
   "inet_sk_entry.v6only": ignore,
-  "memfd_file_entry.id": alias("file"),
-  "stasis_file_entry.id": alias("file"),
-  "unix_sk_entry.id": alias("file"),
   "tty_file_entry.regf_id": alias("file"),
   "pipe_entry.pipe_id": alias("pipe"),
   "unix_sk_entry.ino": alias("socket"),
@@ -73,6 +64,8 @@ const RULES: Rules = {
   // CRIU numbers namespaces that are not dumped, and of a socket that does not listen tells what it had sent as its backlog.
   "unix_sk_entry.ns_id": ignore,
   "inet_sk_entry.ns_id": ignore,
+  "ns_file_entry.ns_id": ignore,
+  "tunfile_entry.ns_id": ignore,
   "unix_sk_entry.backlog": ignore,
   // Compared before anything was made, as the options want it.
   "reg_file_entry.build_id": ignore,

@@ -1,5 +1,6 @@
 import type { file_lock_entry } from "../../proto/gen/file-lock_pb.ts"
 import type { Origin } from "../kinds/creds/origin.ts"
+import type { Given } from "../kinds/files/kind.ts"
 import type { SavedRing } from "../kinds/memory/aio/restore.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { Inheritance } from "../kinds/memory/inherit.ts"
@@ -23,6 +24,8 @@ export interface Ground {
   readonly masters: ReadonlyMap<number, number>
   /** Inherited descriptors of deleted files, by file id. */
   readonly ghosts: ReadonlyMap<number, number>
+  /** Inherited descriptors of what whoever restores gives, by file id. */
+  readonly given: ReadonlyMap<number, Given>
   /** Group that is in the foreground of the terminal that a shell's job inherits; undefined for what is none. */
   readonly jobGroup: number | undefined
   /** Shared memory that the root has made, by inode id. */

@@ -14,6 +14,7 @@ import { type PagemapKind, pagemapRuns } from "../image/pagemap.ts"
 import type { ImageSet } from "../image/set.ts"
 import { checkClocks } from "../kinds/clocks/restore.ts"
 import { savedGhosts } from "../kinds/files/ghost/saved.ts"
+import { filesById } from "../kinds/files/ids.ts"
 import type { FileImages } from "../kinds/files/images.ts"
 import { checkFileLocks } from "../kinds/files/lock/restore.ts"
 import { withoutConnection } from "../kinds/files/socket/inet/closed.ts"
@@ -176,7 +177,7 @@ export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpC
   const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc } }) => (tc ? [{ tree, tc, extension: extensionOf(set, tree.pid) }] : []))
   checkTree(entries, new Set(dead.map(({ tree }) => tree.pid)))
   const openFiles = set.all("files").map((file) => (tcpClose ? withoutConnection(file) : file))
-  const files = new Map(openFiles.map((file) => [file.id, file]))
+  const files = filesById(openFiles)
   const common = {
     tcpStreams: readStreams(set, openFiles),
     files,

@@ -1,4 +1,5 @@
 import { CGROUP_MODES, type CgroupMode } from "../kinds/cgroup/modes.ts"
+import type { GivenFd } from "../kinds/files/external.ts"
 import type { Checking, Keeping } from "../kinds/files/keeping.ts"
 
 export { type Checking, FILE_CHANGED, FILE_VALIDATION, type Keeping, STRICT, USUAL } from "../kinds/files/keeping.ts"
@@ -84,6 +85,8 @@ export interface DumpOptions extends CommonOptions, CgroupOptions, Keeping {
   readonly landlock: Landlock
   /** Datagram sockets that send to a name outside the tree are kept: they send there again. */
   readonly extUnixSk: boolean
+  /** Files, terminals and devices that whoever restores gives, by name; devices are opened anew where he does not. */
+  readonly externals: readonly string[]
   /** Unix sockets of the tree, by inode, that may lose their peer, which is outside. */
   readonly externalUnix: readonly number[] | "all"
   /** The tree is read twice, and the images are compared with it, memory included, before it is killed or goes on. */
@@ -104,6 +107,8 @@ export interface RestoreOptions extends CommonOptions, CgroupOptions, Checking {
   readonly verify: boolean
   /** Unix sockets are connected again to names outside the tree. */
   readonly extUnixSk: boolean
+  /** Descriptors of ours that stand for what was outside the tree. */
+  readonly inheritFds: readonly GivenFd[]
 }
 
 /** `stasis rseq`. Exactly one of `pid` and `imagesDir` is given. */
@@ -130,6 +135,11 @@ export interface PlanOptions extends Keeping, Checking {
   readonly tcpClose: boolean
   /** As for the dump. */
   readonly skipInFlight: boolean
+  readonly extUnixSk: boolean
+  readonly externalUnix: readonly number[]
+  readonly externals: readonly string[]
+  /** As for the restore. */
+  readonly inheritFds: readonly GivenFd[]
   readonly strict: boolean
   /** The restore's programs, call by call; with images only. */
   readonly syscalls: boolean

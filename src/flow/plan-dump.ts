@@ -2,6 +2,7 @@ import { errnoOf } from "../base/errno.ts"
 import { CheckpointError, type Refusal } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
 import type { Keeping } from "../kinds/files/keeping.ts"
+import type { OutsideFile } from "../kinds/files/leading-out.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { countPages } from "../kinds/memory/pages.ts"
@@ -64,6 +65,8 @@ export interface DumpPlan {
   /** Options that are missing: with them `refusedAnyway` is all that is left. */
   readonly options: readonly string[]
   readonly refusedAnyway: readonly Refusal[]
+  /** Open files that lead out of the tree: what a restore must be given, or may. */
+  readonly outside: readonly OutsideFile[]
   /** What cannot be seen without stopping the threads. */
   readonly unseen: readonly string[]
   readonly prediction: Prediction
@@ -80,8 +83,6 @@ const UNSEEN = [
 
 /** What a dump without these options does. */
 const USUAL = {
-  extUnixSk: false,
-  externalUnix: [],
   cgroupProps: [],
   cgroupPropsFiles: [],
   cgroupRoots: [],
@@ -99,7 +100,10 @@ const same = (a: Refusal, b: Refusal): boolean => a.what === b.what && a.where =
  */
 export function planDump(
   pid: number,
-  { shellJob, ...kept }: Keeping & Pick<PlanOptions, "shellJob" | "tcpEstablished" | "tcpClose" | "skipInFlight">,
+  {
+    shellJob,
+    ...kept
+  }: Keeping & Pick<PlanOptions, "shellJob" | "tcpEstablished" | "tcpClose" | "skipInFlight" | "extUnixSk" | "externalUnix" | "externals">,
 ): DumpPlan {
   const look = (job: boolean): Outlook => lookAtTree({ ...USUAL, ...kept, pid, shellJob: job })
   const outlook = look(shellJob)
@@ -123,6 +127,7 @@ export function planDump(
     refusals,
     options: refusedAnyway.length < refusals.length ? [SHELL_JOB] : [],
     refusedAnyway,
+    outside: helped.openFiles.outside,
     unseen: UNSEEN,
     prediction: predict(extent),
   }

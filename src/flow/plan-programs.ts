@@ -1,12 +1,14 @@
 import { seed } from "../../ffi/stub/gen/x86_64.ts"
 import { type CheckpointError, complaintsOf } from "../base/errors.ts"
 import type { ImageSet } from "../image/set.ts"
+import type { GivenFd } from "../kinds/files/external.ts"
 import type { FileChanged } from "../kinds/files/keeping.ts"
 import { specialMappings } from "../kinds/memory/vdso.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readMaps } from "../proc/maps.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { reserveGhosts } from "./ghosts.ts"
+import { shareGiven } from "./given.ts"
 import type { SavedTree } from "./images.ts"
 import { openPagesSource } from "./pages-source.ts"
 import { openSite, readSeedFacts, type SeedFacts, type Services, settle } from "./site.ts"
@@ -70,6 +72,7 @@ export function planPrograms({
   fileChanged,
   terminal,
   jobGroup,
+  given,
 }: {
   readonly set: ImageSet
   readonly saved: SavedTree
@@ -78,6 +81,7 @@ export function planPrograms({
   readonly fileChanged: FileChanged
   readonly terminal: boolean
   readonly jobGroup: number | undefined
+  readonly given: ReadonlyMap<number, GivenFd>
 }): PlannedPrograms {
   const stages: PlannedStage[] = []
   const complaints: CheckpointError[] = []
@@ -88,7 +92,14 @@ export function planPrograms({
     const source = openPagesSource(services)
     const terminals = reserveTerminals(saved.root.files, terminal, services)
     const ghosts = reserveGhosts(saved.root.files, services)
-    const settled = settle(set, saved, births, { services, source, areaFd: services.reserve(), terminals, ghosts })
+    const settled = settle(set, saved, births, {
+      services,
+      source,
+      areaFd: services.reserve(),
+      terminals,
+      ghosts,
+      given: shareGiven(saved, given, services),
+    })
     const site = openSite(saved, settled, standInFacts(), { strict, jobGroup, fileChanged })
     for (const { title, drafts } of inOrder(layStages(site))) {
       const programs: PlannedProgram[] = []

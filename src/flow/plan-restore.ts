@@ -2,10 +2,12 @@ import { type CheckpointError, complaintsOf, EXIT_STATUS } from "../base/errors.
 import { isEntryKind } from "../image/catalog.ts"
 import { type ImageSet, openImages } from "../image/set.ts"
 import { fileChecks } from "../kinds/files/check.ts"
+import { checkGivenFd } from "../kinds/files/given-check.ts"
 import { planBirths } from "../kinds/tree/births.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { buildIdOf } from "./build-ids.ts"
 import { planOwnCgroups } from "./cgroups.ts"
+import { findGiven } from "./given.ts"
 import { hostComplaints, processChecks } from "./here.ts"
 import { dyingIds, takenIds } from "./ids.ts"
 import { readFills, readTree, type SavedTree } from "./images.ts"
@@ -84,6 +86,12 @@ function openLedger(): Ledger {
  */
 export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: PlanOptions): RestorePlan {
   const ledger = openLedger()
+  const inheritFds = checking.inheritFds.filter((one) =>
+    ledger.keep(() => {
+      checkGivenFd(one)
+      return true
+    }),
+  )
   const set = ledger.keep(() => openImages(imagesDir))
   const saved = set && readWhole(set, checking.tcpClose, ledger)
   if (!set || !saved) return conclude(imagesDir, ledger, undefined, ["processes, files, IDs, kernel and CPU", PROGRAMS])
@@ -91,12 +99,15 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
   const pids = new Set([...saved.processes, ...saved.dead].map(({ tree: { pid } }) => pid))
   const ownTerminal = [0, 1, 2].find(isTerminal)
   const terminal = ownTerminal !== undefined
+  const given = findGiven(saved, inheritFds)
   let births: BirthPlan | undefined
   // What a missing --shell-job is refused for hides what would be refused besides.
   for (const job of shellJob ? [true] : [false, true]) {
     births = ledger.keep(() => planBirths(membersOf(saved), job)) ?? births
     const tables = saved.processes.map(({ files }) => files)
-    ledger.add(complaintsOf(fileChecks(tables, pids, { ...checking, shellJob: job, terminal, buildIdOf })))
+    ledger.add(
+      complaintsOf(fileChecks(tables, pids, { ...checking, shellJob: job, terminal, buildIdOf, given, namespaces: saved.root.ids })),
+    )
     if (!ledger.complaints.some(asksFor(SHELL_JOB))) break
   }
   const helpers = births?.helpers ?? []
@@ -113,6 +124,7 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
     saved,
     births,
     ...checking,
+    given,
     strict,
     terminal: terminal || ledger.complaints.some(isAboutTerminal),
     jobGroup: jobBefore(saved, ownTerminal)?.group,

@@ -7,12 +7,14 @@ import { logger } from "../base/log.ts"
 import { openImages } from "../image/set.ts"
 import { writeStats } from "../image/stats.ts"
 import { checkFiles } from "../kinds/files/check.ts"
+import { checkGivenFd } from "../kinds/files/given-check.ts"
 import { planBirths } from "../kinds/tree/births.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { deadlineIn } from "../tracee/wait.ts"
 import { buildIdOf } from "./build-ids.ts"
 import { openCgroups } from "./cgroups.ts"
 import { dropLinks } from "./ghosts.ts"
+import { dropGiven, findGiven } from "./given.ts"
 import { checkIdsFree, heldId } from "./ids.ts"
 import { readTree, type SavedTree } from "./images.ts"
 import { jobBefore, waitForEnd } from "./job.ts"
@@ -41,6 +43,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const started = performance.now()
   const { imagesDir, shellJob } = options
   const verifier = options.verify ? (await import("./verify.ts")).verifyTree : undefined
+  for (const one of options.inheritFds) checkGivenFd(one)
   const set = openImages(imagesDir)
   const saved = readTree(set, options)
   const { pid } = saved.root.tree
@@ -48,10 +51,11 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const terminal = [0, 1, 2].find(isTerminal)
   const job = jobBefore(saved, terminal)
   const pids = new Set([...saved.processes, ...saved.dead].map(({ tree }) => tree.pid))
+  const given = findGiven(saved, options.inheritFds)
   checkFiles(
     saved.processes.map(({ files }) => files),
     pids,
-    { ...options, terminal: terminal !== undefined, buildIdOf },
+    { ...options, terminal: terminal !== undefined, buildIdOf, given, namespaces: saved.root.ids },
   )
   checkOutputs(options)
   {
@@ -61,13 +65,14 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     const deadline = deadlineIn(options.timeoutSeconds)
     checkIdsFree(saved, plan.helpers, deadline)
     using cgroups = openCgroups(set, saved, options)
-    const pages = explained(saved, plan, () => revive(set, saved, plan, { ...options, verifier }, terminal, job, deadline, cgroups))
+    const pages = explained(saved, plan, () => revive(set, saved, plan, { ...options, verifier, given }, terminal, job, deadline, cgroups))
     cgroups?.keep()
     const times = { forking_time: 0, restore_time: microseconds(started) }
     const stats = { pages_compared: 0n, pages_skipped_cow: 0n, ...times, pages_restored: BigInt(pages) }
     finish(
       log,
       () => dropLinks(saved.root.files),
+      () => dropGiven(options),
       () => writeStats(options.workDir, "restore", { restore: stats }),
       () => runScripts(options.actionScripts, "post-resume", { imagesDir, initPid: pid }),
       () => announceReady(options, pid),

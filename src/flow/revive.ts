@@ -6,6 +6,7 @@ import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
 import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
 import { hasOwnClocks } from "../kinds/clocks/restore.ts"
+import type { GivenFd } from "../kinds/files/external.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { memoryFile } from "../tracee/child.ts"
@@ -19,6 +20,7 @@ import { checkCreds } from "./credentials.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { restoreHashes, suspendFilters } from "./filter-jobs.ts"
 import { shareGhosts } from "./ghosts.ts"
+import { shareGiven } from "./given.ts"
 import { freeSignal, keeperOf } from "./ids.ts"
 import type { SavedProcess, SavedTree } from "./images.ts"
 import type { ShellJob } from "./job.ts"
@@ -39,6 +41,8 @@ const log = logger("restore")
 /** What restores: the options, and with --verify what verifies, which loads the whole of the dump. */
 export interface ReviveOptions extends RestoreOptions {
   readonly verifier: typeof verifyTree | undefined
+  /** What descriptors of ours stand for, by file id. */
+  readonly given: ReadonlyMap<number, GivenFd>
 }
 
 /** True when the root gets a signal at its parent's death, which must not be that of a tool that ends before it. Man page: PR_SET_PDEATHSIG(2const) */
@@ -73,7 +77,8 @@ export function revive(
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
   const connections = scope.use(holdConnections(set, saved, options))
   const ghosts = shareGhosts(root.files, services)
-  const settled = settle(set, saved, plan, { services, source, areaFd, terminals, ghosts })
+  const given = shareGiven(saved, options.given, services)
+  const settled = settle(set, saved, plan, { services, source, areaFd, terminals, ghosts, given })
 
   spawnSeed(pid, { sibling: options.sibling, orphan: isOrphaned(saved, options) }, deadline, keeperOf)
   terminals.release()

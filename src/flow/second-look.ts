@@ -80,6 +80,28 @@ function openRecord(): { images: Pick<ImageTransaction, "write">; entries: Entri
   }
 }
 
+/** Both readings without the descriptors of what was given. */
+function withoutGiven(
+  before: Entries,
+  now: Entries,
+  compared: readonly { readonly tables: readonly [saved: number, now: number] }[],
+  given: SecondLook["given"],
+): [Entries, Entries] {
+  if (!given || given.size === 0) return [before, now]
+  const numbers = new Map(
+    compared.map(({ tables: [was, is] }) => [is, new Set(before("fdinfo", was).flatMap(({ id, fd }) => (given.has(id) ? [fd] : [])))]),
+  )
+  const isKept = (kind: EntryKind, id: ImageId, entry: object, isNow: boolean): boolean => {
+    if (kind !== "fdinfo") return true
+    const info = entry as EntryOf<"fdinfo">
+    return isNow ? !numbers.get(Number(id))?.has(info.fd) : !given.has(info.id)
+  }
+  return [
+    (kind, id) => before(kind, id).filter((entry) => isKept(kind, id, entry, false)),
+    (kind, id) => now(kind, id).filter((entry) => isKept(kind, id, entry, true)),
+  ]
+}
+
 /** How a tree is looked at again. */
 export interface SecondLook {
   /** Options of a dump that refuses nothing that the tree may rightly have. */
@@ -90,6 +112,8 @@ export interface SecondLook {
   readonly traceOptions: number
   /** Its sessions and groups are those of the shell of whoever restored it. */
   readonly shellJob: boolean
+  /** Open files that are not compared, by their ids in the images. */
+  readonly given?: ReadonlyMap<number, unknown>
 }
 
 /**
@@ -105,7 +129,7 @@ export interface SecondLook {
 export function findDifferences(
   set: ImageSet,
   saved: SavedTree,
-  { dump, survey, provisions, traceOptions, shellJob }: SecondLook,
+  { dump, survey, provisions, traceOptions, shellJob, given }: SecondLook,
 ): string[] {
   const aliases = new Aliases()
   const { images, entries } = openRecord()
@@ -135,7 +159,7 @@ export function findDifferences(
       aliases,
     }
     return [
-      ...treeDifferences(before, entries, scope),
+      ...treeDifferences(...withoutGiven(before, entries, compared, given), scope),
       ...pipeDifferences(saved.root.files.pipesData, state.descriptors.pipesData, aliases),
       ...segmentDifferences(set, state.segments, aliases),
       ...shmDifferences(set, saved, state.sysv, { rules: {}, aliases, complete: scope.complete }),

@@ -16,6 +16,7 @@ import { type Mapping, readMaps } from "../proc/maps.ts"
 import { readShm } from "../proc/sysvipc.ts"
 import { distinctTables, endSignalsOf, type Nursery, openNursery, raisedLimits, type SegmentPages, sharesOf } from "./birth.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
+import type { SharedGiven } from "./given.ts"
 import type { Ground, Plot, Share } from "./ground.ts"
 import { readFills, type SavedProcess, type SavedTree } from "./images.ts"
 import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
@@ -62,6 +63,7 @@ type Numbers =
   | "ghosts"
   | "segments"
   | "shm"
+  | "given"
   | "shared"
   | "controlled"
   | "finisher"
@@ -89,6 +91,7 @@ export interface Inherited {
   readonly terminals: Pick<SharedTerminals, "numbers" | "takeTerminal">
   /** Numbers of deleted files, by file id. */
   readonly ghosts: Ground["ghosts"]
+  readonly given: SharedGiven
 }
 
 /**
@@ -100,7 +103,7 @@ export function settle(
   set: ImageSet,
   saved: SavedTree,
   plan: BirthPlan,
-  { services, source, areaFd, terminals, ghosts }: Inherited,
+  { services, source, areaFd, terminals, ghosts, given }: Inherited,
 ): Settled {
   const { root, processes, segments } = saved
   const shm = planShm(saved.shm, readShm(), root.tree.pid)
@@ -133,7 +136,8 @@ export function settle(
     placeholder: areaFd,
     exe,
     ...terminals.numbers,
-    ghosts,
+    ghosts: new Map([...ghosts, ...given.opened]),
+    given: given.given,
     segments: made,
     shm,
     shared,

@@ -2,9 +2,10 @@ import { SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError, type Refusal, refusedTarget } from "../base/errors.ts"
 import { surveyAttributes } from "../kinds/attributes/survey.ts"
 import { surveyFs } from "../kinds/cwd/collect.ts"
-import { lookAtDescriptors, type OpenFiles } from "../kinds/files/collect.ts"
+import { lookAtDescriptors } from "../kinds/files/collect.ts"
 import type { Keeping } from "../kinds/files/keeping.ts"
 import type { Holder } from "../kinds/files/kind.ts"
+import type { OpenFiles } from "../kinds/files/leading-out.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { descends } from "../kinds/files/outside.ts"
 import { surveyLimits } from "../kinds/limits/survey.ts"
@@ -155,7 +156,7 @@ function lookForStrangers(pids: readonly number[], inside: ReadonlySet<number>):
 /** Options of a dump that decide what it can keep. */
 export type SurveyOptions = Pick<
   DumpOptions,
-  | ("pid" | "shellJob" | "extUnixSk" | "externalUnix" | "tcpEstablished" | "tcpClose" | "skipInFlight")
+  | ("pid" | "shellJob" | "extUnixSk" | "externalUnix" | "externals" | "tcpEstablished" | "tcpClose" | "skipInFlight")
   | keyof Keeping
   | ("cgroupProps" | "cgroupPropsFiles" | "cgroupRoots" | "cgroupDumpControllers" | "freezeCgroup" | "manageCgroups")
 >

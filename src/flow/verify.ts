@@ -27,6 +27,7 @@ const asDump = (pid: number, { shellJob: _, ...options }: RestoreOptions): DumpO
   fileLocks: true,
   extUnixSk: true,
   externalUnix: "all",
+  externals: [],
   skipInFlight: true,
   // They are held off already.
   networkLock: "skip",
@@ -52,11 +53,17 @@ function asVerifyError(pid: number, error: unknown): unknown {
 /**
  * Reads a restored tree again and compares it with its images, see `findDifferences`. What a dump would refuse of the tree as it stands fails it too.
  *
+ * What whoever restores gave is not compared: it is his.
+ *
  * Precondition: every thread is stopped by us, with its final registers and mask, and nothing of ours is left in the tree.
  *
  * @throws CheckpointError E_RESTORE naming the first differences (the log has all), or why the tree cannot be read again · E_INTERRUPTED · E_TIMEOUT
  */
-export function verifyTree(set: ImageSet, saved: SavedTree, options: RestoreOptions): void {
+export function verifyTree(
+  set: ImageSet,
+  saved: SavedTree,
+  options: RestoreOptions & { readonly given: ReadonlyMap<number, unknown> },
+): void {
   const { pid } = saved.root.tree
   const dump = asDump(pid, options)
   let differences: readonly string[]
@@ -68,6 +75,7 @@ export function verifyTree(set: ImageSet, saved: SavedTree, options: RestoreOpti
       provisions: { witnesses, cgroup: undefined },
       traceOptions: PTRACE_O.TRACESYSGOOD | PTRACE_O.EXITKILL,
       shellJob: options.shellJob,
+      given: options.given,
     })
   } catch (error) {
     throw asVerifyError(pid, error)

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: stasis beside CRIU of Debian 13 in one run, alternating, as markdown tables. Runs itself again in a private mount
  * namespace where /run and the folder of the images are tmpfs: so CRIU keeps its cache of kernel probes, and no disk is measured.
- * Arguments: titles of loads (tiny, threads, threads-1000, memory, tree, and of stasis alone threads-10000, tree-1000), or startup; all
+ * Arguments: titles of loads (tiny, threads, threads-1000, memory, tree, descriptors, and of stasis alone threads-10000, tree-1000), or startup; all
  * without.
  */
 import { rmSync } from "node:fs"
@@ -28,6 +28,15 @@ const loads: readonly Load[] = [
     what: "101 processes: root, 10 children, 90 of theirs",
     victim: "forest",
     args: [10, 9],
+    mebibytes: 0,
+    rounds: 9,
+    compared: true,
+  },
+  {
+    title: "descriptors",
+    what: "1000 files and 200 pipes in one process",
+    victim: "descriptors",
+    args: [1000, 200],
     mebibytes: 0,
     rounds: 9,
     compared: true,

@@ -13,7 +13,7 @@ export interface Load {
   /** In words. */
   readonly what: string
   /** A victim of test/victims, and its arguments. */
-  readonly victim: "load" | "forest"
+  readonly victim: "load" | "forest" | "descriptors"
   readonly args: readonly number[]
   /** Of memory that it has touched. */
   readonly mebibytes: number

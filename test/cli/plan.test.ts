@@ -44,6 +44,7 @@ const fine: DumpPlan = {
   refusals: [],
   options: [],
   refusedAnyway: [],
+  outside: [],
   unseen: ["rseq"],
   prediction: { imageBytes: 2 ** 20, frozenMicroseconds: 8700 },
 }

@@ -45,6 +45,7 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   landlock: "refuse",
   extUnixSk: false,
   externalUnix: [],
+  externals: [],
   verify: false,
   skipInFlight: false,
   tcpEstablished: false,

@@ -4,7 +4,8 @@ import { join } from "node:path"
 import { cleanUp } from "../harness/process.ts"
 import { dump, must, run, stasisTool } from "../harness/tool.ts"
 import { dumpAndRestore, expectWell, startRow } from "../live/round.ts"
-import { type Row, rows } from "../live/rows.ts"
+import type { Row } from "../live/row.ts"
+import { rows } from "../live/rows.ts"
 import { fetchPeer } from "./fetch.ts"
 
 const peer = fetchPeer()

@@ -4,7 +4,8 @@
  */
 import { beforeAll, describe, expect, test } from "bun:test"
 import { compileVictim } from "../harness/compile.ts"
-import { type Row, rows } from "../live/rows.ts"
+import type { Row } from "../live/row.ts"
+import { rows } from "../live/rows.ts"
 import { KERNELS, type Kernel, prepareMachine } from "./machine.ts"
 
 /** Dump, kill, restore, ask; dump with -R, ask; both many times over, ask. */

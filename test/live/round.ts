@@ -4,7 +4,7 @@ import { alive } from "../harness/process.ts"
 import { dump, restore, stasisTool, type Tool } from "../harness/tool.ts"
 import { isReady, start, type Victim } from "../harness/victim.ts"
 import { allGone, treeOf } from "./kin.ts"
-import type { Row } from "./rows.ts"
+import type { Row } from "./row.ts"
 
 /** Starts a row's victim. Undefined, with a line that says why, when this machine lacks what it needs. */
 export async function startRow(row: Row): Promise<Victim | undefined> {

@@ -39,9 +39,11 @@ int main(int argc, char **argv)
 		}
 		int status;
 		CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 3, "set-up: the child ended with %x", status);
-		close(pair[0]);
-		if (sockets)
+		/* With one end outside only, the pipe is kept. */
+		if (sockets) {
+			close(pair[0]);
 			close(other[0]);
+		}
 	} else if (!strcmp(kind, "ended leader")) {
 		MUST(headless = fork());
 		if (headless == 0) {

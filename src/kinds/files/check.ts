@@ -1,11 +1,15 @@
 import { readFileSync } from "../../../ffi/fs.ts"
+import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { missingTarget } from "./epoll/restore.ts"
+import type { GivenFd } from "./external.ts"
+import { givenChecks } from "./given-check.ts"
 import { type FileImages, queuesOf } from "./images.ts"
 import type { Checking } from "./keeping.ts"
 import { checkQueue } from "./mqueue/restore.ts"
 import { notifyChecks } from "./notify/check.ts"
+import { checkNamespace } from "./nsfs/restore.ts"
 import { fileKinds } from "./registry.ts"
 import { checkRegular, findCuts } from "./regular/check.ts"
 import type { FileRow } from "./row.ts"
@@ -13,6 +17,7 @@ import { checkInet, type InetOptions } from "./socket/inet/check.ts"
 import { unixChecks } from "./socket/unix/check.ts"
 import type { FileStat } from "./stat.ts"
 import { checkTty } from "./tty/check.ts"
+import { checkTun } from "./tun/restore.ts"
 
 /** What the restore has to offer. */
 export interface CheckOptions extends Checking, InetOptions {
@@ -23,6 +28,10 @@ export interface CheckOptions extends Checking, InetOptions {
   readonly terminal: boolean
   /** Unix sockets may be connected to names outside the tree. */
   readonly extUnixSk?: boolean
+  /** Ids of the namespaces that the tree is in. */
+  readonly namespaces?: Partial<task_kobj_ids_entry>
+  /** Descriptors of the tool that stand for open files, by file id: --inherit-fd. */
+  readonly given?: ReadonlyMap<number, GivenFd>
 }
 
 const DAMAGED = "Dump the program again: this image was damaged or changed"
@@ -111,7 +120,7 @@ function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]):
  * @returns checks that throw E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals, sockets
  */
 export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<number>, options: CheckOptions): Generator<() => void> {
-  const { extUnixSk = false } = options
+  const { extUnixSk = false, given = new Map<number, GivenFd>() } = options
   const [images] = tables
   if (!images) throw new Error("Unreachable: a tree without a process")
   for (const table of tables) yield* descriptorChecks(table)
@@ -128,18 +137,23 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
   for (const { id, tty } of files.values()) {
     if (!tty || !used.has(id)) continue
     yield () => {
-      const role = checkTty(tty, infos, files, options)
+      const role = checkTty(tty, infos, files, { ...options, isGiven: given.has(id) })
       if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
     }
   }
   for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options)
-  yield* unixChecks(used, { files, skQueues: queuesOf(images.skQueues) }, extUnixSk)
+  for (const { id, nsf } of files.values()) if (nsf && used.has(id)) yield () => checkNamespace(nsf, options.namespaces ?? {})
+  for (const { id, tunf } of files.values()) if (tunf && used.has(id)) yield () => checkTun(tunf)
+  const made = new Set([...used].filter((id) => !given.has(id)))
+  yield* unixChecks(made, { files, skQueues: queuesOf(images.skQueues) }, extUnixSk)
+  yield* givenChecks(used, images, given)
   const cuts = new Map([...findCuts(files, options)].map(([id, size]) => [files.get(id)?.reg?.name ?? "", size]))
   const queues = new Map(images.extension.flatMap(({ id, queue_inode: inode }) => (inode === undefined ? [] : [[id, inode] as const])))
   for (const { id, reg } of files.values()) {
+    if (!reg || given.has(id) || (reg.ext && used.has(id))) continue
     const queue = queues.get(id)
-    if (reg && queue !== undefined) yield () => checkQueue(reg, queue)
-    else if (reg && !unopened.has(id) && !images.ghosts.has(id)) yield () => checkRegular(reg, pids, { ...options, cuts })
+    if (queue !== undefined) yield () => checkQueue(reg, queue)
+    else if (!unopened.has(id) && !images.ghosts.has(id)) yield () => checkRegular(reg, pids, { ...options, cuts })
   }
 }
 

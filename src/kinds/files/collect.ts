@@ -3,16 +3,17 @@ import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { file_lock_entry } from "../../../proto/gen/file-lock_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
-import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.ts"
+import { CheckpointError, refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
 import { findFifoHolders, inodeKey } from "./fifo/holders.ts"
 import type { Collecting, FileOptions, Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
+import { findOutside, type OpenFiles } from "./leading-out.ts"
 import { collectFileLocks } from "./lock/collect.ts"
 import { openersAmong } from "./notify/place.ts"
 import { findHolders, type Outsiders } from "./outside.ts"
-import { pipeInode } from "./pipe/holders.ts"
+import { findWholePipes, pipeInode } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
 import { findInetSockets } from "./socket/diag.ts"
@@ -86,6 +87,7 @@ function judgeAll(
   const outside = findOutsiders(all)
   const unix = openScene(all, outside.sockets, options, flight)
   const masters = new Set(all.flatMap((found) => masterIndex(found) ?? []))
+  const hasBothEnds = findWholePipes(all)
   const inetSockets = findInetSockets(all.flatMap(({ socket }) => socket ?? []))
   const openers = openersAmong(all)
   const surveying = new Map<number, Surveying>()
@@ -98,22 +100,13 @@ function judgeAll(
       holders,
       openers,
       masters,
+      hasBothEnds,
       pipeHolder: (inode) => outside.pipes.get(inode),
       fifoHolder: (stat) => outside.fifos.get(inodeKey(stat)),
       terminalHolder: (index) => outside.terminals.get(index),
       unix,
     }))
-  return { unix, inetSockets, judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })) }
-}
-
-/** What running processes have open. */
-export interface OpenFiles {
-  /** Descriptors by process. */
-  readonly descriptors: ReadonlyMap<number, number>
-  /** Open files by the name of their kind, each counted once however many descriptors lead to it. */
-  readonly kinds: ReadonlyMap<string, number>
-  /** What a dump could not keep. */
-  readonly refusals: readonly Refusal[]
+  return { unix, inetSockets, hasBothEnds, outside, judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })) }
 }
 
 /**
@@ -131,11 +124,14 @@ export function lookAtDescriptors(holders: readonly Holder[], options: FileOptio
 /** Looks at running processes before an open file counts as one that cannot be kept. */
 const LOOKS = 4
 
-function lookOnce(holders: readonly Holder[], options: FileOptions): Pick<OpenFiles, "descriptors" | "kinds"> & { refused: Refused[] } {
+function lookOnce(
+  holders: readonly Holder[],
+  options: FileOptions,
+): Pick<OpenFiles, "descriptors" | "kinds" | "outside"> & { refused: Refused[] } {
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
-  const { judged } = judgeAll(holders, scans, options, (all) => ({
+  const { judged, outside } = judgeAll(holders, scans, options, (all) => ({
     pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findHolders(inside, pipeInode) : new Map(),
     sockets: all.some(isUnix) ? findHolders(inside, socketInode) : new Map(),
     fifos: findFifoHolders(inside, all),
@@ -146,6 +142,7 @@ function lookOnce(holders: readonly Holder[], options: FileOptions): Pick<OpenFi
   return {
     descriptors: new Map([...scans].map(([pid, { found }]) => [pid, found.length])),
     kinds,
+    outside: findOutside(judged, outside, options.externals ?? []),
     refused: refusedOf(judged),
   }
 }
@@ -174,7 +171,7 @@ export function collectDescriptors(
   if (!options.stopped) rehearsePeek()
   const flight = scope.use(lookInFlight(found, (pid) => scans.get(pid)?.copies))
   const nobody = { pipes: new Map(), fifos: new Map(), sockets: new Map(), terminals: new Map() }
-  const { judged, unix, inetSockets } = judgeAll(holders, scans, options, () => nobody, flight)
+  const { judged, unix, inetSockets, hasBothEnds } = judgeAll(holders, scans, options, () => nobody, flight)
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   if (connections) {
@@ -193,6 +190,8 @@ export function collectDescriptors(
     fifoData: new Map(),
     ttyInfos: new Map(),
     ttyEnds: new Map(),
+    externals: options.externals ?? [],
+    hasBothEnds,
     unix,
     outsidePeers: new Map(),
     extension: [],
@@ -201,6 +200,7 @@ export function collectDescriptors(
     connections,
   }
   const ours = flight.found.length > 0 ? scope.use(borrowDescriptors(process.pid)) : undefined
+  const collectedBy = new Map<number, Collecting>()
   const flying = new Map<number, number>()
   const socketIds = new Map<number, number>()
   // CRIU finds a peer only among the sockets that it has read before.
@@ -209,7 +209,12 @@ export function collectDescriptors(
     const copies = by.pid === process.pid ? ours : scans.get(by.pid)?.copies
     if (!row || !copies) throw new Error(`Unreachable: fd ${by.fd} was not refused and has no row`)
     const id = table.nextId()
-    table.add(row.collect({ ...by, id }, { ...collected, copies }))
+    table.add(
+      row.collect(
+        { ...by, id },
+        collectedBy.getOrInsertComputed(by.pid, () => ({ ...collected, copies })),
+      ),
+    )
     locks.push(...collectFileLocks(shared))
     if (isUnix(by)) socketIds.set(inodeOf(by), id)
     for (const { pid, fd, cloexec } of shared) {

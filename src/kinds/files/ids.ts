@@ -1,4 +1,4 @@
-import type { file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { Place } from "./keeping.ts"
 import type { FileStat } from "./stat.ts"
 
@@ -12,4 +12,16 @@ export interface FileIds {
   place(id: number, place: Place, link: string, stat: FileStat): string
   /** Of the memory behind an open memfd. @param shown what its link says, without " (deleted)" */
   memfd(pid: number, fd: number, shown: string, stat: FileStat): number
+}
+
+/** Entries of files.img by id. /dev/net/tun has two of one id, one of them with its path: they become one. */
+export function filesById(entries: readonly file_entry[]): Map<number, file_entry> {
+  const files = new Map<number, file_entry>()
+  for (const entry of entries) {
+    const twin = files.get(entry.id)
+    const reg = entry.tunf ? twin?.reg : entry.reg
+    const tunf = entry.tunf ?? twin?.tunf
+    files.set(entry.id, tunf && reg ? { ...entry, type: fd_types.TUNF, tunf, reg } : entry)
+  }
+  return files
 }

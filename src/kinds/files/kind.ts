@@ -64,6 +64,8 @@ export interface FileOptions extends Keeping {
   readonly extUnixSk?: boolean
   /** Those that may lose a peer outside, by inode: CRIU's --external unix[INODE]. */
   readonly externalUnix?: readonly number[] | "all"
+  /** What whoever restores gives, by the names of ./external.ts: CRIU's --external. */
+  readonly externals?: readonly string[]
   /** The processes run: queues, which only those of stopped ones can be looked into unseen, are left out. */
   readonly isRunning?: true
 }
@@ -82,6 +84,8 @@ export interface Surveying extends FileOptions {
   openers(dev: number, ino: bigint): readonly Found[]
   /** Task outside the dump that has this pipe open, if one was looked for and found. */
   pipeHolder(inode: bigint): number | undefined
+  /** Whether both ends of this pipe are in the dump. */
+  hasBothEnds(inode: bigint): boolean
   /** Task outside the dump that has this FIFO open, if one was looked for and found. */
   fifoHolder(stat: FileStat): number | undefined
   /** Numbers of the pseudo-terminals whose masters are in the dump. */
@@ -124,6 +128,9 @@ export interface Collecting {
   /** By device and inode. */
   readonly fifoData: Map<string, PipeData>
   readonly ttyInfos: Map<number, tty_info_entry>
+  readonly externals: readonly string[]
+  /** Whether both ends of this pipe are in the dump. */
+  hasBothEnds(inode: bigint): boolean
   readonly unix: UnixScene
   /** File ids of unix sockets outside the dump, by inode: made up for who is connected to them. */
   readonly outsidePeers: Map<number, number>
@@ -146,6 +153,14 @@ export interface NewPipe {
   readonly ends: ReadonlyMap<number, Opened>
   /** A wanted number that leads to the pipe already: /proc/self/fd/N opens it once more. */
   readonly anchor: number
+}
+
+/** A descriptor that whoever restores gives for an open file of the images. */
+export interface Given {
+  /** Reserved descriptor that leads to it. */
+  readonly number: number
+  /** It is a pipe: each end of ours is opened anew, with flags of its own. All else is shared with whoever gave it, as by dup(2). */
+  readonly isPipe: boolean
 }
 
 /** A restore on its way: what rows read, and where they append. */
@@ -176,6 +191,8 @@ export interface Restoring {
   readonly ghosts: ReadonlyMap<number, number>
   /** Reserved descriptors of memory files, by their inode ids. */
   readonly segments: ReadonlyMap<number, number>
+  /** Open files that whoever restores gives, by file id: see ./given.ts */
+  readonly given: ReadonlyMap<number, Given>
   /** False while no terminal of the images controls the process, whose session is not made yet. */
   readonly isControlled: boolean
   readonly pipes: Map<number, NewPipe>

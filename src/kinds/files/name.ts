@@ -10,6 +10,18 @@ import { detailsOf, type FileStat, kindOf, sameFile, statPath } from "./stat.ts"
 const PATH_LIMIT = 4095
 const DELETED = " (deleted)"
 
+/** Names that were seen to lead to files, by what was told of each file in one look: a later look has another object. */
+const led = new WeakMap<FileStat, string>()
+
+/** Whether a name leads to a file. Asked once a look. */
+export function leadsTo(target: string, stat: FileStat): boolean {
+  if (led.get(stat) === target) return true
+  const named = statPath(target, false)
+  if (!named || !sameFile(named, stat)) return false
+  led.set(stat, target)
+  return true
+}
+
 /**
  * Why a file cannot be opened again by the name that the kernel tells for it; undefined when it can.
  *
@@ -19,8 +31,8 @@ export function refuseName(target: string, stat: FileStat): Reason | undefined {
   if (!target.startsWith("/")) return { what: `"${target}", which has no path`, remedy: "Let the program close it before the dump" }
   if (Buffer.byteLength(target) > PATH_LIMIT)
     return { what: `"${target.slice(0, 40)}...", a path of more than ${PATH_LIMIT} bytes`, remedy: "Move the file to a shorter path" }
+  if (leadsTo(target, stat)) return undefined
   const named = statPath(target, false)
-  if (named && sameFile(named, stat)) return undefined
   if (stat.nlink === 0) {
     const what = `"${target}", a file without a name`
     return { what, remedy: "Let the program close the file, or keep the file until the program has been restored" }

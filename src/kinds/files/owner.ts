@@ -22,10 +22,11 @@ export function collectOwner(copy: number, flags: number): fown_entry {
   if (flags & O.PATH) return { ...NO_OWNER }
   const signum = syscall("fcntl", copy, F.GETSIG)
   syscall("fcntl", copy, F.GETOWN_EX, memory.address)
-  const { type, pid } = decode(fOwnerEx, memory.bytes)
+  const pid = memory.view.getInt32(fOwnerEx.fields.pid[0], true)
   if (pid === 0) return { ...NO_OWNER, signum }
   syscall("fcntl", copy, F.GETOWNER_UIDS, memory.address + UIDS)
   const uid = memory.view.getUint32(UIDS, true)
+  const { type } = decode(fOwnerEx, memory.bytes)
   const euid = memory.view.getUint32(UIDS + 4, true)
   return { uid, euid, signum, pid_type: type, pid }
 }

@@ -3,7 +3,7 @@ import { allocate, syscall } from "../../../ffi/syscall.ts"
 const memory = allocate(4096)
 const ASKED = 0x1f
 
-export const POLL = { IN: 1, PRI: 2, OUT: 4, HUP: 16 } as const
+export const POLL = { IN: 1, PRI: 2, OUT: 4, ERR: 8, HUP: 16 } as const
 
 /** Events of a descriptor right now: bits of POLL. Waits until a line discipline has taken what was written, if nothing can be read yet. */
 export function eventsOf(fd: number): number {

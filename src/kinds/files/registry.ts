@@ -16,9 +16,12 @@ import { collectFanotify, refuseFanotify } from "./notify/fanotify/collect.ts"
 import { restoreFanotify } from "./notify/fanotify/restore.ts"
 import { collectInotify, refuseInotify } from "./notify/inotify/collect.ts"
 import { restoreInotify } from "./notify/inotify/restore.ts"
+import { collectNamespace, isNamespace, refuseNamespace } from "./nsfs/collect.ts"
+import { namespaceFacts, restoreNamespace } from "./nsfs/restore.ts"
 import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
 import { restorePipe } from "./pipe/restore.ts"
 import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
+import { isDevice, refuseDevice } from "./regular/device.ts"
 import { restoreRegular } from "./regular/restore.ts"
 import { type FileRow, fileKind } from "./row.ts"
 import { collectSignalfd } from "./signalfd/collect.ts"
@@ -36,6 +39,8 @@ import { collectTimerfd } from "./timerfd/collect.ts"
 import { restoreTimerfd, startTimerfd } from "./timerfd/restore.ts"
 import { collectTty, isTty, refuseTty } from "./tty/collect.ts"
 import { restoreTty } from "./tty/restore.ts"
+import { collectTun, isTun, refuseTun } from "./tun/collect.ts"
+import { restoreTun, tunFacts } from "./tun/restore.ts"
 
 type Matches = (found: Found) => boolean
 
@@ -144,6 +149,26 @@ export const fileKinds: readonly FileRow[] = [
     restore: restoreTimerfd,
     start: startTimerfd,
   }),
+  fileKind({
+    type: fd_types.NS,
+    body: "nsf",
+    matches: isNamespace,
+    refuse: refuseNamespace,
+    collect: collectNamespace,
+    restore: restoreNamespace,
+    facts: namespaceFacts,
+    named: true,
+  }),
+  fileKind({
+    type: fd_types.TUNF,
+    body: "tunf",
+    matches: isTun,
+    refuse: refuseTun,
+    collect: collectTun,
+    restore: restoreTun,
+    facts: tunFacts,
+    named: true,
+  }),
   fileKind({ type: fd_types.INETSK, body: "isk", matches: isInet, refuse: refuseInet, collect: collectInet, restore: restoreInet }),
   fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
   fileKind({
@@ -155,6 +180,15 @@ export const fileKinds: readonly FileRow[] = [
     restore: restoreUnix,
     finish: finishUnix,
     links: linksOfUnix,
+  }),
+  fileKind({
+    type: fd_types.REG,
+    body: "reg",
+    matches: isDevice,
+    refuse: refuseDevice,
+    collect: collectRegular,
+    restore: restoreRegular,
+    named: true,
   }),
 ]
 
@@ -188,9 +222,6 @@ export const refusedFiles: readonly RefusedFile[] = [
   refused("a seccomp listener", linksTo("anon_inode:seccomp"), "Dump the supervised program, not its supervisor"),
   refused("a security rule set", linksTo("anon_inode:[landlock-ruleset]"), "Let the program close it once it is enforced"),
   refused("a virtual machine", linksTo("anon_inode:kvm"), "Save the guest with the virtual machine's own tools"),
-  refused("a namespace", ({ target }) => /^[a-z_]+:\[4\d{9}\]$/.test(target), "Let the program close it before the dump"),
   refused("an object of the kernel", linksTo("anon_inode:"), "Let the program close it before the dump"),
-  refused("a block device", isKind(S_IF.BLK), "Let the program close the device before the dump"),
-  refused("a device", isKind(S_IF.CHR), "Let the program close the device before the dump"),
   refused("a file of a kind that stasis does not know", () => true, "Let the program close it before the dump"),
 ]

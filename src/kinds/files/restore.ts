@@ -2,6 +2,7 @@ import { F, F_OWNER, O } from "../../../ffi/abi/file.ts"
 import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
+import { isShared, openGiven } from "./given.ts"
 import { type FileImages, queuesOf, usersOf } from "./images.ts"
 import type { Restoring } from "./kind.ts"
 import { restoreOwner } from "./owner.ts"
@@ -45,7 +46,7 @@ const isLate = ({ pid, pid_type }: fown_entry, isBorn: (tid: number) => boolean)
 const dupFlags = ({ flags }: fdinfo_entry): number => (flags & FD_CLOEXEC ? O.CLOEXEC : 0)
 
 /** Reserved descriptors of what the tool has made or has open. */
-export type Reserved = Pick<Restoring, "terminal" | "masters" | "ghosts" | "segments">
+export type Reserved = Pick<Restoring, "terminal" | "masters" | "ghosts" | "segments" | "given">
 
 /** What rows of one program share. */
 export function beginRestoring(
@@ -83,10 +84,12 @@ export function openAt(id: number, restoring: Restoring): void {
   if (!first || !file) throw new Error(`Unreachable: file ${id} was not checked`)
   const row = rowOfType(file.type)
   const { flags } = row.facts(file, files)
-  const opened = row.restore(file, restoring)
+  const given = restoring.given.get(id)
+  const opened = given ? openGiven(file, given, restoring) : row.restore(file, restoring)
   for (const user of [first, ...more]) program.callWith({ about: `fd ${user.fd}` }, "dup3", opened, user.fd, dupFlags(user))
   program.call("close", opened)
-  const settable = flags & O.PATH ? 0 : flags & SETTABLE
+  // What is shared with whoever gave it keeps that one's flags; a socket, which nobody gives to use it too, gets its own.
+  const settable = flags & O.PATH || (given && isShared(given) && !file.usk) ? 0 : flags & SETTABLE
   if (!row.named && settable !== 0) program.callWith({ about: `the flags of fd ${first.fd}` }, "fcntl", first.fd, F.SETFL, settable)
 }
 
@@ -120,6 +123,8 @@ export function restoreDescriptors(images: FileImages, program: Program, options
     if (number === undefined) openAt(id, restoring)
     else for (const user of [first, ...more]) program.callWith({ about: `fd ${user.fd}` }, "dup3", number, user.fd, dupFlags(user))
     if (number !== undefined && !finishes(id)) continue
+    const given = made.given.get(id)
+    if (given && isShared(given)) continue
     const row = rowOfType(file.type)
     const { flags, fown } = row.facts(file, images.files)
     if (!(flags & O.PATH) && !isLate(fown, isBorn)) restoreOwner(first.fd, fown, self, program)
@@ -149,11 +154,12 @@ export function startFiles(
 export function restoreThreadOwners(
   { fdinfos, files }: FileImages,
   program: Program,
-  { self, inherited, finishes, isBorn }: Pick<RestoreOptions, "self" | "inherited" | "finishes" | "isBorn">,
+  { self, inherited, finishes, isBorn, made }: Pick<RestoreOptions, "self" | "inherited" | "finishes" | "isBorn" | "made">,
 ): void {
   for (const [id, [first]] of usersOf(fdinfos)) {
     const file = files.get(id)
-    if (!first || !file || (inherited.has(id) && !finishes(id))) continue
+    const given = made.given.get(id)
+    if (!first || !file || (inherited.has(id) && !finishes(id)) || (given && isShared(given))) continue
     const { flags, fown } = rowOfType(file.type).facts(file, files)
     if (!(flags & O.PATH) && isLate(fown, isBorn)) restoreOwner(first.fd, fown, self, program)
   }

@@ -1,48 +1,93 @@
-import { AT, O } from "../../../ffi/abi/file.ts"
+import { AT, O, S_IF } from "../../../ffi/abi/file.ts"
 import { AF as FAMILY } from "../../../ffi/abi/socket.ts"
 import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../../ffi/syscall.ts"
-import { readDescriptors } from "../../proc/descriptors.ts"
 import { type FdInfo, parseFdInfo, readFdInfo, readFdInfoIfOpen } from "../../proc/fdinfo.ts"
-import { missing, readLinkIfAlive } from "../../proc/source.ts"
+import { listIfAlive, missing, readLinkIfAlive } from "../../proc/source.ts"
+import { decodeBytes } from "../../proc/text.ts"
 import type { Copies } from "./copies.ts"
 import type { Found } from "./kind.ts"
+import { leadsTo } from "./name.ts"
 import { collectOwner } from "./owner.ts"
 import { kindOfSocket } from "./socket/ask.ts"
 import { boundFile } from "./socket/unix/bound.ts"
-import { statDescriptor } from "./stat.ts"
+import { type FileStat, kindOf, sameFile, statDescriptor } from "./stat.ts"
 
 const ROOM = 64 * 1024
 const memory = allocate(ROOM)
 const text = Buffer.from(memory.bytes.buffer)
 
-/** Reads many fdinfo files of one process: relative to their folder, in one read each, which takes a third of the time. */
-interface InfoReader extends Disposable {
-  /** null = not open any more. */
-  read(fd: number): FdInfo | null
+/** Reads many files about the descriptors of one process: relative to their folders, which takes a third of the time. */
+interface Folders extends Disposable {
+  /** fdinfo; null = not open any more. */
+  info(fd: number): FdInfo | null
+  /** What its link says; null = not open any more. */
+  link(fd: number): string | null
+}
+
+/** What was read before, by its text: a dump looks at each descriptor several times. */
+const parsed = new Map<string, FdInfo>()
+const MOST_PARSED = 100_000
+
+function parse(content: string): FdInfo {
+  if (parsed.size > MOST_PARSED) parsed.clear()
+  return parsed.getOrInsertComputed(content, parseFdInfo)
+}
+
+/** True for a descriptor that was closed, or a task that is gone. @throws SyscallError any other failure */
+function isGone(answer: number, call: "openat" | "readlinkat", path: string): boolean {
+  if (!isFailure(answer)) return false
+  const errno = errnoName(-answer)
+  if (errno === "ENOENT" || errno === "ESRCH") return true
+  throw new SyscallError(call, errno, [], ` for ${path}`)
+}
+
+function openFolder(pid: number, name: string): number {
+  const path = `/proc/${pid}/${name}`
+  const folder = attempt("openat", AT.FDCWD, pathArgument(path), O.DIRECTORY | O.CLOEXEC, 0)
+  if (isGone(folder, "openat", path)) throw missing(pid, undefined, name)
+  return folder
 }
 
 /** @throws CheckpointError E_NO_PROCESS it has ended · SyscallError */
-export function openInfos(pid: number): InfoReader {
-  const folder = attempt("openat", AT.FDCWD, pathArgument(`/proc/${pid}/fdinfo`), O.DIRECTORY | O.CLOEXEC, 0)
-  if (isFailure(folder)) {
-    const errno = errnoName(-folder)
-    if (errno === "ENOENT" || errno === "ESRCH") throw missing(pid, undefined, "fdinfo")
-    throw new SyscallError("openat", errno, [AT.FDCWD], ` for /proc/${pid}/fdinfo`)
-  }
+export function openFolders(pid: number): Folders {
+  using opened = new DisposableStack()
+  const open = (name: string): number => opened.adopt(openFolder(pid, name), (folder) => void syscall("close", folder))
+  const [infos, links] = [open("fdinfo"), open("fd")]
+  const folders = opened.move()
   return {
-    read(fd) {
-      const file = attempt("openat", folder, pathArgument(`${fd}`), O.CLOEXEC, 0)
-      const errno = errnoName(-file)
-      if (errno === "ENOENT" || errno === "ESRCH") return null
-      if (isFailure(file)) throw new SyscallError("openat", errno, [fd], ` for /proc/${pid}/fdinfo/${fd}`)
+    info(fd) {
+      const file = attempt("openat", infos, pathArgument(`${fd}`), O.CLOEXEC, 0)
+      if (isGone(file, "openat", `/proc/${pid}/fdinfo/${fd}`)) return null
       const length = attempt("read", file, memory.address, ROOM)
       syscall("close", file)
       // A list that fills the room, or a file closed meanwhile: the slow way knows what to say.
       if (length <= 0 || length === ROOM) return readFdInfoIfOpen(pid, fd)
-      return parseFdInfo(text.toString("latin1", 0, length))
+      return parse(text.toString("latin1", 0, length))
     },
-    [Symbol.dispose]: () => void syscall("close", folder),
+    link(fd) {
+      const length = attempt("readlinkat", links, pathArgument(`${fd}`), memory.address, ROOM)
+      return isGone(length, "readlinkat", `/proc/${pid}/fd/${fd}`) ? null : decodeBytes(text.subarray(0, length))
+    },
+    [Symbol.dispose]: () => folders.dispose(),
   }
+}
+
+/** Descriptors as they were found last, by process. */
+const before = new Map<number, Map<number, Found>>()
+const DELETED = " (deleted)"
+
+/**
+ * The name that a descriptor had at an earlier look, if it has it still: the same inode by the same mount, which this name leads to now. To
+ * read links takes a quarter of a look.
+ */
+function knownTarget(known: Found | undefined, info: FdInfo, stat: FileStat): string | undefined {
+  if (!known || known.info !== info || info.ino === null) return undefined
+  const { target, stat: was } = known
+  if (was.mode !== stat.mode || was.nlink !== stat.nlink || !sameFile(was, stat)) return undefined
+  const kind = kindOf(stat.mode)
+  if (kind === S_IF.IFO && target.startsWith("pipe:[")) return target
+  const isNamed = (kind === S_IF.REG || kind === S_IF.DIR) && stat.nlink > 0 && target.startsWith("/") && !target.endsWith(DELETED)
+  return isNamed && leadsTo(target, stat) ? target : undefined
 }
 
 /**
@@ -52,23 +97,30 @@ export function openInfos(pid: number): InfoReader {
  * Kernel: fs/proc/fd.c
  */
 export function scanDescriptors(pid: number, copies: Copies): Found[] {
+  const numbers = listIfAlive(`/proc/${pid}/fd`)?.map(Number)
+  if (!numbers) throw missing(pid, undefined, "fd")
   const all: Found[] = []
-  const descriptors = readDescriptors(pid)
-  using infos = openInfos(pid)
-  for (const { fd, target } of descriptors) {
-    const info = infos.read(fd)
+  const known = before.get(pid)
+  using folders = openFolders(pid)
+  for (const fd of numbers.sort((a, b) => a - b)) {
+    const info = folders.info(fd)
     if (!info) continue
     // Through a copy, because only that leads to the very file without a walk along its path.
-    const found = copies.lend(fd, (copy) => describe({ pid, fd, target }, info, copy))
+    const found = copies.lend(fd, (copy) => {
+      const stat = statDescriptor(copy)
+      const target = knownTarget(known?.get(fd), info, stat) ?? folders.link(fd)
+      return target === null ? undefined : describe({ pid, fd, target, stat }, info, copy)
+    })
     if (found) all.push(found)
   }
+  before.set(pid, new Map(all.map((found) => [found.fd, found])))
   return all
 }
 
-function describe(where: Pick<Found, "pid" | "fd" | "target">, info: FdInfo, copy: number): Found {
+function describe(where: Pick<Found, "pid" | "fd" | "target" | "stat">, info: FdInfo, copy: number): Found {
   const flags = info.flags & ~O.CLOEXEC
   const cloexec = (info.flags & O.CLOEXEC) !== 0
-  const found = { ...where, info, stat: statDescriptor(copy), flags, cloexec, owner: collectOwner(copy, flags) }
+  const found = { ...where, info, flags, cloexec, owner: collectOwner(copy, flags) }
   if (!where.target.startsWith(SOCKET) || flags & O.PATH) return found
   const socket = kindOfSocket(copy)
   const bound = socket.family === FAMILY.UNIX ? boundFile(copy) : undefined
@@ -83,5 +135,5 @@ export function scanOwn(fd: number): Found {
   const info = readFdInfo(process.pid, fd)
   const target = readLinkIfAlive(`/proc/self/fd/${fd}`)
   if (target === null) throw new Error(`Unreachable: our descriptor ${fd} is not open`)
-  return describe({ pid: process.pid, fd, target }, info, fd)
+  return describe({ pid: process.pid, fd, target, stat: statDescriptor(fd) }, info, fd)
 }

@@ -144,7 +144,7 @@ export function restoreShared(
   const restoring = openShared(images, own, made, self, false, program)
   for (const [id, number] of own) {
     const file = images.files.get(id)
-    if (file && !finisher.has(id)) rowOfType(file.type).finish(file, restoring, number)
+    if (file && !finisher.has(id) && !made.given.has(id)) rowOfType(file.type).finish(file, restoring, number)
   }
 }
 

@@ -18,7 +18,9 @@ const likeness = ({ stat, info, flags }: Found): string => `${stat.dev}:${stat.i
 export function groupShared(all: readonly Found[]): Shared[] {
   const place = new Map(all.map((found, index) => [found, index]))
   const alike = Map.groupBy(all, likeness)
-  const groups = [...alike.values()].flatMap((candidates) => groupByOrder(candidates, compare))
+  const groups = [...alike.values()].flatMap((candidates): Shared[] =>
+    candidates.length === 1 ? [candidates as [Found]] : groupByOrder(candidates, compare),
+  )
   return groups.sort(([a], [b]) => (place.get(a) ?? 0) - (place.get(b) ?? 0))
 }
 

@@ -30,20 +30,23 @@ export const userDevice = (major: number, minor: number): number => ((minor & 0x
 /** The two halves of a device number in the kernel's form, in userspace's. */
 export const userDeviceOf = (dev: number): number => userDevice(dev >>> 20, dev & 0xfffff)
 
-const read = (): FileStat => {
-  const { stx_mode, stx_size, stx_ino, stx_nlink, stx_uid, stx_gid, ...device } = decode(statx, memory.bytes)
-  return {
-    mode: stx_mode,
-    size: stx_size,
-    ino: stx_ino,
-    dev: ((device.stx_dev_major << 20) | device.stx_dev_minor) >>> 0,
-    rdevMajor: device.stx_rdev_major,
-    rdevMinor: device.stx_rdev_minor,
-    nlink: stx_nlink,
-    uid: stx_uid,
-    gid: stx_gid,
-  }
-}
+const { view } = memory
+const { stx_mode, stx_size, stx_ino, stx_nlink, stx_uid, stx_gid, ...devices } = statx.fields
+const [devMajor] = devices.stx_dev_major
+const [devMinor] = devices.stx_dev_minor
+
+/** Not by `decode`: every open file is asked, several times. */
+const read = (): FileStat => ({
+  mode: view.getUint16(stx_mode[0], true),
+  size: view.getBigUint64(stx_size[0], true),
+  ino: view.getBigUint64(stx_ino[0], true),
+  dev: ((view.getUint32(devMajor, true) << 20) | view.getUint32(devMinor, true)) >>> 0,
+  rdevMajor: view.getUint32(devices.stx_rdev_major[0], true),
+  rdevMinor: view.getUint32(devices.stx_rdev_minor[0], true),
+  nlink: view.getUint32(stx_nlink[0], true),
+  uid: view.getUint32(stx_uid[0], true),
+  gid: view.getUint32(stx_gid[0], true),
+})
 
 /**
  * The file at a path; null when there is none or its folder is gone.

@@ -13,6 +13,7 @@ import type { stasis_task_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
 import type { Namespaces } from "../../proc/links.ts"
 import type { Stat } from "../../proc/stat.ts"
+import { NAMESPACE_IDS, OWN_TIME } from "../namespaces.ts"
 import type { ObjectIds } from "./objects.ts"
 
 /** Version of the image format that CRIU calls 1.1. */
@@ -20,17 +21,11 @@ const IMG_VERSION = 2
 /** "Skip": no network is locked, so a restore has nothing to unlock. Authority: REFERENCE 1.6. */
 const NETWORK_LOCK_SKIP = 2
 
-/** Namespace ids of the dumping program: counted in this order. Authority: REFERENCE 2.3. */
-const NAMESPACES = { pid_ns_id: 1, net_ns_id: 2, ipc_ns_id: 3, uts_ns_id: 4, time_ns_id: 5, mnt_ns_id: 6, user_ns_id: 7, cgroup_ns_id: 8 }
-
 /** Id that segments of the dumping program's IPC namespace stand under in images. */
-export const IPC_NAMESPACE = NAMESPACES.ipc_ns_id
+export const IPC_NAMESPACE = NAMESPACE_IDS.ipc_ns_id
 
 /** Object ids of the dumping program. */
-const ROOT_IDS: task_kobj_ids_entry = { vm_id: 1, files_id: 1, fs_id: 1, sighand_id: 1, ...NAMESPACES }
-
-/** The first id behind those of the dumping program: of the only kind of namespace that a tree may have for itself. */
-const OWN_TIME = 9
+const ROOT_IDS: task_kobj_ids_entry = { vm_id: 1, files_id: 1, fs_id: 1, sighand_id: 1, ...NAMESPACE_IDS }
 
 /** Id that the clocks of a tree stand under in images. Authority: REFERENCE 6.4 */
 export const clocksId = (ownTime: boolean): number => (ownTime ? OWN_TIME : 0)
@@ -38,7 +33,7 @@ export const clocksId = (ownTime: boolean): number => (ownTime ? OWN_TIME : 0)
 /** Ids of a dumped process, which is in the namespaces of the dumping program. @param ownTime but for its time namespace */
 export const collectIds = (objects: ObjectIds, ownTime: boolean): task_kobj_ids_entry => ({
   ...objects,
-  ...NAMESPACES,
+  ...NAMESPACE_IDS,
   ...(ownTime ? { time_ns_id: OWN_TIME } : {}),
 })
 

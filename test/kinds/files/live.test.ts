@@ -110,7 +110,7 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
     expect(lookAtDescriptors([holding(holder.pid)], PLAIN).refusals).toEqual([])
     const [refusal, ...more] = lookAtDescriptors([holding(holder.child)], PLAIN).refusals
     expect(more).toEqual([])
-    expect(refusal?.what).toMatch(new RegExp(`^pipe:\\[\\d+\\], which task ${holder.pid} has open too$`))
+    expect(refusal?.what).toMatch(new RegExp(`^pipe:\\[\\d+\\], with both ends in the tree, which task ${holder.pid} has open too$`))
   })
 
   test("a terminal is refused without --shell-job and described with it", async () => {

@@ -30,7 +30,7 @@ export const NO_MORE: Omit<FileImages, "fdinfos" | "files"> = {
 export const PLAIN_RESTORE: RestoreOptions = {
   reserved: new Set([500, 501]),
   placeholder: 500,
-  made: { terminal: undefined, masters: new Map(), ghosts: new Map(), segments: new Map() },
+  made: { terminal: undefined, masters: new Map(), ghosts: new Map(), segments: new Map(), given: new Map() },
   self: { pid: 77, uid: 0, euid: 0, egid: 0 },
   inherited: new Map(),
   finishes: () => false,

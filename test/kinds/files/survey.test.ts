@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { openInfos } from "../../../src/kinds/files/scan.ts"
+import { openFolders } from "../../../src/kinds/files/scan.ts"
 import { describeRefused, type Refused, stillRefused } from "../../../src/kinds/files/survey.ts"
 import { failureOf } from "../../image/sample.ts"
 
@@ -18,4 +18,4 @@ test("descriptors of one process with one reason make one line", () => {
 })
 
 test("a process that ends while its descriptors are looked for has ended, and that is no failed call", () =>
-  expect(failureOf(() => openInfos(1073741823))).toMatchObject({ code: "E_NO_PROCESS" }))
+  expect(failureOf(() => openFolders(1073741823))).toMatchObject({ code: "E_NO_PROCESS" }))

@@ -19,7 +19,8 @@ describe("roleOf", () => {
     expect(role(info(3, false), info(4, true))).toBe("inherited")
     expect(role(hungUp(3))).toBe("hung-up")
     expect(role({ ...info(3, false), type: TtyType.CTTY })).toBe("named")
-    expect(role({ ...info(3, false), type: TtyType.EXT_TTY })).toBeUndefined()
+    expect(role({ ...info(3, false), type: TtyType.EXT_TTY })).toBe("given")
+    expect(role({ ...info(3, false), type: TtyType.UNKNOWN })).toBeUndefined()
   })
 })
 

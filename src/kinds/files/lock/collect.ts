@@ -40,6 +40,7 @@ const entryOf = ({ kind, access, start, end }: FileLock, { pid, fd }: Found): fi
  */
 export function collectFileLocks(shared: Shared): file_lock_entry[] {
   const [first] = shared
+  if (shared.every(({ info }) => info.lines.length === 0)) return []
   const own = [...Map.groupBy(shared, ({ pid }) => pid).values()].flatMap(([found]) =>
     found ? fileLocks(found.info).flatMap((lock) => (lock.kind === "POSIX" ? [entryOf(lock, found)] : [])) : [],
   )

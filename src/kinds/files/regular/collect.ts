@@ -1,5 +1,6 @@
 import { O, S_IF } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
+import { fileResource } from "../external.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
 import { placeOf, reasonIn } from "../name.ts"
 import { kindOf } from "../stat.ts"
@@ -22,19 +23,28 @@ export function isRegular({ target, stat, flags }: Found): boolean {
 const ofThread = /^\/proc\/\d+\/task(?:\/|$)/
 
 /** Files about threads, and those whose name no longer leads to them. */
-export function refuseRegular(found: Found, { keeping }: Pick<Surveying, "keeping">): Reason | undefined {
+export function refuseRegular(found: Found, { keeping, externals = [] }: Pick<Surveying, "keeping" | "externals">): Reason | undefined {
   const { target, stat } = found
+  if (isExternal(found, externals)) return undefined
   if (ofThread.test(target)) return { what: `"${target}", a file about one thread`, remedy: "Let the program close it before the dump" }
   return reasonIn(placeOf(linkOf(found), target, stat, keeping))
 }
 
+/** True for a file that whoever restores gives. */
+const isExternal = (found: Found, externals: readonly string[]): boolean => externals.includes(fileResource(found))
+
 const linkOf = ({ pid, fd }: Found): string => `/proc/${pid}/fd/${fd}`
 
 /** An open file with a path -> its entry. Mirror: ./restore.ts. No build ID: readers that find none compare size and mode alone. */
-export function collectRegular(file: OpenFile, { table, keeping }: Pick<Collecting, "table" | "keeping">): reg_file_entry {
+export function collectRegular(
+  file: OpenFile,
+  { table, keeping, externals }: Pick<Collecting, "table" | "keeping" | "externals">,
+): reg_file_entry {
   const { id, flags, info, owner, target, stat } = file
+  const known = { id, flags, pos: BigInt.asUintN(64, info.pos), fown: owner }
+  if (isExternal(file, externals)) return { ...known, ...fileFacts(fileResource(file), stat, flags), ext: true, build_id: [] }
   const place = placeOf(linkOf(file), target, stat, keeping)
   if ("what" in place) throw new Error(`Unreachable: fd ${file.fd} was not refused and is ${place.what}`)
   const name = table.place(id, place, linkOf(file), stat)
-  return { id, flags, pos: BigInt.asUintN(64, info.pos), fown: owner, ...fileFacts(name, stat, flags), build_id: [] }
+  return { ...known, ...fileFacts(name, stat, flags), build_id: [] }
 }

@@ -2,6 +2,7 @@ import { NCCS } from "../../../../ffi/abi/tty.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { tty_file_entry, tty_info_entry } from "../../../../proto/gen/tty_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
+import { inheritOption, terminalName } from "../external.ts"
 import { isMasterInfo, masterOfSession, type Role, roleOf } from "./driver.ts"
 
 /** Words of c_cc that hold its bytes. */
@@ -19,7 +20,7 @@ export function checkTty(
   { id, tty_info_id, regf_id }: tty_file_entry,
   infos: ReadonlyMap<number, tty_info_entry>,
   files: ReadonlyMap<number, file_entry>,
-  options: { readonly shellJob: boolean; readonly terminal: boolean },
+  options: { readonly shellJob: boolean; readonly terminal: boolean; readonly isGiven: boolean },
 ): Role {
   const action = `Cannot restore terminal ${id} of files.img`
   const corrupt = (found: string) =>
@@ -28,8 +29,12 @@ export function checkTty(
   if (!info) throw corrupt(`tty-info.img has no terminal ${tty_info_id}`)
   checkInfo(info, corrupt)
   const role = roleOf(info, infos)
-  if (!role)
-    throw new CheckpointError("E_IMAGE_UNSUPPORTED", action, "it is an external terminal (--external)", "Restore this image with CRIU")
+  if (!role) throw new CheckpointError("E_IMAGE_UNSUPPORTED", action, `it is of type ${info.type}`, "Restore this image with CRIU")
+  if (role === "given" || options.isGiven) {
+    if (options.isGiven) return "given"
+    const option = inheritOption(terminalName(info.rdev, info.dev ?? 0))
+    throw new CheckpointError("E_USAGE", action, "it was left outside (--external)", `Give ${option}, where N is a terminal of yours`)
+  }
   if (!files.get(regf_id ?? 0)?.reg) throw corrupt("it has no path")
   if (role !== "inherited" && (role !== "named" || masterOfSession(info.sid, infos))) return role
   if (!options.shellJob)

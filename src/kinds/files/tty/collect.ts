@@ -3,6 +3,7 @@ import { winsize } from "../../../../ffi/abi/tty.ts"
 import { decode } from "../../../../ffi/layout.ts"
 import { TtyType, type tty_file_entry, type tty_info_entry } from "../../../../proto/gen/tty_pb.ts"
 import { readStat } from "../../../proc/stat.ts"
+import { inheritOption, terminalResource } from "../external.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying, TtyEnds } from "../kind.ts"
 import { refuseName } from "../name.ts"
 import { eventsOf, POLL } from "../poll.ts"
@@ -18,13 +19,15 @@ const DELETED = " (deleted)"
 export const isTty = ({ stat, flags }: Found): boolean =>
   kindOf(stat.mode) === S_IF.CHR && (flags & O.PATH) === 0 && driverOf(stat) !== undefined
 
-type Asked = Pick<Surveying, "shellJob" | "masters" | "terminalHolder">
+type Asked = Pick<Surveying, "shellJob" | "masters" | "terminalHolder" | "externals">
 
 /**
  * Why a terminal cannot be kept. A pair with both ends inside can; a hung-up one can; a terminal that stays outside only for being
  * restored from another one, and what is open as /dev/tty goes with the terminal that it means.
  */
-export function refuseTty(found: Found, { shellJob, masters, terminalHolder }: Asked): Reason | undefined {
+export function refuseTty(found: Found, { shellJob, masters, terminalHolder, externals = [] }: Asked): Reason | undefined {
+  const resource = terminalResource(found)
+  if (externals.includes(resource)) return undefined
   const { target, stat, pid } = found
   const index = masterIndex(found)
   if (index !== undefined) {
@@ -37,7 +40,8 @@ export function refuseTty(found: Found, { shellJob, masters, terminalHolder }: A
   const slave =
     driverOf(stat)?.type === TtyType.CTTY ? controllingIndex(pid) : driverOf(stat)?.type === TtyType.PTY ? stat.rdevMinor : undefined
   if (!shellJob && !(slave !== undefined && masters.has(slave))) {
-    const remedy = "Give --shell-job (-j) at dump and restore, or start the program with its input and output redirected"
+    const own = `--external '${resource}' at dump and ${inheritOption(resource)} at restore`
+    const remedy = `Give --shell-job (-j) at dump and restore, or ${own}, or start the program with its input and output redirected`
     return { what: `the terminal "${target}"`, remedy }
   }
   return refuseName(target, stat)
@@ -103,11 +107,31 @@ function noteEnd(all: Collecting["ttyEnds"], index: number, isMaster: boolean, e
   ends.signals ||= (end.file.flags & O.ASYNC) !== 0
 }
 
+/** Number that CRIU gives to the first terminal that is left outside. Authority: REFERENCE 5.9 */
+const FIRST_EXTERNAL = 1013
+const EXTERNAL: Driver = { type: TtyType.EXT_TTY, matches: () => false }
+
+/** A terminal that whoever restores gives -> its entry, which has no path. */
+function collectExternal(file: OpenFile, { ttyInfos, copies }: Pick<Collecting, "ttyInfos" | "copies">): tty_file_entry {
+  const { id, flags, owner, stat } = file
+  const [rdev, dev] = [userDevice(stat.rdevMajor, stat.rdevMinor), userDeviceOf(stat.dev)]
+  const others = [...ttyInfos.values()].filter(({ type }) => type === TtyType.EXT_TTY)
+  const known = others.find((info) => info.rdev === rdev && info.dev === dev)
+  if (known) return { id, tty_info_id: known.id, flags, fown: owner }
+  const index = FIRST_EXTERNAL + others.length
+  const tty_info_id = infoId(index, false)
+  const info = copies.lend(file.fd, (copy) => describe(tty_info_id, index, EXTERNAL, file, copy))
+  if (info) ttyInfos.set(tty_info_id, info)
+  return { id, tty_info_id, flags, fown: owner }
+}
+
 /** An open terminal -> its entry; the terminal itself goes to tty-info.img, its path to a REG entry. Mirror: ./restore.ts */
 export function collectTty(
   file: OpenFile,
-  { table, ttyInfos, ttyEnds, extension, copies }: Pick<Collecting, "table" | "ttyInfos" | "ttyEnds" | "extension" | "copies">,
+  collecting: Pick<Collecting, "table" | "ttyInfos" | "ttyEnds" | "extension" | "copies" | "externals">,
 ): tty_file_entry {
+  const { table, ttyInfos, ttyEnds, extension, copies, externals } = collecting
+  if (externals.includes(terminalResource(file))) return collectExternal(file, collecting)
   const { id, flags, owner, stat, target } = file
   const driver = driverOf(stat)
   if (!driver) throw new Error(`Unreachable: "${target}" is no terminal`)

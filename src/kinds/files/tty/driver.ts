@@ -36,14 +36,16 @@ const PTMX = userDevice(TTY_MAJOR.AUX, TTY_AUX.PTMX)
  * - hung-up: the slave of a pair whose master is closed again
  * - inherited: a slave whose master stays outside; the terminal of whoever restores takes its place
  * - named: opened by its path
+ * - given: left outside at the dump (--external): whoever restores gives it
  */
-export type Role = "master" | "slave" | "hung-up" | "inherited" | "named"
+export type Role = "master" | "slave" | "hung-up" | "inherited" | "named" | "given"
 
 /** True for the info of a master. CRIU goes by the device, too. */
 export const isMasterInfo = ({ type, rdev }: tty_info_entry): boolean => type === TtyType.PTY && rdev === PTMX
 
 /** The role of a terminal among all of its set; undefined for kinds that no row has. */
 export function roleOf(info: tty_info_entry, infos: ReadonlyMap<number, tty_info_entry>): Role | undefined {
+  if (info.type === TtyType.EXT_TTY) return "given"
   if (info.type !== TtyType.PTY) return drivers.some(({ type }) => type === info.type) ? "named" : undefined
   if (isMasterInfo(info)) return "master"
   if (!info.termios) return "hung-up"

@@ -40,6 +40,9 @@ const OPENERS: Readonly<Record<Role, (wanted: Wanted, terminals: Terminals) => R
   "hung-up": openSlave,
   inherited: ({ entry, about }, { program, terminal }) =>
     program.callWith({ about }, "openat", AT.FDCWD, program.string(`/proc/self/fd/${terminal}`), openFlags(entry.flags), 0),
+  given: ({ about }) => {
+    throw new Error(`Unreachable: ${about} is not given`)
+  },
   named: (wanted, terminals) => {
     const { entry, info, about } = wanted
     const { program, files, ttyInfos, isControlled } = terminals
@@ -63,6 +66,7 @@ const SETTERS: Readonly<Record<Role, (fd: Result, wanted: Wanted, terminals: Ter
     if (info.exclusive) program.callWith({ about }, "ioctl", fd, TTY_IOCTL.TIOCEXCL, 0)
   },
   "hung-up": () => {},
+  given: () => {},
   inherited: (fd, wanted, terminals) => setMode(fd, wanted, terminals),
   named: (fd, wanted, terminals) => {
     // /dev/tty is another name for a terminal that has its mode already.

@@ -10,7 +10,7 @@ import { sendQueue } from "./send.ts"
 
 type Making = Pick<
   Restoring,
-  "program" | "files" | "users" | "inherited" | "skQueues" | "sockets" | "extension" | "later" | "self" | "isBorn"
+  "program" | "files" | "users" | "inherited" | "given" | "skQueues" | "sockets" | "extension" | "later" | "self" | "isBorn"
 >
 type Finishing = Pick<Restoring, "program" | "files" | "users" | "inherited" | "skQueues" | "extension" | "self" | "isBorn">
 
@@ -76,8 +76,8 @@ function makeLonely(socket: unix_sk_entry, making: Making): void {
 
 /** Appends every socket of the program, in an order in which each finds those that it needs. */
 function makeSockets(making: Making): void {
-  const { program, files, users, inherited, sockets, extension } = making
-  const own = [...users.keys()].flatMap((id) => (inherited.has(id) ? [] : (files.get(id)?.usk ?? [])))
+  const { program, files, users, inherited, given, sockets, extension } = making
+  const own = [...users.keys()].flatMap((id) => (inherited.has(id) || given.has(id) ? [] : (files.get(id)?.usk ?? [])))
   const related = own.map((socket) => ({ socket, relation: relationOf(socket, files) }))
   for (const { socket, relation } of related) {
     if (relation.kind === "lonely") makeLonely(socket, making)

@@ -1,0 +1,119 @@
+import { F, FIONREAD, O, S_IF } from "../../../ffi/abi/file.ts"
+import { allocate, attempt, syscall } from "../../../ffi/syscall.ts"
+import type { file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import { CheckpointError } from "../../base/errors.ts"
+import { logger } from "../../base/log.ts"
+import { readLinkIfAlive } from "../../proc/source.ts"
+import { type GivenFd, inheritOption, pipeResource } from "./external.ts"
+import type { FileImages } from "./images.ts"
+import { fileKinds } from "./registry.ts"
+import { relationOf } from "./socket/unix/relations.ts"
+import { kindOf, statDescriptor } from "./stat.ts"
+
+const log = logger("files")
+const memory = allocate(4096)
+
+const misused = (action: string, found: string, next: string): CheckpointError => new CheckpointError("E_USAGE", action, found, next)
+
+/** True for a pipe, with or without a name. */
+export const isPipeFd = (fd: number): boolean => kindOf(statDescriptor(fd).mode) === S_IF.IFO
+
+/** What Bun opens at its start; nothing of that kind stands for a resource. */
+const OWN = "anon_inode:"
+
+/**
+ * Checks that a descriptor was given to the tool. Close-on-exec tells nothing: Bun sets it for all from 4 on.
+ *
+ * @throws CheckpointError E_USAGE
+ * Precondition: the tool has opened nothing yet.
+ */
+export function checkGivenFd({ fd, resource }: GivenFd): void {
+  const target = readLinkIfAlive(`/proc/self/fd/${fd}`)
+  if (target !== null && !target.startsWith(OWN)) return
+  throw misused(
+    `Cannot give fd[${fd}] for "${resource}"`,
+    `stasis was started without descriptor ${fd}`,
+    `Open it in the shell: stasis restore ... ${inheritOption(resource).replace("N", `${fd}`)} ${fd}<>FILE`,
+  )
+}
+
+const waiting = (fd: number): number => {
+  syscall("ioctl", fd, FIONREAD, memory.address)
+  return memory.view.getInt32(0, true)
+}
+
+/** What was queued goes into the pipe that is given; nothing may be in it yet. */
+function checkContent(pipeId: number, { fd }: GivenFd, images: Pick<FileImages, "pipesData">): void {
+  const bytes = images.pipesData.find(({ message }) => message.pipe_id === pipeId)?.payload.length ?? 0
+  if (bytes === 0) return
+  const resource = pipeResource(pipeId)
+  if (!isPipeFd(fd)) log.warn(`${resource}: the ${bytes} bytes that were queued in it are lost, for fd[${fd}] is no pipe`)
+  else if (waiting(fd) > 0)
+    throw misused(
+      `Cannot give fd[${fd}] for "${resource}"`,
+      `${waiting(fd)} bytes are in it, which would be read before the ${bytes} that were queued at the dump`,
+      "Start the program that writes to it when the tree is restored",
+    )
+}
+
+/** What is shared as it is must allow what the program did with it. */
+function checkAccess(file: file_entry, { fd, resource }: GivenFd, flags: number): void {
+  if (file.pipe && isPipeFd(fd)) return
+  const access = attempt("fcntl", fd, F.GETFL)
+  const [has, wants] = [access & O.ACCMODE, flags & O.ACCMODE]
+  if ((access & O.PATH) === 0 && (has === O.RDWR || has === wants)) return
+  const how = wants === O.RDWR ? "reading and writing" : wants === O.RDONLY ? "reading" : "writing"
+  throw misused(`Cannot give fd[${fd}] for "${resource}"`, `it is not open for ${how}`, "Open it as the program had it")
+}
+
+/** A pair that is in the tree with both ends: giving one would leave the other without it. */
+function checkPair({ usk }: file_entry, { fd, resource }: GivenFd, given: ReadonlyMap<number, GivenFd>, files: FileImages["files"]): void {
+  const relation = usk && relationOf(usk, files)
+  if (!relation || !("peer" in relation) || given.has(relation.peer.id)) return
+  throw misused(
+    `Cannot give fd[${fd}] for "${resource}"`,
+    `the other end of this socket is in the images too, as "socket:[${relation.peer.ino}]"`,
+    "Give both, or neither",
+  )
+}
+
+/**
+ * Checks of what is given, and of what would have to be.
+ *
+ * @param used ids of what descriptors lead to
+ * @returns checks that throw E_USAGE
+ */
+export function* givenChecks(
+  used: ReadonlySet<number>,
+  images: Pick<FileImages, "files" | "pipesData" | "extension">,
+  given: ReadonlyMap<number, GivenFd>,
+): Generator<() => void> {
+  const { files, extension } = images
+  const outside = new Set(extension.flatMap(({ id, pipe_outside }) => (pipe_outside ? [id] : [])))
+  for (const id of used) {
+    const file = files.get(id)
+    const one = given.get(id)
+    if (file && one)
+      yield () => {
+        const row = fileKinds.find(({ type }) => type === file.type)
+        if (file.pipe) checkContent(file.pipe.pipe_id, one, images)
+        if (row) checkAccess(file, one, file.usk ? O.RDWR : row.facts(file, files).flags)
+        checkPair(file, one, given, files)
+      }
+    else if (file?.pipe && outside.has(id)) {
+      const resource = pipeResource(file.pipe.pipe_id)
+      yield () => {
+        throw misused(
+          `Cannot restore ${resource}`,
+          "its other end was outside the tree",
+          `Give ${inheritOption(resource)}, where N is a descriptor of a pipe of yours, or of /dev/null`,
+        )
+      }
+    } else if (file?.reg?.ext) {
+      const resource = file.reg.name
+      yield () => {
+        throw misused(`Cannot restore the file "${resource}"`, "it was left outside (--external)", `Give ${inheritOption(resource)}`)
+      }
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import type { Refusal } from "../../base/errors.ts"
+import { fileResource, pipeResource, socketResource, terminalResource } from "./external.ts"
+import type { Found, Reason } from "./kind.ts"
+import type { Outsiders } from "./outside.ts"
+import { pipeInode } from "./pipe/holders.ts"
+import { socketInode } from "./socket/unix/scene.ts"
+
+/** An open file that leads out of the tree and is kept. */
+export interface OutsideFile {
+  /** As --inherit-fd wants it. */
+  readonly resource: string
+  /** Its descriptors: "task 7 fd 1, 2". */
+  readonly where: string
+  /** Task outside that has it, or its other end; undefined where nobody was found. */
+  readonly holder: number | undefined
+  /** A restore is refused without it. */
+  readonly needed: boolean
+}
+
+/** What running processes have open. */
+export interface OpenFiles {
+  /** Descriptors by process. */
+  readonly descriptors: ReadonlyMap<number, number>
+  /** Open files by the name of their kind, each counted once however many descriptors lead to it. */
+  readonly kinds: ReadonlyMap<string, number>
+  /** What a dump could not keep. */
+  readonly refusals: readonly Refusal[]
+  /** What others must give to a restore, or may. */
+  readonly outside: readonly OutsideFile[]
+}
+
+type Judged = { readonly by: Found; readonly reason: Reason | undefined; readonly shared: readonly Found[] }
+
+/** What leads out of the tree: pipes with their other end outside, and what --external names. One line a resource and process. */
+export function findOutside(judged: readonly Judged[], { pipes, sockets }: Outsiders, externals: readonly string[]): OutsideFile[] {
+  const found = judged.flatMap(({ by, reason, shared }) => {
+    if (reason) return []
+    const pipe = pipeInode(by.target)
+    const socket = socketInode(by.target)
+    const named = [fileResource(by), terminalResource(by)].find((name) => externals.includes(name))
+    const holder = pipe === undefined ? sockets.get(socket ?? 0n) : pipes.get(pipe)
+    const resource =
+      pipe !== undefined && holder !== undefined
+        ? pipeResource(pipe)
+        : socket !== undefined && externals.includes(`unix[${socket}]`)
+          ? socketResource(socket)
+          : named
+    return resource === undefined ? [] : shared.map(({ pid, fd }) => ({ resource, holder, pid, fd, needed: socket === undefined }))
+  })
+  return [...Map.groupBy(found, ({ resource, pid }) => `${resource} ${pid}`).values()].flatMap((group) => {
+    const [first] = group
+    if (!first) return []
+    const { resource, holder, needed, pid } = first
+    return [{ resource, holder, needed, where: `task ${pid} fd ${group.map(({ fd }) => fd).join(", ")}` }]
+  })
+}
