@@ -57,6 +57,16 @@ test("--tcp-close: connections come back as new sockets, and both directions wan
   expect(await victim.answer()).toBe("OK")
 }, 60_000)
 
+test("--tcp-established: a program that never accepts refuses the dump, and is open to new connections again", async () => {
+  const victim = await start("connections", { args: ["closed"] })
+  const told = await refused("dump", `${victim.pid}`, "-D", victim.images, "--tcp-established")
+  expect([told.code, told.found]).toEqual(["E_UNSUPPORTED", expect.stringContaining("1 connections that nobody has accepted yet")])
+  expect(told.next).toContain("--skip-in-flight")
+  expect(readdirSync(victim.images)).toEqual([])
+  // Other tests may have doors of their own closed for a moment.
+  await waitFor("open doors", () => !tables().some((name) => name.startsWith("stasis-doors")))
+}, 60_000)
+
 for (const kind of ["held", "stream"]) {
   test(`--tcp-established: ${kind}, dumped, killed and restored`, async () => {
     const victim = await start("connections", { args: [kind] })

@@ -1,5 +1,6 @@
+import { waitFor } from "../harness/deadline.ts"
 import { inside } from "../harness/folders.ts"
-import { signal } from "../harness/process.ts"
+import { signal, stateOf } from "../harness/process.ts"
 import { dump, restore, stasisTool } from "../harness/tool.ts"
 import type { Victim } from "../harness/victim.ts"
 import { allGone, treeOf } from "../live/kin.ts"
@@ -22,6 +23,30 @@ export interface Way {
   readonly check?: () => unknown
 }
 
+/** Kills processes none of which sees another one die. */
+async function endAtOnce(pids: readonly number[]): Promise<void> {
+  for (const pid of pids) signal(pid, "SIGSTOP")
+  await waitFor("the tree to stop", () => pids.every((pid) => !/[RSD]/.test(stateOf(pid) ?? "")))
+  for (const pid of pids) signal(pid, "SIGKILL")
+  await allGone(pids)
+}
+
+/** How often a dump is tried: a client that has sent something and is not accepted yet refuses it for a moment. */
+const TRIES = 10
+const FOR_A_MOMENT = /which has not accepted it yet/
+
+/** Dumps; again, as its error says, when a client was just being accepted. */
+async function dumpWhenAccepted(pid: number, folder: string, ...options: readonly string[]): Promise<void> {
+  for (let tried = 1; ; tried++)
+    try {
+      return void (await dump(stasisTool, pid, folder, "--no-sync", ...options))
+    } catch (error) {
+      if (tried === TRIES || !FOR_A_MOMENT.test(`${error}`)) throw error
+      console.log("a dump was refused for a moment: a client was not accepted yet")
+      await Bun.sleep(20)
+    }
+}
+
 /**
  * Takes a program that is at work through all its rounds. Each is a dump that leaves it running, and a dump that kills it, with a restore;
  * before that, with `back`, it is killed and restored from the first dump.
@@ -33,18 +58,17 @@ export async function takeThrough({ pid, images }: Victim, { options = [], back 
   for (let round = 0; round < ROUNDS; round++) {
     await pause()
     const left = inside(images, `left-${round}`)
-    await dump(stasisTool, pid, left, "--leave-running", "--no-sync", ...options)
+    await dumpWhenAccepted(pid, left, "--leave-running", ...options)
     await pause()
     const members = treeOf(pid)
     if (back) {
-      for (const member of members) signal(member, "SIGKILL")
-      await allGone(members)
+      await endAtOnce(members)
       await restore(stasisTool, left, ...both)
       await check?.()
       await pause()
     }
     const folder = inside(images, `${round}`)
-    await dump(stasisTool, pid, folder, "--no-sync", ...options)
+    await dumpWhenAccepted(pid, folder, ...options)
     await allGone(members)
     await restore(stasisTool, folder, ...both)
     await Bun.$`rm -rf ${folder} ${left}`

@@ -50,13 +50,14 @@ for (const server of servers) {
   const python = find("python3.13")
   const ready = python && server.command(find, "/", scratch("probe"))
   if (!ready) console.log(`skipped: ${server.name}: not there`)
-  const client = (address: string, ask: string): string[] => [
+  const client = (address: string, ask: string, ...more: string[]): string[] => [
     ...(python ?? []),
     script("client.py"),
     server.protocol,
     address,
     `${CONNECTIONS}`,
     ask,
+    ...more,
   ]
 
   test.skipIf(!ready)(
@@ -77,17 +78,23 @@ for (const server of servers) {
     LIMIT,
   )
 
-  for (const place of ["on the loopback", "in another network namespace"]) {
+  const places = [
+    ["on the loopback"],
+    ["in another network namespace"],
+    // Servers that no other kind of client tells more about.
+    ...(["nginx", "node"].includes(server.name) ? [["on the loopback, with a new connection each time", "new"]] : []),
+  ]
+  for (const [place = "", ...more] of places) {
     test.skipIf(!ready)(
       `${server.name}: its clients outside the tree, ${place}, over TCP`,
       async () => {
-        using other = place === "on the loopback" ? undefined : otherNetwork()
-        if (!other && place !== "on the loopback") return console.log("skipped: no network namespace can be made")
+        using other = place.includes("namespace") ? otherNetwork() : undefined
+        if (!other && place.includes("namespace")) return console.log("skipped: no network namespace can be made")
         const folder = scratch(server.name)
         const [address, ask] = [`${other?.ours ?? "127.0.0.1"}:${freePort()}`, join(folder, "ask")]
         const tree = launch(server.name, ["setsid", ...(server.command(find, address, folder) ?? [])])
         const prefix = other ? ["ip", "netns", "exec", other.name] : []
-        const outside = launch(`client of ${server.name}`, [...prefix, ...client(address, ask)])
+        const outside = launch(`client of ${server.name}`, [...prefix, ...client(address, ask, ...more)])
         await waitFor("the client", () => outside.lines().includes("READY"))
         await takeThrough(tree, { options: ["--tcp-established", ...(server.options ?? [])] })
         writeFileSync(ask, "")

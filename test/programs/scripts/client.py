@@ -1,9 +1,10 @@
 """Connections that count: each sends one request after the other and knows what the only right answer is. One answer lost, doubled, of
 another connection or out of order ends it with WRONG; in the end it prints RESULT and the answers of each connection, and the longest wait.
 
-    client.py redis|http|static ADDRESS CONNECTIONS ASK
+    client.py redis|http|static ADDRESS CONNECTIONS ASK [new]
 
-ADDRESS is a path or HOST:PORT; it goes on until the file ASK is there, and never opens a second connection in place of a broken one.
+ADDRESS is a path or HOST:PORT; it goes on until the file ASK is there, and never opens a second connection in place of a broken one. With
+"new" each request has a connection of its own, for which the server is asked until it is there.
 """
 import os
 import socket
@@ -13,6 +14,7 @@ import time
 import zlib
 
 KIND, ADDRESS, COUNT, ASK = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+NEW = sys.argv[5:] == ["new"]
 counts = [0] * COUNT
 longest = [0.0] * COUNT
 wrong = []
@@ -82,9 +84,10 @@ def static(stream, number, turn):
 
 
 def work(number):
+    before = counts[number]
     try:
         with connect() as line, line.makefile("rwb", 65536) as stream:
-            while not os.path.exists(ASK):
+            while not os.path.exists(ASK) and (counts[number] == before or not NEW):
                 started = time.time()
                 answer = globals()[KIND](stream, number, counts[number] + 1)
                 longest[number] = max(longest[number], time.time() - started)
@@ -95,7 +98,12 @@ def work(number):
         wrong.append("WRONG connection %d: %s: %s" % (number, type(error).__name__, error))
 
 
-threads = [threading.Thread(target=work, args=(number,)) for number in range(COUNT)]
+def all_of(number):
+    while not os.path.exists(ASK) and not wrong:
+        work(number)
+
+
+threads = [threading.Thread(target=all_of if NEW else work, args=(number,)) for number in range(COUNT)]
 for thread in threads:
     thread.start()
 print("READY", flush=True)
