@@ -2,6 +2,9 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Fetched } from "./fetch.ts"
 
+/** Clients in the tree of the server, over a unix socket; or outside it over TCP, "anew" with a new connection for each request. */
+export type Place = "inside" | "loopback" | "namespace" | "anew"
+
 /** A server that many clients count with: see scripts/client.py. */
 export interface Server {
   readonly name: string
@@ -9,8 +12,8 @@ export interface Server {
   readonly protocol: "redis" | "http" | "static"
   /** Its command for an address (a path or HOST:PORT) and a folder for its files, or undefined where a program is missing. */
   readonly command: (fetched: Fetched, address: string, folder: string) => readonly string[] | undefined
-  /** What dumps want beside what the connections need. */
-  readonly options?: readonly string[]
+  /** Where its clients are. */
+  readonly places: readonly Place[]
 }
 
 /** A script of ours. */
@@ -61,10 +64,15 @@ function python(fetched: Fetched, address: string): readonly string[] | undefine
 }
 
 export const servers: readonly Server[] = [
-  { name: "redis-server", protocol: "redis", command: redis },
-  { name: "nginx", protocol: "static", command: nginx },
-  { name: "python3", protocol: "http", command: python },
+  { name: "redis-server", protocol: "redis", command: redis, places: ["inside", "loopback", "namespace"] },
+  { name: "nginx", protocol: "static", command: nginx, places: ["inside", "loopback", "namespace", "anew"] },
+  { name: "python3", protocol: "http", command: python, places: ["inside", "loopback"] },
   // Debian's node finds parts of itself only where it is installed: this is the machine's.
-  { name: "node", protocol: "http", command: (_, address) => (existsSync(NODE) ? [NODE, script("server.mjs"), address] : undefined) },
-  { name: "bun", protocol: "http", command: (_, address) => [process.execPath, script("server.mjs"), address] },
+  {
+    name: "node",
+    protocol: "http",
+    command: (_, address) => (existsSync(NODE) ? [NODE, script("server.mjs"), address] : undefined),
+    places: ["inside", "loopback", "anew"],
+  },
+  { name: "bun", protocol: "http", command: (_, address) => [process.execPath, script("server.mjs"), address], places: ["loopback"] },
 ]
