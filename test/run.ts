@@ -1,5 +1,5 @@
 /**
- * `npm test`: check, build, unit, live, crossing and kernel tests, in this order. `npm test -- live unit` runs only the parts named.
+ * `npm test`: check, build, unit, live, programs, crossing and kernel tests, in this order. `npm test -- live unit` runs only the parts named.
  * A test that fails is run a second time, alone, at the end of its part; it counts as passed when it passes then, and the summary names it
  * with what it threw: such a test is to be mended. Ends with the line "N passed, N failed", ", N skipped" behind it where tests were skipped,
  * and status 1 when anything failed.
@@ -27,7 +27,9 @@ const TIMEOUT_MS = 60_000
 /** Folders of test/ that hold tests without a live part of their own below. */
 const unitFolders = (): string[] =>
   readdirSync(join(ROOT, "test"), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !["live", "crossing", "kernels", "bench", "victims", "harness"].includes(entry.name))
+    .filter(
+      (entry) => entry.isDirectory() && !["live", "programs", "crossing", "kernels", "bench", "victims", "harness"].includes(entry.name),
+    )
     .map(({ name }) => `test/${name}/`)
     .filter((folder) => readdirSync(join(ROOT, folder), { recursive: true }).some((name) => `${name}`.endsWith(".test.ts")))
 
@@ -90,6 +92,7 @@ const parts: Record<string, () => Promise<Count>> = {
   build: async () => single(await show([BUN, "build/compile.ts"])),
   unit: () => bunTest("unit", unitFolders()),
   live: () => bunTest("live", ["test/live/"]),
+  programs: () => bunTest("programs", ["test/programs/"]),
   crossing: () => bunTest("crossing", ["test/crossing/"]),
   kernels: () => bunTest("kernels", ["test/kernels/"]),
 }

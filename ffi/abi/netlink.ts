@@ -36,6 +36,10 @@ export const inetDiagMsg = layout("struct inet_diag_msg", "include/uapi/linux/in
 })
 /** Attribute of an answer: halves that were shut down. Bit N - 1 of idiag_ext asks for attribute N. Header: include/uapi/linux/inet_diag.h */
 export const INET_DIAG_SHUTDOWN = 8
+/** Told of every listening socket of IPv6: 1, it takes no IPv4. */
+export const INET_DIAG_SKV6ONLY = 11
+/** Where the answer has the local port and address (of 4 or 16 bytes), both in network order: struct inet_diag_sockid begins at 4. */
+export const INET_DIAG_LOCAL = { port: 4, address: 8 } as const
 
 /** Header: include/uapi/linux/unix_diag.h */
 export const unixDiagReq = layout("struct unix_diag_req", "include/uapi/linux/unix_diag.h", 24, {

@@ -26,6 +26,7 @@ export const NFTA_CMP = { SREG: 1, OP: 2, DATA: 3 } as const
 export const NFT_CMP = { EQ: 0, NEQ: 1 } as const
 export const NFTA_PAYLOAD = { DREG: 1, BASE: 2, OFFSET: 3, LEN: 4 } as const
 export const NFT_PAYLOAD = { NETWORK_HEADER: 1, TRANSPORT_HEADER: 2 } as const
+export const NFTA_BITWISE = { SREG: 1, DREG: 2, LEN: 3, MASK: 4, XOR: 5 } as const
 export const NFTA_LOOKUP = { SET: 1, SREG: 2 } as const
 export const NFTA_IMMEDIATE = { DREG: 1, DATA: 2 } as const
 /** The verdict; the first of the registers of four bytes, which follow one another. */

@@ -3,7 +3,7 @@ import { readFileSync } from "../../ffi/fs.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import type { file_entry } from "../../proto/gen/fdinfo_pb.ts"
 import type { inventory_entry } from "../../proto/gen/inventory_pb.ts"
-import { CheckpointError } from "../base/errors.ts"
+import { CheckpointError, refusedTarget } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import type { ImageSet } from "../image/set.ts"
 import { borrowDescriptors } from "../kinds/files/copies.ts"
@@ -16,10 +16,13 @@ import {
   RUN_ID_ROOM,
   removeStayingTable,
 } from "../kinds/files/socket/inet/connections.ts"
+import { closeDoors, type Doors } from "../kinds/files/socket/inet/doors.ts"
 import { inetText, isConnection } from "../kinds/files/socket/inet/entry.ts"
 import { endsOf } from "../kinds/files/socket/inet/restore-stream.ts"
 import type { Stream } from "../kinds/files/socket/inet/stream.ts"
+import { notAccepted } from "../kinds/files/socket/inet/survey.ts"
 import { askTcp } from "../kinds/files/socket/inet/tcp-info.ts"
+import { readDescriptorsIfAlive } from "../proc/descriptors.ts"
 import { checkInterrupt, deadlineIn } from "../tracee/wait.ts"
 import type { DumpOptions, RestoreOptions } from "./options.ts"
 
@@ -55,6 +58,40 @@ export function dumpConnections(
     },
     [Symbol.dispose]: () => connections?.[Symbol.dispose](),
   }
+}
+
+const SOCKET = /^socket:\[(\d+)\]$/
+
+/** True when a dump holds new connections off until those that came before are accepted. */
+export const closesDoors = ({
+  tcpEstablished,
+  tcpClose,
+  networkLock,
+  skipInFlight,
+}: Pick<DumpOptions, "tcpEstablished" | "tcpClose" | "networkLock" | "skipInFlight">): boolean =>
+  tcpEstablished && !tcpClose && !skipInFlight && networkLock === "nftables"
+
+/**
+ * Holds new connections to a running tree off, until it is frozen, saved, and goes on or is dead.
+ *
+ * @throws CheckpointError E_UNSUPPORTED the tree does not accept those that came before
+ */
+export function holdNewConnections(options: DumpOptions, pids: Iterable<number>): Doors | undefined {
+  if (!closesDoors(options)) return undefined
+  const sockets = new Map<bigint, { readonly pid: number; readonly fd: number; readonly target: string }>()
+  for (const pid of pids)
+    for (const { fd, target } of readDescriptorsIfAlive(pid) ?? []) {
+      const inode = SOCKET.exec(target)?.[1]
+      if (inode) sockets.set(BigInt(inode), { pid, fd, target })
+    }
+  const doors = sockets.size > 0 ? closeDoors(new Set(sockets.keys())) : undefined
+  if (!doors || doors.crowded.length === 0) return doors
+  doors[Symbol.dispose]()
+  const refusals = doors.crowded.flatMap(({ inode, waiting }) => {
+    const { pid, fd, target } = sockets.get(inode) ?? { pid: options.pid, fd: -1, target: "" }
+    return { where: `task ${pid} fd ${fd}`, ...notAccepted(waiting, target) }
+  })
+  throw refusedTarget(options.pid, refusals)
 }
 
 /** Connections whose state is more than that they are closed. */

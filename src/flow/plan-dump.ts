@@ -13,6 +13,7 @@ import { type AddressSpace, findAttached } from "../kinds/memory/sysv/mapping.ts
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readShm } from "../proc/sysvipc.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../proc/tasks.ts"
+import { closesDoors } from "./connections.ts"
 import { collectLayout } from "./layout.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
 import { type Extent, type Prediction, predict } from "./predict.ts"
@@ -105,7 +106,14 @@ export function planDump(
     ...kept
   }: Keeping & Pick<PlanOptions, "shellJob" | "tcpEstablished" | "tcpClose" | "skipInFlight" | "extUnixSk" | "externalUnix" | "externals">,
 ): DumpPlan {
-  const look = (job: boolean): Outlook => lookAtTree({ ...USUAL, ...kept, pid, shellJob: job })
+  const look = (job: boolean): Outlook =>
+    lookAtTree({
+      ...USUAL,
+      ...kept,
+      skipInFlight: kept.skipInFlight || closesDoors({ ...kept, networkLock: "nftables" }),
+      pid,
+      shellJob: job,
+    })
   const outlook = look(shellJob)
   // What a shell's job is refused for hides what it would be refused for besides.
   const helped = shellJob || outlook.refusals.length === 0 ? outlook : look(true)

@@ -6,6 +6,7 @@ import { NFNL } from "../../ffi/abi/nftables.ts"
 import { message, openNetlink, parseAttributes } from "../../src/kinds/files/socket/netlink.ts"
 import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
+import { otherNetwork } from "../harness/network.ts"
 import { cleanUp } from "../harness/process.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { launch, start } from "../harness/victim.ts"
@@ -54,6 +55,16 @@ test("--tcp-close: connections come back as new sockets, and both directions wan
   await restore(stasisTool, victim.images, "--tcp-close", "--verify")
   victim.ask()
   expect(await victim.answer()).toBe("OK")
+}, 60_000)
+
+test("--tcp-established: a program that never accepts refuses the dump, and is open to new connections again", async () => {
+  const victim = await start("connections", { args: ["closed"] })
+  const told = await refused("dump", `${victim.pid}`, "-D", victim.images, "--tcp-established")
+  expect([told.code, told.found]).toEqual(["E_UNSUPPORTED", expect.stringContaining("1 connections that nobody has accepted yet")])
+  expect(told.next).toContain("--skip-in-flight")
+  expect(readdirSync(victim.images)).toEqual([])
+  // Other tests may have doors of their own closed for a moment.
+  await waitFor("open doors", () => !tables().some((name) => name.startsWith("stasis-doors")))
 }, 60_000)
 
 for (const kind of ["held", "stream"]) {
@@ -150,26 +161,8 @@ test("a stream between two processes of a tree loses nothing and says nothing tw
   expect(await victim.answer()).toBe("OK")
 }, 600_000)
 
-/** A network namespace of its own, joined with ours; undefined when this machine has no ip(8), or may not. */
-function otherNamespace(): (Disposable & { readonly name: string; readonly ours: string }) | undefined {
-  const name = `stasis-${process.pid}`
-  const [subnet, ours] = [`10.213.${process.pid % 250}`, `10.213.${process.pid % 250}.1`]
-  const ip = (...args: string[]): boolean => Bun.which("ip") !== null && Bun.spawnSync(["ip", ...args]).exitCode === 0
-  const made =
-    ip("netns", "add", name) &&
-    ip("link", "add", `st${process.pid}`, "type", "veth", "peer", "name", "inside", "netns", name) &&
-    ip("addr", "add", `${ours}/24`, "dev", `st${process.pid}`) &&
-    ip("link", "set", `st${process.pid}`, "up") &&
-    ip("-n", name, "addr", "add", `${subnet}.2/24`, "dev", "inside") &&
-    ip("-n", name, "link", "set", "inside", "up")
-  const remove = (): void => void ip("netns", "del", name)
-  if (made) return { name, ours, [Symbol.dispose]: remove }
-  remove()
-  return undefined
-}
-
 test("a stream to a peer in another network namespace, which lives on, loses nothing and says nothing twice", async () => {
-  using other = otherNamespace()
+  using other = otherNetwork()
   if (!other) return console.log("skipped: no network namespace can be made")
   const before = tables()
   const program = compileVictim("connections")

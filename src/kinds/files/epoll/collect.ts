@@ -15,6 +15,8 @@ function isWatched(pid: number, efd: number, tfd: number): boolean {
   if (answer >= 0) return answer === 0
   const errno = errnoName(-answer)
   if (errno === "ENOENT" || errno === "EBADF") return false
+  // A process that ended while it was looked at refuses nothing: the freeze will not meet it.
+  if (errno === "ESRCH") return true
   throw new SyscallError("kcmp", errno, [pid, pid, KCMP.EPOLL_TFD, tfd])
 }
 

@@ -56,8 +56,8 @@ export function inetAnswer({ body }: Reply): [inode: bigint, DiagSocket] {
   return [BigInt(idiag_inode), { state: idiag_state, received: idiag_rqueue, unsent: idiag_wqueue, shutdown }]
 }
 
-/** All sockets of one table; none where the kernel was built without it. */
-function askTable(netlink: Netlink, wanted: Wanted): Reply[] {
+/** All sockets of one table, as the kernel tells them; none where the kernel was built without it. */
+export function askTable(netlink: Netlink, wanted: Wanted): Reply[] {
   try {
     return askSockets(netlink, inetQuestion(wanted))
   } catch (error) {

@@ -18,6 +18,12 @@ const isKept = ({ type, protocol }: SocketKind): boolean =>
 /** True for a state that belongs to a connection, begun or ended. */
 export const isConnected = (state: number): boolean => !UNCONNECTED.has(state) && state !== BOUND_INACTIVE
 
+/** Connections that have no descriptor: nothing could be read of them. */
+export const notAccepted = (waiting: number, target: string): Reason => ({
+  what: `a listening socket with ${waiting} connections that nobody has accepted yet ("${target}")`,
+  remedy: "Use --skip-in-flight (they are lost then), or dump when the program has accepted them",
+})
+
 /** What of a socket of the internet cannot be kept, or only with an option. */
 export function refuseInet(
   { socket, target, stat }: Found,
@@ -33,11 +39,7 @@ export function refuseInet(
     return { what: `a socket of protocol ${socket.protocol} ("${target}")`, remedy: "Let the program close it before the dump" }
   const found = socket.protocol === IPPROTO.TCP ? inetSockets.get(stat.ino) : undefined
   if (!found) return undefined
-  if (found.state === TCP_STATE.LISTEN && found.received > 0 && !skipInFlight && !tcpClose)
-    return {
-      what: `a listening socket with ${found.received} connections that nobody has accepted yet ("${target}")`,
-      remedy: "Use --skip-in-flight (they are lost then), or dump when the program has accepted them",
-    }
+  if (found.state === TCP_STATE.LISTEN && found.received > 0 && !skipInFlight && !tcpClose) return notAccepted(found.received, target)
   if (!isConnected(found.state) || tcpClose) return undefined
   if (found.state === TCP_STATE.SYN_SENT)
     return { what: `a TCP connection that is just being made ("${target}")`, remedy: "Dump again when it stands, or use --tcp-close" }

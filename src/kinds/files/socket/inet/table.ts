@@ -49,7 +49,7 @@ const SETS = [
   { name: "conns4", id: 1, protocol: NFPROTO.IPV4, address: 4, at: [12, 16] },
   { name: "conns6", id: 2, protocol: NFPROTO.IPV6, address: 16, at: [8, 24] },
 ] as const
-const CHAINS = [
+export const CHAINS = [
   { name: "input", hook: NF_INET.LOCAL_IN },
   { name: "output", hook: NF_INET.LOCAL_OUT },
 ] as const
@@ -63,12 +63,12 @@ const PRIORITY = -400
 const keyOf = ({ source, sourcePort, target, targetPort }: Ends): Uint8Array =>
   joined(source, bigEndian(sourcePort, 2), target, bigEndian(targetPort, 2))
 
-const expression = (name: string, ...data: readonly Uint8Array[]): Uint8Array =>
+export const expression = (name: string, ...data: readonly Uint8Array[]): Uint8Array =>
   nested(NFTA_LIST_ELEM, text(NFTA_EXPR.NAME, name), nested(NFTA_EXPR.DATA, ...data))
 
-const load = (key: number): Uint8Array => expression("meta", number(NFTA_META.DREG, NFT_REG.REG32_00), number(NFTA_META.KEY, key))
+export const load = (key: number): Uint8Array => expression("meta", number(NFTA_META.DREG, NFT_REG.REG32_00), number(NFTA_META.KEY, key))
 
-const compare = (op: number, value: Uint8Array): Uint8Array =>
+export const compare = (op: number, value: Uint8Array): Uint8Array =>
   expression(
     "cmp",
     number(NFTA_CMP.SREG, NFT_REG.REG32_00),
@@ -76,7 +76,7 @@ const compare = (op: number, value: Uint8Array): Uint8Array =>
     nested(NFTA_CMP.DATA, attribute(NFTA_DATA.VALUE, value)),
   )
 
-const fetch = (register: number, base: number, offset: number, length: number): Uint8Array =>
+export const fetch = (register: number, base: number, offset: number, length: number): Uint8Array =>
   expression(
     "payload",
     number(NFTA_PAYLOAD.DREG, register),
@@ -84,6 +84,13 @@ const fetch = (register: number, base: number, offset: number, length: number): 
     number(NFTA_PAYLOAD.OFFSET, offset),
     number(NFTA_PAYLOAD.LEN, length),
   )
+
+/** What ends a rule: the packet was never there. */
+export const drop = expression(
+  "immediate",
+  number(NFTA_IMMEDIATE.DREG, NFT_REG.VERDICT),
+  nested(NFTA_IMMEDIATE.DATA, nested(NFTA_DATA.VERDICT, number(NFTA_VERDICT_CODE, NF_DROP))),
+)
 
 /** Drops packets of TCP whose ends are in a set, but for those that bear our mark, a number of the machine's order. */
 function dropping({ name, protocol, address, at }: (typeof SETS)[number]): Uint8Array[] {
@@ -101,16 +108,12 @@ function dropping({ name, protocol, address, at }: (typeof SETS)[number]): Uint8
     fetch(first + words + 1, NFT_PAYLOAD.NETWORK_HEADER, at[1], address),
     fetch(first + 2 * words + 1, NFT_PAYLOAD.TRANSPORT_HEADER, 2, 2),
     expression("lookup", text(NFTA_LOOKUP.SET, name), number(NFTA_LOOKUP.SREG, first)),
-    expression(
-      "immediate",
-      number(NFTA_IMMEDIATE.DREG, NFT_REG.VERDICT),
-      nested(NFTA_IMMEDIATE.DATA, nested(NFTA_DATA.VERDICT, number(NFTA_VERDICT_CODE, NF_DROP))),
-    ),
+    drop,
   ]
 }
 
 /** Kind and body of one message. */
-type Step = readonly [type: number, body: Uint8Array]
+export type Step = readonly [type: number, body: Uint8Array]
 
 /** Steps that make a table which holds connections off, both ways of each. */
 function tableSteps(table: string, flags: number, connections: readonly Ends[]): Step[] {
@@ -118,7 +121,7 @@ function tableSteps(table: string, flags: number, connections: readonly Ends[]):
     one,
     { source: one.target, sourcePort: one.targetPort, target: one.source, targetPort: one.sourcePort },
   ])
-  const steps: Step[] = [[NFT_MSG.NEWTABLE, joined(text(NFTA_TABLE.NAME, table), number(NFTA_TABLE.FLAGS, flags))]]
+  const steps: Step[] = [newTable(table, flags)]
   const keys = SETS.map(({ address }) => [
     ...new Map(both.filter(({ source }) => source.length === address).map((one) => [keyOf(one).join(), keyOf(one)])).values(),
   ])
@@ -134,19 +137,28 @@ function tableSteps(table: string, flags: number, connections: readonly Ends[]):
       steps.push([NFT_MSG.NEWSETELEM, joined(...where, nested(NFTA_SET_ELEM_LIST.ELEMENTS, ...elements))])
     }
   }
-  for (const { name, hook } of CHAINS) {
-    const hooked = nested(NFTA_CHAIN.HOOK, number(NFTA_HOOK.HOOKNUM, hook), number(NFTA_HOOK.PRIORITY, PRIORITY))
-    steps.push([
-      NFT_MSG.NEWCHAIN,
-      joined(text(NFTA_CHAIN.TABLE, table), text(NFTA_CHAIN.NAME, name), hooked, text(NFTA_CHAIN.TYPE, "filter")),
-    ])
-    for (const set of SETS)
-      steps.push([
-        NFT_MSG.NEWRULE,
-        joined(text(NFTA_RULE.TABLE, table), text(NFTA_RULE.CHAIN, name), nested(NFTA_RULE.EXPRESSIONS, ...dropping(set))),
-      ])
-  }
+  for (const chain of CHAINS) steps.push(...chainSteps(table, chain, SETS.map(dropping)))
   return steps
+}
+
+/** Steps that make a table. */
+export const newTable = (table: string, flags: number): Step => [
+  NFT_MSG.NEWTABLE,
+  joined(text(NFTA_TABLE.NAME, table), number(NFTA_TABLE.FLAGS, flags)),
+]
+
+/** Steps that make a chain of a table with its rules. */
+export function chainSteps(table: string, { name, hook }: (typeof CHAINS)[number], rules: readonly Uint8Array[][]): Step[] {
+  const hooked = nested(NFTA_CHAIN.HOOK, number(NFTA_HOOK.HOOKNUM, hook), number(NFTA_HOOK.PRIORITY, PRIORITY))
+  return [
+    [NFT_MSG.NEWCHAIN, joined(text(NFTA_CHAIN.TABLE, table), text(NFTA_CHAIN.NAME, name), hooked, text(NFTA_CHAIN.TYPE, "filter"))],
+    ...rules.map(
+      (rule): Step => [
+        NFT_MSG.NEWRULE,
+        joined(text(NFTA_RULE.TABLE, table), text(NFTA_RULE.CHAIN, name), nested(NFTA_RULE.EXPRESSIONS, ...rule)),
+      ],
+    ),
+  ]
 }
 
 /** A packet whose messages are done all or none; the last of them is acknowledged. */
