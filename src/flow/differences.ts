@@ -49,6 +49,8 @@ const RULES: Rules = {
   "fanotify_mount_mark_entry.mnt_id": alias("mount"),
   "fh_entry.handle": ignore,
   "inotify_file_entry.wd": keyed("wd"),
+  "pidfd_entry.id": alias("file"),
+  "pidfd_entry.ino": alias("process"),
   "inet_sk_entry.id": alias("file"),
   "inet_sk_entry.ino": alias("socket"),
   // Set when a connection is let go; and by the kernel, when a socket is bound to one address.

@@ -5,6 +5,7 @@ import type { FileChanged } from "../kinds/files/keeping.ts"
 import { specialMappings } from "../kinds/memory/vdso.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readMaps } from "../proc/maps.ts"
+import { reserveDeparted } from "./departed.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { reserveGhosts } from "./ghosts.ts"
 import type { SavedTree } from "./images.ts"
@@ -88,7 +89,8 @@ export function planPrograms({
     const source = openPagesSource(services)
     const terminals = reserveTerminals(saved.root.files, terminal, services)
     const ghosts = reserveGhosts(saved.root.files, services)
-    const settled = settle(set, saved, births, { services, source, areaFd: services.reserve(), terminals, ghosts })
+    const departed = reserveDeparted(saved.root.files, services)
+    const settled = settle(set, saved, births, { services, source, areaFd: services.reserve(), terminals, ghosts, departed })
     const site = openSite(saved, settled, standInFacts(), { strict, jobGroup, fileChanged })
     for (const { title, drafts } of inOrder(layStages(site))) {
       const programs: PlannedProgram[] = []

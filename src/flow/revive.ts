@@ -16,6 +16,7 @@ import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from ".
 import { placeProcess, placeThreads } from "./cgroups.ts"
 import { holdConnections, type RestoredConnections } from "./connections.ts"
 import { checkCreds } from "./credentials.ts"
+import { countDeparted, shareDeparted } from "./departed.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { restoreHashes, suspendFilters } from "./filter-jobs.ts"
 import { shareGhosts } from "./ghosts.ts"
@@ -64,7 +65,7 @@ export function revive(
   const { pid } = root.tree
   using scope = new DisposableStack()
   // Of each file of pages, and of each deleted file, the copy that the seed inherits.
-  scope.use(roomForDescriptors(processes.length + saved.segments.length + 2 * root.files.ghosts.size))
+  scope.use(roomForDescriptors(processes.length + saved.segments.length + 2 * root.files.ghosts.size + 2 * countDeparted(root.files)))
   const services = scope.use(new ServiceDescriptors(processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
   const source = openPagesSource(services)
   const areaFile = scope.adopt(memoryFile("stasis"), closeSync)
@@ -72,7 +73,8 @@ export function revive(
   const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
   const connections = scope.use(holdConnections(set, saved, options))
   const ghosts = shareGhosts(root.files, services)
-  const settled = settle(set, saved, plan, { services, source, areaFd, terminals, ghosts })
+  const departed = shareDeparted(root.files, services, deadline)
+  const settled = settle(set, saved, plan, { services, source, areaFd, terminals, ghosts, departed })
 
   spawnSeed(pid, { sibling: options.sibling, orphan: isOrphaned(saved, options) }, deadline, keeperOf)
   terminals.release()

@@ -81,6 +81,8 @@ export interface Inherited {
   readonly terminals: Pick<SharedTerminals, "numbers" | "takeTerminal">
   /** Numbers of deleted files, by file id. */
   readonly ghosts: Ground["ghosts"]
+  /** Numbers of descriptors of processes that had ended, by file id. */
+  readonly departed: ReadonlyMap<number, number>
 }
 
 /**
@@ -92,7 +94,7 @@ export function settle(
   set: ImageSet,
   saved: SavedTree,
   plan: BirthPlan,
-  { services, source, areaFd, terminals, ghosts }: Inherited,
+  { services, source, areaFd, terminals, ghosts, departed }: Inherited,
 ): Settled {
   const { root, processes, segments } = saved
   const exe = services.reserve()
@@ -112,7 +114,7 @@ export function settle(
     files: root.files.files,
     skQueues: queuesOf(root.files.skQueues),
   })
-  const shared = new Map(ids.map((id) => [id, services.reserve()]))
+  const shared = new Map(ids.map((id) => [id, departed.get(id) ?? services.reserve()]))
   const controlled = findControlled(members, ids, root.files)
   const made = new Map(segments.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])

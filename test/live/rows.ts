@@ -211,6 +211,7 @@ export const rows: readonly Row[] = [
   row("fanotifies", "{folder}", "evictable"),
   row("memfds"),
   row("signalfds"),
+  { ...row("pidfds"), criuSays: "a thread of a zombie whose ID is chance" },
   row("timerfds"),
   beyondCriu("stops a periodic timer that has run out", row("timerfds", "ticking")),
   beyondCriu("knows no clocks that wake the machine", row("timerfds", "alarm")),

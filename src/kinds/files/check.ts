@@ -5,6 +5,7 @@ import { missingTarget } from "./epoll/restore.ts"
 import { type FileImages, queuesOf } from "./images.ts"
 import type { Checking } from "./keeping.ts"
 import { notifyChecks } from "./notify/check.ts"
+import { faultOf, isDeparted } from "./pidfd/restore.ts"
 import { fileKinds } from "./registry.ts"
 import { checkRegular, findCuts } from "./regular/check.ts"
 import type { FileRow } from "./row.ts"
@@ -55,6 +56,13 @@ function checkFlying(id: number, files: FileImages["files"]): void {
   if (!file) throw corrupt(object, "files.img does not have it")
   const row = fileKinds.find(({ type }) => type === file.type)
   if (!row) throw unsupported(object, file.type)
+  if (file.pidfd && !isDeparted(file))
+    throw new CheckpointError(
+      "E_IMAGE_UNSUPPORTED",
+      `Cannot restore ${object}`,
+      `it leads to process ${file.pidfd.nspid}, which does not exist when queues are filled`,
+      "Dump the program again when it has received it",
+    )
   const inner = row.facts(file, files).id
   if (inner !== id) throw corrupt(object, `it calls itself ${inner}`)
 }
@@ -131,6 +139,12 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
       if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
     }
   }
+  for (const { id, pidfd } of files.values())
+    if (pidfd && used.has(id))
+      yield () => {
+        const fault = faultOf(pidfd, pids)
+        if (fault !== undefined) throw corrupt(`process descriptor ${id} of files.img`, fault)
+      }
   for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options)
   yield* unixChecks(used, { files, skQueues: queuesOf(images.skQueues) }, extUnixSk)
   const cuts = new Map([...findCuts(files, options)].map(([id, size]) => [files.get(id)?.reg?.name ?? "", size]))

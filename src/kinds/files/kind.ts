@@ -64,6 +64,8 @@ export interface FileOptions extends Keeping {
   readonly extUnixSk?: boolean
   /** Those that may lose a peer outside, by inode: CRIU's --external unix[INODE]. */
   readonly externalUnix?: readonly number[] | "all"
+  /** PIDs of the tree, zombies included; absent where only a part of it is looked at. */
+  readonly members?: ReadonlySet<number>
   /** The processes run: queues, which only those of stopped ones can be looked into unseen, are left out. */
   readonly isRunning?: true
 }

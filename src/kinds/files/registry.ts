@@ -13,6 +13,8 @@ import { collectFanotify, refuseFanotify } from "./notify/fanotify/collect.ts"
 import { restoreFanotify } from "./notify/fanotify/restore.ts"
 import { collectInotify, refuseInotify } from "./notify/inotify/collect.ts"
 import { restoreInotify } from "./notify/inotify/restore.ts"
+import { collectPidfd, isPidfd, refusePidfd } from "./pidfd/collect.ts"
+import { restorePidfd } from "./pidfd/restore.ts"
 import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
 import { restorePipe } from "./pipe/restore.ts"
 import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
@@ -135,6 +137,14 @@ export const fileKinds: readonly FileRow[] = [
     restore: restoreTimerfd,
     start: startTimerfd,
   }),
+  fileKind({
+    type: fd_types.PIDFD,
+    body: "pidfd",
+    matches: isPidfd,
+    refuse: refusePidfd,
+    collect: collectPidfd,
+    restore: restorePidfd,
+  }),
   fileKind({ type: fd_types.INETSK, body: "isk", matches: isInet, refuse: refuseInet, collect: collectInet, restore: restoreInet }),
   fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
   fileKind({
@@ -175,7 +185,6 @@ export const refusedFiles: readonly RefusedFile[] = [
     linksTo("anon_inode:bpf", "anon_inode:[bpf", "anon_inode:btf"),
     "Let the program pin the object and close it before the dump",
   ),
-  refused("a process descriptor", linksTo("anon_inode:[pidfd]", "pidfd:["), "Let the program close it before the dump and use the PID"),
   refused("a seccomp listener", linksTo("anon_inode:seccomp"), "Dump the supervised program, not its supervisor"),
   refused("a security rule set", linksTo("anon_inode:[landlock-ruleset]"), "Let the program close it once it is enforced"),
   refused("a virtual machine", linksTo("anon_inode:kvm"), "Save the guest with the virtual machine's own tools"),
