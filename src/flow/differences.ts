@@ -51,6 +51,10 @@ const RULES: Rules = {
   "inotify_file_entry.wd": keyed("wd"),
   "pidfd_entry.id": alias("file"),
   "pidfd_entry.ino": alias("process"),
+  "netlink_sk_entry.id": alias("file"),
+  "netlink_sk_entry.ino": alias("socket"),
+  // CRIU numbers namespaces that are not dumped, and has no state for a socket that is in no table.
+  "netlink_sk_entry.ns_id": ignore,
   "inet_sk_entry.id": alias("file"),
   "inet_sk_entry.ino": alias("socket"),
   // Set when a connection is let go; and by the kernel, when a socket is bound to one address.

@@ -211,6 +211,8 @@ export const rows: readonly Row[] = [
   row("fanotifies", "{folder}", "evictable"),
   row("memfds"),
   row("signalfds"),
+  { ...row("netlinks"), criuSays: "no flags and no state of netlink sockets" },
+  beyondCriu("keeps no options of netlink and no groups above 32", row("netlinks", "more")),
   { ...row("pidfds"), criuSays: "a thread of a zombie whose ID is chance" },
   row("timerfds"),
   beyondCriu("stops a periodic timer that has run out", row("timerfds", "ticking")),

@@ -10,6 +10,7 @@ import { fileKinds } from "./registry.ts"
 import { checkRegular, findCuts } from "./regular/check.ts"
 import type { FileRow } from "./row.ts"
 import { checkInet, type InetOptions } from "./socket/inet/check.ts"
+import { faultOfNetlink } from "./socket/netlink-sk/restore.ts"
 import { unixChecks } from "./socket/unix/check.ts"
 import type { FileStat } from "./stat.ts"
 import { checkTty } from "./tty/check.ts"
@@ -144,6 +145,12 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
       yield () => {
         const fault = faultOf(pidfd, pids)
         if (fault !== undefined) throw corrupt(`process descriptor ${id} of files.img`, fault)
+      }
+  for (const { id, nlsk } of files.values())
+    if (nlsk && used.has(id))
+      yield () => {
+        const fault = faultOfNetlink(nlsk)
+        if (fault !== undefined) throw corrupt(`netlink socket ${id} of files.img`, fault)
       }
   for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options)
   yield* unixChecks(used, { files, skQueues: queuesOf(images.skQueues) }, extUnixSk)

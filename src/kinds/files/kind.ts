@@ -35,6 +35,8 @@ export interface Found {
   readonly bound?: Bound
   /** Of a socket: what it was made as. */
   readonly socket?: SocketKind
+  /** Of a netlink socket: something is in its queue. */
+  readonly unread?: true
 }
 
 /** An open file to collect: the descriptor with the lowest number of those that share it. */

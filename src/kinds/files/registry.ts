@@ -25,6 +25,8 @@ import { restoreSignalfd } from "./signalfd/restore.ts"
 import { collectInet } from "./socket/inet/collect.ts"
 import { restoreInet } from "./socket/inet/restore.ts"
 import { isInet, refuseInet } from "./socket/inet/survey.ts"
+import { collectNetlink, isNetlink, refuseNetlink } from "./socket/netlink-sk/collect.ts"
+import { restoreNetlink } from "./socket/netlink-sk/restore.ts"
 import { collectUnix } from "./socket/unix/collect.ts"
 import { linksOfUnix } from "./socket/unix/relations.ts"
 import { finishUnix, restoreUnix } from "./socket/unix/restore.ts"
@@ -146,6 +148,14 @@ export const fileKinds: readonly FileRow[] = [
     restore: restorePidfd,
   }),
   fileKind({ type: fd_types.INETSK, body: "isk", matches: isInet, refuse: refuseInet, collect: collectInet, restore: restoreInet }),
+  fileKind({
+    type: fd_types.NETLINKSK,
+    body: "nlsk",
+    matches: isNetlink,
+    refuse: refuseNetlink,
+    collect: collectNetlink,
+    restore: restoreNetlink,
+  }),
   fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
   fileKind({
     type: fd_types.UNIXSK,

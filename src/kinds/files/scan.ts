@@ -7,6 +7,7 @@ import { missing, readLinkIfAlive } from "../../proc/source.ts"
 import type { Copies } from "./copies.ts"
 import type { Found } from "./kind.ts"
 import { collectOwner } from "./owner.ts"
+import { eventsOf, POLL } from "./poll.ts"
 import { kindOfSocket } from "./socket/ask.ts"
 import { boundFile } from "./socket/unix/bound.ts"
 import { statDescriptor } from "./stat.ts"
@@ -71,6 +72,7 @@ function describe(where: Pick<Found, "pid" | "fd" | "target">, info: FdInfo, cop
   const found = { ...where, info, stat: statDescriptor(copy), flags, cloexec, owner: collectOwner(copy, flags) }
   if (!where.target.startsWith(SOCKET) || flags & O.PATH) return found
   const socket = kindOfSocket(copy)
+  if (socket.family === FAMILY.NETLINK && eventsOf(copy) & POLL.IN) return { ...found, socket, unread: true }
   const bound = socket.family === FAMILY.UNIX ? boundFile(copy) : undefined
   return { ...found, socket, ...(bound ? { bound } : {}) }
 }
