@@ -19,26 +19,21 @@ const subset: Rule = { kind: "subset" }
 const alias = (space: string): Rule => ({ kind: "alias", space })
 const keyed = (by: string): Rule => ({ kind: "keyed", by })
 
+/** Kinds of entries whose `id` is that of a file. */
+const FILES =
+  "file reg_file pipe eventfd_file eventpoll_file eventpoll_tfd tty_file fifo signalfd timerfd pidfd netlink_sk inet_sk memfd_file unix_sk"
+
 /** What of a restored tree may differ from its images, field by field. */
 const RULES: Rules = {
   // Numbers that each dump gives anew.
+  ...Object.fromEntries(FILES.split(" ").map((kind) => [`${kind}_entry.id`, alias("file")])),
   "fdinfo_entry.id": alias("file"),
   "mm_entry.exe_file_id": alias("file"),
   // CRIU gives each process directories with numbers of their own.
   "fs_entry.cwd_id": { kind: "alias", space: "file", apart: true },
   "fs_entry.root_id": { kind: "alias", space: "file", apart: true },
-  "file_entry.id": alias("file"),
-  "reg_file_entry.id": alias("file"),
-  "pipe_entry.id": alias("file"),
-  "eventfd_file_entry.id": alias("file"),
-  "eventpoll_file_entry.id": alias("file"),
-  "eventpoll_tfd_entry.id": alias("file"),
-  "tty_file_entry.id": alias("file"),
-  "fifo_entry.id": alias("file"),
   "fifo_entry.regf_id": alias("file"),
   "fifo_entry.pipe_id": alias("fifo"),
-  "signalfd_entry.id": alias("file"),
-  "timerfd_entry.id": alias("file"),
   "inotify_file_entry.id": alias("file"),
   "inotify_wd_entry.id": ignore,
   // A deleted file is another one now; which watch has which file is told by the path, where there is one.
@@ -49,20 +44,15 @@ const RULES: Rules = {
   "fanotify_mount_mark_entry.mnt_id": alias("mount"),
   "fh_entry.handle": ignore,
   "inotify_file_entry.wd": keyed("wd"),
-  "pidfd_entry.id": alias("file"),
   "pidfd_entry.ino": alias("process"),
-  "netlink_sk_entry.id": alias("file"),
   "netlink_sk_entry.ino": alias("socket"),
   // CRIU numbers namespaces that are not dumped, and has no state for a socket that is in no table.
   "netlink_sk_entry.ns_id": ignore,
-  "inet_sk_entry.id": alias("file"),
   "inet_sk_entry.ino": alias("socket"),
   // Set when a connection is let go; and by the kernel, when a socket is bound to one address.
   "sk_opts_entry.reuseaddr": ignore,
   "inet_sk_entry.v6only": ignore,
-  "memfd_file_entry.id": alias("file"),
   "stasis_file_entry.id": alias("file"),
-  "unix_sk_entry.id": alias("file"),
   "tty_file_entry.regf_id": alias("file"),
   "pipe_entry.pipe_id": alias("pipe"),
   "unix_sk_entry.ino": alias("socket"),
