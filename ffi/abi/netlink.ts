@@ -58,3 +58,38 @@ export const unixDiagMsg = layout("struct unix_diag_msg", "include/uapi/linux/un
 export const UDIAG_SHOW = { NAME: 1, VFS: 2, PEER: 4, ICONS: 8, RQLEN: 0x10 } as const
 /** Attributes that answer them. */
 export const UNIX_DIAG = { NAME: 0, VFS: 1, PEER: 2, ICONS: 3, RQLEN: 4, SHUTDOWN: 6 } as const
+
+/** Address of a netlink socket. Header: include/uapi/linux/netlink.h */
+export const sockaddrNl = layout("struct sockaddr_nl", "include/uapi/linux/netlink.h", 12, {
+  nl_family: [0, "u16"],
+  nl_pid: [4, "u32"],
+  nl_groups: [8, "u32"], // bit n: group n + 1
+})
+/** Header: include/linux/socket.h */
+export const SOL_NETLINK = 270
+/** Options of netlink sockets; the others are switches. Header: include/uapi/linux/netlink.h */
+export const NETLINK_OPTION = {
+  ADD_MEMBERSHIP: 1,
+  PKTINFO: 3,
+  BROADCAST_ERROR: 4,
+  NO_ENOBUFS: 5,
+  LISTEN_ALL_NSID: 8,
+  LIST_MEMBERSHIPS: 9,
+  CAP_ACK: 10,
+  EXT_ACK: 11,
+  GET_STRICT_CHK: 12,
+} as const
+/** Question after the sockets of one protocol. */
+export const netlinkDiagReq = layout("struct netlink_diag_req", "include/uapi/linux/netlink_diag.h", 20, {
+  sdiag_family: [0, "u8"],
+  sdiag_protocol: [1, "u8"],
+  ndiag_ino: [4, "u32"],
+  ndiag_show: [8, "u32"],
+})
+export const netlinkDiagMsg = layout("struct netlink_diag_msg", "include/uapi/linux/netlink_diag.h", 28, {
+  ndiag_family: [0, "u8"],
+  ndiag_protocol: [2, "u8"],
+  ndiag_state: [3, "u8"],
+  ndiag_portid: [4, "u32"],
+  ndiag_ino: [16, "u32"],
+})

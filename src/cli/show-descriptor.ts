@@ -105,6 +105,7 @@ export function fileState(file: file_entry): { readonly flags: number | undefine
     memfd ??
     file.tty ??
     file.pidfd ??
+    file.nlsk ??
     file.ify ??
     file.ffy
   return { flags: body?.flags, pos: reg?.pos ?? memfd?.pos }

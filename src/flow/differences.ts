@@ -23,7 +23,7 @@ const keyed = (by: string): Rule => ({ kind: "keyed", by })
 const FILES = [
   "fdinfo_entry file_entry reg_file_entry pipe_entry eventfd_file_entry eventpoll_file_entry eventpoll_tfd_entry",
   "tty_file_entry fifo_entry signalfd_entry ns_file_entry tunfile_entry timerfd_entry inotify_file_entry",
-  "fanotify_file_entry inet_sk_entry memfd_file_entry stasis_file_entry unix_sk_entry",
+  "fanotify_file_entry inet_sk_entry netlink_sk_entry pidfd_entry memfd_file_entry stasis_file_entry unix_sk_entry",
 ].flatMap((line) => line.split(" "))
 
 /** What of a restored tree may differ from its images, field by field. */
@@ -44,6 +44,10 @@ const RULES: Rules = {
   "fanotify_mount_mark_entry.mnt_id": alias("mount"),
   "fh_entry.handle": ignore,
   "inotify_file_entry.wd": keyed("wd"),
+  "pidfd_entry.ino": alias("process"),
+  "netlink_sk_entry.ino": alias("socket"),
+  // CRIU numbers namespaces that are not dumped, and has no state for a socket that is in no table.
+  "netlink_sk_entry.ns_id": ignore,
   "inet_sk_entry.ino": alias("socket"),
   // Set when a connection is let go; and by the kernel, when a socket is bound to one address.
   "sk_opts_entry.reuseaddr": ignore,

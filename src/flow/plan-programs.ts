@@ -6,6 +6,7 @@ import type { FileChanged } from "../kinds/files/keeping.ts"
 import { specialMappings } from "../kinds/memory/vdso.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readMaps } from "../proc/maps.ts"
+import { reserveDeparted } from "./departed.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { reserveGhosts } from "./ghosts.ts"
 import { shareGiven } from "./given.ts"
@@ -98,6 +99,7 @@ export function planPrograms({
       areaFd: services.reserve(),
       terminals,
       ghosts,
+      departed: reserveDeparted(saved.root.files, services),
       given: shareGiven(saved, given, services),
     })
     const site = openSite(saved, settled, standInFacts(), { strict, jobGroup, fileChanged })

@@ -17,6 +17,7 @@ import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from ".
 import { placeProcess, placeThreads } from "./cgroups.ts"
 import { holdConnections, type RestoredConnections } from "./connections.ts"
 import { checkCreds } from "./credentials.ts"
+import { countDeparted, shareDeparted } from "./departed.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { restoreHashes, suspendFilters } from "./filter-jobs.ts"
 import { shareGhosts } from "./ghosts.ts"
@@ -69,7 +70,7 @@ export function revive(
   const { pid } = root.tree
   using scope = new DisposableStack()
   // Of each file of pages, and of each deleted file, the copy that the seed inherits.
-  scope.use(roomForDescriptors(processes.length + saved.segments.length + 2 * root.files.ghosts.size))
+  scope.use(roomForDescriptors(processes.length + saved.segments.length + 2 * root.files.ghosts.size + 2 * countDeparted(root.files)))
   const services = scope.use(new ServiceDescriptors(processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
   const source = openPagesSource(services)
   const areaFile = scope.adopt(memoryFile("stasis"), closeSync)
@@ -78,7 +79,8 @@ export function revive(
   const connections = scope.use(holdConnections(set, saved, options))
   const ghosts = shareGhosts(root.files, services)
   const given = shareGiven(saved, options.given, services)
-  const settled = settle(set, saved, plan, { services, source, areaFd, terminals, ghosts, given })
+  const departed = shareDeparted(root.files, services, deadline)
+  const settled = settle(set, saved, plan, { services, source, areaFd, terminals, ghosts, departed, given })
 
   spawnSeed(pid, { sibling: options.sibling, orphan: isOrphaned(saved, options) }, deadline, keeperOf)
   terminals.release()

@@ -92,6 +92,8 @@ export interface Inherited {
   /** Numbers of deleted files, by file id. */
   readonly ghosts: Ground["ghosts"]
   readonly given: SharedGiven
+  /** Numbers of descriptors of processes that had ended, by file id. */
+  readonly departed: ReadonlyMap<number, number>
 }
 
 /**
@@ -103,7 +105,7 @@ export function settle(
   set: ImageSet,
   saved: SavedTree,
   plan: BirthPlan,
-  { services, source, areaFd, terminals, ghosts, given }: Inherited,
+  { services, source, areaFd, terminals, ghosts, departed, given }: Inherited,
 ): Settled {
   const { root, processes, segments } = saved
   const shm = planShm(saved.shm, readShm(), root.tree.pid)
@@ -125,7 +127,7 @@ export function settle(
     files: root.files.files,
     skQueues: queuesOf(root.files.skQueues),
   })
-  const shared = new Map(ids.map((id) => [id, services.reserve()]))
+  const shared = new Map(ids.map((id) => [id, departed.get(id) ?? services.reserve()]))
   const controlled = findControlled(members, ids, root.files)
   const made = new Map(segments.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])

@@ -1,3 +1,4 @@
+import { hasSharedPidfds, inheritSharedPidfds, makeSharedPidfds } from "../kinds/files/pidfd/shared.ts"
 import type { Program } from "../tracee/program.ts"
 import type { Job } from "../tracee/workshop.ts"
 import { buildDeaths, buildRoot, buildRound } from "./birth.ts"
@@ -105,6 +106,14 @@ export function layStages(site: Site): Stages {
     ({ ids }) => ids.files_id,
     (one) => plotOf(site, one).makes.files,
   )
+  const { files } = saved.root.files
+  const others = saved.processes.filter((one) => one !== saved.root && plotOf(site, one).makes.files)
+  const pidfds = hasSharedPidfds(ground, files)
+    ? [
+        perProcess("descriptors of processes, shared", () => makeSharedPidfds(ground, files), [saved.root]),
+        perProcess("descriptors of processes, for the others", () => inheritSharedPidfds(pid, ground, files), others),
+      ]
+    : []
   const stops = planStops(saved, (one) => plotOf(site, one).makes.handlers)
   return {
     stops,
@@ -118,13 +127,16 @@ export function layStages(site: Site): Stages {
       return stage(`births, sessions and groups, round ${index + 1}`, jobs.map(built), born.map(nursery.pidOf))
     }),
     deaths: stage("the end of zombies", buildDeaths(saved).map(built)),
-    first: turns.map((turn, index) =>
-      perProcess(
-        `memory, files, threads${index > 0 ? `, turn ${index + 1}` : ""}`,
-        (one) => buildProcess(one, plotOf(site, one), ground),
-        turn,
+    first: [
+      ...pidfds,
+      ...turns.map((turn, index) =>
+        perProcess(
+          `memory, files, threads${index > 0 ? `, turn ${index + 1}` : ""}`,
+          (one) => buildProcess(one, plotOf(site, one), ground),
+          turn,
+        ),
       ),
-    ),
+    ],
     own: perThread("what is each thread's own, rseq last", (one, thread) => buildThread(one, thread, ground)),
     queues: perThread("timers, attributes, queued signals", (one, thread) =>
       buildQueues(one, thread, plotOf(site, one), ground, stops.parents.has(one)),

@@ -102,7 +102,9 @@ export function collectState(
     threads: threadsOf.get(pid) ?? [],
     group: places.get(pid)?.stat.pgrp ?? 0,
   }))
-  const descriptors = collectDescriptors(holders, table, options, common.connections)
+  // What runs is only looked at in part.
+  const whole = options.stopped ? { members: new Set(places.keys()) } : {}
+  const descriptors = collectDescriptors(holders, table, { ...options, ...whole }, common.connections)
   const processes = sources.map(({ pid, mappings, gathered }): ProcessState => {
     const layout = collectLayout(pid, mappings, table.of(pid))
     const stat = places.get(pid)?.stat ?? readStat(pid)

@@ -195,7 +195,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
       processes.set(pid, found)
     })
   }
-  const openFiles = lookAtDescriptors(holders, options)
+  const openFiles = lookAtDescriptors(holders, { ...options, members: new Set(members.map(({ stat }) => stat.pid)) })
   refusals.push(...openFiles.refusals)
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
   const objects = objectsOfLiving([...processes.keys()], root)

@@ -90,7 +90,7 @@ describe("dump refuses a target", () => {
     victim.ask()
     expect(await victim.answer()).toBe("OK")
   })
-  for (const kind of ["socket", "watch without a handle", "pipe to outside", "ended leader"])
+  for (const kind of ["socket", "watch without a handle", "pidfd of init", "netlink with messages", "pipe to outside", "ended leader"])
     test(`that holds what is not supported: ${kind}`, async () => {
       const victim = await start("unsupported", { args: [kind] })
       expect(isReady(victim)).toBe(true)

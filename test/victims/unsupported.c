@@ -1,5 +1,6 @@
 /* Holds: one object that a dump refuses, named by the argument (see main). Checks: the object is still there and the process well. */
 #include "victim.h"
+#include <linux/netlink.h>
 #include <pthread.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
@@ -22,6 +23,15 @@ int main(int argc, char **argv)
 	if (!strcmp(kind, "watch without a handle")) {
 		MUST(fd = inotify_init1(0));
 		MUST(inotify_add_watch(fd, "/proc/version", IN_ATTRIB));
+	} else if (!strcmp(kind, "pidfd of init")) {
+		MUST(fd = syscall(SYS_pidfd_open, 1, 0));
+	} else if (!strcmp(kind, "netlink with messages")) {
+		struct sockaddr_nl name = { .nl_family = AF_NETLINK };
+		socklen_t length = sizeof name;
+		MUST(fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK));
+		MUST(bind(fd, (struct sockaddr *)&name, sizeof name));
+		MUST(getsockname(fd, (struct sockaddr *)&name, &length));
+		MUST(sendto(fd, &name, sizeof name, 0, (struct sockaddr *)&name, sizeof name));
 	} else if (sockets || !strcmp(kind, "pipe to outside")) {
 		MUST(sockets ? socketpair(AF_UNIX, SOCK_STREAM, 0, pair) : pipe(pair));
 		if (sockets)

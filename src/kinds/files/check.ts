@@ -10,10 +10,12 @@ import type { Checking } from "./keeping.ts"
 import { checkQueue } from "./mqueue/restore.ts"
 import { notifyChecks } from "./notify/check.ts"
 import { checkNamespace } from "./nsfs/restore.ts"
+import { faultOf, isDeparted } from "./pidfd/restore.ts"
 import { fileKinds } from "./registry.ts"
 import { checkRegular, findCuts } from "./regular/check.ts"
 import type { FileRow } from "./row.ts"
 import { checkInet, type InetOptions } from "./socket/inet/check.ts"
+import { faultOfNetlink } from "./socket/netlink-sk/restore.ts"
 import { unixChecks } from "./socket/unix/check.ts"
 import type { FileStat } from "./stat.ts"
 import { checkTty } from "./tty/check.ts"
@@ -65,6 +67,13 @@ function checkFlying(id: number, files: FileImages["files"]): void {
   if (!file) throw corrupt(object, "files.img does not have it")
   const row = fileKinds.find(({ type }) => type === file.type)
   if (!row) throw unsupported(object, file.type)
+  if (file.pidfd && !isDeparted(file))
+    throw new CheckpointError(
+      "E_IMAGE_UNSUPPORTED",
+      `Cannot restore ${object}`,
+      `it leads to process ${file.pidfd.nspid}, which does not exist when queues are filled`,
+      "Dump the program again when it has received it",
+    )
   const inner = row.facts(file, files).id
   if (inner !== id) throw corrupt(object, `it calls itself ${inner}`)
 }
@@ -141,6 +150,18 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
       if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
     }
   }
+  for (const { id, pidfd } of files.values())
+    if (pidfd && used.has(id))
+      yield () => {
+        const fault = faultOf(pidfd, pids)
+        if (fault !== undefined) throw corrupt(`process descriptor ${id} of files.img`, fault)
+      }
+  for (const { id, nlsk } of files.values())
+    if (nlsk && used.has(id))
+      yield () => {
+        const fault = faultOfNetlink(nlsk)
+        if (fault !== undefined) throw corrupt(`netlink socket ${id} of files.img`, fault)
+      }
   for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options)
   for (const { id, nsf } of files.values()) if (nsf && used.has(id)) yield () => checkNamespace(nsf, options.namespaces ?? {})
   for (const { id, tunf } of files.values()) if (tunf && used.has(id)) yield () => checkTun(tunf)

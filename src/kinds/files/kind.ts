@@ -35,6 +35,8 @@ export interface Found {
   readonly bound?: Bound
   /** Of a socket: what it was made as. */
   readonly socket?: SocketKind
+  /** Of a netlink socket: something is in its queue. */
+  readonly unread?: true
 }
 
 /** An open file to collect: the descriptor with the lowest number of those that share it. */
@@ -66,6 +68,8 @@ export interface FileOptions extends Keeping {
   readonly externalUnix?: readonly number[] | "all"
   /** What whoever restores gives, by the names of ./external.ts: CRIU's --external. */
   readonly externals?: readonly string[]
+  /** PIDs of the tree, zombies included; absent where only a part of it is looked at. */
+  readonly members?: ReadonlySet<number>
   /** The processes run: queues, which only those of stopped ones can be looked into unseen, are left out. */
   readonly isRunning?: true
 }

@@ -18,6 +18,8 @@ import { collectInotify, refuseInotify } from "./notify/inotify/collect.ts"
 import { restoreInotify } from "./notify/inotify/restore.ts"
 import { collectNamespace, isNamespace, refuseNamespace } from "./nsfs/collect.ts"
 import { namespaceFacts, restoreNamespace } from "./nsfs/restore.ts"
+import { collectPidfd, isPidfd, refusePidfd } from "./pidfd/collect.ts"
+import { restorePidfd } from "./pidfd/restore.ts"
 import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
 import { restorePipe } from "./pipe/restore.ts"
 import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
@@ -29,6 +31,8 @@ import { restoreSignalfd } from "./signalfd/restore.ts"
 import { collectInet } from "./socket/inet/collect.ts"
 import { restoreInet } from "./socket/inet/restore.ts"
 import { isInet, refuseInet } from "./socket/inet/survey.ts"
+import { collectNetlink, isNetlink, refuseNetlink } from "./socket/netlink-sk/collect.ts"
+import { restoreNetlink } from "./socket/netlink-sk/restore.ts"
 import { collectUnix } from "./socket/unix/collect.ts"
 import { linksOfUnix } from "./socket/unix/relations.ts"
 import { finishUnix, restoreUnix } from "./socket/unix/restore.ts"
@@ -169,7 +173,23 @@ export const fileKinds: readonly FileRow[] = [
     facts: tunFacts,
     named: true,
   }),
+  fileKind({
+    type: fd_types.PIDFD,
+    body: "pidfd",
+    matches: isPidfd,
+    refuse: refusePidfd,
+    collect: collectPidfd,
+    restore: restorePidfd,
+  }),
   fileKind({ type: fd_types.INETSK, body: "isk", matches: isInet, refuse: refuseInet, collect: collectInet, restore: restoreInet }),
+  fileKind({
+    type: fd_types.NETLINKSK,
+    body: "nlsk",
+    matches: isNetlink,
+    refuse: refuseNetlink,
+    collect: collectNetlink,
+    restore: restoreNetlink,
+  }),
   fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
   fileKind({
     type: fd_types.UNIXSK,
@@ -218,7 +238,6 @@ export const refusedFiles: readonly RefusedFile[] = [
     linksTo("anon_inode:bpf", "anon_inode:[bpf", "anon_inode:btf"),
     "Let the program pin the object and close it before the dump",
   ),
-  refused("a process descriptor", linksTo("anon_inode:[pidfd]", "pidfd:["), "Let the program close it before the dump and use the PID"),
   refused("a seccomp listener", linksTo("anon_inode:seccomp"), "Dump the supervised program, not its supervisor"),
   refused("a security rule set", linksTo("anon_inode:[landlock-ruleset]"), "Let the program close it once it is enforced"),
   refused("a virtual machine", linksTo("anon_inode:kvm"), "Save the guest with the virtual machine's own tools"),

@@ -4,7 +4,24 @@ import { CheckpointError } from "../../base/errors.ts"
 import type { Collecting, Found, Linked, Opened, OpenFile, Reason, Restoring, Starting, Surveying } from "./kind.ts"
 
 /** Members of file_entry that have a row. */
-type BodyName = "reg" | "pipe" | "efd" | "epfd" | "tty" | "tfd" | "sgfd" | "fifo" | "memfd" | "usk" | "isk" | "ify" | "ffy" | "nsf" | "tunf"
+type BodyName =
+  | "reg"
+  | "pipe"
+  | "efd"
+  | "epfd"
+  | "tty"
+  | "tfd"
+  | "sgfd"
+  | "fifo"
+  | "memfd"
+  | "usk"
+  | "isk"
+  | "ify"
+  | "ffy"
+  | "pidfd"
+  | "nlsk"
+  | "nsf"
+  | "tunf"
 type Body<K extends BodyName> = NonNullable<file_entry[K]>
 
 /** What is known of every open file. */

@@ -8,6 +8,7 @@ import type { Copies } from "./copies.ts"
 import type { Found } from "./kind.ts"
 import { leadsTo } from "./name.ts"
 import { collectOwner } from "./owner.ts"
+import { eventsOf, POLL } from "./poll.ts"
 import { kindOfSocket } from "./socket/ask.ts"
 import { boundFile } from "./socket/unix/bound.ts"
 import { type FileStat, kindOf, sameFile, statDescriptor } from "./stat.ts"
@@ -123,6 +124,7 @@ function describe(where: Pick<Found, "pid" | "fd" | "target" | "stat">, info: Fd
   const found = { ...where, info, flags, cloexec, owner: collectOwner(copy, flags) }
   if (!where.target.startsWith(SOCKET) || flags & O.PATH) return found
   const socket = kindOfSocket(copy)
+  if (socket.family === FAMILY.NETLINK && eventsOf(copy) & POLL.IN) return { ...found, socket, unread: true }
   const bound = socket.family === FAMILY.UNIX ? boundFile(copy) : undefined
   return { ...found, socket, ...(bound ? { bound } : {}) }
 }

@@ -4,6 +4,7 @@ import type { Program } from "../../tracee/program.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { FileImages } from "./images.ts"
 import type { Linked, Restoring } from "./kind.ts"
+import { isDeparted } from "./pidfd/restore.ts"
 import { beginRestoring, holdNumbers, openAt, type Reserved, rowOfType } from "./restore.ts"
 import type { Self } from "./self.ts"
 import { masterOfSession } from "./tty/driver.ts"
@@ -33,8 +34,8 @@ export function findShared(tables: readonly Table[], images: Linked): SharedFile
   for (const table of tables) for (const { id } of table.fdinfos) holders.getOrInsertComputed(id, () => new Set()).add(table)
   const ids = groupLinked([...holders.keys()], images).flatMap((group) => {
     const all = new Set(group.flatMap((id) => [...(holders.get(id) ?? [])]))
-    // What is in flight belongs to no table.
-    return all.size > 1 || group.some((id) => !holders.has(id)) ? group : []
+    // What is in flight belongs to no table, and who has departed was there before the tree.
+    return all.size > 1 || group.some((id) => !holders.has(id) || isDeparted(images.files.get(id))) ? group : []
   })
   return { ids, finisher: new Map(ids.flatMap((id) => (holders.has(id) ? [[id, finisherOf(id, tables, images.files)] as const] : []))) }
 }
@@ -114,7 +115,8 @@ function openShared(
   const maker = { isControlled, inherited: new Map(), self, isBorn: (tid: number) => tid === self.pid }
   const last: (() => void)[] = []
   const restoring = beginRestoring({ ...images, fdinfos }, program, made, maker, (step) => last.push(step))
-  for (const [id] of numbers) openAt(id, restoring)
+  // Process descriptors are there already, or their processes are not.
+  for (const [id] of numbers) if (!images.files.get(id)?.pidfd) openAt(id, restoring)
   for (const step of last) step()
   return restoring
 }
@@ -139,7 +141,11 @@ export function restoreShared(
   self: Self,
   program: Program,
 ): void {
-  holdNumbers(shared.values(), placeholder, program)
+  holdNumbers(
+    [...shared].filter(([id]) => !isDeparted(images.files.get(id))).map(([, number]) => number),
+    placeholder,
+    program,
+  )
   const own = [...shared].filter(([id]) => !controlled.has(id))
   const restoring = openShared(images, own, made, self, false, program)
   for (const [id, number] of own) {

@@ -110,7 +110,7 @@ static void hold_events(void)
 static void hold_refused(void)
 {
 	int ends[2];
-	MUST(socket(AF_NETLINK, SOCK_RAW, 0));
+	MUST(socket(AF_PACKET, SOCK_RAW, 0));
 	MUST(inotify_add_watch(MUST(inotify_init1(0)), "/proc/version", IN_ATTRIB));
 	int gone = MUST(open("gone", O_RDWR | O_CREAT, 0600));
 	MUST(gone);

@@ -1,0 +1,45 @@
+import { F, O } from "../../../../ffi/abi/file.ts"
+import { PIDFD_THREAD } from "../../../../ffi/abi/pidfd.ts"
+import { SIG } from "../../../../ffi/abi/signal.ts"
+import { closeSync } from "../../../../ffi/fs.ts"
+import { attempt, syscall } from "../../../../ffi/syscall.ts"
+import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
+import { startWaiter } from "../../../tracee/seed.ts"
+import type { Deadline } from "../../../tracee/wait.ts"
+import { isDeparted } from "./restore.ts"
+
+/** Children without a signal at their end, too. */
+const WALL = 0x40000000
+
+/** Files that lead to processes which had ended, those of one process together: two of them must stay equal in st_ino. */
+export const groupDeparted = (files: ReadonlyMap<number, file_entry>): file_entry[][] => [
+  ...Map.groupBy([...files.values()].filter(isDeparted), ({ pidfd }) => pidfd?.ino ?? 0).values(),
+]
+
+/**
+ * Makes the descriptors of one departed process: a child of ours takes its place, and is ended and reaped. What is left of it is what a
+ * pidfd keeps, as it was before; its exit status (PIDFD_GET_INFO, Linux 6.15) is that of a kill.
+ *
+ * @returns close-on-exec descriptors by file id, the caller's   @throws SyscallError · CheckpointError E_TIMEOUT, E_INTERRUPTED
+ * Kernel: fs/pidfs.c, kernel/pid.c pidfd_create()
+ */
+export function makeDeparted(group: readonly file_entry[], deadline: Deadline): Map<number, number> {
+  const made = new Map<number, number>()
+  const child = startWaiter(deadline)
+  try {
+    for (const { id, pidfd } of group) {
+      const flags = pidfd?.flags ?? 0
+      const fd = syscall("pidfd_open", child, flags & PIDFD_THREAD)
+      made.set(id, fd)
+      const settable = flags & (O.NONBLOCK | O.ASYNC)
+      if (settable) syscall("fcntl", fd, F.SETFL, settable)
+    }
+    return made
+  } catch (error) {
+    for (const fd of made.values()) closeSync(fd)
+    throw error
+  } finally {
+    attempt("kill", child, SIG.KILL)
+    attempt("wait4", child, 0, WALL)
+  }
+}
