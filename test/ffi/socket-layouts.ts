@@ -1,4 +1,4 @@
-import { inetDiagMsg, inetDiagReqV2, nlmsghdr, unixDiagMsg, unixDiagReq } from "../../ffi/abi/netlink.ts"
+import { inetDiagMsg, inetDiagReqV2, netlinkDiagMsg, netlinkDiagReq, nlmsghdr, unixDiagMsg, unixDiagReq } from "../../ffi/abi/netlink.ts"
 import { cmsghdr, linger, msghdr, sockaddrIn, sockaddrIn6, tcpRepairWindow, ucred } from "../../ffi/abi/socket.ts"
 import type { Fields, Layout } from "../../ffi/layout.ts"
 import type { Headers } from "./compiled.ts"
@@ -21,9 +21,11 @@ export const sockets: readonly Group[] = [
     ],
   },
   {
-    headers: ["linux/netlink.h", "linux/unix_diag.h"],
+    headers: ["linux/netlink.h", "linux/unix_diag.h", "linux/netlink_diag.h"],
     rows: [
       [nlmsghdr, "struct nlmsghdr"],
+      [netlinkDiagMsg, "struct netlink_diag_msg"],
+      [netlinkDiagReq, "struct netlink_diag_req"],
       [unixDiagReq, "struct unix_diag_req"],
       [unixDiagMsg, "struct unix_diag_msg"],
     ],

@@ -51,12 +51,18 @@ function compileFixture(name: string): string {
   return program
 }
 
-/** Starts a fixture and waits until it says "ready". It is nobody's child that Bun would wait for. */
+/**
+ * $0 with the argument $1 and its output in $2, as a child of nobody that Bun would wait for; says its PID. It begins when the shell between, $3,
+ * has ended: the signal of that parent's end (PR_SET_PDEATHSIG) would end it.
+ */
+const ORPHAN = `echo $$; exec >"$2" 2>&1 </dev/null; while [ -d "/proc/$3" ]; do sleep 0.005; done; exec "$0" $1`
+
+/** Starts a fixture and waits until it says "ready". */
 export async function startFixture(name: string, argument = ""): Promise<Fixture> {
   const program = compileFixture(name)
   const output = `${program}.${performance.now()}.out`
   writeFileSync(output, "")
-  const { stdout } = Bun.spawnSync(["sh", "-c", `"$0" $1 >"$2" 2>&1 </dev/null & echo $!`, program, argument, output], { stdin: "ignore" })
+  const { stdout } = Bun.spawnSync(["sh", "-c", `sh -c "$3" "$0" "$1" "$2" $$ &`, program, argument, output, ORPHAN], { stdin: "ignore" })
   const pid = Number(stdout.toString())
   const end = performance.now() + DEADLINE * 1000
   for (;;) {
