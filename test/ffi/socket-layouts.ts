@@ -1,4 +1,13 @@
-import { inetDiagMsg, inetDiagReqV2, netlinkDiagMsg, netlinkDiagReq, nlmsghdr, unixDiagMsg, unixDiagReq } from "../../ffi/abi/netlink.ts"
+import {
+  inetDiagMsg,
+  inetDiagReqV2,
+  netlinkDiagMsg,
+  netlinkDiagReq,
+  nlmsghdr,
+  sockaddrNl,
+  unixDiagMsg,
+  unixDiagReq,
+} from "../../ffi/abi/netlink.ts"
 import { cmsghdr, linger, msghdr, sockaddrIn, sockaddrIn6, tcpRepairWindow, ucred } from "../../ffi/abi/socket.ts"
 import type { Fields, Layout } from "../../ffi/layout.ts"
 import type { Headers } from "./compiled.ts"
@@ -26,6 +35,7 @@ export const sockets: readonly Group[] = [
       [nlmsghdr, "struct nlmsghdr"],
       [netlinkDiagMsg, "struct netlink_diag_msg"],
       [netlinkDiagReq, "struct netlink_diag_req"],
+      [sockaddrNl, "struct sockaddr_nl"],
       [unixDiagReq, "struct unix_diag_req"],
       [unixDiagMsg, "struct unix_diag_msg"],
     ],
