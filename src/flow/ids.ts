@@ -16,7 +16,7 @@ const END_OR_NAMESPACE = "End that process, or restore in a PID namespace of its
 const isDying = (state: string): boolean => state === "Z" || state === "X"
 
 /** Who has a PID or thread ID now; undefined when it is free. */
-export function ownerOf(tid: number): { name: string; dying: boolean } | undefined {
+function ownerOf(tid: number): { name: string; dying: boolean } | undefined {
   const status = readStatusIfAlive(tid)
   if (!status) return undefined
   const name = status.tgid === tid ? `process ${tid} "${status.name}"` : `thread ${tid} "${status.name}" of process ${status.tgid}`

@@ -51,9 +51,7 @@ const portable: readonly (readonly [Headers, readonly Row[]])[] = [
     [
       ...named("SIG", signal.SIG),
       ...named("SA_", signal.SA),
-      ["(long)SIG_DFL", signal.SIG_DFL],
       ["(long)SIG_IGN", signal.SIG_IGN],
-      ["SS_ONSTACK", signal.SS_ONSTACK],
       ["SS_DISABLE", signal.SS_DISABLE],
       ["sizeof(siginfo_t)", signal.SIGINFO_SIZE],
     ],
@@ -87,7 +85,6 @@ const x86_64: readonly (readonly [Headers, readonly Row[]])[] = [
       ["offsetof(struct fxregs_state, xmm_space)", FXREGS.xmmAt],
       ["sizeof(((struct fxregs_state *)0)->xmm_space) / 4", FXREGS.xmmWords],
       ["USER_CS", registers.USER_CS],
-      ["USER32_CS", registers.USER32_CS],
       ...named("XFEATURE_", XFEATURE),
     ],
   ],
