@@ -12,6 +12,10 @@ import type { Keeper } from "../tracee/seed.ts"
 import { checkDeadline, type Deadline } from "../tracee/wait.ts"
 import type { SavedTree } from "./images.ts"
 
+/** PIDs of a tree, those of zombies included. */
+export const pidsOf = ({ processes, dead }: Pick<SavedTree, "processes" | "dead">): Set<number> =>
+  new Set([...processes, ...dead].map(({ tree }) => tree.pid))
+
 const END_OR_NAMESPACE = "End that process, or restore in a PID namespace of its own"
 const isDying = (state: string): boolean => state === "Z" || state === "X"
 

@@ -1,5 +1,5 @@
-import { cutDeleted } from "./maps.ts"
 import { expectAlive, linkReader, listIfAlive, procPath, readLinkIfAlive } from "./source.ts"
+import { cutDeleted } from "./text.ts"
 
 /** Executable; null when the task is gone, is a zombie or a kernel thread. "deleted" may lie, see Mapping. @throws CheckpointError E_PERMISSION · E_IO */
 export const readExeIfAlive = linkReader("exe", cutDeleted)

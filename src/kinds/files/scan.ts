@@ -3,7 +3,7 @@ import { AF as FAMILY } from "../../../ffi/abi/socket.ts"
 import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../../ffi/syscall.ts"
 import { type FdInfo, parseFdInfo, readFdInfo, readFdInfoIfOpen } from "../../proc/fdinfo.ts"
 import { listIfAlive, missing, readLinkIfAlive } from "../../proc/source.ts"
-import { decodeBytes } from "../../proc/text.ts"
+import { DELETED, decodeBytes } from "../../proc/text.ts"
 import type { Copies } from "./copies.ts"
 import type { Found } from "./kind.ts"
 import { leadsTo } from "./name.ts"
@@ -76,7 +76,6 @@ export function openFolders(pid: number): Folders {
 
 /** Descriptors as they were found last, by process. */
 const before = new Map<number, Map<number, Found>>()
-const DELETED = " (deleted)"
 
 /**
  * The name that a descriptor had at an earlier look, if it has it still: the same inode by the same mount, which this name leads to now. To
