@@ -1,9 +1,10 @@
+import { FIONREAD } from "../../../ffi/abi/file.ts"
 import { allocate, syscall } from "../../../ffi/syscall.ts"
 
 const memory = allocate(4096)
 
 /** Header: include/uapi/asm-generic/poll.h */
-export const POLL = { IN: 1, PRI: 2, OUT: 4, ERR: 8, HUP: 16 } as const
+export const POLL = { IN: 1, PRI: 2, OUT: 4, ERR: 8, HUP: 16, RDHUP: 0x2000 } as const
 
 const ALL = 0x1f
 
@@ -12,9 +13,15 @@ const ALL = 0x1f
  *
  * @param asked what is asked for; ERR and HUP are told unasked
  */
-export function eventsOf(fd: number, asked: number = ALL): number {
+export function eventsOf(fd: number, asked = ALL): number {
   memory.view.setInt32(0, fd, true)
   memory.view.setInt16(4, asked, true)
   syscall("poll", memory.address, 1, 0)
   return memory.view.getInt16(6, true)
+}
+
+/** Bytes that are there to be read, and stay. Man pages: ioctl_pipe(2), ioctl_tty(2), inotify(7), FIONREAD */
+export function readable(fd: number): number {
+  syscall("ioctl", fd, FIONREAD, memory.address)
+  return memory.view.getInt32(0, true)
 }
