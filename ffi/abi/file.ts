@@ -44,6 +44,7 @@ export const S_IF = {
 /** Commands of fcntl(2). Headers: include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h. GETOWNER_UIDS needs CONFIG_CHECKPOINT_RESTORE. */
 export const F = {
   DUPFD: 0,
+  GETFD: 1,
   SETFD: 2,
   GETFL: 3,
   SETFL: 4,

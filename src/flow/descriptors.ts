@@ -22,7 +22,7 @@ export class ServiceDescriptors implements Disposable {
   private next(): number {
     // Our own open ones cannot be used: F.DUPFD takes the first free number from here on.
     do this.last++
-    while (this.taken.has(this.last) || attempt("fcntl", this.last, 1 /* F_GETFD */) >= 0)
+    while (this.taken.has(this.last) || attempt("fcntl", this.last, F.GETFD) >= 0)
     return this.last
   }
 

@@ -48,7 +48,7 @@ export function refuseName(target: string, stat: FileStat): Reason | undefined {
   }
 }
 
-/** The name that a restore of ours gave a deleted file when its own was taken -> its own. Mirror: stepAside of ./ghost/make.ts */
+/** The name that a restore of ours gave a deleted file when its own was taken -> its own. Mirror: stepAside of ./ghost/plan.ts */
 const ASIDE = /^(.*\/)\.([^/]+)\.stasis-\d+-\d+$/
 
 /** The name that a deleted file had. */
