@@ -1,7 +1,7 @@
 /** Who may import whom: section 2 of the house style, as data. Checked by build/check.ts. */
 
 /** A folder and the folders, packages or files that it may import beyond itself. The longest matching path is the folder of a file. */
-export const LAYERS: Readonly<Record<string, readonly string[]>> = {
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
   proto: ["@bufbuild/protobuf"],
   ffi: [],
   "ffi/kernel.ts": ["ffi", "bun:ffi"],
@@ -44,7 +44,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The folder of a file in LAYERS; undefined for build/ and test/, which may import anything. @throws Error a file in no room at all */
-export function layerOf(file: string): string | undefined {
+function layerOf(file: string): string | undefined {
   if (file.startsWith("build/") || file.startsWith("test/")) return undefined
   const rooms = Object.keys(LAYERS).filter((room) => inside(file, room))
   const room = rooms.sort((a, b) => b.length - a.length)[0]

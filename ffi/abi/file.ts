@@ -43,6 +43,9 @@ export const S_IF = {
 
 /** Commands of fcntl(2). Headers: include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h. GETOWNER_UIDS needs CONFIG_CHECKPOINT_RESTORE. */
 export const F = {
+  DUPFD: 0,
+  GETFD: 1,
+  SETFD: 2,
   GETFL: 3,
   SETFL: 4,
   SETLK: 6,
@@ -57,6 +60,11 @@ export const F = {
   SETPIPE_SZ: 1031,
   GETPIPE_SZ: 1032,
 } as const
+
+/** The one flag of a descriptor. Header: include/uapi/asm-generic/fcntl.h */
+export const FD_CLOEXEC = 1
+/** Flags that F_SETFL sets; the others belong to the moment of opening. Kernel: fs/fcntl.c setfl() */
+export const SETTABLE = O.APPEND | O.ASYNC | O.NONBLOCK | O.DIRECT | O.NOATIME
 
 /** Operations of flock(2). Header: include/uapi/asm-generic/fcntl.h */
 export const LOCK = { SH: 1, EX: 2, NB: 4 } as const

@@ -1,4 +1,4 @@
-import { type Decoded, layout } from "../layout.ts"
+import { layout } from "../layout.ts"
 
 /** Requests of ptrace(2). Header: include/uapi/linux/ptrace.h, arch/x86/include/uapi/asm/ptrace-abi.h */
 export const PTRACE = {
@@ -50,7 +50,6 @@ export const rseqConfiguration = layout("struct __ptrace_rseq_configuration", "i
   signature: [12, "u32"], // the four bytes in front of every abort address
   flags: [16, "u32"], // 0 today; bytes 20-23 are padding
 })
-export type RseqConfiguration = Decoded<typeof rseqConfiguration>
 
 /** Note types of PTRACE_GETREGSET. Header: include/uapi/linux/elf.h */
 export const NT_X86_XSTATE = 0x202

@@ -32,9 +32,8 @@ export const userRegsStruct = layout("struct user_regs_struct", "sys/user.h", 21
 })
 export type Registers = Decoded<typeof userRegsStruct>
 
-/** Code segments of user space: 64-bit programs, and 32-bit ones that this build refuses. Header: arch/x86/include/asm/segment.h */
+/** Code segment of 64-bit programs in user space. Header: arch/x86/include/asm/segment.h */
 export const USER_CS = 0x33n
-export const USER32_CS = 0x23n
 
 /** Members of struct sigcontext_64 that a signal frame carries, by offset from the start of uc_mcontext. */
 export const sigcontext = layout("struct sigcontext", "arch/x86/include/uapi/asm/sigcontext.h", 256, {

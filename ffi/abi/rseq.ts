@@ -1,4 +1,4 @@
-import { type Decoded, layout } from "../layout.ts"
+import { layout } from "../layout.ts"
 
 /**
  * A thread's area, shared with the kernel: the 32 bytes that every registration has. Header: include/uapi/linux/rseq.h
@@ -24,7 +24,6 @@ export const rseqDescriptor = layout("struct rseq_cs", "include/uapi/linux/rseq.
   post_commit_offset: [16, "u64"], // bytes from start_ip to the first instruction behind the section
   abort_ip: [24, "u64"], //           the four bytes in front of it are the registered signature
 })
-export type RseqDescriptor = Decoded<typeof rseqDescriptor>
 
 /** Flags of a section. Linux 6.1 to 6.18 kill a thread that has any inside one, later kernels ignore them. */
 export const RSEQ_CS_FLAG = { NO_RESTART_ON_PREEMPT: 1, NO_RESTART_ON_SIGNAL: 2, NO_RESTART_ON_MIGRATE: 4 } as const

@@ -35,7 +35,6 @@ export const kernelSigaction = layout("struct kernel_sigaction", "include/linux/
   sa_mask: [24, "u64"],
 })
 export const SA = { SIGINFO: 4, RESTORER: 0x04000000, ONSTACK: 0x08000000, RESTART: 0x10000000 } as const
-export const SIG_DFL = 0n
 export const SIG_IGN = 1n
 
 /** Alternate stack. Header: include/uapi/asm-generic/signal-defs.h */
@@ -44,7 +43,6 @@ export const stackT = layout("stack_t", "signal.h", 24, {
   ss_flags: [8, "i32"],
   ss_size: [16, "u64"],
 })
-export const SS_ONSTACK = 1
 export const SS_DISABLE = 2
 
 /** Bytes of a siginfo_t. */

@@ -54,9 +54,6 @@ export const SO = {
   TXREHASH: 74,
 } as const
 
-/** Reads the filter that ATTACH_FILTER sets: a length in instructions of eight bytes. */
-export const SO_GET_FILTER = SO.ATTACH_FILTER
-
 /** Kinds of control messages of SOL_SOCKET. Header: include/linux/socket.h */
 export const SCM = { RIGHTS: 1, CREDENTIALS: 2 } as const
 

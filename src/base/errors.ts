@@ -1,8 +1,9 @@
 /**
  * What went wrong, as a stable word for scripts, and the exit status of its class.
  *
- * Classes: 2 wrong command line · 3 refused before the target was touched · 4 the target or the host's answer about it ·
- * 5 the images · 6 the host (disk, kernel, permissions) · 7 a conflict at restore · 8 interrupted or out of time · 1 anything else.
+ * Classes: 2 wrong command line · 3 refused, the target goes on as it was · 4 the target or the host's answer about it ·
+ * 5 the images · 6 the host (disk, kernel, permissions) · 7 a conflict at restore, or an action script that failed ·
+ * 8 interrupted or out of time · 1 anything else.
  */
 export const EXIT_STATUS = {
   E_INTERNAL: 1,

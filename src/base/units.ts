@@ -14,5 +14,8 @@ export const pageUp = (bytes: bigint): bigint => (bytes + PAGE - 1n) & ~(PAGE - 
 /** Rounds bytes down to whole pages. */
 export const pageDown = (bytes: bigint): bigint => bytes & ~(PAGE - 1n)
 
+/** In a second. */
+export const NANOSECONDS = 1_000_000_000n
+
 /** "0x7f00" for messages and strace notation. */
 export const hex = (value: bigint | number): string => `0x${value.toString(16)}`

@@ -48,7 +48,11 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
   "exec-cmd": { boolean: true, does: "run a command after the restore", instead: "Use --action-script: it is called at post-resume" },
   experimental: { boolean: true, does: "check experimental features", instead: checksAll },
   "ext-mount-map": { short: "M", does: "map mounts from outside", instead: noExternal },
-  external: { does: "name resources that live outside the tree", instead: noExternal, commands: ["restore"] },
+  external: {
+    commands: ["restore"],
+    does: "name resources that live outside the tree",
+    instead: "Leave it out: the dump has named them, and --inherit-fd gives them (stasis plan DIR tells which)",
+  },
   extra: { boolean: true, does: "check features for special cases", instead: checksAll },
   "force-irmap": {
     boolean: true,

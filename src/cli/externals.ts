@@ -26,7 +26,8 @@ export function externalOptions(line: Canonical): Pick<DumpOptions, "extUnixSk" 
   const listed = unix.flatMap((value) => value.split(",").filter((inode) => inode !== ""))
   const wrong = listed.find((inode) => !/^\d{1,10}$/.test(inode))
   if (wrong !== undefined) throw misused(line.command, `--ext-unix-sk "${wrong}" is no inode`, "Write --ext-unix-sk=INODE,..., or nothing")
-  return { extUnixSk: unix.length > 0, externals, externalUnix: [...sockets, ...listed].map(Number) }
+  const others = externals.filter((value) => !value.startsWith("unix["))
+  return { extUnixSk: unix.length > 0, externals: others, externalUnix: [...sockets, ...listed].map(Number) }
 }
 
 /** Descriptors of ours that stand for resources: --inherit-fd fd[N]:RESOURCE. @throws CheckpointError E_USAGE */

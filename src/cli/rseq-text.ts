@@ -29,7 +29,7 @@ const shown = (value: number | string | null): string => (value === null ? NONE 
 const address = (value: bigint | number | null): string => (value === null ? NONE : hex(value))
 
 /** "python3.11+0x1f30 (PyEval_EvalFrame+0x12)", or the bare address where no file holds it. */
-export const placeText = ({ address: at, module, symbol }: RseqPlace): string => `${module ?? hex(at)}${symbol ? ` (${symbol})` : ""}`
+const placeText = ({ address: at, module, symbol }: RseqPlace): string => `${module ?? hex(at)}${symbol ? ` (${symbol})` : ""}`
 
 /** Bounds as people compare them with a disassembly; the end is the first address behind. */
 const sectionText = ({ section }: RseqRow): string =>

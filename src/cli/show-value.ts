@@ -112,7 +112,7 @@ function siginfoText(bytes: Uint8Array): string {
 }
 
 /** One value of a field that holds no message. */
-export function scalarText(schema: AnySchema, field: Field, value: unknown): string {
+function scalarText(schema: AnySchema, field: Field, value: unknown): string {
   if (field.type === "enum" && typeof value === "number") return `${field.values[value] ?? value}`
   if (typeof value === "number" || typeof value === "bigint") return formOf(schema, field)(value)
   if (value instanceof Uint8Array) return field.name === "siginfo" ? siginfoText(value) : bytesText(value)

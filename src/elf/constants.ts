@@ -8,20 +8,15 @@ export const PN_XNUM = 0xffff
 /** Largest section index that is one. */
 export const SHN_LORESERVE = 0xff00
 
-export const ET_EXEC = 2
-export const ET_DYN = 3
-
 export const EM_X86_64 = 62
 export const EM_AARCH64 = 183
 
 export const PT_LOAD = 1
 export const PT_DYNAMIC = 2
-export const PT_INTERP = 3
 export const PT_NOTE = 4
 export const PT_TLS = 7
 
 export const SHT_SYMTAB = 2
-export const SHT_STRTAB = 3
 export const SHT_NOTE = 7
 export const SHT_DYNSYM = 11
 export const SHF_EXECINSTR = 4n

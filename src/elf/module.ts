@@ -32,7 +32,7 @@ export function mappingAt<M extends Mapped>(mappings: readonly M[], address: big
 }
 
 /** An address as module and offset into its file. Precondition: the mapping holds the address. */
-export const moduleOffset = ({ start, offset, path }: Mapped, address: bigint): ModulePlace => ({
+const moduleOffset = ({ start, offset, path }: Mapped, address: bigint): ModulePlace => ({
   module: path,
   fileOffset: address - start + offset,
 })

@@ -26,7 +26,7 @@ const answers = new WeakMap<Elf, Map<bigint, Place | null>>()
  *
  * @param vaddr address as the file counts, see `vaddrOf`
  */
-export function findCode(elf: Elf, vaddr: bigint): Place | null {
+function findCode(elf: Elf, vaddr: bigint): Place | null {
   const known = answers.get(elf) ?? new Map<bigint, Place | null>()
   answers.set(elf, known)
   const before = known.get(vaddr)

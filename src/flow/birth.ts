@@ -11,7 +11,7 @@ import { restoreShared } from "../kinds/files/shared.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { restoreSegment } from "../kinds/memory/shared.ts"
 import { restoreShm } from "../kinds/memory/sysv/restore.ts"
-import type { BirthPlan, Round, TaskId } from "../kinds/tree/plan.ts"
+import { type BirthPlan, clonersOf, type Round, type TaskId } from "../kinds/tree/plan.ts"
 import { appendActs, appendDeath, type Births } from "../kinds/tree/restore.ts"
 import { LIMIT, type Limit } from "../proc/limits.ts"
 import { Program } from "../tracee/program.ts"
@@ -112,12 +112,8 @@ export interface Nursery extends Births {
 }
 
 /** A process that shares something with its parent must be cloned by that very process. @throws CheckpointError E_IMAGE_UNSUPPORTED */
-function checkSharing({ rounds }: BirthPlan, processes: readonly SavedProcess[], shares: ReadonlyMap<number, Share>): void {
-  const cloner = new Map(
-    rounds.flatMap((round) =>
-      [...round].flatMap(([task, acts]) => acts.flatMap((act) => (act.act === "clone" ? [[act.child, task] as const] : []))),
-    ),
-  )
+function checkSharing(plan: BirthPlan, processes: readonly SavedProcess[], shares: ReadonlyMap<number, Share>): void {
+  const cloner = clonersOf(plan)
   for (const {
     tree: { pid, ppid },
   } of processes) {

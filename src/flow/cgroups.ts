@@ -70,7 +70,7 @@ export function saveCgroups(
 }
 
 /** Set of a thread: its own, or its process's in images that have no other. */
-export const setOf = ({ core }: SavedThread, { tc, threads }: SavedProcess): number | undefined =>
+const setOf = ({ core }: SavedThread, { tc, threads }: SavedProcess): number | undefined =>
   core.cg_set ?? threads[0]?.core.cg_set ?? tc.cg_set
 
 /**

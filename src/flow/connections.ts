@@ -6,8 +6,6 @@ import type { inventory_entry } from "../../proto/gen/inventory_pb.ts"
 import { CheckpointError, refusedTarget } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import type { ImageSet } from "../image/set.ts"
-import { borrowDescriptors } from "../kinds/files/copies.ts"
-import { type FileImages, usersOf } from "../kinds/files/images.ts"
 import { tellOption } from "../kinds/files/socket/ask.ts"
 import {
   type Connections,
@@ -22,8 +20,10 @@ import { endsOf } from "../kinds/files/socket/inet/restore-stream.ts"
 import type { Stream } from "../kinds/files/socket/inet/stream.ts"
 import { notAccepted } from "../kinds/files/socket/inet/survey.ts"
 import { askTcp } from "../kinds/files/socket/inet/tcp-info.ts"
+import { socketInode } from "../kinds/files/socket/unix/scene.ts"
 import { readDescriptorsIfAlive } from "../proc/descriptors.ts"
 import { checkInterrupt, deadlineIn } from "../tracee/wait.ts"
+import { type FileTree, lendFiles } from "./lend-files.ts"
 import type { DumpOptions, RestoreOptions } from "./options.ts"
 
 const log = logger("connections")
@@ -60,8 +60,6 @@ export function dumpConnections(
   }
 }
 
-const SOCKET = /^socket:\[(\d+)\]$/
-
 /** True when a dump holds new connections off until those that came before are accepted. */
 export const closesDoors = ({
   tcpEstablished,
@@ -81,8 +79,8 @@ export function holdNewConnections(options: DumpOptions, pids: Iterable<number>)
   const sockets = new Map<bigint, { readonly pid: number; readonly fd: number; readonly target: string }>()
   for (const pid of pids)
     for (const { fd, target } of readDescriptorsIfAlive(pid) ?? []) {
-      const inode = SOCKET.exec(target)?.[1]
-      if (inode) sockets.set(BigInt(inode), { pid, fd, target })
+      const inode = socketInode(target)
+      if (inode !== undefined) sockets.set(inode, { pid, fd, target })
     }
   const doors = sockets.size > 0 ? closeDoors(new Set(sockets.keys())) : undefined
   if (!doors || doors.crowded.length === 0) return doors
@@ -126,13 +124,7 @@ export function readStreams(set: ImageSet, files: readonly file_entry[]): Map<nu
   return streams
 }
 
-/** A tree as the images have it, as far as it has open files. */
-interface Holders {
-  readonly root: { readonly files: FileImages }
-  readonly processes: readonly { readonly tree: { readonly pid: number }; readonly files: FileImages }[]
-}
-
-const connectionsOf = ({ root }: Holders) =>
+const connectionsOf = ({ root }: FileTree) =>
   [...root.files.files.values()].filter(hasStream).flatMap(({ isk }) => (isk && root.files.tcpStreams.has(isk.ino) ? [isk] : []))
 
 /** TCP connections of a restore: held off until they are let go. */
@@ -146,7 +138,7 @@ export interface RestoredConnections extends Disposable {
 }
 
 /** @throws CheckpointError E_KERNEL there is no nf_tables */
-export function holdConnections(set: ImageSet, saved: Holders, { networkLock }: Pick<RestoreOptions, "networkLock">): RestoredConnections {
+export function holdConnections(set: ImageSet, saved: FileTree, { networkLock }: Pick<RestoreOptions, "networkLock">): RestoredConnections {
   const all = connectionsOf(saved)
   const method = set.inventory.network_lock_method ?? LOCK_METHOD.iptables
   if (all.length > 0 && method === LOCK_METHOD.iptables)
@@ -160,18 +152,15 @@ export function holdConnections(set: ImageSet, saved: Holders, { networkLock }: 
       lock.dispose()
       if (all.length === 0) return
       if (method === LOCK_METHOD.nftables && runId) removeStayingTable(runId)
-      for (const { tree, files } of saved.processes) {
-        using copies = borrowDescriptors(tree.pid)
-        for (const [id, [first]] of usersOf(files.fdinfos)) {
-          const entry = all.find((one) => one.id === id)
-          if (!entry || !first) continue
-          copies.lend(first.fd, (copy) => {
-            awaitState(copy, entry)
-            tellOption(copy, IPPROTO.TCP, TCP.REPAIR, TCP_REPAIR.OFF)
-            tellOption(copy, SOL_SOCKET, SO.REUSEADDR, entry.opts.reuseaddr ? 1 : 0)
-          })
-        }
-      }
+      const entries = new Map(all.map((entry) => [entry.id, entry]))
+      // Each once: when it is let go its peer may change its state.
+      lendFiles(saved, entries.keys(), (id, copy) => {
+        const entry = entries.get(id)
+        if (!entry) return
+        awaitState(copy, entry)
+        tellOption(copy, IPPROTO.TCP, TCP.REPAIR, TCP_REPAIR.OFF)
+        tellOption(copy, SOL_SOCKET, SO.REUSEADDR, entry.opts.reuseaddr ? 1 : 0)
+      })
     },
     [Symbol.dispose]: () => lock.dispose(),
   }

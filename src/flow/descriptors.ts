@@ -1,6 +1,5 @@
+import { F } from "../../ffi/abi/file.ts"
 import { attempt, syscall } from "../../ffi/syscall.ts"
-
-const F_DUPFD = 0
 
 /**
  * Descriptor numbers for our own use in a process under restore: none of them is a number that the process had.
@@ -21,16 +20,16 @@ export class ServiceDescriptors implements Disposable {
   private last = 2
 
   private next(): number {
-    // Our own open ones cannot be used: F_DUPFD takes the first free number from here on.
+    // Our own open ones cannot be used: F.DUPFD takes the first free number from here on.
     do this.last++
-    while (this.taken.has(this.last) || attempt("fcntl", this.last, 1 /* F_GETFD */) >= 0)
+    while (this.taken.has(this.last) || attempt("fcntl", this.last, F.GETFD) >= 0)
     return this.last
   }
 
   /** A copy of `fd` that the seed inherits; its number here and there. */
   share(fd: number): number {
     const number = this.next()
-    const copy = syscall("fcntl", fd, F_DUPFD, number)
+    const copy = syscall("fcntl", fd, F.DUPFD, number)
     if (copy !== number) throw new Error(`Unreachable: descriptor ${number} was free`)
     this.taken.add(number)
     this.copies.push(number)

@@ -1,3 +1,4 @@
+import { O } from "../../ffi/abi/file.ts"
 import { MADV, MAP, MREMAP, PAGE_IS, PAGEMAP_SCAN, PM, PR_SET_MM, PROT, pmScanArg } from "../../ffi/abi/mman.ts"
 import { UFFD_API, UFFD_FEATURE, UFFDIO_API, uffdioApi } from "../../ffi/abi/userfault.ts"
 import { closeSync, existsSync, openSync, readlinkSync, readSync } from "../../ffi/fs.ts"
@@ -16,7 +17,6 @@ import { possibleCpus } from "./rings.ts"
 const SOFT_DIRTY = 1n << 55n
 const PR_SET_MM_MAP_SIZE = 15
 const MADV_GUARD_REMOVE = 103
-const O_CLOEXEC = 0x80000
 const PAGE = 4096
 
 let page: ReturnType<typeof allocate> | undefined
@@ -62,7 +62,7 @@ function scanPages(): Found {
 
 /** Features of userfaultfd(2), or the name of the failure. */
 function userfaultFeatures(): bigint | string {
-  const fd = attempt("userfaultfd", O_CLOEXEC)
+  const fd = attempt("userfaultfd", O.CLOEXEC)
   if (isFailure(fd)) return `userfaultfd answered ${errnoName(-fd)}`
   try {
     const room = allocate(PAGE)

@@ -12,11 +12,15 @@ import type { Keeper } from "../tracee/seed.ts"
 import { checkDeadline, type Deadline } from "../tracee/wait.ts"
 import type { SavedTree } from "./images.ts"
 
+/** PIDs of a tree, those of zombies included. */
+export const pidsOf = ({ processes, dead }: Pick<SavedTree, "processes" | "dead">): Set<number> =>
+  new Set([...processes, ...dead].map(({ tree }) => tree.pid))
+
 const END_OR_NAMESPACE = "End that process, or restore in a PID namespace of its own"
 const isDying = (state: string): boolean => state === "Z" || state === "X"
 
 /** Who has a PID or thread ID now; undefined when it is free. */
-export function ownerOf(tid: number): { name: string; dying: boolean } | undefined {
+function ownerOf(tid: number): { name: string; dying: boolean } | undefined {
   const status = readStatusIfAlive(tid)
   if (!status) return undefined
   const name = status.tgid === tid ? `process ${tid} "${status.name}"` : `thread ${tid} "${status.name}" of process ${status.tgid}`

@@ -1,3 +1,4 @@
+import { MAP, PROT } from "../../ffi/abi/mman.ts"
 import { closeSync, openSync } from "../../ffi/fs.ts"
 import { memoryAt } from "../../ffi/kernel.ts"
 import { syscall } from "../../ffi/syscall.ts"
@@ -10,9 +11,6 @@ import type { SavedTree } from "./images.ts"
 /** Fills by the path of their pages file. */
 export type Fills = ReadonlyMap<string, readonly Fill[]>
 
-const PROT_READ = 1
-const MAP_PRIVATE = 2
-
 /** Pages files in our own memory, to be compared. */
 class MappedPages implements Disposable {
   private readonly files = new Map<string, { readonly address: number; readonly bytes: Uint8Array }>()
@@ -21,7 +19,7 @@ class MappedPages implements Disposable {
     return this.files.getOrInsertComputed(path, () => {
       const fd = openSync(path, "r")
       try {
-        const address = syscall("mmap", 0, size, PROT_READ, MAP_PRIVATE, fd, 0)
+        const address = syscall("mmap", 0, size, PROT.READ, MAP.PRIVATE, fd, 0)
         return { address, bytes: memoryAt(address, size).bytes }
       } finally {
         closeSync(fd)

@@ -1,5 +1,6 @@
 import { SIG } from "../../ffi/abi/signal.ts"
 import { TTY_IOCTL } from "../../ffi/abi/tty.ts"
+import { W } from "../../ffi/abi/wait.ts"
 import { leaveKeyboardToJob } from "../../ffi/interrupt.ts"
 import { allocate, attempt, errnoName } from "../../ffi/syscall.ts"
 import { inheritedTerminal } from "../kinds/files/tty/restore.ts"
@@ -7,7 +8,6 @@ import { readStat, readStatIfAlive } from "../proc/stat.ts"
 import { listProcesses } from "../proc/tasks.ts"
 import type { SavedTree } from "./images.ts"
 
-const WAIT = 0x40000002 // __WALL | WUNTRACED
 const STOPPED = 0x7f
 const memory = allocate(4096)
 
@@ -51,7 +51,7 @@ function giveTerminal({ terminal }: ShellJob, group: number): void {
 export function waitForEnd(pid: number, job: ShellJob | undefined): number {
   if (job) leaveKeyboardToJob()
   for (;;) {
-    const answer = attempt("wait4", pid, memory.address, WAIT, 0)
+    const answer = attempt("wait4", pid, memory.address, W.ALL | W.UNTRACED, 0)
     if (answer < 0 && errnoName(-answer) === "EINTR") continue
     const status = answer === pid ? memory.view.getInt32(0, true) : 0
     if ((status & 0xff) === STOPPED) {

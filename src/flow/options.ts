@@ -85,7 +85,7 @@ export interface DumpOptions extends CommonOptions, CgroupOptions, Keeping {
   readonly landlock: Landlock
   /** Datagram sockets that send to a name outside the tree are kept: they send there again. */
   readonly extUnixSk: boolean
-  /** Files, terminals and devices that whoever restores gives, by name; devices are opened anew where he does not. */
+  /** Files and terminals that whoever restores gives, and devices that are opened anew, by name. */
   readonly externals: readonly string[]
   /** Unix sockets of the tree, by inode, that may lose their peer, which is outside. */
   readonly externalUnix: readonly number[] | "all"

@@ -9,7 +9,7 @@ import { buildIdOf } from "./build-ids.ts"
 import { planOwnCgroups } from "./cgroups.ts"
 import { findGiven } from "./given.ts"
 import { hostComplaints, processChecks } from "./here.ts"
-import { dyingIds, takenIds } from "./ids.ts"
+import { dyingIds, pidsOf, takenIds } from "./ids.ts"
 import { readFills, readTree, type SavedTree } from "./images.ts"
 import { jobBefore } from "./job.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
@@ -96,7 +96,7 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
   const saved = set && readWhole(set, checking.tcpClose, ledger)
   if (!set || !saved) return conclude(imagesDir, ledger, undefined, ["processes, files, IDs, kernel and CPU", PROGRAMS])
   const tree = describeTree(set, saved, ledger)
-  const pids = new Set([...saved.processes, ...saved.dead].map(({ tree: { pid } }) => pid))
+  const pids = pidsOf(saved)
   const ownTerminal = [0, 1, 2].find(isTerminal)
   const terminal = ownTerminal !== undefined
   const given = findGiven(saved, inheritFds)

@@ -1,6 +1,6 @@
 import type { Inheritance } from "../kinds/memory/inherit.ts"
 import { planVdso, specialMappings } from "../kinds/memory/vdso.ts"
-import type { BirthPlan, TaskId } from "../kinds/tree/plan.ts"
+import { type BirthPlan, clonersOf, type TaskId } from "../kinds/tree/plan.ts"
 import type { Mapping } from "../proc/maps.ts"
 import type { SegmentPages } from "./birth.ts"
 import type { Plot, Share } from "./ground.ts"
@@ -18,14 +18,6 @@ interface Estate {
   readonly rings: ReadonlyMap<number, Plot["rings"]>
   readonly keyring: Plot["keyring"]
 }
-
-/** Who clones each task. */
-const clonersOf = ({ rounds }: BirthPlan): Map<TaskId, TaskId> =>
-  new Map(
-    rounds.flatMap((round) =>
-      [...round].flatMap(([task, acts]) => acts.flatMap((act): [TaskId, TaskId][] => (act.act === "clone" ? [[act.child, task]] : []))),
-    ),
-  )
 
 /**
  * What each process is made from. A process whose children inherit memory makes its own before it clones them, and then all its children

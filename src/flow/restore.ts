@@ -15,7 +15,7 @@ import { buildIdOf } from "./build-ids.ts"
 import { openCgroups } from "./cgroups.ts"
 import { dropLinks } from "./ghosts.ts"
 import { dropGiven, findGiven } from "./given.ts"
-import { checkIdsFree, heldId } from "./ids.ts"
+import { checkIdsFree, heldId, pidsOf } from "./ids.ts"
 import { readTree, type SavedTree } from "./images.ts"
 import { jobBefore, waitForEnd } from "./job.ts"
 import type { RestoreOptions, RestoreReport } from "./options.ts"
@@ -50,7 +50,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const plan = planBirths(membersOf(saved), shellJob)
   const terminal = [0, 1, 2].find(isTerminal)
   const job = jobBefore(saved, terminal)
-  const pids = new Set([...saved.processes, ...saved.dead].map(({ tree }) => tree.pid))
+  const pids = pidsOf(saved)
   const given = findGiven(saved, options.inheritFds)
   checkFiles(
     saved.processes.map(({ files }) => files),

@@ -18,6 +18,7 @@ import { distinctTables, endSignalsOf, type Nursery, openNursery, raisedLimits, 
 import type { ServiceDescriptors } from "./descriptors.ts"
 import type { SharedGiven } from "./given.ts"
 import type { Ground, Plot, Share } from "./ground.ts"
+import { pidsOf } from "./ids.ts"
 import { readFills, type SavedProcess, type SavedTree } from "./images.ts"
 import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
 import { kernelAreas } from "./kernel-areas.ts"
@@ -121,7 +122,7 @@ export function settle(
       return stored ? [[shmid, stored] as const] : []
     }),
   )
-  const pids = new Set([...processes, ...saved.dead].map(({ tree }) => tree.pid))
+  const pids = pidsOf(saved)
   const members = processes.map(({ tree: { pid, sid }, files: { fdinfos } }) => ({ pid, sid, fdinfos }))
   const { ids, finisher } = findShared(distinctTables(processes, members), {
     files: root.files.files,

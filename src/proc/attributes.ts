@@ -3,11 +3,6 @@ import { expectAlive, type Reader, textReader } from "./source.ts"
 const decimal = (text: string): number => Number.parseInt(text, 10)
 const hexadecimal = (text: string): number => Number.parseInt(text, 16)
 
-/** personality(2) of a thread; null = gone. @throws CheckpointError E_PERMISSION · E_IO */
-export const readPersonalityIfAlive = textReader("personality", hexadecimal)
-/** As `readPersonalityIfAlive`. @throws CheckpointError E_NO_PROCESS */
-export const readPersonality = expectAlive("personality", readPersonalityIfAlive)
-
 /** MMF_DUMP_* bits, see core(5). Process only. Null = gone, or without CONFIG_ELF_CORE; empty file (no memory) = 0. */
 export const readCoredumpFilterIfAlive: Reader<number | null> = textReader("coredump_filter", (text) => hexadecimal(text || "0"))
 
@@ -25,6 +20,3 @@ export const readAutogroupNiceIfAlive = textReader("autogroup", (text) => decima
 /** Timer slack of a thread, ns: the file is only under /proc/TID. Null = gone. @throws CheckpointError E_PERMISSION · E_IO */
 export const readTimerSlackIfAlive = (tid: number): bigint | null => timerSlack(tid)
 const timerSlack = textReader("timerslack_ns", (text) => BigInt(text.trim()))
-
-/** Kernel function that a thread sleeps in; "0" = none or hidden; null = gone, or without CONFIG_KALLSYMS. */
-export const readWaitChannelIfAlive = textReader("wchan", (text) => text.trim())

@@ -1,4 +1,4 @@
-import { listIfAlive, missing, procPath, readLinkIfAlive } from "./source.ts"
+import { listIfAlive, procPath, readLinkIfAlive } from "./source.ts"
 
 /** An open descriptor and what its link says: a path (maybe with " (deleted)"), "pipe:[7]", "anon_inode:[eventfd]" ... */
 export interface Descriptor {
@@ -20,12 +20,5 @@ export function readDescriptorsIfAlive(pid: number, tid?: number): Descriptor[] 
     const target = readLinkIfAlive(`${folder}/${fd}`)
     if (target !== null) descriptors.push({ fd, target })
   }
-  return descriptors
-}
-
-/** As `readDescriptorsIfAlive`. @throws CheckpointError E_NO_PROCESS when it is gone */
-export function readDescriptors(pid: number, tid?: number): Descriptor[] {
-  const descriptors = readDescriptorsIfAlive(pid, tid)
-  if (!descriptors) throw missing(pid, tid, "fd")
   return descriptors
 }

@@ -1,20 +1,8 @@
-import { cutDeleted } from "./maps.ts"
 import { expectAlive, linkReader, listIfAlive, procPath, readLinkIfAlive } from "./source.ts"
+import { cutDeleted } from "./text.ts"
 
 /** Executable; null when the task is gone, is a zombie or a kernel thread. "deleted" may lie, see Mapping. @throws CheckpointError E_PERMISSION · E_IO */
 export const readExeIfAlive = linkReader("exe", cutDeleted)
-/** As `readExeIfAlive`. @throws CheckpointError E_NO_PROCESS it is gone or a zombie · E_KERNEL_THREAD */
-export const readExe = expectAlive("exe", readExeIfAlive)
-
-/** Working directory; null when the task is gone or a zombie. @throws CheckpointError E_PERMISSION · E_IO */
-export const readCwdIfAlive = linkReader("cwd", cutDeleted)
-/** As `readCwdIfAlive`. @throws CheckpointError E_NO_PROCESS */
-export const readCwd = expectAlive("cwd", readCwdIfAlive)
-
-/** Root directory; null when the task is gone or a zombie. @throws CheckpointError E_PERMISSION · E_IO */
-export const readRootIfAlive = linkReader("root", cutDeleted)
-/** As `readRootIfAlive`. @throws CheckpointError E_NO_PROCESS */
-export const readRoot = expectAlive("root", readRootIfAlive)
 
 /** Inode of each namespace by the name of its link: cgroup ipc mnt net pid pid_for_children time time_for_children user uts. */
 export type Namespaces = ReadonlyMap<string, bigint>

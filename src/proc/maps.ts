@@ -1,4 +1,5 @@
 import { expectAlive, textReader } from "./source.ts"
+import { cutDeleted } from "./text.ts"
 
 /** One line of /proc/PID/maps. See proc_pid_maps(5). */
 export interface Mapping {
@@ -22,13 +23,7 @@ export interface Mapping {
   readonly deleted: boolean
 }
 
-const DELETED = " (deleted)"
 const SPACE = 0x20
-
-/** A path of the kernel without its " (deleted)", and whether it had one. */
-export function cutDeleted(path: string): { readonly path: string; readonly deleted: boolean } {
-  return path.endsWith(DELETED) ? { path: path.slice(0, -DELETED.length), deleted: true } : { path, deleted: false }
-}
 
 /**
  * One maps line, `text[from, to)` without its newline.

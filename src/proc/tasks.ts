@@ -35,7 +35,7 @@ export function listThreads(pid: number): number[] {
  * CONFIG_PROC_CHILDREN. Exact only while all children are stopped. Kernel: fs/proc/array.c children_seq_show()
  * @throws CheckpointError E_PERMISSION · E_IO
  */
-export const readChildrenIfAlive: (pid: number, tid: number) => number[] | null = textReader("children", (text) => words(text).map(Number))
+const readChildrenIfAlive: (pid: number, tid: number) => number[] | null = textReader("children", (text) => words(text).map(Number))
 
 /**
  * Children of every thread of a process, those that it inherited included; [] when it is gone.

@@ -45,3 +45,11 @@ export function lines(text: string): string[] {
   if (all.at(-1) === "") all.pop()
   return all
 }
+
+/** What the kernel writes behind the path of a name that is gone. */
+export const DELETED = " (deleted)"
+
+/** A path of the kernel without its " (deleted)", and whether it had one. */
+export function cutDeleted(path: string): { readonly path: string; readonly deleted: boolean } {
+  return path.endsWith(DELETED) ? { path: path.slice(0, -DELETED.length), deleted: true } : { path, deleted: false }
+}

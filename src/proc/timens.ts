@@ -1,3 +1,4 @@
+import { NANOSECONDS } from "../base/units.ts"
 import { textReader } from "./source.ts"
 
 /** What clocks of a time namespace are ahead of the machine's, ns. */
@@ -5,8 +6,6 @@ export interface ClockOffsets {
   readonly monotonic: bigint
   readonly boottime: bigint
 }
-
-const NANOSECONDS = 1_000_000_000n
 
 /** "monotonic  -3 956224333" and the same of boottime -> nanoseconds. Kernel: kernel/time/namespace.c proc_timens_show_offsets() */
 export function parseClockOffsets(text: string): ClockOffsets {

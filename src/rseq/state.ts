@@ -1,7 +1,7 @@
 import type { RemoteAddress } from "../base/units.ts"
 
 /** A thread's class when it was frozen; see `classify`. */
-export const RSEQ_CLASSES = ["unregistered", "idle", "outside", "abortable", "no-restart", "malformed"] as const
+const RSEQ_CLASSES = ["unregistered", "idle", "outside", "abortable", "no-restart", "malformed"] as const
 export type RseqClass = (typeof RSEQ_CLASSES)[number]
 
 /**

@@ -1,6 +1,7 @@
 import { CLONE, cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { AT } from "../../ffi/abi/file.ts"
 import { ALL_SIGNALS, SIG } from "../../ffi/abi/signal.ts"
+import { W } from "../../ffi/abi/wait.ts"
 import { closeSync, writeAll } from "../../ffi/fs.ts"
 import { expectChildren } from "../../ffi/interrupt.ts"
 import { spawnChild } from "../../ffi/kernel.ts"
@@ -12,8 +13,6 @@ const MFD_CLOEXEC = 1
 /** Linux 6.3: the file may be executed although vm.memfd_noexec is 1. */
 const MFD_EXEC = 0x10
 const SIG_SETMASK = 2
-/** Children without a signal at their end, too. */
-const WALL = 0x40000000
 /** Where the code starts in the file, bytes: a page of its own. */
 const CODE_AT = 4096
 const MACHINE = process.arch === "arm64" ? 183 : 62
@@ -120,7 +119,7 @@ export function spawnFile(file: number, { pid, sibling = false, orphan = false }
   try {
     const child = spawnChild(orphan ? address + OUTER : address, cloneArgs.size, address + SPAWN)
     if (!orphan || isFailure(child)) return child
-    attempt("wait4", child, 0, WALL)
+    attempt("wait4", child, 0, W.ALL)
     return Number(view.getBigInt64(GRANDCHILD, true))
   } finally {
     syscall("rt_sigprocmask", SIG_SETMASK, address + OUR_MASK, 0, 8)

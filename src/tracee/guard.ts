@@ -1,3 +1,4 @@
+import { F, FD_CLOEXEC } from "../../ffi/abi/file.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { encodeInto } from "../../ffi/layout.ts"
 import { guard } from "../../ffi/stub/gen/x86_64.ts"
@@ -9,8 +10,6 @@ import { openLeash } from "./leash.ts"
 import { cleanupDeadline, waitReport } from "./wait.ts"
 
 const log = logger("guard")
-const F_SETFD = 2
-const FD_CLOEXEC = 1
 
 /** A call of up to five arguments; bytes stand for their address. */
 export interface GuardCall {
@@ -56,10 +55,10 @@ export function standGuard(calls: readonly GuardCall[], keeps: readonly number[]
   const leash = openLeash()
   let child: number
   try {
-    for (const fd of keeps) syscall("fcntl", fd, F_SETFD, 0)
+    for (const fd of keeps) syscall("fcntl", fd, F.SETFD, 0)
     child = startChild("stasis-guard", guard, guardData(leash.end, calls))
     leash.hand()
-    for (const fd of keeps) syscall("fcntl", fd, F_SETFD, FD_CLOEXEC)
+    for (const fd of keeps) syscall("fcntl", fd, F.SETFD, FD_CLOEXEC)
   } catch (error) {
     leash[Symbol.dispose]()
     throw error

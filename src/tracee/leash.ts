@@ -1,8 +1,7 @@
+import { F, O } from "../../ffi/abi/file.ts"
 import { closeSync } from "../../ffi/fs.ts"
 import { allocate, syscall } from "../../ffi/syscall.ts"
 
-const O_CLOEXEC = 0o2000000
-const F_SETFD = 2
 const ends = allocate(8)
 
 /**
@@ -18,13 +17,13 @@ export interface Leash extends Disposable {
 
 /** @throws SyscallError EMFILE, ENFILE */
 export function openLeash(): Leash {
-  syscall("pipe2", ends.address, O_CLOEXEC)
+  syscall("pipe2", ends.address, O.CLOEXEC)
   const [end, ours] = [ends.view.getInt32(0, true), ends.view.getInt32(4, true)]
   const open = new Set([end, ours])
   const close = (fd: number): void => {
     if (open.delete(fd)) closeSync(fd)
   }
-  syscall("fcntl", end, F_SETFD, 0)
+  syscall("fcntl", end, F.SETFD, 0)
   return {
     end,
     hand: () => close(end),

@@ -4,7 +4,8 @@ import { FRAME_RESULT, frameSize, frameStack, interruptedCall, signalFrame } fro
 import type { FrozenProcess, FrozenThread } from "./frozen.ts"
 import type { Program } from "./program.ts"
 
-const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
+/** Rounds bytes up to what the beginnings of programs and frames want. */
+export const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
 
 /** Bytes that a run of these programs needs. */
 export function loanSize(process: FrozenProcess, programs: readonly Program[]): number {

@@ -1,4 +1,4 @@
-import { iovec, NT_X86_XSTATE, PTRACE } from "../../ffi/abi/ptrace.ts"
+import { iovec, NT_X86_XSTATE, PTRACE, PTRACE_PEEKSIGINFO_SHARED, peeksiginfoArgs } from "../../ffi/abi/ptrace.ts"
 import { type Registers, userRegsStruct } from "../../ffi/abi/registers.x86_64.ts"
 import { SIGINFO_SIZE } from "../../ffi/abi/signal.ts"
 import { decode, encodeInto } from "../../ffi/layout.ts"
@@ -70,9 +70,7 @@ export function peekSignals(tid: number, shared: boolean): Uint8Array[] {
   const BATCH = 32
   const found: Uint8Array[] = []
   for (;;) {
-    view.setBigUint64(0, BigInt(found.length), true)
-    view.setUint32(8, shared ? 1 : 0, true)
-    view.setInt32(12, BATCH, true)
+    encodeInto(peeksiginfoArgs, bytes, { off: BigInt(found.length), flags: shared ? PTRACE_PEEKSIGINFO_SHARED : 0, nr: BATCH })
     const count = ptrace("PEEKSIGINFO", tid, address, address + STATE)
     for (let i = 0; i < count; i++) found.push(bytes.slice(STATE + i * SIGINFO_SIZE, STATE + (i + 1) * SIGINFO_SIZE))
     if (count < BATCH) return found

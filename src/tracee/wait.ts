@@ -1,12 +1,11 @@
 import { PTRACE_EVENT_STOP } from "../../ffi/abi/ptrace.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
+import { W } from "../../ffi/abi/wait.ts"
 import { interruptedBy } from "../../ffi/interrupt.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { type Late, lateReport } from "./late.ts"
 
-const WALL = 0x40000000 // __WALL: threads and processes alike
-const WNOHANG = 1
 const memory = allocate(4096)
 
 /** A point in time that waits must not pass, in ms of performance.now(). Infinity = none. */
@@ -104,7 +103,7 @@ export function waitReport(
   late: () => Late = () => lateReport(tid),
 ): Report {
   for (;;) {
-    const answer = attempt("wait4", tid, memory.address, WALL, 0)
+    const answer = attempt("wait4", tid, memory.address, W.ALL, 0)
     if (answer === tid) return readStatus(memory.view.getInt32(0, true))
     const errno = errnoName(-answer)
     if (errno === "ECHILD") return { kind: "gone", status: UNKNOWN_STATUS }
@@ -116,6 +115,6 @@ export function waitReport(
 
 /** The report of one traced thread or child if there is one already. */
 export function pollReport(tid: number): Report | undefined {
-  const answer = attempt("wait4", tid, memory.address, WALL | WNOHANG, 0)
+  const answer = attempt("wait4", tid, memory.address, W.ALL | W.NOHANG, 0)
   return answer === tid ? readStatus(memory.view.getInt32(0, true)) : undefined
 }

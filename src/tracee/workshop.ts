@@ -1,15 +1,15 @@
+import { MAP, PROT } from "../../ffi/abi/mman.ts"
 import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { type KernelMemory, memoryAt } from "../../ffi/kernel.ts"
 import { errnoName, isFailure, type Syscall, SyscallError, syscall } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
 import { resultRegister, STUB_ENTRY, STUB_STOPPED, STUB_SYSCALL, stubCode, stubRegisters, syscallRegisters } from "./arch.x86_64.ts"
+import { aligned64 } from "./placement.ts"
 import type { Answers, Program } from "./program.ts"
 import { SEED_SYSCALL } from "./seed.ts"
 import { getRegisters, ptrace, setRegisters, setSignalMask } from "./trace.ts"
 import { type Deadline, type Patience, type Report, waitReport } from "./wait.ts"
-
-const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
 
 /** A program for one task of the tree. */
 export interface Job {
@@ -54,7 +54,7 @@ export interface SharedArea extends Disposable {
 
 /** Maps a memfd of the area into the tool. Disposal unmaps; the descriptor stays the caller's. */
 export function openArea(fd: number, size: number): SharedArea {
-  const address = syscall("mmap", 0, size, 3, 1 /* MAP_SHARED */, fd, 0)
+  const address = syscall("mmap", 0, size, PROT.READ | PROT.WRITE, MAP.SHARED, fd, 0)
   const memory = memoryAt(address, size)
   memory.bytes.set(stubCode)
   return {

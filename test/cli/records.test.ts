@@ -102,7 +102,7 @@ describe("dumpOptions", () => {
     ["5 --cgroup-dump-controller cpu --cgroup-dump-controller cgroup2", { cgroupDumpControllers: ["cpu", "cgroup2"] }],
     ["5 --freeze-cgroup /cg/x", { freezeCgroup: "/cg/x" }],
     ["5 --landlock=drop", { landlock: "drop" }],
-    ["5 -x --external unix[7] --external=unix[8]", { extUnixSk: true, externalUnix: [7, 8], externals: ["unix[7]", "unix[8]"] }],
+    ["5 -x --external unix[7] --external=unix[8]", { extUnixSk: true, externalUnix: [7, 8] }],
     ["5 --external file[1f:a0] --external dev[10/229]:x", { externals: ["file[1f:a0]", "dev[10/229]:x"] }],
     ["5 -x7,8", { extUnixSk: true, externalUnix: [7, 8] }],
     ["-xt5", { extUnixSk: true }],

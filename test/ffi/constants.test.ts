@@ -6,6 +6,7 @@ import { NT_X86_XSTATE, PTRACE, PTRACE_EVENT_STOP, PTRACE_O, PTRACE_PEEKSIGINFO_
 import * as registers from "../../ffi/abi/registers.x86_64.ts"
 import { CPU_ID_REGISTRATION_FAILED, CPU_ID_UNINITIALIZED, RSEQ_ORIGINAL_FEATURES, RSEQ_ORIGINAL_SIZE } from "../../ffi/abi/rseq.ts"
 import * as signal from "../../ffi/abi/signal.ts"
+import { W } from "../../ffi/abi/wait.ts"
 import { FXREGS, XFEATURE, XSTATE_EXTENDED, XSTATE_HEADER } from "../../ffi/abi/xsave.x86_64.ts"
 import { canCompile, evaluate, type Headers } from "./compiled.ts"
 
@@ -26,6 +27,7 @@ const portable: readonly (readonly [Headers, readonly Row[]])[] = [
     ],
   ],
   [["linux/sched.h"], named("CLONE_", CLONE)],
+  [["linux/wait.h"], named("W", W, { ALL: "__WALL" })],
   [["sys/sem.h"], [["GETPID", SEM.GETPID]]],
   [["sys/shm.h"], [...named("IPC_", IPC), ...named("SHM_", SHM)]],
   [
@@ -51,9 +53,7 @@ const portable: readonly (readonly [Headers, readonly Row[]])[] = [
     [
       ...named("SIG", signal.SIG),
       ...named("SA_", signal.SA),
-      ["(long)SIG_DFL", signal.SIG_DFL],
       ["(long)SIG_IGN", signal.SIG_IGN],
-      ["SS_ONSTACK", signal.SS_ONSTACK],
       ["SS_DISABLE", signal.SS_DISABLE],
       ["sizeof(siginfo_t)", signal.SIGINFO_SIZE],
     ],
@@ -87,7 +87,6 @@ const x86_64: readonly (readonly [Headers, readonly Row[]])[] = [
       ["offsetof(struct fxregs_state, xmm_space)", FXREGS.xmmAt],
       ["sizeof(((struct fxregs_state *)0)->xmm_space) / 4", FXREGS.xmmWords],
       ["USER_CS", registers.USER_CS],
-      ["USER32_CS", registers.USER32_CS],
       ...named("XFEATURE_", XFEATURE),
     ],
   ],

@@ -4,7 +4,6 @@ import { parseCgroups } from "../../src/proc/cgroup.ts"
 import { LIMIT_NAMES, parseLimits, RLIM_INFINITY, readLimits } from "../../src/proc/limits.ts"
 import { parseNamespace } from "../../src/proc/links.ts"
 import { parseMountinfo, readMountinfo } from "../../src/proc/mountinfo.ts"
-import { parseSyscall } from "../../src/proc/syscall.ts"
 import { parseTimers } from "../../src/proc/timers.ts"
 
 test("parseLimits keeps RLIMIT order, unlimited and empty units", () => {
@@ -87,18 +86,6 @@ test("parseCgroups keeps colons of the path", () => {
     { hierarchy: 1, controllers: ["name=systemd"], path: "/x:y" },
     { hierarchy: 0, controllers: [], path: "/user.slice (deleted)" },
   ])
-})
-
-test("parseSyscall knows its three forms", () => {
-  expect(parseSyscall("running\n")).toEqual({ kind: "running" })
-  expect(parseSyscall("-1 0x7ffc 0x401000\n")).toEqual({ kind: "elsewhere", sp: 0x7ffcn, pc: 0x401000n })
-  expect(parseSyscall("35 0x1 0x0 0xffffffffffffffff 0x4 0x5 0x6 0x7ffc 0x401000\n")).toEqual({
-    kind: "syscall",
-    number: 35,
-    args: [1n, 0n, 2n ** 64n - 1n, 4n, 5n, 6n],
-    sp: 0x7ffcn,
-    pc: 0x401000n,
-  })
 })
 
 test("parseNamespace reads the inode", () => expect(parseNamespace("mnt:[4026531840]")).toBe(4026531840n))

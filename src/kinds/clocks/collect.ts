@@ -1,6 +1,7 @@
 import type { timens_entry } from "../../../proto/gen/timens_pb.ts"
+import { NANOSECONDS } from "../../base/units.ts"
 import { readClockOffsetsIfAlive } from "../../proc/timens.ts"
-import { machineClocks, NANOSECONDS } from "./now.ts"
+import { machineClocks } from "./now.ts"
 
 /**
  * The clocks that a process sees now -> their entry. Mirror: ./restore.ts

@@ -1,8 +1,8 @@
 import { CLOCK_BOOTTIME, CLOCK_MONOTONIC } from "../../../ffi/abi/timer.ts"
 import { allocate, syscall } from "../../../ffi/syscall.ts"
+import { NANOSECONDS } from "../../base/units.ts"
 import { type ClockOffsets, readClockOffsetsIfAlive } from "../../proc/timens.ts"
 
-export const NANOSECONDS = 1_000_000_000n
 const memory = allocate(64)
 
 function readClock(clock: number): bigint {

@@ -2,10 +2,11 @@ import { CLONE } from "../../../ffi/abi/clone.ts"
 import { AT, O } from "../../../ffi/abi/file.ts"
 import type { timens_entry, timespec } from "../../../proto/gen/timens_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
+import { NANOSECONDS } from "../../base/units.ts"
 import { readNamespaces } from "../../proc/links.ts"
 import { type ClockOffsets, formatClockOffsets, readClockOffsetsIfAlive } from "../../proc/timens.ts"
 import type { Program } from "../../tracee/program.ts"
-import { machineClocks, NANOSECONDS } from "./now.ts"
+import { machineClocks } from "./now.ts"
 
 /** Seconds that the kernel takes at most. Kernel: kernel/time/namespace.c proc_timens_set_offset(), half of KTIME_SEC_MAX */
 const MOST = 4_611_686_018n

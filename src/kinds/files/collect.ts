@@ -142,7 +142,7 @@ function lookOnce(
   return {
     descriptors: new Map([...scans].map(([pid, { found }]) => [pid, found.length])),
     kinds,
-    outside: findOutside(judged, outside, options.externals ?? []),
+    outside: findOutside(judged, outside, options),
     refused: refusedOf(judged),
   }
 }

@@ -1,8 +1,9 @@
-import { F, FIONREAD, O, SPLICE_F_NONBLOCK } from "../../../ffi/abi/file.ts"
+import { F, O, SPLICE_F_NONBLOCK } from "../../../ffi/abi/file.ts"
 import { allocate, syscall } from "../../../ffi/syscall.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import type { Argument, Program } from "../../tracee/program.ts"
 import type { PipeData, Restoring } from "./kind.ts"
+import { readable } from "./poll.ts"
 
 const memory = allocate(4096)
 /** Largest content so far: a packet is read whole or loses its rest, so every read has room for all. */
@@ -38,8 +39,7 @@ export function contentOf(copy: number, pipe_id: number): Content {
  * @returns what each read(2) gave: all at once, but for packets
  */
 function peek(copy: number, size: number): Uint8Array[] {
-  syscall("ioctl", copy, FIONREAD, memory.address)
-  const bytes = memory.view.getInt32(0, true)
+  const bytes = readable(copy)
   if (bytes === 0) return []
   if (bytes > room.bytes.length) room = allocate(bytes)
   syscall("pipe2", memory.address, O.CLOEXEC | O.NONBLOCK)

@@ -1,17 +1,17 @@
-import { F, FIONREAD, O, S_IF } from "../../../ffi/abi/file.ts"
-import { allocate, attempt, syscall } from "../../../ffi/syscall.ts"
+import { F, O, S_IF } from "../../../ffi/abi/file.ts"
+import { attempt } from "../../../ffi/syscall.ts"
 import type { file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { readLinkIfAlive } from "../../proc/source.ts"
 import { type GivenFd, inheritOption, pipeResource } from "./external.ts"
 import type { FileImages } from "./images.ts"
+import { readable } from "./poll.ts"
 import { fileKinds } from "./registry.ts"
 import { relationOf } from "./socket/unix/relations.ts"
 import { kindOf, statDescriptor } from "./stat.ts"
 
 const log = logger("files")
-const memory = allocate(4096)
 
 const misused = (action: string, found: string, next: string): CheckpointError => new CheckpointError("E_USAGE", action, found, next)
 
@@ -37,21 +37,16 @@ export function checkGivenFd({ fd, resource }: GivenFd): void {
   )
 }
 
-const waiting = (fd: number): number => {
-  syscall("ioctl", fd, FIONREAD, memory.address)
-  return memory.view.getInt32(0, true)
-}
-
 /** What was queued goes into the pipe that is given; nothing may be in it yet. */
 function checkContent(pipeId: number, { fd }: GivenFd, images: Pick<FileImages, "pipesData">): void {
   const bytes = images.pipesData.find(({ message }) => message.pipe_id === pipeId)?.payload.length ?? 0
   if (bytes === 0) return
   const resource = pipeResource(pipeId)
   if (!isPipeFd(fd)) log.warn(`${resource}: the ${bytes} bytes that were queued in it are lost, for fd[${fd}] is no pipe`)
-  else if (waiting(fd) > 0)
+  else if (readable(fd) > 0)
     throw misused(
       `Cannot give fd[${fd}] for "${resource}"`,
-      `${waiting(fd)} bytes are in it, which would be read before the ${bytes} that were queued at the dump`,
+      `${readable(fd)} bytes are in it, which would be read before the ${bytes} that were queued at the dump`,
       "Start the program that writes to it when the tree is restored",
     )
 }

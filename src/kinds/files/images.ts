@@ -1,7 +1,9 @@
 import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { ghost_file_entry } from "../../../proto/gen/ghost-file_pb.ts"
+import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
+import { CheckpointError } from "../../base/errors.ts"
 import type { PipeData, SocketData } from "./kind.ts"
 import type { Stream } from "./socket/inet/stream.ts"
 
@@ -46,3 +48,11 @@ export function usersOf(fdinfos: readonly fdinfo_entry[]): Map<number, fdinfo_en
 /** Queues of sockets, by the file id of the receiver. */
 export const queuesOf = (skQueues: readonly SocketData[]): Map<number, SocketData[]> =>
   Map.groupBy(skQueues, ({ message }) => message.id_for)
+
+/** The entry with the path of a file whose own entry has none. @throws CheckpointError E_IMAGE_CORRUPT there is none */
+export function pathEntry(id: number, pathId: number, what: string, files: FileImages["files"]): reg_file_entry {
+  const reg = files.get(pathId)?.reg
+  if (reg) return reg
+  const next = "Dump the program again: this image was damaged or changed"
+  throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore file ${id} of files.img`, `the path of this ${what} is missing`, next)
+}

@@ -16,7 +16,7 @@ import type { DiagSocket } from "./socket/diag.ts"
 import type { Connections } from "./socket/inet/connections.ts"
 import type { Stream } from "./socket/inet/stream.ts"
 import type { Bound } from "./socket/unix/bound.ts"
-import type { UnixScene } from "./socket/unix/view.ts"
+import type { AllowedPeers, UnixScene } from "./socket/unix/view.ts"
 import type { FileStat } from "./stat.ts"
 
 /** A descriptor as seen from outside. Nothing about it is changed. */
@@ -53,7 +53,7 @@ export interface Holder {
 }
 
 /** What may be kept at all, and how: options of a dump. */
-export interface FileOptions extends Keeping {
+export interface FileOptions extends Keeping, AllowedPeers {
   /** Terminals are inherited from whoever restores: CRIU's --shell-job. */
   readonly shellJob: boolean
   /** TCP connections come back as they were: CRIU's --tcp-established. */
@@ -62,11 +62,7 @@ export interface FileOptions extends Keeping {
   readonly tcpClose: boolean
   /** Connections that nobody has accepted yet are lost: CRIU's --skip-in-flight. */
   readonly skipInFlight: boolean
-  /** Unix sockets may be connected to names outside the tree: CRIU's --ext-unix-sk. */
-  readonly extUnixSk?: boolean
-  /** Those that may lose a peer outside, by inode: CRIU's --external unix[INODE]. */
-  readonly externalUnix?: readonly number[] | "all"
-  /** What whoever restores gives, by the names of ./external.ts: CRIU's --external. */
+  /** Files, terminals and devices that are left outside, by the names of ./external.ts: CRIU's --external. */
   readonly externals?: readonly string[]
   /** PIDs of the tree, zombies included; absent where only a part of it is looked at. */
   readonly members?: ReadonlySet<number>

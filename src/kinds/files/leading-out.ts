@@ -1,9 +1,9 @@
 import type { Refusal } from "../../base/errors.ts"
 import { fileResource, pipeResource, socketResource, terminalResource } from "./external.ts"
-import type { Found, Reason } from "./kind.ts"
+import type { FileOptions, Found, Reason } from "./kind.ts"
 import type { Outsiders } from "./outside.ts"
 import { pipeInode } from "./pipe/holders.ts"
-import { socketInode } from "./socket/unix/scene.ts"
+import { isExternalUnix, socketInode } from "./socket/unix/scene.ts"
 
 /** An open file that leads out of the tree and is kept. */
 export interface OutsideFile {
@@ -32,7 +32,12 @@ export interface OpenFiles {
 type Judged = { readonly by: Found; readonly reason: Reason | undefined; readonly shared: readonly Found[] }
 
 /** What leads out of the tree: pipes with their other end outside, and what --external names. One line a resource and process. */
-export function findOutside(judged: readonly Judged[], { pipes, sockets }: Outsiders, externals: readonly string[]): OutsideFile[] {
+export function findOutside(
+  judged: readonly Judged[],
+  { pipes, sockets }: Outsiders,
+  options: Pick<FileOptions, "externals" | "externalUnix">,
+): OutsideFile[] {
+  const { externals = [] } = options
   const found = judged.flatMap(({ by, reason, shared }) => {
     if (reason) return []
     const pipe = pipeInode(by.target)
@@ -42,7 +47,7 @@ export function findOutside(judged: readonly Judged[], { pipes, sockets }: Outsi
     const resource =
       pipe !== undefined && holder !== undefined
         ? pipeResource(pipe)
-        : socket !== undefined && externals.includes(`unix[${socket}]`)
+        : socket !== undefined && isExternalUnix(Number(socket), options)
           ? socketResource(socket)
           : named
     return resource === undefined ? [] : shared.map(({ pid, fd }) => ({ resource, holder, pid, fd, needed: socket === undefined }))

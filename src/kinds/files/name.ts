@@ -1,6 +1,7 @@
 import { S_IF } from "../../../ffi/abi/file.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { listIfAlive, missing, readLinkIfAlive } from "../../proc/source.ts"
+import { cutDeleted, DELETED } from "../../proc/text.ts"
 import type { Keeping, Place } from "./keeping.ts"
 import type { Reason } from "./kind.ts"
 import { folderOf } from "./path.ts"
@@ -8,7 +9,6 @@ import { detailsOf, type FileStat, kindOf, sameFile, statPath } from "./stat.ts"
 
 /** Longest path that open(2) takes, bytes without the NUL. */
 const PATH_LIMIT = 4095
-const DELETED = " (deleted)"
 
 /** Names that were seen to lead to files, by what was told of each file in one look: a later look has another object. */
 const led = new WeakMap<FileStat, string>()
@@ -48,12 +48,12 @@ export function refuseName(target: string, stat: FileStat): Reason | undefined {
   }
 }
 
-/** The name that a restore of ours gave a deleted file when its own was taken -> its own. Mirror: stepAside of ./ghost/make.ts */
+/** The name that a restore of ours gave a deleted file when its own was taken -> its own. Mirror: stepAside of ./ghost/plan.ts */
 const ASIDE = /^(.*\/)\.([^/]+)\.stasis-\d+-\d+$/
 
 /** The name that a deleted file had. */
 function formerName(target: string): string {
-  const name = target.endsWith(DELETED) ? target.slice(0, -DELETED.length) : target
+  const name = cutDeleted(target).path
   const [, folder, base] = ASIDE.exec(name) ?? []
   return folder === undefined || base === undefined ? name : folder + base
 }

@@ -1,14 +1,27 @@
+import { FIONREAD } from "../../../ffi/abi/file.ts"
 import { allocate, syscall } from "../../../ffi/syscall.ts"
 
 const memory = allocate(4096)
-const ASKED = 0x1f
 
-export const POLL = { IN: 1, PRI: 2, OUT: 4, ERR: 8, HUP: 16 } as const
+/** Header: include/uapi/asm-generic/poll.h */
+export const POLL = { IN: 1, PRI: 2, OUT: 4, ERR: 8, HUP: 16, RDHUP: 0x2000 } as const
 
-/** Events of a descriptor right now: bits of POLL. Waits until a line discipline has taken what was written, if nothing can be read yet. */
-export function eventsOf(fd: number): number {
+const ALL = 0x1f
+
+/**
+ * Events of a descriptor right now: bits of POLL. Waits until a line discipline has taken what was written, if nothing can be read yet.
+ *
+ * @param asked what is asked for; ERR and HUP are told unasked
+ */
+export function eventsOf(fd: number, asked = ALL): number {
   memory.view.setInt32(0, fd, true)
-  memory.view.setInt16(4, ASKED, true)
+  memory.view.setInt16(4, asked, true)
   syscall("poll", memory.address, 1, 0)
   return memory.view.getInt16(6, true)
+}
+
+/** Bytes that are there to be read, and stay. Man pages: ioctl_pipe(2), ioctl_tty(2), inotify(7), FIONREAD */
+export function readable(fd: number): number {
+  syscall("ioctl", fd, FIONREAD, memory.address)
+  return memory.view.getInt32(0, true)
 }

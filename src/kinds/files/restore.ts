@@ -1,4 +1,4 @@
-import { F, F_OWNER, O } from "../../../ffi/abi/file.ts"
+import { F, F_OWNER, FD_CLOEXEC, O, SETTABLE } from "../../../ffi/abi/file.ts"
 import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
@@ -9,10 +9,6 @@ import { restoreOwner } from "./owner.ts"
 import { fileKinds } from "./registry.ts"
 import type { FileRow } from "./row.ts"
 import type { Self } from "./self.ts"
-
-const FD_CLOEXEC = 1
-/** Flags that F_SETFL sets; the others belong to the moment of opening. Kernel: fs/fcntl.c setfl() */
-const SETTABLE = O.APPEND | O.ASYNC | O.NONBLOCK | O.DIRECT | O.NOATIME
 
 /** What the new process has when its files are opened. */
 export interface RestoreOptions {

@@ -3,7 +3,7 @@ import { AF as FAMILY } from "../../../ffi/abi/socket.ts"
 import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../../ffi/syscall.ts"
 import { type FdInfo, parseFdInfo, readFdInfo, readFdInfoIfOpen } from "../../proc/fdinfo.ts"
 import { listIfAlive, missing, readLinkIfAlive } from "../../proc/source.ts"
-import { decodeBytes } from "../../proc/text.ts"
+import { DELETED, decodeBytes } from "../../proc/text.ts"
 import type { Copies } from "./copies.ts"
 import type { Found } from "./kind.ts"
 import { leadsTo } from "./name.ts"
@@ -11,6 +11,7 @@ import { collectOwner } from "./owner.ts"
 import { eventsOf, POLL } from "./poll.ts"
 import { kindOfSocket } from "./socket/ask.ts"
 import { boundFile } from "./socket/unix/bound.ts"
+import { socketInode } from "./socket/unix/scene.ts"
 import { type FileStat, kindOf, sameFile, statDescriptor } from "./stat.ts"
 
 const ROOM = 64 * 1024
@@ -75,7 +76,6 @@ export function openFolders(pid: number): Folders {
 
 /** Descriptors as they were found last, by process. */
 const before = new Map<number, Map<number, Found>>()
-const DELETED = " (deleted)"
 
 /**
  * The name that a descriptor had at an earlier look, if it has it still: the same inode by the same mount, which this name leads to now. To
@@ -122,15 +122,12 @@ function describe(where: Pick<Found, "pid" | "fd" | "target" | "stat">, info: Fd
   const flags = info.flags & ~O.CLOEXEC
   const cloexec = (info.flags & O.CLOEXEC) !== 0
   const found = { ...where, info, flags, cloexec, owner: collectOwner(copy, flags) }
-  if (!where.target.startsWith(SOCKET) || flags & O.PATH) return found
+  if (socketInode(where.target) === undefined || flags & O.PATH) return found
   const socket = kindOfSocket(copy)
   if (socket.family === FAMILY.NETLINK && eventsOf(copy) & POLL.IN) return { ...found, socket, unread: true }
   const bound = socket.family === FAMILY.UNIX ? boundFile(copy) : undefined
   return { ...found, socket, ...(bound ? { bound } : {}) }
 }
-
-/** What the link of a socket begins with. */
-const SOCKET = "socket:["
 
 /** A descriptor of our own, as those of other processes are told. */
 export function scanOwn(fd: number): Found {

@@ -2,6 +2,7 @@ import { MAP } from "../../../ffi/abi/mman.ts"
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
+import { PAGE } from "../../base/units.ts"
 import { overlaps, type Range } from "./holes.ts"
 import { ADVICE, VMA } from "./status.ts"
 
@@ -88,7 +89,6 @@ export function alikeAreas(child: MemoryFacts, parent: MemoryFacts): { readonly 
 /** Says whether two stretches of pages files hold the same bytes. */
 export type SameBytes = (child: { path: string; offset: bigint }, parent: { path: string; offset: bigint }, length: bigint) => boolean
 
-const PAGE = 4096n
 /** Bytes that are compared at once: when they differ, page by page. */
 const STRIDE = 16n * PAGE
 

@@ -2,6 +2,7 @@ import type { Registers } from "../../../ffi/abi/registers.x86_64.ts"
 import { type Syscall, syscallNumber } from "../../../ffi/syscall.ts"
 import type { stasis_restart_entry } from "../../../proto/gen/stasis_pb.ts"
 import { logger } from "../../base/log.ts"
+import { NANOSECONDS } from "../../base/units.ts"
 import {
   answeredInterrupted,
   CALL_LOAD_SIZE,
@@ -16,7 +17,6 @@ import {
 
 const log = logger("restart")
 const CLOCK_MONOTONIC = 1n
-const NANOSECONDS = 1_000_000_000n
 
 /** What becomes of a system call that the freeze interrupted. */
 export interface Restart {

@@ -57,7 +57,7 @@ export function collectAltStack(answers: Answers, question: Data): thread_sas_en
  *   not in the queue came when no memory or quota was left for its siginfo: the kernel will deliver it with zeros, so that is what is kept.
  * @throws SyscallError ESRCH the thread is not stopped or gone
  *
- * A timer that runs out between this and `collectPosixTimers` would be lost or counted twice: read the sets again after the timers,
+ * A timer that runs out between this and `collectTimers` would be lost or counted twice: read the sets again after the timers,
  * and when they changed ask both again. Kernel: kernel/signal.c collect_signal(). Mirror: ./restore.ts
  */
 export function collectPending(tid: number, shared: boolean, pending: bigint): signal_queue_entry {

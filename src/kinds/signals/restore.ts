@@ -1,4 +1,4 @@
-import { kernelSigaction, NSIG, SIG, SIGINFO_SIZE, siginfo, stackT } from "../../../ffi/abi/signal.ts"
+import { kernelSigaction, NSIG, SIG, SIG_IGN, SIGINFO_SIZE, SS_DISABLE, siginfo, stackT } from "../../../ffi/abi/signal.ts"
 import { decode, encode } from "../../../ffi/layout.ts"
 import type { thread_sas_entry } from "../../../proto/gen/core_pb.ts"
 import type { sa_entry } from "../../../proto/gen/sa_pb.ts"
@@ -7,8 +7,6 @@ import { CheckpointError } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import type { Program } from "../../tracee/program.ts"
 import { ACTION_SIGNALS } from "./collect.ts"
-
-const SIG_IGN = 1n
 
 /**
  * Appends the signal actions to the program of any one thread of the process. Mirror: ./collect.ts
@@ -62,7 +60,6 @@ export function discardSignals(signals: Iterable<number>, program: Program): voi
  * Precondition: the stub's stack pointer is not on that stack, else the kernel answers EPERM; the memory need not be there yet.
  */
 export function restoreAltStack(entry: thread_sas_entry | undefined, program: Program): void {
-  const SS_DISABLE = 2
   const { ss_sp, ss_size, ss_flags } = entry ?? { ss_sp: 0n, ss_size: 0n, ss_flags: SS_DISABLE }
   const stack = program.bytes(encode(stackT, { ss_sp, ss_size, ss_flags }))
   program.callWith({ about: `the alternate stack ${hex(ss_sp)} of ${ss_size} bytes` }, "sigaltstack", stack, 0)

@@ -6,7 +6,7 @@ import { findInOrder, groupByOrder } from "../../base/order.ts"
 import { compareObjects, DIFFERENT } from "../../tracee/kcmp.ts"
 
 /** Kernel objects that processes can share, as clone(2) made them. Man page: kcmp(2). */
-export const SHARED_OBJECTS = [
+const SHARED_OBJECTS = [
   { id: "vm_id", type: KCMP.VM, what: "memory", flag: "CLONE_VM" },
   { id: "files_id", type: KCMP.FILES, what: "descriptor table", flag: "CLONE_FILES" },
   { id: "fs_id", type: KCMP.FS, what: "working directory", flag: "CLONE_FS" },

@@ -53,3 +53,11 @@ export interface Member {
   /** A zombie: it has no children, but a session and a group. */
   readonly dead: boolean
 }
+
+/** Who clones each task. */
+export const clonersOf = ({ rounds }: Pick<BirthPlan, "rounds">): Map<TaskId, TaskId> =>
+  new Map(
+    rounds.flatMap((round) =>
+      [...round].flatMap(([task, acts]) => acts.flatMap((act): [TaskId, TaskId][] => (act.act === "clone" ? [[act.child, task]] : []))),
+    ),
+  )

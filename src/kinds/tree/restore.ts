@@ -1,6 +1,7 @@
 import { CLONE, cloneArgs } from "../../../ffi/abi/clone.ts"
 import { PR, TASK_COMM_LEN } from "../../../ffi/abi/prctl.ts"
 import { sigbit } from "../../../ffi/abi/signal.ts"
+import { W } from "../../../ffi/abi/wait.ts"
 import { encode } from "../../../ffi/layout.ts"
 import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import { bytesOf } from "../../../proto/text.ts"
@@ -9,10 +10,6 @@ import type { Program } from "../../tracee/program.ts"
 import type { Act, TaskId } from "./plan.ts"
 
 const SIG_UNBLOCK = 1
-/** __WALL: a helper may end without a signal. */
-const WALL = 0x40000000
-const WNOHANG = 1
-const WUNTRACED = 2
 
 /** Id of the time namespace of a process that is not in the dumping program's; undefined = it is, or an older program did not say. */
 export const ownTimeOf = (ids: task_kobj_ids_entry, dumper: task_kobj_ids_entry | undefined): number | undefined =>
@@ -38,7 +35,7 @@ export function sameNamespaces(ids: task_kobj_ids_entry, root: task_kobj_ids_ent
 
 /** Appends the wait for the stop of a child, as its parent had done: so that it is not told again. There is none if somebody has undone it. */
 export const appendStopSeen = (pid: number, program: Program): void =>
-  void program.callWith({ about: `the stop of process ${pid}` }, "wait4", pid, 0, WALL | WUNTRACED | WNOHANG, 0)
+  void program.callWith({ about: `the stop of process ${pid}` }, "wait4", pid, 0, W.ALL | W.UNTRACED | W.NOHANG, 0)
 
 /** What a birth needs to know that the plan does not say. */
 export interface Births {
@@ -78,7 +75,7 @@ const APPEND: { readonly [A in Act as A["act"]]: (act: A, births: Births, progra
     cloneTask(program, pidOf(child), sharingOf(child), exitSignalOf(child), `process ${pidOf(child)}`),
   subreaper: ({ on }, _births, program) => void program.call("prctl", PR.SET_CHILD_SUBREAPER, on ? 1 : 0, 0, 0, 0),
   exit: (_, _births, program) => void program.call("exit_group", 0),
-  reap: ({ child }, { pidOf }, program) => void program.callWith({ returns: pidOf(child) }, "wait4", pidOf(child), 0, WALL, 0),
+  reap: ({ child }, { pidOf }, program) => void program.callWith({ returns: pidOf(child) }, "wait4", pidOf(child), 0, W.ALL, 0),
   die: () => {
     throw new Error("Unreachable: a zombie is not born in a round")
   },

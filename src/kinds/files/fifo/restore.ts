@@ -2,21 +2,16 @@ import { F, O } from "../../../../ffi/abi/file.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { fifo_entry } from "../../../../proto/gen/fifo_pb.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
 import { fillPipe, packetsOf } from "../content.ts"
+import { pathEntry } from "../images.ts"
 import type { Opened, Restoring } from "../kind.ts"
 import { openRegular } from "../open.ts"
 import type { FileFacts } from "../row.ts"
 
 type Ends = Pick<Restoring, "program" | "files" | "users" | "fifoData" | "fifos" | "extension" | "ghosts">
 
-/** The entry with the path of a FIFO. @throws CheckpointError E_IMAGE_CORRUPT there is none */
-function pathOf({ id, regf_id }: fifo_entry, files: ReadonlyMap<number, file_entry>): reg_file_entry {
-  const reg = files.get(regf_id ?? 0)?.reg
-  if (reg) return reg
-  const next = "Dump the program again: this image was damaged or changed"
-  throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore file ${id} of files.img`, "the path of this FIFO is missing", next)
-}
+const pathOf = ({ id, regf_id }: fifo_entry, files: ReadonlyMap<number, file_entry>): reg_file_entry =>
+  pathEntry(id, regf_id ?? 0, "FIFO", files)
 
 /** Flags and owner of an open FIFO, which its path's entry has. @throws CheckpointError E_IMAGE_CORRUPT it has none */
 export function fifoFacts(entry: fifo_entry, files: ReadonlyMap<number, file_entry>): FileFacts {

@@ -50,7 +50,7 @@ const timeval = ({ seconds, nanoseconds }: FileTime) => ({
 })
 
 /** A deleted file -> the entries of its image. Mirror: ./saved.ts, ./make.ts */
-export function collectGhost(link: string, stat: FileStat): GhostPart[] {
+function collectGhost(link: string, stat: FileStat): GhostPart[] {
   const { mode, uid, gid, dev, ino, rdevMajor, rdevMinor } = stat
   const details = detailsOf(link)
   if (!details) throw new SyscallError("statx", "ENOENT", [], ` for "${link}"`)

@@ -1,4 +1,4 @@
-import { AT, O } from "../../../../ffi/abi/file.ts"
+import { AT, F, O } from "../../../../ffi/abi/file.ts"
 import { attempt, syscall } from "../../../../ffi/syscall.ts"
 import type { fh_entry } from "../../../../proto/gen/fh_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
@@ -52,8 +52,7 @@ export function openTarget(target: SavedTarget, { handles, ghosts, made }: Targe
   return named
 }
 
-const F_DUPFD_CLOEXEC = 1030
-const duplicate = (fd: number): number => syscall("fcntl", fd, F_DUPFD_CLOEXEC, 0)
+const duplicate = (fd: number): number => syscall("fcntl", fd, F.DUPFD_CLOEXEC, 0)
 
 /** What is said of a watched file that is not to be found. */
 export const gone = (action: string, path: string | undefined, ino: bigint, sdev: number): CheckpointError =>

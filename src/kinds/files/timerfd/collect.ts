@@ -28,7 +28,7 @@ function stateOf(copy: number): TimerfdState {
 }
 
 /** True where a moment of the day was set, which is what counts, not the time until then. */
-export const isMoment = ({ clockid, settime_flags }: Pick<timerfd_entry, "clockid" | "settime_flags">): boolean =>
+const isMoment = ({ clockid, settime_flags }: Pick<timerfd_entry, "clockid" | "settime_flags">): boolean =>
   (settime_flags & TFD_TIMER.ABSTIME) !== 0 && (clockid === CLOCK.REALTIME || clockid === CLOCK.REALTIME_ALARM)
 
 /**

@@ -1,4 +1,4 @@
-import { FIONREAD, O } from "../../../../ffi/abi/file.ts"
+import { O } from "../../../../ffi/abi/file.ts"
 import { TTY_IOCTL } from "../../../../ffi/abi/tty.ts"
 import { allocate, attempt, isFailure, syscall } from "../../../../ffi/syscall.ts"
 
@@ -13,12 +13,6 @@ export const askBytes = (fd: number, request: Request): Uint8Array | undefined =
 /** A terminal's answer that is a number; undefined when it does not answer. */
 export const askNumber = (fd: number, request: Request): number | undefined =>
   askBytes(fd, request) ? memory.view.getInt32(0, true) : undefined
-
-/** Bytes that read(2) would give at once. Man page: ioctl_tty(2), FIONREAD */
-export function readable(fd: number): number {
-  syscall("ioctl", fd, FIONREAD, memory.address)
-  return memory.view.getInt32(0, true)
-}
 
 /** Gives a terminal of our own a struct. @throws SyscallError */
 export function tell(fd: number, request: Request, bytes: Uint8Array): void {

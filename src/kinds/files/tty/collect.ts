@@ -3,6 +3,7 @@ import { winsize } from "../../../../ffi/abi/tty.ts"
 import { decode } from "../../../../ffi/layout.ts"
 import { TtyType, type tty_file_entry, type tty_info_entry } from "../../../../proto/gen/tty_pb.ts"
 import { readStat } from "../../../proc/stat.ts"
+import { cutDeleted } from "../../../proc/text.ts"
 import { inheritOption, terminalResource } from "../external.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying, TtyEnds } from "../kind.ts"
 import { refuseName } from "../name.ts"
@@ -12,8 +13,6 @@ import { askBytes, askNumber } from "./ask.ts"
 import { type Driver, driverOf, infoId } from "./driver.ts"
 import { isRemoved, masterIndex } from "./holders.ts"
 import { termiosEntry } from "./mode.ts"
-
-const DELETED = " (deleted)"
 
 /** Terminals. */
 export const isTty = ({ stat, flags }: Found): boolean =>
@@ -148,6 +147,6 @@ export function collectTty(
   if (pair !== undefined) noteEnd(ttyEnds, pair, driver.master === true, { file, copies })
   // A slave that was opened and closed again: the master reads end of file, not silence. CRIU's images have no field for it.
   if (driver.master && copies.lend(file.fd, (copy) => eventsOf(copy) & POLL.HUP)) extension.push({ id, tty_peer_closed: true })
-  const name = isRemoved(file) ? target.slice(0, -DELETED.length) : target
+  const name = isRemoved(file) ? cutDeleted(target).path : target
   return { id, tty_info_id, flags, fown: owner, regf_id: table.path(name, stat, flags & O.ACCMODE) }
 }

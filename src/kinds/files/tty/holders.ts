@@ -5,6 +5,7 @@ import type { Descriptor } from "../../../proc/descriptors.ts"
 import { readFdInfoIfOpen } from "../../../proc/fdinfo.ts"
 import { readStatIfAlive } from "../../../proc/stat.ts"
 import { listProcesses } from "../../../proc/tasks.ts"
+import { DELETED } from "../../../proc/text.ts"
 import type { Found } from "../kind.ts"
 import { descends, descriptorsOf } from "../outside.ts"
 import { statPath, userDevice } from "../stat.ts"
@@ -19,7 +20,7 @@ export const masterIndex = ({ stat, info }: Pick<Found, "stat" | "info">): numbe
 
 /** What a slave's path begins with where only a hang-up can have removed it. */
 export const isRemoved = ({ target, stat }: Pick<Found, "target" | "stat">): boolean =>
-  stat.rdevMajor === TTY_MAJOR.PTY_SLAVE && stat.nlink === 0 && target.endsWith(" (deleted)")
+  stat.rdevMajor === TTY_MAJOR.PTY_SLAVE && stat.nlink === 0 && target.endsWith(DELETED)
 
 /**
  * A task outside the dump for each of its pseudo-terminals that one uses, by number: it has an end open, or is controlled by it. Looks at

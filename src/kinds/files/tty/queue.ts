@@ -1,7 +1,8 @@
 import { TTY_CC, TTY_FLAG } from "../../../../ffi/abi/tty.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../../../ffi/syscall.ts"
 import type { termios_entry } from "../../../../proto/gen/tty_pb.ts"
-import { readable, tell } from "./ask.ts"
+import { readable } from "../poll.ts"
+import { tell } from "./ask.ts"
 import { controlCharacters, termiosBytes } from "./mode.ts"
 
 /** Bytes that the line discipline holds for a reader; what is written beyond waits in front of it. Kernel: drivers/tty/n_tty.c N_TTY_BUF_SIZE */

@@ -1,4 +1,4 @@
-import { F, O } from "../../../../ffi/abi/file.ts"
+import { F, O, SETTABLE } from "../../../../ffi/abi/file.ts"
 import { attempt, pathArgument, syscall } from "../../../../ffi/syscall.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../../proto/gen/tty_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
@@ -13,7 +13,6 @@ import { termiosBytes, winsizeBytes } from "./mode.ts"
 import { fillQueues } from "./queue.ts"
 
 const log = logger("tty")
-const SETTABLE = O.APPEND | O.ASYNC | O.NONBLOCK | O.DIRECT | O.NOATIME
 const NOTHING = new Uint8Array(0)
 
 /** A pseudo-terminal that has to be made. */

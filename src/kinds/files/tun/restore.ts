@@ -3,17 +3,12 @@ import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import type { tunfile_entry } from "../../../../proto/gen/tun_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import type { Result } from "../../../tracee/program.ts"
+import { pathEntry } from "../images.ts"
 import type { Restoring } from "../kind.ts"
 import { openRegular } from "../open.ts"
 import type { FileFacts } from "../row.ts"
 
-/** The entry with the path. @throws CheckpointError E_IMAGE_CORRUPT there is none */
-function pathOf({ id }: tunfile_entry, files: ReadonlyMap<number, file_entry>): reg_file_entry {
-  const reg = files.get(id)?.reg
-  if (reg) return reg
-  const next = "Dump the program again: this image was damaged or changed"
-  throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore file ${id} of files.img`, "the path of this device is missing", next)
-}
+const pathOf = ({ id }: tunfile_entry, files: ReadonlyMap<number, file_entry>): reg_file_entry => pathEntry(id, id, "device", files)
 
 /** Flags and owner, which the path's entry has. @throws CheckpointError E_IMAGE_CORRUPT it is missing */
 export function tunFacts(entry: tunfile_entry, files: ReadonlyMap<number, file_entry>): FileFacts {

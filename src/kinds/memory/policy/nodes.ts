@@ -2,7 +2,7 @@ import { parseBitList } from "../../../proc/bitlist.ts"
 import { readBytesIfAlive } from "../../../proc/source.ts"
 
 /** Bytes of the largest node mask that kernels are built with: 1,024 nodes. */
-export const NODES_SIZE = 128
+const NODES_SIZE = 128
 
 /** Memory nodes of this host, "possible" or those that have memory; all when sysfs does not tell. */
 export function readNodes(which: "possible" | "has_memory"): Uint8Array {

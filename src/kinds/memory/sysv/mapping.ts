@@ -11,7 +11,7 @@ export const isAttachment = ({ path, deleted, shared, devMajor }: Mapping): bool
 export const segmentId = ({ inode }: Mapping): number => Number(inode)
 
 /** Key that an attachment's segment was made with, whatever it has now. */
-export const madeKey = ({ path }: Mapping): number => Number.parseInt(NAME.exec(path)?.[1] ?? "0", 16)
+const madeKey = ({ path }: Mapping): number => Number.parseInt(NAME.exec(path)?.[1] ?? "0", 16)
 
 /** One address space. */
 export interface AddressSpace {

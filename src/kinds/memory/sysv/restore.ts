@@ -1,3 +1,4 @@
+import { AT, O } from "../../../../ffi/abi/file.ts"
 import { IPC, SHM, shmidDs } from "../../../../ffi/abi/ipc.ts"
 import { MADV, MAP, MREMAP, PROT } from "../../../../ffi/abi/mman.ts"
 import { PR } from "../../../../ffi/abi/prctl.ts"
@@ -27,8 +28,6 @@ export interface PlannedShm {
 
 /** The ID that the next segment gets: needs CAP_CHECKPOINT_RESTORE. Documentation/admin-guide/sysctl/kernel.rst */
 export const NEXT_ID = "/proc/sys/kernel/shm_next_id"
-const O_WRONLY = 1
-const AT_FDCWD = -100
 const UNCHANGED = -1
 
 /** Bytes of addresses that all segments of a restore take, each with a page between. */
@@ -40,7 +39,7 @@ function makeShm(one: PlannedShm, self: { readonly uid: number; readonly gid: nu
   const { id, key, size, mode, uid, gid, cuid, cgid } = one
   const about = `System V segment ${id}`
   const text = new TextEncoder().encode(`${id}`)
-  const file = program.callWith({ about }, "openat", AT_FDCWD, program.string(NEXT_ID), O_WRONLY)
+  const file = program.callWith({ about }, "openat", AT.FDCWD, program.string(NEXT_ID), O.WRONLY)
   program.callWith({ about }, "write", file, program.bytes(text), text.length)
   program.call("close", file)
   const asCreator = cuid !== self.uid || cgid !== self.gid

@@ -8,9 +8,9 @@ import type { FdInfo } from "../../../../proc/fdinfo.ts"
 import { type Fanotify, type FanotifyMark, fanotifyState } from "../../../../proc/notify.ts"
 import { readStatus } from "../../../../proc/status.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../../kind.ts"
+import { readable } from "../../poll.ts"
 import { type Handles, isInSight, openHandles, savedHandle, sdevOf } from "../handle.ts"
 import { placeWatched } from "../place.ts"
-import { queuedIn } from "../queued.ts"
 
 /** A mark, and how what it is on is found again: an inode whose path is not known by its handle. */
 interface PlacedMark {
@@ -93,7 +93,7 @@ export function collectFanotify(
   const found = placed.get(info)
   if (!found) throw new Error(`Unreachable: the marks of fd ${fd} were not judged`)
   const { group, marks } = found
-  const queued = copies.lend(fd, queuedIn) ?? 0
+  const queued = copies.lend(fd, readable) ?? 0
   if (queued > 0) losses.push(`${queued} bytes of events of fanotify fd ${fd} that nobody has read: they are not restored`)
   const whole = marks.filter(({ mark }) => mark.kind === "filesystem").map(filesystemMark)
   const restricted = copies.lend(fd, (copy) => isRestricted(copy, group.flags, pid)) ?? false

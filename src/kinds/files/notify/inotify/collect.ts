@@ -7,9 +7,9 @@ import { type FdInfo, readFdInfo } from "../../../../proc/fdinfo.ts"
 import { type InotifyWatch, inotifyWatches } from "../../../../proc/notify.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../../kind.ts"
 import { layPath } from "../../path.ts"
+import { readable } from "../../poll.ts"
 import { openHandles, savedHandle } from "../handle.ts"
 import { placeWatched, type WatchPlace } from "../place.ts"
-import { queuedIn } from "../queued.ts"
 
 /** A watch, and how its file is found again. */
 type PlacedWatch = InotifyWatch & WatchPlace
@@ -62,7 +62,7 @@ export function collectInotify(
   const watches = placed.get(info)
   if (!watches) throw new Error(`Unreachable: the watches of fd ${fd} were not judged`)
   if (watches.length > 0 && !losses.includes(FLAGS_UNTOLD) && !tellsFlags()) losses.push(FLAGS_UNTOLD)
-  const queued = copies.lend(fd, queuedIn) ?? 0
+  const queued = copies.lend(fd, readable) ?? 0
   if (queued > 0) {
     losses.push(`${queued} bytes of events of inotify fd ${fd} that nobody has read: a restored program reads that events were lost`)
     extension.push({ id, notify_lost: queued })

@@ -5,7 +5,7 @@ import { allocate, syscall } from "../../../../../ffi/syscall.ts"
 import { logger } from "../../../../base/log.ts"
 import { memoryFile } from "../../../../tracee/child.ts"
 import { layPath } from "../../path.ts"
-import { queuedIn } from "../queued.ts"
+import { readable } from "../../poll.ts"
 
 const log = logger("notify")
 const ROOM = 16 * 4096
@@ -39,7 +39,7 @@ export function tellLoss(copy: number): boolean {
   } finally {
     closeSync(file)
   }
-  for (let left = queuedIn(copy); left > inotifyEvent.size; left = queuedIn(copy))
+  for (let left = readable(copy); left > inotifyEvent.size; left = readable(copy))
     syscall("read", copy, memory.address, Math.min(ROOM, left - inotifyEvent.size))
   return true
 }

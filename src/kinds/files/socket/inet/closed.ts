@@ -1,10 +1,8 @@
 import { TCP_STATE } from "../../../../../ffi/abi/socket.ts"
-import { allocate, syscall } from "../../../../../ffi/syscall.ts"
 import type { file_entry } from "../../../../../proto/gen/fdinfo_pb.ts"
+import { eventsOf, POLL } from "../../poll.ts"
 import { isConnection } from "./entry.ts"
 
-const memory = allocate(4096)
-const POLLRDHUP = 0x2000
 /** As in an image: nothing, or both halves. */
 const [OPEN, BOTH] = [0, 3]
 
@@ -13,12 +11,7 @@ const [OPEN, BOTH] = [0, 3]
  *
  * Its table does not list it any more, and asking for its error would take the error away. Kernel: net/ipv4/tcp.c tcp_poll(), tcp_done()
  */
-export function closedHalves(fd: number): number {
-  memory.view.setInt32(0, fd, true)
-  memory.view.setInt16(4, POLLRDHUP, true)
-  syscall("poll", memory.address, 1, 0)
-  return memory.view.getUint16(6, true) & POLLRDHUP ? BOTH : OPEN
-}
+export const closedHalves = (fd: number): number => (eventsOf(fd, POLL.RDHUP) & POLL.RDHUP ? BOTH : OPEN)
 
 /** A connection of TCP as a new socket with its options; any other file as it is: CRIU's --tcp-close. */
 export function withoutConnection(file: file_entry): file_entry {

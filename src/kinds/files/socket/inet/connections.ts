@@ -18,7 +18,7 @@ export const plainAddress = (bytes: Uint8Array): Uint8Array =>
   bytes.length === 16 && MAPPED.equals(bytes.subarray(0, MAPPED.length)) ? bytes.subarray(MAPPED.length) : bytes
 
 /** Name of the table that stays between a dump and the restore: CRIU's, so that each tool takes away the other's. */
-export const stayingTable = (runId: string): string => `CRIU-${runId}`
+const stayingTable = (runId: string): string => `CRIU-${runId}`
 
 const keyOf = ({ source, sourcePort, target, targetPort }: Ends): string => `${source}:${sourcePort} ${target}:${targetPort}`
 const turned = ({ source, sourcePort, target, targetPort }: Ends): Ends => ({

@@ -56,7 +56,7 @@ function restoreTcpOptions({ tcp_opts, opts }: inet_sk_entry, program: Program, 
   for (const [name, value] of values) if (value) setOption(program, fd, IPPROTO.TCP, name, value, about)
 }
 
-/** Appends a socket with all its options, not yet bound. Whoever binds may, until `settleReuse`. */
+/** Appends a socket with all its options, not yet bound. Whoever binds may, until `dropReuse`. */
 function makeSocket(entry: inet_sk_entry, { program, extension }: Pick<Restoring, "program" | "extension">): Result {
   const { id, family, type, proto, opts } = entry
   const about = inetText(entry)

@@ -34,7 +34,7 @@ function enter(socket: unix_sk_entry, program: Program): void {
 /**
  * Appends that a socket is bound to its name. A file that is left of it is removed first, and the new one gets its owner and permissions.
  *
- * Precondition: `checkUnix` has passed: nobody else uses the file. The directory of the process may be another one afterwards.
+ * Precondition: `unixChecks` have passed: nobody else uses the file. The directory of the process may be another one afterwards.
  */
 export function bindSocket(socket: unix_sk_entry, fd: Argument, program: Program): void {
   const { name, file_perms } = socket

@@ -2,9 +2,8 @@ import { SIOCUNIXFILE } from "../../../../../ffi/abi/socket.ts"
 import { attempt, isFailure } from "../../../../../ffi/syscall.ts"
 import { textOf } from "../../../../../proto/text.ts"
 import { readLinkIfAlive } from "../../../../proc/source.ts"
+import { cutDeleted } from "../../../../proc/text.ts"
 import { type FileStat, sameFile, statDescriptor, statPath } from "../../stat.ts"
-
-const DELETED = " (deleted)"
 
 /** The file that a socket is bound to. */
 export interface Bound {
@@ -46,8 +45,8 @@ export const pathText = (name: Uint8Array): string => textOf(name.at(-1) === 0 ?
  */
 export function placeOf(name: Uint8Array, { target, stat }: Bound): Place | undefined {
   const path = pathText(name)
-  const gone = stat.nlink === 0 || target.endsWith(DELETED)
-  const was = gone && target.endsWith(DELETED) ? target.slice(0, -DELETED.length) : target
+  const { path: was, deleted } = cutDeleted(target)
+  const gone = stat.nlink === 0 || deleted
   const relative = !path.startsWith("/")
   const plain = path.replace(/^(?:\.\/+)+/, "")
   if (relative && !was.endsWith(`/${plain}`)) return undefined

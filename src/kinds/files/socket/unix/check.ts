@@ -7,10 +7,7 @@ import { kindName, kindOf, statPath } from "../../stat.ts"
 import { socketName } from "./bind.ts"
 import { pathText } from "./bound.ts"
 import { isBound, relationOf, UFLAGS } from "./relations.ts"
-import { isPath, nameText, readUnixSockets, type UnixSocket } from "./sockets.ts"
-
-const TYPES = new Set<number>([SOCK.STREAM, SOCK.DGRAM, SOCK.SEQPACKET])
-const STATES: ReadonlySet<number> = new Set([TCP_STATE.ESTABLISHED, TCP_STATE.CLOSE, TCP_STATE.LISTEN])
+import { isPath, nameText, readUnixSockets, UNIX_STATES, UNIX_TYPES, type UnixSocket } from "./sockets.ts"
 
 const corrupt = (socket: unix_sk_entry, found: string): CheckpointError =>
   new CheckpointError(
@@ -27,8 +24,8 @@ const inTheWay = (socket: unix_sk_entry, found: string, next: string): Checkpoin
 function checkRelations(socket: unix_sk_entry, images: Linked, extUnixSk: boolean): void {
   const { files, skQueues } = images
   const { type, state, shutdown, uflags } = socket
-  if (!TYPES.has(type)) throw corrupt(socket, `it is of type ${type}`)
-  if (!STATES.has(state)) throw corrupt(socket, `it is in state ${state}`)
+  if (!(type in UNIX_TYPES)) throw corrupt(socket, `it is of type ${type}`)
+  if (!UNIX_STATES.has(state)) throw corrupt(socket, `it is in state ${state}`)
   if (uflags & (UFLAGS.EXTERN | UFLAGS.CALLBACK))
     throw new CheckpointError(
       "E_IMAGE_UNSUPPORTED",

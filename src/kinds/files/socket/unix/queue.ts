@@ -5,6 +5,7 @@ import { type Decoded, decode, encodeInto } from "../../../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure, SyscallError, syscall } from "../../../../../ffi/syscall.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
 import { PAGE_SIZE } from "../../../../base/units.ts"
+import { eventsOf, POLL } from "../../poll.ts"
 import { askNumber } from "../ask.ts"
 import type { UnixSocket } from "./sockets.ts"
 
@@ -164,7 +165,7 @@ function peekPackets(socket: number, isOver: () => boolean): Packet[] {
  */
 export function peekQueue(socket: number, { type, queued, shutdown }: Pick<UnixSocket, "type" | "queued" | "shutdown">): Packet[] {
   if (type === SOCK.STREAM && queued === 0) return []
-  if (type !== SOCK.STREAM && !(eventsOf(socket) & POLL.IN)) return []
+  if (type !== SOCK.STREAM && !(eventsOf(socket, POLL.IN) & POLL.IN)) return []
   const before = askNumber(socket, SOL_SOCKET, SO.PEEK_OFF) ?? -1
   try {
     if (type === SOCK.STREAM) return peekStream(socket, queued)
@@ -186,17 +187,8 @@ export function rehearsePeek(): void {
   }
 }
 
-const POLL = { IN: 1, ERR: 8 } as const
-
-function eventsOf(socket: number): number {
-  memory.view.setInt32(NAME, socket, true)
-  memory.view.setInt32(NAME + 4, POLL.IN, true)
-  syscall("poll", memory.address + NAME, 1, 0)
-  return memory.view.getInt16(NAME + 6, true)
-}
-
 /** An error is due that the program has not been told of, such as ECONNRESET. */
-export const hasError = (socket: number): boolean => (eventsOf(socket) & POLL.ERR) !== 0
+export const hasError = (socket: number): boolean => (eventsOf(socket, POLL.IN) & POLL.ERR) !== 0
 
 /** A stream has an urgent byte (MSG_OOB), which has a queue of its own. */
 export function hasUrgent(socket: number): boolean {

@@ -1,7 +1,7 @@
 import { AF, SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { Found } from "../../kind.ts"
 import { readUnixSockets, type UnixSocket } from "./sockets.ts"
-import type { Externals, Queues, UnixScene } from "./view.ts"
+import type { AllowedPeers, Queues, UnixScene } from "./view.ts"
 
 const SOCKET = "socket:["
 
@@ -27,11 +27,13 @@ export function isConnectedAnew(ino: number, unix: UnixScene): boolean {
   return socket !== undefined && (outsidePeer(socket, unix)?.name.length ?? 0) > 0
 }
 
+/** True for a socket that is named as one whose peer is outside. */
+export const isExternalUnix = (ino: number, { externalUnix = [] }: AllowedPeers): boolean =>
+  externalUnix === "all" || externalUnix.includes(ino)
+
 /** True when a peer outside may be left there: it is found again by its name, or given up. */
-export function mayBeOutside({ ino, type }: UnixSocket, peer: UnixSocket, { externals }: UnixScene): boolean {
-  const { extUnixSk, externalUnix = [] } = externals
-  return externalUnix === "all" || externalUnix.includes(ino) || (extUnixSk === true && type === SOCK.DGRAM && peer.name.length > 0)
-}
+export const mayBeOutside = ({ ino, type }: UnixSocket, peer: UnixSocket, { allowed }: UnixScene): boolean =>
+  isExternalUnix(ino, allowed) || (allowed.extUnixSk === true && type === SOCK.DGRAM && peer.name.length > 0)
 
 /**
  * Looks at the sockets of the machine, if there are any in the dump.
@@ -41,7 +43,7 @@ export function mayBeOutside({ ino, type }: UnixSocket, peer: UnixSocket, { exte
 export function openScene(
   all: readonly Found[],
   holders: ReadonlyMap<bigint, number>,
-  externals: Externals,
+  allowed: AllowedPeers,
   stopped: (Queues & { readonly sockets: UnixScene["sockets"] | undefined }) | undefined,
 ): UnixScene {
   const own = all.filter(isUnix)
@@ -53,7 +55,7 @@ export function openScene(
     inside: new Set(own.map(inodeOf)),
     listenerOf: (client) => listeners.get(client),
     holder: (inode) => holders.get(BigInt(inode)),
-    externals,
+    allowed,
     queues: stopped,
   }
 }

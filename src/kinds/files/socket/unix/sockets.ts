@@ -1,5 +1,5 @@
 import { NETLINK, UDIAG_SHOW, UNIX_DIAG, unixDiagMsg, unixDiagReq } from "../../../../../ffi/abi/netlink.ts"
-import { AF, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
+import { AF, SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import { decode, encode } from "../../../../../ffi/layout.ts"
 import { askSockets } from "../diag.ts"
 import { openNetlink, parseAttributes, type Reply } from "../netlink.ts"
@@ -26,6 +26,15 @@ export interface UnixSocket {
   /** SHUTDOWN bits. */
   readonly shutdown: number
 }
+
+/** Types of unix sockets, and their names. */
+export const UNIX_TYPES: Readonly<Record<number, string>> = {
+  [SOCK.STREAM]: "stream",
+  [SOCK.DGRAM]: "dgram",
+  [SOCK.SEQPACKET]: "seqpacket",
+}
+/** States that a unix socket can be kept in. */
+export const UNIX_STATES: ReadonlySet<number> = new Set([TCP_STATE.ESTABLISHED, TCP_STATE.CLOSE, TCP_STATE.LISTEN])
 
 const NOTHING = new Uint8Array(0)
 

@@ -2,15 +2,12 @@ import { SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { Found, Reason, Surveying } from "../../kind.ts"
 import { pathText, placeOf } from "./bound.ts"
 import { inodeOf, mayBeOutside, outsidePeer } from "./scene.ts"
-import { isListening, isPath, nameText, type UnixSocket } from "./sockets.ts"
+import { isListening, isPath, nameText, UNIX_STATES, UNIX_TYPES, type UnixSocket } from "./sockets.ts"
 import type { UnixScene } from "./view.ts"
-
-const TYPES: Readonly<Record<number, string>> = { [SOCK.STREAM]: "stream", [SOCK.DGRAM]: "dgram", [SOCK.SEQPACKET]: "seqpacket" }
-const STATES: ReadonlySet<number> = new Set([TCP_STATE.ESTABLISHED, TCP_STATE.CLOSE, TCP_STATE.LISTEN])
 
 /** "a unix stream socket "/run/x.sock"" */
 export const socketText = ({ type, name }: Pick<UnixSocket, "type" | "name">): string =>
-  `a unix ${TYPES[type] ?? `(type ${type})`} socket${name.length > 0 ? ` "${nameText(name)}"` : ""}`
+  `a unix ${UNIX_TYPES[type] ?? `(type ${type})`} socket${name.length > 0 ? ` "${nameText(name)}"` : ""}`
 
 /** A peer that the dump does not have. Somebody's it is: the survey tells whose; what nobody has may be in flight, which only the freeze shows. */
 function refusePeer(socket: UnixSocket, unix: UnixScene): Reason | undefined {
@@ -77,7 +74,7 @@ export function refuseUnix(found: Found, { unix }: Pick<Surveying, "unix">): Rea
       what: `the unix socket ${found.target}, which the kernel does not list here`,
       remedy: "Run stasis in the program's network namespace",
     }
-  if (!(socket.type in TYPES) || !STATES.has(socket.state))
+  if (!(socket.type in UNIX_TYPES) || !UNIX_STATES.has(socket.state))
     return { what: `${socketText(socket)} in state ${socket.state}`, remedy: "Let the program close it before the dump" }
   return unix.queues?.unreadable.get(socket.ino) ?? refusePeer(socket, unix) ?? refusePending(socket, unix) ?? refusePlace(socket, found)
 }

@@ -11,10 +11,10 @@ export interface Queues {
 }
 
 /** Peers outside the dump that are no reason to refuse it. */
-export interface Externals {
-  /** Datagram sockets may send to names outside. */
+export interface AllowedPeers {
+  /** Datagram sockets may send to names outside: CRIU's --ext-unix-sk. */
   readonly extUnixSk?: boolean
-  /** Sockets of the dump, by inode, that may be connected to anything outside. */
+  /** Sockets of the dump, by inode, that may be connected to anything outside: CRIU's --external unix[INODE]. */
   readonly externalUnix?: readonly number[] | "all"
 }
 
@@ -27,7 +27,7 @@ export interface UnixScene {
   listenerOf(client: number): UnixSocket | undefined
   /** Task outside the dump that has a socket open, if one was looked for and found. */
   holder(inode: number): number | undefined
-  readonly externals: Externals
+  readonly allowed: AllowedPeers
   /** Undefined while the tree runs: what is in flight is not known then. */
   readonly queues: Queues | undefined
 }
