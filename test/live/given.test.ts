@@ -167,6 +167,24 @@ describe("what whoever restores gives", () => {
     for (const fd of [toVictim, fromVictim]) closeSync(fd)
   })
 
+  test("what is given for a socket takes nothing that was queued, and what is of another kind is told", async () => {
+    const { victim, links } = await dumped("socket queued", stasisTool, (one) => ["--external", `unix[${linkAt(one, IN).slice(8, -1)}]`])
+    const restored = async (fd: number) => {
+      await runWith(stasisTool, ["restore", "-d", "-D", victim.images, "-o", "log", "--inherit-fd", `fd[3]:${links[0]}`], [fd])
+      return readFileSync(join(victim.images, "log"), "utf8")
+    }
+    expect(await restored(openSync("/dev/null", "r+"))).toContain(`${links[0]}: fd[3] is no unix socket of the same type`)
+    process.kill(victim.pid, "SIGKILL")
+    await victim.gone()
+    const [own, other] = newPair()
+    const told = await restored(own)
+    expect(told).toContain(`${links[0]}: the 6 bytes that were queued in it are lost, for it is given`)
+    expect(told).not.toContain("no unix socket")
+    tell(other, "fresh")
+    await isWell(victim)
+    closeSync(other)
+  })
+
   test("a device is opened anew when --external names it, and refused by this name otherwise", async () => {
     const victim = await start("outsides", { args: ["device", "{folder}"] })
     if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)

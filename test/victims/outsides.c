@@ -1,6 +1,6 @@
 /*
  * Holds at 20 (and 21) what leads out of the tree, by argument: "pipes" the reading end of one pipe and the writing end of another, "socket"
- * one end of a socket pair, "terminal" a pseudo-terminal whose master is outside, "file" the file "own" of the second argument, an empty
+ * one end of a socket pair ("socket queued": with something queued, which it wants to be lost), "terminal" a pseudo-terminal whose master is outside, "file" the file "own" of the second argument, an empty
  * folder, which it may remove, "log" the file "log" for appending, "device" /dev/fuse. Checks: what it reads there ("queued" at first, of pipes and files), and
  * writes "told" there.
  */
@@ -75,11 +75,11 @@ int main(int argc, char **argv)
 		close(in[0]);
 		close(out[1]);
 		hold(in[1], out[0], queued ? "queued" : "");
-	} else if (!strcmp(kind, "socket")) {
+	} else if (!strncmp(kind, "socket", 6)) {
 		MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, in));
 		MUST(dup2(in[0], 20));
 		close(in[0]);
-		hold(in[1], -1, "");
+		hold(in[1], -1, kind[6] ? "queued" : "");
 	} else if (!strcmp(kind, "terminal")) {
 		MUST(fd = posix_openpt(O_RDWR | O_NOCTTY));
 		MUST(grantpt(fd));

@@ -1,5 +1,7 @@
 import { F, O, S_IF } from "../../../ffi/abi/file.ts"
-import { attempt } from "../../../ffi/syscall.ts"
+import { AF, SO, SOL_SOCKET } from "../../../ffi/abi/socket.ts"
+import { TTY_IOCTL } from "../../../ffi/abi/tty.ts"
+import { allocate, attempt } from "../../../ffi/syscall.ts"
 import type { file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
@@ -8,10 +10,12 @@ import { type GivenFd, inheritOption, pipeResource } from "./external.ts"
 import type { FileImages } from "./images.ts"
 import { readable } from "./poll.ts"
 import { fileKinds } from "./registry.ts"
+import { askNumber } from "./socket/ask.ts"
 import { relationOf } from "./socket/unix/relations.ts"
 import { kindOf, statDescriptor } from "./stat.ts"
 
 const log = logger("files")
+const memory = allocate(64)
 
 const misused = (action: string, found: string, next: string): CheckpointError => new CheckpointError("E_USAGE", action, found, next)
 
@@ -51,6 +55,21 @@ function checkContent(pipeId: number, { fd }: GivenFd, images: Pick<FileImages, 
     )
 }
 
+/** What was queued in a socket came from its peer: it cannot go into one that is given. */
+function warnOfQueue({ id }: file_entry, { resource }: GivenFd, { skQueues }: Pick<FileImages, "skQueues">): void {
+  const queue = skQueues.filter(({ message }) => message.id_for === id)
+  const bytes = queue.reduce((sum, { payload }) => sum + payload.length, 0)
+  if (queue.length > 0) log.warn(`${resource}: the ${bytes} bytes that were queued in it are lost, for it is given`)
+}
+
+/** What is of another kind is shared all the same, as /dev/null may be; only, the program will find that calls fail that did not. */
+function warnOfKind({ usk, tty }: file_entry, { fd, resource }: GivenFd): void {
+  const isSocket = kindOf(statDescriptor(fd).mode) === S_IF.SOCK
+  if (tty && attempt("ioctl", fd, TTY_IOCTL.TCGETS, memory.address) < 0) log.warn(`${resource}: fd[${fd}] is no terminal`)
+  if (usk && !(isSocket && askNumber(fd, SOL_SOCKET, SO.DOMAIN) === AF.UNIX && askNumber(fd, SOL_SOCKET, SO.TYPE) === usk.type))
+    log.warn(`${resource}: fd[${fd}] is no unix socket of the same type`)
+}
+
 /** What is shared as it is must allow what the program did with it. */
 function checkAccess(file: file_entry, { fd, resource }: GivenFd, flags: number): void {
   if (file.pipe && isPipeFd(fd)) return
@@ -80,7 +99,7 @@ function checkPair({ usk }: file_entry, { fd, resource }: GivenFd, given: Readon
  */
 export function* givenChecks(
   used: ReadonlySet<number>,
-  images: Pick<FileImages, "files" | "pipesData" | "extension">,
+  images: Pick<FileImages, "files" | "pipesData" | "skQueues" | "extension">,
   given: ReadonlyMap<number, GivenFd>,
 ): Generator<() => void> {
   const { files, extension } = images
@@ -94,6 +113,8 @@ export function* givenChecks(
         if (file.pipe) checkContent(file.pipe.pipe_id, one, images)
         if (row) checkAccess(file, one, file.usk ? O.RDWR : row.facts(file, files).flags)
         checkPair(file, one, given, files)
+        warnOfQueue(file, one, images)
+        warnOfKind(file, one)
       }
     else if (file?.pipe && outside.has(id)) {
       const resource = pipeResource(file.pipe.pipe_id)
