@@ -21,7 +21,7 @@ function checkTarget(action: string, target: SavedTarget, handles: Handles, ghos
   if (!isWhole(f_handle)) throw corrupt(action, `its handle has ${f_handle.handle.length * 8} bytes instead of ${f_handle.bytes}`)
   if (f_handle.path !== undefined && !f_handle.path.startsWith("/")) throw corrupt(action, `"${f_handle.path}" is no absolute path`)
   if (ghostOf(target, ghosts) !== undefined) return
-  const fd = openTarget(target, { handles, ghosts, made: new Map() })
+  const fd = openTarget(target, { handles, ghosts, made: new Map() }, true)
   if (fd === undefined) throw gone(action, f_handle.path, i_ino, s_dev)
   closeSync(fd)
 }

@@ -33,9 +33,10 @@ export const ghostOf = ({ i_ino, s_dev }: SavedTarget, ghosts: FileImages["ghost
 /**
  * Opens (O_PATH) what is watched: the deleted file that was made again; by its handle, which is right whatever its name is by now; by its path.
  *
+ * @param isFirst true: warns when its path leads to another file by now; what opens it again need not
  * @returns undefined when it is gone; else the caller's to close
  */
-export function openTarget(target: SavedTarget, { handles, ghosts, made }: Targets): number | undefined {
+export function openTarget(target: SavedTarget, { handles, ghosts, made }: Targets, isFirst = false): number | undefined {
   const { i_ino, s_dev, f_handle } = target
   const ghost = ghostOf(target, ghosts)
   const number = ghost === undefined ? undefined : made.get(ghost)
@@ -47,7 +48,7 @@ export function openTarget(target: SavedTarget, { handles, ghosts, made }: Targe
   if (f_handle.path === undefined) return undefined
   const named = attempt("openat", AT.FDCWD, layPath(f_handle.path), O.PATH | O.NOFOLLOW | O.CLOEXEC, 0)
   if (named < 0) return undefined
-  if (statDescriptor(named).ino !== i_ino || (handle && !hasHandle(named, handle)))
+  if (isFirst && (statDescriptor(named).ino !== i_ino || (handle && !hasHandle(named, handle))))
     log.warn(`"${f_handle.path}" is watched, which is another file by now`)
   return named
 }
