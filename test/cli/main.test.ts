@@ -31,6 +31,14 @@ test("stasis --help names every command; a command's help its options", () => {
   expect(one.out).not.toContain("--restore-detached")
 })
 
+test("a result that cannot be printed is told as such, not as a mistake of stasis", () => {
+  const command = [process.execPath, main, "check", "--feature", "list"]
+  const { exitCode, stderr } = Bun.spawnSync(["sh", "-c", '"$@" >/dev/full', "sh", ...command], { stdin: "ignore" })
+  expect(exitCode).toBe(6)
+  expect(stderr.toString()).toContain("Cannot print the result: standard output takes nothing")
+  expect(stderr.toString()).toContain("E_DISK_FULL")
+})
+
 test("a wrong command line ends with status 2 and says why on standard error only", () => {
   const { status, out, err } = stasis("dump", "--leave-runing", "1")
   expect({ status, out }).toEqual({ status: 2, out: "" })
