@@ -68,6 +68,8 @@ export interface DumpPlan {
   readonly refusedAnyway: readonly Refusal[]
   /** Open files that lead out of the tree: what a restore must be given, or may. */
   readonly outside: readonly OutsideFile[]
+  /** Words of --external that name nothing which is open. */
+  readonly strays: readonly string[]
   /** What cannot be seen without stopping the threads. */
   readonly unseen: readonly string[]
   readonly prediction: Prediction
@@ -136,6 +138,7 @@ export function planDump(
     options: refusedAnyway.length < refusals.length ? [SHELL_JOB] : [],
     refusedAnyway,
     outside: helped.openFiles.outside,
+    strays: helped.openFiles.strays,
     unseen: UNSEEN,
     prediction: predict(extent),
   }

@@ -104,7 +104,7 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
           ? "another program uses the address of one of its sockets"
           : "this machine lacks the address of one of its sockets",
         error.errno === "EADDRINUSE"
-          ? "End that program (ss -tulnp names it), then restore again"
+          ? "End that program (ss -tulnp names it), or wait until a connection that lingers is gone (ss -tan shows it), then restore again"
           : "Give the address to a device, then restore again",
         error,
       )

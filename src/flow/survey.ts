@@ -1,5 +1,6 @@
 import { SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError, type Refusal, refusedTarget } from "../base/errors.ts"
+import { logger } from "../base/log.ts"
 import { surveyAttributes } from "../kinds/attributes/survey.ts"
 import { surveyFs } from "../kinds/cwd/collect.ts"
 import { lookAtDescriptors } from "../kinds/files/collect.ts"
@@ -25,6 +26,8 @@ import { codeRanges } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 import { lookForSegments } from "./segments.ts"
 import { checkTarget } from "./target.ts"
+
+const log = logger("survey")
 
 /** What was read of one process before the freeze: for its refusals, a prediction, and what the freeze need not look for again. */
 export interface ProcessSurvey {
@@ -217,7 +220,8 @@ export function lookAtTree(options: SurveyOptions): Outlook {
  * @throws CheckpointError those of `lookAtTree`, and E_UNSUPPORTED with every refusal
  */
 export function survey(options: SurveyOptions): Survey {
-  const { processes, cgroups, refusals } = lookAtTree(options)
+  const { processes, cgroups, refusals, openFiles } = lookAtTree(options)
   if (refusals.length > 0) throw refusedTarget(options.pid, refusals)
+  for (const stray of openFiles.strays) log.warn(`--external ${stray} is not used: nothing that is open has this name`)
   return { processes, cgroups }
 }

@@ -45,6 +45,7 @@ const fine: DumpPlan = {
   options: [],
   refusedAnyway: [],
   outside: [],
+  strays: [],
   unseen: ["rseq"],
   prediction: { imageBytes: 2 ** 20, frozenMicroseconds: 8700 },
 }

@@ -95,7 +95,8 @@ test("an address that is in use at the restore is told, and no process is left",
   const port = listening[0] ?? 0
   const taker = Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } })
   const told = await refused("restore", "-D", victim.images, "-d")
-  expect([told.code, told.next]).toEqual(["E_RESTORE", "End that program (ss -tulnp names it), then restore again"])
+  expect(told.code).toBe("E_RESTORE")
+  expect(told.next).toStartWith("End that program (ss -tulnp names it)")
   expect(existsSync(`/proc/${victim.pid}`)).toBe(false)
   taker.stop(true)
   await restore(stasisTool, victim.images)

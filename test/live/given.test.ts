@@ -185,6 +185,17 @@ describe("what whoever restores gives", () => {
     closeSync(other)
   })
 
+  test("a word of --external that names nothing is told, by plan too", async () => {
+    const victim = await start("heap")
+    const words = ["file[1:2]", "dev[9/9]:x", "unix[77]"].flatMap((word) => ["--external", word])
+    const { stderr } = await dump(stasisTool, victim.pid, victim.images, "-R", ...words)
+    const { stdout } = await must(stasisTool, "plan", `${victim.pid}`, ...words)
+    for (const word of ["file[1:2]", "dev[9/9]:x", "unix[77]"]) {
+      expect(stderr).toContain(`--external ${word} is not used`)
+      expect(stdout).toContain(`Not used: --external ${word},`)
+    }
+  })
+
   test("a device is opened anew when --external names it, and refused by this name otherwise", async () => {
     const victim = await start("outsides", { args: ["device", "{folder}"] })
     if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)

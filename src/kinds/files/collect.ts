@@ -9,7 +9,7 @@ import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
 import { findFifoHolders, inodeKey } from "./fifo/holders.ts"
 import type { Collecting, FileOptions, Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
-import { findOutside, type OpenFiles } from "./leading-out.ts"
+import { findOutside, findStrays, type OpenFiles } from "./leading-out.ts"
 import { collectFileLocks } from "./lock/collect.ts"
 import { openersAmong } from "./notify/place.ts"
 import { findHolders, type Outsiders } from "./outside.ts"
@@ -127,7 +127,7 @@ const LOOKS = 4
 function lookOnce(
   holders: readonly Holder[],
   options: FileOptions,
-): Pick<OpenFiles, "descriptors" | "kinds" | "outside"> & { refused: Refused[] } {
+): Pick<OpenFiles, "descriptors" | "kinds" | "outside" | "strays"> & { refused: Refused[] } {
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
@@ -143,6 +143,7 @@ function lookOnce(
     descriptors: new Map([...scans].map(([pid, { found }]) => [pid, found.length])),
     kinds,
     outside: findOutside(judged, outside, options),
+    strays: findStrays(judged, options),
     refused: refusedOf(judged),
   }
 }

@@ -1,5 +1,5 @@
 import type { Refusal } from "../../base/errors.ts"
-import { fileResource, pipeResource, socketResource, terminalResource } from "./external.ts"
+import { deviceResource, fileResource, pipeResource, socketResource, terminalResource } from "./external.ts"
 import type { FileOptions, Found, Reason } from "./kind.ts"
 import type { Outsiders } from "./outside.ts"
 import { pipeInode } from "./pipe/holders.ts"
@@ -27,6 +27,8 @@ export interface OpenFiles {
   readonly refusals: readonly Refusal[]
   /** What others must give to a restore, or may. */
   readonly outside: readonly OutsideFile[]
+  /** Words of --external that name nothing of it. */
+  readonly strays: readonly string[]
 }
 
 type Judged = { readonly by: Found; readonly reason: Reason | undefined; readonly shared: readonly Found[] }
@@ -58,4 +60,16 @@ export function findOutside(
     const { resource, holder, needed, pid } = first
     return [{ resource, holder, needed, where: `task ${pid} fd ${group.map(({ fd }) => fd).join(", ")}` }]
   })
+}
+
+/** Words of --external that name nothing which is open; inodes of -x as words of --external. */
+export function findStrays(
+  judged: readonly Pick<Judged, "by">[],
+  { externals = [], externalUnix = [] }: Pick<FileOptions, "externals" | "externalUnix">,
+): string[] {
+  const names = new Set(judged.flatMap(({ by }) => [fileResource(by), terminalResource(by), deviceResource(by)]))
+  const sockets = new Set(judged.flatMap(({ by }) => socketInode(by.target) ?? []))
+  const unknown = externalUnix === "all" ? [] : externalUnix.filter((inode) => !sockets.has(BigInt(inode)))
+  // What follows the name of a device is the restore's.
+  return [...externals.filter((one) => !names.has(one.replace(/\]:.*$/, "]"))), ...unknown.map((inode) => `unix[${inode}]`)]
 }
