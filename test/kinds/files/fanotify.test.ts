@@ -58,7 +58,7 @@ describe("collectFanotify and addMarks", () => {
   test("keep marks of all kinds, what they ask for and what they ignore", () => {
     const fd = group(FAN.NONBLOCK)
     if (fd === undefined) return
-    const { point, id } = readMountinfo(process.pid).find(({ type }) => type === "proc") ?? { point: "/", id: 0 }
+    const { point, id } = readMountinfo(process.pid).findLast(({ type }) => type === "proc") ?? { point: "/", id: 0 }
     mark(fd, FAN_MARK.FILESYSTEM, 8, point)
     mark(fd, 0, 0x22, file)
     mark(fd, FAN_MARK.IGNORED_MASK | FAN_MARK.IGNORED_SURV_MODIFY, 0x20, file)
