@@ -88,7 +88,7 @@ export function dumpPlanText(plan: DumpPlan): string {
     `Open files: ${kinds.length > 0 ? kinds.join(", ") : "none"}`,
     ...(shared.length > 0 ? [`Shared memory: ${shared.join(", ")}`] : []),
     ...outsideLines(plan),
-    ...plan.strays.map((stray) => `Not used: --external ${safeText(stray)}, nothing that is open has this name`),
+    ...(plan.notes.length > 0 ? ["A dump would warn:", ...plan.notes.map((note) => `  ${safeText(note)}`)] : []),
     "Not seen without a stop:",
     ...unseen.map((line) => `  ${line}`),
     `Estimate: images of ${sizeWords(prediction.imageBytes)}, frozen for ${milliseconds(prediction.frozenMicroseconds)} (a quiet machine; a busy one takes several times longer)`,
@@ -97,17 +97,7 @@ export function dumpPlanText(plan: DumpPlan): string {
 }
 
 /** The same for programs. Sizes in bytes, times in microseconds. Names are never changed, only added. */
-export function dumpPlanJson({
-  files,
-  prediction,
-  refusals,
-  processes,
-  segments,
-  refusedAnyway,
-  outside,
-  strays,
-  ...plan
-}: DumpPlan): Json {
+export function dumpPlanJson({ files, prediction, refusals, processes, segments, refusedAnyway, outside, notes, ...plan }: DumpPlan): Json {
   return {
     pid: plan.pid,
     possible: refusals.length === 0,
@@ -122,7 +112,7 @@ export function dumpPlanJson({
     files: Object.fromEntries(files),
     segments: segments.map((segment) => ({ ...segment })),
     outside: outside.map(({ resource, where, holder, needed }) => ({ resource, where, holder: holder ?? null, needed })),
-    strays: [...strays],
+    notes: [...notes],
     unseen: [...plan.unseen],
     estimate: { ...prediction },
   }

@@ -68,8 +68,8 @@ export interface DumpPlan {
   readonly refusedAnyway: readonly Refusal[]
   /** Open files that lead out of the tree: what a restore must be given, or may. */
   readonly outside: readonly OutsideFile[]
-  /** Words of --external that name nothing which is open. */
-  readonly strays: readonly string[]
+  /** What a dump would warn of. */
+  readonly notes: readonly string[]
   /** What cannot be seen without stopping the threads. */
   readonly unseen: readonly string[]
   readonly prediction: Prediction
@@ -138,7 +138,7 @@ export function planDump(
     options: refusedAnyway.length < refusals.length ? [SHELL_JOB] : [],
     refusedAnyway,
     outside: helped.openFiles.outside,
-    strays: helped.openFiles.strays,
+    notes: helped.openFiles.notes,
     unseen: UNSEEN,
     prediction: predict(extent),
   }

@@ -222,6 +222,6 @@ export function lookAtTree(options: SurveyOptions): Outlook {
 export function survey(options: SurveyOptions): Survey {
   const { processes, cgroups, refusals, openFiles } = lookAtTree(options)
   if (refusals.length > 0) throw refusedTarget(options.pid, refusals)
-  for (const stray of openFiles.strays) log.warn(`--external ${stray} is not used: nothing that is open has this name`)
+  for (const note of openFiles.notes) log.warn(note)
   return { processes, cgroups }
 }

@@ -45,7 +45,7 @@ const fine: DumpPlan = {
   options: [],
   refusedAnyway: [],
   outside: [],
-  strays: [],
+  notes: [],
   unseen: ["rseq"],
   prediction: { imageBytes: 2 ** 20, frozenMicroseconds: 8700 },
 }

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test"
-import { existsSync, readdirSync, rmSync, truncateSync } from "node:fs"
+import { closeSync, existsSync, openSync, readdirSync, rmSync, truncateSync } from "node:fs"
 import { join } from "node:path"
 import { type ErrorCode, EXIT_STATUS } from "../../src/base/errors.ts"
 import { waitFor } from "../harness/deadline.ts"
-import { cleanUp } from "../harness/process.ts"
+import { cleanUp, linkOf } from "../harness/process.ts"
 import { dump, must, type Run, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
 import { mountTmpfs } from "./tmpfs.ts"
@@ -27,6 +27,20 @@ function expectFailed(result: Run, code: ErrorCode, words: string): void {
 const tryRestore = (victim: Victim): Promise<Run> => run([...stasisTool.command, "restore", "--json", "-d", "-D", victim.images])
 
 describe("deleted files", () => {
+  test("that somebody outside has open too are told, by plan too", async () => {
+    const victim = await startGhosts("files")
+    const link = readdirSync(`/proc/${victim.pid}/fd`)
+      .map((fd) => `/proc/${victim.pid}/fd/${fd}`)
+      .find((path) => linkOf(path)?.endsWith("large (deleted)"))
+    const outsider = openSync(link ?? "", "r")
+    const words = `large (deleted)", which task ${process.pid} has open too: a restored program has a copy of its own`
+    expect((await run([...stasisTool.command, "plan", `${victim.pid}`])).stdout).toContain(words)
+    expect((await dump(stasisTool, victim.pid, victim.images, "-R")).stderr).toContain(words)
+    closeSync(outsider)
+    expect((await run([...stasisTool.command, "plan", `${victim.pid}`])).stdout).not.toContain("has open too")
+    await expectWell(victim)
+  })
+
   test("above the limit are refused before anything is touched, by the option that raises it", async () => {
     const victim = await startGhosts("files")
     const refused = await run([...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images, "--ghost-limit", "20K"])

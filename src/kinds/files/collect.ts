@@ -7,9 +7,9 @@ import { CheckpointError, refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
-import { findFifoHolders, inodeKey } from "./fifo/holders.ts"
+import { findFileHolders, inodeKey } from "./file-holders.ts"
 import type { Collecting, FileOptions, Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
-import { findOutside, findStrays, type OpenFiles } from "./leading-out.ts"
+import { findOutside, notesOn, type OpenFiles } from "./leading-out.ts"
 import { collectFileLocks } from "./lock/collect.ts"
 import { openersAmong } from "./notify/place.ts"
 import { findHolders, type Outsiders } from "./outside.ts"
@@ -102,7 +102,7 @@ function judgeAll(
       masters,
       hasBothEnds,
       pipeHolder: (inode) => outside.pipes.get(inode),
-      fifoHolder: (stat) => outside.fifos.get(inodeKey(stat)),
+      fifoHolder: (stat) => outside.files.get(inodeKey(stat)),
       terminalHolder: (index) => outside.terminals.get(index),
       unix,
     }))
@@ -127,14 +127,14 @@ const LOOKS = 4
 function lookOnce(
   holders: readonly Holder[],
   options: FileOptions,
-): Pick<OpenFiles, "descriptors" | "kinds" | "outside" | "strays"> & { refused: Refused[] } {
+): Pick<OpenFiles, "descriptors" | "kinds" | "outside" | "notes"> & { refused: Refused[] } {
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
   const { judged, outside } = judgeAll(holders, scans, options, (all) => ({
     pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findHolders(inside, pipeInode) : new Map(),
     sockets: all.some(isUnix) ? findHolders(inside, socketInode) : new Map(),
-    fifos: findFifoHolders(inside, all),
+    files: findFileHolders(inside, all),
     terminals: findTerminalHolders(inside, all),
   }))
   const kinds = new Map<string, number>()
@@ -143,7 +143,7 @@ function lookOnce(
     descriptors: new Map([...scans].map(([pid, { found }]) => [pid, found.length])),
     kinds,
     outside: findOutside(judged, outside, options),
-    strays: findStrays(judged, options),
+    notes: notesOn(judged, outside, options),
     refused: refusedOf(judged),
   }
 }
@@ -171,7 +171,7 @@ export function collectDescriptors(
   const found = options.stopped ? [...scans.values()].flatMap((scan) => scan.found) : []
   if (!options.stopped) rehearsePeek()
   const flight = scope.use(lookInFlight(found, (pid) => scans.get(pid)?.copies))
-  const nobody = { pipes: new Map(), fifos: new Map(), sockets: new Map(), terminals: new Map() }
+  const nobody = { pipes: new Map(), files: new Map(), sockets: new Map(), terminals: new Map() }
   const { judged, unix, inetSockets, hasBothEnds } = judgeAll(holders, scans, options, () => nobody, flight)
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))

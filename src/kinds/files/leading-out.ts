@@ -1,5 +1,6 @@
 import type { Refusal } from "../../base/errors.ts"
 import { deviceResource, fileResource, pipeResource, socketResource, terminalResource } from "./external.ts"
+import { inodeKey, isDeleted } from "./file-holders.ts"
 import type { FileOptions, Found, Reason } from "./kind.ts"
 import type { Outsiders } from "./outside.ts"
 import { pipeInode } from "./pipe/holders.ts"
@@ -27,8 +28,8 @@ export interface OpenFiles {
   readonly refusals: readonly Refusal[]
   /** What others must give to a restore, or may. */
   readonly outside: readonly OutsideFile[]
-  /** Words of --external that name nothing of it. */
-  readonly strays: readonly string[]
+  /** What is worth knowing of it, and no refusal: sentences without a capital. */
+  readonly notes: readonly string[]
 }
 
 type Judged = { readonly by: Found; readonly reason: Reason | undefined; readonly shared: readonly Found[] }
@@ -63,7 +64,7 @@ export function findOutside(
 }
 
 /** Words of --external that name nothing which is open; inodes of -x as words of --external. */
-export function findStrays(
+function findStrays(
   judged: readonly Pick<Judged, "by">[],
   { externals = [], externalUnix = [] }: Pick<FileOptions, "externals" | "externalUnix">,
 ): string[] {
@@ -72,4 +73,19 @@ export function findStrays(
   const unknown = externalUnix === "all" ? [] : externalUnix.filter((inode) => !sockets.has(BigInt(inode)))
   // What follows the name of a device is the restore's.
   return [...externals.filter((one) => !names.has(one.replace(/\]:.*$/, "]"))), ...unknown.map((inode) => `unix[${inode}]`)]
+}
+
+/** Words of --external that are of no use, and deleted files that somebody outside has open too. */
+export function notesOn(
+  judged: readonly Pick<Judged, "by">[],
+  { files }: Pick<Outsiders, "files">,
+  options: Pick<FileOptions, "externals" | "externalUnix">,
+): string[] {
+  const copies = judged.flatMap(({ by: { pid, fd, target, stat } }) => {
+    const holder = isDeleted({ target, stat }) ? files.get(inodeKey(stat)) : undefined
+    return holder === undefined
+      ? []
+      : [`task ${pid} fd ${fd} is "${target}", which task ${holder} has open too: a restored program has a copy of its own`]
+  })
+  return [...findStrays(judged, options).map((word) => `--external ${word} is not used: nothing that is open has this name`), ...copies]
 }

@@ -9,8 +9,8 @@ export interface Outsiders {
   readonly pipes: ReadonlyMap<bigint, number>
   /** By inode number. */
   readonly sockets: ReadonlyMap<bigint, number>
-  /** By device and inode. */
-  readonly fifos: ReadonlyMap<string, number>
+  /** FIFOs and deleted files, by device and inode. */
+  readonly files: ReadonlyMap<string, number>
   /** By number of the pseudo-terminal. */
   readonly terminals: ReadonlyMap<number, number>
 }

@@ -8,7 +8,7 @@ import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
 import { contentOf } from "../../../src/kinds/files/content.ts"
 import { collectFifo, refuseFifo } from "../../../src/kinds/files/fifo/collect.ts"
-import { findFifoHolders, inodeKey } from "../../../src/kinds/files/fifo/holders.ts"
+import { findFileHolders, inodeKey } from "../../../src/kinds/files/file-holders.ts"
 import { STRICT } from "../../../src/kinds/files/keeping.ts"
 import type { PipeData } from "../../../src/kinds/files/kind.ts"
 import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
@@ -75,20 +75,20 @@ describe("collectFifo", () => {
   })
 })
 
-test("findFifoHolders finds who has it open, and refuseFifo names the task", async () => {
+test("findFileHolders finds who has it open, and refuseFifo names the task", async () => {
   // Open in both directions, which waits for nobody.
   const holder = Bun.spawn(["sh", "-c", 'exec sleep 60 3<>"$0"', name], { stdin: "ignore", stdout: "ignore" })
   opened(O.RDWR, (fd) => {
     const file = found(fd, O.RDWR)
-    const holders = findFifoHolders(new Set([process.pid]), [file])
+    const holders = findFileHolders(new Set([process.pid]), [file])
     // Who starts a program may be taken for its parent: asked from outside the tree of this process.
-    const outside = findFifoHolders(new Set([2 ** 30]), [file])
+    const outside = findFileHolders(new Set([2 ** 30]), [file])
     expect(holders.get(inodeKey(file.stat))).toBeUndefined()
     const task = outside.get(inodeKey(file.stat))
     expect([process.pid, holder.pid]).toContain(task ?? 0)
     expect(refuseFifo(file, { fifoHolder: () => task })?.what).toBe(`the FIFO "${name}", which task ${task} has open too`)
     expect(refuseFifo(file, { fifoHolder: () => undefined })).toBeUndefined()
-    expect(findFifoHolders(new Set([2 ** 30]), [])).toEqual(new Map())
+    expect(findFileHolders(new Set([2 ** 30]), [])).toEqual(new Map())
   })
   holder.kill()
   await holder.exited
