@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { checkOptions, dumpOptions, planOptions, restoreOptions, rseqOptions, showOptions } from "../../src/cli/records.ts"
 import { canonical } from "../../src/cli/spelling.ts"
 import { type DumpOptions, type RestoreOptions, STRICT, USUAL } from "../../src/flow/options.ts"
+import { NO_PERMISSIONS } from "../flow/draft.ts"
 
 const line = (words: string) => canonical(words.split(" "))
 const dump = (words: string): DumpOptions => dumpOptions(line(`dump ${words}`), "/home")
@@ -183,13 +184,7 @@ describe("planOptions", () => {
   const usualPlan = {
     ...USUAL,
     ...STRICT,
-    tcpEstablished: false,
-    tcpClose: false,
-    skipInFlight: false,
-    extUnixSk: false,
-    externalUnix: [],
-    externals: [],
-    inheritFds: [],
+    ...NO_PERMISSIONS,
     pid: undefined,
     imagesDir: undefined,
     shellJob: false,

@@ -6,6 +6,17 @@ import { beginImages, type ImageTransaction } from "../../src/image/transaction.
 import { writeExample } from "../image/example.ts"
 import { scratch } from "../image/sample.ts"
 
+/** The options that allow something or give something, none of them said. */
+export const NO_PERMISSIONS = {
+  tcpEstablished: false,
+  tcpClose: false,
+  skipInFlight: false,
+  extUnixSk: false,
+  externalUnix: [],
+  externals: [],
+  inheritFds: [],
+}
+
 /** What a set is made of, to be changed before it is written. */
 export interface Draft {
   readonly cores: Map<number, core_entry>

@@ -3,18 +3,9 @@ import { takenIds } from "../../src/flow/ids.ts"
 import type { SavedTree } from "../../src/flow/images.ts"
 import { STRICT, USUAL } from "../../src/flow/options.ts"
 import { planRestore } from "../../src/flow/plan-restore.ts"
-import { type Draft, withSet } from "./draft.ts"
+import { type Draft, NO_PERMISSIONS, withSet } from "./draft.ts"
 
-const connections = {
-  tcpEstablished: false,
-  tcpClose: false,
-  skipInFlight: false,
-  extUnixSk: false,
-  externalUnix: [],
-  externals: [],
-  inheritFds: [],
-}
-const options = { ...USUAL, ...STRICT, ...connections, pid: undefined, shellJob: false, strict: false, syscalls: false, json: false }
+const options = { ...USUAL, ...STRICT, ...NO_PERMISSIONS, pid: undefined, shellJob: false, strict: false, syscalls: false, json: false }
 const planOf = (change: (draft: Draft) => void, more: Partial<typeof options> = {}) =>
   withSet(change, ({ directory }) => planRestore({ ...options, ...more, imagesDir: directory }))
 

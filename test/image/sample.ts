@@ -4,6 +4,7 @@ import { join } from "node:path"
 import type { inventory_entry } from "../../proto/gen/inventory_pb.ts"
 import { inventory_entrySchema } from "../../proto/gen/inventory_pb.ts"
 import { create } from "../../proto/schema.ts"
+import { NAMESPACE_IDS } from "../../src/kinds/namespaces.ts"
 
 /** What CRIU 4.2 writes for a process without namespaces of its own. */
 export const inventory: inventory_entry = create(inventory_entrySchema, {
@@ -14,14 +15,7 @@ export const inventory: inventory_entry = create(inventory_entrySchema, {
     files_id: 1,
     fs_id: 1,
     sighand_id: 1,
-    pid_ns_id: 1,
-    net_ns_id: 2,
-    ipc_ns_id: 3,
-    uts_ns_id: 4,
-    time_ns_id: 5,
-    mnt_ns_id: 6,
-    user_ns_id: 7,
-    cgroup_ns_id: 8,
+    ...NAMESPACE_IDS,
   },
   ns_per_id: true,
   root_cg_set: 1,

@@ -118,7 +118,11 @@ test.skipIf(!tmux)(
     await command("new-window -d -n two -t s 'sh'")
     const screen = async (window: string) => (await command(`capture-pane -p -S - -t s:${window}`)).stdout
     // What is typed while a shell starts is thrown away by tmux itself, in forkpty(3).
-    for (const window of ["one", "two"]) while (!(await screen(window)).trim()) await Bun.sleep(50)
+    for (const window of ["one", "two"]) {
+      const end = performance.now() + 20_000
+      while (!(await screen(window)).trim() && performance.now() < end) await Bun.sleep(50)
+      expect(await screen(window)).toContain("#")
+    }
     let turn = 0
     const type = async () => {
       turn++

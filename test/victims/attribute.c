@@ -116,15 +116,12 @@ int main(int argc, char **argv)
 {
 	victim_begin(argc, argv);
 	const char *name = victim_argument(argc, argv, 1);
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (!strcmp(rows[i].name, name)) {
-			rows[i].set();
-			long before = rows[i].get();
-			victim_ready();
-			victim_wait();
-			long after = rows[i].get();
-			CHECK(after == before, "%s is %ld (0x%lx), was %ld (0x%lx)", name, after, after, before, before);
-			ok();
-		}
-	fail("no attribute is called %s", name);
+	const __typeof__(*rows) *row = VICTIM_ROW(rows, name);
+	row->set();
+	long before = row->get();
+	victim_ready();
+	victim_wait();
+	long after = row->get();
+	CHECK(after == before, "%s is %ld (0x%lx), was %ld (0x%lx)", name, after, after, before, before);
+	ok();
 }

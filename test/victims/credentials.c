@@ -103,9 +103,7 @@ int main(int argc, char **argv)
 {
 	struct state before;
 	victim_begin(argc, argv);
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (!strcmp(rows[i].name, victim_argument(argc, argv, 1)))
-			rows[i].set();
+	((const __typeof__(*rows) *)VICTIM_ROW(rows, victim_argument(argc, argv, 1)))->set();
 	/* Threads inherit credentials; changing ids makes a process undumpable for others, not for root. */
 	pthread_t thread = victim_thread(other, NULL);
 	while (!other_ready)

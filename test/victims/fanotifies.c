@@ -30,11 +30,7 @@ static char base[256], before[4096], after[4096];
 
 static const char *at(const char *name)
 {
-	static char paths[4][512];
-	static int turn;
-	char *path = paths[turn++ % 4];
-	snprintf(path, 512, "%s/%s", base, name);
-	return path;
+	return victim_path(base, name);
 }
 
 static void make(const char *path)

@@ -24,11 +24,7 @@ static union {
 
 static const char *at(const char *name)
 {
-	static char paths[4][512];
-	static int turn;
-	char *path = paths[turn++ % 4];
-	snprintf(path, 512, "%s/%s", base, name);
-	return path;
+	return victim_path(base, name);
 }
 
 static int file(const char *name)

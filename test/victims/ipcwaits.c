@@ -109,12 +109,8 @@ static void *body(void *argument)
 
 int main(int argc, char **argv)
 {
-	const struct row *row = NULL;
 	victim_begin(argc, argv);
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (!strcmp(rows[i].name, victim_argument(argc, argv, 1)))
-			row = &rows[i];
-	CHECK(row, "no call is named %s", victim_argument(argc, argv, 1));
+	const struct row *row = VICTIM_ROW(rows, victim_argument(argc, argv, 1));
 	bool is_posix = !strncmp(row->name, "mq_", 3);
 	if (is_posix) {
 		snprintf(name, sizeof name, "/victim-%d", getpid());

@@ -226,19 +226,15 @@ int main(int argc, char **argv)
 		second = shared_memory(fd, 10);
 		close(fd);
 	}
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		if (strcmp(rows[i].name, what))
-			continue;
-		pid_t child = rows[i].flags ? clone(rows[i].child, stack + sizeof stack, rows[i].flags | SIGCHLD, NULL) : tree_fork();
-		MUST(child);
-		if (child == 0)
-			_exit(rows[i].child(NULL));
-		tree_await_up(1);
-		victim_ready();
-		victim_wait();
-		rows[i].parent();
-		tree_reap(child);
-		ok();
-	}
-	fail("set-up: no such kind: %s", what);
+	const __typeof__(*rows) *row = VICTIM_ROW(rows, what);
+	pid_t child = row->flags ? clone(row->child, stack + sizeof stack, row->flags | SIGCHLD, NULL) : tree_fork();
+	MUST(child);
+	if (child == 0)
+		_exit(row->child(NULL));
+	tree_await_up(1);
+	victim_ready();
+	victim_wait();
+	row->parent();
+	tree_reap(child);
+	ok();
 }

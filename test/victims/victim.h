@@ -111,6 +111,29 @@ static inline const char *victim_argument(int argc, char **argv, int index)
 	return argc > index + 1 ? argv[index + 1] : "";
 }
 
+/* A file of a folder. Valid until four more are asked for. */
+static inline const char *victim_path(const char *folder, const char *name)
+{
+	static char paths[4][512];
+	static int turn;
+	char *path = paths[turn++ % 4];
+	snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+	return path;
+}
+
+/* The row of a table that is called `name`; its first member is `const char *name`. */
+static inline const void *victim_row(const void *rows, size_t bytes, size_t size, const char *name)
+{
+	for (size_t at = 0; at < bytes; at += size) {
+		const char *const *row = (const void *)((const char *)rows + at);
+		if (!strcmp(*row, name))
+			return row;
+	}
+	CHECK(false, "no row is named %s", name);
+	return NULL;
+}
+#define VICTIM_ROW(rows, name) victim_row(rows, sizeof rows, sizeof *rows, name)
+
 static inline void victim_ready(void)
 {
 	say("READY");
