@@ -59,7 +59,16 @@ export const F = {
   DUPFD_CLOEXEC: 1030,
   SETPIPE_SZ: 1031,
   GETPIPE_SZ: 1032,
+  ADD_SEALS: 1033,
+  GET_SEALS: 1034,
 } as const
+
+/** Where lseek(2) goes. Header: include/uapi/linux/fs.h */
+export const SEEK = { SET: 0, DATA: 3, HOLE: 4 } as const
+
+/** A seal that forbids others; flag of memfd_create(2) that allows them. Headers: include/uapi/linux/fcntl.h, include/uapi/linux/memfd.h */
+export const F_SEAL_SEAL = 1
+export const MFD_ALLOW_SEALING = 2
 
 /** The one flag of a descriptor. Header: include/uapi/asm-generic/fcntl.h */
 export const FD_CLOEXEC = 1

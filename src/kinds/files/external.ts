@@ -16,7 +16,9 @@ export interface GivenFd {
   readonly resource: string
 }
 
+/** Name of a pipe, as links of /proc have it. @param pipeId its inode */
 export const pipeResource = (pipeId: number | bigint): string => `pipe:[${pipeId}]`
+/** Name of a socket, as links of /proc have it. */
 export const socketResource = (inode: number | bigint): string => `socket:[${inode}]`
 
 /** Name of a terminal. @param rdev, dev as stat(2) tells them in user space */

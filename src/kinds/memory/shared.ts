@@ -1,3 +1,4 @@
+import { F, F_SEAL_SEAL, MFD_ALLOW_SEALING, SEEK } from "../../../ffi/abi/file.ts"
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import { closeSync, fstatSync, openSync } from "../../../ffi/fs.ts"
 import { attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
@@ -10,12 +11,6 @@ import { PE } from "./status.ts"
 
 /** Name under which CRIU's images know shared anonymous memory. */
 const ANONYMOUS = "/dev/zero"
-const SEEK_DATA = 3
-const SEEK_HOLE = 4
-const F_GET_SEALS = 1034
-const F_ADD_SEALS = 1033
-const F_SEAL_SEAL = 1
-const MFD_ALLOW_SEALING = 2
 
 /** A segment of shared memory, found through a mapping or a descriptor. */
 export interface SharedSegment {
@@ -26,16 +21,16 @@ export interface SharedSegment {
   readonly path: string
 }
 
-/** Data of a file between its holes, whole pages. Man page: lseek(2). */
+/** Data of a file between its holes, whole pages. @param size bytes   @throws SyscallError. Man page: lseek(2). */
 export function dataRanges(fd: number, size: number): PageRange[] {
   const ranges: PageRange[] = []
   for (let at = 0; at < size; ) {
-    const start = attempt("lseek", fd, at, SEEK_DATA)
+    const start = attempt("lseek", fd, at, SEEK.DATA)
     if (start < 0) {
       if (errnoName(-start) === "ENXIO") break
-      throw new SyscallError("lseek", errnoName(-start), [fd, at, SEEK_DATA])
+      throw new SyscallError("lseek", errnoName(-start), [fd, at, SEEK.DATA])
     }
-    at = attempt("lseek", fd, start, SEEK_HOLE)
+    at = attempt("lseek", fd, start, SEEK.HOLE)
     ranges.push({ start: BigInt(start), end: pageUp(BigInt(at)), flags: PE.PRESENT })
   }
   return ranges
@@ -51,7 +46,7 @@ export function collectSegment(path: string, shown: string, inodeId: number): Sh
   const fd = openSync(path, "r")
   try {
     const { ino, size, uid, gid, mode } = fstatSync(fd)
-    const seals = attempt("fcntl", fd, F_GET_SEALS)
+    const seals = attempt("fcntl", fd, F.GET_SEALS)
     const name = shown.startsWith("/memfd:") ? shown.slice("/memfd:".length) : ANONYMOUS
     const inode = { name, uid, gid, size: BigInt(size), shmid: ino, seals: seals < 0 ? 0 : seals, inode_id: BigInt(inodeId), mode }
     return { inode, ranges: dataRanges(fd, size), path }
@@ -104,7 +99,7 @@ export function restoreSegment(
 
 /** Appends the sealing of a segment: when all is mapped, for areas that were mapped before a seal may do what it forbids others. */
 export function sealSegment({ inode_id, seals }: memfd_inode_entry, fd: number, program: Program): void {
-  if (seals && seals !== F_SEAL_SEAL) program.callWith({ about: `the seals of shared memory ${inode_id}` }, "fcntl", fd, F_ADD_SEALS, seals)
+  if (seals && seals !== F_SEAL_SEAL) program.callWith({ about: `the seals of shared memory ${inode_id}` }, "fcntl", fd, F.ADD_SEALS, seals)
 }
 
 /**

@@ -6,14 +6,17 @@ import {
   AT,
   F,
   F_OWNER,
+  F_SEAL_SEAL,
   FD_CLOEXEC,
   FIONREAD,
   fOwnerEx,
   HUGETLBFS_MAGIC,
   KCMP,
   LOCK,
+  MFD_ALLOW_SEALING,
   O,
   S_IF,
+  SEEK,
   STATX_BASIC_STATS,
   STATX_MNT_ID,
   statx,
@@ -34,6 +37,9 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("S_IF", S_IF),
   ...named("F_", F),
   ...named("F_OWNER_", F_OWNER),
+  ...named("SEEK_", SEEK),
+  ["F_SEAL_SEAL", F_SEAL_SEAL],
+  ["MFD_ALLOW_SEALING", MFD_ALLOW_SEALING],
   ...named("LOCK_", LOCK),
   ...named("AT_", AT),
   ...named("KCMP_", KCMP),
@@ -71,7 +77,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
 
 const LAYOUTS: readonly Layout<Fields>[] = [epollEvent, kcmpEpollSlot, fOwnerEx, statx, termios, winsize]
 
-const HEADERS = ["fcntl", "stat", "kcmp", "eventpoll", "major", "magic", "netlink", "sock_diag", "unix_diag", "un", "sockios"].map(
+const HEADERS = ["fcntl", "stat", "kcmp", "eventpoll", "major", "magic", "netlink", "sock_diag", "unix_diag", "un", "sockios", "memfd"].map(
   (name) => `linux/${name}`,
 )
 const INCLUDES = [

@@ -1,4 +1,4 @@
-import { AT, O, S_IF } from "../../../../ffi/abi/file.ts"
+import { AT, O, S_IF, SEEK } from "../../../../ffi/abi/file.ts"
 import { closeSync, readSync } from "../../../../ffi/fs.ts"
 import { allocate, attempt, errnoName, SyscallError, syscall } from "../../../../ffi/syscall.ts"
 import type { ghost_chunk_entry, ghost_file_entry } from "../../../../proto/gen/ghost-file_pb.ts"
@@ -15,7 +15,6 @@ export interface GhostPart {
 
 /** From so many bytes on a file is stored in pieces, without its holes. Authority: REFERENCE 5.3 */
 const IN_PIECES = 12288
-const [SEEK_DATA, SEEK_HOLE] = [3, 4] as const
 
 /** The deleted files of one dump: each is stored once, however many descriptors, mappings and processes lead to it. */
 export class GhostTable {
@@ -97,12 +96,12 @@ function openToRead(link: string): number {
 /** Stretches of data, ends excluded, bytes. All of it where the file system does not tell holes. */
 function* dataOf(fd: number, size: number): Generator<[start: number, end: number]> {
   for (let at = 0; at < size; ) {
-    const start = attempt("lseek", fd, at, SEEK_DATA)
+    const start = attempt("lseek", fd, at, SEEK.DATA)
     if (start < 0) {
       if (errnoName(-start) !== "ENXIO") yield [at, size]
       return
     }
-    const end = Math.min(attempt("lseek", fd, start, SEEK_HOLE), size)
+    const end = Math.min(attempt("lseek", fd, start, SEEK.HOLE), size)
     if (start >= size || end <= start) return
     yield [start, end]
     at = end

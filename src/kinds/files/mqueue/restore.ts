@@ -1,17 +1,15 @@
-import { O } from "../../../../ffi/abi/file.ts"
+import { O, SEEK } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import type { Result } from "../../../tracee/program.ts"
 import type { Restoring } from "../kind.ts"
 import { isHidden, lookUpQueue, queueName } from "./queue.ts"
 
-const SEEK_SET = 0
-
 /** An entry -> an open queue appended to the program. What is in it has stayed where it is. Mirror: ./collect.ts. Man page: mq_overview(7) */
 export function restoreQueue({ name, flags, pos }: reg_file_entry, { program }: Pick<Restoring, "program">): Result {
   const about = `message queue "${name}"`
   const fd = program.callWith({ about }, "mq_open", program.string(queueName(name)), flags & (O.ACCMODE | O.NONBLOCK), 0, 0)
-  if (pos !== 0n) program.callWith({ about, returns: pos }, "lseek", fd, pos, SEEK_SET)
+  if (pos !== 0n) program.callWith({ about, returns: pos }, "lseek", fd, pos, SEEK.SET)
   return fd
 }
 

@@ -1,10 +1,9 @@
-import { O } from "../../../../ffi/abi/file.ts"
+import { O, SEEK } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import type { Result } from "../../../tracee/program.ts"
 import type { Restoring } from "../kind.ts"
 import { openRegular } from "../open.ts"
 
-const SEEK_SET = 0
 /** Position of files that cannot be sought: -1. */
 const NO_POSITION = 0xffff_ffff_ffff_ffffn
 
@@ -13,6 +12,6 @@ export function restoreRegular(entry: reg_file_entry, { program, ghosts }: Pick<
   const { flags, pos, name } = entry
   const fd = openRegular(program, entry, flags, ghosts)
   const sought = pos !== 0n && pos !== NO_POSITION && (flags & O.PATH) === 0
-  if (sought) program.callWith({ about: `the position in "${name}"`, returns: pos }, "lseek", fd, pos, SEEK_SET)
+  if (sought) program.callWith({ about: `the position in "${name}"`, returns: pos }, "lseek", fd, pos, SEEK.SET)
   return fd
 }

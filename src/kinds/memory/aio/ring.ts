@@ -11,6 +11,7 @@ export const isRing = ({ path, deleted, inode }: Mapping): boolean => path === "
 /** A ring whole and as the kernel made it: what else can be done to its area is of no use. */
 export const isWholeRing = ({ offset, read, write, shared }: Mapping): boolean => offset === 0n && read && write && shared
 
+/** True for a saved area that is an AIO ring. */
 export const isRingArea = ({ status }: Pick<vma_entry, "status">): boolean => (status & VMA.AIORING) !== 0
 
 /** Events that a ring of so many bytes has room for. */

@@ -11,6 +11,7 @@ export interface SavedShm {
   readonly extension: stasis_shm_entry
 }
 
+/** True for a saved area that is an attachment of a System V segment. */
 export const isSysv = ({ status }: Pick<vma_entry, "status">): boolean => (status & VMA.SYSVIPC) !== 0
 
 /**

@@ -15,7 +15,7 @@ import { logger } from "../../../../base/log.ts"
 import { checkInterrupt, fixedDeadline } from "../../../../tracee/wait.ts"
 import { askTable, inetAnswer } from "../diag.ts"
 import { attribute, bigEndian, nested, openNetlink, parseAttributes, type Reply } from "../netlink.ts"
-import { batch, CHAINS, chainSteps, compare, drop, expression, fetch, load, NETFILTER, newTable } from "./table.ts"
+import { batch, CHAINS, chainSteps, compare, drop, expression, load, loadHeader, NETFILTER, newTable } from "./table.ts"
 
 const log = logger("doors")
 
@@ -92,10 +92,10 @@ export function closing({ port, address, family }: Door): Uint8Array[] {
     ...(family ? [load(NFT_META.NFPROTO), equals(Uint8Array.of(NFPROTO[family]))] : []),
     load(NFT_META.L4PROTO),
     equals(Uint8Array.of(IPPROTO.TCP)),
-    ...(family && address ? [fetch(register, NFT_PAYLOAD.NETWORK_HEADER, TARGET_AT[family], address.length), equals(address)] : []),
-    fetch(register, NFT_PAYLOAD.TRANSPORT_HEADER, 2, 2),
+    ...(family && address ? [loadHeader(register, NFT_PAYLOAD.NETWORK_HEADER, TARGET_AT[family], address.length), equals(address)] : []),
+    loadHeader(register, NFT_PAYLOAD.TRANSPORT_HEADER, 2, 2),
     equals(bigEndian(port, 2).subarray(0, 2)),
-    fetch(register, NFT_PAYLOAD.TRANSPORT_HEADER, FLAGS_AT, 1),
+    loadHeader(register, NFT_PAYLOAD.TRANSPORT_HEADER, FLAGS_AT, 1),
     mask,
     equals(Uint8Array.of(FLAGS.SYN)),
     drop,

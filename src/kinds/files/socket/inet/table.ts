@@ -49,6 +49,7 @@ const SETS = [
   { name: "conns4", id: 1, protocol: NFPROTO.IPV4, address: 4, at: [12, 16] },
   { name: "conns6", id: 2, protocol: NFPROTO.IPV6, address: 16, at: [8, 24] },
 ] as const
+/** Chains of a table of ours, by where packets meet them. */
 export const CHAINS = [
   { name: "input", hook: NF_INET.LOCAL_IN },
   { name: "output", hook: NF_INET.LOCAL_OUT },
@@ -63,11 +64,14 @@ const PRIORITY = -400
 const keyOf = ({ source, sourcePort, target, targetPort }: Ends): Uint8Array =>
   joined(source, bigEndian(sourcePort, 2), target, bigEndian(targetPort, 2))
 
+/** One expression of a rule, an element of NFTA_RULE_EXPRESSIONS. Header: include/uapi/linux/netfilter/nf_tables.h */
 export const expression = (name: string, ...data: readonly Uint8Array[]): Uint8Array =>
   nested(NFTA_LIST_ELEM, text(NFTA_EXPR.NAME, name), nested(NFTA_EXPR.DATA, ...data))
 
+/** Puts a fact about the packet into the first register. @param key NFT_META_ */
 export const load = (key: number): Uint8Array => expression("meta", number(NFTA_META.DREG, NFT_REG.REG32_00), number(NFTA_META.KEY, key))
 
+/** Ends the rule unless the first register, and those behind it, compare so with `value`. @param op NFT_CMP_ */
 export const compare = (op: number, value: Uint8Array): Uint8Array =>
   expression(
     "cmp",
@@ -76,7 +80,8 @@ export const compare = (op: number, value: Uint8Array): Uint8Array =>
     nested(NFTA_CMP.DATA, attribute(NFTA_DATA.VALUE, value)),
   )
 
-export const fetch = (register: number, base: number, offset: number, length: number): Uint8Array =>
+/** Puts bytes of a header into a register. @param base NFT_PAYLOAD_   @param offset, length bytes of that header */
+export const loadHeader = (register: number, base: number, offset: number, length: number): Uint8Array =>
   expression(
     "payload",
     number(NFTA_PAYLOAD.DREG, register),
@@ -103,10 +108,10 @@ function dropping({ name, protocol, address, at }: (typeof SETS)[number]): Uint8
     compare(NFT_CMP.EQ, Uint8Array.of(protocol)),
     load(NFT_META.L4PROTO),
     compare(NFT_CMP.EQ, Uint8Array.of(IPPROTO.TCP)),
-    fetch(first, NFT_PAYLOAD.NETWORK_HEADER, at[0], address),
-    fetch(first + words, NFT_PAYLOAD.TRANSPORT_HEADER, 0, 2),
-    fetch(first + words + 1, NFT_PAYLOAD.NETWORK_HEADER, at[1], address),
-    fetch(first + 2 * words + 1, NFT_PAYLOAD.TRANSPORT_HEADER, 2, 2),
+    loadHeader(first, NFT_PAYLOAD.NETWORK_HEADER, at[0], address),
+    loadHeader(first + words, NFT_PAYLOAD.TRANSPORT_HEADER, 0, 2),
+    loadHeader(first + words + 1, NFT_PAYLOAD.NETWORK_HEADER, at[1], address),
+    loadHeader(first + 2 * words + 1, NFT_PAYLOAD.TRANSPORT_HEADER, 2, 2),
     expression("lookup", text(NFTA_LOOKUP.SET, name), number(NFTA_LOOKUP.SREG, first)),
     drop,
   ]
