@@ -138,7 +138,7 @@ export function planDump(
     options: refusedAnyway.length < refusals.length ? [SHELL_JOB] : [],
     refusedAnyway,
     outside: helped.openFiles.outside,
-    notes: helped.openFiles.notes,
+    notes: helped.notes,
     unseen: UNSEEN,
     prediction: predict(extent),
   }

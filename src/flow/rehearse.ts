@@ -23,6 +23,8 @@ import type { InspectedThread } from "./threads.ts"
 const log = logger("rehearsal")
 /** Room for any extended state without AMX, bytes. */
 const XSTATE = 4096
+/** Descriptors that take part. */
+const MOST_DESCRIPTORS = 64
 /** Threads that take part: more teach the engine nothing new. */
 const MOST_THREADS = 4
 
@@ -75,7 +77,7 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const source = { pid, threads, mappings, gathered }
     const place = { stat, ppid: 0, dead: false }
     const common = { ...dumpConnections(options, false), cgroups: sets, filters }
-    const state = collectState([source], [place], { ...options, stopped: false }, common)
+    const state = collectState([source], [place], { ...options, stopped: false, most: MOST_DESCRIPTORS }, common)
     const write: Parameters<typeof writeMetadata>[0]["write"] = (kind, _id, entries) => {
       if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
     }

@@ -2,35 +2,22 @@ import { IPC, SHM } from "../../ffi/abi/ipc.ts"
 import { attempt, errnoName, isFailure, syscall } from "../../ffi/syscall.ts"
 import { CheckpointError, type Refusal } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
-import { descends } from "../kinds/files/outside.ts"
 import { type AddressSpace, findAttached, isAttachment, segmentId } from "../kinds/memory/sysv/mapping.ts"
 import type { PlannedShm } from "../kinds/memory/sysv/restore.ts"
 import { surveySegments } from "../kinds/memory/sysv/survey.ts"
-import { readMapsIfAlive } from "../proc/maps.ts"
+import type { Outside } from "../proc/outside.ts"
 import { readShm, type ShmRow } from "../proc/sysvipc.ts"
-import { listProcesses } from "../proc/tasks.ts"
 
 const log = logger("shm")
-
-/** Whether a process has a segment attached; of one that we may not look at, nobody knows. */
-function holds(pid: number, segment: number): boolean {
-  try {
-    return (readMapsIfAlive(pid) ?? []).some((mapping) => isAttachment(mapping) && segmentId(mapping) === segment)
-  } catch (error) {
-    if (error instanceof CheckpointError) return false
-    throw error
-  }
-}
 
 /**
  * System V shared memory that a running tree does not have for itself.
  *
- * @param spaces of the tree, each once   @param inside PIDs of the tree; a child that was born into it meanwhile is no outsider
+ * @param spaces of the tree, each once
  */
-export function lookForSegments(spaces: readonly AddressSpace[], inside: ReadonlySet<number>): Refusal[] {
+export function lookForSegments(spaces: readonly AddressSpace[], outside: Outside): Refusal[] {
   const attached = findAttached(spaces)
-  const holders = (segment: number): number[] =>
-    listProcesses().filter((pid) => !inside.has(pid) && holds(pid, segment) && !descends(pid, inside))
+  const holders = outside.holders(({ mappings }) => mappings.filter(isAttachment).map(segmentId))
   return attached.size > 0 ? surveySegments(attached, readShm(), holders) : []
 }
 

@@ -8,13 +8,14 @@ import type { Keeping } from "../kinds/files/keeping.ts"
 import type { Holder } from "../kinds/files/kind.ts"
 import type { OpenFiles } from "../kinds/files/leading-out.ts"
 import { refusedName } from "../kinds/files/name.ts"
-import { descends } from "../kinds/files/outside.ts"
 import { surveyLimits } from "../kinds/limits/survey.ts"
+import { notesOnShared } from "../kinds/memory/outsiders.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
 import { expectedNamespaces, surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, ownersOf, surveyObjects, surveyStrangers } from "../kinds/tree/objects.ts"
 import { readLimits } from "../proc/limits.ts"
 import { type Namespaces, readNamespaces, readNamespacesIfAlive } from "../proc/links.ts"
+import { descends, Outside } from "../proc/outside.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
 import { isEnding, readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
 import { readStatus, type Status } from "../proc/status.ts"
@@ -51,6 +52,8 @@ export interface Outlook extends Survey {
   /** Zombies included, parents before their children. */
   readonly members: readonly Member[]
   readonly openFiles: OpenFiles
+  /** What is worth knowing of it, and no refusal: sentences without a capital. */
+  readonly notes: readonly string[]
   readonly refusals: readonly Refusal[]
 }
 
@@ -203,15 +206,15 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
   const objects = objectsOfLiving([...processes.keys()], root)
   const inside = new Set(parents.keys())
+  const outside = new Outside(inside)
+  const spaces = ownersOf(objects, "vm_id").map((pid) => ({ pid, mappings: processes.get(pid)?.smaps ?? [] }))
   refusals.push(
     ...surveyObjects(objects, (pid) => parents.get(pid) ?? 0),
     ...lookForStrangers([...objects.keys()], inside),
-    ...lookForSegments(
-      ownersOf(objects, "vm_id").map((pid) => ({ pid, mappings: processes.get(pid)?.smaps ?? [] })),
-      inside,
-    ),
+    ...lookForSegments(spaces, outside),
   )
-  return { processes, cgroups, members, openFiles, refusals }
+  const notes = [...openFiles.notes, ...notesOnShared(spaces, outside)]
+  return { processes, cgroups, members, openFiles, notes, refusals }
 }
 
 /**
@@ -220,8 +223,8 @@ export function lookAtTree(options: SurveyOptions): Outlook {
  * @throws CheckpointError those of `lookAtTree`, and E_UNSUPPORTED with every refusal
  */
 export function survey(options: SurveyOptions): Survey {
-  const { processes, cgroups, refusals, openFiles } = lookAtTree(options)
+  const { processes, cgroups, refusals, notes } = lookAtTree(options)
   if (refusals.length > 0) throw refusedTarget(options.pid, refusals)
-  for (const note of openFiles.notes) log.warn(note)
+  for (const note of notes) log.warn(note)
   return { processes, cgroups }
 }

@@ -1,11 +1,14 @@
 /*
  * Holds at 20 (and 21) what leads out of the tree, by argument: "pipes" the reading end of one pipe and the writing end of another, "socket"
  * one end of a socket pair ("socket queued": with something queued, which it wants to be lost), "terminal" a pseudo-terminal whose master is outside, "file" the file "own" of the second argument, an empty
- * folder, which it may remove, "log" the file "log" for appending, "device" /dev/fuse. Checks: what it reads there ("queued" at first, of pipes and files), and
+ * folder, which it may remove, "log" the file "log" for appending, "device" /dev/fuse; or what somebody outside has too: "memory", which is
+ * anonymous, "connection" of TCP, to itself. Checks: what it reads there ("queued" at first, of pipes and files), and
  * writes "told" there.
  */
 #include "victim.h"
+#include <netinet/in.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -57,6 +60,27 @@ static void expect(int fd, const char *text)
 	CHECK(!strcmp(found, text), "it reads \"%s\" and not \"%s\"", found, text);
 }
 
+/* A connection over the loopback: one end at 20, which somebody outside has too, the other at 21. */
+static void connect_itself(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof address;
+	int listener, client, server;
+	MUST(listener = socket(AF_INET, SOCK_STREAM, 0));
+	MUST(bind(listener, (struct sockaddr *)&address, length));
+	MUST(listen(listener, 1));
+	MUST(getsockname(listener, (struct sockaddr *)&address, &length));
+	MUST(client = socket(AF_INET, SOCK_STREAM, 0));
+	MUST(connect(client, (struct sockaddr *)&address, length));
+	MUST(server = accept(listener, NULL, NULL));
+	close(listener);
+	MUST(dup2(server, 20));
+	MUST(dup2(client, 21));
+	close(client);
+	hold(server, -1, "");
+	MUST(write(21, "fresh", 5));
+}
+
 int main(int argc, char **argv)
 {
 	int in[2], out[2], fd = -1;
@@ -87,6 +111,17 @@ int main(int argc, char **argv)
 		MUST(dup2(open(ptsname(fd), O_RDWR | O_NOCTTY), 20));
 		close(3 + (fd == 3));
 		hold(fd, -1, "");
+	} else if (!strcmp(kind, "connection")) {
+		connect_itself();
+	} else if (!strcmp(kind, "memory")) {
+		char *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		MUST(memory == MAP_FAILED ? -1 : 0);
+		victim_fill(memory, 4096, 3);
+		hold(eventfd(0, 0), -1, "");
+		victim_ready();
+		victim_wait();
+		victim_same(memory, 4096, 3, "the memory");
+		ok();
 	} else if (!strcmp(kind, "device")) {
 		fd = open("/dev/fuse", O_RDWR | O_NONBLOCK);
 		if (fd < 0)

@@ -7,13 +7,12 @@ import { CheckpointError, refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
-import { findFileHolders, inodeKey } from "./file-holders.ts"
 import type { Collecting, FileOptions, Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
 import { findOutside, notesOn, type OpenFiles } from "./leading-out.ts"
 import { collectFileLocks } from "./lock/collect.ts"
 import { openersAmong } from "./notify/place.ts"
-import { findHolders, type Outsiders } from "./outside.ts"
-import { findWholePipes, pipeInode } from "./pipe/holders.ts"
+import { findOutsiders, NOBODY, type Outsiders } from "./outsiders.ts"
+import { findWholePipes } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { groupShared } from "./sharing.ts"
 import { findInetSockets } from "./socket/diag.ts"
@@ -22,9 +21,10 @@ import { isConnected } from "./socket/inet/survey.ts"
 import { collectQueues } from "./socket/unix/collect.ts"
 import { type Flight, lookInFlight } from "./socket/unix/flight.ts"
 import { rehearsePeek } from "./socket/unix/queue.ts"
-import { hasPeer, inodeOf, isConnectedAnew, isUnix, openScene, socketInode } from "./socket/unix/scene.ts"
+import { hasPeer, inodeOf, isConnectedAnew, isUnix, openScene } from "./socket/unix/scene.ts"
+import { inodeKey } from "./stat.ts"
 import { describeRefused, judge, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
-import { findTerminalHolders, masterIndex } from "./tty/holders.ts"
+import { masterIndex } from "./tty/holders.ts"
 import { collectQueued } from "./tty/queued.ts"
 
 const log = logger("files")
@@ -33,6 +33,8 @@ const log = logger("files")
 export interface Moment {
   /** The processes are stopped: what is queued in terminals may be taken out and put back. */
   readonly stopped: boolean
+  /** Even number of descriptors of a process that are enough; all when undefined. */
+  readonly most?: number
 }
 
 /** The descriptors of a dump as images want them. The files themselves are in the table. */
@@ -61,13 +63,13 @@ interface Scan {
 }
 
 /** Looks at the descriptors of every process. @param mayGo a process that is gone by now is left out */
-function scanAll(holders: readonly Holder[], scope: DisposableStack, mayGo: boolean): ReadonlyMap<number, Scan> {
+function scanAll(holders: readonly Holder[], scope: DisposableStack, mayGo: boolean, most?: number): ReadonlyMap<number, Scan> {
   const scans = new Map<number, Scan>()
   scope.use(roomForDescriptors(holders.length))
   for (const { pid } of holders) {
     try {
       const copies = scope.use(borrowDescriptors(pid))
-      scans.set(pid, { copies, found: scanDescriptors(pid, copies) })
+      scans.set(pid, { copies, found: scanDescriptors(pid, copies, most) })
     } catch (error) {
       if (!(mayGo && error instanceof CheckpointError && error.code === "E_NO_PROCESS")) throw error
     }
@@ -80,11 +82,11 @@ function judgeAll(
   holders: readonly Holder[],
   scans: ReadonlyMap<number, Scan>,
   options: FileOptions,
-  findOutsiders: (all: readonly Found[]) => Outsiders,
+  outsidersOf: (all: readonly Found[]) => Outsiders,
   flight?: Flight,
 ) {
   const all = [...[...scans.values()].flatMap(({ found }) => found), ...(flight?.found ?? [])]
-  const outside = findOutsiders(all)
+  const outside = outsidersOf(all)
   const unix = openScene(all, outside.sockets, options, flight)
   const masters = new Set(all.flatMap((found) => masterIndex(found) ?? []))
   const hasBothEnds = findWholePipes(all)
@@ -104,6 +106,7 @@ function judgeAll(
       pipeHolder: (inode) => outside.pipes.get(inode),
       fifoHolder: (stat) => outside.files.get(inodeKey(stat)),
       terminalHolder: (index) => outside.terminals.get(index),
+      socketHolder: (inode) => outside.sockets.get(inode),
       unix,
     }))
   return { unix, inetSockets, hasBothEnds, outside, judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })) }
@@ -131,12 +134,7 @@ function lookOnce(
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
-  const { judged, outside } = judgeAll(holders, scans, options, (all) => ({
-    pipes: all.some(({ target }) => pipeInode(target) !== undefined) ? findHolders(inside, pipeInode) : new Map(),
-    sockets: all.some(isUnix) ? findHolders(inside, socketInode) : new Map(),
-    files: findFileHolders(inside, all),
-    terminals: findTerminalHolders(inside, all),
-  }))
+  const { judged, outside } = judgeAll(holders, scans, options, (all) => findOutsiders(inside, all))
   const kinds = new Map<string, number>()
   for (const { by } of judged) kinds.set(kindWord(by), (kinds.get(kindWord(by)) ?? 0) + 1)
   return {
@@ -166,13 +164,12 @@ export function collectDescriptors(
   connections?: Connections,
 ): Descriptors {
   using scope = new DisposableStack()
-  const scans = scanAll(holders, scope, false)
-  // Who else holds a pipe or a terminal was looked up before the freeze: it takes a walk through every process.
+  const scans = scanAll(holders, scope, false, options.most)
+  // Who else has a pipe, a connection or a terminal was looked up before the freeze: it takes a walk through every process.
   const found = options.stopped ? [...scans.values()].flatMap((scan) => scan.found) : []
   if (!options.stopped) rehearsePeek()
   const flight = scope.use(lookInFlight(found, (pid) => scans.get(pid)?.copies))
-  const nobody = { pipes: new Map(), files: new Map(), sockets: new Map(), terminals: new Map() }
-  const { judged, unix, inetSockets, hasBothEnds } = judgeAll(holders, scans, options, () => nobody, flight)
+  const { judged, unix, inetSockets, hasBothEnds } = judgeAll(holders, scans, options, () => NOBODY, flight)
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   if (connections) {

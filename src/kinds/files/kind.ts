@@ -92,6 +92,8 @@ export interface Surveying extends FileOptions {
   readonly masters: ReadonlySet<number>
   /** Task outside the dump that uses the pseudo-terminal with this number, if one was looked for and found. */
   terminalHolder(index: number): number | undefined
+  /** Task outside the dump that has this socket open, if one was looked for and found. */
+  socketHolder(inode: bigint): number | undefined
   readonly unix: UnixScene
 }
 

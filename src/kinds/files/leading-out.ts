@@ -1,10 +1,10 @@
 import type { Refusal } from "../../base/errors.ts"
 import { deviceResource, fileResource, pipeResource, socketResource, terminalResource } from "./external.ts"
-import { inodeKey, isDeleted } from "./file-holders.ts"
 import type { FileOptions, Found, Reason } from "./kind.ts"
-import type { Outsiders } from "./outside.ts"
+import { isDeleted, type Outsiders } from "./outsiders.ts"
 import { pipeInode } from "./pipe/holders.ts"
 import { isExternalUnix, socketInode } from "./socket/unix/scene.ts"
+import { inodeKey } from "./stat.ts"
 
 /** An open file that leads out of the tree and is kept. */
 export interface OutsideFile {

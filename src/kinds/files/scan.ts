@@ -91,19 +91,28 @@ function knownTarget(known: Found | undefined, info: FdInfo, stat: FileStat): st
   return isNamed && leadsTo(target, stat) ? target : undefined
 }
 
+/** So many of the numbers, those in the middle left out. */
+const someOf = (numbers: readonly number[], most: number): readonly number[] =>
+  numbers.length <= most ? numbers : [...numbers.slice(0, most / 2), ...numbers.slice(-most / 2)]
+
 /**
  * Every open descriptor of a process, ascending. One that is closed while it is looked at is left out.
  *
+ * @param most even number of descriptors that are enough: the lowest and the highest are looked at
  * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · SyscallError
  * Kernel: fs/proc/fd.c
  */
-export function scanDescriptors(pid: number, copies: Copies): Found[] {
+export function scanDescriptors(pid: number, copies: Copies, most = Number.POSITIVE_INFINITY): Found[] {
   const numbers = listIfAlive(`/proc/${pid}/fd`)?.map(Number)
   if (!numbers) throw missing(pid, undefined, "fd")
+  const wanted = someOf(
+    numbers.sort((a, b) => a - b),
+    most,
+  )
   const all: Found[] = []
   const known = before.get(pid)
   using folders = openFolders(pid)
-  for (const fd of numbers.sort((a, b) => a - b)) {
+  for (const fd of wanted) {
     const info = folders.info(fd)
     if (!info) continue
     // Through a copy, because only that leads to the very file without a walk along its path.
@@ -114,7 +123,7 @@ export function scanDescriptors(pid: number, copies: Copies): Found[] {
     })
     if (found) all.push(found)
   }
-  before.set(pid, new Map(all.map((found) => [found.fd, found])))
+  if (wanted === numbers) before.set(pid, new Map(all.map((found) => [found.fd, found])))
   return all
 }
 

@@ -24,6 +24,9 @@ export interface FileStat {
   readonly gid: number
 }
 
+/** What tells a file in a file system from all others. */
+export const inodeKey = ({ dev, ino }: Pick<FileStat, "dev" | "ino">): string => `${dev}:${ino}`
+
 /** A device number in userspace's form, 32 bits. Kernel: include/linux/kdev_t.h new_encode_dev() */
 export const userDevice = (major: number, minor: number): number => ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0
 

@@ -8,10 +8,11 @@ import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
 import { contentOf } from "../../../src/kinds/files/content.ts"
 import { collectFifo, refuseFifo } from "../../../src/kinds/files/fifo/collect.ts"
-import { findFileHolders, inodeKey } from "../../../src/kinds/files/file-holders.ts"
 import { STRICT } from "../../../src/kinds/files/keeping.ts"
 import type { PipeData } from "../../../src/kinds/files/kind.ts"
+import { findOutsiders } from "../../../src/kinds/files/outsiders.ts"
 import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
+import { inodeKey } from "../../../src/kinds/files/stat.ts"
 import { scratch } from "../../harness/folders.ts"
 import { close, fown, given, imagesOf, openFile, ownCollecting, plansOf, taken } from "./plans.ts"
 
@@ -75,20 +76,19 @@ describe("collectFifo", () => {
   })
 })
 
-test("findFileHolders finds who has it open, and refuseFifo names the task", async () => {
+test("findOutsiders finds who has it open, and refuseFifo names the task", async () => {
   // Open in both directions, which waits for nobody.
   const holder = Bun.spawn(["sh", "-c", 'exec sleep 60 3<>"$0"', name], { stdin: "ignore", stdout: "ignore" })
   opened(O.RDWR, (fd) => {
     const file = found(fd, O.RDWR)
-    const holders = findFileHolders(new Set([process.pid]), [file])
+    const holders = findOutsiders(new Set([process.pid]), [file]).files
     // Who starts a program may be taken for its parent: asked from outside the tree of this process.
-    const outside = findFileHolders(new Set([2 ** 30]), [file])
+    const outside = findOutsiders(new Set([2 ** 30]), [file]).files
     expect(holders.get(inodeKey(file.stat))).toBeUndefined()
     const task = outside.get(inodeKey(file.stat))
     expect([process.pid, holder.pid]).toContain(task ?? 0)
     expect(refuseFifo(file, { fifoHolder: () => task })?.what).toBe(`the FIFO "${name}", which task ${task} has open too`)
     expect(refuseFifo(file, { fifoHolder: () => undefined })).toBeUndefined()
-    expect(findFileHolders(new Set([2 ** 30]), [])).toEqual(new Map())
   })
   holder.kill()
   await holder.exited

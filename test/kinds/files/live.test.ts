@@ -12,6 +12,7 @@ import { restoreDescriptors } from "../../../src/kinds/files/restore.ts"
 import { scanDescriptors } from "../../../src/kinds/files/scan.ts"
 import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
 import { findTerminalHolders, masterIndex, whoHasTerminal } from "../../../src/kinds/files/tty/holders.ts"
+import { Outside } from "../../../src/proc/outside.ts"
 import { canRun, perform, why } from "../fixture.ts"
 import { type Holder, holding, imagesOf, startHolder } from "./holder.ts"
 import { PLAIN_RESTORE } from "./plans.ts"
@@ -141,8 +142,8 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
     const [index = -1] = all.flatMap((found) => masterIndex(found) ?? [])
     expect(index).toBeGreaterThanOrEqual(0)
     // The child belongs to the tree: it is a descendant.
-    expect([...findTerminalHolders(new Set([holder.pid]), all)]).toEqual([])
-    const outside = findTerminalHolders(new Set(), all)
+    expect(findTerminalHolders(new Outside(new Set([holder.pid])), all).get(index)).toBeUndefined()
+    const outside = findTerminalHolders(new Outside(new Set()), all)
     expect([holder.pid, holder.child]).toContain(outside.get(index) ?? 0)
     expect(whoHasTerminal(index)).toBe(holder.pid)
   })

@@ -104,6 +104,12 @@ describe("refuseInet", () => {
     tcpEstablished: false,
     tcpClose: false,
     skipInFlight: false,
+    socketHolder: (): number | undefined => undefined,
+  })
+  test("refuses a connection that somebody outside has too, unless it is to be closed", () => {
+    const shared = { ...surveying(TCP_STATE.ESTABLISHED), socketHolder: (inode: bigint) => (inode === 900n ? 7 : undefined) }
+    expect(refuseInet(found(IPPROTO.TCP), { ...shared, tcpEstablished: true })?.what).toContain("task 7, which is outside, has open too")
+    expect(refuseInet(found(IPPROTO.TCP), { ...shared, tcpClose: true })).toBeUndefined()
   })
   test("names the option that a connection needs", () => {
     const established = surveying(TCP_STATE.ESTABLISHED)

@@ -94,8 +94,8 @@ describe("attachments", () => {
     expect(surveySegments(attached, [row, zero], undefined)).toEqual([])
     const more = { ...row, nattch: 3 }
     expect(surveySegments(attached, [more, zero], undefined)[0]?.what).toContain("3 attachments, of which the tree has 2")
-    expect(surveySegments(attached, [more, zero], () => [])).toEqual([])
-    expect(surveySegments(attached, [more, zero], () => [99])[0]?.what).toContain("process 99 outside the tree")
+    expect(surveySegments(attached, [more, zero], new Map())).toEqual([])
+    expect(surveySegments(attached, [more, zero], new Map([[7, 99]]))[0]?.what).toContain("process 99 outside the tree")
     expect(surveySegments(attached, [zero], undefined)[0]?.what).toContain("IPC namespace that is not ours")
   })
 })

@@ -3,11 +3,10 @@ import { fd_types } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { fifo_entry } from "../../../../proto/gen/fifo_pb.ts"
 import { fileLocks } from "../../../proc/locks.ts"
 import { contentOf } from "../content.ts"
-import { inodeKey } from "../file-holders.ts"
 import type { Collecting, Found, OpenFile, PipeData, Reason, Surveying } from "../kind.ts"
 import { refuseName } from "../name.ts"
 import { eventsOf, POLL } from "../poll.ts"
-import type { FileStat } from "../stat.ts"
+import { type FileStat, inodeKey } from "../stat.ts"
 import { fileFacts } from "../table.ts"
 
 /** FIFOs without their name, with locks, and those that others have open too. */

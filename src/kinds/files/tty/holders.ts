@@ -3,11 +3,11 @@ import { TTY_MAJOR } from "../../../../ffi/abi/tty.ts"
 import { attempt } from "../../../../ffi/syscall.ts"
 import type { Descriptor } from "../../../proc/descriptors.ts"
 import { readFdInfoIfOpen } from "../../../proc/fdinfo.ts"
+import { type Holders, Other, type Outside } from "../../../proc/outside.ts"
 import { readStatIfAlive } from "../../../proc/stat.ts"
 import { listProcesses } from "../../../proc/tasks.ts"
 import { DELETED } from "../../../proc/text.ts"
 import type { Found } from "../kind.ts"
-import { descends, descriptorsOf } from "../outside.ts"
 import { statPath, userDevice } from "../stat.ts"
 import { driverOf } from "./driver.ts"
 
@@ -23,28 +23,23 @@ export const isRemoved = ({ target, stat }: Pick<Found, "target" | "stat">): boo
   stat.rdevMajor === TTY_MAJOR.PTY_SLAVE && stat.nlink === 0 && target.endsWith(DELETED)
 
 /**
- * A task outside the dump for each of its pseudo-terminals that one uses, by number: it has an end open, or is controlled by it. Looks at
- * every process of the machine, but only where there are masters.
+ * A task outside the dump for each of its pseudo-terminals that one uses, by number: it has an end open, or is controlled by it.
  *
  * @param all descriptors of the dump
  */
-export function findTerminalHolders(inside: ReadonlySet<number>, all: readonly Found[]): Map<number, number> {
+export function findTerminalHolders(outside: Outside, all: readonly Found[]): Holders<number> {
   const masters = all.flatMap((found) => {
     const index = masterIndex(found)
     return index === undefined ? [] : [{ index, pid: found.pid, fd: found.fd, dev: statPath(`${SLAVES}${index}`, true)?.dev }]
   })
-  const holders = new Map<number, number>()
-  for (const other of masters.length > 0 ? listProcesses() : []) {
-    if (inside.has(other)) continue
-    const controlling = readStatIfAlive(other)?.tty_nr ?? 0
+  return outside.holders((other) => {
+    const controlling = readStatIfAlive(other.pid)?.tty_nr ?? 0
     const links = linksOf(other)
-    for (const master of masters) {
+    return masters.flatMap((master) => {
       const isControlled = controlling !== 0 && controlling >>> 0 === userDevice(TTY_MAJOR.PTY_SLAVE, master.index)
-      if (!isControlled && !links.some((link) => holds(other, link, master))) continue
-      if (!descends(other, inside)) holders.set(master.index, other)
-    }
-  }
-  return holders
+      return isControlled || links.some((link) => holds(other.pid, link, master)) ? [master.index] : []
+    })
+  })
 }
 
 /** True when a descriptor of another process is an end of this terminal. Numbers are those of one devpts: a container may have the same. */
@@ -60,12 +55,12 @@ function holds(
   return attempt("kcmp", master.pid, other, KCMP.FILE, master.fd, fd) === 0
 }
 
-const linksOf = (pid: number): readonly Descriptor[] => descriptorsOf(pid).filter(({ target }) => target.startsWith("/dev/"))
+const linksOf = ({ descriptors }: Other): readonly Descriptor[] => descriptors.filter(({ target }) => target.startsWith("/dev/"))
 
 /** A task that has an end of the pseudo-terminal with this number open, for messages. */
 export function whoHasTerminal(index: number): number | undefined {
   return listProcesses().find((pid) =>
-    linksOf(pid).some(({ fd, target }) => {
+    linksOf(new Other(pid)).some(({ fd, target }) => {
       if (target === `${SLAVES}${index}`) return true
       const info = target.endsWith(PTMX) ? readFdInfoIfOpen(pid, fd) : null
       return info?.has("tty-index") === true && Number(info.dec("tty-index")) === index

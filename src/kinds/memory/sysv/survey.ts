@@ -1,4 +1,5 @@
 import type { Refusal } from "../../../base/errors.ts"
+import type { Holders } from "../../../proc/outside.ts"
 import type { ShmRow } from "../../../proc/sysvipc.ts"
 import type { Attached } from "./mapping.ts"
 
@@ -14,12 +15,12 @@ const OUTSIDE = "Dump a tree that has all processes which use it, or let them de
  * Segments that a tree does not have for itself: what is in them at a restore would be others' as well.
  *
  * @param rows of the tool's IPC namespace, read after the mappings
- * @param holders processes outside the tree that have a segment attached; undefined = the counts alone decide, for the tree is stopped
+ * @param holders processes outside the tree by the segments that they have attached; undefined = the counts alone decide, for the tree is stopped
  */
 export function surveySegments(
   attached: ReadonlyMap<number, Attached>,
   rows: readonly ShmRow[],
-  holders: ((id: number) => readonly number[]) | undefined,
+  holders: Holders<number> | undefined,
 ): Refusal[] {
   return [...attached.values()].flatMap((own) => {
     const row = rows.find(({ id }) => id === own.id)
@@ -29,12 +30,13 @@ export function surveySegments(
       return holders ? [] : [refuse(own, what, "Let the program detach it (shmdt) before it changes its namespace")]
     }
     if (row.nattch === own.count) return []
-    const others = holders?.(own.id)
-    if (!others) {
+    if (!holders) {
       const what = `System V shared memory with ${row.nattch} attachments, of which the tree has ${own.count}`
       return [refuse(own, what, OUTSIDE)]
     }
-    if (others.length === 0) return []
-    return [refuse(own, `System V shared memory that process ${others.join(", ")} outside the tree has attached too`, OUTSIDE)]
+    const other = holders.get(own.id)
+    return other === undefined
+      ? []
+      : [refuse(own, `System V shared memory that process ${other} outside the tree has attached too`, OUTSIDE)]
   })
 }

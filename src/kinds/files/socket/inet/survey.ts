@@ -24,10 +24,22 @@ export const notAccepted = (waiting: number, target: string): Reason => ({
   remedy: "Use --skip-in-flight (they are lost then), or dump when the program has accepted them",
 })
 
+/** Repair mode is the socket's, whoever has it: it would stop the other one too, and the connection is the other's after the dump. */
+const connectionOf = (holder: number, target: string): Reason => ({
+  what: `a TCP connection that task ${holder}, which is outside, has open too ("${target}")`,
+  remedy: "Dump the tree that has both, let one of them close it, or use --tcp-close",
+})
+
 /** What of a socket of the internet cannot be kept, or only with an option. */
 export function refuseInet(
   { socket, target, stat }: Found,
-  { inetSockets, tcpEstablished, tcpClose, skipInFlight }: Pick<Surveying, "inetSockets" | "tcpEstablished" | "tcpClose" | "skipInFlight">,
+  {
+    inetSockets,
+    tcpEstablished,
+    tcpClose,
+    skipInFlight,
+    socketHolder,
+  }: Pick<Surveying, "inetSockets" | "tcpEstablished" | "tcpClose" | "skipInFlight" | "socketHolder">,
 ): Reason | undefined {
   if (!socket) return undefined
   if (socket.protocol === IPPROTO.MPTCP)
@@ -43,6 +55,8 @@ export function refuseInet(
   if (!isConnected(found.state) || tcpClose) return undefined
   if (found.state === TCP_STATE.SYN_SENT)
     return { what: `a TCP connection that is just being made ("${target}")`, remedy: "Dump again when it stands, or use --tcp-close" }
+  const holder = tcpEstablished ? socketHolder(stat.ino) : undefined
+  if (holder !== undefined) return connectionOf(holder, target)
   if (tcpEstablished) return undefined
   return {
     what: `a TCP connection ("${target}")`,

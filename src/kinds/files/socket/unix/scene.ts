@@ -1,4 +1,5 @@
 import { AF, SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
+import type { Holders } from "../../../../proc/outside.ts"
 import type { Found } from "../../kind.ts"
 import { readUnixSockets, type UnixSocket } from "./sockets.ts"
 import type { AllowedPeers, Queues, UnixScene } from "./view.ts"
@@ -42,7 +43,7 @@ export const mayBeOutside = ({ ino, type }: UnixSocket, peer: UnixSocket, { allo
  */
 export function openScene(
   all: readonly Found[],
-  holders: ReadonlyMap<bigint, number>,
+  holders: Holders<bigint>,
   allowed: AllowedPeers,
   stopped: (Queues & { readonly sockets: UnixScene["sockets"] | undefined }) | undefined,
 ): UnixScene {

@@ -1,0 +1,48 @@
+import { type Holders, type Other, Outside } from "../../proc/outside.ts"
+import type { Found } from "./kind.ts"
+import { pipeInode } from "./pipe/holders.ts"
+import { socketInode } from "./socket/unix/scene.ts"
+import { inodeKey, statPath } from "./stat.ts"
+import { findTerminalHolders } from "./tty/holders.ts"
+
+/** Tasks outside a dump that have open files of it. */
+export interface Outsiders {
+  /** By inode number. */
+  readonly pipes: Holders<bigint>
+  /** By inode number. */
+  readonly sockets: Holders<bigint>
+  /** Whatever has a path, deleted or not, by `inodeKey`. */
+  readonly files: Holders<string>
+  /** By number of the pseudo-terminal. */
+  readonly terminals: Holders<number>
+}
+
+/** Nobody is looked for. */
+export const NOBODY: Outsiders = { pipes: new Map(), sockets: new Map(), files: new Map(), terminals: new Map() }
+
+/** A file that no name leads to any more; a memory file never had one. */
+export const isDeleted = ({ target, stat }: Pick<Found, "target" | "stat">): boolean => stat.nlink === 0 && target.startsWith("/")
+
+/** Files in file systems that a process has open, whatever names they were opened by. */
+export const filesOf = ({ pid, descriptors }: Other): string[] =>
+  descriptors.flatMap(({ fd, target }) => {
+    const stat = target.startsWith("/") ? statPath(`/proc/${pid}/fd/${fd}`, true) : null
+    return stat ? [inodeKey(stat)] : []
+  })
+
+/**
+ * Looks for tasks outside a dump that have something of it open. What nobody asks for is not looked for.
+ *
+ * @param inside PIDs of the dump   @param all what it has open
+ */
+export function findOutsiders(inside: ReadonlySet<number>, all: readonly Found[]): Outsiders {
+  const outside = new Outside(inside)
+  const linked = (inodeOf: (target: string) => bigint | undefined): Holders<bigint> =>
+    outside.holders(({ descriptors }) => descriptors.flatMap(({ target }) => inodeOf(target) ?? []))
+  return {
+    pipes: linked(pipeInode),
+    sockets: linked(socketInode),
+    files: outside.holders(filesOf),
+    terminals: findTerminalHolders(outside, all),
+  }
+}
