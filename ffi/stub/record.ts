@@ -39,10 +39,11 @@ export const MAY_FAIL = 1 << 12
 /** Shift of the one errno that is an answer. */
 export const EXPECTED_ERRNO = 16
 
-/** Head of the list behind the guard's code; `guardCall` records follow, then the bytes that they point to. */
-export const guardList = layout("struct guard_list", "ffi/stub/guard.x86_64.S", 8, {
+/** Head of the lists behind the guard's code; `guardCall` records of both follow, then the bytes that they point to. */
+export const guardList = layout("struct guard_list", "ffi/stub/guard.x86_64.S", 16, {
   pipe: [0, "u32"], //  descriptor that the guard waits on
-  count: [4, "u32"], // calls
+  first: [4, "u32"], // calls when nothing came through the pipe
+  later: [8, "u32"], // calls when a byte did
 })
 
 /** One call of the guard: its answer is not looked at. */

@@ -1,36 +1,20 @@
-import { IPPROTO, SO, SOL_SOCKET, TCP, TCP_REPAIR, TCP_STATE } from "../../ffi/abi/socket.ts"
+import { TCP_STATE } from "../../ffi/abi/socket.ts"
 import { readFileSync } from "../../ffi/fs.ts"
-import { attempt } from "../../ffi/syscall.ts"
 import type { file_entry } from "../../proto/gen/fdinfo_pb.ts"
 import type { inventory_entry } from "../../proto/gen/inventory_pb.ts"
 import { CheckpointError, refusedTarget } from "../base/errors.ts"
-import { logger } from "../base/log.ts"
 import type { ImageSet } from "../image/set.ts"
-import { tellOption } from "../kinds/files/socket/ask.ts"
-import {
-  type Connections,
-  lockConnections,
-  openConnections,
-  RUN_ID_ROOM,
-  removeStayingTable,
-} from "../kinds/files/socket/inet/connections.ts"
+import { type Connections, openConnections, RUN_ID_ROOM } from "../kinds/files/socket/inet/connections.ts"
 import { closeDoors, type Doors } from "../kinds/files/socket/inet/doors.ts"
-import { inetText, isConnection } from "../kinds/files/socket/inet/entry.ts"
-import { endsOf } from "../kinds/files/socket/inet/restore-stream.ts"
+import { isConnection } from "../kinds/files/socket/inet/entry.ts"
 import type { Stream } from "../kinds/files/socket/inet/stream.ts"
 import { notAccepted } from "../kinds/files/socket/inet/survey.ts"
-import { askTcp } from "../kinds/files/socket/inet/tcp-info.ts"
 import { socketInode } from "../kinds/files/socket/unix/scene.ts"
 import { readDescriptorsIfAlive } from "../proc/descriptors.ts"
-import { checkInterrupt, deadlineIn } from "../tracee/wait.ts"
-import { type FileTree, lendFiles } from "./lend-files.ts"
-import type { DumpOptions, RestoreOptions } from "./options.ts"
+import type { DumpOptions } from "./options.ts"
 
-const log = logger("connections")
 /** CRIU's numbers of its ways to hold packets off. Authority: REFERENCE 1.6 */
-const LOCK_METHOD = { iptables: 0, nftables: 1, skip: 2 } as const
-/** Seconds that the kernel may take to bring a connection into its state. */
-const PATIENCE = 5
+export const LOCK_METHOD = { iptables: 0, nftables: 1, skip: 2 } as const
 
 /** The begin of a random UUID, which the kernel makes faster than node:crypto is loaded. Man page: random(4) */
 const newRunId = (): string => readFileSync("/proc/sys/kernel/random/uuid", "latin1").slice(0, RUN_ID_ROOM)
@@ -93,7 +77,7 @@ export function holdNewConnections(options: DumpOptions, pids: Iterable<number>)
 }
 
 /** Connections whose state is more than that they are closed. */
-const hasStream = ({ isk }: file_entry): boolean => isk !== undefined && isConnection(isk) && isk.state !== TCP_STATE.CLOSE
+export const hasStream = ({ isk }: file_entry): boolean => isk !== undefined && isConnection(isk) && isk.state !== TCP_STATE.CLOSE
 
 /** Streams of all connections, by the inode numbers of their sockets. @throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT */
 export function readStreams(set: ImageSet, files: readonly file_entry[]): Map<number, Stream> {
@@ -122,62 +106,4 @@ export function readStreams(set: ImageSet, files: readonly file_entry[]): Map<nu
     }
   }
   return streams
-}
-
-const connectionsOf = ({ root }: FileTree) =>
-  [...root.files.files.values()].filter(hasStream).flatMap(({ isk }) => (isk && root.files.tcpStreams.has(isk.ino) ? [isk] : []))
-
-/** TCP connections of a restore: held off until they are let go. */
-export interface RestoredConnections extends Disposable {
-  /**
-   * Lets packets pass, takes away the table that the dump left, and brings every connection out of repair mode, which tells its peer.
-   *
-   * Precondition: every socket stands at its number in a process that is stopped.
-   */
-  release(): void
-}
-
-/** @throws CheckpointError E_KERNEL there is no nf_tables */
-export function holdConnections(set: ImageSet, saved: FileTree, { networkLock }: Pick<RestoreOptions, "networkLock">): RestoredConnections {
-  const all = connectionsOf(saved)
-  const method = set.inventory.network_lock_method ?? LOCK_METHOD.iptables
-  if (all.length > 0 && method === LOCK_METHOD.iptables)
-    log.warn("CRIU held the connections off with iptables: remove its rules, or dump with --network-lock nftables")
-  using scope = new DisposableStack()
-  if (all.length > 0 && networkLock === "nftables") scope.use(lockConnections(all.map(endsOf)))
-  const lock = scope.move()
-  const runId = set.inventory.dump_criu_run_id
-  return {
-    release() {
-      lock.dispose()
-      if (all.length === 0) return
-      if (method === LOCK_METHOD.nftables && runId) removeStayingTable(runId)
-      const entries = new Map(all.map((entry) => [entry.id, entry]))
-      // Each once: when it is let go its peer may change its state.
-      lendFiles(saved, entries.keys(), (id, copy) => {
-        const entry = entries.get(id)
-        if (!entry) return
-        awaitState(copy, entry)
-        tellOption(copy, IPPROTO.TCP, TCP.REPAIR, TCP_REPAIR.OFF)
-        tellOption(copy, SOL_SOCKET, SO.REUSEADDR, entry.opts.reuseaddr ? 1 : 0)
-      })
-    },
-    [Symbol.dispose]: () => lock.dispose(),
-  }
-}
-
-/** Segments that were made for a connection pass through the kernel like any other. @throws CheckpointError E_RESTORE */
-function awaitState(copy: number, entry: Parameters<typeof inetText>[0]): void {
-  const deadline = deadlineIn(PATIENCE)
-  for (let { state } = askTcp(copy); state !== entry.state; { state } = askTcp(copy)) {
-    if (performance.now() > deadline.at)
-      throw new CheckpointError(
-        "E_RESTORE",
-        `Cannot restore ${inetText(entry)}`,
-        `it came into state ${state} instead of ${entry.state}`,
-        "Look for rules of the firewall that drop its packets, or use --tcp-close",
-      )
-    checkInterrupt("the restore of connections")
-    attempt("poll", 0, 0, 1)
-  }
 }

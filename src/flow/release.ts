@@ -10,11 +10,12 @@ import { kernelRegime } from "../rseq/regime.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { answered, RESTART_BLOCK, restartBlocked } from "../tracee/arch.x86_64.ts"
 import { killing, standGuard } from "../tracee/guard.ts"
-import { detach, getXstate, setRegisters, setSignalMask, setXstate } from "../tracee/trace.ts"
+import { detach, getXstate, outliveUs, setRegisters, setSignalMask, setXstate } from "../tracee/trace.ts"
 import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
 import type { Workshop } from "../tracee/workshop.ts"
 import type { SavedThread, SavedTree } from "./images.ts"
 import { stopsAtOnce } from "./queues.ts"
+import type { ReadyConnections } from "./restored-connections.ts"
 
 const log = logger("restore")
 
@@ -95,7 +96,8 @@ export function isUndone(pid: number): boolean {
 }
 
 /**
- * Lets the tree run: all of it, or none when this tool is killed meanwhile.
+ * Lets the tree run: all of it, or none when this tool is killed meanwhile. From one moment on it goes on whatever becomes of us: before any
+ * of its connections is let go, whose peers could not be told a second time.
  *
  * What has been let go may end its process, kill another or execute a program before the rest is let go, and so may a stranger's SIGKILL: which
  * of them it was is not known, so it is told and fails nothing.
@@ -107,15 +109,24 @@ export function depart(
   departures: readonly Departure[],
   stopped: ReadonlySet<number>,
   stops: ReadonlySet<number>,
+  connections: ReadyConnections | undefined,
 ): void {
   // The kernel itself kills a process whole, with all its threads.
-  using guard = processes.length > 1 ? standGuard(killing(processes.map(({ tree }) => tree.pid))) : undefined
+  const isGuarded = processes.length > 1 || connections !== undefined
+  const undoing = [...(connections?.silence ?? []), ...killing(processes.map(({ tree }) => tree.pid))]
+  using guard = isGuarded ? standGuard(undoing, connections?.keeps, connections?.releasing) : undefined
+  connections?.endRepair()
   for (const saved of processes) {
     const { pid } = saved.tree
     const isToStop = stopsAtOnce(saved) || (stops.has(pid) && !isUndone(pid))
     if (isToStop && !stopped.has(pid)) attempt("kill", pid, SIG.STOP)
   }
   const threads = departures.flatMap(({ pid, thread: { tid } }) => (tid === pid ? [] : [tid]))
+  if (guard) {
+    for (const { thread } of departures) outliveUs(thread.tid)
+    guard.advance()
+  }
+  connections?.release()
   const lost = [...threads, ...processes.map(({ tree: { pid } }) => pid)].filter((tid) => !detach(tid))
   guard?.dismiss()
   for (const { tree } of processes)

@@ -15,7 +15,6 @@ import { spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
 import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
 import { placeProcess, placeThreads } from "./cgroups.ts"
-import { holdConnections, type RestoredConnections } from "./connections.ts"
 import { checkCreds } from "./credentials.ts"
 import { countDeparted, shareDeparted } from "./departed.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
@@ -28,6 +27,7 @@ import type { ShellJob } from "./job.ts"
 import type { RestoreOptions } from "./options.ts"
 import { openPagesSource } from "./pages-source.ts"
 import { depart, killHalfBuilt, prepareDepartures, settleThreads } from "./release.ts"
+import { holdConnections, type RestoredConnections } from "./restored-connections.ts"
 import { runScripts } from "./scripts.ts"
 import { holdSegments, removeMade } from "./segments.ts"
 import { openSite, readSeedFacts, type Site, settle } from "./site.ts"
@@ -159,8 +159,8 @@ function build(
   settleThreads(saved, departures, stopped)
   restoreWatches(saved, ground.ghosts)
   options.verifier?.(set, saved, options)
-  site.connections.release()
-  depart(saved, departures, stopped, workshop.stops)
+  using connections = site.connections.makeReady()
+  depart(saved, departures, stopped, workshop.stops, connections)
 }
 
 /** Takes the threads that a process has just cloned into our hands. */

@@ -21,14 +21,17 @@ export interface GuardCall {
 export interface Guard extends Disposable {
   /** Ends the guard: from here on its calls are not made, whatever becomes of the tool. One signal, so there is nothing in between. */
   dismiss(): void
+  /** Puts the later calls in the place of the first ones, at once. Once at most. @throws SyscallError EPIPE somebody has killed the guard */
+  advance(): void
 }
 
-/** The list behind the guard's code. @param pipe its end of the pipe */
-export function guardData(pipe: number, calls: readonly GuardCall[]): Uint8Array {
+/** The lists behind the guard's code. @param pipe its end of the pipe */
+export function guardData(pipe: number, first: readonly GuardCall[], later: readonly GuardCall[]): Uint8Array {
+  const calls = [...first, ...later]
   const head = guardList.size + calls.length * guardCall.size
   const parts = calls.flatMap(({ args }) => args).filter((arg): arg is Uint8Array => typeof arg !== "number")
   const data = new Uint8Array(head + parts.reduce((sum, { length }) => sum + length, 0))
-  encodeInto(guardList, data, { pipe, count: calls.length })
+  encodeInto(guardList, data, { pipe, first: first.length, later: later.length })
   let free = head
   const word = (arg: number | Uint8Array = 0): bigint => {
     if (typeof arg === "number") return BigInt(arg)
@@ -49,14 +52,15 @@ export function guardData(pipe: number, calls: readonly GuardCall[]): Uint8Array
  * Leaves calls to be made when this tool ends before `dismiss`, however it ends.
  *
  * @param keeps descriptors that the calls use: the guard has them under the same numbers, and the caller may close its own
+ * @param later calls that take the place of the others after `advance`
  * @throws SyscallError   Mirror: ffi/stub/guard.ARCH.S
  */
-export function standGuard(calls: readonly GuardCall[], keeps: readonly number[] = []): Guard {
+export function standGuard(calls: readonly GuardCall[], keeps: readonly number[] = [], later: readonly GuardCall[] = []): Guard {
   const leash = openLeash()
   let child: number
   try {
     for (const fd of keeps) syscall("fcntl", fd, F.SETFD, 0)
-    child = startChild("stasis-guard", guard, guardData(leash.end, calls))
+    child = startChild("stasis-guard", guard, guardData(leash.end, calls, later))
     leash.hand()
     for (const fd of keeps) syscall("fcntl", fd, F.SETFD, FD_CLOEXEC)
   } catch (error) {
@@ -79,6 +83,7 @@ export function standGuard(calls: readonly GuardCall[], keeps: readonly number[]
       if (!ended) attempt("kill", child, SIG.KILL)
       end()
     },
+    advance: () => leash.tell(),
     [Symbol.dispose]: end,
   }
 }

@@ -5,7 +5,7 @@ import { allocate, syscall } from "../../ffi/syscall.ts"
 const ends = allocate(8)
 
 /**
- * A pipe into which nobody writes. Its other end is in this tool alone, and closes when the tool ends, however it ends: by that a child learns
+ * A pipe into which nobody writes, but for `tell`. Its other end is in this tool alone, and closes when the tool ends, however it ends: by that a child learns
  * of it. Disposal, which may be repeated, closes what is open here.
  */
 export interface Leash extends Disposable {
@@ -13,6 +13,8 @@ export interface Leash extends Disposable {
   readonly end: number
   /** Closes the children's end here, so that no more of them inherit it. */
   hand(): void
+  /** Lets one who waits read a byte. @throws SyscallError EPIPE nobody is there */
+  tell(): void
 }
 
 /** @throws SyscallError EMFILE, ENFILE */
@@ -27,6 +29,7 @@ export function openLeash(): Leash {
   return {
     end,
     hand: () => close(end),
+    tell: () => void syscall("write", ours, ends.address, 1),
     [Symbol.dispose]() {
       close(end)
       close(ours)

@@ -88,6 +88,17 @@ export function getRseqConfiguration(tid: number): Uint8Array | string {
   return answer < 0 ? errnoName(-answer) : bytes.slice(0, 24)
 }
 
+/**
+ * From here on a stopped thread goes on as if it were detached when this tool ends, however it ends. Not when the thread is gone.
+ *
+ * Precondition: its registers are its own, and the signal that it stopped by means nothing to the program: it is delivered then.
+ * Kernel: kernel/ptrace.c exit_ptrace()
+ */
+export function outliveUs(tid: number): void {
+  const answer = tryPtrace("SETOPTIONS", tid, 0, 0)
+  if (answer < 0 && errnoName(-answer) !== "ESRCH") throw new SyscallError("ptrace", errnoName(-answer), [PTRACE.SETOPTIONS, tid])
+}
+
 /** Detaches a stopped thread, delivering `signal` (0 = none). False when the thread is gone. */
 export function detach(tid: number, signal = 0): boolean {
   const answer = tryPtrace("DETACH", tid, 0, signal)

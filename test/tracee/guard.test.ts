@@ -23,11 +23,11 @@ function sleepers(count: number): Bun.Subprocess[] {
 }
 
 test("the list of calls: numbers as they are, bytes behind it by their address", () => {
-  const data = guardData(7, [...killing([12]), { call: "write", args: [5, Buffer.from("thaw"), 4] }])
-  expect(decode(guardList, data)).toEqual({ pipe: 7, count: 2 })
-  expect(decode(guardCall, data, 8)).toEqual({ number: 62n, argument0: 12n, argument1: 9n, argument2: 0n, argument3: 0n, argument4: 0n })
-  const address = BigInt(guard.base + guard.symbols.guard_list + 8 + 96)
-  expect(decode(guardCall, data, 56)).toEqual({
+  const data = guardData(7, killing([12]), [{ call: "write", args: [5, Buffer.from("thaw"), 4] }])
+  expect(decode(guardList, data)).toEqual({ pipe: 7, first: 1, later: 1 })
+  expect(decode(guardCall, data, 16)).toEqual({ number: 62n, argument0: 12n, argument1: 9n, argument2: 0n, argument3: 0n, argument4: 0n })
+  const address = BigInt(guard.base + guard.symbols.guard_list + 16 + 96)
+  expect(decode(guardCall, data, 64)).toEqual({
     number: 1n,
     argument0: 5n,
     argument1: address,
@@ -35,7 +35,7 @@ test("the list of calls: numbers as they are, bytes behind it by their address",
     argument3: 0n,
     argument4: 0n,
   })
-  expect(Buffer.from(data.subarray(104)).toString()).toBe("thaw")
+  expect(Buffer.from(data.subarray(112)).toString()).toBe("thaw")
 })
 
 test("a guard that is not dismissed kills all that it guards", async () => {
@@ -49,6 +49,18 @@ test("a guard that is not dismissed kills all that it guards", async () => {
     await one.exited
     expect(one.signalCode).toBe("SIGKILL")
   }
+})
+
+test("a guard that has advanced makes the later calls alone", async () => {
+  const some = sleepers(3)
+  const [one = -1, ...others] = some.map(({ pid }) => pid)
+  {
+    using _ = holdInterrupts()
+    using standing = standGuard(killing([one]), [], killing(others))
+    standing.advance()
+  }
+  await waitFor("two to be killed", () => some.slice(1).every(({ signalCode }) => signalCode === "SIGKILL"))
+  expect(alive(one)).toBe(true)
 })
 
 test("a guard that was dismissed kills nobody, and is gone", async () => {

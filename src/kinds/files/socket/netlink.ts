@@ -83,6 +83,7 @@ export function parseAttributes(bytes: Uint8Array): Map<number, Uint8Array> {
 
 /** A netlink socket of our own, in the network namespace that we are in. */
 export interface Netlink extends Disposable {
+  readonly fd: number
   /**
    * Sends a packet of messages and reads what comes back: up to the end of a dump, or until the message `last` is acknowledged.
    *
@@ -96,6 +97,7 @@ export interface Netlink extends Disposable {
 export function openNetlink(family: (typeof NETLINK)[keyof typeof NETLINK]): Netlink {
   const fd = syscall("socket", AF.NETLINK, SOCK.RAW | SOCK.CLOEXEC, family)
   return {
+    fd,
     ask(packet, last) {
       if (packet.length > ROOM) throw new SyscallError("sendto", "EMSGSIZE", [fd, packet.length])
       memory.bytes.set(packet)

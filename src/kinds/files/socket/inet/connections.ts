@@ -8,7 +8,7 @@ import { askAddress, askNumber, tellOption } from "../ask.ts"
 import { type Netlink, openNetlink } from "../netlink.ts"
 import { parseAddress } from "./address.ts"
 import { readStream, type Stream } from "./stream.ts"
-import { type Ends, holdOff, NETFILTER, removeTable } from "./table.ts"
+import { type Ends, holdOff, NETFILTER, removing } from "./table.ts"
 
 /** First bytes of an IPv4 address that is written as one of IPv6. */
 const MAPPED = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff])
@@ -34,13 +34,40 @@ export function outwards(all: readonly Ends[]): Ends[] {
   return all.filter((one) => !known.has(keyOf(turned(one))))
 }
 
-/** Holds connections off with a table that is gone with us. @throws CheckpointError E_KERNEL there is no nf_tables */
-export function lockConnections(connections: readonly Ends[]): Netlink {
+/** Tables of nf_tables that hold connections off. */
+export interface Tables extends Disposable {
+  /** Removes those that are there. @throws SyscallError */
+  remove(): void
+  /** What a guard does in the place of `remove`, and the socket that it does it by. */
+  readonly removal: readonly GuardCall[]
+  readonly fd: number
+}
+
+function tablesOf(netlink: Netlink, names: readonly string[]): Tables {
+  const packets = names.map(removing)
+  return {
+    remove() {
+      for (const { packet, last } of packets)
+        try {
+          netlink.ask(packet, last)
+        } catch (error) {
+          if (!(error instanceof SyscallError && error.errno === "ENOENT")) throw error
+        }
+    },
+    removal: packets.map(({ packet }) => ({ call: "write", args: [netlink.fd, packet, packet.length] })),
+    fd: netlink.fd,
+    [Symbol.dispose]: () => netlink[Symbol.dispose](),
+  }
+}
+
+/** Holds connections off with a table that is gone with us, or with the last copy of its socket. @throws CheckpointError E_KERNEL there is no nf_tables */
+export function lockConnections(connections: readonly Ends[]): Tables {
+  const name = `stasis-${process.pid}`
   let netlink: Netlink | undefined
   try {
     netlink = openNetlink(NETFILTER)
-    holdOff(netlink, `stasis-${process.pid}`, true, connections)
-    return netlink
+    holdOff(netlink, name, true, connections)
+    return tablesOf(netlink, [name])
   } catch (error) {
     netlink?.[Symbol.dispose]()
     throw new CheckpointError(
@@ -56,16 +83,9 @@ export function lockConnections(connections: readonly Ends[]): Netlink {
 /** Characters of a run's id that CRIU 4.1.1 has room for in the name of its table; ours have no more. */
 export const RUN_ID_ROOM = 21
 
-/** Removes the table that a dump left, if it is there. */
-export function removeStayingTable(runId: string): void {
-  using netlink = openNetlink(NETFILTER)
-  for (const id of new Set([runId, runId.slice(0, RUN_ID_ROOM)]))
-    try {
-      removeTable(netlink, stayingTable(id))
-    } catch (error) {
-      if (!(error instanceof SyscallError && error.errno === "ENOENT")) throw error
-    }
-}
+/** The table that a dump left, if it is there. @param runId of the dump; CRIU cuts it */
+export const stayingTables = (runId: string): Tables =>
+  tablesOf(openNetlink(NETFILTER), [...new Set([runId, runId.slice(0, RUN_ID_ROOM)])].map(stayingTable))
 
 /** The TCP connections of a frozen tree. Disposal lets packets pass again. */
 export interface Connections extends Disposable {
@@ -86,17 +106,19 @@ export interface Connections extends Disposable {
   abandon(runId: string): void
 }
 
+/** A guard's setting of an option whose value is an int. */
+export function optionCall(fd: number, level: number, name: number, value: number): GuardCall {
+  const bytes = new Uint8Array(Int32Array.of(value).buffer)
+  return { call: "setsockopt", args: [fd, level, name, bytes, bytes.length] }
+}
+
 /** What takes a connection out of repair mode if the tool dies in it: it would be silent for good. Mirror: repairing of ./stream.ts */
 function leavingRepair(fd: number): GuardCall[] {
-  const set = (level: number, name: number, value: number): GuardCall => {
-    const bytes = new Uint8Array(Int32Array.of(value).buffer)
-    return { call: "setsockopt", args: [fd, level, name, bytes, bytes.length] }
-  }
   const offset = askNumber(fd, SOL_SOCKET, SO.PEEK_OFF) ?? -1
   return [
-    set(IPPROTO.TCP, TCP.REPAIR, TCP_REPAIR.OFF_NO_WP),
-    ...(askNumber(fd, SOL_SOCKET, SO.REUSEADDR) ? [set(SOL_SOCKET, SO.REUSEADDR, 1)] : []),
-    ...(offset >= 0 ? [set(SOL_SOCKET, SO.PEEK_OFF, offset)] : []),
+    optionCall(fd, IPPROTO.TCP, TCP.REPAIR, TCP_REPAIR.OFF_NO_WP),
+    ...(askNumber(fd, SOL_SOCKET, SO.REUSEADDR) ? [optionCall(fd, SOL_SOCKET, SO.REUSEADDR, 1)] : []),
+    ...(offset >= 0 ? [optionCall(fd, SOL_SOCKET, SO.PEEK_OFF, offset)] : []),
   ]
 }
 

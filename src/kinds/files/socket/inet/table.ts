@@ -189,10 +189,7 @@ export function holdOff(netlink: Netlink, table: string, owned: boolean, connect
   netlink.ask(packet, last)
 }
 
-/** Removes a table that nobody owns. @throws SyscallError ENOENT there is none */
-export function removeTable(netlink: Netlink, table: string): void {
-  const { packet, last } = batch([[NFT_MSG.DELTABLE, text(NFTA_TABLE.NAME, table)]])
-  netlink.ask(packet, last)
-}
+/** The packet that removes a table. The kernel answers ENOENT when there is none. */
+export const removing = (table: string): ReturnType<typeof batch> => batch([[NFT_MSG.DELTABLE, text(NFTA_TABLE.NAME, table)]])
 
 export const NETFILTER = NETLINK.NETFILTER

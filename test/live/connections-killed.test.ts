@@ -1,0 +1,81 @@
+import { afterEach, expect, test } from "bun:test"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { compileVictim } from "../harness/compile.ts"
+import { waitFor } from "../harness/deadline.ts"
+import { alive, cleanUp } from "../harness/process.ts"
+import { dump, restore, run, stasisTool } from "../harness/tool.ts"
+import { launch, type Victim } from "../harness/victim.ts"
+
+afterEach(cleanUp)
+
+const strace = Bun.which("strace")
+if (!strace) console.log("skipped: restores of connections that are killed: strace is not installed (apt-get install strace, needs root)")
+
+/** A server, dumped alone, and its client, which both go on until they are asked. */
+async function pair(): Promise<{ server: Victim; client: Victim; ask: () => void }> {
+  const program = compileVictim("connections")
+  const server = launch("server", [program, "{folder}/../ask", "listen", "{folder}/port"])
+  const path = join(server.folder, "port")
+  const port = await waitFor("the port", () => existsSync(path) && readFileSync(path, "utf8"))
+  const client = launch("client", [program, join(server.folder, "../ask"), "connect", "127.0.0.1", port])
+  await waitFor("the client", () => client.lines().includes("READY"))
+  return { server, client, ask: () => writeFileSync(join(server.folder, "../ask"), "") }
+}
+
+const OPTIONS = "--tcp-established"
+const CALLS = ["ptrace", "sendto", "setsockopt"] as const
+
+test.skipIf(!strace)(
+  "kill -9 in the last moments of a restore: either nothing is left and it can be restored again, or the tree and its connections go on",
+  async () => {
+    const { server, client, ask } = await pair()
+    const log = join(server.folder, "calls")
+    const traced = (what: string, images: string, ...more: string[]): string[] => [
+      ...["strace", "-D", "-q", "-e", `trace=${what}`, ...more, "-o", log],
+      ...[...stasisTool.command, "restore", "-D", images, "-d", OPTIONS],
+    ]
+    const dumped = async (round: string): Promise<string> => {
+      const images = join(server.images, round)
+      mkdirSync(images)
+      await dump(stasisTool, server.pid, images, OPTIONS)
+      await server.gone()
+      return images
+    }
+    const counts = new Map<string, number>()
+    for (const call of CALLS) {
+      expect((await run(traced(call, await dumped(call)))).status).toBe(0)
+      const lines = await waitFor("the end of strace", () => {
+        const all = readFileSync(log, "latin1").split("\n").filter(Boolean)
+        return /^\+\+\+ /.test(all.at(-1) ?? "") && all
+      })
+      counts.set(call, lines.filter((line) => line.startsWith(call)).length)
+    }
+    const count = (call: (typeof CALLS)[number]): number => counts.get(call) ?? 0
+    // They come in this order: repair mode ends, the way back is cut (PTRACE_SETOPTIONS), both tables go, the peer is told, the thread is let go.
+    const moments = [
+      ["setsockopt", count("setsockopt") - 2, false],
+      ["ptrace", count("ptrace") - 1, false],
+      ["sendto", count("sendto") - 1, true],
+      ["sendto", count("sendto"), true],
+      ["setsockopt", count("setsockopt") - 1, true],
+      ["setsockopt", count("setsockopt"), true],
+      ["ptrace", count("ptrace"), true],
+    ] as const
+    for (const [index, [call, when, lives]] of moments.entries()) {
+      const images = await dumped(`killed-${index}`)
+      const { status } = await run(traced(call, images, "-e", `inject=${call}:signal=KILL:when=${when}`))
+      expect([index, status]).toEqual([index, 137])
+      if (lives) expect([index, alive(server.pid)]).toEqual([index, true])
+      else {
+        await waitFor(`the end of ${server.pid}`, () => !alive(server.pid))
+        await server.gone()
+        await restore(stasisTool, images, OPTIONS)
+      }
+    }
+    ask()
+    expect(await server.answer()).toBe("OK")
+    expect(await client.answer()).toBe("OK")
+  },
+  120_000,
+)
