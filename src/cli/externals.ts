@@ -30,11 +30,15 @@ export function externalOptions(line: Canonical): Pick<DumpOptions, "extUnixSk" 
   return { extUnixSk: unix.length > 0, externals: others, externalUnix: [...sockets, ...listed].map(Number) }
 }
 
+/** What begins like a word of --inherit-fd and is none: as the path that it would be, it would be found nowhere. */
+const isMisspelt = (resource: string): boolean =>
+  /^(pipe|socket|tty|file|unix)[:[]/.test(resource) && !/^((pipe|socket):\[\d+\]|(tty|file)\[[0-9a-f]+:[0-9a-f]+\])$/.test(resource)
+
 /** Descriptors of ours that stand for resources: --inherit-fd fd[N]:RESOURCE. @throws CheckpointError E_USAGE */
 export function inheritFds(line: Canonical): RestoreOptions["inheritFds"] {
   const given = texts(line, "inherit-fd").map((value) => {
     const [, fd, resource = ""] = /^fd\[(\d{1,9})\]:(.+)$/s.exec(value) ?? []
-    if (fd === undefined)
+    if (fd === undefined || isMisspelt(resource))
       throw misused(
         line.command,
         `--inherit-fd "${value}" names no descriptor and resource`,

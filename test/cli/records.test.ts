@@ -147,12 +147,18 @@ describe("restoreOptions", () => {
     ["--verify", { verify: true }],
     ["--strict -j", { strict: true, shellJob: true }],
     ["-D out --pidfile p", { imagesDir: "/home/out", workDir: "/home/out", pidfile: "/home/out/p" }],
+    ["--inherit-fd fd[3]:pipe:[7]", { inheritFds: [{ fd: 3, resource: "pipe:[7]" }] }],
+    ["--inherit-fd fd[0]:file[1f:a0]", { inheritFds: [{ fd: 0, resource: "file[1f:a0]" }] }],
+    ["--inherit-fd fd[4]:/var/log/it", { inheritFds: [{ fd: 4, resource: "var/log/it" }] }],
   ])("makes a record of %p", (words, changes) => {
     expect(restore(words)).toEqual({ ...usualRestore, ...changes })
   })
 
   test.each([
     ["-S", "-S is given without -d"],
+    ["--inherit-fd fd[3]", "names no descriptor and resource"],
+    ["--inherit-fd fd[3]:pipe[7]", "names no descriptor and resource"],
+    ["--inherit-fd fd[3]:tty[8800]", "names no descriptor and resource"],
     ["a b", '"b" is one word too many'],
   ])("refuses %p", (words, expected) => {
     expect(() => restore(words)).toThrow(expected)
