@@ -9,29 +9,39 @@ const started = performance.now()
 /** CRIU's scale as consola's: 0 nothing, 1 errors, 2 warnings, 3 steps, 4 calls. */
 const LEVELS = [LogLevels.silent, LogLevels.error, LogLevels.warn, LogLevels.info, LogLevels.debug] as const
 
-const root: ConsolaInstance = createConsola({
-  level: LogLevels.warn,
-  // Repeated lines are neither merged nor put off: a timer would never fire while tasks are frozen.
-  throttle: 0,
-  reporters: [
-    {
-      log({ tag, type, args }) {
-        const seconds = ((performance.now() - started) / 1000).toFixed(6)
-        const kind = type === "warn" ? "warning: " : type === "error" ? "error: " : ""
-        write(`(${seconds}) ${kind}${tag ? `${tag}: ` : ""}${args.join(" ")}\n`)
+let level: number = LogLevels.warn
+
+/** Made for the first line that is written: most commands write none. */
+let root: ConsolaInstance | undefined
+
+const makeRoot = (): ConsolaInstance =>
+  createConsola({
+    // Repeated lines are neither merged nor put off: a timer would never fire while tasks are frozen.
+    throttle: 0,
+    reporters: [
+      {
+        log({ tag, type, args }) {
+          const seconds = ((performance.now() - started) / 1000).toFixed(6)
+          const kind = type === "warn" ? "warning: " : type === "error" ? "error: " : ""
+          write(`(${seconds}) ${kind}${tag ? `${tag}: ` : ""}${args.join(" ")}\n`)
+        },
       },
-    },
-  ],
-})
+    ],
+  })
 
-/** Every logger handed out: consola copies the level when a tag is added, so each has to be told of a change. */
-const tagged: ConsolaInstance[] = []
+/** Levels: debug = every call, info = one line a step, warn = what users must know. */
+export type Logger = Readonly<Record<"debug" | "info" | "warn" | "error", (line: string) => void>>
 
-/** A logger whose lines carry the folder's name. Levels: debug = every call, info = one line a step, warn = what users must know. */
-export function logger(tag: string): ConsolaInstance {
-  const log = root.withTag(tag)
-  tagged.push(log)
-  return log
+/** A logger whose lines carry the folder's name. */
+export function logger(tag: string): Logger {
+  const at = (type: keyof Logger) => (line: string) => {
+    if (level < LogLevels[type]) return
+    root ??= makeRoot()
+    const tagged = root.withTag(tag)
+    tagged.level = level
+    tagged[type](line)
+  }
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") }
 }
 
 /**
@@ -42,8 +52,7 @@ export function logger(tag: string): ConsolaInstance {
  */
 export function logTo(fd: number, verbosity: number): void {
   sink = fd
-  const level = LEVELS[Math.min(verbosity, LEVELS.length - 1)] ?? LogLevels.debug
-  for (const log of [root, ...tagged]) log.level = level
+  level = LEVELS[Math.min(verbosity, LEVELS.length - 1)] ?? LogLevels.debug
 }
 
 function write(line: string): void {

@@ -1,7 +1,7 @@
 import { O } from "../../ffi/abi/file.ts"
 import { closeSync, existsSync, openSync, statSync, unlinkSync } from "../../ffi/fs.ts"
 import { CheckpointError, complaintsOf } from "../base/errors.ts"
-import type { logger } from "../base/log.ts"
+import type { Logger } from "../base/log.ts"
 import { probeDirectory } from "../image/directory.ts"
 import type { CommonOptions } from "./options.ts"
 
@@ -33,6 +33,6 @@ function probePidfile(path: string): void {
 }
 
 /** Takes steps after which nothing is undone any more: what fails is told, and changes nothing. */
-export function finish(log: Pick<ReturnType<typeof logger>, "warn">, ...steps: readonly (() => void)[]): void {
+export function finish(log: Pick<Logger, "warn">, ...steps: readonly (() => void)[]): void {
   for (const { message, next } of complaintsOf(steps)) log.warn(`${message}; ${next}`)
 }

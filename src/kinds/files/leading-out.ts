@@ -46,7 +46,7 @@ export function findOutside(
     const pipe = pipeInode(by.target)
     const socket = socketInode(by.target)
     const named = [fileResource(by), terminalResource(by)].find((name) => externals.includes(name))
-    const holder = pipe === undefined ? sockets.get(socket ?? 0n) : pipes.get(pipe)
+    const holder = pipe !== undefined ? pipes.get(pipe) : socket !== undefined ? sockets.get(socket) : undefined
     const resource =
       pipe !== undefined && holder !== undefined
         ? pipeResource(pipe)
