@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { compileVictim } from "../harness/compile.ts"
+import { fetchPackages } from "../harness/debian.ts"
 import { CACHE, ROOT } from "../harness/folders.ts"
 
 /** A real program: it prints READY, computes for a second or two, and prints RESULT with a value that is the same in every run. */
@@ -19,15 +20,19 @@ const executable = (name: string): string | undefined =>
   existsSync(`/usr/bin/${name}`) ? `/usr/bin/${name}` : (Bun.which(name) ?? undefined)
 
 /** Runs a compiler once into .cache/programs; undefined when it is not installed or refuses. */
-function compiled(compiler: string, output: string, args: (folder: string) => string[]): string | undefined {
+function compiled(
+  find: () => string | null | undefined,
+  output: string,
+  args: (folder: string) => string[],
+  env: Readonly<Record<string, string>> = {},
+): string | undefined {
   const folder = join(CACHE, "programs")
   const path = join(folder, output)
   if (existsSync(path)) return path
-  if (!Bun.which(compiler)) return undefined
+  const compiler = find()
+  if (!compiler) return undefined
   mkdirSync(folder, { recursive: true })
-  const { exitCode, stderr } = Bun.spawnSync([compiler, ...args(folder)], {
-    env: { ...process.env, GOCACHE: join(CACHE, "go"), GOFLAGS: "-mod=mod" },
-  })
+  const { exitCode, stderr } = Bun.spawnSync([compiler, ...args(folder)], { env: { ...process.env, ...env } })
   if (exitCode === 0) return path
   console.log(`${compiler} refused ${output}: ${stderr.toString()}`)
   return undefined
@@ -41,12 +46,31 @@ const script = (interpreter: string, file: string) => () => {
 /** A runtime alone cannot run source: javac is part of the JDK. */
 function java(): readonly string[] | undefined {
   const runtime = executable("java")
-  const classes = compiled("javac", "Count.class", (folder) => ["--release", "11", "-d", folder, source("Count.java")])
+  const classes = compiled(
+    () => Bun.which("javac"),
+    "Count.class",
+    (folder) => ["--release", "11", "-d", folder, source("Count.java")],
+  )
   return runtime && classes ? [runtime, "-Xmx256m", "-cp", join(CACHE, "programs"), "Count", "{folder}"] : undefined
 }
 
+/** The compiler of this machine, or Debian 13's, fetched into .cache; undefined where neither can be had. */
+function findGo(): string | undefined {
+  const own = Bun.which("go")
+  if (own) return own
+  try {
+    const root = fetchPackages("go-toolchain", { suite: "trixie", packages: ["golang-go"], only: (file) => file.startsWith("golang-") })
+    return join(root, "usr/lib/go/bin/go")
+  } catch (error) {
+    console.log(`Go cannot be fetched: ${error}`)
+    return undefined
+  }
+}
+
 function go(): readonly string[] | undefined {
-  const path = compiled("go", "count-go", (folder) => ["build", "-o", join(folder, "count-go"), source("count.go")])
+  const build = (folder: string): string[] => ["build", "-o", join(folder, "count-go"), source("count.go")]
+  // In a HOME without a cache of its own, and without a C compiler.
+  const path = compiled(findGo, "count-go", build, { GOCACHE: join(CACHE, "go"), GOFLAGS: "-mod=mod", CGO_ENABLED: "0" })
   return path ? [path, "{folder}"] : undefined
 }
 
