@@ -17,6 +17,7 @@ export const capData = layout("struct __user_cap_data_struct", "include/uapi/lin
 
 /** Number of a capability. Header: include/uapi/linux/capability.h */
 export const CAP_SYS_ADMIN = 21
+export const CAP_SYS_TIME = 25
 
 /** Secure bit: user ID changes leave capabilities as they are. Header: include/uapi/linux/securebits.h */
 export const SECBIT_NO_SETUID_FIXUP = 1 << 2

@@ -58,12 +58,12 @@ export const selfOf = (pid: number, { status: { uid, gid } }: Origin): Self => (
 /** What opening files looks at. */
 export const fileOptions = (
   { tree }: SavedProcess,
-  { services, placeholder, terminal, masters, ghosts, segments, given, shared, finisher, origin, pids }: Ground,
+  { services, placeholder, terminal, masters, ghosts, segments, given, shared, finisher, origin, pids, clocks }: Ground,
 ) => {
   return {
     reserved: new Set(services),
     placeholder,
-    made: { terminal, masters, ghosts, segments, given },
+    made: { terminal, masters, ghosts, segments, given, clocks },
     self: selfOf(tree.pid, origin),
     inherited: shared,
     finishes: (id: number) => finisher.get(id) === tree.pid,

@@ -1,4 +1,5 @@
 import type { file_lock_entry } from "../../proto/gen/file-lock_pb.ts"
+import type { RestoredClocks } from "../kinds/clocks/restore.ts"
 import type { Origin } from "../kinds/creds/origin.ts"
 import type { Given } from "../kinds/files/kind.ts"
 import type { SavedRing } from "../kinds/memory/aio/restore.ts"
@@ -51,6 +52,7 @@ export interface Ground {
   readonly origin: Origin
   readonly limits: readonly Limit[]
   readonly kernelRseq: KernelRseq
+  readonly clocks: RestoredClocks
   readonly strict: boolean
 }
 

@@ -125,7 +125,13 @@ function build(
   }
   run(stages.root)
   using held = holdSegments(ground.shm, pid)
-  if (saved.clocks && !hasOwnClocks(pid))
+  const goOn = saved.clocks !== undefined && hasOwnClocks(pid)
+  if (ground.clocks.goOn !== goOn) {
+    // Times were meant for other clocks.
+    ground.clocks.goOn = goOn
+    for (const stage of inOrder(stages).slice(1)) built.set(stage, realise(stage))
+  }
+  if (saved.clocks && !goOn)
     log.warn("CLOCK_MONOTONIC and CLOCK_BOOTTIME jump to those of this machine: no time namespace can be made and set")
   for (const stage of stages.births) {
     // Known before they exist: a failure in between must end them too.

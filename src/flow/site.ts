@@ -1,4 +1,5 @@
 import type { ImageSet } from "../image/set.ts"
+import { RestoredClocks } from "../kinds/clocks/restore.ts"
 import { inheritedKeyring } from "../kinds/creds/keyrings.ts"
 import { type Origin, readOrigin } from "../kinds/creds/origin.ts"
 import { queuesOf } from "../kinds/files/images.ts"
@@ -199,6 +200,7 @@ export function openSite(
     origin,
     limits: raisedLimits(limits),
     kernelRseq: kernelRseq(),
+    clocks: new RestoredClocks(saved.clocks),
     strict,
   }
   // All processes are born before the first of them gets a keyring of its own.

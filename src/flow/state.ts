@@ -5,6 +5,7 @@ import type { ImageTransaction } from "../image/transaction.ts"
 import type { CollectedCgroups } from "../kinds/cgroup/collect.ts"
 import { OWN_SET } from "../kinds/cgroup/collect.ts"
 import { collectClocks } from "../kinds/clocks/collect.ts"
+import { clocksOf } from "../kinds/clocks/now.ts"
 import { collectFs } from "../kinds/cwd/collect.ts"
 import { collectDescriptors, type Moment } from "../kinds/files/collect.ts"
 import type { FileOptions } from "../kinds/files/kind.ts"
@@ -82,7 +83,7 @@ export interface TreeState {
 export function collectState(
   sources: readonly Source[],
   members: readonly MemberPlace[],
-  options: FileOptions & Moment,
+  options: FileOptions & Omit<Moment, "clock">,
   common: Common,
 ): TreeState {
   const [root] = sources
@@ -104,7 +105,7 @@ export function collectState(
   }))
   // What runs is only looked at in part.
   const whole = options.stopped ? { members: new Set(places.keys()) } : {}
-  const descriptors = collectDescriptors(holders, table, { ...options, ...whole }, common.connections)
+  const descriptors = collectDescriptors(holders, table, { ...options, ...whole, clock: clocksOf(root.pid) }, common.connections)
   const processes = sources.map(({ pid, mappings, gathered }): ProcessState => {
     const layout = collectLayout(pid, mappings, table.of(pid))
     const stat = places.get(pid)?.stat ?? readStat(pid)

@@ -24,7 +24,7 @@ const taker =
   (task, program) => {
     if (!living.has(task)) return
     restoreControl(task, { ...terminals, ttyInfos: files.ttyInfos }, program)
-    restoreControlled(task, files, numbers, { ...terminals, ghosts: new Map(), segments: new Map(), given: new Map() }, program)
+    restoreControlled(task, files, numbers, terminals, program)
   }
 
 /**

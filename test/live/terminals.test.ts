@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test"
+import { clockNow } from "../../src/kinds/clocks/now.ts"
 import { collectDescriptors } from "../../src/kinds/files/collect.ts"
 import { USUAL } from "../../src/kinds/files/keeping.ts"
 import { REFUSED } from "../../src/kinds/files/socket/inet/modes.ts"
@@ -212,7 +213,7 @@ for (const kind of ["input", "echoed", "shown", "lines"])
     // What is done with a running program before the freeze takes nothing out.
     const holder = { pid: victim.pid, threads: [victim.pid], group: victim.pid }
     const look = (stopped: boolean) =>
-      collectDescriptors([holder], plainTable(), { ...USUAL, ...REFUSED, shellJob: false, stopped }).ttyData
+      collectDescriptors([holder], plainTable(), { ...USUAL, ...REFUSED, shellJob: false, stopped, clock: clockNow }).ttyData
     expect(look(false)).toEqual([])
     for (let round = 0; round < 5; round++) {
       const { stderr } = await dump(stasisTool, victim.pid, scratch(`queued-${round}`), "-R")

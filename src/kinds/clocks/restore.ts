@@ -1,12 +1,14 @@
+import { CAP_SYS_ADMIN, CAP_SYS_TIME } from "../../../ffi/abi/caps.ts"
 import { CLONE } from "../../../ffi/abi/clone.ts"
 import { AT, O } from "../../../ffi/abi/file.ts"
 import type { timens_entry, timespec } from "../../../proto/gen/timens_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { NANOSECONDS } from "../../base/units.ts"
 import { readNamespaces } from "../../proc/links.ts"
+import { readStatus } from "../../proc/status.ts"
 import { type ClockOffsets, formatClockOffsets, readClockOffsetsIfAlive } from "../../proc/timens.ts"
 import type { Program } from "../../tracee/program.ts"
-import { machineClocks } from "./now.ts"
+import { clockNow, MOVED, machineClocks } from "./now.ts"
 
 /** Seconds that the kernel takes at most. Kernel: kernel/time/namespace.c proc_timens_set_offset(), half of KTIME_SEC_MAX */
 const MOST = 4_611_686_018n
@@ -23,10 +25,11 @@ export function checkClocks({ monotonic, boottime }: timens_entry): void {
       )
 }
 
+const nanoseconds = ({ tv_sec, tv_nsec }: timespec): bigint => tv_sec * NANOSECONDS + tv_nsec
+
 /** Offsets of a time namespace in which clocks go on from an entry, as /proc/PID/timens_offsets takes them. */
 export function clockOffsets({ monotonic, boottime }: timens_entry, machine: ClockOffsets): string {
-  const ns = ({ tv_sec, tv_nsec }: timespec): bigint => tv_sec * NANOSECONDS + tv_nsec
-  return formatClockOffsets({ monotonic: ns(monotonic) - machine.monotonic, boottime: ns(boottime) - machine.boottime })
+  return formatClockOffsets({ monotonic: nanoseconds(monotonic) - machine.monotonic, boottime: nanoseconds(boottime) - machine.boottime })
 }
 
 /**
@@ -50,6 +53,25 @@ export function restoreClocks(entry: timens_entry, program: Program): void {
   const namespace = open("/proc/self/ns/time_for_children", O.RDONLY)
   program.callWith(attempt, "setns", namespace, CLONE.NEWTIME)
   program.callWith(attempt, "close", namespace)
+}
+
+const may = (capability: number): boolean => ((readStatus(process.pid).capEffective >> BigInt(capability)) & 1n) === 1n
+
+/** The clocks of a new tree, before and after it has them. */
+export class RestoredClocks {
+  /** They go on where the dump found them: expected, until `hasOwnClocks` has told. */
+  goOn: boolean
+
+  /** @param saved undefined where the images do not tell */
+  constructor(private readonly saved: timens_entry | undefined) {
+    this.goOn = saved !== undefined && machineClocks() !== undefined && may(CAP_SYS_ADMIN) && may(CAP_SYS_TIME)
+  }
+
+  /** What a clock shows when the tree begins to run, as near as known, ns. @param clock CLOCK_* number */
+  now(clock: number): bigint {
+    const moved = MOVED[clock]
+    return moved && this.saved && this.goOn ? nanoseconds(this.saved[moved]) : clockNow(clock)
+  }
 }
 
 /** Whether a process has clocks of its own: offsets that could not be set are those of the tool, to the nanosecond. */

@@ -33,6 +33,8 @@ const log = logger("files")
 export interface Moment {
   /** The processes are stopped: what is queued in terminals may be taken out and put back. */
   readonly stopped: boolean
+  /** Time that a clock shows to the tree now, ns. @param clock CLOCK_* number */
+  clock(clock: number): bigint
   /** Even number of descriptors of a process that are enough; all when undefined. */
   readonly most?: number
 }
@@ -194,6 +196,7 @@ export function collectDescriptors(
     outsidePeers: new Map(),
     extension: [],
     losses: [],
+    clock: options.clock,
     inetSockets,
     connections,
   }

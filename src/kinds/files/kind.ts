@@ -144,6 +144,8 @@ export interface Collecting {
   readonly connections: Connections | undefined
   /** What is lost although its object is kept, for people. */
   readonly losses: string[]
+  /** Time that a clock shows to the tree now, ns. @param clock CLOCK_* number */
+  clock(clock: number): bigint
 }
 
 /** A descriptor that a program has opened: closed again when it stands at its own number. */
@@ -165,6 +167,14 @@ export interface Given {
   readonly isPipe: boolean
 }
 
+/** The clocks that a new tree sees. */
+export interface NewClocks {
+  /** They go on where the dump found them: a moment of theirs is the same one. */
+  readonly goOn: boolean
+  /** What one shows when the tree begins to run, as near as known, ns. @param clock CLOCK_* number */
+  now(clock: number): bigint
+}
+
 /** A restore on its way: what rows read, and where they append. */
 export interface Restoring {
   readonly program: Program
@@ -183,6 +193,7 @@ export interface Restoring {
   readonly fifoData: ReadonlyMap<number, PipeData>
   readonly ttyInfos: ReadonlyMap<number, tty_info_entry>
   readonly extension: ReadonlyMap<number, stasis_file_entry>
+  readonly clocks: NewClocks
   /** By inode number of the socket. */
   readonly tcpStreams: ReadonlyMap<number, Stream>
   /** Reserved descriptor of the terminal that stasis runs on; undefined without one. */
@@ -211,4 +222,4 @@ export interface Restoring {
 export type Linked = Pick<Restoring, "files" | "skQueues">
 
 /** What `start` of a row reads, and where it appends. */
-export type Starting = Pick<Restoring, "program" | "extension">
+export type Starting = Pick<Restoring, "program" | "extension" | "clocks">

@@ -41,8 +41,8 @@ const isLate = ({ pid, pid_type }: fown_entry, isBorn: (tid: number) => boolean)
 
 const dupFlags = ({ flags }: fdinfo_entry): number => (flags & FD_CLOEXEC ? O.CLOEXEC : 0)
 
-/** Reserved descriptors of what the tool has made or has open. */
-export type Reserved = Pick<Restoring, "terminal" | "masters" | "ghosts" | "segments" | "given">
+/** Reserved descriptors of what the tool has made or has open, and the tree's clocks. */
+export type Reserved = Pick<Restoring, "terminal" | "masters" | "ghosts" | "segments" | "given" | "clocks">
 
 /** What rows of one program share. */
 export function beginRestoring(
@@ -133,9 +133,9 @@ export function restoreDescriptors(images: FileImages, program: Program, options
 export function startFiles(
   { fdinfos, files, extension }: FileImages,
   program: Program,
-  { inherited, finishes }: Pick<RestoreOptions, "inherited" | "finishes">,
+  { inherited, finishes, made }: Pick<RestoreOptions, "inherited" | "finishes" | "made">,
 ): void {
-  const starting = { program, extension: new Map(extension.map((facts) => [facts.id, facts])) }
+  const starting = { program, clocks: made.clocks, extension: new Map(extension.map((facts) => [facts.id, facts])) }
   for (const [id, [first]] of usersOf(fdinfos)) {
     const file = files.get(id)
     if (first && file && (!inherited.has(id) || finishes(id))) rowOfType(file.type).start(file, starting, first.fd)

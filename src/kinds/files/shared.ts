@@ -154,6 +154,9 @@ export function restoreShared(
   }
 }
 
+/** A terminal is made of no other files, and of no times. */
+const NO_MORE = { ghosts: new Map(), segments: new Map(), given: new Map(), clocks: { goOn: false, now: () => 0n } }
+
 /**
  * Appends the making of what the leader of a session shares as /dev/tty: see `findControlled`.
  *
@@ -163,11 +166,11 @@ export function restoreControlled(
   sid: number,
   images: Omit<FileImages, "fdinfos">,
   { shared, controlled }: SharedNumbers,
-  made: Reserved,
+  terminals: Pick<Reserved, "terminal" | "masters">,
   program: Program,
 ): void {
   // A terminal is nobody's.
   const self = { pid: sid, uid: 0, euid: 0, egid: 0 }
   const own = [...shared].filter(([id]) => controlled.get(id) === sid)
-  if (own.length > 0) openShared(images, own, made, self, true, program)
+  if (own.length > 0) openShared(images, own, { ...terminals, ...NO_MORE }, self, true, program)
 }

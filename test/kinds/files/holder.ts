@@ -10,6 +10,7 @@ import { tty_info_entrySchema } from "../../../proto/gen/tty_pb.ts"
 import type { AnySchema, MessageOf } from "../../../proto/schema.ts"
 import { decodeImage } from "../../../src/image/read.ts"
 import { encodeImage } from "../../../src/image/write.ts"
+import { clockNow } from "../../../src/kinds/clocks/now.ts"
 import { collectDescriptors } from "../../../src/kinds/files/collect.ts"
 import { savedGhosts } from "../../../src/kinds/files/ghost/saved.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
@@ -83,6 +84,7 @@ export function imagesOf(pid: number, options: FileOptions = { ...USUAL, ...REFU
   const { fdinfos, pipesData, fifoData, skQueues, ttyInfos, ttyData, extension } = collectDescriptors([holding(pid)], table, {
     ...options,
     stopped: true,
+    clock: clockNow,
   })
   return {
     fdinfos: (fdinfos.get(pid) ?? []).map((info) => through(fdinfo_entrySchema, info)),

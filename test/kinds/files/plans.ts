@@ -5,6 +5,7 @@ import { encode } from "../../../proto/encode.ts"
 import { type fdinfo_entry, type file_entry, file_entrySchema } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
+import { clockNow } from "../../../src/kinds/clocks/now.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
 import type { Collecting, Found, OpenFile } from "../../../src/kinds/files/kind.ts"
 import { type RestoreOptions, restoreDescriptors, startFiles } from "../../../src/kinds/files/restore.ts"
@@ -30,7 +31,15 @@ export const NO_MORE: Omit<FileImages, "fdinfos" | "files"> = {
 export const PLAIN_RESTORE: RestoreOptions = {
   reserved: new Set([500, 501]),
   placeholder: 500,
-  made: { terminal: undefined, masters: new Map(), ghosts: new Map(), segments: new Map(), given: new Map() },
+  made: {
+    terminal: undefined,
+    masters: new Map(),
+    ghosts: new Map(),
+    segments: new Map(),
+    given: new Map(),
+    // Each clock shows as many thousand seconds as its number.
+    clocks: { goOn: true, now: (clock) => BigInt(clock) * 1_000_000_000_000n },
+  },
   self: { pid: 77, uid: 0, euid: 0, egid: 0 },
   inherited: new Map(),
   finishes: () => false,
@@ -62,8 +71,8 @@ export function openFile(fd: number, more: Partial<Found> = {}): OpenFile {
 }
 
 /** Where a row puts what is not in its entry; descriptors are our own. */
-export function ownCollecting(): Pick<Collecting, "copies" | "losses"> & { extension: stasis_file_entry[] } {
-  return { copies: { lend: (fd, use) => use(fd), [Symbol.dispose]: () => {} }, extension: [], losses: [] }
+export function ownCollecting(): Pick<Collecting, "copies" | "losses" | "clock"> & { extension: stasis_file_entry[] } {
+  return { copies: { lend: (fd, use) => use(fd), [Symbol.dispose]: () => {} }, extension: [], losses: [], clock: clockNow }
 }
 
 /** Bytes at an address that the kernel may write to, and their address. */

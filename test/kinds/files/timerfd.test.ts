@@ -4,8 +4,8 @@ import { encode } from "../../../ffi/layout.ts"
 import { allocate, syscall } from "../../../ffi/syscall.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { timerfd_entry } from "../../../proto/gen/timerfd_pb.ts"
+import { clockNow } from "../../../src/kinds/clocks/now.ts"
 import { collectTimerfd } from "../../../src/kinds/files/timerfd/collect.ts"
-import { clockNow } from "../../../src/kinds/files/timerfd/time.ts"
 import { timerfdState } from "../../../src/proc/timerfd.ts"
 import { close, fown, given, imagesOf, openFile, ownCollecting, plansOf } from "./plans.ts"
 
@@ -52,25 +52,21 @@ describe("collectTimerfd", () => {
     close(fd)
   })
 
-  test("keeps a moment of the day beside the time that is left, and only that", () => {
-    const now = clockNow(0)
-    const moment = { seconds: now.seconds + 500n, nanoseconds: now.nanoseconds }
-    const fd = arm(0, TFD_TIMER.ABSTIME | TFD_TIMER.CANCEL_ON_SET, { sec: moment.seconds, nsec: moment.nanoseconds })
+  test.each([
+    ["of the day", 0, TFD_TIMER.ABSTIME | TFD_TIMER.CANCEL_ON_SET],
+    ["since the start", 1, TFD_TIMER.ABSTIME],
+  ])("keeps a moment %s beside the time that is left", (_, clock, flags) => {
+    const moment = clockNow(clock) + 500_000n * MS
+    const fd = arm(clock, flags, { sec: moment / (1000n * MS), nsec: moment % (1000n * MS) })
     const collecting = ownCollecting()
     const entry = collectTimerfd(openFile(fd), collecting)
-    expect(entry.settime_flags).toBe(3)
+    expect(entry.settime_flags).toBe(flags)
     expect(entry.vsec).toBe(499n)
     const [facts] = collecting.extension
-    const error =
-      ((facts?.timerfd_moment_sec ?? 0n) - moment.seconds) * 1000n * MS + BigInt(facts?.timerfd_moment_nsec ?? 0) - moment.nanoseconds
+    const error = (facts?.timerfd_moment_sec ?? 0n) * 1000n * MS + BigInt(facts?.timerfd_moment_nsec ?? 0) - moment
     expect(Number(error)).toBeGreaterThanOrEqual(0)
     expect(Number(error)).toBeLessThan(100_000_000)
     close(fd)
-    const monotonic = arm(1, TFD_TIMER.ABSTIME, { sec: clockNow(1).seconds + 500n })
-    const others = ownCollecting()
-    collectTimerfd(openFile(monotonic), others)
-    expect(others.extension).toEqual([])
-    close(monotonic)
   })
 })
 
@@ -105,11 +101,12 @@ describe("restoreTimerfd", () => {
 
   test("leaves one alone that was never set", () => expect(plansOf(imagesOf({ 5: timer({}) })).start).toEqual([]))
 
-  test("gives an absolute one the time that was left, of its own clock", () => {
-    const before = clockNow(1)
+  test("gives an absolute one its moment; of CRIU the time that was left, from what its clock shows", () => {
     const { start } = plansOf(imagesOf({ 5: timer({ settime_flags: 1, vsec: 100n }) }))
     expect(start[0]).toContain("timerfd_settime(5, 1, ")
-    expect(Number((armedIn(start)[2] ?? 0n) - before.seconds)).toBeWithin(100, 103)
+    expect(armedIn(start)).toEqual([0n, 0n, 1100n, 0n])
+    const extension = [{ id: 7, timerfd_moment_sec: 1105n, timerfd_moment_nsec: 6 }]
+    expect(armedIn(plansOf(imagesOf({ 5: timer({ settime_flags: 1, vsec: 100n }) }, { extension })).start)).toEqual([0n, 0n, 1105n, 6n])
   })
 
   test("gives one of the day its moment, however long ago the dump was", () => {

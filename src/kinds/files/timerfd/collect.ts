@@ -1,10 +1,10 @@
-import { CLOCK, itimerspec, TFD_TIMER } from "../../../../ffi/abi/timer.ts"
+import { itimerspec, TFD_TIMER } from "../../../../ffi/abi/timer.ts"
 import { allocate, syscall } from "../../../../ffi/syscall.ts"
 import type { timerfd_entry } from "../../../../proto/gen/timerfd_pb.ts"
+import { NANOSECONDS } from "../../../base/units.ts"
 import { readFdInfo } from "../../../proc/fdinfo.ts"
 import { type TimerfdState, type Timespec, timerfdState } from "../../../proc/timerfd.ts"
 import type { Collecting, OpenFile } from "../kind.ts"
-import { addTimes, clockNow } from "./time.ts"
 
 const memory = allocate(itimerspec.size)
 /** Looks at a timer that runs out faster than it can be looked at. */
@@ -27,24 +27,21 @@ function stateOf(copy: number): TimerfdState {
   }
 }
 
-/** True where a moment of the day was set, which is what counts, not the time until then. */
-const isMoment = ({ clockid, settime_flags }: Pick<timerfd_entry, "clockid" | "settime_flags">): boolean =>
-  (settime_flags & TFD_TIMER.ABSTIME) !== 0 && (clockid === CLOCK.REALTIME || clockid === CLOCK.REALTIME_ALARM)
-
 /**
- * An open timerfd -> its entry, with the time that is left; a moment of the day goes to the extension. Mirror: ./restore.ts
+ * An open timerfd -> its entry, with the time that is left; of an absolute one the moment, which is what counts, goes to the extension.
+ * Mirror: ./restore.ts
  *
  * Lost: that the clock was set and nobody has been told yet (TFD_TIMER_CANCEL_ON_SET), which the kernel shows as a tick.
  */
 export function collectTimerfd(
   { id, fd, flags, owner, info }: OpenFile,
-  { copies, extension }: Pick<Collecting, "copies" | "extension">,
+  { copies, extension, clock }: Pick<Collecting, "copies" | "extension" | "clock">,
 ): timerfd_entry {
   const state = copies.lend(fd, stateOf) ?? timerfdState(info)
   const { clockId: clockid, ticks, settimeFlags: settime_flags, value, interval } = state
-  if (isMoment({ clockid, settime_flags }) && !isZero(value)) {
-    const { seconds, nanoseconds } = addTimes(value, clockNow(clockid))
-    extension.push({ id, timerfd_moment_sec: seconds, timerfd_moment_nsec: Number(nanoseconds) })
+  if (settime_flags & TFD_TIMER.ABSTIME && !isZero(value)) {
+    const moment = value.seconds * NANOSECONDS + value.nanoseconds + clock(clockid)
+    extension.push({ id, timerfd_moment_sec: moment / NANOSECONDS, timerfd_moment_nsec: Number(moment % NANOSECONDS) })
   }
   const left = { vsec: value.seconds, vnsec: value.nanoseconds, isec: interval.seconds, insec: interval.nanoseconds }
   return { id, flags, fown: owner, clockid, ticks, settime_flags, ...left }
