@@ -1,10 +1,12 @@
 /**
  * Makes dist/stasis: `npm run build [-- --target=bun-linux-x64-musl] [--outfile=PATH]`.
  *
- * The same tree, Bun and target give the same bytes. A target other than this machine's makes Bun fetch its own runtime for it.
+ * The same tree, Bun and target give the same bytes, wherever the tree is and whatever the file is called. (Not so if node_modules is a
+ * link to elsewhere: the way to a module is part of the names that Bun makes up.) A target other than this machine's makes Bun fetch its
+ * own runtime for it.
  */
-import { execFileSync } from "node:child_process"
-import { mkdirSync, readFileSync, statSync } from "node:fs"
+import { execFileSync, spawnSync } from "node:child_process"
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { assembleStubs } from "./stub.ts"
@@ -29,9 +31,13 @@ function buildName(): string {
  *
  * @param outfile absolute
  * @param target a target of `bun build --compile`; this machine's when undefined
+ * @throws Error Bun's words, "Failed to download" among them when it cannot have its runtime for the target
  */
 export function compile(outfile: string, target: string | undefined): void {
   mkdirSync(dirname(outfile), { recursive: true })
+  const scratch = mkdtempSync(join(dirname(outfile), ".build-"))
+  // The name is part of the bytes: whatever the file is called afterwards, here it has the same one.
+  const program = join(scratch, "stasis")
   const words = [
     "build",
     "--compile",
@@ -47,19 +53,33 @@ export function compile(outfile: string, target: string | undefined): void {
     "--no-compile-autoload-bunfig",
     `--define=STASIS_BUILD=${JSON.stringify(buildName())}`,
     ...(target === undefined ? [] : [`--target=${target}`]),
-    `--outfile=${outfile}`,
+    `--outfile=${program}`,
     join(root, "src/main.ts"),
   ]
-  execFileSync(process.execPath, words, { cwd: root, stdio: ["ignore", "ignore", "inherit"] })
+  try {
+    const { status, stderr } = spawnSync(process.execPath, words, { cwd: root, stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" })
+    if (status !== 0) throw new Error(`bun build: ${stderr.trim()}`)
+    renameSync(program, outfile)
+  } finally {
+    rmSync(scratch, { recursive: true })
+  }
 }
+
+/** Assembles ffi/stub again where this machine can. */
+export function refreshStubs(): void {
+  console.log("== stub programs: ffi/stub/gen")
+  if (Bun.which("as")) assembleStubs()
+  else console.log("   no assembler here (Debian package binutils): the committed ones are used")
+}
+
+/** "107.5 MiB" */
+export const sizeOf = (path: string): string => `${(statSync(path).size / 2 ** 20).toFixed(1)} MiB`
 
 if (import.meta.main) {
   const { values } = parseArgs({ options: { target: { type: "string" }, outfile: { type: "string", default: "dist/stasis" } } })
   const outfile = resolve(root, values.outfile)
-  console.log("== stub programs: ffi/stub/gen")
-  if (Bun.which("as")) assembleStubs()
-  else console.log("   no assembler here (Debian package binutils): the committed ones are used")
+  refreshStubs()
   console.log(`== executable: ${relative(root, outfile)}`)
   compile(outfile, values.target)
-  console.log(`   ${(statSync(outfile).size / 2 ** 20).toFixed(1)} MiB, ${buildName()}`)
+  console.log(`   ${sizeOf(outfile)}, ${buildName()}`)
 }

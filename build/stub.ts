@@ -8,9 +8,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** Where a stub program is linked. Programs stand alone; door and restorer are position-independent and start at 0. */
+/** Where a stub program is linked. Programs stand alone; door, restorer and front are position-independent and start at 0. */
 const SOURCES = {
-  x86_64: { tools: "", units: { door: 0, restorer: 0, seed: 0x400000, probe: 0x10000, guard: 0x10000 } },
+  x86_64: { tools: "", units: { door: 0, restorer: 0, seed: 0x400000, probe: 0x10000, guard: 0x10000, front: 0 } },
 } as const
 
 type Architecture = keyof typeof SOURCES

@@ -10,6 +10,9 @@ import { doorExists, readWhole } from "./kernel.ts"
 import { decode } from "./layout.ts"
 import { type Argument, allocate, attempt, type Errno, errnoMeaning, errnoName, type Syscall } from "./syscall.ts"
 
+/** False where this build has no machine code for the processor: files can be read and written, and nothing else can be done. */
+export const machineKnown = doorExists
+
 /** A failed call, told as node:fs does: branch on `code`. */
 export class FileError extends Error {
   override readonly name = "FileError"

@@ -1,5 +1,5 @@
 import { ERRNO } from "./errno.ts"
-import { type KernelMemory, kernel, memoryAt } from "./kernel.ts"
+import { doorExists, type KernelMemory, kernel, memoryAt } from "./kernel.ts"
 import { NUMBER as AARCH64 } from "./numbers.aarch64.ts"
 import { NUMBER as X86_64 } from "./numbers.x86_64.ts"
 
@@ -71,9 +71,16 @@ export function syscall(call: Syscall, ...args: Argument[]): number {
   return answer
 }
 
-/** Bytes of our own that the kernel may read and write: page-aligned, zeroed, never freed. Meant for a few long-lived buffers. */
+/**
+ * Bytes of our own that the kernel may read and write: page-aligned, zeroed, never freed. Meant for a few long-lived buffers.
+ * Where no door into the kernel exists they are ordinary memory without an address: modules load, and every call answers ENOSYS.
+ */
 export function allocate(bytes: number): KernelMemory {
   const size = Math.max(4096, Math.ceil(bytes / 4096) * 4096)
+  if (!doorExists) {
+    const buffer = new ArrayBuffer(size)
+    return { address: 0, bytes: new Uint8Array(buffer), view: new DataView(buffer) }
+  }
   return memoryAt(syscall("mmap", 0, size, 3 /* PROT_READ|PROT_WRITE */, 0x22 /* MAP_PRIVATE|MAP_ANONYMOUS */, -1, 0), size)
 }
 

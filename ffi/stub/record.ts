@@ -55,3 +55,26 @@ export const guardCall = layout("struct guard_call", "ffi/stub/guard.x86_64.S", 
   argument3: [32, "u64"],
   argument4: [40, "u64"],
 })
+
+/** What the front of the portable executable is told; `frontLibrary` rows follow. Mirror: front.ARCH.S. Written by build/single-file.ts. */
+export const frontTable = layout("struct front_table", "ffi/stub/front.x86_64.S", 48, {
+  loaderEntry: [0, "u64"], //    addresses in the process
+  loaderBase: [8, "u64"],
+  programEntry: [16, "u64"],
+  programHeaders: [24, "u64"],
+  headerCount: [32, "u64"],
+  libraryCount: [40, "u64"],
+})
+
+/** One library that the front puts into a memfd. */
+export const frontLibrary = layout("struct front_library", "ffi/stub/front.x86_64.S", 40, {
+  bytes: [0, "u64"], //      address of the file's bytes
+  size: [8, "u64"], //       bytes
+  path: [16, "u64"], //      address of "/proc/self/fd/", with room behind it
+  digits: [24, "u64"], //    address of that room: ten digits and a NUL
+  descriptor: [32, "u64"], // out
+})
+/** Bytes of the room behind the path. */
+export const FRONT_DIGITS = 11
+/** Where the table stands, bytes behind the front's code. */
+export const FRONT_TABLE = 4096

@@ -1,5 +1,6 @@
 import { logTo } from "../base/log.ts"
 import { type CommandName, isCommand } from "./commands.ts"
+import { requireMachine } from "./machine.ts"
 import { print } from "./print.ts"
 import { checkOptions, planOptions, rseqOptions, showOptions } from "./records.ts"
 import { report } from "./report.ts"
@@ -43,6 +44,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     json = flag(line, "json")
     if (flag(line, "help")) return await help(line.command)
     logTo(2, verbosityOf(line))
+    requireMachine(line)
     return await RUN[line.command](line)
   } catch (error) {
     return report(error, json)

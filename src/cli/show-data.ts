@@ -3,7 +3,7 @@ import { rseq_entrySchema } from "../../proto/gen/rseq_pb.ts"
 import type { CheckpointError } from "../base/errors.ts"
 import { hex } from "../base/units.ts"
 import type { ImageFile, ImageSet } from "../image/set.ts"
-import { fileFlags, fileKind, fileState, fileText } from "./show-descriptor.ts"
+import { fileKind, fileState, fileText } from "./show-descriptor.ts"
 import { type Json, jsonNumber, messageJson } from "./show-json.ts"
 import type { ShownArea, ShownDescriptor, ShownProcess, ShownThread } from "./show-process.ts"
 import { countEntries } from "./show-read.ts"
@@ -28,7 +28,7 @@ const areaData = ({ vma, name, stored, elsewhere }: ShownArea): Json => ({
   pages_elsewhere: jsonNumber(elsewhere),
 })
 
-function descriptorData({ fd, cloexec, id, file, note }: ShownDescriptor): Json {
+function descriptorData({ fd, cloexec, id, file, flags, note }: ShownDescriptor): Json {
   if (!file) return { fd, cloexec, id }
   const { pos } = fileState(file)
   return {
@@ -38,7 +38,7 @@ function descriptorData({ fd, cloexec, id, file, note }: ShownDescriptor): Json 
     kind: fileKind(file),
     what: fileText(file),
     ...(note ? { note } : {}),
-    flags: fileFlags(file),
+    flags,
     pos: pos === undefined ? null : jsonNumber(BigInt.asIntN(64, pos)),
   }
 }

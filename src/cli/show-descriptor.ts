@@ -1,3 +1,4 @@
+import { core_entry_march } from "../../proto/gen/core_pb.ts"
 import { fd_types, type file_entry } from "../../proto/gen/fdinfo_pb.ts"
 import type { inotify_file_entry } from "../../proto/gen/fsnotify_pb.ts"
 import type { inet_sk_entry } from "../../proto/gen/sk-inet_pb.ts"
@@ -114,8 +115,10 @@ export function fileState(file: file_entry): { readonly flags: number | undefine
 /** Kind of a file as a word: "reg", "pipe". */
 export const fileKind = (file: file_entry): string => (fd_types[file.type] ?? `type ${file.type}`).toLowerCase()
 
-/** "rw nonblock" of a file; empty for kinds without flags. */
-export function fileFlags(file: file_entry): string {
+const MACHINES: Readonly<Record<number, string>> = { [core_entry_march.X86_64]: "x64", [core_entry_march.AARCH64]: "arm64" }
+
+/** "rw nonblock" of a file that a process on `machine` has open; empty for kinds without flags. */
+export function fileFlags(file: file_entry, machine: core_entry_march): string {
   const { flags } = fileState(file)
-  return flags === undefined ? "" : openWords(flags)
+  return flags === undefined ? "" : openWords(flags, MACHINES[machine])
 }

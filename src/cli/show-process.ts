@@ -8,6 +8,7 @@ import { PAGE } from "../base/units.ts"
 import type { EntryOf } from "../image/catalog.ts"
 import { PE_LAZY, PE_PARENT, PE_PRESENT, pagesOf, storedFlags } from "../image/run.ts"
 import type { ImageSet } from "../image/set.ts"
+import { fileFlags } from "./show-descriptor.ts"
 import { lockWords, STATES } from "./show-words.ts"
 
 const DEAD = 2
@@ -53,6 +54,8 @@ export interface ShownDescriptor {
   readonly cloexec: boolean
   readonly id: number
   readonly file: file_entry | undefined
+  /** Of the open file, as words. */
+  readonly flags: string
   /** What else is to be said of it. */
   readonly note: string
 }
@@ -177,13 +180,11 @@ export function readProcess(set: ImageSet, entry: pstree_entry, files: Files, no
     state: STATES[state] ?? `state ${state}`,
     threads,
     areas,
-    descriptors: descriptors.map(({ fd, flags, id }) => ({
-      fd,
-      cloexec: (flags & 1) !== 0,
-      id,
-      file: files.get(id),
-      note: [notes.get(id) ?? [], locks.get(fd) ?? []].flat().join(", "),
-    })),
+    descriptors: descriptors.map(({ fd, flags, id }) => {
+      const file = files.get(id)
+      const note = [notes.get(id) ?? [], locks.get(fd) ?? []].flat().join(", ")
+      return { fd, cloexec: (flags & 1) !== 0, id, file, flags: file ? fileFlags(file, core.mtype) : "", note }
+    }),
     exe: set.has("mm", pid) ? pathOf(files, set.one("mm", pid).exe_file_id) : "",
     cwd: pathOf(files, fs?.cwd_id),
     root: pathOf(files, fs?.root_id),

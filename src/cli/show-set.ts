@@ -2,7 +2,7 @@ import { CheckpointError } from "../base/errors.ts"
 import { hex, PAGE_SIZE } from "../base/units.ts"
 import { type ImageFile, type ImageSet, openImages } from "../image/set.ts"
 import { setData } from "./show-data.ts"
-import { fileFlags, fileKind, fileState, fileText } from "./show-descriptor.ts"
+import { fileKind, fileState, fileText } from "./show-descriptor.ts"
 import type { ShownProcess } from "./show-process.ts"
 import { countEntries, readProcesses } from "./show-read.ts"
 import { safeText, tableLines } from "./show-table.ts"
@@ -62,9 +62,9 @@ function areaLines({ areas }: ShownProcess): string[] {
 }
 
 function descriptorLines({ descriptors, cwd, root }: ShownProcess): string[] {
-  const rows = descriptors.map(({ fd, cloexec, id, file, note }) => {
+  const rows = descriptors.map(({ fd, cloexec, id, file, flags, note }) => {
     const rest = file
-      ? [fileKind(file), position(fileState(file).pos), fileFlags(file), `${fileText(file)}${note && `  (${note})`}`]
+      ? [fileKind(file), position(fileState(file).pos), flags, `${fileText(file)}${note && `  (${note})`}`]
       : ["?", "", "", `file ${id} is not in files.img`]
     return [String(fd), ...rest.slice(0, 2), `${rest[2]}${cloexec ? " cloexec" : ""}`.trim(), rest[3] ?? ""]
   })

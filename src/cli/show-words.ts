@@ -114,10 +114,10 @@ export function wordsOf(value: number | bigint, words: Words): string[] {
   return found
 }
 
-/** "rw, nonblock": access mode, then the other flags of an open file as this machine numbers them. */
-export function openWords(flags: number): string {
+/** "rw, nonblock": access mode, then the other flags of an open file as a machine numbers them, this one when it is not known which. */
+export function openWords(flags: number, machine: string = process.arch): string {
   const access = ["r", "w", "rw", "no-access"][flags & 3]
-  return [access, ...wordsOf(flags & ~3, [...OPEN, ...(OPEN_OF[process.arch] ?? [])])].join(" ")
+  return [access, ...wordsOf(flags & ~3, [...OPEN, ...(OPEN_OF[machine] ?? [])])].join(" ")
 }
 
 /** "rwx" as in /proc/PID/maps. */

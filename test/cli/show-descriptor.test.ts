@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test"
+import { core_entry_march } from "../../proto/gen/core_pb.ts"
 import { fd_types } from "../../proto/gen/fdinfo_pb.ts"
-import { fileText } from "../../src/cli/show-descriptor.ts"
+import { fileFlags, fileText } from "../../src/cli/show-descriptor.ts"
 
 const fown = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
 
@@ -23,4 +24,11 @@ test("fileText tells the first watches of an inotify by their numbers", () => {
   expect(text()).toBe("watches nothing")
   expect(text(wd(9), wd(3, "/etc"))).toBe("watches 3: /etc (0x302), 9: inode 77 (0x302)")
   expect(text(...Array.from({ length: 10 }, (_, index) => wd(index + 1)))).toEndWith("8: inode 77 (0x302), 2 more")
+})
+
+test("fileFlags reads them as the machine of the images numbers them", () => {
+  const reg = { id: 1, flags: 0x8402, pos: 0n, fown, name: "/tmp/file", build_id: [] }
+  const flags = (machine: core_entry_march) => fileFlags({ type: fd_types.REG, id: 1, reg }, machine)
+  expect(flags(core_entry_march.X86_64)).toBe("rw append largefile")
+  expect(flags(core_entry_march.AARCH64)).toBe("rw append nofollow")
 })

@@ -3,7 +3,18 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { generateStubs } from "../../build/stub.ts"
 import { NUMBER } from "../../ffi/numbers.x86_64.ts"
-import { ARGUMENT, EXPECTED_ERRNO, MAY_FAIL, NONE_FAILED, stubHeader, stubRecord } from "../../ffi/stub/record.ts"
+import { front } from "../../ffi/stub/gen/x86_64.ts"
+import {
+  ARGUMENT,
+  EXPECTED_ERRNO,
+  FRONT_TABLE,
+  frontLibrary,
+  frontTable,
+  MAY_FAIL,
+  NONE_FAILED,
+  stubHeader,
+  stubRecord,
+} from "../../ffi/stub/record.ts"
 import { ROOT } from "../harness/folders.ts"
 
 const FOLDER = join(ROOT, "ffi/stub")
@@ -73,4 +84,25 @@ describe("assembly files", () => {
   test.skipIf(!Bun.which("as"))("gen/x86_64.ts is what they assemble to", () => {
     expect(generateStubs("x86_64")).toBe(readFileSync(join(FOLDER, "gen/x86_64.ts"), "utf8"))
   })
+})
+
+test("front.x86_64.S has the offsets of its layouts, and room for itself", () => {
+  const { loaderEntry, loaderBase, programEntry, programHeaders, headerCount, libraryCount } = frontTable.fields
+  const { bytes, size, path, digits, descriptor } = frontLibrary.fields
+  expect(constantsOf(readFileSync(join(FOLDER, "front.x86_64.S"), "utf8"))).toMatchObject({
+    LOADER_ENTRY: loaderEntry[0],
+    LOADER_BASE: loaderBase[0],
+    PROGRAM_ENTRY: programEntry[0],
+    PROGRAM_HEADERS: programHeaders[0],
+    HEADER_COUNT: headerCount[0],
+    LIBRARY_COUNT: libraryCount[0],
+    LIBRARIES: frontTable.size,
+    BYTES: bytes[0],
+    SIZE: size[0],
+    PATH: path[0],
+    DIGITS: digits[0],
+    DESCRIPTOR: descriptor[0],
+    LIBRARY_SIZE: frontLibrary.size,
+  })
+  expect(Buffer.from(front.code, "base64").length).toBeLessThanOrEqual(FRONT_TABLE)
 })

@@ -37,10 +37,12 @@ export interface Wanted {
   readonly packages: readonly string[]
   /** Which of the packages that they depend on are unpacked too. Default: all. */
   readonly only?: (file: string) => boolean
+  /** Debian's name of an architecture. Default: this machine's. */
+  readonly architecture?: string
 }
 
 /** Downloads and unpacks into `folder`. @throws Error when the network or the archive says no */
-function download(folder: string, { suite, packages, only = () => true }: Wanted): void {
+function download(folder: string, { suite, packages, only = () => true, architecture }: Wanted): void {
   const uri = mirror()
   if (!uri) throw new Error("apt's sources on this machine name no Debian mirror")
   const apt = join(folder, "apt")
@@ -59,6 +61,7 @@ function download(folder: string, { suite, packages, only = () => true }: Wanted
     "APT::Install-Recommends": "0",
     "Acquire::http::Timeout": "20",
     "Acquire::Retries": "1",
+    ...(architecture === undefined ? {} : { "APT::Architecture": architecture, "APT::Architectures": architecture }),
   }
   const options = Object.entries(settings).flatMap(([key, value]) => ["-o", `${key}=${value}`])
   step(["apt-get", ...options, "update"], apt)

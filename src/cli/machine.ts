@@ -1,0 +1,20 @@
+import { machineKnown } from "../../ffi/fs.ts"
+import { CheckpointError } from "../base/errors.ts"
+import type { Canonical } from "./spelling.ts"
+import { text } from "./values.ts"
+
+/**
+ * Refuses what a build without machine code for its processor cannot do (ffi/stub): all but to show what images say.
+ *
+ * @param known whether there is such code   @throws CheckpointError E_UNSUPPORTED
+ */
+export function requireMachine(line: Canonical, known = machineKnown): void {
+  const { command } = line
+  if (known || command === "show" || (command === "rseq" && text(line, "images-dir") !== undefined)) return
+  throw new CheckpointError(
+    "E_UNSUPPORTED",
+    `Cannot run stasis ${command} on ${process.arch}`,
+    "this version has no machine code for that processor yet",
+    "Use x86-64; stasis show and stasis rseq -D DIR work here",
+  )
+}
