@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { waitFor } from "../harness/deadline.ts"
-import { alive, cleanUp } from "../harness/process.ts"
+import { alive, cleanUp, stateOf } from "../harness/process.ts"
 import { dump, run, stasisTool } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
 
@@ -88,3 +88,26 @@ describe(`kill -9 at ${MOMENTS} random moments of restore --verify leaves nothin
       300_000,
     )
 })
+
+test.skipIf(!strace)(
+  "kill -9 while the threads are let go: all of the tree goes on",
+  async () => {
+    const victim = await dumped("forest", "3", "2")
+    expect((await run(traced(victim, [], []))).status).toBe(0)
+    const calls = (await callsOf(victim)).filter((call) => call.startsWith("ptrace("))
+    const first = firstRelease(calls)
+    const members = victim.members()
+    expect(members.length).toBe(10)
+    for (const when of [first + 1, first + 5, calls.length]) {
+      for (const pid of victim.members()) process.kill(pid, "SIGKILL")
+      await victim.gone()
+      expect((await run(traced(victim, ["-e", `inject=ptrace:signal=KILL:when=${when}`], []))).status).toBe(137)
+      expect(victim.members()).toEqual(members)
+      // None of them is stopped, or traced by anybody.
+      await waitFor("all to run", () => victim.members().every((pid) => stateOf(pid) === "S"))
+    }
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  },
+  60_000,
+)
