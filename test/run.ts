@@ -2,14 +2,15 @@
  * `npm test`: check, build, unit, live, programs, crossing and kernel tests, in this order. `npm test -- live unit` runs only the parts named.
  * A test that fails is run a second time, alone, at the end of its part; it counts as passed when it passes then, and the summary names it
  * with what it threw: such a test is to be mended. Ends with the line "N passed, N failed", ", N skipped" behind it where tests were skipped,
- * and status 1 when anything failed.
+ * and status 1 when anything failed. The live tests, which wait for most of their time, run in two processes at once; what the second one
+ * prints comes when the first has ended.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { compileReaper } from "./harness/compile.ts"
 import { CACHE, ROOT } from "./harness/folders.ts"
 import { type Failure, failures, pattern } from "./harness/junit.ts"
-import { heading, require, show } from "./harness/script.ts"
+import { heading, require, show, showLater } from "./harness/script.ts"
 
 /** How many tests a part ran. */
 interface Count {
@@ -46,27 +47,40 @@ function countReport(report: string, status: number): Count {
   return { passed: tests - failed - skipped, failed, skipped, faults }
 }
 
-async function run(name: string, args: readonly string[]): Promise<Count> {
+async function run(name: string, args: readonly string[], showing: typeof show = show): Promise<Count> {
   mkdirSync(CACHE, { recursive: true })
   const path = join(CACHE, `${name}.xml`)
   rmSync(path, { force: true })
-  const status = await show([
-    compileReaper(),
-    BUN,
-    "test",
-    `--timeout=${TIMEOUT_MS}`,
-    "--reporter=junit",
-    `--reporter-outfile=${path}`,
-    ...args,
-  ])
+  const report = ["--reporter=junit", `--reporter-outfile=${path}`]
+  const status = await showing([compileReaper(), BUN, "test", `--timeout=${TIMEOUT_MS}`, ...report, ...args])
   return countReport(existsSync(path) ? readFileSync(path, "utf8") : "", status)
+}
+
+const sum = (counts: readonly Count[]): Count =>
+  counts.reduce((all, { passed, failed, skipped, faults }) => ({
+    passed: all.passed + passed,
+    failed: all.failed + failed,
+    skipped: all.skipped + skipped,
+    faults: [...all.faults, ...faults],
+  }))
+
+/** Runs two lists of files at once. */
+async function runBoth(name: string, [first, second]: readonly [readonly string[], readonly string[]]): Promise<Count> {
+  const path = join(CACHE, `${name}.second.log`)
+  const counts = await Promise.all([run(name, first), run(`${name}-second`, second, (command) => showLater(command, path))])
+  console.log(readFileSync(path, "utf8"))
+  return sum(counts)
 }
 
 /** More failures than this in a part are not unsteady tests, and are not run again. */
 const AGAIN_AT_MOST = 10
 
 async function bunTest(name: string, folders: readonly string[]): Promise<Count> {
-  const count = await run(name, folders)
+  return again(name, await run(name, folders))
+}
+
+/** Runs what has failed once more. */
+async function again(name: string, count: Count): Promise<Count> {
   if (count.faults.length !== count.failed || count.failed > AGAIN_AT_MOST) return count
   for (const [file, faults] of Map.groupBy(count.faults, (fault) => fault.file)) {
     const second = await run(`${name}-again`, [file, "-t", pattern(faults.map((fault) => fault.name))])
@@ -87,11 +101,24 @@ const told = ({ file, name, text, again }: Failure & { again: boolean }): string
       .map((line) => `    ${line}`),
   ].join("\n")
 
+/** Live tests that take about as long as all others together, and use nothing whose number others could take: no terminal, no segment. */
+const LONG = ["crash", "rseq", "storms"]
+
+/** The test files of a folder in two lists. */
+function halvesOf(folder: string): [string[], string[]] {
+  const files = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".test.ts"))
+  const isLong = (name: string): boolean => LONG.includes(name.replace(".test.ts", ""))
+  return [files.filter((name) => !isLong(name)), files.filter(isLong)].map((names) => names.map((name) => `${folder}/${name}`)) as [
+    string[],
+    string[],
+  ]
+}
+
 const parts: Record<string, () => Promise<Count>> = {
   check: async () => single(await show([BUN, "build/check.ts"])),
   build: async () => single(await show([BUN, "build/compile.ts"])),
   unit: () => bunTest("unit", unitFolders()),
-  live: () => bunTest("live", ["test/live/"]),
+  live: async () => again("live", await runBoth("live", halvesOf("test/live"))),
   programs: () => bunTest("programs", ["test/programs/"]),
   crossing: () => bunTest("crossing", ["test/crossing/"]),
   kernels: () => bunTest("kernels", ["test/kernels/"]),

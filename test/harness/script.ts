@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs"
 import { ROOT } from "./folders.ts"
 
 /** Prints a heading of a script. */
@@ -20,7 +21,18 @@ export async function show(command: readonly string[]): Promise<number> {
   return Bun.spawn([...command], { cwd: ROOT, stdin: "ignore", stdout: "inherit", stderr: "inherit" }).exited
 }
 
-/** The same, for commands that must succeed: a failure ends the script with status 1. */
+/** Prints a command and runs it with its output in a file. @returns exit status */
+export async function showLater(command: readonly string[], path: string): Promise<number> {
+  console.log(`$ ${typed(command)} # shown later`)
+  const output = openSync(path, "w")
+  try {
+    return await Bun.spawn([...command], { cwd: ROOT, stdin: "ignore", stdout: output, stderr: output }).exited
+  } finally {
+    closeSync(output)
+  }
+}
+
+/** The same as `show`, for commands that must succeed: a failure ends the script with status 1. */
 export async function showMust(command: readonly string[]): Promise<void> {
   const status = await show(command)
   if (status === 0) return
