@@ -8,6 +8,16 @@ import {
   unixDiagMsg,
   unixDiagReq,
 } from "../../ffi/abi/netlink.ts"
+import {
+  packetDiagInfo,
+  packetDiagMclist,
+  packetDiagMsg,
+  packetDiagReq,
+  packetDiagRing,
+  packetMreq,
+  sockaddrLl,
+  tpacketReq3,
+} from "../../ffi/abi/packet.ts"
 import { cmsghdr, linger, msghdr, sockaddrIn, sockaddrIn6, tcpRepairWindow, ucred } from "../../ffi/abi/socket.ts"
 import type { Fields, Layout } from "../../ffi/layout.ts"
 import type { Headers } from "./compiled.ts"
@@ -38,6 +48,19 @@ export const sockets: readonly Group[] = [
       [sockaddrNl, "struct sockaddr_nl"],
       [unixDiagReq, "struct unix_diag_req"],
       [unixDiagMsg, "struct unix_diag_msg"],
+    ],
+  },
+  {
+    headers: ["linux/if_packet.h", "linux/packet_diag.h"],
+    rows: [
+      [sockaddrLl, "struct sockaddr_ll"],
+      [packetMreq, "struct packet_mreq"],
+      [tpacketReq3, "struct tpacket_req3"],
+      [packetDiagReq, "struct packet_diag_req"],
+      [packetDiagMsg, "struct packet_diag_msg"],
+      [packetDiagInfo, "struct packet_diag_info"],
+      [packetDiagMclist, "struct packet_diag_mclist"],
+      [packetDiagRing, "struct packet_diag_ring"],
     ],
   },
   {

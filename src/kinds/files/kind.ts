@@ -15,6 +15,7 @@ import type { SocketKind } from "./socket/ask.ts"
 import type { DiagSocket } from "./socket/diag.ts"
 import type { Connections } from "./socket/inet/connections.ts"
 import type { Stream } from "./socket/inet/stream.ts"
+import type { PacketSocket } from "./socket/packet-sk/table.ts"
 import type { Bound } from "./socket/unix/bound.ts"
 import type { AllowedPeers, UnixScene } from "./socket/unix/view.ts"
 import type { FileStat } from "./stat.ts"
@@ -76,6 +77,8 @@ export interface Surveying extends FileOptions {
   readonly keeping: Keeping
   /** What the kernel's tables say of the internet's sockets, by inode. */
   readonly inetSockets: ReadonlyMap<bigint, DiagSocket>
+  /** Packet sockets, by inode. */
+  readonly packetSockets: ReadonlyMap<bigint, PacketSocket>
   /** Descriptors of the same process. */
   readonly descriptors: ReadonlyMap<number, Found>
   /** Every process of the dump. */
@@ -140,6 +143,7 @@ export interface Collecting {
   readonly ttyEnds: Map<number, TtyEnds>
   readonly extension: stasis_file_entry[]
   readonly inetSockets: ReadonlyMap<bigint, DiagSocket>
+  readonly packetSockets: ReadonlyMap<bigint, PacketSocket>
   /** TCP connections to be kept, held off; undefined where none is to be touched. */
   readonly connections: Connections | undefined
   /** What is lost although its object is kept, for people. */

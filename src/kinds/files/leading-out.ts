@@ -30,6 +30,8 @@ export interface OpenFiles {
   readonly outside: readonly OutsideFile[]
   /** What is worth knowing of it, and no refusal: sentences without a capital. */
   readonly notes: readonly string[]
+  /** What a dump would lose as things stand, and says so when it does. */
+  readonly losses: readonly string[]
 }
 
 type Judged = { readonly by: Found; readonly reason: Reason | undefined; readonly shared: readonly Found[] }

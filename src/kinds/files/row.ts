@@ -22,6 +22,7 @@ type BodyName =
   | "nlsk"
   | "nsf"
   | "tunf"
+  | "psk"
 type Body<K extends BodyName> = NonNullable<file_entry[K]>
 
 /** What is known of every open file. */
