@@ -40,6 +40,10 @@ export const RULES: Rules = {
   "packet_sock_entry.ns_id": ignore,
   "packet_sock_entry.ifindex": alias("device"),
   "packet_mclist.index": alias("device"),
+  // What the kernel counts depends on where its memory is; CRIU tells a mount too.
+  "bpfmap_file_entry.map_id": alias("map"),
+  "bpfmap_file_entry.memlock": ignore,
+  "bpfmap_file_entry.mnt_id": ignore,
   "inet_sk_entry.ino": alias("socket"),
   // Set when a connection is let go; and by the kernel, when a socket is bound to one address.
   "sk_opts_entry.reuseaddr": ignore,

@@ -51,6 +51,7 @@ export const files: readonly Row[] = [
   row("packets"),
   beyondCriu("refuses a membership that was taken twice, and keeps neither flags of a fanout nor later options", row("packets", "more")),
   row("packets", "rings"),
+  ...["entries", "more", "large"].map((kind) => beyondCriu("is built without BPF (by Debian)", row("bpfmaps", kind))),
   beyondCriu("keeps no options of netlink and no groups above 32", row("netlinks", "more")),
   { ...row("pidfds"), criuSays: "a thread of a zombie whose ID is chance" },
   beyondCriu("knows no POSIX queues", row("mqueues")),

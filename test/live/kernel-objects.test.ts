@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { readdirSync } from "node:fs"
 import { cleanUp, statusOf } from "../harness/process.ts"
-import { run, stasisTool, toldError } from "../harness/tool.ts"
+import { dump, run, stasisTool, toldError } from "../harness/tool.ts"
 import { isReady, start } from "../harness/victim.ts"
 
 afterEach(cleanUp)
@@ -14,6 +14,10 @@ describe("dump refuses objects of the kernel by name, with what to do", () => {
     ["perf_event", "a performance counter", "Stop the profiler"],
     ["BPF program", "a BPF program", "bpftool prog pin"],
     ["BPF link", "the attachment of a BPF program", "bpftool link pin"],
+    ["BPF map of another type", "of type LRU_HASH: only HASH and ARRAY can be kept", "bpftool map pin"],
+    ["BPF ring buffer", "of type RINGBUF", "bpftool map pin"],
+    ["BPF map in use", "which the loaded program", "Unload or detach that program"],
+    ["socket with a filter of eBPF", "a filter of eBPF, which nobody can read", "SO_ATTACH_FILTER"],
     ["BPF types", "types of BPF", "close it"],
     ["FUSE", "the connection of a FUSE file system", "Unmount the file system"],
     ["Landlock rules", "a security rule set", "once it is enforced"],
@@ -34,4 +38,14 @@ describe("dump refuses objects of the kernel by name, with what to do", () => {
       victim.ask()
       expect(await victim.answer()).toBe("OK")
     })
+})
+
+test("a BPF map that somebody outside has open too is told: the restored program has one of its own", async () => {
+  const victim = await start("kernelobjects", { args: ["BPF map that another has"] })
+  if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
+  const told = /fd \d+ is BPF map \d+, which task \d+ has open too/
+  expect((await run([...stasisTool.command, "plan", `${victim.pid}`])).stdout).toMatch(told)
+  expect((await dump(stasisTool, victim.pid, victim.images, "--leave-running", "--verify")).stderr).toMatch(told)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
 })

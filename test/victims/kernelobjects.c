@@ -36,16 +36,9 @@ static int userfault(void)
 	return syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 }
 
-/* The handler itself is given away: what is left is memory that somebody else watches. */
-static int watched(void)
+/* A child that belongs to init has all that is open, and keeps it until the program has been asked; this one closes its own. */
+static void give(int fd)
 {
-	int fd = userfault();
-	char *memory = mmap(NULL, LOW_PAGES << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { { (unsigned long)memory, LOW_PAGES << 12 }, UFFDIO_REGISTER_MODE_MISSING, 0 };
-	if (fd == -1 || ioctl(fd, UFFDIO_API, &api) == -1 || ioctl(fd, UFFDIO_REGISTER, &range) == -1)
-		return -1;
-	/* Its child belongs to init, and keeps the handler until the program has been asked. */
 	pid_t child = fork();
 	if (child == 0) {
 		if (fork() == 0)
@@ -55,7 +48,20 @@ static int watched(void)
 	}
 	int status;
 	CHECK(waitpid(child, &status, 0) == child, "set-up: the child: %s", strerror(errno));
-	close(fd);
+	if (fd != -1)
+		close(fd);
+}
+
+/* The handler itself is given away: what is left is memory that somebody else watches. */
+static int watched(void)
+{
+	int fd = userfault();
+	char *memory = mmap(NULL, LOW_PAGES << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { { (unsigned long)memory, LOW_PAGES << 12 }, UFFDIO_REGISTER_MODE_MISSING, 0 };
+	if (fd == -1 || ioctl(fd, UFFDIO_API, &api) == -1 || ioctl(fd, UFFDIO_REGISTER, &range) == -1)
+		return -1;
+	give(fd);
 	return 0;
 }
 
@@ -106,16 +112,31 @@ static int ring_buffer(void)
 	return map(BPF_MAP_TYPE_RINGBUF, 0, 0);
 }
 
-/* A map that a loaded program reads: a filter of a socket pair, which is itself not refused. */
+/* A map that a loaded program reads, which somebody else has. */
 static int used_map(void)
 {
-	int fd = map(BPF_MAP_TYPE_ARRAY, 4, 4), pair[2];
+	int fd = map(BPF_MAP_TYPE_ARRAY, 4, 4);
 	const struct bpf_insn code[] = { { BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_FD, 0, fd }, { 0, 0, 0, 0, 0 }, RETURN_ZERO };
 	int filter = fd == -1 ? -1 : program_of(BPF_PROG_TYPE_SOCKET_FILTER, code, 4);
-	if (filter == -1)
+	if (filter != -1)
+		give(filter);
+	return filter;
+}
+
+/* Not refused: somebody else has the map too. */
+static int shared_map(void)
+{
+	int fd = map(BPF_MAP_TYPE_ARRAY, 4, 4);
+	if (fd != -1)
+		give(-1);
+	return fd;
+}
+
+static int filtered_socket(void)
+{
+	int filter = program(), fd = socket(AF_INET, SOCK_DGRAM, 0);
+	if (filter == -1 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof filter) == -1)
 		return -1;
-	MUST(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
-	MUST(setsockopt(pair[0], SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof filter));
 	close(filter);
 	return fd;
 }
@@ -207,6 +228,8 @@ static const struct {
 	{ "BPF map of another type", hash_of_others },
 	{ "BPF ring buffer", ring_buffer },
 	{ "BPF map in use", used_map },
+	{ "BPF map that another has", shared_map },
+	{ "socket with a filter of eBPF", filtered_socket },
 	{ "BPF types", types },
 	{ "FUSE", fuse },
 	{ "Landlock rules", rules },

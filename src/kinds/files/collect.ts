@@ -7,7 +7,7 @@ import { refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { borrowDescriptors } from "./copies.ts"
 import { judgeAll, scanAll } from "./judged.ts"
-import type { Collecting, FileOptions, Holder, PipeData, SocketData } from "./kind.ts"
+import type { Collecting, FileOptions, Holder, MapData, PipeData, SocketData } from "./kind.ts"
 import { findOutside, notesOn, type OpenFiles } from "./leading-out.ts"
 import { collectFileLocks } from "./lock/collect.ts"
 import { findOutsiders, NOBODY } from "./outsiders.ts"
@@ -42,6 +42,8 @@ export interface Descriptors {
   /** What was in the queues of sockets, in their order. */
   readonly skQueues: readonly SocketData[]
   readonly fifoData: readonly PipeData[]
+  /** Contents of BPF maps. */
+  readonly mapsData: readonly MapData[]
   readonly ttyInfos: readonly tty_info_entry[]
   /** What is queued in terminals. */
   readonly ttyData: readonly tty_data_entry[]
@@ -130,6 +132,7 @@ export function collectDescriptors(
     keeping: options,
     pipesData: new Map(),
     fifoData: new Map(),
+    mapsData: new Map(),
     ttyInfos: new Map(),
     ttyEnds: new Map(),
     externals: options.externals ?? [],
@@ -176,12 +179,13 @@ export function collectDescriptors(
     entries.sort((a, b) => a.fd - b.fd)
     log.debug(`${entries.length} descriptors of task ${pid}`)
   }
-  const { pipesData, fifoData, ttyInfos, ttyEnds, extension, losses } = collected
+  const { pipesData, fifoData, mapsData, ttyInfos, ttyEnds, extension, losses } = collected
   const ttyData = options.stopped ? collectQueued(ttyEnds, losses) : []
   return {
     fdinfos,
     pipesData: [...pipesData.values()],
     fifoData: [...fifoData.values()],
+    mapsData: [...mapsData.values()],
     skQueues,
     ttyInfos: [...ttyInfos.values()],
     ttyData,

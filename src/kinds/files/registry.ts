@@ -1,5 +1,7 @@
 import { O, S_IF } from "../../../ffi/abi/file.ts"
 import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
+import { collectMap, isMap, refuseMap } from "./bpf-map/collect.ts"
+import { restoreMap } from "./bpf-map/restore.ts"
 import { collectEpoll, refuseEpoll } from "./epoll/collect.ts"
 import { restoreEpoll, watchTargets } from "./epoll/restore.ts"
 import { collectEventfd } from "./eventfd/collect.ts"
@@ -187,6 +189,15 @@ export const fileKinds: readonly FileRow[] = [
     refuse: refuseNetlink,
     collect: collectNetlink,
     restore: restoreNetlink,
+  }),
+  fileKind({
+    type: fd_types.BPFMAP,
+    body: "bpf",
+    matches: isMap,
+    refuse: refuseMap,
+    collect: collectMap,
+    restore: restoreMap,
+    object: ({ map_id }) => `BPF map ${map_id}`,
   }),
   fileKind({
     type: fd_types.PACKETSK,

@@ -23,6 +23,7 @@ type BodyName =
   | "nsf"
   | "tunf"
   | "psk"
+  | "bpf"
 type Body<K extends BodyName> = NonNullable<file_entry[K]>
 
 /** What is known of every open file. */

@@ -30,6 +30,11 @@ export function kindWord(found: Found): string {
 /** Why one descriptor cannot be kept; undefined when it can. */
 function reasonOf(found: Found, surveying: Surveying): Reason | undefined {
   const row = rowOf(found)
+  if (found.filtered)
+    return {
+      what: `a socket with a filter of eBPF, which nobody can read ("${found.target}")`,
+      remedy: "Let the program attach a classic filter (SO_ATTACH_FILTER) instead, or detach it before the dump",
+    }
   if (row) return row.refuse(found, surveying) ?? refuseLocks(found, surveying.keeping) ?? refuseOwner(found.owner, surveying.holders)
   const refused = refusedRowOf(found)
   return { what: `${refused.what} ("${found.target}")`, remedy: refused.remedy }

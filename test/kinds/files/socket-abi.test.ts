@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { BPF, BPF_F, BPF_MAP_TYPE, BPF_MAP_TYPES, BPF_NAME } from "../../../ffi/abi/bpf.ts"
 import { INET_DIAG_SHUTDOWN, NETLINK, NLA_F_NESTED, NLM_F, NLMSG, SOCK_DIAG_BY_FAMILY } from "../../../ffi/abi/netlink.ts"
 import { PACKET, PACKET_DIAG, PACKET_FANOUT, PACKET_SHOW, PDI, SOL_PACKET } from "../../../ffi/abi/packet.ts"
 import {
@@ -49,6 +50,11 @@ const CONSTANTS = [
   ...named("PACKET_SHOW_", PACKET_SHOW),
   ...named("PACKET_FANOUT_", PACKET_FANOUT),
   ...named("PDI_", PDI),
+  ...named("BPF_", BPF),
+  ...named("BPF_MAP_TYPE_", BPF_MAP_TYPE),
+  ...named("BPF_F_", BPF_F),
+  ...BPF_MAP_TYPES.slice(0, 28).map((name, number) => [`BPF_MAP_TYPE_${name}`, number] as const),
+  ["BPF_OBJ_NAME_LEN", BPF_NAME],
   ["SOL_PACKET", SOL_PACKET],
   ["SOL_SOCKET", SOL_SOCKET],
   ["ICMP_FILTER", ICMP_FILTER],
