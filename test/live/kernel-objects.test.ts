@@ -18,6 +18,8 @@ describe("dump refuses objects of the kernel by name, with what to do", () => {
     ["BPF ring buffer", "of type RINGBUF", "bpftool map pin"],
     ["BPF map in use", "which the loaded program", "Unload or detach that program"],
     ["socket with a filter of eBPF", "a filter of eBPF, which nobody can read", "SO_ATTACH_FILTER"],
+    ["socket of a virtual machine", "a socket of AF_VSOCK", "close its connections"],
+    ["socket of the crypto API", "a socket of AF_ALG", "close its connections"],
     ["BPF types", "types of BPF", "close it"],
     ["FUSE", "the connection of a FUSE file system", "Unmount the file system"],
     ["Landlock rules", "a security rule set", "once it is enforced"],

@@ -141,6 +141,16 @@ static int filtered_socket(void)
 	return fd;
 }
 
+static int vsock(void)
+{
+	return socket(AF_VSOCK, SOCK_STREAM, 0);
+}
+
+static int alg(void)
+{
+	return socket(AF_ALG, SOCK_SEQPACKET, 0);
+}
+
 static int types(void)
 {
 	/* Those of the kernel itself. */
@@ -230,6 +240,8 @@ static const struct {
 	{ "BPF map in use", used_map },
 	{ "BPF map that another has", shared_map },
 	{ "socket with a filter of eBPF", filtered_socket },
+	{ "socket of a virtual machine", vsock },
+	{ "socket of the crypto API", alg },
 	{ "BPF types", types },
 	{ "FUSE", fuse },
 	{ "Landlock rules", rules },

@@ -1,3 +1,4 @@
+import { OTHER_AF } from "../../../ffi/abi/socket.ts"
 import type { Found } from "./kind.ts"
 
 type Matches = (found: Pick<Found, "target">) => boolean
@@ -16,6 +17,12 @@ export const linksTo =
   (...targets: readonly string[]): Matches =>
   ({ target }) =>
     targets.some((start) => target.startsWith(start))
+
+const FAMILIES: ReadonlyMap<number, string> = new Map(Object.entries(OTHER_AF).map(([name, number]) => [number, `AF_${name}`]))
+
+/** What a refused file is: of a socket, its family too. */
+export const refusedText = ({ what }: RefusedFile, { socket }: Pick<Found, "socket">): string =>
+  socket ? `${what} of ${FAMILIES.get(socket.family) ?? `family ${socket.family}`}` : what
 
 const refused = (what: string, matches: Matches, remedy: string): RefusedFile => ({ what, matches, remedy })
 

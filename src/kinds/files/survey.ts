@@ -6,7 +6,7 @@ import { isEnding } from "../../proc/stat.ts"
 import type { Found, Reason, Surveying } from "./kind.ts"
 import { refuseLocks } from "./lock/collect.ts"
 import { refuseOwner } from "./owner.ts"
-import { type RefusedFile, refusedFiles } from "./refused.ts"
+import { type RefusedFile, refusedFiles, refusedText } from "./refused.ts"
 import { fileKinds } from "./registry.ts"
 import type { FileRow } from "./row.ts"
 import type { Shared } from "./sharing.ts"
@@ -37,7 +37,7 @@ function reasonOf(found: Found, surveying: Surveying): Reason | undefined {
     }
   if (row) return row.refuse(found, surveying) ?? refuseLocks(found, surveying.keeping) ?? refuseOwner(found.owner, surveying.holders)
   const refused = refusedRowOf(found)
-  return { what: `${refused.what} ("${found.target}")`, remedy: refused.remedy }
+  return { what: `${refusedText(refused, found)} ("${found.target}")`, remedy: refused.remedy }
 }
 
 /** An open file that cannot be kept, and why. */

@@ -12,6 +12,7 @@ import {
   IPPROTO,
   IPV6,
   MSG,
+  OTHER_AF,
   SHUT,
   SIOC,
   SO,
@@ -31,7 +32,14 @@ const named = (prefix: string, values: Readonly<Record<string, number>>, renamed
   Object.entries(values).map(([name, value]) => [renamed[name] ?? `${prefix}${name}`, value] as const)
 
 /** Macros: left out where the headers are older. */
-const MACROS = [...named("SO_", SO), ...named("IP_", IP), ...named("IPV6_", IPV6), ...named("TCP_", TCP), ...named("PACKET_", PACKET)]
+const MACROS = [
+  ...named("AF_", OTHER_AF),
+  ...named("SO_", SO),
+  ...named("IP_", IP),
+  ...named("IPV6_", IPV6),
+  ...named("TCP_", TCP),
+  ...named("PACKET_", PACKET),
+]
 const CONSTANTS = [
   ...named("AF_", AF),
   ...named("SOCK_", SOCK),
