@@ -15,6 +15,7 @@ describe("dump refuses objects of the kernel by name, with what to do", () => {
     ["BPF program", "a BPF program", "bpftool prog pin"],
     ["BPF link", "the attachment of a BPF program", "bpftool link pin"],
     ["BPF map of another type", "of type LRU_HASH: only HASH and ARRAY can be kept", "bpftool map pin"],
+    ["large BPF map", "at most 256 of all maps can be kept", "a smaller map"],
     ["BPF ring buffer", "of type RINGBUF", "bpftool map pin"],
     ["BPF map in use", "which the loaded program", "Unload or detach that program"],
     ["socket with a filter of eBPF", "a filter of eBPF, which nobody can read", "SO_ATTACH_FILTER"],

@@ -107,6 +107,13 @@ static int hash_of_others(void)
 	return map(BPF_MAP_TYPE_LRU_HASH, 4, 4);
 }
 
+static int large_map(void)
+{
+	/* An array of a size class above the limit, of which no element is touched. */
+	union bpf_attr attr = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 1 << 20, .max_entries = 257 };
+	return bpf(BPF_MAP_CREATE, &attr);
+}
+
 static int ring_buffer(void)
 {
 	return map(BPF_MAP_TYPE_RINGBUF, 0, 0);
@@ -236,6 +243,7 @@ static const struct {
 	{ "BPF program", program },
 	{ "BPF link", attached },
 	{ "BPF map of another type", hash_of_others },
+	{ "large BPF map", large_map },
 	{ "BPF ring buffer", ring_buffer },
 	{ "BPF map in use", used_map },
 	{ "BPF map that another has", shared_map },

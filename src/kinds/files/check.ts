@@ -2,7 +2,7 @@ import { readFileSync } from "../../../ffi/fs.ts"
 import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
-import { faultOfMap } from "./bpf-map/restore.ts"
+import { checkContents, faultOfMap } from "./bpf-map/restore.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { GivenFd } from "./external.ts"
 import { givenChecks } from "./given-check.ts"
@@ -165,6 +165,7 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
         if (fault !== undefined) throw corrupt(`netlink socket ${id} of files.img`, fault)
       }
   const mapsData = new Map(images.mapsData.map((data) => [data.message.map_id, data]))
+  yield () => checkContents(mapsData.values())
   for (const { id, bpf } of files.values())
     if (bpf && used.has(id))
       yield () => {

@@ -8,6 +8,7 @@ import { mapDifferences } from "../../../src/flow/verify-contents.ts"
 import { Aliases } from "../../../src/image/compare.ts"
 import { readOneByOne } from "../../../src/kinds/files/bpf-map/ask.ts"
 import { collectMap, isMap, refuseMap } from "../../../src/kinds/files/bpf-map/collect.ts"
+import { checkContents } from "../../../src/kinds/files/bpf-map/restore.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
 import type { Found, MapData } from "../../../src/kinds/files/kind.ts"
 import { scanOwn } from "../../../src/kinds/files/scan.ts"
@@ -67,7 +68,7 @@ test.skipIf(!allowed)("collectMap reads more than one batch, and the same as one
 describe("refuseMap", () => {
   const told = (map_type: number): Pick<Found, "info" | "target"> => ({
     target: "anon_inode:bpf-map",
-    info: parseFdInfo(`pos:\t0\nflags:\t02\nmnt_id:\t1\nmap_type:\t${map_type}\nmap_id:\t5\n`),
+    info: parseFdInfo(`pos:\t0\nflags:\t02\nmnt_id:\t1\nmap_type:\t${map_type}\nmap_id:\t5\nmemlock:\t440\n`),
   })
   test("names types that it cannot keep", () => {
     expect(refuseMap(told(9), { usedMaps: new Map() })?.what).toBe(
@@ -144,6 +145,11 @@ describe("checkFiles", () => {
     (more: Partial<bpfmap_file_entry>, data: MapData = two) =>
     () =>
       checkFiles([imagesOf({ 5: entryOf(more) }, { mapsData: [data] })], new Set(), options)
+  test("refuses more content than a program can carry", () => {
+    const payload = { length: 2 ** 29 } as Uint8Array
+    expect(() => checkContents([{ ...two, payload }])).toThrow("Cannot restore the BPF maps of this set")
+    expect(() => checkContents([two, turned])).not.toThrow()
+  })
   test("takes a map and its content", () => expect(check({})).not.toThrow())
   const corrupt: readonly (readonly [string, Partial<bpfmap_file_entry>, MapData?])[] = [
     ["another type", { map_type: 9 }],

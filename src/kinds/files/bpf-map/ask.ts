@@ -94,6 +94,9 @@ export interface MapShape {
   readonly most: number
 }
 
+/** Most bytes that all maps of a tree may hold together: a restore's programs carry them. */
+export const MOST_CONTENT = 2 ** 28
+
 /** Keys and values one after another, each list whole. */
 export interface MapEntries {
   readonly keys: Uint8Array

@@ -1,8 +1,9 @@
 import { BPF_MAP_TYPE, BPF_MAP_TYPES } from "../../../../ffi/abi/bpf.ts"
 import { O } from "../../../../ffi/abi/file.ts"
 import type { bpfmap_file_entry } from "../../../../proto/gen/bpfmap-file_pb.ts"
+import { refusedTarget } from "../../../base/errors.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
-import { askMap, lendReadable, readEntries } from "./ask.ts"
+import { askMap, lendReadable, MOST_CONTENT, readEntries } from "./ask.ts"
 
 /** A map of BPF. Kernel: kernel/bpf/syscall.c bpf_map_new_fd() */
 export const isMap = ({ target }: Pick<Found, "target">): boolean => target === "anon_inode:bpf-map"
@@ -13,6 +14,14 @@ export const mapId = ({ info }: Pick<Found, "info">): number => Number(info.dec(
 const KEPT: ReadonlySet<number> = new Set(Object.values(BPF_MAP_TYPE))
 const kindOf = ({ info }: Pick<Found, "info">): number => Number(info.dec("map_type"))
 
+/** Bytes of memory that a map has, at least those of its content. */
+const memoryOf = ({ info }: Pick<Found, "info">): number => Number(info.dec("memlock"))
+
+const tooLarge = (found: Pick<Found, "info" | "target">): Reason => ({
+  what: `BPF map ${mapId(found)} ("${found.target}") with ${Math.floor(memoryOf(found) / 2 ** 20)} MiB of memory, where at most ${MOST_CONTENT / 2 ** 20} of all maps can be kept`,
+  remedy: "Let the program use a smaller map, or close it before the dump",
+})
+
 /** Maps whose content is no entries, or not theirs alone, and such as a loaded program works with: a restored one would be another. */
 export function refuseMap(found: Pick<Found, "info" | "target">, { usedMaps }: Pick<Surveying, "usedMaps">): Reason | undefined {
   const kind = kindOf(found)
@@ -22,6 +31,7 @@ export function refuseMap(found: Pick<Found, "info" | "target">, { usedMaps }: P
       what: `${name} of type ${BPF_MAP_TYPES[kind] ?? kind}: only HASH and ARRAY can be kept`,
       remedy: "Let the program pin it and close it before the dump (bpftool map pin), or use a map of another type",
     }
+  if (memoryOf(found) > MOST_CONTENT) return tooLarge(found)
   const program = usedMaps.get(mapId(found))
   return program
     ? {
@@ -40,6 +50,9 @@ export function collectMap(
   const number = (key: string): number => Number(info.dec(key))
   const hex = (key: string): bigint => (info.has(key) ? BigInt(info.text(key)) : 0n)
   const [map_id, shape] = [mapId(file), { keySize: number("key_size"), valueSize: number("value_size"), most: number("max_entries") }]
+  const before = [...mapsData.values()].reduce((sum, { payload }) => sum + payload.length, 0)
+  if (!mapsData.has(map_id) && before + memoryOf(file) > MOST_CONTENT)
+    throw refusedTarget(file.pid, [{ ...tooLarge(file), where: `task ${file.pid} fd ${fd}` }])
   const told = copies.lend(fd, (copy) => {
     if (!mapsData.has(map_id)) {
       const canRead = (flags & O.ACCMODE) !== O.WRONLY

@@ -2,8 +2,10 @@ import { BPF, BPF_F, BPF_MAP_TYPE, BPF_NAME, bpfBatch, bpfElement, bpfGetId, bpf
 import { O } from "../../../../ffi/abi/file.ts"
 import { encode } from "../../../../ffi/layout.ts"
 import type { bpfmap_file_entry } from "../../../../proto/gen/bpfmap-file_pb.ts"
+import { CheckpointError } from "../../../base/errors.ts"
 import type { Data, Program, Result } from "../../../tracee/program.ts"
 import type { MapData, Restoring } from "../kind.ts"
+import { MOST_CONTENT } from "./ask.ts"
 
 const textOf = ({ map_id, map_name }: bpfmap_file_entry): string => `BPF map ${map_id}${map_name ? ` "${map_name}"` : ""}`
 
@@ -22,6 +24,18 @@ export function faultOfMap(
   const { keys_bytes, values_bytes, count } = data.message
   if (keys_bytes === count * key_size && values_bytes === count * value_size && count <= max_entries) return undefined
   return `its content is ${count} entries in ${keys_bytes} and ${values_bytes} bytes, which do not fit it`
+}
+
+/** Checks that the contents of all maps fit into a program. @throws CheckpointError E_IMAGE_UNSUPPORTED */
+export function checkContents(all: Iterable<MapData>): void {
+  const bytes = [...all].reduce((sum, { payload }) => sum + payload.length, 0)
+  if (bytes <= MOST_CONTENT) return
+  throw new CheckpointError(
+    "E_IMAGE_UNSUPPORTED",
+    "Cannot restore the BPF maps of this set",
+    `they hold ${Math.floor(bytes / 2 ** 20)} MiB, where at most ${MOST_CONTENT / 2 ** 20} can be restored`,
+    "Restore this set with CRIU",
+  )
 }
 
 function create(entry: bpfmap_file_entry, program: Program, about: string): Result {
