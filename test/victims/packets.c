@@ -1,7 +1,7 @@
 /*
  * Holds: packet sockets of protocols of their own on the loopback device: of SOCK_RAW with options, filter and memberships, of SOCK_DGRAM on
  * every device, of SOCK_PACKET, new ones, and two that share a fanout. With "more": options that CRIU does not keep. With "rings": rings of
- * every version, mapped, one by a child too. With "queued": a packet that nobody has read.
+ * every version, mapped, one by a child too. With "queued": a packet that nobody has read. With "device NAME": two on another device.
  * Checks: names, options, filter and memberships, and that packets come, also into the rings, and leave from one.
  */
 #include "victim.h"
@@ -46,6 +46,14 @@ static struct sockaddr_ll name_of(int fd)
 	socklen_t size = sizeof at;
 	CHECK(getsockname(fd, (struct sockaddr *)&at, &size) == 0, "getsockname: %s", strerror(errno));
 	return at;
+}
+
+/* Sockets of SOCK_PACKET tell the name of their device. */
+static void expect_old(int fd, const char *device)
+{
+	struct sockaddr at = { 0 };
+	socklen_t size = sizeof at;
+	CHECK(getsockname(fd, &at, &size) == 0 && !strncmp(at.sa_data, device, sizeof at.sa_data), "SOCK_PACKET is on \"%.14s\"", at.sa_data);
 }
 
 static void set(int fd, int level, int name, int value)
@@ -215,6 +223,7 @@ static void sockets(bool more)
 	CHECK(getsockopt(raw, SOL_SOCKET, SO_GET_FILTER, kept, &instructions) == 0 && instructions == 4 && !memcmp(kept, code, sizeof code),
 	      "the filter is another");
 	CHECK(get(old, SOL_SOCKET, SO_TYPE) == SOCK_PACKET && get(fresh, SOL_SOCKET, SO_TYPE) == SOCK_RAW, "types are lost");
+	expect_old(old, "lo");
 	for (int i = 0; i < 2; i++)
 		CHECK(get(groups[i], SOL_PACKET, PACKET_FANOUT) == fanout, "fanout was %x, is %x", fanout, get(groups[i], SOL_PACKET, PACKET_FANOUT));
 	for (int i = 0; i < 2; i++)
@@ -330,6 +339,26 @@ static void queued(void)
 	hears(fd, 0, "unread", "the queue");
 }
 
+/* Devices are known by their names: the number may be another one. */
+static void device(const char *name)
+{
+	int fd = make(SOCK_RAW, 0), old = make(SOCK_PACKET, other_protocol);
+	struct sockaddr spkt = { .sa_family = AF_PACKET };
+	MUST(lo = (int)if_nametoindex(name) ?: -1);
+	strncpy(spkt.sa_data, name, sizeof spkt.sa_data - 1);
+	place(fd, own_protocol);
+	join(fd, PACKET_MR_PROMISC, NULL);
+	MUST(bind(old, &spkt, sizeof spkt));
+	victim_ready();
+	victim_wait();
+	lo = if_nametoindex(name);
+	CHECK(lo != 0 && name_of(fd).sll_ifindex == lo, "the device is %d, not %d", name_of(fd).sll_ifindex, lo);
+	expect_old(old, name);
+	struct packet_diag_mclist member;
+	CHECK(told(fd, PACKET_SHOW_MCLIST, PACKET_DIAG_MCLIST, &member, sizeof member) == sizeof member && (int)member.pdmc_index == lo,
+	      "the membership is of device %d", member.pdmc_index);
+}
+
 int main(int argc, char **argv)
 {
 	victim_begin(argc, argv);
@@ -339,6 +368,8 @@ int main(int argc, char **argv)
 	other_protocol = own_protocol | 0x800;
 	if (!strcmp(kind, "rings"))
 		rings();
+	else if (!strcmp(kind, "device"))
+		device(victim_argument(argc, argv, 2));
 	else if (!strcmp(kind, "queued"))
 		queued();
 	else
