@@ -1,8 +1,10 @@
 import { BPF, BPF_F, BPF_MAP_TYPE, BPF_NAME, bpfBatch, bpfElement, bpfGetId, bpfGetInfo, bpfMapCreate } from "../../../../ffi/abi/bpf.ts"
 import { O } from "../../../../ffi/abi/file.ts"
+import { rlimit64 } from "../../../../ffi/abi/resource.ts"
 import { encode } from "../../../../ffi/layout.ts"
 import type { bpfmap_file_entry } from "../../../../proto/gen/bpfmap-file_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
+import { LIMIT, RLIM_INFINITY } from "../../../proc/limits.ts"
 import type { Data, Program, Result } from "../../../tracee/program.ts"
 import type { MapData, Restoring } from "../kind.ts"
 import { MOST_CONTENT } from "./ask.ts"
@@ -36,6 +38,17 @@ export function checkContents(all: Iterable<MapData>): void {
     `they hold ${Math.floor(bytes / 2 ** 20)} MiB, where at most ${MOST_CONTENT / 2 ** 20} can be restored`,
     "Restore this set with CRIU",
   )
+}
+
+/** Runs `make` with no limit of locked memory, which maps count towards before Linux 5.11; afterwards it is as it was. */
+function unlimited(make: () => Result, program: Program): Result {
+  const before = program.room(rlimit64.size)
+  const none = program.bytes(encode(rlimit64, { rlim_cur: RLIM_INFINITY, rlim_max: RLIM_INFINITY }))
+  program.call("prlimit64", 0, LIMIT.MEMLOCK, 0, before)
+  program.callWith({ mayFail: true }, "prlimit64", 0, LIMIT.MEMLOCK, none, 0)
+  const made = make()
+  program.call("prlimit64", 0, LIMIT.MEMLOCK, before, 0)
+  return made
 }
 
 function create(entry: bpfmap_file_entry, program: Program, about: string): Result {
@@ -86,7 +99,7 @@ export function restoreMap(
   const number = users.get(id)?.[0]?.fd
   if (number === undefined) throw new Error(`Unreachable: map ${map_id} is restored without a descriptor`)
   maps.set(map_id, number)
-  const fd = create(entry, program, about)
+  const fd = unlimited(() => create(entry, program, about), program)
   program.callWith({ about: `fd ${number}` }, "dup3", fd, number, 0)
   const data = mapsData.get(map_id)
   if (data) fill(data, number, program, about)

@@ -96,18 +96,23 @@ export function parsePacket({ body }: Reply): [inode: bigint, PacketSocket] {
   return [BigInt(pdiag_ino), socket]
 }
 
+/** Packet sockets by their inodes, in one question. @throws SyscallError ENOENT a kernel without CONFIG_PACKET_DIAG */
+export function readPacketSockets(): ReadonlyMap<bigint, PacketSocket> {
+  const { INFO, MCLIST, RING_CFG, FANOUT, MEMINFO } = PACKET_SHOW
+  const request = encode(packetDiagReq, { sdiag_family: AF.PACKET, pdiag_show: INFO | MCLIST | RING_CFG | FANOUT | MEMINFO })
+  using netlink = openNetlink(NETLINK.SOCK_DIAG)
+  return new Map(askSockets(netlink, request).map(parsePacket))
+}
+
 /**
- * Packet sockets by their inodes, in one question; none where the kernel was built without the table (CONFIG_PACKET_DIAG).
+ * As `readPacketSockets`; none where the kernel was built without the table (CONFIG_PACKET_DIAG).
  *
  * @param isWanted false: nothing is asked   Precondition: they are in the network namespace that we are in.
  */
 export function findPacketSockets(isWanted: boolean): ReadonlyMap<bigint, PacketSocket> {
   if (!isWanted) return new Map()
-  const { INFO, MCLIST, RING_CFG, FANOUT, MEMINFO } = PACKET_SHOW
-  const request = encode(packetDiagReq, { sdiag_family: AF.PACKET, pdiag_show: INFO | MCLIST | RING_CFG | FANOUT | MEMINFO })
   try {
-    using netlink = openNetlink(NETLINK.SOCK_DIAG)
-    return new Map(askSockets(netlink, request).map(parsePacket))
+    return readPacketSockets()
   } catch (error) {
     if (error instanceof SyscallError && (error.errno === "ENOENT" || error.errno === "EINVAL")) return new Map()
     throw error
