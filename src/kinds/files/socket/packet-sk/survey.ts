@@ -33,10 +33,9 @@ export function refusePacket(
 
 /** What is lost of a packet socket although it is kept, for people. */
 export function lossesOf({ rx, tx, queued }: PacketSocket, where: string): string[] {
+  const begins = "the kernel begins at its first frame again, and a program that is at another one waits until it has come round"
   return [
     ...(queued > 0 ? [`packets that a packet socket had not read yet (${where}, ${queued} bytes of the kernel's)`] : []),
-    ...((rx ?? tx)
-      ? [`frames in the ring of a packet socket (${where}), and how far in it the kernel was: it begins at the first frame again`]
-      : []),
+    ...((rx ?? tx) ? [`frames in the ring of a packet socket (${where}): ${begins}`] : []),
   ]
 }
