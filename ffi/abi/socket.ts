@@ -1,9 +1,11 @@
 import { layout } from "../layout.ts"
 
 /** Families of addresses. Header: include/linux/socket.h */
-export const AF = { UNSPEC: 0, UNIX: 1, INET: 2, INET6: 10, NETLINK: 16 } as const
+export const AF = { UNSPEC: 0, UNIX: 1, INET: 2, INET6: 10, NETLINK: 16, PACKET: 17 } as const
+/** Families that are only named. */
+export const OTHER_AF = { KEY: 15, CAN: 29, TIPC: 30, BLUETOOTH: 31, ALG: 38, VSOCK: 40, QIPCRTR: 42, SMC: 43, XDP: 44, MCTP: 45 } as const
 /** Types of sockets, and the flag that socket(2) takes with them. Header: include/linux/net.h */
-export const SOCK = { STREAM: 1, DGRAM: 2, RAW: 3, SEQPACKET: 5, CLOEXEC: 0o2000000 } as const
+export const SOCK = { STREAM: 1, DGRAM: 2, RAW: 3, SEQPACKET: 5, PACKET: 10, CLOEXEC: 0o2000000 } as const
 /** Header: include/uapi/linux/in.h, in6.h */
 export const IPPROTO = { IP: 0, ICMP: 1, TCP: 6, UDP: 17, IPV6: 41, ICMPV6: 58, UDPLITE: 136, RAW: 255, MPTCP: 262 } as const
 /** Header: include/linux/socket.h; that of IP, TCP and the like is the protocol's number. */

@@ -214,6 +214,29 @@ export const stasis_filesystem_marksSchema: Schema<stasis_filesystem_marks> = {
   ],
 }
 
+/** A network device that a packet socket names by its number. */
+export interface stasis_device {
+  index: number
+  name: string
+}
+export const stasis_deviceSchema: Schema<stasis_device> = {
+  name: "stasis_device",
+  fields: [
+    { number: 1, name: "index", type: "uint32", label: "required" },
+    { number: 2, name: "name", type: "string", label: "required" },
+  ],
+}
+
+export interface stasis_devices {
+  devices: stasis_device[]
+}
+export const stasis_devicesSchema: Schema<stasis_devices> = {
+  name: "stasis_devices",
+  fields: [
+    { number: 1, name: "devices", type: "message", label: "repeated", message: () => stasis_deviceSchema },
+  ],
+}
+
 /** One open file of files.img. */
 export interface stasis_file_entry {
   id: number
@@ -248,6 +271,8 @@ export interface stasis_file_entry {
   fanotify_user?: number
   /** POSIX message queue that mq_open(3) opened, whose name stands in the entry: its inode number, which a later one of the name has not. */
   queue_inode?: bigint
+  /** Network devices that the entry of a packet socket has the numbers of. */
+  packet_devices?: stasis_devices
   /** End of a pipe whose other end is open outside the tree: a restore must be told what takes its place. */
   pipe_outside?: boolean
 }
@@ -271,6 +296,7 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
     { number: 71, name: "filesystem_marks", type: "message", label: "optional", message: () => stasis_filesystem_marksSchema },
     { number: 72, name: "fanotify_user", type: "uint32", label: "optional" },
     { number: 75, name: "queue_inode", type: "uint64", label: "optional" },
+    { number: 80, name: "packet_devices", type: "message", label: "optional", message: () => stasis_devicesSchema },
     { number: 90, name: "pipe_outside", type: "bool", label: "optional" },
   ],
 }

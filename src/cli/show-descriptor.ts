@@ -1,6 +1,7 @@
 import { core_entry_march } from "../../proto/gen/core_pb.ts"
 import { fd_types, type file_entry } from "../../proto/gen/fdinfo_pb.ts"
 import type { inotify_file_entry } from "../../proto/gen/fsnotify_pb.ts"
+import type { packet_sock_entry } from "../../proto/gen/packet-sock_pb.ts"
 import type { inet_sk_entry } from "../../proto/gen/sk-inet_pb.ts"
 import type { unix_sk_entry } from "../../proto/gen/sk-unix_pb.ts"
 import type { timerfd_entry } from "../../proto/gen/timerfd_pb.ts"
@@ -67,6 +68,13 @@ function watchesText({ wd }: inotify_file_entry): string {
   return `watches ${[...texts, ...more].join(", ") || "nothing"}`
 }
 
+/** The protocol stands in network order. */
+function packetText({ protocol, ifindex, rx_ring, tx_ring }: packet_sock_entry): string {
+  const number = ((protocol & 0xff) << 8) | (protocol >> 8)
+  const rings = [...(rx_ring ? ["to receive"] : []), ...(tx_ring ? ["to send"] : [])].map((what) => `, a ring ${what}`).join("")
+  return `packet protocol 0x${number.toString(16).padStart(4, "0")}, interface ${ifindex || "any"}${rings}`
+}
+
 /** What is behind a descriptor, by the kind of its file: path, id, counter. */
 export function fileText(file: file_entry): string {
   const { reg, pipe, fifo, efd, epfd, sgfd, tfd, usk, isk, memfd, nsf, pidfd, tty, nlsk, psk, ify, ffy, tunf, bpf } = file
@@ -84,11 +92,11 @@ export function fileText(file: file_entry): string {
   if (pidfd) return pidfd.nspid === -1 ? "of a dead process" : `of task ${pidfd.nspid}`
   if (tty) return `terminal ${tty.tty_info_id}`
   if (nlsk) return `netlink protocol ${nlsk.protocol}, port ${nlsk.portid}`
-  if (psk) return `packet protocol ${psk.protocol}, interface ${psk.ifindex}`
+  if (psk) return packetText(psk)
   if (ify) return watchesText(ify)
   if (ffy) return `${ffy.mark.length} marks`
   if (tunf) return tunf.netdev ?? "no device"
-  return bpf ? `map ${bpf.map_id}` : ""
+  return bpf ? `map ${bpf.map_id}${bpf.map_name ? ` "${bpf.map_name}"` : ""}, room for ${bpf.max_entries} entries` : ""
 }
 
 /** The flags, the position and the common parts that most kinds have. */
@@ -108,7 +116,9 @@ export function fileState(file: file_entry): { readonly flags: number | undefine
     file.pidfd ??
     file.nlsk ??
     file.ify ??
-    file.ffy
+    file.ffy ??
+    file.psk ??
+    file.bpf
   return { flags: body?.flags, pos: reg?.pos ?? memfd?.pos }
 }
 

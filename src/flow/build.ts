@@ -12,6 +12,7 @@ import { cutFiles } from "../kinds/files/regular/check.ts"
 import { restoreDescriptors, startFiles } from "../kinds/files/restore.ts"
 import type { Self } from "../kinds/files/self.ts"
 import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/restore.ts"
+import { restorePacketRings } from "../kinds/memory/packet-ring.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
 import { sealSegment } from "../kinds/memory/shared.ts"
@@ -141,6 +142,7 @@ export function buildEnd(saved: SavedProcess, memories: readonly memfd_inode_ent
   const { services } = ground
   if (tree.ppid === 0) for (const inode of memories) sealSegment(inode, ground.segments.get(Number(inode.inode_id)) ?? -1, program)
   if (tree.ppid === 0) restoreLocks({ ...ground, ttyInfos: files.ttyInfos }, program)
+  if (makes.memory) restorePacketRings(mm.vmas, files.fdinfos, program)
   sealProcess({ mm, extension }, program)
   if (makes.files) for (const [first, last] of runsOf(services)) program.call("close_range", first, last, 0)
   if (makes.files) startFiles(files, program, fileOptions(saved, ground))

@@ -2,6 +2,7 @@ import { AF, SO, SOCK, SOL_SOCKET } from "../../ffi/abi/socket.ts"
 import { existsSync, readFileSync } from "../../ffi/fs.ts"
 import { syscall } from "../../ffi/syscall.ts"
 import { askNumber } from "../kinds/files/socket/ask.ts"
+import { readPacketSockets } from "../kinds/files/socket/packet-sk/table.ts"
 import { readUnixSockets } from "../kinds/files/socket/unix/sockets.ts"
 import { readStatus } from "../proc/status.ts"
 import type { Feature, Found } from "./feature.ts"
@@ -87,6 +88,15 @@ export const hostFeatures: readonly Feature[] = [
     lost: "unix sockets: which there are, and who is connected to whom (CONFIG_UNIX_DIAG)",
     probe: () => {
       readUnixSockets()
+      return { present: true, detail: "sock_diag" }
+    },
+  },
+  {
+    name: "packet_sockets",
+    need: "special",
+    lost: "packet sockets: rings, memberships and fanout of each (CONFIG_PACKET_DIAG)",
+    probe: () => {
+      readPacketSockets()
       return { present: true, detail: "sock_diag" }
     },
   },

@@ -19,6 +19,7 @@ import type { FileImages } from "../kinds/files/images.ts"
 import { checkFileLocks } from "../kinds/files/lock/restore.ts"
 import { withoutConnection } from "../kinds/files/socket/inet/closed.ts"
 import { type Range, without } from "../kinds/memory/holes.ts"
+import { checkPacketRings } from "../kinds/memory/packet-ring.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import type { SavedShm } from "../kinds/memory/sysv/saved.ts"
 import { isTimedSleep } from "../kinds/registers/interrupted.ts"
@@ -158,6 +159,7 @@ function readProcess(set: ImageSet, tree: pstree_entry, leaderCore: core_entry, 
   const filters = set.optional("seccomp").flatMap(({ seccomp_filters }) => seccomp_filters)
   const seccomp = savedSeccomp(threads, tc, filters)
   const [mm, fs] = [set.one("mm", pid), set.one("fs", pid)]
+  checkPacketRings(pid, mm.vmas, { fdinfos, files: common.files })
   return { tree, tc, threads, ids, mm, fs, files: { ...common, fdinfos }, seccomp, extension }
 }
 
@@ -184,6 +186,7 @@ export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpC
     pipesData: set.withPayloads("pipes-data"),
     skQueues: set.withPayloads("sk-queues"),
     fifoData: set.withPayloads("fifo-data"),
+    mapsData: set.withPayloads("bpfmap-data"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
     ghosts: savedGhosts(set.optional("remap-fpath"), files, (number) => set.withPayloads("ghost-file", number)),

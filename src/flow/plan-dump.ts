@@ -5,6 +5,7 @@ import type { Keeping } from "../kinds/files/keeping.ts"
 import type { OutsideFile } from "../kinds/files/leading-out.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { FileTable } from "../kinds/files/table.ts"
+import { isSocketMapping } from "../kinds/memory/packet-ring.ts"
 import { countPages } from "../kinds/memory/pages.ts"
 import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
@@ -138,7 +139,7 @@ export function planDump(
     options: refusedAnyway.length < refusals.length ? [SHELL_JOB] : [],
     refusedAnyway,
     outside: helped.openFiles.outside,
-    notes: helped.notes,
+    notes: [...helped.notes, ...helped.openFiles.losses.map((loss) => `not kept: ${loss}`)],
     unseen: UNSEEN,
     prediction: predict(extent),
   }
@@ -183,7 +184,9 @@ function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTab
   if (smaps.length === 0) return { areas: 0, mapped, stored: 0, runs: 0 }
   const facts = { areas: smaps.length, mapped }
   try {
-    const keepable = smaps.filter((mapping) => surveyMemory(pid, [mapping], (link) => refusedName(link, table.keeping)).length === 0)
+    const keepable = smaps.filter(
+      (mapping) => !isSocketMapping(mapping) && surveyMemory(pid, [mapping], (link) => refusedName(link, table.keeping)).length === 0,
+    )
     const { ranges } = collectLayout(pid, keepable, table.of(pid))
     return { ...facts, stored: countPages(ranges) * PAGE_SIZE, runs: ranges.length }
   } catch (error) {

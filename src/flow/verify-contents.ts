@@ -2,7 +2,7 @@ import { closeSync, openSync } from "../../ffi/fs.ts"
 import { hex, PAGE } from "../base/units.ts"
 import type { Aliases } from "../image/compare.ts"
 import type { ImageSet } from "../image/set.ts"
-import type { PipeData } from "../kinds/files/kind.ts"
+import type { MapData, PipeData } from "../kinds/files/kind.ts"
 import { without } from "../kinds/memory/holes.ts"
 import type { SharedSegment } from "../kinds/memory/shared.ts"
 import { readFills } from "./images.ts"
@@ -23,6 +23,28 @@ export function pipeDifferences(saved: readonly PipeData[], now: readonly PipeDa
     return at < 0 ? texts : [...texts, `${where}: byte ${at} of what is queued has another value`]
   })
 }
+
+/** Entries of a BPF map by their keys. */
+function entriesOf({ message: { keys_bytes, values_bytes, count }, payload }: MapData): Map<string, string> {
+  const bytes = Buffer.from(payload)
+  const [key, value] = [keys_bytes / count, values_bytes / count]
+  const part = (from: number, length: number): string => bytes.toString("latin1", from, from + length)
+  return new Map(Array.from({ length: count }, (_, index) => [part(index * key, key), part(keys_bytes + index * value, value)]))
+}
+
+/** Compares what is in each BPF map, in any order. @returns one text a map */
+export const mapDifferences = (saved: readonly MapData[], now: readonly MapData[], aliases: Aliases): string[] =>
+  aliases.of("map").flatMap(([there, here]) => {
+    const [was, is] = [
+      saved.find(({ message }) => BigInt(message.map_id) === there),
+      now.find(({ message }) => BigInt(message.map_id) === here),
+    ]
+    if (!was || !is) return was && was.message.count > 0 ? [`BPF map ${there}: is missing`] : []
+    const [before, after] = [entriesOf(was), entriesOf(is)]
+    if (before.size !== after.size) return [`BPF map ${there}: had ${before.size} entries, has ${after.size}`]
+    const other = [...before].filter(([key, value]) => after.get(key) !== value).length
+    return other > 0 ? [`BPF map ${there}: ${other} of ${before.size} entries have other values`] : []
+  })
 
 /** Compares shared memory that is no file with its stored pages: those that are not stored are zeros. @returns one text a part that differs */
 export const segmentDifferences = (set: ImageSet, now: readonly SharedSegment[], aliases: Aliases): string[] =>

@@ -25,7 +25,7 @@ export const LIMIT_NAMES = [
 ] as const
 
 /** Numbers of limits that are asked for by name. Header: include/uapi/asm-generic/resource.h */
-export const LIMIT = { DATA: 2, NOFILE: 7, AS: 9 } as const
+export const LIMIT = { DATA: 2, NOFILE: 7, MEMLOCK: 8, AS: 9 } as const
 
 /** Soft and hard value; `RLIM_INFINITY` = unlimited. */
 export interface Limit {

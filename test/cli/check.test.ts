@@ -37,7 +37,7 @@ describe("checkFeatures", () => {
 
   test("says of a feature that stasis does not use that it was not looked at", () => {
     expect(checkFeatures({ all: false, feature: "tun" }, nearest)).toMatchObject([
-      { present: "unknown", detail: "not looked at: TUN devices are not among what stasis saves" },
+      { present: "unknown", detail: "not looked at: interfaces of TUN devices are not among what stasis saves" },
     ])
   })
 

@@ -32,3 +32,12 @@ test("fileFlags reads them as the machine of the images numbers them", () => {
   expect(flags(core_entry_march.X86_64)).toBe("rw append largefile")
   expect(flags(core_entry_march.AARCH64)).toBe("rw append nofollow")
 })
+
+test("fileText tells protocol, interface and rings of a packet socket, and the name of a BPF map", () => {
+  const psk = { id: 1, type: 3, protocol: 0xb588, flags: 2, ifindex: 0, fown, opts: {}, mclist: [] }
+  const text = (more: object) => fileText({ type: fd_types.PACKETSK, id: 1, psk: { ...psk, ...more } as never })
+  expect(text({})).toBe("packet protocol 0x88b5, interface any")
+  expect(text({ ifindex: 4, rx_ring: {}, tx_ring: {} })).toBe("packet protocol 0x88b5, interface 4, a ring to receive, a ring to send")
+  const bpf = { id: 1, map_id: 7, map_name: "counts", max_entries: 9 } as never
+  expect(fileText({ type: fd_types.BPFMAP, id: 1, bpf })).toBe('map 7 "counts", room for 9 entries')
+})

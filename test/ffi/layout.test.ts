@@ -169,8 +169,8 @@ describe("layouts", () => {
   test.skipIf(!canCompile)("size, and offset and width of each member, are the C compiler's", () => {
     for (const { headers, rows } of GROUPS) {
       const asked: [string, number][] = []
-      for (const [{ size, fields }, type, renamed = {}] of rows) {
-        asked.push([`sizeof(${type})`, size])
+      for (const [{ size, fields }, type, renamed = {}, whole = `sizeof(${type})`] of rows) {
+        asked.push([whole, size])
         for (const [field, [offset, width]] of Object.entries(fields)) {
           const member = renamed[field] ?? field
           asked.push([`offsetof(${type}, ${member})`, offset])

@@ -1,3 +1,4 @@
+import { bpfBatch, bpfElement, bpfGetId, bpfGetInfo, bpfMapCreate, bpfMapInfo, bpfProgInfo } from "../../ffi/abi/bpf.ts"
 import {
   inetDiagMsg,
   inetDiagReqV2,
@@ -8,6 +9,16 @@ import {
   unixDiagMsg,
   unixDiagReq,
 } from "../../ffi/abi/netlink.ts"
+import {
+  packetDiagInfo,
+  packetDiagMclist,
+  packetDiagMsg,
+  packetDiagReq,
+  packetDiagRing,
+  packetMreq,
+  sockaddrLl,
+  tpacketReq3,
+} from "../../ffi/abi/packet.ts"
 import { cmsghdr, linger, msghdr, sockaddrIn, sockaddrIn6, tcpRepairWindow, ucred } from "../../ffi/abi/socket.ts"
 import type { Fields, Layout } from "../../ffi/layout.ts"
 import type { Headers } from "./compiled.ts"
@@ -15,10 +26,21 @@ import type { Headers } from "./compiled.ts"
 /** Layouts that the same headers define, each with its C type, and members whose C name differs. */
 export interface Group {
   readonly headers: Headers
-  readonly rows: readonly (readonly [Layout<Fields>, string, Readonly<Record<string, string>>?])[]
+  readonly rows: readonly (readonly [
+    Layout<Fields>,
+    type: string,
+    renamed?: Readonly<Record<string, string>>,
+    /** Its size, where only the first part of the type is described: an expression. */
+    size?: string,
+  ])[]
 }
 
-/** Layouts of ffi/abi/socket.ts. */
+const ATTR = "union bpf_attr"
+/** Members as those of a structure within. */
+const named = (within: string, { fields }: Layout<Fields>): Record<string, string> =>
+  Object.fromEntries(Object.keys(fields).map((name) => [name, `${within}.${name}`]))
+
+/** Layouts of ffi/abi/socket.ts, packet.ts and bpf.ts. */
 export const sockets: readonly Group[] = [
   {
     headers: ["sys/socket.h"],
@@ -38,6 +60,31 @@ export const sockets: readonly Group[] = [
       [sockaddrNl, "struct sockaddr_nl"],
       [unixDiagReq, "struct unix_diag_req"],
       [unixDiagMsg, "struct unix_diag_msg"],
+    ],
+  },
+  {
+    headers: ["linux/bpf.h"],
+    rows: [
+      [bpfMapCreate, ATTR, { map_name: "map_name[0]" }, `offsetof(${ATTR}, map_extra) + 8`],
+      [bpfElement, ATTR, {}, `offsetof(${ATTR}, flags) + 8`],
+      [bpfBatch, ATTR, named("batch", bpfBatch), `offsetof(${ATTR}, batch.flags) + 8`],
+      [bpfGetId, ATTR, { id: "map_id" }, `offsetof(${ATTR}, open_flags) + 4`],
+      [bpfGetInfo, ATTR, named("info", bpfGetInfo), `sizeof(((${ATTR} *)0)->info)`],
+      [bpfMapInfo, "struct bpf_map_info", { name: "name[0]" }, "offsetof(struct bpf_map_info, btf_id) + 4"],
+      [bpfProgInfo, "struct bpf_prog_info", { name: "name[0]" }, "offsetof(struct bpf_prog_info, name) + BPF_OBJ_NAME_LEN"],
+    ],
+  },
+  {
+    headers: ["linux/if_packet.h", "linux/packet_diag.h"],
+    rows: [
+      [sockaddrLl, "struct sockaddr_ll"],
+      [packetMreq, "struct packet_mreq"],
+      [tpacketReq3, "struct tpacket_req3"],
+      [packetDiagReq, "struct packet_diag_req"],
+      [packetDiagMsg, "struct packet_diag_msg"],
+      [packetDiagInfo, "struct packet_diag_info"],
+      [packetDiagMclist, "struct packet_diag_mclist"],
+      [packetDiagRing, "struct packet_diag_ring"],
     ],
   },
   {

@@ -2,6 +2,7 @@ import { readFileSync } from "../../../ffi/fs.ts"
 import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
+import { checkContents, faultOfMap } from "./bpf-map/restore.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { GivenFd } from "./external.ts"
 import { givenChecks } from "./given-check.ts"
@@ -16,6 +17,7 @@ import { checkRegular, findCuts } from "./regular/check.ts"
 import type { FileRow } from "./row.ts"
 import { checkInet, type InetOptions } from "./socket/inet/check.ts"
 import { faultOfNetlink } from "./socket/netlink-sk/restore.ts"
+import { checkPacket } from "./socket/packet-sk/check.ts"
 import { unixChecks } from "./socket/unix/check.ts"
 import type { FileStat } from "./stat.ts"
 import { checkTty } from "./tty/check.ts"
@@ -162,6 +164,16 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
         const fault = faultOfNetlink(nlsk)
         if (fault !== undefined) throw corrupt(`netlink socket ${id} of files.img`, fault)
       }
+  const mapsData = new Map(images.mapsData.map((data) => [data.message.map_id, data]))
+  yield () => checkContents(mapsData.values())
+  for (const { id, bpf } of files.values())
+    if (bpf && used.has(id))
+      yield () => {
+        const fault = faultOfMap(bpf, mapsData.get(bpf.map_id))
+        if (fault !== undefined) throw corrupt(`BPF map ${bpf.map_id} of files.img`, fault)
+      }
+  const extension = new Map(images.extension.map((facts) => [facts.id, facts]))
+  for (const { id, psk } of files.values()) if (psk && used.has(id)) yield () => checkPacket(psk, extension.get(id))
   for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options)
   for (const { id, nsf } of files.values()) if (nsf && used.has(id)) yield () => checkNamespace(nsf, options.namespaces ?? {})
   for (const { id, tunf } of files.values()) if (tunf && used.has(id)) yield () => checkTun(tunf)

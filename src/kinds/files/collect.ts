@@ -3,28 +3,22 @@ import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { file_lock_entry } from "../../../proto/gen/file-lock_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
-import { CheckpointError, refusedTarget } from "../../base/errors.ts"
+import { refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
-import { roomForDescriptors } from "../../tracee/own-limit.ts"
-import { borrowDescriptors, type Copies } from "./copies.ts"
-import type { Collecting, FileOptions, Found, Holder, PipeData, SocketData, Surveying } from "./kind.ts"
+import { borrowDescriptors } from "./copies.ts"
+import { judgeAll, scanAll } from "./judged.ts"
+import type { Collecting, FileOptions, Holder, MapData, PipeData, SocketData } from "./kind.ts"
 import { findOutside, notesOn, type OpenFiles } from "./leading-out.ts"
 import { collectFileLocks } from "./lock/collect.ts"
-import { openersAmong } from "./notify/place.ts"
-import { findOutsiders, NOBODY, type Outsiders } from "./outsiders.ts"
-import { findWholePipes } from "./pipe/holders.ts"
-import { scanDescriptors } from "./scan.ts"
-import { groupShared } from "./sharing.ts"
-import { findInetSockets } from "./socket/diag.ts"
+import { findOutsiders, NOBODY } from "./outsiders.ts"
 import type { Connections } from "./socket/inet/connections.ts"
 import { isConnected } from "./socket/inet/survey.ts"
+import { isPacket, lossesOf } from "./socket/packet-sk/survey.ts"
 import { collectQueues } from "./socket/unix/collect.ts"
-import { type Flight, lookInFlight } from "./socket/unix/flight.ts"
+import { lookInFlight } from "./socket/unix/flight.ts"
 import { rehearsePeek } from "./socket/unix/queue.ts"
-import { hasPeer, inodeOf, isConnectedAnew, isUnix, openScene } from "./socket/unix/scene.ts"
-import { inodeKey } from "./stat.ts"
-import { describeRefused, judge, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
-import { masterIndex } from "./tty/holders.ts"
+import { hasPeer, inodeOf, isConnectedAnew, isUnix } from "./socket/unix/scene.ts"
+import { describeRefused, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
 import { collectQueued } from "./tty/queued.ts"
 
 const log = logger("files")
@@ -48,6 +42,8 @@ export interface Descriptors {
   /** What was in the queues of sockets, in their order. */
   readonly skQueues: readonly SocketData[]
   readonly fifoData: readonly PipeData[]
+  /** Contents of BPF maps. */
+  readonly mapsData: readonly MapData[]
   readonly ttyInfos: readonly tty_info_entry[]
   /** What is queued in terminals. */
   readonly ttyData: readonly tty_data_entry[]
@@ -56,62 +52,6 @@ export interface Descriptors {
   readonly extension: stasis_file_entry[]
   /** What is lost although its object is kept, for people. */
   readonly losses: readonly string[]
-}
-
-/** What a process has open, and the way to it. */
-interface Scan {
-  readonly copies: Copies
-  readonly found: readonly Found[]
-}
-
-/** Looks at the descriptors of every process. @param mayGo a process that is gone by now is left out */
-function scanAll(holders: readonly Holder[], scope: DisposableStack, mayGo: boolean, most?: number): ReadonlyMap<number, Scan> {
-  const scans = new Map<number, Scan>()
-  scope.use(roomForDescriptors(holders.length))
-  for (const { pid } of holders) {
-    try {
-      const copies = scope.use(borrowDescriptors(pid))
-      scans.set(pid, { copies, found: scanDescriptors(pid, copies, most) })
-    } catch (error) {
-      if (!(mayGo && error instanceof CheckpointError && error.code === "E_NO_PROCESS")) throw error
-    }
-  }
-  return scans
-}
-
-/** Every descriptor, judged together with those that share its open file. */
-function judgeAll(
-  holders: readonly Holder[],
-  scans: ReadonlyMap<number, Scan>,
-  options: FileOptions,
-  outsidersOf: (all: readonly Found[]) => Outsiders,
-  flight?: Flight,
-) {
-  const all = [...[...scans.values()].flatMap(({ found }) => found), ...(flight?.found ?? [])]
-  const outside = outsidersOf(all)
-  const unix = openScene(all, outside.sockets, options, flight)
-  const masters = new Set(all.flatMap((found) => masterIndex(found) ?? []))
-  const hasBothEnds = findWholePipes(all)
-  const inetSockets = findInetSockets(all.flatMap(({ socket }) => socket ?? []))
-  const openers = openersAmong(all)
-  const surveying = new Map<number, Surveying>()
-  const surveyingOf = (pid: number): Surveying =>
-    surveying.getOrInsertComputed(pid, () => ({
-      ...options,
-      inetSockets,
-      keeping: options,
-      descriptors: new Map(scans.get(pid)?.found.map((found) => [found.fd, found])),
-      holders,
-      openers,
-      masters,
-      hasBothEnds,
-      pipeHolder: (inode) => outside.pipes.get(inode),
-      fifoHolder: (stat) => outside.files.get(inodeKey(stat)),
-      terminalHolder: (index) => outside.terminals.get(index),
-      socketHolder: (inode) => outside.sockets.get(inode),
-      unix,
-    }))
-  return { unix, inetSockets, hasBothEnds, outside, judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })) }
 }
 
 /**
@@ -132,11 +72,11 @@ const LOOKS = 4
 function lookOnce(
   holders: readonly Holder[],
   options: FileOptions,
-): Pick<OpenFiles, "descriptors" | "kinds" | "outside" | "notes"> & { refused: Refused[] } {
+): Pick<OpenFiles, "descriptors" | "kinds" | "outside" | "notes" | "losses"> & { refused: Refused[] } {
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
-  const { judged, outside } = judgeAll(holders, scans, options, (all) => findOutsiders(inside, all))
+  const { judged, outside, packetSockets } = judgeAll(holders, scans, options, (all) => findOutsiders(inside, all))
   const kinds = new Map<string, number>()
   for (const { by } of judged) kinds.set(kindWord(by), (kinds.get(kindWord(by)) ?? 0) + 1)
   return {
@@ -144,6 +84,10 @@ function lookOnce(
     kinds,
     outside: findOutside(judged, outside, options),
     notes: notesOn(judged, outside, options),
+    losses: judged.flatMap(({ by, reason }) => {
+      const packet = reason ? undefined : packetSockets.get(by.stat.ino)
+      return packet && isPacket(by) ? lossesOf(packet, `task ${by.pid} fd ${by.fd}`) : []
+    }),
     refused: refusedOf(judged),
   }
 }
@@ -171,7 +115,7 @@ export function collectDescriptors(
   const found = options.stopped ? [...scans.values()].flatMap((scan) => scan.found) : []
   if (!options.stopped) rehearsePeek()
   const flight = scope.use(lookInFlight(found, (pid) => scans.get(pid)?.copies))
-  const { judged, unix, inetSockets, hasBothEnds } = judgeAll(holders, scans, options, () => NOBODY, flight)
+  const { judged, unix, inetSockets, packetSockets, hasBothEnds } = judgeAll(holders, scans, options, () => NOBODY, flight)
   const refused = refusedOf(judged)
   if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
   if (connections) {
@@ -188,6 +132,7 @@ export function collectDescriptors(
     keeping: options,
     pipesData: new Map(),
     fifoData: new Map(),
+    mapsData: new Map(),
     ttyInfos: new Map(),
     ttyEnds: new Map(),
     externals: options.externals ?? [],
@@ -198,6 +143,7 @@ export function collectDescriptors(
     losses: [],
     clock: options.clock,
     inetSockets,
+    packetSockets,
     connections,
   }
   const ours = flight.found.length > 0 ? scope.use(borrowDescriptors(process.pid)) : undefined
@@ -233,12 +179,13 @@ export function collectDescriptors(
     entries.sort((a, b) => a.fd - b.fd)
     log.debug(`${entries.length} descriptors of task ${pid}`)
   }
-  const { pipesData, fifoData, ttyInfos, ttyEnds, extension, losses } = collected
+  const { pipesData, fifoData, mapsData, ttyInfos, ttyEnds, extension, losses } = collected
   const ttyData = options.stopped ? collectQueued(ttyEnds, losses) : []
   return {
     fdinfos,
     pipesData: [...pipesData.values()],
     fifoData: [...fifoData.values()],
+    mapsData: [...mapsData.values()],
     skQueues,
     ttyInfos: [...ttyInfos.values()],
     ttyData,

@@ -2,6 +2,13 @@ import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { Place } from "./keeping.ts"
 import type { FileStat } from "./stat.ts"
 
+/** A packet socket whose rings may be mapped. */
+export interface RingFile {
+  readonly id: number
+  /** Bytes of its rings. */
+  readonly bytes: number
+}
+
 /** Gives ids to files, and keeps the entries of what no descriptor leads to. */
 export interface FileIds {
   nextId(): number
@@ -12,6 +19,8 @@ export interface FileIds {
   place(id: number, place: Place, link: string, stat: FileStat): string
   /** Of the memory behind an open memfd. @param shown what its link says, without " (deleted)" */
   memfd(pid: number, fd: number, shown: string, stat: FileStat): number
+  /** Notes a packet socket, for its mappings. @param inode of the socket */
+  noteRing(inode: bigint, ring: RingFile): void
 }
 
 /** Entries of files.img by id. /dev/net/tun has two of one id, one of them with its path: they become one. */

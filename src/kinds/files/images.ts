@@ -4,7 +4,7 @@ import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
-import type { PipeData, SocketData } from "./kind.ts"
+import type { MapData, PipeData, SocketData } from "./kind.ts"
 import type { Stream } from "./socket/inet/stream.ts"
 
 /** A deleted file: ghost-file-N.img. Or one that has another name. */
@@ -30,6 +30,8 @@ export interface FileImages {
   /** sk-queues.img, in its order. */
   readonly skQueues: readonly SocketData[]
   readonly fifoData: readonly PipeData[]
+  /** bpfmap-data.img */
+  readonly mapsData: readonly MapData[]
   readonly ttyInfos: readonly tty_info_entry[]
   readonly ttyData: readonly tty_data_entry[]
   readonly extension: readonly stasis_file_entry[]

@@ -1,3 +1,4 @@
+import type { bpfmap_data_entry } from "../../../proto/gen/bpfmap-data_pb.ts"
 import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { pipe_data_entry } from "../../../proto/gen/pipe-data_pb.ts"
@@ -7,6 +8,7 @@ import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
 import type { FdInfo } from "../../proc/fdinfo.ts"
 import type { Load, Program, Result } from "../../tracee/program.ts"
+import type { LoadedProgram } from "./bpf-map/ask.ts"
 import type { Copies } from "./copies.ts"
 import type { FileIds } from "./ids.ts"
 import type { Keeping } from "./keeping.ts"
@@ -15,6 +17,7 @@ import type { SocketKind } from "./socket/ask.ts"
 import type { DiagSocket } from "./socket/diag.ts"
 import type { Connections } from "./socket/inet/connections.ts"
 import type { Stream } from "./socket/inet/stream.ts"
+import type { PacketSocket } from "./socket/packet-sk/table.ts"
 import type { Bound } from "./socket/unix/bound.ts"
 import type { AllowedPeers, UnixScene } from "./socket/unix/view.ts"
 import type { FileStat } from "./stat.ts"
@@ -35,6 +38,8 @@ export interface Found {
   readonly bound?: Bound
   /** Of a socket: what it was made as. */
   readonly socket?: SocketKind
+  /** Of a socket: it has a filter that nobody can read, a program of eBPF. */
+  readonly filtered?: true
   /** Of a netlink socket: something is in its queue. */
   readonly unread?: true
 }
@@ -76,6 +81,10 @@ export interface Surveying extends FileOptions {
   readonly keeping: Keeping
   /** What the kernel's tables say of the internet's sockets, by inode. */
   readonly inetSockets: ReadonlyMap<bigint, DiagSocket>
+  /** Packet sockets, by inode. */
+  readonly packetSockets: ReadonlyMap<bigint, PacketSocket>
+  /** Loaded programs that use BPF maps, by the map's ID. */
+  readonly usedMaps: ReadonlyMap<number, LoadedProgram>
   /** Descriptors of the same process. */
   readonly descriptors: ReadonlyMap<number, Found>
   /** Every process of the dump. */
@@ -112,6 +121,12 @@ export interface SocketData {
   readonly payload: Uint8Array
 }
 
+/** What is in a BPF map: a message and the bytes behind it, keys first, as bpfmap-data.img wants them. */
+export interface MapData {
+  readonly message: bpfmap_data_entry
+  readonly payload: Uint8Array
+}
+
 /** What a dump has found of one pseudo-terminal. */
 export interface TtyEnds {
   master?: { readonly file: OpenFile; readonly copies: Copies }
@@ -129,6 +144,8 @@ export interface Collecting {
   readonly pipesData: Map<number, PipeData>
   /** By device and inode. */
   readonly fifoData: Map<string, PipeData>
+  /** By the map's ID. */
+  readonly mapsData: Map<number, MapData>
   readonly ttyInfos: Map<number, tty_info_entry>
   readonly externals: readonly string[]
   /** Whether both ends of this pipe are in the dump. */
@@ -140,6 +157,7 @@ export interface Collecting {
   readonly ttyEnds: Map<number, TtyEnds>
   readonly extension: stasis_file_entry[]
   readonly inetSockets: ReadonlyMap<bigint, DiagSocket>
+  readonly packetSockets: ReadonlyMap<bigint, PacketSocket>
   /** TCP connections to be kept, held off; undefined where none is to be touched. */
   readonly connections: Connections | undefined
   /** What is lost although its object is kept, for people. */
@@ -191,6 +209,8 @@ export interface Restoring {
   /** By the file id of the receiving socket, in order. */
   readonly skQueues: ReadonlyMap<number, readonly SocketData[]>
   readonly fifoData: ReadonlyMap<number, PipeData>
+  /** By the map's ID in the images. */
+  readonly mapsData: ReadonlyMap<number, MapData>
   readonly ttyInfos: ReadonlyMap<number, tty_info_entry>
   readonly extension: ReadonlyMap<number, stasis_file_entry>
   readonly clocks: NewClocks
@@ -213,6 +233,8 @@ export interface Restoring {
   readonly sockets: Map<number, Opened>
   /** Ends of FIFOs on their way to their numbers, by FIFO and file id. */
   readonly fifos: Map<number, ReadonlyMap<number, Opened>>
+  /** Numbers that lead to BPF maps already, by the map's ID in the images. */
+  readonly maps: Map<number, number>
   readonly configuredTtys: Set<number>
   /** Appends when every descriptor of this program stands at its number. */
   later(step: () => void): void

@@ -1,4 +1,5 @@
 import type { Refusal } from "../../base/errors.ts"
+import { isMap, mapId } from "./bpf-map/collect.ts"
 import { deviceResource, fileResource, pipeResource, socketResource, terminalResource } from "./external.ts"
 import type { FileOptions, Found, Reason } from "./kind.ts"
 import { isDeleted, type Outsiders } from "./outsiders.ts"
@@ -30,6 +31,8 @@ export interface OpenFiles {
   readonly outside: readonly OutsideFile[]
   /** What is worth knowing of it, and no refusal: sentences without a capital. */
   readonly notes: readonly string[]
+  /** What a dump would lose as things stand, and says so when it does. */
+  readonly losses: readonly string[]
 }
 
 type Judged = { readonly by: Found; readonly reason: Reason | undefined; readonly shared: readonly Found[] }
@@ -75,10 +78,10 @@ function findStrays(
   return [...externals.filter((one) => !names.has(one.replace(/\]:.*$/, "]"))), ...unknown.map((inode) => `unix[${inode}]`)]
 }
 
-/** Words of --external that are of no use, and deleted files that somebody outside has open too. */
+/** Words of --external that are of no use, and deleted files and BPF maps that somebody outside has open too. */
 export function notesOn(
   judged: readonly Pick<Judged, "by">[],
-  { files }: Pick<Outsiders, "files">,
+  { files, maps }: Pick<Outsiders, "files" | "maps">,
   options: Pick<FileOptions, "externals" | "externalUnix">,
 ): string[] {
   const copies = judged.flatMap(({ by: { pid, fd, target, stat } }) => {
@@ -87,5 +90,15 @@ export function notesOn(
       ? []
       : [`task ${pid} fd ${fd} is "${target}", which task ${holder} has open too: a restored program has a copy of its own`]
   })
-  return [...findStrays(judged, options).map((word) => `--external ${word} is not used: nothing that is open has this name`), ...copies]
+  const own = judged.flatMap(({ by }) => {
+    const holder = isMap(by) ? maps.get(mapId(by)) : undefined
+    return holder === undefined
+      ? []
+      : [`task ${by.pid} fd ${by.fd} is BPF map ${mapId(by)}, which task ${holder} has open too: a restored program has one of its own`]
+  })
+  return [
+    ...findStrays(judged, options).map((word) => `--external ${word} is not used: nothing that is open has this name`),
+    ...copies,
+    ...own,
+  ]
 }

@@ -1,4 +1,5 @@
 import { type Holders, type Other, Outside } from "../../proc/outside.ts"
+import { mapsOf } from "./bpf-map/holders.ts"
 import type { Found } from "./kind.ts"
 import { pipeInode } from "./pipe/holders.ts"
 import { socketInode } from "./socket/unix/scene.ts"
@@ -15,10 +16,12 @@ export interface Outsiders {
   readonly files: Holders<string>
   /** By number of the pseudo-terminal. */
   readonly terminals: Holders<number>
+  /** By ID of the BPF map. */
+  readonly maps: Holders<number>
 }
 
 /** Nobody is looked for. */
-export const NOBODY: Outsiders = { pipes: new Map(), sockets: new Map(), files: new Map(), terminals: new Map() }
+export const NOBODY: Outsiders = { pipes: new Map(), sockets: new Map(), files: new Map(), terminals: new Map(), maps: new Map() }
 
 /** A file that no name leads to any more; a memory file never had one. */
 export const isDeleted = ({ target, stat }: Pick<Found, "target" | "stat">): boolean => stat.nlink === 0 && target.startsWith("/")
@@ -44,5 +47,6 @@ export function findOutsiders(inside: ReadonlySet<number>, all: readonly Found[]
     sockets: linked(socketInode),
     files: outside.holders(filesOf),
     terminals: findTerminalHolders(outside, all),
+    maps: outside.holders(mapsOf),
   }
 }

@@ -1,5 +1,7 @@
 import { O, S_IF } from "../../../ffi/abi/file.ts"
 import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
+import { collectMap, isMap, refuseMap } from "./bpf-map/collect.ts"
+import { restoreMap } from "./bpf-map/restore.ts"
 import { collectEpoll, refuseEpoll } from "./epoll/collect.ts"
 import { restoreEpoll, watchTargets } from "./epoll/restore.ts"
 import { collectEventfd } from "./eventfd/collect.ts"
@@ -22,6 +24,7 @@ import { collectPidfd, isPidfd, refusePidfd } from "./pidfd/collect.ts"
 import { restorePidfd } from "./pidfd/restore.ts"
 import { collectPipe, isPipe, refusePipe } from "./pipe/collect.ts"
 import { restorePipe } from "./pipe/restore.ts"
+import { linksTo } from "./refused.ts"
 import { collectRegular, isRegular, refuseRegular } from "./regular/collect.ts"
 import { isDevice, refuseDevice } from "./regular/device.ts"
 import { restoreRegular } from "./regular/restore.ts"
@@ -33,6 +36,9 @@ import { restoreInet } from "./socket/inet/restore.ts"
 import { isInet, refuseInet } from "./socket/inet/survey.ts"
 import { collectNetlink, isNetlink, refuseNetlink } from "./socket/netlink-sk/collect.ts"
 import { restoreNetlink } from "./socket/netlink-sk/restore.ts"
+import { collectPacket } from "./socket/packet-sk/collect.ts"
+import { restorePacket } from "./socket/packet-sk/restore.ts"
+import { isPacket, refusePacket } from "./socket/packet-sk/survey.ts"
 import { collectUnix } from "./socket/unix/collect.ts"
 import { linksOfUnix } from "./socket/unix/relations.ts"
 import { finishUnix, restoreUnix } from "./socket/unix/restore.ts"
@@ -47,12 +53,6 @@ import { collectTun, isTun, refuseTun } from "./tun/collect.ts"
 import { restoreTun, tunFacts } from "./tun/restore.ts"
 
 type Matches = (found: Found) => boolean
-
-/** A link that begins like this. Exact where a bracket or the name closes it. */
-const linksTo =
-  (...targets: readonly string[]): Matches =>
-  ({ target }) =>
-    targets.some((start) => target.startsWith(start))
 
 /** A kind of file in the file system. What was opened with O_PATH is only a name. */
 const isKind =
@@ -190,6 +190,23 @@ export const fileKinds: readonly FileRow[] = [
     collect: collectNetlink,
     restore: restoreNetlink,
   }),
+  fileKind({
+    type: fd_types.BPFMAP,
+    body: "bpf",
+    matches: isMap,
+    refuse: refuseMap,
+    collect: collectMap,
+    restore: restoreMap,
+    object: ({ map_id }) => `BPF map ${map_id}`,
+  }),
+  fileKind({
+    type: fd_types.PACKETSK,
+    body: "psk",
+    matches: isPacket,
+    refuse: refusePacket,
+    collect: collectPacket,
+    restore: restorePacket,
+  }),
   fileKind({ type: fd_types.TTY, body: "tty", matches: isTty, refuse: refuseTty, collect: collectTty, restore: restoreTty, named: true }),
   fileKind({
     type: fd_types.UNIXSK,
@@ -210,37 +227,4 @@ export const fileKinds: readonly FileRow[] = [
     restore: restoreRegular,
     named: true,
   }),
-]
-
-/** A kind of open file that a dump cannot keep yet. */
-export interface RefusedFile {
-  /** What it is; the link is added in messages. */
-  readonly what: string
-  readonly matches: Matches
-  /** What the operator can do. */
-  readonly remedy: string
-}
-
-const refused = (what: string, matches: Matches, remedy: string): RefusedFile => ({ what, matches, remedy })
-
-/** Kinds of open files that are refused; the first row that matches is told, and the last one matches all. */
-export const refusedFiles: readonly RefusedFile[] = [
-  refused("a socket", linksTo("socket:["), "Let the program close its connections before the dump"),
-  refused(
-    "a submission ring",
-    linksTo("anon_inode:[io_uring]"),
-    "Let the program close its ring before the dump, or keep it from using io_uring",
-  ),
-  refused("a page-fault handler", linksTo("anon_inode:[userfaultfd]"), "Let the program unregister its memory before the dump"),
-  refused("a performance counter", linksTo("anon_inode:[perf_event]"), "Stop the profiler before the dump"),
-  refused(
-    "a BPF object",
-    linksTo("anon_inode:bpf", "anon_inode:[bpf", "anon_inode:btf"),
-    "Let the program pin the object and close it before the dump",
-  ),
-  refused("a seccomp listener", linksTo("anon_inode:seccomp"), "Dump the supervised program, not its supervisor"),
-  refused("a security rule set", linksTo("anon_inode:[landlock-ruleset]"), "Let the program close it once it is enforced"),
-  refused("a virtual machine", linksTo("anon_inode:kvm"), "Save the guest with the virtual machine's own tools"),
-  refused("an object of the kernel", linksTo("anon_inode:"), "Let the program close it before the dump"),
-  refused("a file of a kind that stasis does not know", () => true, "Let the program close it before the dump"),
 ]

@@ -22,6 +22,8 @@ type BodyName =
   | "nlsk"
   | "nsf"
   | "tunf"
+  | "psk"
+  | "bpf"
 type Body<K extends BodyName> = NonNullable<file_entry[K]>
 
 /** What is known of every open file. */

@@ -9,7 +9,7 @@ import type { Found } from "./kind.ts"
 import { leadsTo } from "./name.ts"
 import { collectOwner } from "./owner.ts"
 import { eventsOf, POLL } from "./poll.ts"
-import { kindOfSocket } from "./socket/ask.ts"
+import { askFilter, kindOfSocket } from "./socket/ask.ts"
 import { boundFile } from "./socket/unix/bound.ts"
 import { socketInode } from "./socket/unix/scene.ts"
 import { type FileStat, kindOf, sameFile, statDescriptor } from "./stat.ts"
@@ -130,8 +130,9 @@ export function scanDescriptors(pid: number, copies: Copies, most = Number.POSIT
 function describe(where: Pick<Found, "pid" | "fd" | "target" | "stat">, info: FdInfo, copy: number): Found {
   const flags = info.flags & ~O.CLOEXEC
   const cloexec = (info.flags & O.CLOEXEC) !== 0
-  const found = { ...where, info, flags, cloexec, owner: collectOwner(copy, flags) }
-  if (socketInode(where.target) === undefined || flags & O.PATH) return found
+  const any = { ...where, info, flags, cloexec, owner: collectOwner(copy, flags) }
+  if (socketInode(where.target) === undefined || flags & O.PATH) return any
+  const found = askFilter(copy) === "extended" ? { ...any, filtered: true as const } : any
   const socket = kindOfSocket(copy)
   if (socket.family === FAMILY.NETLINK && eventsOf(copy) & POLL.IN) return { ...found, socket, unread: true }
   const bound = socket.family === FAMILY.UNIX ? boundFile(copy) : undefined

@@ -6,7 +6,8 @@ import { isEnding } from "../../proc/stat.ts"
 import type { Found, Reason, Surveying } from "./kind.ts"
 import { refuseLocks } from "./lock/collect.ts"
 import { refuseOwner } from "./owner.ts"
-import { fileKinds, type RefusedFile, refusedFiles } from "./registry.ts"
+import { type RefusedFile, refusedFiles, refusedText } from "./refused.ts"
+import { fileKinds } from "./registry.ts"
 import type { FileRow } from "./row.ts"
 import type { Shared } from "./sharing.ts"
 
@@ -29,9 +30,14 @@ export function kindWord(found: Found): string {
 /** Why one descriptor cannot be kept; undefined when it can. */
 function reasonOf(found: Found, surveying: Surveying): Reason | undefined {
   const row = rowOf(found)
+  if (found.filtered)
+    return {
+      what: `a socket with a filter of eBPF, which nobody can read ("${found.target}")`,
+      remedy: "Let the program attach a classic filter (SO_ATTACH_FILTER) instead, or detach it before the dump",
+    }
   if (row) return row.refuse(found, surveying) ?? refuseLocks(found, surveying.keeping) ?? refuseOwner(found.owner, surveying.holders)
   const refused = refusedRowOf(found)
-  return { what: `${refused.what} ("${found.target}")`, remedy: refused.remedy }
+  return { what: `${refusedText(refused, found)} ("${found.target}")`, remedy: refused.remedy }
 }
 
 /** An open file that cannot be kept, and why. */

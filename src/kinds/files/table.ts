@@ -3,9 +3,12 @@ import { lstatSync } from "../../../ffi/fs.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import { remap_type } from "../../../proto/gen/remap-file-path_pb.ts"
+import { refusedTarget } from "../../base/errors.ts"
+import { hex } from "../../base/units.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import { GhostTable } from "./ghost/collect.ts"
 import type { WantedLink } from "./ghost/links.ts"
+import type { RingFile } from "./ids.ts"
 import type { Keeping, Place } from "./keeping.ts"
 import { lookAt } from "./name.ts"
 import { NO_OWNER } from "./owner.ts"
@@ -126,10 +129,27 @@ export class FileTable<S extends Segment = Segment> {
     return this.link(`/proc/${pid}/exe`, O.RDONLY)
   }
 
+  private readonly rings = new Map<bigint, RingFile>()
+
+  /** Notes a packet socket, for its mappings. */
+  noteRing(inode: bigint, ring: RingFile): void {
+    this.rings.set(inode, ring)
+  }
+
+  /** Id of a packet socket whose rings are mapped. @throws CheckpointError E_UNSUPPORTED the mapping shows a part of them, or no rings */
+  private ring(pid: number, { inode, start, end, offset, path }: Mapping): number {
+    const ring = this.rings.get(inode)
+    if (ring && offset === 0n && end - start === BigInt(ring.bytes)) return ring.id
+    const what = ring ? "a part of the rings of a packet socket" : "a mapping of a socket that is no packet socket"
+    const where = `task ${pid} VMA ${hex(start)}-${hex(end)} "${path}"`
+    throw refusedTarget(pid, [{ what, where, remedy: "Let the program unmap it before the dump" }])
+  }
+
   /** The files behind the mappings of one process. */
   of = (pid: number) => ({
     mapped: (mapping: Mapping, access: number): number => this.mapped(pid, mapping, access),
     memory: (mapping: Mapping, access: number): number => this.memory(pid, mapping, access),
+    ring: (mapping: Mapping): number => this.ring(pid, mapping),
     openMode: openModes(pid),
   })
 

@@ -9,6 +9,7 @@ import type { Program, Result } from "../../tracee/program.ts"
 import { collectRings } from "./aio/collect.ts"
 import { isRing } from "./aio/ring.ts"
 import { isLockedOnFault } from "./on-fault.ts"
+import { isSocketMapping } from "./packet-ring.ts"
 import { ADVICE, VMA } from "./status.ts"
 import { isAttachment, segmentId } from "./sysv/mapping.ts"
 
@@ -20,6 +21,8 @@ export interface MappedFiles {
   mapped(mapping: MappingDetail, fdflags: number): number
   /** Id of the MEMFD entry of shared anonymous memory or a memfd. */
   memory(mapping: MappingDetail, fdflags: number): number
+  /** Id of the PACKETSK entry of a socket whose rings are mapped. */
+  ring(mapping: MappingDetail): number
   /** Open mode of the mapping's file, from the permissions of its link in /proc/PID/map_files. */
   openMode(mapping: MappingDetail): number
 }
@@ -47,6 +50,7 @@ function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "
     return { status: VMA.REGULAR | VMA.ANON_PRIVATE | heap, flags: sharing | MAP.ANONYMOUS, shmid: 0n }
   }
   const fdflags = files.openMode(mapping)
+  if (isSocketMapping(mapping)) return { status: VMA.REGULAR | VMA.SOCKET, flags, shmid: BigInt(files.ring(mapping)), fdflags }
   if (isAttachment(mapping)) {
     const status = VMA.REGULAR | VMA.ANON_SHARED | VMA.SYSVIPC
     return { status, flags: flags | MAP.ANONYMOUS, shmid: BigInt(segmentId(mapping)), fdflags }

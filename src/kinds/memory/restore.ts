@@ -15,15 +15,16 @@ import type { stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { hex } from "../../base/units.ts"
 import type { Argument, Program, Result } from "../../tracee/program.ts"
+import { restoreAdvice } from "./advice.ts"
 import { outside, type Range } from "./holes.ts"
 import type { Inheritance } from "./inherit.ts"
 import { VMA } from "./status.ts"
 import { isSysv } from "./sysv/saved.ts"
 import { restoreVdso } from "./vdso.ts"
 
-/** Areas that restore makes: the kernel's own and guards aside. */
+/** Areas that restore makes: the kernel's own and guards aside, and rings of sockets, see ./packet-ring.ts */
 const isMade = ({ status }: vma_entry): boolean =>
-  (status & VMA.REGULAR) !== 0 && (status & (VMA.VDSO | VMA.VVAR | VMA.VSYSCALL | VMA.GUARD)) === 0
+  (status & VMA.REGULAR) !== 0 && (status & (VMA.VDSO | VMA.VVAR | VMA.VSYSCALL | VMA.GUARD | VMA.SOCKET)) === 0
 
 const isFile = ({ status }: vma_entry): boolean => (status & (VMA.FILE_PRIVATE | VMA.FILE_SHARED)) !== 0
 const isPrivate = ({ flags }: vma_entry): boolean => (flags & MAP.SHARED) === 0
@@ -120,12 +121,11 @@ export function restoreProtection(
   const came = new Map(inherited?.kept.map(({ area, prot }) => [area, prot]))
   const onFault = new Set(extension.filter(({ locked_on_fault }) => locked_on_fault).map(({ start }) => start))
   for (const vma of vmas) {
-    const { start, end, prot, flags, madv, status } = vma
+    const { start, end, prot, flags, status } = vma
     const about = `VMA ${hex(start)}-${hex(end)}`
     if (status & VMA.GUARD) program.callWith({ about }, "madvise", start, end - start, MADV.GUARD_INSTALL)
     if (!isMade(vma)) continue
-    for (let advice = 0; madv !== undefined && madv >> BigInt(advice) !== 0n; advice++)
-      if ((madv >> BigInt(advice)) & 1n) program.callWith({ about }, "madvise", start, end - start, advice)
+    restoreAdvice(vma, program)
     const current = (came.get(vma) ?? prot) | (isPrivate(vma) && isFilled(vma) ? PROT.WRITE : 0)
     if (current !== prot) program.callWith({ about }, "mprotect", start, end - start, prot)
     // ENOMEM: the area is locked, but its protection keeps pages from being faulted in.

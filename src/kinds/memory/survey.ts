@@ -1,11 +1,13 @@
 import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
+import { readDescriptorsIfAlive } from "../../proc/descriptors.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import { isRing, isWholeRing } from "./aio/ring.ts"
+import { isSocketMapping } from "./packet-ring.ts"
 import { isAttachment } from "./sysv/mapping.ts"
 
 /** One row a kind of mapping that a dump cannot keep yet. The first row that matches is told. */
-const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail) => boolean; remedy: string }[] = [
+const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail, pid: number) => boolean; remedy: string }[] = [
   {
     what: "a part of an AIO ring",
     matches: (mapping) => mapping.path.startsWith("/[aio]") && !(isRing(mapping) && isWholeRing(mapping)),
@@ -13,8 +15,13 @@ const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail
   },
   {
     what: "a mapping of a kernel object",
-    matches: ({ path }) => /^(anon_inode:|\/?socket:|\[uprobes\])/.test(path),
-    remedy: "Let the program close its io_uring, perf, packet-socket ring or probe before the dump",
+    matches: ({ path }) => /^(anon_inode:|\[uprobes\])/.test(path),
+    remedy: "Let the program unmap its io_uring, perf buffer, BPF map or probe before the dump",
+  },
+  {
+    what: "rings of a packet socket that the process does not have open",
+    matches: (mapping, pid) => isSocketMapping(mapping) && !readDescriptorsIfAlive(pid)?.some(({ target }) => target === mapping.path),
+    remedy: "Let the program unmap them, or keep the socket open, before the dump",
   },
   {
     what: "a shadow stack",
@@ -25,6 +32,16 @@ const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail
     what: "huge pages of hugetlbfs",
     matches: ({ vmFlags }) => vmFlags.has("ht"),
     remedy: "Use transparent huge pages (madvise MADV_HUGEPAGE)",
+  },
+  {
+    what: "memory that a page-fault handler watches (userfaultfd)",
+    matches: ({ vmFlags }) => ["um", "uw", "ui"].some((flag) => vmFlags.has(flag)),
+    remedy: "Let the handler, which may be another program, unregister it before the dump",
+  },
+  {
+    what: "secret memory (memfd_secret), which nobody else may read",
+    matches: ({ path, deleted }) => path === "/secretmem" && deleted,
+    remedy: "Start the program without it (boot with secretmem.enable=0)",
   },
   {
     what: "a sealed mapping",
@@ -68,7 +85,7 @@ function refuseRemoved(pid: number, { start, end }: MappingDetail, refuseLink: R
 export function surveyMemory(pid: number, mappings: readonly MappingDetail[], refuseLink: RefuseLink): Refusal[] {
   const refusals: Refusal[] = []
   for (const mapping of mappings) {
-    const known = refusedMappings.find(({ matches }) => matches(mapping))
+    const known = refusedMappings.find(({ matches }) => matches(mapping, pid))
     const row = known ?? (isRemoved(mapping) ? refuseRemoved(pid, mapping, refuseLink) : undefined)
     if (!row) continue
     const where = `task ${pid} VMA ${hex(mapping.start)}-${hex(mapping.end)}${mapping.path ? ` "${mapping.path}"` : ""}`

@@ -13,6 +13,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -110,7 +112,9 @@ static void hold_events(void)
 static void hold_refused(void)
 {
 	int ends[2];
-	MUST(socket(AF_PACKET, SOCK_RAW, 0));
+	int packets = socket(AF_PACKET, SOCK_RAW, htons(0x88b5)), fanout = (getpid() & 0xffff) | PACKET_FANOUT_CBPF << 16;
+	MUST(packets);
+	MUST(setsockopt(packets, SOL_PACKET, PACKET_FANOUT, &fanout, sizeof fanout));
 	MUST(inotify_add_watch(MUST(inotify_init1(0)), "/proc/version", IN_ATTRIB));
 	int gone = MUST(open("gone", O_RDWR | O_CREAT, 0600));
 	MUST(gone);

@@ -94,7 +94,7 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
     const refusals = lookAtDescriptors([holding(holder.pid)], PLAIN).refusals
     const told = refusals.map(({ what }) => what).join("\n")
     for (const word of [
-      "a socket",
+      "a packet socket whose fanout",
       "a watch on inode",
       "with a lock (FLOCK WRITE)",
       "an epoll that watches a file added as fd",

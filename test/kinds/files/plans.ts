@@ -20,6 +20,7 @@ export const NO_MORE: Omit<FileImages, "fdinfos" | "files"> = {
   pipesData: [],
   skQueues: [],
   fifoData: [],
+  mapsData: [],
   ttyInfos: [],
   ttyData: [],
   ghosts: new Map(),

@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { BPF, BPF_F, BPF_MAP_TYPE, BPF_MAP_TYPES, BPF_NAME } from "../../../ffi/abi/bpf.ts"
 import { INET_DIAG_SHUTDOWN, NETLINK, NLA_F_NESTED, NLM_F, NLMSG, SOCK_DIAG_BY_FAMILY } from "../../../ffi/abi/netlink.ts"
+import { PACKET, PACKET_DIAG, PACKET_FANOUT, PACKET_SHOW, PDI, SOL_PACKET } from "../../../ffi/abi/packet.ts"
 import {
   AF,
   ICMP_FILTER,
@@ -10,6 +12,7 @@ import {
   IPPROTO,
   IPV6,
   MSG,
+  OTHER_AF,
   SHUT,
   SIOC,
   SO,
@@ -29,7 +32,14 @@ const named = (prefix: string, values: Readonly<Record<string, number>>, renamed
   Object.entries(values).map(([name, value]) => [renamed[name] ?? `${prefix}${name}`, value] as const)
 
 /** Macros: left out where the headers are older. */
-const MACROS = [...named("SO_", SO), ...named("IP_", IP), ...named("IPV6_", IPV6), ...named("TCP_", TCP)]
+const MACROS = [
+  ...named("AF_", OTHER_AF),
+  ...named("SO_", SO),
+  ...named("IP_", IP),
+  ...named("IPV6_", IPV6),
+  ...named("TCP_", TCP),
+  ...named("PACKET_", PACKET),
+]
 const CONSTANTS = [
   ...named("AF_", AF),
   ...named("SOCK_", SOCK),
@@ -44,6 +54,16 @@ const CONSTANTS = [
   ...named("NETLINK_", NETLINK),
   ...named("NLM_F_", NLM_F),
   ...named("NLMSG_", NLMSG),
+  ...named("PACKET_DIAG_", PACKET_DIAG),
+  ...named("PACKET_SHOW_", PACKET_SHOW),
+  ...named("PACKET_FANOUT_", PACKET_FANOUT),
+  ...named("PDI_", PDI),
+  ...named("BPF_", BPF),
+  ...named("BPF_MAP_TYPE_", BPF_MAP_TYPE),
+  ...named("BPF_F_", BPF_F),
+  ...BPF_MAP_TYPES.slice(0, 28).map((name, number) => [`BPF_MAP_TYPE_${name}`, number] as const),
+  ["BPF_OBJ_NAME_LEN", BPF_NAME],
+  ["SOL_PACKET", SOL_PACKET],
   ["SOL_SOCKET", SOL_SOCKET],
   ["ICMP_FILTER", ICMP_FILTER],
   ["ICMPV6_FILTER", ICMPV6_FILTER],
@@ -51,9 +71,20 @@ const CONSTANTS = [
   ["SOCK_DIAG_BY_FAMILY", SOCK_DIAG_BY_FAMILY],
   ["INET_DIAG_SHUTDOWN", INET_DIAG_SHUTDOWN],
 ] as const
-const HEADERS = ["in", "in6", "tcp", "icmp", "icmpv6", "netlink", "sock_diag", "inet_diag", "sockios", "bpf"].map(
-  (name) => `linux/${name}.h`,
-)
+const HEADERS = [
+  "in",
+  "in6",
+  "tcp",
+  "icmp",
+  "icmpv6",
+  "netlink",
+  "sock_diag",
+  "inet_diag",
+  "sockios",
+  "bpf",
+  "if_packet",
+  "packet_diag",
+].map((name) => `linux/${name}.h`)
 
 const offsets = Object.entries(TCP_INFO_AT)
   .filter(([field]) => field !== "wscales")

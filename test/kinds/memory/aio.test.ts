@@ -16,7 +16,7 @@ import { plan, vma } from "./sample.ts"
 
 const LINE = "5000-8000 rw-s 00000000 00:13 8156637                    /[aio] (deleted)"
 const mapping = (line: string) => parseSmaps(`${line}\nSize: 12 kB\nVmFlags: rd wr sh mr mw ms de\n`)[0]!
-const none = { mapped: () => 0, memory: () => 0, openMode: () => 0 }
+const none = { mapped: () => 0, memory: () => 0, ring: () => 0, openMode: () => 0 }
 const area = vma(0x5000n, 0x8000n, { status: VMA.AIORING, flags: MAP.SHARED })
 
 describe("a ring", () => {

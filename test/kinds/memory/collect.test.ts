@@ -16,7 +16,7 @@ const smaps = (line: string, vmFlags: string, more = ""): string => `${line}\nSi
 const oneOf = (line: string, vmFlags: string, more = "") => parseSmaps(smaps(line, vmFlags, more))[0]!
 
 /** Files by fixed ids: 11 for files, 22 for shared memory; mode 2 where the mapping is shared. */
-const files: MappedFiles = { mapped: () => 11, memory: () => 22, openMode: ({ shared }) => (shared ? 2 : 0) }
+const files: MappedFiles = { mapped: () => 11, memory: () => 22, ring: () => 33, openMode: ({ shared }) => (shared ? 2 : 0) }
 
 const R = VMA.REGULAR
 const ANONYMOUS = MAP.PRIVATE | MAP.ANONYMOUS
@@ -153,6 +153,7 @@ describe("surveyMemory", () => {
     ["1000-2000 rw-s 00000000 00:0f 3 /SYSV00000000 (deleted)", "rd wr sh ht", "huge pages of hugetlbfs"],
     ["1000-2000 rw-s 00001000 00:0f 3 /[aio] (deleted)", "rd wr sh", "a part of an AIO ring"],
     ["1000-2000 rw-s 00000000 00:0f 3 anon_inode:[io_uring]", "rd wr sh", "a mapping of a kernel object"],
+    ["1000-2000 rw-s 00000000 00:09 3 socket:[3]", "rd wr sh", "rings of a packet socket that the process does not have open"],
     ["1000-2000 rw-p 00000000 00:00 0", "rd wr ss", "a shadow stack"],
     ["1000-2000 rw-p 00000000 00:0f 3 /anon_hugepage (deleted)", "rd wr ht", "huge pages of hugetlbfs"],
     ["1000-2000 r--p 00000000 fe:00 3 /bin/x", "rd sl", "a sealed mapping"],

@@ -25,7 +25,7 @@ function readersShareOnePage(): boolean {
   closeSync(fd)
   return entries.readBigUInt64LE(0) === entries.readBigUInt64LE(8)
 }
-const files: MappedFiles = { mapped: () => 1, memory: () => 2, openMode: () => 0 }
+const files: MappedFiles = { mapped: () => 1, memory: () => 2, ring: () => 3, openMode: () => 0 }
 
 describe.skipIf(!canTrace)(`pages of another process${why}`, () => {
   let target: Target

@@ -11,9 +11,12 @@ const MEMORY_MAJOR = 1
 const PLAIN_MINORS = { null: 3, zero: 5, full: 7, random: 8, urandom: 9 } as const
 const plain = new Set<number>(Object.values(PLAIN_MINORS))
 
+/** What memfd_secret(2) makes: nobody else may read it. Kernel: mm/secretmem.c */
+const SECRET = "/secretmem (deleted)"
+
 /** Files, directories, symbolic links opened with O_PATH, and /dev/null and its kin. With O_PATH, whatever has a path. */
 export function isRegular({ target, stat, flags }: Found): boolean {
-  if (!target.startsWith("/") || target.startsWith("/memfd:")) return false
+  if (!target.startsWith("/") || target.startsWith("/memfd:") || target === SECRET) return false
   const kind = kindOf(stat.mode)
   if (kind === S_IF.REG || kind === S_IF.DIR || kind === S_IF.LNK || (flags & O.PATH) !== 0) return true
   return kind === S_IF.CHR && stat.rdevMajor === MEMORY_MAJOR && plain.has(stat.rdevMinor)

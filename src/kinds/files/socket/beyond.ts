@@ -1,3 +1,4 @@
+import { PACKET, SOL_PACKET } from "../../../../ffi/abi/packet.ts"
 import { AF, IP, IPPROTO, IPV6, SO, SOCK, SOL_SOCKET, TCP } from "../../../../ffi/abi/socket.ts"
 import { attempt, isFailure, syscall } from "../../../../ffi/syscall.ts"
 import type { stasis_socket_option } from "../../../../proto/gen/stasis_pb.ts"
@@ -14,6 +15,7 @@ interface Level {
 }
 
 const isTcp = ({ protocol }: SocketKind): boolean => protocol === IPPROTO.TCP
+const isPacket = ({ family }: SocketKind): boolean => family === AF.PACKET
 const isInternet = ({ family }: SocketKind): boolean => family === AF.INET || family === AF.INET6
 
 /** Options that a program sets once and CRIU's images have no field for, in the order in which they are set again. */
@@ -98,6 +100,11 @@ const LEVELS: readonly Level[] = [
     ],
     belongs: isTcp,
   },
+  {
+    level: SOL_PACKET,
+    names: [PACKET.VNET_HDR_SZ, PACKET.TX_HAS_OFF, PACKET.QDISC_BYPASS, PACKET.IGNORE_OUTGOING],
+    belongs: isPacket,
+  },
 ]
 
 /** Longest value, bytes: the name of a congestion control. */
@@ -117,7 +124,9 @@ const defaults = new Map<string, ReadonlyMap<string, stasis_socket_option>>()
 
 /** Options of a new socket of a kind; none when we may not make one. */
 function defaultsOf(kind: SocketKind): ReadonlyMap<string, stasis_socket_option> | undefined {
-  const { family, type, protocol } = kind
+  const { family, type } = kind
+  // A packet socket without a protocol hears nothing.
+  const protocol = isPacket(kind) ? 0 : kind.protocol
   const key = `${family}:${type}:${protocol}`
   const known = defaults.get(key)
   if (known) return known
@@ -134,7 +143,7 @@ function defaultsOf(kind: SocketKind): ReadonlyMap<string, stasis_socket_option>
 
 /** Options that CRIU's images have no field for, those that differ from a new socket's. Mirror: restoreBeyond */
 export function collectBeyond(fd: number, kind: SocketKind): stasis_socket_option[] {
-  const usual = isInternet(kind) ? defaultsOf(kind) : undefined
+  const usual = isInternet(kind) || isPacket(kind) ? defaultsOf(kind) : undefined
   if (!usual) return []
   return [...read(fd, kind)].flatMap(([key, option]) => {
     const value = usual.get(key)?.value

@@ -1,7 +1,8 @@
 import { AF, IPPROTO } from "../../../../../ffi/abi/socket.ts"
 import type { inet_sk_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
-import { addressLength, deviceNumber } from "./address.ts"
+import { deviceNumber } from "../device.ts"
+import { addressLength } from "./address.ts"
 import { inetText, isConnection } from "./entry.ts"
 
 /** How connections come back. */

@@ -1,7 +1,8 @@
 import { IPPROTO, SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { inet_sk_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
 import type { Program, Result } from "../../../../tracee/program.ts"
-import { addressText, bytesOfWords, deviceNumber, sockaddrOf } from "./address.ts"
+import { deviceNumber } from "../device.ts"
+import { addressText, bytesOfWords, sockaddrOf } from "./address.ts"
 
 const NONE = 0xffffffff
 

@@ -1,0 +1,86 @@
+import { CheckpointError } from "../../base/errors.ts"
+import { roomForDescriptors } from "../../tracee/own-limit.ts"
+import { findUsedMaps, type LoadedProgram } from "./bpf-map/ask.ts"
+import { isMap } from "./bpf-map/collect.ts"
+import { borrowDescriptors, type Copies } from "./copies.ts"
+import type { FileOptions, Found, Holder, Surveying } from "./kind.ts"
+import { openersAmong } from "./notify/place.ts"
+import type { Outsiders } from "./outsiders.ts"
+import { findWholePipes } from "./pipe/holders.ts"
+import { scanDescriptors } from "./scan.ts"
+import { groupShared } from "./sharing.ts"
+import { findInetSockets } from "./socket/diag.ts"
+import { isPacket } from "./socket/packet-sk/survey.ts"
+import { findPacketSockets } from "./socket/packet-sk/table.ts"
+import type { Flight } from "./socket/unix/flight.ts"
+import { openScene } from "./socket/unix/scene.ts"
+import { inodeKey } from "./stat.ts"
+import { judge } from "./survey.ts"
+import { masterIndex } from "./tty/holders.ts"
+
+/** What a process has open, and the way to it. */
+export interface Scan {
+  readonly copies: Copies
+  readonly found: readonly Found[]
+}
+
+/** Looks at the descriptors of every process. @param mayGo a process that is gone by now is left out */
+export function scanAll(holders: readonly Holder[], scope: DisposableStack, mayGo: boolean, most?: number): ReadonlyMap<number, Scan> {
+  const scans = new Map<number, Scan>()
+  scope.use(roomForDescriptors(holders.length))
+  for (const { pid } of holders) {
+    try {
+      const copies = scope.use(borrowDescriptors(pid))
+      scans.set(pid, { copies, found: scanDescriptors(pid, copies, most) })
+    } catch (error) {
+      if (!(mayGo && error instanceof CheckpointError && error.code === "E_NO_PROCESS")) throw error
+    }
+  }
+  return scans
+}
+
+/** Every descriptor, judged together with those that share its open file. */
+export function judgeAll(
+  holders: readonly Holder[],
+  scans: ReadonlyMap<number, Scan>,
+  options: FileOptions,
+  outsidersOf: (all: readonly Found[]) => Outsiders,
+  flight?: Flight,
+) {
+  const all = [...[...scans.values()].flatMap(({ found }) => found), ...(flight?.found ?? [])]
+  const outside = outsidersOf(all)
+  const unix = openScene(all, outside.sockets, options, flight)
+  const masters = new Set(all.flatMap((found) => masterIndex(found) ?? []))
+  const hasBothEnds = findWholePipes(all)
+  const inetSockets = findInetSockets(all.flatMap(({ socket }) => socket ?? []))
+  const packetSockets = findPacketSockets(all.some(isPacket))
+  const usedMaps = all.some(isMap) ? findUsedMaps() : new Map<number, LoadedProgram>()
+  const openers = openersAmong(all)
+  const surveying = new Map<number, Surveying>()
+  const surveyingOf = (pid: number): Surveying =>
+    surveying.getOrInsertComputed(pid, () => ({
+      ...options,
+      inetSockets,
+      packetSockets,
+      usedMaps,
+      keeping: options,
+      descriptors: new Map(scans.get(pid)?.found.map((found) => [found.fd, found])),
+      holders,
+      openers,
+      masters,
+      hasBothEnds,
+      pipeHolder: (inode) => outside.pipes.get(inode),
+      fifoHolder: (stat) => outside.files.get(inodeKey(stat)),
+      terminalHolder: (index) => outside.terminals.get(index),
+      socketHolder: (inode) => outside.sockets.get(inode),
+      unix,
+    }))
+  return {
+    unix,
+    inetSockets,
+    packetSockets,
+    hasBothEnds,
+    outside,
+    judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })),
+  }
+}
