@@ -1,0 +1,98 @@
+/**
+ * The compiled binary inside containers that the test makes: what they lack is not needed. In each a program with two threads, one of them in
+ * a restartable sequence, and a tree are dumped and restored where they were, dumped again, and restored in a second container of the same
+ * image, with other mounts, devices and inodes.
+ */
+import { afterAll, describe, expect, test } from "bun:test"
+import { discardAll } from "../harness/folders.ts"
+import { answer, type Container, carry, must, ready, type Shape, startContainer } from "./container.ts"
+import { bareImage, busyboxImage, debianImage, type Image, muslImage, NotFetched } from "./images.ts"
+
+afterAll(discardAll)
+
+/** A kind of container. `long`: only in `npm run test:containers`, it takes more than npm test may. */
+interface Kind extends Shape {
+  readonly title: string
+  readonly image: () => Image
+  readonly long?: true
+}
+
+/** An image is made once, and shared by those whose containers change nothing in it. */
+const once = (make: () => Image): (() => Image) => {
+  let made: Image | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+const busybox = once(busyboxImage)
+
+const KINDS: readonly Kind[] = [
+  { title: "busybox", image: busyboxImage },
+  { title: "Debian minbase", image: once(debianImage), long: true },
+  { title: "musl", image: once(muslImage), overlay: true },
+  { title: "read-only root, one tmpfs", image: busybox, readOnly: true },
+  { title: "/proc that hides processes", image: busybox, overlay: true, proc: "hidepid=2" },
+  { title: "PIDs and /proc of the machine", image: busybox, overlay: true, namespaces: "miuc", proc: "machine" },
+  { title: "overlayfs", image: busybox, overlay: true },
+  { title: "no /sys", image: busybox, overlay: true, sys: false },
+  { title: "devices null, zero and tty", image: busybox, overlay: true, nodes: ["null", "zero", "tty"] },
+  { title: "no shell", image: once(bareImage), overlay: true },
+  { title: "no network", image: busybox, overlay: true, namespaces: "mpiunc" },
+  {
+    title: "no shell, network, /sys, devices or writable root",
+    image: once(bareImage),
+    namespaces: "mpiunc",
+    readOnly: true,
+    sys: false,
+    nodes: ["null", "zero", "tty"],
+  },
+]
+
+const ALL = process.env.STASIS_CONTAINERS === "all"
+const PROGRAMS = [
+  ["/bin/rseqspin", "/work/ask", "/work"],
+  ["/bin/forest", "/work/ask", "2", "2"],
+]
+
+/** Dump and restore in one container, a second dump, and a restore in another. @returns the program's last word */
+async function takeThrough(image: () => Image, shape: Shape, words: readonly string[]): Promise<string> {
+  using first = await startContainer(image(), shape, words)
+  await ready(first)
+  const { inside } = first.program()
+  const say = (container: Container, ...line: string[]) => must(container, "/bin/stasis", ...line)
+  expect((await first.run("/bin/stasis", "check", "--json")).status).toBe(0)
+  await say(first, "plan", `${inside}`)
+  await say(first, "rseq", `${inside}`)
+  await say(first, "dump", `${inside}`, "/work/one", "--verify")
+  await say(first, "show", "/work/one")
+  await say(first, "plan", "/work/one")
+  await say(first, "restore", "-d", "/work/one", "--verify")
+  expect(first.has(inside)).toBe(true)
+  await say(first, "dump", `${inside}`, "/work/two")
+  using second = await startContainer(image(), shape, [], 10 * inside)
+  carry(first, second)
+  await say(second, "plan", "/work/two")
+  await say(second, "restore", "-d", "/work/two", "--verify")
+  expect(second.has(inside)).toBe(true)
+  return await answer(second)
+}
+
+for (const { title, image, long, ...shape } of KINDS)
+  describe(title, () => {
+    for (const words of PROGRAMS)
+      test.skipIf(long === true && !ALL)(
+        `${words[0]}: dumped and restored inside, and in a second container`,
+        async () => {
+          try {
+            image()
+          } catch (error) {
+            if (!(error instanceof NotFetched)) throw error
+            console.log(`skipped: ${title}: ${error.message}`)
+            return
+          }
+          expect(await takeThrough(image, shape, words)).toBe("OK")
+        },
+        300_000,
+      )
+  })
