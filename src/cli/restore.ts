@@ -1,4 +1,5 @@
 import { restore } from "../flow/restore.ts"
+import { isWatched } from "../flow/watched.ts"
 import { print, printError } from "./print.ts"
 import { restoreOptions } from "./records.ts"
 import { openSession } from "./session.ts"
@@ -16,6 +17,6 @@ export async function runRestore(line: Canonical): Promise<number> {
   // Standard output that was given to the tree is the tree's.
   const tell = options.inheritFds.some(({ fd }) => fd === 1) ? printError : print
   if (options.json) tell(JSON.stringify(report))
-  else if (options.detached) tell(`Restored task ${report.pid} from "${options.imagesDir}"`)
+  else if (options.detached && isWatched(options.verbosity)) tell(`Restored task ${report.pid} from "${options.imagesDir}"`)
   return report.exitStatus ?? 0
 }
