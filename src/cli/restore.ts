@@ -1,3 +1,4 @@
+import { checkProc } from "../flow/enter.ts"
 import { restore } from "../flow/restore.ts"
 import { isWatched } from "../flow/watched.ts"
 import { print, printError } from "./print.ts"
@@ -13,6 +14,7 @@ import type { Canonical } from "./spelling.ts"
 export async function runRestore(line: Canonical): Promise<number> {
   const options = restoreOptions(line, process.cwd())
   openSession(line.command, options)
+  checkProc()
   const report = await restore(options)
   // Standard output that was given to the tree is the tree's.
   const tell = options.inheritFds.some(({ fd }) => fd === 1) ? printError : print
