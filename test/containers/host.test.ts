@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { waitFor } from "../harness/deadline.ts"
 import { step } from "../harness/debian.ts"
 import { discardAll, inside, scratch } from "../harness/folders.ts"
-import { alive, cleanUp, linkOf, signal } from "../harness/process.ts"
+import { alive, cleanUp, linkOf, signal, statusOf } from "../harness/process.ts"
 import { type Run, run, stasisTool, toldError, must as tool } from "../harness/tool.ts"
 import { launch } from "../harness/victim.ts"
 import { answer, carry, must, ready, type Shape, startContainer } from "./container.ts"
@@ -79,6 +79,36 @@ describe("a process in a container, by its PID outside", () => {
     refused(await stasis("dump", "-t", `${outside}`, "-D", images, "--json", "--action-script", "/bin/true"), "E_OPTION_UNSUPPORTED")
     refused(await stasis("dump", "-t", `${outside}`, "-D", join(images, "below"), "--json"), "E_DIRECTORY")
     expect([existsSync(images), alive(outside), alive(container.pid)]).toEqual([false, true, true])
+    expect(await answer(container)).toBe("OK")
+  })
+
+  test("seccomp: what a container's profile hides from a tool inside is refused before the stop, and a dump from outside keeps it", async () => {
+    using first = await startContainer(bareImage(), { overlay: true }, ["/bin/confine", ...SPIN])
+    await ready(first)
+    const { outside, inside: number } = first.program()
+    const confined = ["/bin/confine", "/bin/stasis"]
+    const plan = await first.run(...confined, "plan", `${number}`)
+    expect(plan).toMatchObject({ status: 3, stdout: expect.stringContaining("under seccomp") })
+    refused(await first.run(...confined, "dump", `${number}`, "/work/images", "--json"), "E_UNSUPPORTED")
+    expect(statusOf(outside, "TracerPid")).toBe("0")
+    const images = join(scratch("seccomp"), "images")
+    await tool(stasisTool, "dump", `${outside}`, images)
+    using second = await startContainer(bareImage(), { overlay: true }, [], 5000)
+    carry(first, second)
+    step(["cp", "-a", images, second.work], "/")
+    expect((await must(second, "/bin/stasis", "restore", "-d", "/work/images", "--verify")).stderr).toBe("")
+    expect(statusOf(second.program().outside, "Seccomp_filters")).toBe("1")
+    expect(await answer(second)).toBe("OK")
+  })
+
+  test("a restore under seccomp tells that the tree stays under it", async () => {
+    using container = await startContainer(bareImage(), { overlay: true }, SPIN)
+    await ready(container)
+    const { inside: number } = container.program()
+    await must(container, "/bin/stasis", "dump", `${number}`, "/work/images")
+    const restored = await must(container, "/bin/confine", "/bin/stasis", "restore", "-d", "/work/images")
+    expect(restored.stderr).toContain("stasis is under seccomp itself")
+    expect(statusOf(container.program().outside, "Seccomp_filters")).toBe("1")
     expect(await answer(container)).toBe("OK")
   })
 

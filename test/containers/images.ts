@@ -56,15 +56,24 @@ function copyOrLink(source: string, target: string): void {
 }
 
 /** What a program needs of the system: its loader and libraries, by their paths. */
-const libraries = (program: string): [string, string][] =>
-  [...step(["ldd", program], ROOT).matchAll(/(\/\S+) \(0x/g)].map(([, path = ""]) => [path, path])
+function libraries(program: string): [string, string][] {
+  const { exitCode, stdout } = Bun.spawnSync(["ldd", program])
+  // A static program has none, which ldd answers with a status of its own.
+  return exitCode === 0 ? [...stdout.toString().matchAll(/(\/\S+) \(0x/g)].map(([, path = ""]) => [path, path]) : []
+}
 
 const tool = (): [string, string] => ["bin/stasis", STASIS]
 const victims = (compiled: (name: string) => string): [string, string][] => VICTIMS.map((name) => [`bin/${name}`, compiled(name)])
 
-/** The tool, the victims and the libraries that they need: no shell, no other program. */
+/** Runs a program under a seccomp filter, see ./confine.c. */
+const confine = (): [string, string] => [
+  "bin/confine",
+  compile(join(import.meta.dir, "confine.c"), join(CACHE, "confine"), ["-O1", "-Wall", "-Wextra", "-static"]),
+]
+
+/** The tool, the victims, the libraries that they need, and `confine`: no shell, no other program. */
 export const bareImage = (): Image => {
-  const programs = victims(compileVictim)
+  const programs = [...victims(compileVictim), confine()]
   const shared = [STASIS, ...programs.map(([, path]) => path)].flatMap(libraries)
   return { layers: [layer("bare", new Map([tool(), ...programs, ...shared]))] }
 }
