@@ -141,6 +141,24 @@ const membersOf = (pid: number): number[] => {
     .filter((other) => linkOf(`/proc/${other}/ns/pid`) === wanted)
 }
 
+test("a PID that stasis has got itself in a fresh container: what it says then helps", async () => {
+  using first = await startContainer(bareImage(), { overlay: true }, ["/bin/forest", "/work/ask", "30"], 1)
+  await ready(first)
+  const { inside: number } = first.program()
+  await must(first, "/bin/stasis", "dump", `${number}`, "/work/images")
+  using second = await startContainer(bareImage(), { overlay: true }, [], 1)
+  carry(first, second)
+  const failed = await second.run("/bin/stasis", "restore", "-d", "/work/images", "--json")
+  expect([failed.status, toldError(failed).code]).toEqual([7, "E_PID_TAKEN"])
+  expect(toldError(failed).found).toContain("stasis itself")
+  const [, last = "", file = ""] = /echo (\d+) >(\S+),/.exec(toldError(failed).next) ?? []
+  await must(second, "/bin/stasis", "--version")
+  const shell = Bun.spawnSync(["nsenter", "--target", `${second.pid}`, "--pid", "--", "sh", "-c", `echo ${last} >${file}`])
+  expect(shell.exitCode).toBe(0)
+  await must(second, "/bin/stasis", "restore", "-d", "/work/images")
+  expect(await answer(second)).toBe("OK")
+})
+
 describe("what cannot be reached", () => {
   test("a process in a user namespace is refused by name, with the command that does it", async () => {
     const victim = launch("user", ["unshare", "--user", "--map-root-user", "sleep", "600"])
