@@ -7,7 +7,7 @@ import { linkOf, signal } from "../harness/process.ts"
 import { type Run, run } from "../harness/tool.ts"
 import { ALL_NODES, compileContainer, devices, type Image } from "./images.ts"
 
-/** How a container differs from a plain one, which has namespaces of its own but for the network, /proc, /sys and six devices. */
+/** How a container differs from a plain one, which has namespaces of its own but for the network, /proc, /sys and usual devices. */
 export interface Shape {
   /** Letters of container.c. Default: all but the network. */
   readonly namespaces?: string
@@ -18,7 +18,7 @@ export interface Shape {
   readonly sys?: false
   /** Options of /proc, or "machine": the machine's is seen. */
   readonly proc?: string
-  /** Names in /dev. */
+  /** Names in /dev. Default: all that `devices` knows, pseudo-terminals and /dev/shm. */
   readonly nodes?: readonly string[]
 }
 
@@ -49,6 +49,7 @@ function mounts({ layers }: Image, shape: Shape, root: string): string[] {
     ...(proc === "machine" ? ["bind", "/proc", "/proc", "-", "-"] : ["proc", "proc", "/proc", "-", proc]),
     ...(sys === false ? [] : ["sysfs", "sysfs", "/sys", "-", "-"]),
     ...["bind", devices(nodes), "/dev", "-", "-"],
+    ...(nodes === ALL_NODES ? ["devpts", "pts", "/dev/pts", "-", "newinstance,ptmxmode=0666", "tmpfs", "shm", "/dev/shm", "-", "-"] : []),
   ]
 }
 

@@ -37,7 +37,7 @@ const WANTED: Wanted = {
 /** Puts files into a new folder, by their paths there. The tool is linked where it can be: it is large. */
 function layer(name: string, files: ReadonlyMap<string, string>): string {
   const folder = scratch(name)
-  for (const path of ["proc", "sys", "dev", "tmp", "work"]) mkdirSync(join(folder, path))
+  for (const path of ["proc", "sys", "dev", "work"]) mkdirSync(join(folder, path))
   for (const [path, source] of files) {
     const target = join(folder, path)
     mkdirSync(dirname(target), { recursive: true })
@@ -63,7 +63,8 @@ function libraries(program: string): [string, string][] {
 }
 
 const tool = (): [string, string] => ["bin/stasis", STASIS]
-const victims = (compiled: (name: string) => string): [string, string][] => VICTIMS.map((name) => [`bin/${name}`, compiled(name)])
+const victims = (compiled: (name: string) => string, names: readonly string[] = VICTIMS): [string, string][] =>
+  names.map((name) => [`bin/${name}`, compiled(name)])
 
 /** Runs a program under a seccomp filter, see ./confine.c. */
 const confine = (): [string, string] => [
@@ -72,8 +73,8 @@ const confine = (): [string, string] => [
 ]
 
 /** The tool, the victims, the libraries that they need, and `confine`: no shell, no other program. */
-export const bareImage = (): Image => {
-  const programs = [...victims(compileVictim), confine()]
+export const bareImage = (names: readonly string[] = VICTIMS): Image => {
+  const programs = [...victims(compileVictim, names), confine()]
   const shared = [STASIS, ...programs.map(([, path]) => path)].flatMap(libraries)
   return { layers: [layer("bare", new Map([tool(), ...programs, ...shared]))] }
 }
@@ -122,9 +123,11 @@ export function debianImage(): Image {
 /** Debian's /bin is a link to /usr/bin. */
 const toUsr = (files: [string, string][]): [string, string][] => files.map(([path, source]) => [`usr/${path}`, source])
 
-/** Devices: a folder with these nodes, to be mounted. @param names of null, zero, full, random, urandom, tty */
+/** Devices: a folder with these nodes, to be mounted, and places for /dev/pts and /dev/shm. @param names of null, zero, full, random, urandom, tty */
 export function devices(names: readonly string[]): string {
   const folder = scratch("dev")
+  for (const path of ["pts", "shm"]) mkdirSync(join(folder, path))
+  symlinkSync("pts/ptmx", join(folder, "ptmx"))
   for (const name of names) step(["mknod", "-m", "666", join(folder, name), "c", ...(NODES[name] ?? [])], folder)
   return folder
 }
