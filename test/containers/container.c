@@ -2,6 +2,7 @@
  * A container: its own namespaces, a root made of the mounts that it is told, and a PID 1 that reaps. Ends when its caller ends, and with it
  * all that is inside. Built static: it keeps nothing of the machine's in sight.
  *
+ *   container --init OUTPUT PROGRAM ARGUMENT...     the PID 1 alone, of a container that somebody else makes
  *   container NAMESPACES LAST-PID ROOT [TYPE SOURCE TARGET FLAGS DATA]... [-- OUTPUT PROGRAM ARGUMENT...]
  *
  * NAMESPACES: letters of m(ount) p(id) i(pc) u(ts) n(et) c(group). LAST-PID: the first process inside gets the next PID ("0": as it comes).
@@ -81,22 +82,14 @@ static void start(char **words)
 	_exit(127);
 }
 
-static void be_init(int argc, char **argv)
+/* Starts a program, if there is one, and reaps whatever ends. */
+__attribute__((noreturn)) static void keep(char **words)
 {
-	char *root = argv[3], **last = argv + argc, **words = argv + 4;
 	sigset_t ended;
 	sigemptyset(&ended);
 	sigaddset(&ended, SIGCHLD);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	must(mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL), "make private", "/");
-	must(mount(root, root, NULL, MS_BIND, NULL), "bind", root);
-	for (; words < last && strcmp(*words, "--"); words += 5)
-		mount_one(root, words);
-	if (strcmp(argv[2], "0"))
-		write_text("/proc/sys/kernel/ns_last_pid", argv[2]);
-	move_in(root);
-	if (words < last)
-		start(words + 1);
+	if (words)
+		start(words);
 	sigprocmask(SIG_BLOCK, &ended, NULL);
 	close_range(3, ~0U, 0);
 	printf("READY\n");
@@ -108,6 +101,20 @@ static void be_init(int argc, char **argv)
 	}
 }
 
+static void be_init(int argc, char **argv)
+{
+	char *root = argv[3], **last = argv + argc, **words = argv + 4;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	must(mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL), "make private", "/");
+	must(mount(root, root, NULL, MS_BIND, NULL), "bind", root);
+	for (; words < last && strcmp(*words, "--"); words += 5)
+		mount_one(root, words);
+	if (strcmp(argv[2], "0"))
+		write_text("/proc/sys/kernel/ns_last_pid", argv[2]);
+	move_in(root);
+	keep(words < last ? words + 1 : NULL);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct { char letter; int flag; } all[] = { { 'm', CLONE_NEWNS }, { 'p', CLONE_NEWPID }, { 'i', CLONE_NEWIPC },
@@ -115,6 +122,8 @@ int main(int argc, char **argv)
 	int flags = 0;
 	if (argc < 4)
 		return 2;
+	if (!strcmp(argv[1], "--init"))
+		keep(argv + 2);
 	for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
 		if (strchr(argv[1], all[i].letter))
 			flags |= all[i].flag;

@@ -13,8 +13,8 @@ export interface Shape {
   readonly namespaces?: string
   /** The image is a layer of overlayfs below one of the container's own. Default: its only layer is the root. */
   readonly overlay?: true
-  /** The root is read-only; /work is a tmpfs. */
-  readonly readOnly?: true
+  /** The root is read-only; /work is a tmpfs of this size. */
+  readonly readOnly?: "64k" | "64m"
   readonly sys?: false
   /** Options of /proc, or "machine": the machine's is seen. */
   readonly proc?: string
@@ -45,7 +45,7 @@ function mounts({ layers }: Image, shape: Shape, root: string): string[] {
   const upper = overlay || layers.length > 1 ? [inside(root, "upper"), inside(root, "scratch")] : undefined
   return [
     ...(upper ? ["overlay", "overlay", "/", "-", `lowerdir=${lower},upperdir=${upper[0]},workdir=${upper[1]}`] : []),
-    ...(readOnly ? ["tmpfs", "work", "/work", "-", "size=64m", "remount", "-", "/", "ro", "-"] : []),
+    ...(readOnly ? ["tmpfs", "work", "/work", "-", `size=${readOnly}`, "remount", "-", "/", "ro", "-"] : []),
     ...(proc === "machine" ? ["bind", "/proc", "/proc", "-", "-"] : ["proc", "proc", "/proc", "-", proc]),
     ...(sys === false ? [] : ["sysfs", "sysfs", "/sys", "-", "-"]),
     ...["bind", devices(nodes), "/dev", "-", "-"],

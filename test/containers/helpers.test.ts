@@ -43,7 +43,7 @@ async function watched(container: Container, act: () => Promise<void>): Promise<
   }
 }
 
-const SHAPE = { overlay: true, readOnly: true } as const
+const SHAPE = { overlay: true, readOnly: "64m" } as const
 const LOADER = "/lib64/ld-linux-x86-64.so.2"
 
 /** Every command, with all that writes. @param tool its words */

@@ -1,6 +1,6 @@
 /** What the machine does with a process inside a container, by the machine's number of it. */
 import { afterAll, afterEach, describe, expect, test } from "bun:test"
-import { existsSync, readFileSync, statSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { waitFor } from "../harness/deadline.ts"
 import { step } from "../harness/debian.ts"
@@ -17,7 +17,7 @@ afterAll(discardAll)
 const SPIN = ["/bin/rseqspin", "/work/ask", "/work"]
 const KINDS: readonly (Shape & { title: string; image: () => Image })[] = [
   { title: "no shell, network, /sys, devices", image: bareImage, namespaces: "mpiunc", overlay: true, sys: false, nodes: ["null"] },
-  { title: "a tmpfs on a read-only root", image: bareImage, readOnly: true },
+  { title: "a tmpfs on a read-only root", image: bareImage, readOnly: "64m" },
   { title: "PIDs of the machine", image: bareImage, namespaces: "miun", proc: "machine", overlay: true },
   { title: "musl", image: muslImage, overlay: true },
 ]
@@ -79,6 +79,20 @@ describe("a process in a container, by its PID outside", () => {
     refused(await stasis("dump", "-t", `${outside}`, "-D", images, "--json", "--action-script", "/bin/true"), "E_OPTION_UNSUPPORTED")
     refused(await stasis("dump", "-t", `${outside}`, "-D", join(images, "below"), "--json"), "E_DIRECTORY")
     expect([existsSync(images), alive(outside), alive(container.pid)]).toEqual([false, true, true])
+    expect(await answer(container)).toBe("OK")
+  })
+
+  test("inside, a full disk, a read-only directory and no place for the log are told, and leave nothing", async () => {
+    using container = await startContainer(bareImage(), { readOnly: "64k", sys: false, nodes: ["null"] }, SPIN)
+    await ready(container)
+    const { outside, inside: number } = container.program()
+    const dumping = (...words: string[]) => container.run("/bin/stasis", "dump", `${number}`, ...words, "--json")
+    const full = await dumping("/work/images")
+    expect([full.status, toldError(full).code]).toEqual([6, "E_DISK_FULL"])
+    refused(await dumping("/images"), "E_DIRECTORY")
+    refused(await dumping("/work/images", "-W", "/", "-o", "log"), "E_DIRECTORY")
+    expect(readdirSync(container.work).sort()).toEqual(["board", "output"])
+    await tool(stasisTool, "dump", `${outside}`, inside(scratch("roomy"), "images"), "-R", "--verify")
     expect(await answer(container)).toBe("OK")
   })
 
