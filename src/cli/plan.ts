@@ -17,7 +17,7 @@ export async function runPlan({ pid, ...options }: PlanOptions): Promise<number>
   const { planDump } = await import("../flow/plan-dump.ts")
   const { dumpPlanJson, dumpPlanText } = await import("./plan-dump.ts")
   const plan = planDump(reach.pid, options)
-  print(options.json ? JSON.stringify(dumpPlanJson(plan)) : dumpPlanText(plan))
+  print(options.json ? JSON.stringify(dumpPlanJson(plan)) : dumpPlanText(plan, pid))
   return plan.refusals.length > 0 ? EXIT_STATUS.E_UNSUPPORTED : 0
 }
 

@@ -47,7 +47,6 @@ export function checkProc(): void {
 }
 
 const inner = (pid: number): number => readStatusIfAlive(pid)?.nsPid.at(-1) ?? pid
-const listed = (kinds: readonly NamespaceKind[]): string => kinds.map(({ name }) => name).join(", ")
 
 /** How a process is reached that is in other namespaces than the tool. */
 export type Reach =
@@ -89,7 +88,8 @@ export function enter(pid: number, outside: () => void, statusFd?: number): Reac
   }
   if (!isOwnProc())
     throw unreachable(pid, there, "has no /proc of its own PID namespace", "Mount it inside: mount -t proc proc /proc; then dump again")
-  log.warn(`process ${pid} is process ${there} in its namespaces, which stasis has entered (${listed(kinds)}): restore it inside such ones`)
+  const names = [...(again ? ["pid"] : []), ...kinds.map(({ name }) => name)].join(", ")
+  log.warn(`process ${pid} is process ${there} in its namespaces, which stasis has entered (${names}): restore it inside such ones`)
   return { entered: true, pid: there }
 }
 

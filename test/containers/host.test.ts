@@ -9,7 +9,7 @@ import { alive, cleanUp, linkOf, signal, statusOf } from "../harness/process.ts"
 import { type Run, run, stasisTool, toldError, must as tool } from "../harness/tool.ts"
 import { launch } from "../harness/victim.ts"
 import { answer, carry, must, ready, type Shape, startContainer } from "./container.ts"
-import { bareImage, type Image, muslImage, NotFetched } from "./images.ts"
+import { bareImage, busyboxImage, type Image, muslImage, NotFetched } from "./images.ts"
 
 afterEach(cleanUp)
 afterAll(discardAll)
@@ -68,6 +68,27 @@ describe("a process in a container, by its PID outside", () => {
       await must(second, "/bin/stasis", "restore", "-d", "/work/images")
       expect(await answer(second)).toBe("OK")
     }, 120_000)
+
+  test("a container in a container, from the outer one", async () => {
+    let image: Image
+    try {
+      image = busyboxImage()
+    } catch (error) {
+      if (!(error instanceof NotFetched)) throw error
+      return console.log(`skipped: ${error.message}`)
+    }
+    const script = "mount -t proc proc /proc; rseqspin /work/ask /work </dev/null & wait"
+    const unshare = ["/bin/busybox", "unshare", "-p", "-f", "-m", "-u", "sh", "-c", script]
+    using container = await startContainer(image, { overlay: true }, ["/bin/env", "PATH=/bin", ...unshare])
+    await ready(container)
+    const number = (await must(container, "/bin/busybox", "pidof", "rseqspin")).stdout.trim()
+    const planned = await must(container, "/bin/stasis", "plan", number)
+    expect(planned.stdout).toEndWith(`A dump would succeed: stasis dump ${number}\n`)
+    expect(planned.stderr).toContain("(pid, uts, mnt)")
+    await must(container, "/bin/stasis", "dump", number, "/work/images", "-R", "--verify")
+    expect((await must(container, "/bin/busybox", "ls", "/work/images")).stdout).toContain("inventory.img")
+    expect(await answer(container)).toBe("OK")
+  })
 
   test("is refused by name, and goes on, where there is no way: PID 1, options that name the outside, a missing directory", async () => {
     using container = await startContainer(bareImage(), { overlay: true }, SPIN)
