@@ -1,11 +1,11 @@
 import { SIG, siginfo } from "../../ffi/abi/signal.ts"
-import { readFileSync } from "../../ffi/fs.ts"
 import { decode } from "../../ffi/layout.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readStatIfAlive } from "../proc/stat.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
+import { readSysctl } from "../proc/sysctl.ts"
 import { listProcesses } from "../proc/tasks.ts"
 import { lateEnd } from "../tracee/late.ts"
 import type { Keeper } from "../tracee/seed.ts"
@@ -178,4 +178,4 @@ export function sparePids(count: number, wanted: ReadonlySet<number>): number[] 
 }
 
 /** PIDs are below this. Documentation/admin-guide/sysctl/kernel.rst */
-const pidMax = (): number => Number(readFileSync("/proc/sys/kernel/pid_max", "latin1"))
+const pidMax = (): number => readSysctl("kernel/pid_max", 32768)

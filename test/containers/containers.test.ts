@@ -33,6 +33,7 @@ const KINDS: readonly Kind[] = [
   { title: "Debian minbase", image: once(debianImage), short: 0 },
   { title: "musl", image: once(muslImage), short: 1, overlay: true },
   { title: "read-only root, one tmpfs", image: busybox, short: 1, readOnly: "64m" },
+  { title: "/proc of processes alone", image: busybox, short: 1, overlay: true, proc: "subset=pid" },
   { title: "/proc that hides processes", image: busybox, short: 1, overlay: true, proc: "hidepid=2" },
   { title: "PIDs and /proc of the machine", image: busybox, short: 2, overlay: true, namespaces: "miuc", proc: "machine" },
   { title: "overlayfs", image: busybox, short: 1, overlay: true },
