@@ -1,5 +1,5 @@
 /**
- * `npm test`: check, build, unit, live, programs, crossing and kernel tests, in this order. `npm test -- live unit` runs only the parts named.
+ * `npm test`: check, build, unit, live, programs, crossing, container and kernel tests, in this order. `npm test -- live unit` runs only the parts named.
  * A test that fails is run a second time, alone, at the end of its part; it counts as passed when it passes then, and the summary names it
  * with what it threw: such a test is to be mended. Ends with the line "N passed, N failed", ", N skipped" behind it where tests were skipped,
  * and status 1 when anything failed. The live tests, which wait for most of their time, run in two processes at once; what the second one
@@ -29,7 +29,9 @@ const TIMEOUT_MS = 60_000
 const unitFolders = (): string[] =>
   readdirSync(join(ROOT, "test"), { withFileTypes: true })
     .filter(
-      (entry) => entry.isDirectory() && !["live", "programs", "crossing", "kernels", "bench", "victims", "harness"].includes(entry.name),
+      (entry) =>
+        entry.isDirectory() &&
+        !["live", "programs", "crossing", "containers", "kernels", "bench", "victims", "harness"].includes(entry.name),
     )
     .map(({ name }) => `test/${name}/`)
     .filter((folder) => readdirSync(join(ROOT, folder), { recursive: true }).some((name) => `${name}`.endsWith(".test.ts")))
@@ -121,6 +123,7 @@ const parts: Record<string, () => Promise<Count>> = {
   live: async () => again("live", await runBoth("live", halvesOf("test/live"))),
   programs: () => bunTest("programs", ["test/programs/"]),
   crossing: () => bunTest("crossing", ["test/crossing/"]),
+  containers: () => bunTest("containers", ["test/containers/"]),
   kernels: () => bunTest("kernels", ["test/kernels/"]),
 }
 

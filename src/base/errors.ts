@@ -13,6 +13,7 @@ export const EXIT_STATUS = {
   E_RSEQ_MALFORMED: 3,
   E_SELF: 3,
   E_KERNEL_THREAD: 3,
+  E_NAMESPACE: 3,
   E_NO_PROCESS: 4,
   E_TRACED: 4,
   E_PERMISSION: 4,
@@ -85,6 +86,8 @@ export interface Refusal {
   readonly where: string
   /** What the operator can do. */
   readonly remedy: string
+  /** E_UNSUPPORTED unless it is something else. */
+  readonly code?: ErrorCode
 }
 
 /** All refusals of a target in one error. The first line names the first; every one is listed under `found`. */
@@ -93,7 +96,7 @@ export function refusedTarget(pid: number, refusals: readonly Refusal[]): Checkp
   const first = refusals[0]
   if (!first) throw new Error("Unreachable: a refusal without a reason")
   return new CheckpointError(
-    "E_UNSUPPORTED",
+    refusals.find(({ code }) => code)?.code ?? "E_UNSUPPORTED",
     `Cannot dump task ${pid}`,
     lines.length === 1 ? `${first.where} is ${first.what}` : `${lines.length} objects are not supported\n  ${lines.join("\n  ")}`,
     first.remedy,

@@ -1,3 +1,4 @@
+import { checkProc } from "../flow/enter.ts"
 import type { CheckedFeature } from "../flow/feature.ts"
 import { checkFeatures, featureNames, isSufficient } from "../flow/features.ts"
 import type { CheckOptions } from "../flow/options.ts"
@@ -29,6 +30,7 @@ export async function runCheck(options: CheckOptions): Promise<number> {
     )
     return 0
   }
+  checkProc()
   const checked = checkFeatures(options, nearest)
   const sufficient = feature === undefined ? isSufficient(checked) : checked.every(({ present }) => present === true)
   print(json ? JSON.stringify({ sufficient, features: checked }) : checkText(checked, feature === undefined ? sufficient : undefined))

@@ -1,15 +1,36 @@
 import { dump } from "../flow/dump.ts"
+import { checkProc, enter, followParent } from "../flow/enter.ts"
+import type { DumpOptions, DumpReport } from "../flow/options.ts"
+import { holdOutside, type Outside, renamed } from "../flow/outside.ts"
+import { isWatched } from "../flow/watched.ts"
 import { print } from "./print.ts"
 import { dumpOptions } from "./records.ts"
 import { openSession } from "./session.ts"
 import type { Canonical } from "./spelling.ts"
 import { describeDump } from "./summary.ts"
 
-/** `stasis dump`: runs the flow and prints what it did on standard output. @returns exit status 0 */
+/** `stasis dump`: runs the flow, where the process is, and tells a terminal what it did. @returns exit status 0, or that of the tool inside */
 export async function runDump(line: Canonical): Promise<number> {
   const options = dumpOptions(line, process.cwd())
+  followParent()
   openSession(line.command, options)
-  const report = await dump(options)
-  print(options.json ? JSON.stringify(report) : describeDump(report, options.leaveStopped))
+  checkProc()
+  let outside: Outside | undefined
+  const reach = enter(options.pid, () => (outside = holdOutside(options)), options.statusFd)
+  if ("status" in reach) return reach.status
+  const report = await (outside ? dumpInside(outside, reach.pid) : dump({ ...options, pid: reach.pid }))
+  if (options.json) print(JSON.stringify(report))
+  else if (isWatched(options.verbosity)) print(describeDump(report, options.leaveStopped))
   return 0
+}
+
+/** A dump of a process whose namespaces were entered, into directories that are outside. */
+async function dumpInside(outside: Outside, pid: number): Promise<DumpReport> {
+  const options: DumpOptions = { ...outside.options, pid }
+  try {
+    const report = await dump(options)
+    return { ...report, imagesDir: outside.named(report.imagesDir) }
+  } catch (error) {
+    throw renamed(error, outside)
+  }
 }

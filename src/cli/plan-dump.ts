@@ -53,8 +53,8 @@ const refusalLines = (refusals: readonly Refusal[]): string[] =>
   refusals.flatMap(({ where, what, remedy }) => [`  ${safeText(`${where}: ${what}`)}`, `           next    ${safeText(remedy)}`])
 
 /** What stands against the dump, and what helps. */
-function verdictLines({ pid, refusals, refusedAnyway, options }: DumpPlan): string[] {
-  if (refusals.length === 0) return [`A dump would succeed: stasis dump ${pid}`]
+function verdictLines({ refusals, refusedAnyway, options }: DumpPlan, asked: number): string[] {
+  if (refusals.length === 0) return [`A dump would succeed: stasis dump ${asked}`]
   const objects = refusals.length === 1 ? "1 object" : `${refusals.length} objects`
   const left = refusedAnyway.length === 0 ? "nothing is refused" : `${refusedAnyway.length} of them are left`
   return [
@@ -78,8 +78,8 @@ function outsideLines({ outside }: DumpPlan): string[] {
   return lines.length > 0 ? ["Leads out of the tree:", ...lines] : []
 }
 
-/** The plan of a dump, for people; without a final newline. */
-export function dumpPlanText(plan: DumpPlan): string {
+/** The plan of a dump, for people; without a final newline. @param asked the PID that was asked for: another one for a process in a container */
+export function dumpPlanText(plan: DumpPlan, asked = plan.pid): string {
   const { files, segments, unseen, prediction } = plan
   const kinds = [...files].map(([kind, count]) => `${KINDS[kind] ?? kind}${count > 1 ? ` x ${count}` : ""}`)
   const shared = segments.map(({ name, size, stored }) => `${safeText(name)} ${sizeWords(size)} (${sizeWords(stored)} stored)`)
@@ -92,7 +92,7 @@ export function dumpPlanText(plan: DumpPlan): string {
     "Not seen without a stop:",
     ...unseen.map((line) => `  ${line}`),
     `Estimate: images of ${sizeWords(prediction.imageBytes)}, frozen for ${milliseconds(prediction.frozenMicroseconds)} (a quiet machine; a busy one takes several times longer)`,
-    ...verdictLines(plan),
+    ...verdictLines(plan, asked),
   ].join("\n")
 }
 

@@ -9,10 +9,15 @@ import { print } from "./print.ts"
  */
 export async function runPlan({ pid, ...options }: PlanOptions): Promise<number> {
   if (pid === undefined) return planImages({ pid, ...options })
+  const { checkProc, enter, followParent } = await import("../flow/enter.ts")
+  followParent()
+  checkProc()
+  const reach = enter(pid, () => {})
+  if ("status" in reach) return reach.status
   const { planDump } = await import("../flow/plan-dump.ts")
   const { dumpPlanJson, dumpPlanText } = await import("./plan-dump.ts")
-  const plan = planDump(pid, options)
-  print(options.json ? JSON.stringify(dumpPlanJson(plan)) : dumpPlanText(plan))
+  const plan = planDump(reach.pid, options)
+  print(options.json ? JSON.stringify(dumpPlanJson(plan)) : dumpPlanText(plan, pid))
   return plan.refusals.length > 0 ? EXIT_STATUS.E_UNSUPPORTED : 0
 }
 

@@ -1,4 +1,6 @@
+import { checkProc } from "../flow/enter.ts"
 import { restore } from "../flow/restore.ts"
+import { isWatched } from "../flow/watched.ts"
 import { print, printError } from "./print.ts"
 import { restoreOptions } from "./records.ts"
 import { openSession } from "./session.ts"
@@ -12,10 +14,11 @@ import type { Canonical } from "./spelling.ts"
 export async function runRestore(line: Canonical): Promise<number> {
   const options = restoreOptions(line, process.cwd())
   openSession(line.command, options)
+  checkProc()
   const report = await restore(options)
   // Standard output that was given to the tree is the tree's.
   const tell = options.inheritFds.some(({ fd }) => fd === 1) ? printError : print
   if (options.json) tell(JSON.stringify(report))
-  else if (options.detached) tell(`Restored task ${report.pid} from "${options.imagesDir}"`)
+  else if (options.detached && isWatched(options.verbosity)) tell(`Restored task ${report.pid} from "${options.imagesDir}"`)
   return report.exitStatus ?? 0
 }

@@ -1,5 +1,5 @@
 import { TCP_STATE } from "../../ffi/abi/socket.ts"
-import { readFileSync } from "../../ffi/fs.ts"
+import { existsSync, readFileSync } from "../../ffi/fs.ts"
 import type { file_entry } from "../../proto/gen/fdinfo_pb.ts"
 import type { inventory_entry } from "../../proto/gen/inventory_pb.ts"
 import { CheckpointError, refusedTarget } from "../base/errors.ts"
@@ -16,8 +16,9 @@ import type { DumpOptions } from "./options.ts"
 /** CRIU's numbers of its ways to hold packets off. Authority: REFERENCE 1.6 */
 export const LOCK_METHOD = { iptables: 0, nftables: 1, skip: 2 } as const
 
-/** The begin of a random UUID, which the kernel makes faster than node:crypto is loaded. Man page: random(4) */
-const newRunId = (): string => readFileSync("/proc/sys/kernel/random/uuid", "latin1").slice(0, RUN_ID_ROOM)
+const UUID = "/proc/sys/kernel/random/uuid"
+/** The begin of a random UUID, which the kernel makes faster than cryptography is loaded; not every container's /proc has it. Man page: random(4) */
+const newRunId = (): string => (existsSync(UUID) ? readFileSync(UUID, "latin1") : crypto.randomUUID()).slice(0, RUN_ID_ROOM)
 
 /** What a dump does with TCP connections, and what its inventory says of them. */
 export interface DumpedConnections extends Disposable {

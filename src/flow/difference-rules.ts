@@ -14,6 +14,8 @@ const FILES = [
   "packet_sock_entry bpfmap_file_entry fanotify_file_entry inet_sk_entry netlink_sk_entry pidfd_entry memfd_file_entry stasis_file_entry unix_sk_entry",
 ].flatMap((line) => line.split(" "))
 
+const NAMESPACES = ["pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time"] as const
+
 /** What of a restored tree may differ from its images, field by field. */
 export const RULES: Rules = {
   ...Object.fromEntries(FILES.map((name) => [`${name}.id`, alias("file")])),
@@ -57,6 +59,10 @@ export const RULES: Rules = {
   "memfd_file_entry.inode_id": alias("memory"),
   "memfd_inode_entry.inode_id": alias("memory"),
   "memfd_inode_entry.shmid": alias("segment"),
+  // File systems have other numbers in another container; which file it is, the path says, or a number beside it.
+  "inotify_wd_entry.s_dev": ignore,
+  "fanotify_mark_entry.s_dev": ignore,
+  "tty_info_entry.dev": ignore,
   // Who made an object decides it: a name, a device and an inode of its own.
   "eventpoll_tfd_entry.dev": ignore,
   "eventpoll_tfd_entry.inode": ignore,
@@ -81,14 +87,7 @@ export const RULES: Rules = {
   "task_kobj_ids_entry.files_id": alias("files"),
   "task_kobj_ids_entry.fs_id": alias("fs"),
   "task_kobj_ids_entry.sighand_id": alias("sighand"),
-  "task_kobj_ids_entry.pid_ns_id": ignore,
-  "task_kobj_ids_entry.net_ns_id": ignore,
-  "task_kobj_ids_entry.ipc_ns_id": ignore,
-  "task_kobj_ids_entry.uts_ns_id": ignore,
-  "task_kobj_ids_entry.mnt_ns_id": ignore,
-  "task_kobj_ids_entry.user_ns_id": ignore,
-  "task_kobj_ids_entry.cgroup_ns_id": ignore,
-  "task_kobj_ids_entry.time_ns_id": ignore,
+  ...Object.fromEntries(NAMESPACES.map((kind) => [`task_kobj_ids_entry.${kind}_ns_id`, ignore])),
   "task_core_entry.cg_set": ignore,
   "thread_core_entry.cg_set": ignore,
   // Time goes on: what was left of a timer is less, and what ran out is queued.

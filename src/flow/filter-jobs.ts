@@ -1,10 +1,22 @@
 import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
+import { logger } from "../base/log.ts"
 import { restoreFutexSlots } from "../kinds/attributes/futex-hash.ts"
 import { isFiltered, planSeccomp } from "../kinds/seccomp/restore.ts"
+import { readStatus } from "../proc/status.ts"
 import type { Answers } from "../tracee/program.ts"
 import { suspendSeccomp } from "../tracee/suspend.ts"
 import type { Job, Workshop } from "../tracee/workshop.ts"
 import type { SavedTree } from "./images.ts"
+
+const log = logger("seccomp")
+
+/** Whoever is born under filters never gets rid of them. Man page: seccomp(2) */
+export function tellOwnFilters(): void {
+  if (readStatus(process.pid).seccomp)
+    log.warn(
+      "stasis is under seccomp itself: what it restores stays under the same filters, besides its own; from outside that sandbox it does not",
+    )
+}
 
 /** Takes the first process out of seccomp when any of the tree needs that; whatever is cloned from then on is out of it too. */
 export function suspendFilters({ root, processes }: SavedTree): void {

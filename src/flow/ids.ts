@@ -1,11 +1,11 @@
 import { SIG, siginfo } from "../../ffi/abi/signal.ts"
-import { readFileSync } from "../../ffi/fs.ts"
 import { decode } from "../../ffi/layout.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readStatIfAlive } from "../proc/stat.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
+import { readSysctl } from "../proc/sysctl.ts"
 import { listProcesses } from "../proc/tasks.ts"
 import { lateEnd } from "../tracee/late.ts"
 import type { Keeper } from "../tracee/seed.ts"
@@ -19,12 +19,20 @@ export const pidsOf = ({ processes, dead }: Pick<SavedTree, "processes" | "dead"
 const END_OR_NAMESPACE = "End that process, or restore in a PID namespace of its own"
 const isDying = (state: string): boolean => state === "Z" || state === "X"
 
+/** Who has an ID. */
+interface Owner {
+  readonly name: string
+  readonly dying: boolean
+  /** It is the tool. */
+  readonly ours: boolean
+}
+
 /** Who has a PID or thread ID now; undefined when it is free. */
-function ownerOf(tid: number): { name: string; dying: boolean } | undefined {
+function ownerOf(tid: number): Owner | undefined {
   const status = readStatusIfAlive(tid)
   if (!status) return undefined
   const name = status.tgid === tid ? `process ${tid} "${status.name}"` : `thread ${tid} "${status.name}" of process ${status.tgid}`
-  return { name, dying: isDying(status.state) }
+  return { name, dying: isDying(status.state), ours: status.tgid === process.pid }
 }
 
 /** An ID that a restore needs, and the process that it is needed for. */
@@ -41,8 +49,19 @@ const wantedIds = ({ processes, dead }: SavedTree, helpers: BirthPlan["helpers"]
   ...helpers.flatMap(({ task, parent }) => (task > 0 ? [{ id: task, pid: parent, what: "the id of a session or group" }] : [])),
 ]
 
-const taken = ({ id, pid, what }: WantedId, owner: string): CheckpointError =>
-  new CheckpointError("E_PID_TAKEN", `Cannot restore process ${pid}`, `${what} ${id} belongs to ${owner}`, END_OR_NAMESPACE)
+/** In a fresh container the first PIDs are the tool's and its threads', and were the program's. Man page: pid_namespaces(7), ns_last_pid */
+const giveOther = (last: number): string => `Give stasis a higher PID: echo ${last} >/proc/sys/kernel/ns_last_pid, then restore again`
+
+/** @param last highest ID of the tree */
+const taken = ({ id, pid, what }: WantedId, owner: Pick<Owner, "name" | "ours">, last: number): CheckpointError =>
+  new CheckpointError(
+    "E_PID_TAKEN",
+    `Cannot restore process ${pid}`,
+    owner.ours ? `${what} ${id} is one that stasis itself has now` : `${what} ${id} belongs to ${owner.name}`,
+    owner.ours ? giveOther(last) : END_OR_NAMESPACE,
+  )
+
+const highest = (wanted: readonly WantedId[]): number => Math.max(...wanted.map(({ id }) => id))
 
 /** A process that keeps an ID from being given although nobody has it. */
 interface Holder {
@@ -87,8 +106,9 @@ export function takenIds(saved: SavedTree, helpers: BirthPlan["helpers"]): Check
   const ownerless = new Set(wanted.flatMap(({ id }) => (owners.get(id) ? [] : [id])))
   const holders = Map.groupBy(holdersOf(ownerless, new Set(wanted.map(({ id }) => id))), ({ id }) => id)
   return wanted.flatMap((one) => {
-    const keeper = owners.get(one.id) ?? holders.get(one.id)?.find(({ dying }) => !dying)
-    return keeper && !keeper.dying ? [taken(one, keeper.name)] : []
+    const holder = holders.get(one.id)?.find(({ dying }) => !dying)
+    const keeper = owners.get(one.id) ?? (holder && { ...holder, ours: false })
+    return keeper && !keeper.dying ? [taken(one, keeper, highest(wanted))] : []
   })
 }
 
@@ -106,13 +126,14 @@ export const dyingIds = (saved: SavedTree, helpers: BirthPlan["helpers"]): strin
  * @throws CheckpointError E_PID_TAKEN · E_TIMEOUT · E_INTERRUPTED
  */
 export function checkIdsFree(saved: SavedTree, helpers: BirthPlan["helpers"], deadline: Deadline): void {
-  for (const wanted of wantedIds(saved, helpers)) {
+  const all = wantedIds(saved, helpers)
+  for (const wanted of all) {
     let owner = ownerOf(wanted.id)
     for (; owner?.dying; owner = ownerOf(wanted.id)) {
       checkDeadline(deadline, `the wait for ${wanted.what} ${wanted.id}, which belongs to ${owner.name}`, () => lateEnd(wanted.id))
       attempt("poll", 0, 0, 2)
     }
-    if (owner) throw taken(wanted, owner.name)
+    if (owner) throw taken(wanted, owner, highest(all))
   }
 }
 
@@ -157,4 +178,4 @@ export function sparePids(count: number, wanted: ReadonlySet<number>): number[] 
 }
 
 /** PIDs are below this. Documentation/admin-guide/sysctl/kernel.rst */
-const pidMax = (): number => Number(readFileSync("/proc/sys/kernel/pid_max", "latin1"))
+const pidMax = (): number => readSysctl("kernel/pid_max", 32768)

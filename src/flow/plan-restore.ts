@@ -14,7 +14,8 @@ import { readFills, readTree, type SavedTree } from "./images.ts"
 import { jobBefore } from "./job.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
 import { type PlannedPrograms, planPrograms } from "./plan-programs.ts"
-import { isTerminal, membersOf } from "./restore.ts"
+import { membersOf } from "./restore.ts"
+import { isTerminal } from "./watched.ts"
 
 /** What a restore would bring back. */
 interface PlannedTree {

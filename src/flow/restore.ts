@@ -1,6 +1,5 @@
-import { TTY_IOCTL } from "../../ffi/abi/tty.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
-import { allocate, attempt, SyscallError } from "../../ffi/syscall.ts"
+import { SyscallError } from "../../ffi/syscall.ts"
 import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
@@ -23,11 +22,9 @@ import { checkOutputs, finish } from "./outputs.ts"
 import { announceReady } from "./ready.ts"
 import { revive } from "./revive.ts"
 import { runScripts } from "./scripts.ts"
+import { isTerminal } from "./watched.ts"
 
 const log = logger("restore")
-const answer = allocate(4096)
-/** What isatty(3) does; node:tty takes longer to load than a small restore. */
-export const isTerminal = (fd: number): boolean => attempt("ioctl", fd, TTY_IOCTL.TCGETS, answer.address) === 0
 const microseconds = (since: number): number => Math.round((performance.now() - since) * 1000)
 
 /**

@@ -18,7 +18,7 @@ import { placeProcess, placeThreads } from "./cgroups.ts"
 import { checkCreds } from "./credentials.ts"
 import { countDeparted, shareDeparted } from "./departed.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
-import { restoreHashes, suspendFilters } from "./filter-jobs.ts"
+import { restoreHashes, suspendFilters, tellOwnFilters } from "./filter-jobs.ts"
 import { shareGhosts } from "./ghosts.ts"
 import { shareGiven } from "./given.ts"
 import { freeSignal, keeperOf } from "./ids.ts"
@@ -88,6 +88,7 @@ export function revive(
   const born = new Set([pid])
   half.defer(() => removeMade(settled.numbers.shm, pid))
   half.defer(() => killHalfBuilt([...born]))
+  tellOwnFilters()
   suspendFilters(saved)
   placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
   const site = openSite(saved, settled, readSeedFacts(pid), { ...options, jobGroup: job?.group })

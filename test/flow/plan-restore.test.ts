@@ -59,12 +59,13 @@ describe("planRestore", () => {
 
 test("takenIds names the owner of a process's PID and of the id of a session whose leader is gone", () => {
   const none = { processes: [], dead: [] } as unknown as SavedTree
-  const one = { processes: [], dead: [{ tree: { pid: process.pid } }] } as unknown as SavedTree
+  const one = { processes: [], dead: [process.ppid, process.pid].map((pid) => ({ tree: { pid } })) } as unknown as SavedTree
   expect(takenIds(none, [{ task: -1, parent: 5 }])).toEqual([])
   expect(takenIds(one, []).map(({ found }) => found)).toEqual([
-    expect.stringMatching(new RegExp(`^PID ${process.pid} belongs to process ${process.pid} "`)),
+    expect.stringMatching(new RegExp(`^PID ${process.ppid} belongs to process ${process.ppid} "`)),
+    `PID ${process.pid} is one that stasis itself has now`,
   ])
-  expect(takenIds(none, [{ task: process.pid, parent: 5 }]).map(({ found }) => found)).toEqual([
-    expect.stringContaining(`the id of a session or group ${process.pid} belongs to process`),
+  expect(takenIds(none, [{ task: process.ppid, parent: 5 }]).map(({ found }) => found)).toEqual([
+    expect.stringContaining(`the id of a session or group ${process.ppid} belongs to process`),
   ])
 })

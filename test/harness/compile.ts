@@ -19,7 +19,7 @@ export function compiler(): string | undefined {
 const modified = (path: string) => statSync(path).mtimeMs
 
 /** Compiles a C source unless `program` is newer than it and its headers. @throws Error with the compiler's words, or what to install when there is no compiler */
-function compile(source: string, program: string, flags: readonly string[], headers: readonly string[] = []): string {
+export function compile(source: string, program: string, flags: readonly string[], headers: readonly string[] = []): string {
   const newest = Math.max(...[source, ...headers].map(modified))
   if (existsSync(program) && modified(program) > newest) return program
   const cc = compiler()

@@ -59,7 +59,7 @@ test.skipIf(missing)("a tree of several clocks is refused", async () => {
   const victim = launch("clocks", ["setsid", "sh", "-c", "unshare --time sleep 600 & wait"])
   await waitFor("the other clock", () => treeOf(victim.pid).some((pid) => timeOf(pid) !== HERE))
   const { code, found } = toldError(await run([...stasisTool.command, "dump", "--json", "-t", `${victim.pid}`, "-D", victim.images]))
-  expect([code, found]).toEqual(["E_UNSUPPORTED", expect.stringMatching(/in another time namespace/)])
+  expect([code, found]).toEqual(["E_NAMESPACE", expect.stringMatching(/in another time namespace/)])
 })
 
 test.skipIf(missing)("where clocks cannot be set the restore says that clocks jump", async () => {

@@ -27,5 +27,5 @@ test("a tree whose session has its leader outside the PID namespace", async () =
   await waitFor("the end of the script", () => victim.lines().includes("DONE") || victim.members().length === 0)
   const [before = ""] = victim.lines()
   expect(before).toMatch(/^\d+ 0 0,\d+ 0 0,$/)
-  expect(victim.lines()).toEqual([before, expect.stringContaining("Dumped"), expect.stringContaining("Restored"), before, "DONE"])
+  expect(victim.lines()).toEqual([before, before, "DONE"])
 })

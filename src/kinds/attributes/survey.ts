@@ -5,12 +5,13 @@ import {
   PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG,
   SYSCALL_USER_DISPATCH_CONFIG_SIZE,
 } from "../../../ffi/abi/prctl.ts"
+import { SECCOMP_MODE } from "../../../ffi/abi/seccomp.ts"
 import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
 import { allocate, attempt } from "../../../ffi/syscall.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import { procPath } from "../../proc/source.ts"
-import { readStatusIfAlive, type Status } from "../../proc/status.ts"
+import { readStatus, readStatusIfAlive, type Status } from "../../proc/status.ts"
 import type { Answers } from "../../tracee/program.ts"
 import type { ThreadQuestions } from "./collect.ts"
 import { readLabel } from "./label.ts"
@@ -50,6 +51,13 @@ const REFUSED: readonly Row[] = [
         ? undefined
         : `confined by the security profile "${label}"`
     },
+  },
+  {
+    remedy: "Run stasis outside that sandbox: for a program in a container from the machine, by the PID that it has there",
+    find: ({ seccomp }) =>
+      seccomp === SECCOMP_MODE.FILTER && readStatus(process.pid).seccomp
+        ? "under seccomp filters, which the kernel shows to nobody who is under seccomp, as stasis is"
+        : undefined,
   },
   {
     remedy: "Run the program without a core scheduling cookie (prctl PR_SCHED_CORE)",

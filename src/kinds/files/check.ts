@@ -1,7 +1,7 @@
-import { readFileSync } from "../../../ffi/fs.ts"
 import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
+import { readSysctl } from "../../proc/sysctl.ts"
 import { checkContents, faultOfMap } from "./bpf-map/restore.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { GivenFd } from "./external.ts"
@@ -81,7 +81,7 @@ function checkFlying(id: number, files: FileImages["files"]): void {
 }
 
 /** Largest descriptor number plus one that this machine allows. Documentation/admin-guide/sysctl/fs.rst */
-const descriptorLimit = (): number => Number(readFileSync("/proc/sys/fs/nr_open", "latin1"))
+const descriptorLimit = (): number => readSysctl("fs/nr_open", 0x100000)
 
 function* descriptorChecks({ fdinfos, files }: FileImages): Generator<() => void> {
   const limit = descriptorLimit()

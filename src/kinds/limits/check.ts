@@ -1,6 +1,6 @@
-import { readFileSync } from "../../../ffi/fs.ts"
 import type { task_rlimits_entry } from "../../../proto/gen/core_pb.ts"
 import { LIMIT, LIMIT_NAMES, type Limit, RLIM_INFINITY } from "../../proc/limits.ts"
+import { readSysctl } from "../../proc/sysctl.ts"
 
 /** What whoever restores may do with limits. */
 export interface LimitRights {
@@ -11,7 +11,7 @@ export interface LimitRights {
 }
 
 /** fs.nr_open of this machine. */
-export const readMostFiles = (): bigint => BigInt(readFileSync("/proc/sys/fs/nr_open", "latin1").trim())
+export const readMostFiles = (): bigint => BigInt(readSysctl("fs/nr_open", 0x100000))
 
 /**
  * Limits of an image that cannot be set here, a line each; none when all can. Kernel: kernel/sys.c do_prlimit()

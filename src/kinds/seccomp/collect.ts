@@ -63,7 +63,7 @@ function unreadable(tid: number, cause: SyscallError): CheckpointError {
     return new CheckpointError(
       "E_PERMISSION",
       action,
-      "the kernel shows them only to CAP_SYS_ADMIN, and to nobody who is under seccomp",
+      "the kernel shows seccomp filters only to CAP_SYS_ADMIN, and to nobody who is under seccomp",
       "Run stasis as root outside of any sandbox",
       cause,
     )

@@ -64,7 +64,8 @@ export function surveyNamespaces(pid: number, expected: Namespaces, theirs: Name
     // What children get is a process's own namespace again unless it was unshared.
     if (theirs.get(name) === inode) continue
     const remedy = "Run stasis inside that namespace (nsenter), from where the process can be dumped"
-    refusals.push({ what: `in another ${name} namespace (${theirs.get(name) ?? "unreadable"})`, where: `task ${pid}`, remedy })
+    const what = `in another ${name} namespace (${theirs.get(name) ?? "unreadable"})`
+    refusals.push({ what, where: `task ${pid}`, remedy, code: "E_NAMESPACE" })
   }
   return refusals
 }
@@ -82,6 +83,15 @@ export function surveyTree(places: readonly Place[], shellJob: boolean, lives: (
   const [root] = places
   if (!root) throw new Error("Unreachable: a tree without a root")
   const inside = new Set(places.map(({ pid }) => pid))
+  if (root.pid === 1)
+    return [
+      {
+        what: "PID 1 of its PID namespace: a whole container, which cannot be restored yet",
+        where: "task 1",
+        remedy: "Dump what runs below it, by its own PID",
+        code: "E_NAMESPACE",
+      },
+    ]
   if (root.session !== root.pid && !shellJob)
     return [
       {

@@ -29,7 +29,7 @@ export function sameNamespaces(ids: task_kobj_ids_entry, root: task_kobj_ids_ent
       "E_IMAGE_UNSUPPORTED",
       "Cannot restore this process tree",
       `it has namespaces of its own: ${own.map((kind) => kind.replace("_ns_id", "")).join(", ")}`,
-      "Restore it with CRIU; namespaces come in a later version",
+      "Restore it with CRIU: whole containers cannot be restored yet; or dump what runs inside, with stasis",
     )
 }
 

@@ -134,6 +134,11 @@ describe("survey", () => {
     expect(expectedNamespaces(namespaces, namespaces)).toBe(namespaces)
   })
 
+  test("surveyTree refuses the first process of a PID namespace: nothing can be restored as that", () => {
+    const [refusal] = surveyTree([{ pid: 1, session: 1, pgrp: 1 }], true, () => true)
+    expect(refusal).toMatchObject({ where: "task 1", code: "E_NAMESPACE" })
+  })
+
   test("surveyTree refuses sessions and groups whose leaders live outside, unless it is a shell's job", () => {
     const root = { pid: 7, session: 7, pgrp: 7 }
     const lives = (id: number) => id === 3

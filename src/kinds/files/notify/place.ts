@@ -3,6 +3,7 @@ import { readLinkIfAlive } from "../../../proc/source.ts"
 import type { Found, Reason, Surveying } from "../kind.ts"
 import { type FileStat, sameFile, statDescriptor, statPath } from "../stat.ts"
 import type { Handles } from "./handle.ts"
+import { searchWatched } from "./search.ts"
 
 /** What is watched, as the kernel tells it. */
 export interface Watched {
@@ -89,6 +90,11 @@ export function placeWatched(watched: Watched, what: string, handles: Handles, t
   const opener = tree.openers(dev, ino).find(isKept)
   const named = opener && pathOf(opener.target, opener.stat)
   if (named !== undefined) return { path: named }
+  const searched = seen || opener?.stat.nlink === 0 ? undefined : searchWatched(sdev, ino, handles.mounts, tree.holders)
+  if (searched !== undefined) {
+    found.set(`${sdev}:${ino}`, { path: searched, dev })
+    return { path: searched }
+  }
   // A deleted file is kept with the descriptor that leads to it; one that lost a name is found by its handle, which it keeps.
   if (opener?.stat.nlink === 0 || (seen && seen.stat.nlink > 0) || isUsed(dev, ino, tree)) return {}
   if (seen)

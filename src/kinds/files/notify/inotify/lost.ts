@@ -1,8 +1,8 @@
 import { IN, INOTIFY_IOC_SETNEXTWD, inotifyEvent } from "../../../../../ffi/abi/notify.ts"
-import { closeSync, readFileSync } from "../../../../../ffi/fs.ts"
-
+import { closeSync } from "../../../../../ffi/fs.ts"
 import { allocate, syscall } from "../../../../../ffi/syscall.ts"
 import { logger } from "../../../../base/log.ts"
+import { readSysctl } from "../../../../proc/sysctl.ts"
 import { memoryFile } from "../../../../tracee/child.ts"
 import { layPath } from "../../path.ts"
 import { readable } from "../../poll.ts"
@@ -21,7 +21,7 @@ const MOST = 200_000
  * @returns false where it cannot be: the queue is empty then   Kernel: fs/notify/notification.c fsnotify_insert_event()
  */
 export function tellLoss(copy: number): boolean {
-  const limit = Number(readFileSync("/proc/sys/fs/inotify/max_queued_events", "latin1"))
+  const limit = readSysctl("fs/inotify/max_queued_events", 16384)
   if (limit > MOST) {
     log.warn(`an inotify is not told that events were lost: fs.inotify.max_queued_events is ${limit}`)
     return false
