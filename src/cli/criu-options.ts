@@ -98,11 +98,6 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
   "tls-key": { does: "private key of a page server", instead: noTls },
   "tls-no-cn-verify": { boolean: true, does: "do not compare a page server's name", instead: noTls },
   "track-mem": { boolean: true, does: "track memory changes for the next dump", instead: noIncrements },
-  unprivileged: {
-    boolean: true,
-    does: "run with CAP_CHECKPOINT_RESTORE only",
-    instead: "Leave it out: each lacking right is named where it is needed",
-  },
   "veth-pair": { does: "name virtual network devices", instead: noNetwork },
   "weak-sysctls": { boolean: true, does: "skip sysctls that this kernel lacks", instead: plain },
 }

@@ -150,6 +150,11 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "feature", value: "NAME", commands: ["check"], help: 'Only this feature; "list" shows their names' },
   { name: "image", value: "NAME", commands: ["show"], help: "Only this image of a directory, decoded whole" },
   { name: "json", commands: every, help: "Results and errors as JSON" },
+  {
+    name: "unprivileged",
+    commands: [...planned, "check"],
+    help: "Accepted for CRIU's sake: each right is looked at where it is needed anyway",
+  },
   { name: "default-config", negativeOnly: true, commands: every, help: "Accepted for CRIU's sake: no configuration file is ever read" },
   { name: "help", short: "h", commands: every, help: "Show this text" },
 ]

@@ -7,6 +7,7 @@ import { syscall } from "../../ffi/syscall.ts"
 import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { restoreClocks } from "../kinds/clocks/restore.ts"
+import { mayFollowMapped } from "../kinds/files/mapped.ts"
 import { restoreShared } from "../kinds/files/shared.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { restoreSegment } from "../kinds/memory/shared.ts"
@@ -75,7 +76,7 @@ function appendSegment(
   const number = segments.get(Number(inode.inode_id))
   if (number === undefined) throw new Error(`Unreachable: segment ${inode.inode_id} has no descriptor`)
   const { fd, fills } = pages.get(inode.shmid) ?? { fd: -1, fills: [] }
-  const made = restoreSegment(inode, fills, fd, hole, program, unreserved)
+  const made = restoreSegment(inode, fills, fd, hole, program, unreserved, mayFollowMapped())
   program.call("dup3", made, number, 0)
   program.call("close", made)
 }

@@ -1,19 +1,25 @@
+import { CAP } from "../../ffi/abi/caps.ts"
 import type { creds_entry } from "../../proto/gen/creds_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
+import { logger } from "../base/log.ts"
 import { sealThread } from "../kinds/attributes/restore.ts"
-import { credsDifferences } from "../kinds/creds/origin.ts"
+import { credsDifferences, type Origin } from "../kinds/creds/origin.ts"
 import { restoreCreds } from "../kinds/creds/restore.ts"
 import { restoreLimits } from "../kinds/limits/restore.ts"
+import { readOwnIds } from "../proc/idmap.ts"
+import { hasCapability } from "../proc/rights.ts"
 import { readStatus } from "../proc/status.ts"
 import { Program } from "../tracee/program.ts"
 import type { Ground } from "./ground.ts"
 import type { SavedProcess, SavedThread } from "./images.ts"
 
+const log = logger("creds")
+
 /** Fourth program of each thread: what takes privileges away. */
 export function buildCreds({ tree, tc }: SavedProcess, { tid, core }: SavedThread, { limits, origin }: Ground): Program {
   const program = new Program()
   if (tid === tree.pid && tc.rlimits) restoreLimits(tc.rlimits, program, limits)
-  restoreCreds(credsOf(tid, core), program, origin)
+  restoreCreds(withOwnGroups(credsOf(tid, core), origin), program, origin)
   sealThread(core, program)
   return program
 }
@@ -29,9 +35,22 @@ export function credsOf(tid: number, { creds }: SavedThread["core"]): creds_entr
   )
 }
 
+let toldGroups = false
+
+/** Credentials with the groups of this tool, where it may give no others. */
+function withOwnGroups(creds: creds_entry, { status: { groups } }: Origin): creds_entry {
+  if (!differs(creds.groups, groups) || (hasCapability(CAP.SETGID) && readOwnIds().mayGroup)) return creds
+  if (!toldGroups)
+    log.warn(`the tree has the groups of whoever restores (${groups.join(" ") || "none"}), not ${creds.groups.join(" ") || "none"}`)
+  toldGroups = true
+  return { ...creds, groups: [...groups] }
+}
+
+const differs = (a: readonly number[], b: readonly number[]): boolean => a.join() !== b.join()
+
 /** Compares what a thread has with what it had: some of the calls that set it report no failure. */
 export function checkCreds(pid: number, { tid, core }: SavedThread, { origin }: Ground): void {
-  const differences = credsDifferences(credsOf(tid, core), readStatus(pid, tid), origin.lastCap)
+  const differences = credsDifferences(withOwnGroups(credsOf(tid, core), origin), readStatus(pid, tid), origin.lastCap)
   if (differences.length > 0)
     throw new CheckpointError(
       "E_RESTORE",

@@ -1,38 +1,36 @@
+import { CAP } from "../../ffi/abi/caps.ts"
 import { AF, SO, SOCK, SOL_SOCKET } from "../../ffi/abi/socket.ts"
 import { existsSync, readFileSync } from "../../ffi/fs.ts"
 import { syscall } from "../../ffi/syscall.ts"
 import { askNumber } from "../kinds/files/socket/ask.ts"
 import { readPacketSockets } from "../kinds/files/socket/packet-sk/table.ts"
 import { readUnixSockets } from "../kinds/files/socket/unix/sockets.ts"
-import { readStatus } from "../proc/status.ts"
+import { hasCapability } from "../proc/rights.ts"
 import type { Feature, Found } from "./feature.ts"
 
-/** Capabilities that stasis uses, by number, with what each is for. Header: include/uapi/linux/capability.h */
+/** Capabilities that stasis uses, with what each is for. */
 const CAPABILITIES = {
-  CAP_CHOWN: [0, "owners of recreated files"],
-  CAP_DAC_OVERRIDE: [1, "files of other users"],
-  CAP_FOWNER: [3, "modes of recreated files"],
-  CAP_KILL: [5, "signals to processes of other users"],
-  CAP_SETGID: [6, "groups"],
-  CAP_SETUID: [7, "users"],
-  CAP_SETPCAP: [8, "capability sets"],
-  CAP_NET_ADMIN: [12, "files and buffers of unix sockets"],
-  CAP_IPC_OWNER: [15, "System V shared memory of other users"],
-  CAP_SYS_CHROOT: [18, "root directories"],
-  CAP_SYS_PTRACE: [19, "processes of other users"],
-  CAP_SYS_ADMIN: [21, "descriptors, namespaces and seccomp"],
-  CAP_SYS_NICE: [23, "scheduling"],
-  CAP_SYS_RESOURCE: [24, "limits"],
-  CAP_SYS_TIME: [25, "clocks that go on where they were dumped"],
-  CAP_CHECKPOINT_RESTORE: [40, "PIDs and mapped files"],
+  CAP_CHOWN: [CAP.CHOWN, "owners of recreated files"],
+  CAP_DAC_OVERRIDE: [CAP.DAC_OVERRIDE, "files of other users"],
+  CAP_DAC_READ_SEARCH: [CAP.DAC_READ_SEARCH, "watched files, and descriptors of other users"],
+  CAP_FOWNER: [CAP.FOWNER, "modes of recreated files"],
+  CAP_KILL: [CAP.KILL, "signals to processes of other users"],
+  CAP_SETGID: [CAP.SETGID, "groups"],
+  CAP_SETUID: [CAP.SETUID, "users"],
+  CAP_SETPCAP: [CAP.SETPCAP, "capability sets"],
+  CAP_NET_ADMIN: [CAP.NET_ADMIN, "files and buffers of unix sockets"],
+  CAP_IPC_OWNER: [CAP.IPC_OWNER, "System V shared memory of other users"],
+  CAP_SYS_CHROOT: [CAP.SYS_CHROOT, "root directories"],
+  CAP_SYS_PTRACE: [CAP.SYS_PTRACE, "processes of other users"],
+  CAP_SYS_ADMIN: [CAP.SYS_ADMIN, "descriptors, namespaces and seccomp"],
+  CAP_SYS_NICE: [CAP.SYS_NICE, "scheduling"],
+  CAP_SYS_RESOURCE: [CAP.SYS_RESOURCE, "limits"],
+  CAP_SYS_TIME: [CAP.SYS_TIME, "clocks that go on where they were dumped"],
+  CAP_CHECKPOINT_RESTORE: [CAP.CHECKPOINT_RESTORE, "PIDs and mapped files"],
 } as const
 
-const CAP_SYS_PTRACE = CAPABILITIES.CAP_SYS_PTRACE[0]
-
-const has = (capability: number): boolean => ((readStatus(process.pid).capEffective >> BigInt(capability)) & 1n) === 1n
-
 function capabilities(): Found {
-  const missing = Object.entries(CAPABILITIES).filter(([, [number]]) => !has(number))
+  const missing = Object.entries(CAPABILITIES).filter(([, [number]]) => !hasCapability(number))
   if (missing.length === 0) return { present: true, detail: `all ${Object.keys(CAPABILITIES).length} that are used` }
   return { present: false, detail: `missing: ${missing.map(([name, [, use]]) => `${name} (${use})`).join(", ")}` }
 }
@@ -42,7 +40,7 @@ function yama(): Found {
   const path = "/proc/sys/kernel/yama/ptrace_scope"
   if (!existsSync(path)) return { present: true, detail: "Yama is not built in" }
   const scope = Number(readFileSync(path, "utf8"))
-  return { present: scope === 0 || (scope < 3 && has(CAP_SYS_PTRACE)), detail: `${path} is ${scope}` }
+  return { present: scope === 0 || (scope < 3 && hasCapability(CAP.SYS_PTRACE)), detail: `${path} is ${scope}` }
 }
 
 const file = (path: string): Found => ({ present: existsSync(path), detail: `${path} ${existsSync(path) ? "exists" : "does not exist"}` })
@@ -64,7 +62,7 @@ export const hostFeatures: readonly Feature[] = [
     need: "required",
     lost: "any restore: run as root, or with CAP_CHECKPOINT_RESTORE",
     probe: () => {
-      const name = (["CAP_CHECKPOINT_RESTORE", "CAP_SYS_ADMIN"] as const).find((name) => has(CAPABILITIES[name][0]))
+      const name = (["CAP_CHECKPOINT_RESTORE", "CAP_SYS_ADMIN"] as const).find((name) => hasCapability(CAPABILITIES[name][0]))
       return { present: name !== undefined, detail: name ?? "neither CAP_CHECKPOINT_RESTORE nor CAP_SYS_ADMIN" }
     },
   },

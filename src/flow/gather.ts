@@ -6,6 +6,7 @@ import { isLandlocked } from "../kinds/attributes/landlock.ts"
 import { collectCreds } from "../kinds/creds/collect.ts"
 import { collectLimits } from "../kinds/limits/collect.ts"
 import { collectAreaPolicies, collectPolicy } from "../kinds/memory/policy/collect.ts"
+import { collectWindows } from "../kinds/memory/windows.ts"
 import { collectFpu, collectRegisters, collectTls, hasForeignState } from "../kinds/registers/collect.x86_64.ts"
 import { collectSched } from "../kinds/sched/collect.ts"
 import { collectSeccomp, type FilterTable, type SeccompEntry } from "../kinds/seccomp/collect.ts"
@@ -37,6 +38,8 @@ export interface Gathered {
   readonly umask: number | null
   /** Memory policies by the start of their area. */
   readonly policies: ReturnType<typeof collectAreaPolicies>
+  /** To shared memory, by memory; none where links may be followed. */
+  readonly windows: ReturnType<typeof collectWindows>
   /** Facts for our own image; files and areas are added by whoever knows them. */
   readonly extension: stasis_task_entry
 }
@@ -51,7 +54,7 @@ function collectThread(
   seccomp: SeccompEntry,
 ): { core: thread_core_entry; info: thread_info_x86; extension: stasis_thread_entry } {
   const { tid, mask, xstate } = frozen
-  const sched = collectSched(tid)
+  const sched = collectSched(tid, answers.of(questions.slack))
   const attributes = collectThreadAttributes(answers, questions.attributes, personality)
   const mempolicy = collectPolicy(answers, questions.policy)
   const entry = rseqEntry(rseq)
@@ -141,6 +144,7 @@ export function gather(
     brk: leader.own.of(questions.process.brk),
     umask: status.umask,
     policies: collectAreaPolicies(leader.own, questions.process.policies),
+    windows: collectWindows(pid, leader.own, questions.process.windows),
     extension: { ...extensionHead, ...attributes.extension, threads: extensions },
   }
 }

@@ -1,17 +1,16 @@
+import { CAP } from "../../ffi/abi/caps.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { readMostFiles, unsettableLimits } from "../kinds/limits/check.ts"
 import { checkFpu, restoreRegisters } from "../kinds/registers/restore.x86_64.ts"
 import { readLimits } from "../proc/limits.ts"
-import { readStatus } from "../proc/status.ts"
+import { mayOnMachine } from "../proc/rights.ts"
 import { raisedLimits } from "./birth.ts"
 import { checkFeatures } from "./features.ts"
 import { freeSignal } from "./ids.ts"
 import type { SavedTree } from "./images.ts"
 
 /** Features without which no restore works, as far as a look at them makes no process. */
-const NEEDED = ["clone3_set_tid", "checkpoint_restore", "pr_set_mm_map", "memfd_create", "close_range", "page_size"] as const
-
-const CAP_SYS_RESOURCE = 24n
+const NEEDED = ["pr_set_mm_map", "memfd_create", "close_range", "page_size"] as const
 
 /** What this machine or this user lacks for any restore: CheckpointErrors E_KERNEL. */
 export const hostComplaints = (): CheckpointError[] =>
@@ -29,7 +28,7 @@ export const hostComplaints = (): CheckpointError[] =>
  */
 export function* processChecks(saved: SavedTree): Generator<() => void> {
   const current = raisedLimits(readLimits(process.pid))
-  const mayRaise = ((readStatus(process.pid).capEffective >> CAP_SYS_RESOURCE) & 1n) === 1n
+  const mayRaise = mayOnMachine(CAP.SYS_RESOURCE)
   const rights = { mayRaise, mostFiles: readMostFiles() }
   yield () => void freeSignal(saved)
   for (const {

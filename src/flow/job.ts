@@ -51,16 +51,29 @@ function giveTerminal({ terminal }: ShellJob, group: number): void {
 export function waitForEnd(pid: number, job: ShellJob | undefined): number {
   if (job) leaveKeyboardToJob()
   for (;;) {
-    const answer = attempt("wait4", pid, memory.address, W.ALL | W.UNTRACED, 0)
+    const answer = attempt("wait4", process.pid === FIRST ? -1 : pid, memory.address, W.ALL | W.UNTRACED, 0)
     if (answer < 0 && errnoName(-answer) === "EINTR") continue
+    if (answer > 0 && answer !== pid) continue
     const status = answer === pid ? memory.view.getInt32(0, true) : 0
     if ((status & 0xff) === STOPPED) {
       if (job) suspend(job, pid)
       continue
     }
     if (job) giveTerminal(job, job.foreground)
+    if (process.pid === FIRST) outlive()
     const signal = status & 0x7f
     return signal === 0 ? (status >> 8) & 0xff : 128 + signal
+  }
+}
+
+/** PID of the first process of a PID namespace: others without a parent become its children, and all end with it. Man page: pid_namespaces(7) */
+const FIRST = 1
+
+/** Reaps until nobody is left: for the first process of a PID namespace, whose end would be that of the rest of a tree. */
+function outlive(): void {
+  for (;;) {
+    const answer = attempt("wait4", -1, 0, W.ALL, 0)
+    if (answer < 0 && errnoName(-answer) !== "EINTR") return
   }
 }
 

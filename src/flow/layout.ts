@@ -8,6 +8,7 @@ import { collectVmas, type MappedFiles } from "../kinds/memory/collect.ts"
 import { without } from "../kinds/memory/holes.ts"
 import { findPages, type PageRange } from "../kinds/memory/pages.ts"
 import type { SharedSegment } from "../kinds/memory/shared.ts"
+import { openSegment } from "../kinds/memory/windows.ts"
 import type { Mapping } from "../proc/maps.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import type { FrozenProcess } from "../tracee/frozen.ts"
@@ -169,27 +170,19 @@ function applyPatch(
 }
 
 /** Copies the data of a shared segment into its own pages file. @param id of its pagemap */
-export function saveSegment(id: number, { ranges, path }: Pick<SharedSegment, "ranges" | "path">, pagesFiles: PagesFiles): StoredPages {
+export function saveSegment(id: number, { ranges, source }: Pick<SharedSegment, "ranges" | "source">, pagesFiles: PagesFiles): StoredPages {
   const facts = { kind: "pagemap-shmem", id } as const
   const { pagesId, file } = pagesFiles.next()
-  const source = openSync(path, "r")
+  using segment = openSegment(source)
   const buffer = Buffer.alloc(1 << 20)
   let written = 0
-  try {
-    for (const { start, end } of ranges) {
-      for (let at = Number(start); at < Number(end); ) {
-        const got = readSync(source, buffer, 0, Math.min(buffer.length, Number(end) - at), at)
-        // The last page of a segment whose size is no multiple of a page is filled up with zeros.
-        const part = got > 0 ? got : Number(end) - at
-        if (got === 0) buffer.fill(0, 0, part)
-        file.fill((fd) => writeAll(fd, buffer.subarray(0, part), written))
-        written += part
-        at += part
-      }
+  for (const { start, end } of ranges)
+    for (let at = start; at < end; ) {
+      const part = segment.read(buffer, Math.min(buffer.length, Number(end - at)), at)
+      file.fill((fd) => writeAll(fd, buffer.subarray(0, part), written))
+      written += part
+      at += BigInt(part)
     }
-  } finally {
-    closeSync(source)
-  }
   return { ...facts, pages: written / PAGE_SIZE, entries: [{ pages_id: pagesId }, ...pagemapEntries(ranges)] }
 }
 

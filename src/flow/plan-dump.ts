@@ -3,14 +3,15 @@ import { CheckpointError, type Refusal } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
 import type { Keeping } from "../kinds/files/keeping.ts"
 import type { OutsideFile } from "../kinds/files/leading-out.ts"
-import { refusedName } from "../kinds/files/name.ts"
+import { mayFollowMapped, refusedMapping } from "../kinds/files/mapped.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { isSocketMapping } from "../kinds/memory/packet-ring.ts"
 import { countPages } from "../kinds/memory/pages.ts"
-import { collectSegment, type SharedSegment } from "../kinds/memory/shared.ts"
+import type { SharedSegment } from "../kinds/memory/shared.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
 import { collectSysv, type SysvSegment } from "../kinds/memory/sysv/collect.ts"
 import { type AddressSpace, findAttached } from "../kinds/memory/sysv/mapping.ts"
+import { guessWindows, joinWindows, type Window } from "../kinds/memory/windows.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readShm } from "../proc/sysvipc.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../proc/tasks.ts"
@@ -18,6 +19,7 @@ import { closesDoors } from "./connections.ts"
 import { collectLayout } from "./layout.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
 import { type Extent, type Prediction, predict } from "./predict.ts"
+import { segmentsBy } from "./shared-memory.ts"
 import { hasEnded, lookAtTree, type Member, type Outlook } from "./survey.ts"
 
 /** One process of a tree that may be dumped. */
@@ -123,9 +125,11 @@ export function planDump(
   const more = helped.refusals.filter((refusal) => !outlook.refusals.some((known) => same(known, refusal)))
   const refusals = [...outlook.refusals, ...more]
   const refusedAnyway = refusals.filter((refusal) => helped.refusals.some((left) => same(left, refusal)))
-  const table = new FileTable<SharedSegment>(collectSegment, kept)
+  const spaces = [...outlook.processes].map(([member, { smaps }]) => ({ pid: member, mappings: smaps }))
+  const windows = mayFollowMapped() ? new Map() : joinWindows(spaces.map(({ pid: member, mappings }) => guessWindows(member, mappings)))
+  const table = new FileTable<SharedSegment>(segmentsBy(windows), kept)
   const processes = outlook.members.map((member) => planProcess(member, outlook, table))
-  const sysv = planSegments([...outlook.processes].map(([member, { smaps }]) => ({ pid: member, mappings: smaps })))
+  const sysv = planSegments(spaces, mayFollowMapped() ? undefined : windows)
   const segments = [...table.segments.map(({ inode: { name, size }, ranges }) => ({ name, size, ranges })), ...sysv].map(
     ({ name, size, ranges }) => ({ name, size: Number(size), stored: countPages(ranges) * PAGE_SIZE, runs: ranges.length }),
   )
@@ -163,17 +167,20 @@ function planProcess(member: Member, { processes, openFiles }: Outlook, table: F
 }
 
 /** System V segments as the freeze would find them; none where they change under our eyes. */
-function planSegments(spaces: readonly AddressSpace[]): { name: string; size: bigint; ranges: SysvSegment["ranges"] }[] {
+function planSegments(
+  spaces: readonly AddressSpace[],
+  windows: ReadonlyMap<string, readonly Window[]> | undefined,
+): { name: string; size: bigint; ranges: SysvSegment["ranges"] }[] {
   const attached = findAttached(spaces)
   if (attached.size === 0) return []
   try {
-    return collectSysv(attached, readShm()).map(({ entry, ranges }) => ({
+    return collectSysv(attached, readShm(), windows).map(({ entry, ranges }) => ({
       name: `System V segment ${entry.desc.id}`,
       size: entry.size,
       ranges,
     }))
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!(error instanceof CheckpointError) && errnoOf(error) === undefined) throw error
     return []
   }
 }
@@ -185,7 +192,7 @@ function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTab
   const facts = { areas: smaps.length, mapped }
   try {
     const keepable = smaps.filter(
-      (mapping) => !isSocketMapping(mapping) && surveyMemory(pid, [mapping], (link) => refusedName(link, table.keeping)).length === 0,
+      (mapping) => !isSocketMapping(mapping) && surveyMemory(pid, [mapping], (one) => refusedMapping(pid, one, table.keeping)).length === 0,
     )
     const { ranges } = collectLayout(pid, keepable, table.of(pid))
     return { ...facts, stored: countPages(ranges) * PAGE_SIZE, runs: ranges.length }

@@ -13,8 +13,10 @@ import { dyingIds, pidsOf, takenIds } from "./ids.ts"
 import { readFills, readTree, type SavedTree } from "./images.ts"
 import { jobBefore } from "./job.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
+import { withOwnIds } from "./own-ids.ts"
 import { type PlannedPrograms, planPrograms } from "./plan-programs.ts"
 import { membersOf } from "./restore.ts"
+import { rightsComplaints } from "./rights.ts"
 import { isTerminal } from "./watched.ts"
 
 /** What a restore would bring back. */
@@ -93,7 +95,7 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
       return true
     }),
   )
-  const set = ledger.keep(() => openImages(imagesDir))
+  const set = ledger.keep(() => withOwnIds(openImages(imagesDir)))
   const saved = set && readWhole(set, checking.tcpClose, ledger)
   if (!set || !saved) return conclude(imagesDir, ledger, undefined, ["processes, files, IDs, kernel and CPU", PROGRAMS])
   const tree = describeTree(set, saved, ledger)
@@ -115,6 +117,7 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
   const waits = dyingIds(saved, helpers)
   ledger.add(takenIds(saved, helpers))
   ledger.keep(() => planOwnCgroups(set, saved, { manageCgroups: MANAGE_CGROUPS[0], cgroupRoots: [] }))
+  ledger.add(rightsComplaints(saved, imagesDir))
   ledger.add(hostComplaints())
   ledger.add(complaintsOf(processChecks(saved)))
   // Images that contradict themselves cannot be compiled.

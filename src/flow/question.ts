@@ -2,13 +2,16 @@ import { askAttributes, askThreadAttributes } from "../kinds/attributes/collect.
 import { askLandlock } from "../kinds/attributes/landlock.ts"
 import { askCreds } from "../kinds/creds/collect.ts"
 import { askKeyrings } from "../kinds/creds/keyrings.ts"
+import { mayFollowMapped } from "../kinds/files/mapped.ts"
 import { askRings } from "../kinds/memory/aio/collect.ts"
 import { askBreak } from "../kinds/memory/collect.ts"
 import { askAreaPolicies, askThreadPolicy } from "../kinds/memory/policy/collect.ts"
+import { askWindows } from "../kinds/memory/windows.ts"
+import { askTimerSlack } from "../kinds/sched/collect.ts"
 import { askAltStack, askSigactions } from "../kinds/signals/collect.ts"
 import { askTidAddress } from "../kinds/thread/collect.ts"
 import { askTimers, collectTimers } from "../kinds/timers/collect.ts"
-import type { Mapping } from "../proc/maps.ts"
+import type { MappingDetail } from "../proc/smaps.ts"
 import { readStatus, type Status } from "../proc/status.ts"
 import { readTimers } from "../proc/timers.ts"
 import type { Loan } from "../tracee/loan.ts"
@@ -22,7 +25,7 @@ export interface Questions {
   readonly threads: ReadonlyMap<number, ReturnType<typeof askThread>>
 }
 
-function askProcess(pid: number, mappings: readonly Mapping[], program: Program) {
+function askProcess(pid: number, mappings: readonly MappingDetail[], program: Program) {
   return {
     actions: askSigactions(program),
     timers: askTimers(program, readTimers(pid)),
@@ -30,6 +33,7 @@ function askProcess(pid: number, mappings: readonly Mapping[], program: Program)
     attributes: askAttributes(program),
     policies: askAreaPolicies(program, mappings),
     rings: askRings(program, mappings),
+    windows: mayFollowMapped() ? [] : askWindows(program, mappings),
   }
 }
 
@@ -39,6 +43,7 @@ export function askThread(program: Program, witness: number | undefined) {
     tidAddress: askTidAddress(program),
     creds: askCreds(program),
     attributes: askThreadAttributes(program),
+    slack: askTimerSlack(program),
     policy: askThreadPolicy(program),
     landlock: askLandlock(program, witness),
     keyrings: askKeyrings(program),
@@ -50,7 +55,7 @@ export function askThread(program: Program, witness: number | undefined) {
  *
  * @param threads thread IDs, each with its witness, see `askLandlock`
  */
-export function askAll(pid: number, threads: ReadonlyMap<number, number | undefined>, mappings: readonly Mapping[]): Questions {
+export function askAll(pid: number, threads: ReadonlyMap<number, number | undefined>, mappings: readonly MappingDetail[]): Questions {
   const tids = [...threads.keys()]
   const programs = new Map(tids.map((tid) => [tid, new Program()]))
   const leader = programs.get(pid)

@@ -19,8 +19,10 @@ import { readTree, type SavedTree } from "./images.ts"
 import { jobBefore, waitForEnd } from "./job.ts"
 import type { RestoreOptions, RestoreReport } from "./options.ts"
 import { checkOutputs, finish } from "./outputs.ts"
+import { withOwnIds } from "./own-ids.ts"
 import { announceReady } from "./ready.ts"
 import { revive } from "./revive.ts"
+import { checkFirst, rightsComplaints } from "./rights.ts"
 import { runScripts } from "./scripts.ts"
 import { isTerminal } from "./watched.ts"
 
@@ -41,9 +43,12 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const { imagesDir, shellJob } = options
   const verifier = options.verify ? (await import("./verify.ts")).verifyTree : undefined
   for (const one of options.inheritFds) checkGivenFd(one)
-  const set = openImages(imagesDir)
+  checkFirst(options)
+  const set = withOwnIds(openImages(imagesDir))
   const saved = readTree(set, options)
   const { pid } = saved.root.tree
+  const [complaint] = rightsComplaints(saved, imagesDir)
+  if (complaint) throw complaint
   const plan = planBirths(membersOf(saved), shellJob)
   const terminal = [0, 1, 2].find(isTerminal)
   const job = jobBefore(saved, terminal)

@@ -1,8 +1,9 @@
 import { type Refusal, refusedTarget } from "../base/errors.ts"
 import { resurveyAttributes } from "../kinds/attributes/survey.ts"
-import { refusedName } from "../kinds/files/name.ts"
+import { mayFollowMapped, refusedMapping } from "../kinds/files/mapped.ts"
 import { refusedThreads } from "../kinds/files/survey.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
+import { surveyWindows } from "../kinds/memory/windows.ts"
 import { expectedNamespaces, type Place, surveyNamespaces, surveyTree } from "../kinds/tree/collect.ts"
 import { readNamespaces } from "../proc/links.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
@@ -38,7 +39,8 @@ export function resurvey(places: readonly Place[], stopped: readonly Stopped[], 
     ...surveyTree(places, options.shellJob, lives),
     ...stopped.flatMap(({ pid, statuses, mappings }): Refusal[] => [
       ...surveyNamespaces(pid, expected, readNamespaces(pid)),
-      ...surveyMemory(pid, mappings, (link) => refusedName(link, options)),
+      ...surveyMemory(pid, mappings, (mapping) => refusedMapping(pid, mapping, options)),
+      ...(mayFollowMapped() ? [] : surveyWindows(pid, mappings)),
       ...resurveyAttributes(pid, statuses),
       ...refusedThreads(pid, statuses.map(idOf)),
       ...(before.processes.has(pid) ? [] : resurveyNew(pid, statuses.map(idOf), before, options)),

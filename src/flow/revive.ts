@@ -10,6 +10,7 @@ import type { GivenFd } from "../kinds/files/external.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { memoryFile } from "../tracee/child.ts"
+import { lendCapabilities } from "../tracee/own-caps.ts"
 import { roomForDescriptors } from "../tracee/own-limit.ts"
 import { spawnSeed } from "../tracee/seed.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
@@ -82,7 +83,10 @@ export function revive(
   const departed = shareDeparted(root.files, services, deadline)
   const settled = settle(set, saved, plan, { services, source, areaFd, terminals, ghosts, departed, given })
 
-  spawnSeed(pid, { sibling: options.sibling, orphan: isOrphaned(saved, options) }, deadline, keeperOf)
+  {
+    using _lent = lendCapabilities()
+    spawnSeed(pid, { sibling: options.sibling, orphan: isOrphaned(saved, options) }, deadline, keeperOf)
+  }
   terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])

@@ -9,12 +9,14 @@ import { clocksOf } from "../kinds/clocks/now.ts"
 import { collectFs } from "../kinds/cwd/collect.ts"
 import { collectDescriptors, type Moment } from "../kinds/files/collect.ts"
 import type { FileOptions } from "../kinds/files/kind.ts"
+import { mayFollowMapped } from "../kinds/files/mapped.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
-import { collectSegment, numberApart, type SharedSegment } from "../kinds/memory/shared.ts"
+import { numberApart, type SharedSegment } from "../kinds/memory/shared.ts"
 import { collectSysv, type SysvSegment } from "../kinds/memory/sysv/collect.ts"
 import { findAttached } from "../kinds/memory/sysv/mapping.ts"
 import { surveySegments } from "../kinds/memory/sysv/survey.ts"
+import { joinWindows } from "../kinds/memory/windows.ts"
 import type { FilterTable } from "../kinds/seccomp/collect.ts"
 import { clocksId, collectDeadCore, collectEnds, collectIds, collectInventory, collectTree, IPC_NAMESPACE } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../kinds/tree/objects.ts"
@@ -28,6 +30,7 @@ import type { DumpedConnections } from "./connections.ts"
 import type { Gathered } from "./gather.ts"
 import { extensionHead } from "./gather.ts"
 import { collectLayout, type SavedLayout, type StoredPages } from "./layout.ts"
+import { segmentsBy } from "./shared-memory.ts"
 import type { InspectedThread } from "./threads.ts"
 
 /** What has been read of one process when its files and memory come to be looked at. */
@@ -97,7 +100,8 @@ export function collectState(
   split.push(...surveySegments(attached, rows, undefined))
   if (split.length > 0) throw refusedTarget(root.pid, split)
   const threadsOf = new Map(sources.map(({ pid, threads }) => [pid, threads.map(({ frozen: { tid } }) => tid)]))
-  const table = new FileTable<SharedSegment>(collectSegment, options, options.fileValidation === "buildid" ? buildIdOf : undefined)
+  const windows = joinWindows(ownersOf(objects, "vm_id").flatMap((pid) => byPid.get(pid)?.gathered.windows ?? []))
+  const table = new FileTable<SharedSegment>(segmentsBy(windows), options, options.fileValidation === "buildid" ? buildIdOf : undefined)
   const holders = ownersOf(objects, "files_id").map((pid) => ({
     pid,
     threads: threadsOf.get(pid) ?? [],
@@ -121,7 +125,7 @@ export function collectState(
       vmaExtension: collectVmaExtension(mappings, gathered.policies),
     }
   })
-  const sysv = collectSysv(attached, rows)
+  const sysv = collectSysv(attached, rows, mayFollowMapped() ? undefined : windows)
   return {
     tree: members.map(({ stat, ppid }) => collectTree(stat, ppid, threadsOf.get(stat.pid) ?? [stat.pid])),
     dead: members.flatMap(({ stat, dead }) => (dead ? [stat] : [])),

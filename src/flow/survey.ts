@@ -7,10 +7,12 @@ import { lookAtDescriptors } from "../kinds/files/collect.ts"
 import type { Keeping } from "../kinds/files/keeping.ts"
 import type { Holder } from "../kinds/files/kind.ts"
 import type { OpenFiles } from "../kinds/files/leading-out.ts"
+import { mayFollowMapped, refusedMapping } from "../kinds/files/mapped.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { surveyLimits } from "../kinds/limits/survey.ts"
 import { notesOnShared } from "../kinds/memory/outsiders.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
+import { surveyWindows } from "../kinds/memory/windows.ts"
 import { expectedNamespaces, surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, ownersOf, surveyObjects, surveyStrangers } from "../kinds/tree/objects.ts"
 import { readLimits } from "../proc/limits.ts"
@@ -26,7 +28,7 @@ import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroup
 import { codeRanges } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
 import { lookForSegments } from "./segments.ts"
-import { checkTarget } from "./target.ts"
+import { checkAccess, checkTarget } from "./target.ts"
 
 const log = logger("survey")
 
@@ -118,7 +120,8 @@ function surveyProcess(
   const refusals = [
     ...surveyNamespaces(pid, namespaces, readNamespaces(pid)),
     ...surveyThreads(pid, tids),
-    ...surveyMemory(pid, smaps, refuseLink),
+    ...surveyMemory(pid, smaps, (mapping) => refusedMapping(pid, mapping, options)),
+    ...(mayFollowMapped() ? [] : surveyWindows(pid, smaps)),
     ...surveyFs(pid, refuseLink),
     ...surveyAttributes(pid, tids, status),
     ...surveyLimits(pid, readLimits(pid), status),
@@ -178,6 +181,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const cgroups = prepareSaving(options)
   const members = walkTree(root)
   const living = members.filter((member) => !hasEnded(member))
+  checkAccess(root)
   const namespaces = expectedNamespaces(readNamespaces(process.pid), readNamespaces(root))
   const processes = new Map<number, ProcessSurvey>()
   const refusals = surveyTree(
@@ -194,6 +198,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
       continue
     }
     unlessGone(pid, root, () => {
+      checkAccess(pid)
       const threads = listThreads(pid)
       const { found, refusals: own } = surveyProcess(pid, threads, namespaces, options)
       holders.push({ pid, threads, group: stat.pgrp })

@@ -1,12 +1,12 @@
-import { closeSync, openSync } from "../../ffi/fs.ts"
 import { hex, PAGE } from "../base/units.ts"
 import type { Aliases } from "../image/compare.ts"
 import type { ImageSet } from "../image/set.ts"
 import type { MapData, PipeData } from "../kinds/files/kind.ts"
 import { without } from "../kinds/memory/holes.ts"
 import type { SharedSegment } from "../kinds/memory/shared.ts"
+import { openSegment } from "../kinds/memory/windows.ts"
 import { readFills } from "./images.ts"
-import { compareFills, isZero, segmentReader } from "./verify-memory.ts"
+import { compareFills, isZero } from "./verify-memory.ts"
 
 /** Compares what is queued in each pipe, and how much it can hold. @returns one text a difference */
 export function pipeDifferences(saved: readonly PipeData[], now: readonly PipeData[], aliases: Aliases): string[] {
@@ -54,23 +54,19 @@ export const segmentDifferences = (set: ImageSet, now: readonly SharedSegment[],
   })
 
 /** Compares one segment with its stored pages. @returns one text a part that differs */
-export function oneSegment(set: ImageSet, shmid: number, { path, ranges }: Pick<SharedSegment, "path" | "ranges">): string[] {
+export function oneSegment(set: ImageSet, shmid: number, { source, ranges }: Pick<SharedSegment, "source" | "ranges">): string[] {
   const where = `shared memory ${shmid}`
   const fills = set.has("pagemap-shmem", shmid) ? readFills(set, "pagemap-shmem", shmid) : new Map()
   const stored = [...fills.values()].flat().map(({ start, length }) => ({ start, end: start + length }))
-  const file = openSync(path, "r")
-  try {
-    const read = segmentReader(file)
-    const filled = ranges.flatMap((range) => without(range, stored))
-    const strays = filled.filter(({ start, end }) => {
-      for (let at = start; at < end; at += PAGE) if (!isZero(read, at)) return true
-      return false
-    })
-    return [
-      ...compareFills(fills, read, [], where),
-      ...strays.map(({ start, end }) => `${where} ${hex(start)}-${hex(end)}: holds data, and held none`),
-    ]
-  } finally {
-    closeSync(file)
-  }
+  using segment = openSegment(source)
+  const { read } = segment
+  const filled = ranges.flatMap((range) => without(range, stored))
+  const strays = filled.filter(({ start, end }) => {
+    for (let at = start; at < end; at += PAGE) if (!isZero(read, at)) return true
+    return false
+  })
+  return [
+    ...compareFills(fills, read, [], where),
+    ...strays.map(({ start, end }) => `${where} ${hex(start)}-${hex(end)}: holds data, and held none`),
+  ]
 }

@@ -51,14 +51,6 @@ const memoryReader =
     }
   }
 
-/** Shared memory by its file. The last page of one whose size is no multiple of a page is filled up with zeros. */
-export const segmentReader =
-  (file: number): Reader =>
-  (into, length, at) => {
-    into.fill(0, readSync(file, into, 0, length, Number(at)), length)
-    return length
-  }
-
 /** True when a page holds nothing but zeros. */
 export function isZero(read: Reader, at: bigint): boolean {
   read(live, PAGE_SIZE, at)

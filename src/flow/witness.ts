@@ -1,19 +1,21 @@
-import { capData, capHeader, LINUX_CAPABILITY_VERSION_3 } from "../../ffi/abi/caps.ts"
+import { CAP, capData, capHeader, LINUX_CAPABILITY_VERSION_3 } from "../../ffi/abi/caps.ts"
 import { MAP, PROT } from "../../ffi/abi/mman.ts"
 import { PR } from "../../ffi/abi/prctl.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { encode } from "../../ffi/layout.ts"
 import { attempt, errnoName, isFailure, type Syscall, SyscallError } from "../../ffi/syscall.ts"
+import { logger } from "../base/log.ts"
 import { PAGE_SIZE, remoteAddress } from "../base/units.ts"
 import { hasLandlock } from "../kinds/attributes/landlock.ts"
-import type { Status } from "../proc/status.ts"
+import { hasCapability } from "../proc/rights.ts"
+import { readStatus, type Status } from "../proc/status.ts"
 import { resultRegister, syscallRegisters } from "../tracee/arch.x86_64.ts"
 import { writeMemory } from "../tracee/memory.ts"
 import { SEED_SYSCALL, startWaiter } from "../tracee/seed.ts"
 import { getRegisters, ptrace, setRegisters } from "../tracee/trace.ts"
 import { cleanupDeadline, fixedDeadline, waitReport } from "../tracee/wait.ts"
 
-const CAP_SYS_PTRACE = 1n << 19n
+const log = logger("landlock")
 const DEADLINE = 5 // s
 
 /** Processes outside of any Landlock domain of a target, by which its threads can tell whether they are in one. */
@@ -32,13 +34,20 @@ export interface Witnesses extends Disposable {
 export function openWitnesses(): Witnesses {
   const present = hasLandlock()
   const started = new Map<string, number>()
+  const told = new Set<string>()
   return {
     of({ uid, gid, capEffective }) {
       if (!present) return undefined
-      if (capEffective & CAP_SYS_PTRACE) return process.pid
+      if (capEffective & (1n << BigInt(CAP.SYS_PTRACE))) return process.pid
       const key = `${uid.real} ${gid.real}`
       const known = started.get(key)
       if (known !== undefined) return known
+      if (!mayBecome(uid.real, gid.real)) {
+        if (!told.has(key))
+          log.warn(`whether user ${uid.real} is in a Landlock domain is not looked for: that takes CAP_SETUID and CAP_SETGID`)
+        told.add(key)
+        return undefined
+      }
       const pid = startWaiter(fixedDeadline(DEADLINE))
       started.set(key, pid)
       dress(pid, uid.real, gid.real)
@@ -48,6 +57,13 @@ export function openWitnesses(): Witnesses {
       for (const pid of started.values()) end(pid)
     },
   }
+}
+
+/** Whether a child of ours can have these IDs. */
+function mayBecome(user: number, group: number): boolean {
+  const { uid, gid } = readStatus(process.pid)
+  const is = (ids: Status["uid"], id: number): boolean => ids.real === id && ids.effective === id && ids.saved === id
+  return (is(uid, user) || hasCapability(CAP.SETUID)) && (is(gid, group) || hasCapability(CAP.SETGID))
 }
 
 /** Gives a new child these IDs, no capabilities, and lets others of the same IDs look at it. It stays stopped, and dies with the tool. */

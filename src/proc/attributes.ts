@@ -16,7 +16,3 @@ export const readLoginUidIfAlive = textReader("loginuid", decimal)
 
 /** Nice value of a process's autogroup, -20 to 19; null = gone, or without CONFIG_SCHED_AUTOGROUP. See sched(7). */
 export const readAutogroupNiceIfAlive = textReader("autogroup", (text) => decimal(text.slice(text.indexOf(" nice ") + 6)))
-
-/** Timer slack of a thread, ns: the file is only under /proc/TID. Null = gone. @throws CheckpointError E_PERMISSION · E_IO */
-export const readTimerSlackIfAlive = (tid: number): bigint | null => timerSlack(tid)
-const timerSlack = textReader("timerslack_ns", (text) => BigInt(text.trim()))

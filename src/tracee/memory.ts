@@ -3,10 +3,13 @@ import { iovec } from "../../ffi/abi/ptrace.ts"
 import { closeSync, FileError } from "../../ffi/fs.ts"
 import { encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
-import type { RemoteAddress } from "../base/units.ts"
+import { type RemoteAddress, remoteAddress } from "../base/units.ts"
+import { ptrace } from "./trace.ts"
 
 const vectors = allocate(4096)
 const ROOM = 1 << 20
+/** Bytes that ptrace(2) writes at once. */
+const WORD = 8
 const room = allocate(ROOM)
 
 /** One transfer of at most ROOM bytes between `room` and the task. Returns the bytes moved or -errno. */
@@ -90,10 +93,15 @@ const openMemory = (pid: number, access: number): number =>
  * Writes through page protection, as a debugger does: for code pages that the task itself may not write.
  *
  * @throws SyscallError EIO not mapped · ESRCH task is gone
- * Precondition: we trace the task. Kernel: fs/proc/base.c mem_rw() with FOLL_FORCE; of a task whose memory is gone it moves 0 bytes.
+ * Precondition: we trace the task, and its first thread is stopped. Kernel: fs/proc/base.c mem_rw() with FOLL_FORCE; of a task whose memory is gone it moves 0 bytes.
  */
 export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): void {
-  const fd = openMemory(pid, O.RDWR)
+  const fd = attempt("openat", AT.FDCWD, pathArgument(`/proc/${pid}/mem`), O.RDWR | O.CLOEXEC)
+  if (fd < 0 && errnoName(-fd) === "EACCES") {
+    pokeMemory(pid, to, bytes)
+    return
+  }
+  if (fd < 0) throw new SyscallError("openat", errnoName(-fd), [pid], ` of the memory of task ${pid}`)
   try {
     for (let done = 0; done < bytes.length; ) {
       const part = Math.min(ROOM, bytes.length - done)
@@ -109,6 +117,21 @@ export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
   } finally {
     closeSync(fd)
   }
+}
+
+/** The same for who may trace a task and not write its files: another user's, without CAP_DAC_OVERRIDE. Kernel: kernel/ptrace.c generic_ptrace_pokedata() */
+function pokeMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): void {
+  try {
+    writeMemory(pid, to, bytes)
+    return
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errno === "EFAULT")) throw error
+  }
+  const whole = new Uint8Array(Math.ceil(bytes.length / WORD) * WORD)
+  if (whole.length > bytes.length) whole.set(readMemory(pid, remoteAddress(to + BigInt(whole.length - WORD)), WORD), whole.length - WORD)
+  whole.set(bytes)
+  const view = new DataView(whole.buffer)
+  for (let at = 0; at < whole.length; at += WORD) ptrace("POKEDATA", pid, to + BigInt(at), view.getBigUint64(at, true))
 }
 
 /**

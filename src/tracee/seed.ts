@@ -94,7 +94,13 @@ function hold(pid: number, deadline: Deadline): void {
 function refusedClone(pid: number, errno: string, cause: SyscallError): CheckpointError {
   const action = `Cannot create process ${pid}`
   if (errno === "EPERM")
-    return new CheckpointError("E_PERMISSION", action, "choosing a PID is not allowed", "Run as root or with CAP_CHECKPOINT_RESTORE", cause)
+    return new CheckpointError(
+      "E_PERMISSION",
+      action,
+      "choosing a PID is not allowed",
+      "Run as root, with CAP_CHECKPOINT_RESTORE, or in user and PID namespaces of your own",
+      cause,
+    )
   if (errno === "EINVAL")
     return new CheckpointError(
       "E_KERNEL",

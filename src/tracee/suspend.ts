@@ -1,7 +1,13 @@
+import { CAP } from "../../ffi/abi/caps.ts"
 import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
+import { mayOnMachine } from "../proc/rights.ts"
+import { readStatus } from "../proc/status.ts"
 import { tryPtrace } from "./trace.ts"
+
+/** Whether this tool may look into seccomp of others, and suspend it. Kernel: kernel/ptrace.c check_ptrace_options(), kernel/seccomp.c */
+export const maySuspendSeccomp = (): boolean => mayOnMachine(CAP.SYS_ADMIN) && !readStatus(process.pid).seccomp
 
 /**
  * Takes a stopped thread out of seccomp for as long as we trace it, so that our calls run in it. When the tool dies, seccomp is back.

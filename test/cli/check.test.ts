@@ -71,3 +71,18 @@ test("checkText tells what is lost without each missing feature", () => {
     "This machine has everything that stasis requires",
   ])
 })
+
+test("checkText says on which rung one stands, from the lowest up, and what is lost there", () => {
+  const rung = { name: "ordinary", title: "an ordinary user", lost: ["one thing (CAP_KILL)"] } as const
+  expect(
+    checkText([feature({})], false, rung)
+      .split("\n")
+      .slice(3),
+  ).toEqual([
+    "You stand on rung 1 of 4: an ordinary user",
+    "Lost here: one thing (CAP_KILL)",
+    "",
+    "This machine lacks something that stasis requires",
+  ])
+  expect(checkText([feature({})], true, { ...rung, name: "root", lost: [] })).toContain("You stand on rung 4 of 4: an ordinary user")
+})

@@ -114,6 +114,7 @@ describe("dumpOptions", () => {
     ["5 --json", { json: true }],
     ["5 -vvvv", { verbosity: 4 }],
     ["5 --no-default-config", {}],
+    ["5 --unprivileged", {}],
   ])("makes a record of %p", (words, changes) => {
     expect(dump(words)).toEqual({ ...usualDump, ...changes })
   })

@@ -70,7 +70,7 @@ describe("a full disk", () => {
       using _segment = { [Symbol.dispose]: () => unlinkSync(path) }
       writeFileSync(path, data)
       const ranges = [{ start: 0n, end: 98_304n, flags: 0 }]
-      const failure = failureOf(() => saveSegment(1, { ranges, path }, openPagesFiles(tx)))
+      const failure = failureOf(() => saveSegment(1, { ranges, source: path }, openPagesFiles(tx)))
       expect(failure).toMatchObject({ code: "E_DISK_FULL", action: `Cannot write ${join(dir.path, "pages-1.img")}` })
     } finally {
       Bun.spawnSync(["umount", dir.path])

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { CAP_SYS_ADMIN, capData, capHeader, LINUX_CAPABILITY_VERSION_3, SECBIT_NO_SETUID_FIXUP } from "../../ffi/abi/caps.ts"
+import { CAP, capData, capHeader, LINUX_CAPABILITY_VERSION_3, SECBIT_NO_SETUID_FIXUP } from "../../ffi/abi/caps.ts"
 import { FAN, FAN_MARK, IN, INOTIFY_IOC_SETNEXTWD, inotifyEvent } from "../../ffi/abi/notify.ts"
 import * as prctl from "../../ffi/abi/prctl.ts"
 import { ROBUST_LIST_HEAD_SIZE, rlimit64 } from "../../ffi/abi/resource.ts"
@@ -39,7 +39,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("CLOCK_", CLOCK),
   ...named("TFD_TIMER_", TFD_TIMER),
   ["TFD_IOC_SET_TICKS", TFD_IOC_SET_TICKS],
-  ["CAP_SYS_ADMIN", CAP_SYS_ADMIN],
+  ...named("CAP_", CAP),
   ...named("IN_", IN),
   ...named("FAN_", FAN),
   ...named("FAN_MARK_", FAN_MARK),

@@ -1,15 +1,17 @@
 import { describe, expect, test } from "bun:test"
+import { readFileSync } from "node:fs"
 import { stasis_thread_entrySchema } from "../../proto/gen/stasis_pb.ts"
 import { create } from "../../proto/schema.ts"
 import { collectSched, type SchedEntry, type SchedExtension } from "../../src/kinds/sched/collect.ts"
 import { MASK_SIZE, readOnlineCpus } from "../../src/kinds/sched/cpus.ts"
 import { restoreSched } from "../../src/kinds/sched/restore.ts"
-import { readTimerSlackIfAlive } from "../../src/proc/attributes.ts"
 import { overlaps, parseBitList } from "../../src/proc/bitlist.ts"
 import { listThreads } from "../../src/proc/tasks.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { canRun, perform, startFixture, throughBytes, why } from "./fixture.ts"
 
+/** What the kernel tells root of it. */
+const slackOf = (tid: number): bigint => BigInt(readFileSync(`/proc/${tid}/timerslack_ns`, "utf8").trim())
 const RESET_ON_FORK = 0x40000000
 const online = new Uint8Array(MASK_SIZE).fill(0xff)
 const calls = (entry: SchedEntry, extension?: SchedExtension, cpus: Uint8Array = online): string[] => {
@@ -56,7 +58,7 @@ describe.skipIf(!canRun)(`scheduling of a live process${why}`, () => {
   test("collect and restore: real-time, deadline, batch and a slice of its own", async () => {
     using subject = await startFixture("subject", "sched")
     const tids = listThreads(subject.pid)
-    const dumped = tids.map((tid) => collectSched(tid))
+    const dumped = tids.map((tid) => collectSched(tid, slackOf(tid)))
     const [leader, deadline, batch, sliced] = dumped
     expect(leader!.entry).toEqual({ sched_policy: 2 | RESET_ON_FORK, sched_nice: -3, sched_prio: 7 })
     expect(leader!.extension.cpu_affinity![0]).toBe(1)
@@ -80,8 +82,8 @@ describe.skipIf(!canRun)(`scheduling of a live process${why}`, () => {
       perform(copy.pid, (program, tid) => {
         if (tid === copy.pid) restoreSched(entry, kept, readOnlineCpus(), program)
       })
-      expect(collectSched(copy.pid), `thread ${index}`).toEqual({ entry, extension })
-      if (index === 2) expect(readTimerSlackIfAlive(copy.pid)).toBe(12345n)
+      expect(collectSched(copy.pid, slackOf(copy.pid)), `thread ${index}`).toEqual({ entry, extension })
+      if (index === 2) expect(slackOf(copy.pid)).toBe(12345n)
     }
   })
 })

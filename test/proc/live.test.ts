@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import { readCoredumpFilterIfAlive, readLoginUidIfAlive, readOomScoreAdj, readTimerSlackIfAlive } from "../../src/proc/attributes.ts"
+import { readCoredumpFilterIfAlive, readLoginUidIfAlive, readOomScoreAdj } from "../../src/proc/attributes.ts"
 import { readCgroups } from "../../src/proc/cgroup.ts"
 import { readDescriptorsIfAlive } from "../../src/proc/descriptors.ts"
 import { epollTargets } from "../../src/proc/epoll.ts"
@@ -110,7 +110,6 @@ describe.skipIf(!hasCompiler)("readers, of a live program", () => {
   test("links and attributes are read", () => {
     expect(readExeIfAlive(pid)).toEqual({ path: program.path, deleted: false })
     expect(readNamespaces(pid).get("mnt")).toBe(readNamespaces(process.pid).get("mnt"))
-    expect(readTimerSlackIfAlive(pid)).toBe(123456n)
     expect(readOomScoreAdj(pid)).toBe(readOomScoreAdj(process.pid))
     expect(readCoredumpFilterIfAlive(pid)).toBe(readCoredumpFilterIfAlive(process.pid))
     expect(readLoginUidIfAlive(pid)).toBe(readLoginUidIfAlive(process.pid))

@@ -13,6 +13,7 @@ import { hex } from "../../base/units.ts"
 import { procPath } from "../../proc/source.ts"
 import { readStatus, readStatusIfAlive, type Status } from "../../proc/status.ts"
 import type { Answers } from "../../tracee/program.ts"
+import { maySuspendSeccomp } from "../../tracee/suspend.ts"
 import type { ThreadQuestions } from "./collect.ts"
 import { readLabel } from "./label.ts"
 
@@ -42,6 +43,12 @@ const REFUSED: readonly Row[] = [
     remedy: "Run the program with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off",
     again: true,
     find: ({ threadFeatures }) => (threadFeatures.includes("shstk") ? "using an x86 shadow stack" : undefined),
+  },
+  {
+    remedy: "Run stasis as root (CAP_SYS_ADMIN) outside of any sandbox, or start the program without seccomp",
+    again: true,
+    // Even to be stopped for a moment may end such a thread, if its filter forbids to go on with what it was waiting for.
+    find: ({ seccomp }) => (seccomp && !maySuspendSeccomp() ? "under seccomp, which stasis may not look into" : undefined),
   },
   {
     remedy: "Run the program unconfined, or stasis under the same profile",

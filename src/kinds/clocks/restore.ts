@@ -1,11 +1,11 @@
-import { CAP_SYS_ADMIN, CAP_SYS_TIME } from "../../../ffi/abi/caps.ts"
+import { CAP } from "../../../ffi/abi/caps.ts"
 import { CLONE } from "../../../ffi/abi/clone.ts"
 import { AT, O } from "../../../ffi/abi/file.ts"
 import type { timens_entry, timespec } from "../../../proto/gen/timens_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { NANOSECONDS } from "../../base/units.ts"
 import { readNamespaces } from "../../proc/links.ts"
-import { readStatus } from "../../proc/status.ts"
+import { hasCapability } from "../../proc/rights.ts"
 import { type ClockOffsets, formatClockOffsets, readClockOffsetsIfAlive } from "../../proc/timens.ts"
 import type { Program } from "../../tracee/program.ts"
 import { clockNow, MOVED, machineClocks } from "./now.ts"
@@ -55,8 +55,6 @@ export function restoreClocks(entry: timens_entry, program: Program): void {
   program.callWith(attempt, "close", namespace)
 }
 
-const may = (capability: number): boolean => ((readStatus(process.pid).capEffective >> BigInt(capability)) & 1n) === 1n
-
 /** The clocks of a new tree, before and after it has them. */
 export class RestoredClocks {
   /** They go on where the dump found them: expected, until `hasOwnClocks` has told. */
@@ -64,7 +62,7 @@ export class RestoredClocks {
 
   /** @param saved undefined where the images do not tell */
   constructor(private readonly saved: timens_entry | undefined) {
-    this.goOn = saved !== undefined && machineClocks() !== undefined && may(CAP_SYS_ADMIN) && may(CAP_SYS_TIME)
+    this.goOn = saved !== undefined && machineClocks() !== undefined && hasCapability(CAP.SYS_ADMIN) && hasCapability(CAP.SYS_TIME)
   }
 
   /** What a clock shows when the tree begins to run, as near as known, ns. @param clock CLOCK_* number */

@@ -3,13 +3,14 @@ import { lstatSync } from "../../../ffi/fs.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import { remap_type } from "../../../proto/gen/remap-file-path_pb.ts"
-import { refusedTarget } from "../../base/errors.ts"
+import { CheckpointError, refusedTarget } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import { GhostTable } from "./ghost/collect.ts"
 import type { WantedLink } from "./ghost/links.ts"
 import type { RingFile } from "./ids.ts"
 import type { Keeping, Place } from "./keeping.ts"
+import { lendMapped, mapLink, mayFollowMapped, UNREACHABLE } from "./mapped.ts"
 import { lookAt } from "./name.ts"
 import { NO_OWNER } from "./owner.ts"
 import { type FileStat, kindOf } from "./stat.ts"
@@ -18,6 +19,11 @@ import { type FileStat, kindOf } from "./stat.ts"
 interface Segment {
   readonly inode: { readonly inode_id: bigint }
 }
+
+/** Shared memory as it was found: by a link in /proc, by a mapping, or both. */
+export type FoundMemory =
+  | { readonly link: string; readonly shown: string }
+  | { readonly link: string | undefined; readonly shown: string; readonly mapping: Mapping }
 
 const OWNER_READ = 0o400
 const OWNER_WRITE = 0o200
@@ -44,12 +50,12 @@ export class FileTable<S extends Segment = Segment> {
   private readonly memories = new Map<string, number>()
 
   /**
-   * @param segmentOf collects the shared memory behind a link in /proc: collectSegment of src/kinds/memory
+   * @param segmentOf collects shared memory: by a link in /proc, or by its inode where no link may be followed
    * @param keeping what is kept of files that their names do not lead to
    * @param buildIdOf reads the build ID of a file, if that is to be compared
    */
   constructor(
-    private readonly segmentOf: (link: string, shown: string, inodeId: number) => S,
+    private readonly segmentOf: (memory: FoundMemory, inodeId: number) => S,
     readonly keeping: Keeping,
     private readonly buildIdOf: (path: string, stat: FileStat) => number[] = () => [],
   ) {}
@@ -157,30 +163,32 @@ export class FileTable<S extends Segment = Segment> {
   private mapped(pid: number, mapping: Mapping, access: number): number {
     // Programs map each of their files several times: only the first is looked at.
     const key = `mapping ${inodeKey(mapping)}:${access}:${mapping.path}`
-    const id = this.named.get(key) ?? this.link(mapLink(pid, mapping), access)
+    const id = this.named.get(key) ?? lendMapped(pid, mapping, (link) => this.link(link, access))
+    if (id === undefined) throw unreachableFile(pid, mapping)
     this.named.set(key, id)
     return id
   }
 
   /** Id of shared memory without a name, collected when it is met first. */
-  private segment(inode: string, link: string, shown: string): number {
+  private segment(inode: string, found: FoundMemory): number {
     let inode_id = this.memories.get(inode)
     if (inode_id !== undefined) return inode_id
     inode_id = this.segments.length + 1
     this.memories.set(inode, inode_id)
-    this.segments.push(this.segmentOf(link, shown, inode_id))
+    this.segments.push(this.segmentOf(found, inode_id))
     return inode_id
   }
 
   /** Id of the memory behind an open memfd, the same as that of its mappings. @param shown what its link says, without " (deleted)" */
   memfd(pid: number, fd: number, shown: string, { dev, ino }: FileStat): number {
     const inode = inodeKey({ devMajor: dev >>> 20, devMinor: dev & 0xfffff, inode: ino })
-    return this.segment(inode, `/proc/${pid}/fd/${fd}`, shown)
+    return this.segment(inode, { link: `/proc/${pid}/fd/${fd}`, shown })
   }
 
   /** Id of the MEMFD entry of a mapping's shared memory without a name: one a segment and access mode. */
   private memory(pid: number, mapping: Mapping, access: number): number {
-    const inode_id = this.segment(inodeKey(mapping), mapLink(pid, mapping), mapping.path)
+    const link = mayFollowMapped() ? mapLink(pid, mapping) : undefined
+    const inode_id = this.segment(inodeKey(mapping), { link, shown: mapping.path, mapping })
     const key = `memory ${inode_id}:${access}`
     const known = this.named.get(key)
     if (known !== undefined) return known
@@ -207,7 +215,14 @@ function openMode(pid: number, mapping: Mapping): number {
   return mode & OWNER_READ ? O.RDWR : O.WRONLY
 }
 
-const mapLink = (pid: number, { start, end }: Mapping): string => `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`
+/** The survey refuses such: it was mapped, or lost its name, meanwhile. */
+const unreachableFile = (pid: number, { path }: Mapping): CheckpointError =>
+  new CheckpointError(
+    "E_UNSUPPORTED",
+    `Cannot keep a mapping of task ${pid}`,
+    `it is of "${path}", ${UNREACHABLE.what}`,
+    UNREACHABLE.remedy,
+  )
 
 const inodeKey = ({ devMajor, devMinor, inode }: Pick<Mapping, "devMajor" | "devMinor" | "inode">): string =>
   `${devMajor}:${devMinor}:${inode}`

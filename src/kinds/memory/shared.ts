@@ -1,4 +1,4 @@
-import { F, F_SEAL_SEAL, MFD_ALLOW_SEALING, SEEK } from "../../../ffi/abi/file.ts"
+import { F, F_SEAL_SEAL, MFD_ALLOW_SEALING, S_IF, SEEK } from "../../../ffi/abi/file.ts"
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import { closeSync, fstatSync, openSync } from "../../../ffi/fs.ts"
 import { attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
@@ -8,17 +8,19 @@ import type { Program, Result } from "../../tracee/program.ts"
 import type { PageRange } from "./pages.ts"
 import type { Fill } from "./restore.ts"
 import { PE } from "./status.ts"
+import { extentOf, type SegmentSource, unionOf, type Window } from "./windows.ts"
 
 /** Name under which CRIU's images know shared anonymous memory. */
 const ANONYMOUS = "/dev/zero"
+/** Name of the memfd that stands for it where it cannot be opened. */
+const STAND_IN = "dev/zero"
 
 /** A segment of shared memory, found through a mapping or a descriptor. */
 export interface SharedSegment {
   readonly inode: memfd_inode_entry
   /** Parts that hold data: offsets in the segment, bytes. */
   readonly ranges: PageRange[]
-  /** Path through which the tool reads it. */
-  readonly path: string
+  readonly source: SegmentSource
 }
 
 /** Data of a file between its holes, whole pages. @param size bytes   @throws SyscallError. Man page: lseek(2). */
@@ -47,12 +49,43 @@ export function collectSegment(path: string, shown: string, inodeId: number): Sh
   try {
     const { ino, size, uid, gid, mode } = fstatSync(fd)
     const seals = attempt("fcntl", fd, F.GET_SEALS)
-    const name = shown.startsWith("/memfd:") ? shown.slice("/memfd:".length) : ANONYMOUS
-    const inode = { name, uid, gid, size: BigInt(size), shmid: ino, seals: seals < 0 ? 0 : seals, inode_id: BigInt(inodeId), mode }
-    return { inode, ranges: dataRanges(fd, size), path }
+    const inode = {
+      name: nameOf(shown),
+      uid,
+      gid,
+      size: BigInt(size),
+      shmid: ino,
+      seals: seals < 0 ? 0 : seals,
+      inode_id: BigInt(inodeId),
+      mode,
+    }
+    return { inode, ranges: dataRanges(fd, size), source: path }
   } finally {
     closeSync(fd)
   }
+}
+
+const nameOf = (shown: string): string => (shown.startsWith("/memfd:") ? shown.slice("/memfd:".length) : ANONYMOUS)
+
+/** Permissions of memory without a name. Kernel: mm/shmem.c */
+const OPEN_TO_ALL = S_IF.REG | 0o777
+
+/**
+ * The same of shared memory whose link may not be followed and that nobody has open: as much of it as is mapped.
+ *
+ * Lost: what lies behind the last mapping of it, and the seals of a memfd, which nobody could see again.
+ *
+ * @param ino its inode number   @param owner of the processes that have it
+ */
+export function collectWindowed(
+  windows: readonly Window[],
+  shown: string,
+  ino: bigint,
+  owner: { readonly uid: number; readonly gid: number },
+  inodeId: number,
+): SharedSegment {
+  const facts = { size: extentOf(windows), shmid: Number(ino), seals: F_SEAL_SEAL, inode_id: BigInt(inodeId), mode: OPEN_TO_ALL }
+  return { inode: { name: nameOf(shown), ...owner, ...facts }, ranges: unionOf(windows.flatMap(({ ranges }) => ranges)), source: windows }
 }
 
 /**
@@ -61,6 +94,7 @@ export function collectSegment(path: string, shown: string, inodeId: number): Sh
  * Shared anonymous memory is made as such and opened through /proc/self/map_files, so that its mappings look as before; a memfd by memfd_create.
  *
  * @param hole where nothing else is or will be, large enough for the segment
+ * @param mayFollow links to mappings may be opened; else a memfd stands for memory without a name
  * @param unreserved no memory was reserved for it (MAP_NORESERVE): it may be larger than this machine could promise. Kernel: mm/shmem.c
  */
 export function restoreSegment(
@@ -70,11 +104,12 @@ export function restoreSegment(
   hole: bigint,
   program: Program,
   unreserved = false,
+  mayFollow = true,
 ): Result {
   const { name, size, seals, uid, gid, mode } = inode
   const about = `shared memory ${inode.inode_id}`
   let fd: Result
-  if (name === ANONYMOUS && size > 0n) {
+  if (name === ANONYMOUS && size > 0n && mayFollow) {
     const length = pageUp(size)
     const flags = MAP.SHARED | MAP.ANONYMOUS | MAP.FIXED_NOREPLACE | (unreserved ? MAP.NORESERVE : 0)
     program.callWith({ about }, "mmap", hole, length, PROT.READ | PROT.WRITE, flags, -1, 0)
@@ -82,7 +117,12 @@ export function restoreSegment(
     fd = program.callWith({ about }, "openat", -100, link, 2)
     program.call("munmap", hole, length)
   } else {
-    fd = program.callWith({ about }, "memfd_create", program.string(name), seals === F_SEAL_SEAL ? 0 : MFD_ALLOW_SEALING)
+    fd = program.callWith(
+      { about },
+      "memfd_create",
+      program.string(name === ANONYMOUS ? STAND_IN : name),
+      seals === F_SEAL_SEAL ? 0 : MFD_ALLOW_SEALING,
+    )
     program.callWith({ about }, "ftruncate", fd, size)
   }
   if (uid || gid) program.callWith({ about }, "fchown", fd, uid, gid)

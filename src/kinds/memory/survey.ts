@@ -60,17 +60,19 @@ const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail
   },
 ]
 
-/** Why what a link in /proc leads to cannot be kept; undefined when it can. */
-type RefuseLink = (link: string) => { readonly what: string; readonly remedy: string } | undefined
+/** Why the file of a mapping cannot be kept; undefined when it can. */
+type RefuseFile = (mapping: MappingDetail) => { readonly what: string; readonly remedy: string } | undefined
 
-/** Files whose name was removed, but for the kernel's own shared memory. */
-const isRemoved = (mapping: MappingDetail): boolean =>
-  mapping.deleted && mapping.path !== "/dev/zero" && !mapping.path.startsWith("/memfd:") && !isAttachment(mapping) && !isRing(mapping)
+/** The kernel's own shared memory. */
+const isMemory = (mapping: MappingDetail): boolean =>
+  (mapping.deleted && mapping.path === "/dev/zero") || mapping.path.startsWith("/memfd:") || isAttachment(mapping) || isRing(mapping)
+
+const isOfFile = (mapping: MappingDetail): boolean => mapping.inode !== 0n && mapping.path.startsWith("/") && !isMemory(mapping)
 
 /** A running process may unmap it meanwhile. */
-function refuseRemoved(pid: number, { start, end }: MappingDetail, refuseLink: RefuseLink): ReturnType<RefuseLink> {
+function reasonOf(mapping: MappingDetail, refuseFile: RefuseFile): ReturnType<RefuseFile> {
   try {
-    return refuseLink(`/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`)
+    return refuseFile(mapping)
   } catch (error) {
     if (error instanceof CheckpointError && error.code === "E_TARGET_CHANGED") return undefined
     throw error
@@ -82,11 +84,11 @@ function refuseRemoved(pid: number, { start, end }: MappingDetail, refuseLink: R
  *
  * What is restored: the support table in README.
  */
-export function surveyMemory(pid: number, mappings: readonly MappingDetail[], refuseLink: RefuseLink): Refusal[] {
+export function surveyMemory(pid: number, mappings: readonly MappingDetail[], refuseFile: RefuseFile): Refusal[] {
   const refusals: Refusal[] = []
   for (const mapping of mappings) {
     const known = refusedMappings.find(({ matches }) => matches(mapping, pid))
-    const row = known ?? (isRemoved(mapping) ? refuseRemoved(pid, mapping, refuseLink) : undefined)
+    const row = known ?? (isOfFile(mapping) ? reasonOf(mapping, refuseFile) : undefined)
     if (!row) continue
     const where = `task ${pid} VMA ${hex(mapping.start)}-${hex(mapping.end)}${mapping.path ? ` "${mapping.path}"` : ""}`
     refusals.push({ what: row.what, where, remedy: row.remedy })

@@ -1,9 +1,10 @@
+import { PR } from "../../../ffi/abi/prctl.ts"
 import { IOPRIO_WHO_PROCESS, NICE_OFFSET, PRIO_PROCESS, SCHED, SCHED_FLAG, SCHED_RESET_ON_FORK, schedAttr } from "../../../ffi/abi/sched.ts"
 import { type Decoded, decode } from "../../../ffi/layout.ts"
 import { allocate, attempt, isFailure, syscall } from "../../../ffi/syscall.ts"
 import type { thread_core_entry } from "../../../proto/gen/core_pb.ts"
 import type { stasis_thread_entry } from "../../../proto/gen/stasis_pb.ts"
-import { readTimerSlackIfAlive } from "../../proc/attributes.ts"
+import type { Program, Result } from "../../tracee/program.ts"
 import { MASK_SIZE } from "./cpus.ts"
 
 /** What CRIU's image says about scheduling. */
@@ -29,23 +30,25 @@ const IOPRIO_CLASS_SHIFT = 13
 /** Policies whose tasks have a real-time priority instead of a nice value in force. */
 export const isRealTime = (policy: number): boolean => policy === SCHED.FIFO || policy === SCHED.RR
 
+/** Appends the question for a thread's timer slack to its own program: /proc/TID/timerslack_ns wants CAP_SYS_NICE. Man page: PR_GET_TIMERSLACK(2const) */
+export const askTimerSlack = (program: Program): Result => program.call("prctl", PR.GET_TIMERSLACK, 0, 0, 0, 0)
+
 /**
  * How a thread is scheduled, asked from outside. Mirror: ./restore.ts
  *
+ * @param slack its timer slack, ns; 0 = it has none, being real-time
  * @throws SyscallError ESRCH it is gone
- * Kernel: sched_getattr(2), sched_getaffinity(2), getpriority(2), ioprio_get(2), /proc/TID/timerslack_ns
+ * Kernel: sched_getattr(2), sched_getaffinity(2), getpriority(2), ioprio_get(2)
  */
-export function collectSched(tid: number): { entry: SchedEntry; extension: SchedExtension } {
+export function collectSched(tid: number, slack: bigint): { entry: SchedEntry; extension: SchedExtension } {
   const { sched_policy, sched_flags, sched_priority, ...attr } = getAttributes(tid)
   const resets = sched_flags & BigInt(SCHED_FLAG.RESET_ON_FORK) ? SCHED_RESET_ON_FORK : 0
   const sched_nice = NICE_OFFSET - syscall("getpriority", PRIO_PROCESS, tid)
   const entry = { sched_policy: sched_policy | resets, sched_nice, ...(isRealTime(sched_policy) ? { sched_prio: sched_priority } : {}) }
   const length = syscall("sched_getaffinity", tid, MASK_SIZE, memory.address)
-  const extension: SchedExtension = { cpu_affinity: memory.bytes.slice(0, length) }
+  const extension: SchedExtension = { cpu_affinity: memory.bytes.slice(0, length), timerslack_ns: slack }
   const ioprio = attempt("ioprio_get", IOPRIO_WHO_PROCESS, tid)
   if (!isFailure(ioprio) && ioprio >> IOPRIO_CLASS_SHIFT) extension.ioprio = ioprio
-  const slack = readTimerSlackIfAlive(tid)
-  if (slack !== null) extension.timerslack_ns = slack
   const flags = sched_flags & ~BigInt(SCHED_FLAG.RESET_ON_FORK)
   if (flags) extension.sched_flags = flags
   const ours = getAttributes(0)

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test"
 import { syscall } from "../../../ffi/syscall.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import { segmentsBy } from "../../../src/flow/shared-memory.ts"
 import { USUAL } from "../../../src/kinds/files/keeping.ts"
 import { collectMemfd, isMemfd, refuseMemfd } from "../../../src/kinds/files/memfd/collect.ts"
 import { FileTable } from "../../../src/kinds/files/table.ts"
-import { collectSegment, type SharedSegment } from "../../../src/kinds/memory/shared.ts"
+import type { SharedSegment } from "../../../src/kinds/memory/shared.ts"
 import { close, fown, given, imagesOf, openFile, plansOf } from "./plans.ts"
 
 const HUGETLB = 4
@@ -16,7 +17,7 @@ const scene = (pid: number) => ({ holders: [{ pid, threads: [pid], group: pid }]
 
 describe("collectMemfd", () => {
   test("gives two open files of one memory one inode, with name, size and content", () => {
-    const table = new FileTable<SharedSegment>(collectSegment, USUAL)
+    const table = new FileTable<SharedSegment>(segmentsBy(new Map()), USUAL)
     const fd = memfd("it")
     syscall("write", fd, given(bytes("content")), 7)
     const twin = syscall("openat", -100, given(bytes(`/proc/self/fd/${fd}\0`)), 0, 0)

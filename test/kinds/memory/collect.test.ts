@@ -7,6 +7,7 @@ import { vma_entrySchema } from "../../../proto/gen/vma_pb.ts"
 import { collectMm, collectVmaExtension, collectVmas, type MappedFiles } from "../../../src/kinds/memory/collect.ts"
 import { VMA } from "../../../src/kinds/memory/status.ts"
 import { surveyMemory } from "../../../src/kinds/memory/survey.ts"
+import type { MappingDetail } from "../../../src/proc/smaps.ts"
 import { parseSmaps } from "../../../src/proc/smaps.ts"
 import { parseStat } from "../../../src/proc/stat.ts"
 import { throughBytes } from "../fixture.ts"
@@ -159,12 +160,12 @@ describe("surveyMemory", () => {
     ["1000-2000 r--p 00000000 fe:00 3 /bin/x", "rd sl", "a sealed mapping"],
     ["1000-2000 rw-p 00000000 00:00 0", "rd wr", "memory under a protection key (pkey_mprotect)", "ProtectionKey: 1\n"],
     ["1000-2000 rw-s 00000000 00:05 3 /dev/mem", "rd wr sh io pf", "memory of a device"],
-    ["1000-2000 r-xp 00000000 fe:00 3 /bin/x (deleted)", "rd ex", "/proc/7/map_files/1000-2000"],
+    ["1000-2000 r-xp 00000000 fe:00 3 /bin/x (deleted)", "rd ex", "/bin/x, removed"],
   ]
-  const refuseLink = (link: string) => ({ what: link, remedy: "keep its name" })
+  const refuseFile = ({ path, deleted }: MappingDetail) => (deleted ? { what: `${path}, removed`, remedy: "keep its name" } : undefined)
   for (const [line, vmFlags, what, more] of refused)
     test(`refuses ${what}`, () => {
-      const [refusal, ...others] = surveyMemory(7, [oneOf(line, vmFlags, more)], refuseLink)
+      const [refusal, ...others] = surveyMemory(7, [oneOf(line, vmFlags, more)], refuseFile)
       expect(others).toEqual([])
       expect(refusal).toMatchObject({ what, where: expect.stringMatching(/^task 7 VMA 0x1000-0x2000/) })
       expect(refusal?.remedy.length).toBeGreaterThan(10)
@@ -175,7 +176,7 @@ describe("surveyMemory", () => {
       surveyMemory(
         7,
         rows.map(([, line, vmFlags]) => oneOf(line, vmFlags)),
-        refuseLink,
+        refuseFile,
       ),
     ).toEqual([])
   })

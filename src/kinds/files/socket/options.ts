@@ -4,6 +4,7 @@ import { encode } from "../../../../ffi/layout.ts"
 import type { sk_opts_entry } from "../../../../proto/gen/sk-opts_pb.ts"
 import type { Argument, Program } from "../../../tracee/program.ts"
 import { askFilter, askNumber, askOption } from "./ask.ts"
+import { sizeBuffer } from "./buffers.ts"
 
 /** Bytes of an instruction; where the pointer to them is. */
 const [INSTRUCTION, POINTER] = [8, sockFprog.fields.filter[0]]
@@ -127,10 +128,12 @@ export function restoreSocketOptions(opts: sk_opts_entry, program: Program, fd: 
   }
 }
 
-/** Appends the sizes of the buffers: the kernel doubles what it is told. Needs CAP_NET_ADMIN. */
+/** Appends the sizes of the buffers: what CAP_NET_ADMIN alone could have is cut, with a warning. */
 export function restoreBuffers({ so_sndbuf, so_rcvbuf, so_buf_lock }: sk_opts_entry, program: Program, fd: Argument, about: string): void {
-  setOption(program, fd, SOL_SOCKET, SO.SNDBUFFORCE, Math.floor(so_sndbuf / 2), `the send buffer of ${about}`)
-  setOption(program, fd, SOL_SOCKET, SO.RCVBUFFORCE, Math.floor(so_rcvbuf / 2), `the receive buffer of ${about}`)
+  for (const [which, bytes] of [["send", so_sndbuf] as const, ["receive", so_rcvbuf] as const]) {
+    const buffer = `the ${which} buffer of ${about}`
+    sizeBuffer(which, Math.floor(bytes / 2), program, fd, buffer, buffer)
+  }
   // Since Linux 5.14; images without it are of older kernels, or say that the sizes follow the traffic.
   const value = program.bytes(new Uint8Array(Int32Array.of(so_buf_lock ?? 0).buffer))
   program.callWith({ about, expects: "ENOPROTOOPT" }, "setsockopt", fd, SOL_SOCKET, SO.BUF_LOCK, value, 4)

@@ -136,7 +136,9 @@ function configure(
     syscall("close", slave)
   }
   tell(master, "TCSETS", termiosBytes(termios))
-  tell(master, "TIOCSLCKTRMIOS", termiosBytes(termios_locked))
+  // A new pair has no locks, and to set them takes CAP_SYS_ADMIN.
+  const locks = termiosBytes(termios_locked)
+  if (locks.some((byte) => byte !== 0)) tell(master, "TIOCSLCKTRMIOS", locks)
   if (packet_mode) tellNumber(master, "TIOCPKT", 1)
   if (locked && !hasSlaves) tellNumber(master, "TIOCSPTLCK", 1)
   syscall("fcntl", master, F.SETFL, flags & SETTABLE)

@@ -2,9 +2,11 @@ import { SHM } from "../../../../ffi/abi/ipc.ts"
 import { closeSync, openSync } from "../../../../ffi/fs.ts"
 import type { ipc_shm_entry } from "../../../../proto/gen/ipc-shm_pb.ts"
 import type { stasis_shm_entry } from "../../../../proto/gen/stasis_pb.ts"
+import { CheckpointError } from "../../../base/errors.ts"
 import type { ShmRow } from "../../../proc/sysvipc.ts"
 import type { PageRange } from "../pages.ts"
 import { dataRanges } from "../shared.ts"
+import { memoryKey, type SegmentSource, showAll, unionOf, type Window } from "../windows.ts"
 import type { Attached } from "./mapping.ts"
 
 /** A segment of a dump. */
@@ -13,8 +15,7 @@ export interface SysvSegment {
   readonly extension: stasis_shm_entry
   /** Parts that hold data: offsets in the segment, bytes. */
   readonly ranges: PageRange[]
-  /** Link through which the tool reads it. */
-  readonly path: string
+  readonly source: SegmentSource
 }
 
 /** A segment's row -> its entries. Mirror: ./restore.ts. Kernel: ipc/shm.c. @param madeKey the key in its name, which outlives IPC_RMID */
@@ -26,20 +27,38 @@ export const collectShm = (row: ShmRow, madeKey: number): Pick<SysvSegment, "ent
   }
 }
 
+function throughWindows(row: ShmRow, own: Attached, windows: readonly Window[]): SysvSegment {
+  if (!showAll(windows, row.size))
+    throw new CheckpointError(
+      "E_UNSUPPORTED",
+      `Cannot keep System V segment ${row.id}`,
+      "it is attached in part only, and the rest of it cannot be read",
+      "Run stasis as root or with CAP_CHECKPOINT_RESTORE, or let the program attach the whole segment",
+    )
+  return { ...collectShm(row, own.madeKey), ranges: unionOf(windows.flatMap(({ ranges }) => ranges)), source: windows }
+}
+
 /**
  * The segments that a tree has attached, and where their data is.
  *
- * Precondition: the tree is stopped and has them for itself, see `surveySegments`. Needs CAP_CHECKPOINT_RESTORE for /proc/PID/map_files.
+ * @param windows to all shared memory of the tree, where links in /proc/PID/map_files may not be followed
+ * @throws CheckpointError E_UNSUPPORTED no window shows the whole of one
+ * Precondition: the tree is stopped and has them for itself, see `surveySegments`.
  */
-export const collectSysv = (attached: ReadonlyMap<number, Attached>, rows: readonly ShmRow[]): SysvSegment[] =>
+export const collectSysv = (
+  attached: ReadonlyMap<number, Attached>,
+  rows: readonly ShmRow[],
+  windows: ReadonlyMap<string, readonly Window[]> | undefined,
+): SysvSegment[] =>
   rows.flatMap((row) => {
     const own = attached.get(row.id)
     if (!own) return []
+    if (windows) return [throughWindows(row, own, windows.get(memoryKey(own.mapping)) ?? [])]
     const { start, end } = own.mapping
     const path = `/proc/${own.pid}/map_files/${start.toString(16)}-${end.toString(16)}`
     const fd = openSync(path, "r")
     try {
-      return [{ ...collectShm(row, own.madeKey), ranges: dataRanges(fd, Number(row.size)), path }]
+      return [{ ...collectShm(row, own.madeKey), ranges: dataRanges(fd, Number(row.size)), source: path }]
     } finally {
       closeSync(fd)
     }

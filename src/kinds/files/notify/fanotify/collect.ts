@@ -1,4 +1,4 @@
-import { CAP_SYS_ADMIN } from "../../../../../ffi/abi/caps.ts"
+import { CAP } from "../../../../../ffi/abi/caps.ts"
 import { AT } from "../../../../../ffi/abi/file.ts"
 import { FAN, FAN_MARK } from "../../../../../ffi/abi/notify.ts"
 import { attempt, errnoName, pathArgument } from "../../../../../ffi/syscall.ts"
@@ -78,7 +78,7 @@ function isRestricted(copy: number, flags: number, pid: number): boolean {
   if ((flags & FID) === 0 || (flags & ~FREE) !== 0) return false
   const path = pathArgument("/proc/self/no-such-file")
   const answer = attempt("fanotify_mark", copy, FAN_MARK.ADD | FAN_MARK.MOUNT, FAN.OPEN, AT.FDCWD, path)
-  return errnoName(-answer) === "EPERM" || (readStatus(pid).capEffective & (1n << BigInt(CAP_SYS_ADMIN))) === 0n
+  return errnoName(-answer) === "EPERM" || (readStatus(pid).capEffective & (1n << BigInt(CAP.SYS_ADMIN))) === 0n
 }
 
 /**

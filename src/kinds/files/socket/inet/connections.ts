@@ -1,6 +1,7 @@
 import { F } from "../../../../../ffi/abi/file.ts"
 import { IPPROTO, SO, SOL_SOCKET, TCP, TCP_REPAIR } from "../../../../../ffi/abi/socket.ts"
 import { attempt, SyscallError, syscall } from "../../../../../ffi/syscall.ts"
+import { errnoOf } from "../../../../base/errno.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
 import { type GuardCall, standGuard } from "../../../../tracee/guard.ts"
 import { roomForDescriptors } from "../../../../tracee/own-limit.ts"
@@ -60,7 +61,7 @@ function tablesOf(netlink: Netlink, names: readonly string[]): Tables {
   }
 }
 
-/** Holds connections off with a table that is gone with us, or with the last copy of its socket. @throws CheckpointError E_KERNEL there is no nf_tables */
+/** Holds connections off with a table that is gone with us, or with the last copy of its socket. @throws CheckpointError E_KERNEL there is no nf_tables · E_PERMISSION */
 export function lockConnections(connections: readonly Ends[]): Tables {
   const name = `stasis-${process.pid}`
   let netlink: Netlink | undefined
@@ -70,6 +71,14 @@ export function lockConnections(connections: readonly Ends[]): Tables {
     return tablesOf(netlink, [name])
   } catch (error) {
     netlink?.[Symbol.dispose]()
+    if (errnoOf(error) === "EPERM")
+      throw new CheckpointError(
+        "E_PERMISSION",
+        "Cannot hold TCP connections off",
+        "nf_tables, and TCP's repair mode, want CAP_NET_ADMIN",
+        "Run stasis as root or with CAP_NET_ADMIN, or give --tcp-close to have connections closed",
+        error,
+      )
     throw new CheckpointError(
       "E_KERNEL",
       "Cannot hold TCP connections off",

@@ -4,6 +4,7 @@ import { textOf } from "../../../../../proto/text.ts"
 import { readLinkIfAlive } from "../../../../proc/source.ts"
 import { cutDeleted } from "../../../../proc/text.ts"
 import { type FileStat, sameFile, statDescriptor, statPath } from "../../stat.ts"
+import type { UnixSocket } from "./sockets.ts"
 
 /** The file that a socket is bound to. */
 export interface Bound {
@@ -22,6 +23,21 @@ export function boundFile(socket: number): Bound | undefined {
   } finally {
     attempt("close", file)
   }
+}
+
+/**
+ * The file that a socket is bound to, by its name, for who may not open it by the socket itself: the kernel tells everybody which file it is.
+ *
+ * @param pid whose working directory a relative name may count from
+ * @returns undefined when the name leads to another file, or to none
+ */
+export function namedFile(pid: number, { name, file }: Pick<UnixSocket, "name" | "file">): Bound | undefined {
+  const path = pathText(name)
+  const folder = path.startsWith("/") ? undefined : readLinkIfAlive(`/proc/${pid}/cwd`)
+  if (folder === null || !file) return undefined
+  const target = folder === undefined ? path : `${folder === "/" ? "" : folder}/${path.replace(/^(?:\.\/+)+/, "")}`
+  const stat = statPath(target, false)
+  return stat && Number(stat.ino & 0xffffffffn) === file.ino && stat.dev === file.dev ? { target, stat } : undefined
 }
 
 /** How a path leads to the file of a socket. */

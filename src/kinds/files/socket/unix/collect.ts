@@ -7,7 +7,7 @@ import type { Collecting, Found, OpenFile, SocketData } from "../../kind.ts"
 import { NO_OWNER } from "../../owner.ts"
 import { askNumber, askOption } from "../ask.ts"
 import { collectSocketOptions, NO_OPTIONS } from "../options.ts"
-import { placeOf } from "./bound.ts"
+import { namedFile, placeOf } from "./bound.ts"
 import { hasError } from "./queue.ts"
 import { UFLAGS } from "./relations.ts"
 import { inodeOf, outsidePeer } from "./scene.ts"
@@ -48,8 +48,10 @@ const outsideEntry = (id: number, { ino, name }: UnixSocket): unix_sk_entry => (
 })
 
 /** Where the socket's file is, and whose. */
-function fileFacts({ name }: UnixSocket, { bound }: Found): Pick<unix_sk_entry, "file_perms" | "name_dir" | "deleted"> {
-  if (!isPath(name) || !bound) return {}
+function fileFacts(socket: UnixSocket, found: Found): Pick<unix_sk_entry, "file_perms" | "name_dir" | "deleted"> {
+  const { name } = socket
+  const bound = isPath(name) ? (found.bound ?? namedFile(found.pid, socket)) : undefined
+  if (!bound) return {}
   const { mode, uid, gid } = bound.stat
   const place = placeOf(name, bound)
   return {

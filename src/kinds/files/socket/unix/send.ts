@@ -1,10 +1,10 @@
 import { iovec } from "../../../../../ffi/abi/ptrace.ts"
-import { cmsghdr, MSG, msghdr, SCM, SO, SOL_SOCKET, ucred } from "../../../../../ffi/abi/socket.ts"
+import { cmsghdr, MSG, msghdr, SCM, SOL_SOCKET, ucred } from "../../../../../ffi/abi/socket.ts"
 import { encode } from "../../../../../ffi/layout.ts"
 import type { stasis_credentials_entry } from "../../../../../proto/gen/stasis_pb.ts"
 import type { Argument, Program } from "../../../../tracee/program.ts"
 import type { SocketData } from "../../kind.ts"
-import { setOption } from "../options.ts"
+import { sizeBuffer } from "../buffers.ts"
 
 /** Memory that one packet takes besides its bytes, and most that a buffer may be asked for. */
 const PACKET_COST = 4096
@@ -14,7 +14,7 @@ const MOST = 0x3fffffff
 function makeRoom(program: Program, sender: Argument, queue: readonly SocketData[], about: string): void {
   if (queue.length === 0) return
   const bytes = queue.reduce((sum, { payload }) => sum + 2 * payload.length + PACKET_COST, 1 << 16)
-  setOption(program, sender, SOL_SOCKET, SO.SNDBUFFORCE, Math.min(bytes, MOST), about)
+  sizeBuffer("send", Math.min(bytes, MOST), program, sender, about)
 }
 
 /** How packets are sent. */

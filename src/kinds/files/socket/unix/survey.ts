@@ -1,6 +1,6 @@
 import { SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { Found, Reason, Surveying } from "../../kind.ts"
-import { pathText, placeOf } from "./bound.ts"
+import { namedFile, pathText, placeOf } from "./bound.ts"
 import { inodeOf, mayBeOutside, outsidePeer } from "./scene.ts"
 import { isListening, isPath, nameText, UNIX_STATES, UNIX_TYPES, type UnixSocket } from "./sockets.ts"
 import type { UnixScene } from "./view.ts"
@@ -53,12 +53,16 @@ function refusePending(socket: UnixSocket, unix: UnixScene): Reason | undefined 
   return { what: `${socketText(socket)} that has sent data to a listener which has not accepted it yet`, remedy }
 }
 
-function refusePlace(socket: UnixSocket, { bound }: Found): Reason | undefined {
+function refusePlace(socket: UnixSocket, found: Found): Reason | undefined {
   // An accepted socket has its listener's name; it is not bound again.
   if (!isPath(socket.name) || (socket.type !== SOCK.DGRAM && socket.state === TCP_STATE.ESTABLISHED)) return undefined
   const path = pathText(socket.name)
+  const bound = found.bound ?? namedFile(found.pid, socket)
   if (!bound)
-    return { what: `the unix socket "${path}", whose file stasis may not look at`, remedy: "Run stasis as root, or with CAP_NET_ADMIN" }
+    return {
+      what: `the unix socket "${path}", whose file only CAP_NET_ADMIN may look for: its name does not lead there`,
+      remedy: "Run stasis as root, or with CAP_NET_ADMIN; or let the program bind its socket anew",
+    }
   if (placeOf(socket.name, bound)) return undefined
   return {
     what: `the unix socket "${path}", whose file is "${bound.target}" now`,

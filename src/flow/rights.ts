@@ -1,0 +1,97 @@
+import { CAP } from "../../ffi/abi/caps.ts"
+import { CheckpointError } from "../base/errors.ts"
+import { isMapped, type OwnIds, readOwnIds } from "../proc/idmap.ts"
+import { hasCapability } from "../proc/rights.ts"
+import { readStatus, type Status } from "../proc/status.ts"
+import { checkFeatures } from "./features.ts"
+import type { SavedTree } from "./images.ts"
+
+/** What an ordinary user types in front of a restore: namespaces of his own, in which he keeps his ID and has every capability. Man page: unshare(1) */
+export const OWN_NAMESPACES = "unshare -Ucpf --keep-caps --mount-proc"
+
+/** Why no PID can be chosen here, and what to do; none where one can. */
+function pidComplaint(pid: number, imagesDir: string): CheckpointError[] {
+  const [feature] = checkFeatures({ all: true, feature: "clone3_set_tid" }, () => [])
+  if (feature?.present !== false) return []
+  return [
+    new CheckpointError(
+      feature.detail.includes("EPERM") ? "E_PERMISSION" : "E_KERNEL",
+      `Cannot create process ${pid}`,
+      feature.detail.includes("EPERM") ? "choosing a PID is not allowed" : feature.detail,
+      feature.detail.includes("EPERM")
+        ? `Restore in namespaces of your own: ${OWN_NAMESPACES} stasis restore ${imagesDir}; or as root, or with CAP_CHECKPOINT_RESTORE`
+        : "Use Linux 5.5 or newer",
+    ),
+  ]
+}
+
+/** What this tool is, as far as IDs go. */
+export interface OwnRights {
+  readonly ids: OwnIds
+  readonly status: Pick<Status, "uid" | "gid">
+  readonly maySetUser: boolean
+  readonly maySetGroup: boolean
+}
+
+const readOwnRights = (): OwnRights => ({
+  ids: readOwnIds(),
+  status: readStatus(process.pid),
+  maySetUser: hasCapability(CAP.SETUID),
+  maySetGroup: hasCapability(CAP.SETGID),
+})
+
+/** IDs of one kind of one thread that cannot be given, in words; undefined when all can. */
+function unsettable(
+  what: string,
+  wanted: readonly number[],
+  map: OwnIds["uids"],
+  own: readonly number[],
+  may: boolean,
+): string | undefined {
+  const unknown = wanted.find((id) => !isMapped(id, map))
+  if (unknown !== undefined) return `it had ${what} ID ${unknown}, which does not exist in this user namespace`
+  const foreign = wanted.find((id) => !own.includes(id))
+  return foreign === undefined || may
+    ? undefined
+    : `it had ${what} ID ${foreign}, and giving it needs CAP_SET${what === "user" ? "U" : "G"}ID`
+}
+
+/** User and group IDs of threads that cannot be given here, one complaint a process. */
+export const idComplaints = ({ processes }: Pick<SavedTree, "processes">, rights: OwnRights): CheckpointError[] =>
+  processes.flatMap(({ tree: { pid }, threads }) => {
+    const { ids, status, maySetUser, maySetGroup } = rights
+    for (const { core } of threads) {
+      if (!core.creds) continue
+      const { uid, euid, suid, fsuid, gid, egid, sgid, fsgid } = core.creds
+      const found =
+        unsettable("user", [uid, euid, suid, fsuid], ids.uids, Object.values(status.uid), maySetUser) ??
+        unsettable("group", [gid, egid, sgid, fsgid], ids.gids, Object.values(status.gid), maySetGroup)
+      if (found !== undefined)
+        return [
+          new CheckpointError(
+            "E_PERMISSION",
+            `Cannot restore process ${pid}`,
+            found,
+            "Restore as that user or as root, or in a user namespace that has the ID (newuidmap)",
+          ),
+        ]
+    }
+    return []
+  })
+
+/** What stands against a restore by this user, as CheckpointErrors; none when nothing does. No process is made. */
+export const rightsComplaints = (saved: SavedTree, imagesDir: string): CheckpointError[] => [
+  ...pidComplaint(saved.root.tree.pid, imagesDir),
+  ...idComplaints(saved, readOwnRights()),
+]
+
+/** The first process of a PID namespace takes the others with it: it must not end before them. @throws CheckpointError E_RESTORE */
+export function checkFirst({ detached, imagesDir }: { readonly detached: boolean; readonly imagesDir: string }): void {
+  if (process.pid === 1 && detached)
+    throw new CheckpointError(
+      "E_RESTORE",
+      `Cannot restore from "${imagesDir}" in the background`,
+      "stasis is the first process of this PID namespace, and all others end with it",
+      "Leave out -d: stasis waits for the tree then",
+    )
+}
