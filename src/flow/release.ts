@@ -121,18 +121,21 @@ export function depart(
     const isToStop = stopsAtOnce(saved) || (stops.has(pid) && !isUndone(pid))
     if (isToStop && !stopped.has(pid)) attempt("kill", pid, SIG.STOP)
   }
-  const threads = departures.flatMap(({ pid, thread: { tid } }) => (tid === pid ? [] : [tid]))
   if (guard) {
     for (const { thread } of departures) outliveUs(thread.tid)
     guard.advance()
   }
   connections?.release()
-  const lost = [...threads, ...processes.map(({ tree: { pid } }) => pid)].filter((tid) => !detach(tid))
+  const lost = inTurn(processes).filter((tid) => !detach(tid))
   guard?.dismiss()
   for (const { tree } of processes)
     if (lost.includes(tree.pid)) log.warn(`process ${tree.pid} ended, or executed a program, before all of it was let go`)
   for (const tid of lost) collect(tid)
 }
+
+/** All threads: children before their parents, who would see them traced; the leader of a process last of its own. */
+const inTurn = (processes: SavedTree["processes"]): number[] =>
+  processes.toReversed().flatMap(({ tree: { pid }, threads }) => [...threads.map(({ tid }) => tid).filter((tid) => tid !== pid), pid])
 
 /**
  * Takes notice of the end of a thread that was still traced. Until then its parent does not see its process end, and an execve in it does not

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { cleanUp } from "../harness/process.ts"
-import { dump, run, stasisTool } from "../harness/tool.ts"
-import { start } from "../harness/victim.ts"
+import { dump, restore, run, stasisTool } from "../harness/tool.ts"
+import { isReady, start } from "../harness/victim.ts"
 
 afterEach(cleanUp)
 
@@ -25,3 +25,15 @@ describe("what a tree does while the rest of it is let go is its own affair: the
       60_000,
     )
 })
+
+test("a program that looks at once finds its stopped children stopped: they are let go before it", async () => {
+  for (let round = 0; round < 5; round++) {
+    const victim = await start("stops")
+    if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
+    await dump(stasisTool, victim.pid, victim.images)
+    await victim.gone()
+    victim.ask()
+    await restore(stasisTool, victim.images)
+    expect([round, await victim.answer()]).toEqual([round, "OK"])
+  }
+}, 60_000)
