@@ -1,6 +1,6 @@
 /*
  * Holds, by the argument: "exits", two threads beside the leader, one of which ends the process with status 7 as soon as the ask file is there;
- * "execs", the same, but it executes another program that does; "kills", a child that its parent kills then and waits for. All within
+ * "execs", the same, but it executes another program that does; "kills", a child that its sister kills then, and their parent waits for. All within
  * microseconds of a restore, while other threads are still to be let go.
  */
 #include "victim.h"
@@ -48,10 +48,16 @@ int main(int argc, char **argv)
 	MUST(child);
 	if (child == 0)
 		rest(NULL);
+	pid_t sister = fork();
+	MUST(sister);
+	if (sister == 0) {
+		spin();
+		_exit(kill(child, SIGKILL) < 0);
+	}
 	victim_ready();
-	spin();
 	int status;
-	MUST(kill(child, SIGKILL));
+	MUST(waitpid(sister, &status, 0));
+	CHECK(status == 0, "the sister ended with %x", status);
 	MUST(waitpid(child, &status, 0));
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child ended with %x", status);
 	_exit(7);
