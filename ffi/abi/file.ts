@@ -66,9 +66,10 @@ export const F = {
 /** Where lseek(2) goes. Header: include/uapi/linux/fs.h */
 export const SEEK = { SET: 0, DATA: 3, HOLE: 4 } as const
 
-/** A seal that forbids others; flag of memfd_create(2) that allows them. Headers: include/uapi/linux/fcntl.h, include/uapi/linux/memfd.h */
+/** A seal that forbids others; flags of memfd_create(2): seals are allowed, its pages are huge. Headers: include/uapi/linux/fcntl.h, include/uapi/linux/memfd.h */
 export const F_SEAL_SEAL = 1
 export const MFD_ALLOW_SEALING = 2
+export const MFD_HUGETLB = 4
 
 /** The one flag of a descriptor. Header: include/uapi/asm-generic/fcntl.h */
 export const FD_CLOEXEC = 1
@@ -131,6 +132,12 @@ export const KCMP = { FILE: 0, VM: 1, FILES: 2, FS: 3, SIGHAND: 4, SYSVSEM: 6, E
 export const FIONREAD = 0x541b
 /** Header: include/linux/splice.h */
 export const SPLICE_F_NONBLOCK = 2
+
+/** What statfs(2) tells of a file system. */
+export const statfsStruct = layout("struct statfs", "include/uapi/asm-generic/statfs.h", 120, {
+  f_type: [0, "i64"],
+  f_bsize: [8, "i64"], // bytes of a block: of a page where they are huge
+})
 
 /** File system of huge pages, as statfs(2) names it. Header: include/uapi/linux/magic.h */
 export const HUGETLBFS_MAGIC = 0x958458f6

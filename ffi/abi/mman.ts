@@ -14,6 +14,8 @@ export const MAP = {
   LOCKED: 0x2000,
   NORESERVE: 0x4000,
   HUGETLB: 0x40000,
+  HUGE_SHIFT: 26, // where the binary logarithm of the page size stands, in MFD_ and SHM_ flags too
+  HUGE_MASK: 0x3f,
   FIXED_NOREPLACE: 0x100000,
 } as const
 

@@ -9,8 +9,10 @@ export const remoteAddress = (value: bigint | number): RemoteAddress => BigInt(v
 export const PAGE_SIZE = 4096
 export const PAGE = 4096n
 
+/** Rounds bytes up to whole units. @param unit a power of two */
+export const roundUp = (bytes: bigint, unit: bigint): bigint => (bytes + unit - 1n) & ~(unit - 1n)
 /** Rounds bytes up to whole pages. */
-export const pageUp = (bytes: bigint): bigint => (bytes + PAGE - 1n) & ~(PAGE - 1n)
+export const pageUp = (bytes: bigint): bigint => roundUp(bytes, PAGE)
 /** Rounds bytes down to whole pages. */
 export const pageDown = (bytes: bigint): bigint => bytes & ~(PAGE - 1n)
 

@@ -76,7 +76,11 @@ export interface ShownProcess {
 /** Files of the set by id. */
 export type Files = ReadonlyMap<number, file_entry>
 
-const pathOf = (files: Files, id: number | undefined): string => (id === undefined ? "" : (files.get(id)?.reg?.name ?? ""))
+const memoryName = ({ memfd }: file_entry): string => (memfd ? `memfd inode ${memfd.inode_id}` : "")
+const pathOf = (files: Files, id: number | undefined): string => {
+  const file = id === undefined ? undefined : files.get(id)
+  return file ? (file.reg?.name ?? memoryName(file)) : ""
+}
 const ipOf = ({ thread_info, ti_aarch64 }: core_entry): bigint | undefined => thread_info?.gpregs.ip ?? ti_aarch64?.gpregs.pc
 
 function areaName(vma: vma_entry, files: Files, names: ReadonlyMap<bigint, string>): string {
@@ -85,7 +89,7 @@ function areaName(vma: vma_entry, files: Files, names: ReadonlyMap<bigint, strin
   if (vma.status & FILE_AREA) {
     const file = files.get(Number(vma.shmid))
     if (file?.reg) return file.reg.name
-    return vma.status & MEMFD_AREA && file?.memfd ? `memfd inode ${file.memfd.inode_id}` : `file ${vma.shmid}`
+    return vma.status & MEMFD_AREA && file?.memfd ? memoryName(file) : `file ${vma.shmid}`
   }
   const own = names.get(vma.start)
   if (own) return `[anon:${own}]`

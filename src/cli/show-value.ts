@@ -81,7 +81,7 @@ const FORMS: Readonly<Record<string, Form>> = {
 
 /** Names of fields that are addresses, masks or bit sets wherever they occur. */
 const HEX =
-  /^(mm_(?!saved)\w+|start|end|vaddr|\w*_(pointer|rla|addr|base|ptr|mask|flags|bv|space|upper|zmm|state|reg|cs|ip|area)|signature|sigaction|restorer|ss_sp|flags|events|data|madv|seals|tls|cap_\w+|capability|build_id|handle|frozen_ip|mxcsr)$/
+  /^(mm_(?!saved)\w+|start|end|vaddr|\w*_(pointer|rla|addr|base|ptr|mask|flags|bv|space|upper|zmm|state|reg|cs|ip|area)|signature|sigaction|restorer|ss_sp|flags|events|data|madv|seals|hugetlb_flag|tls|cap_\w+|capability|build_id|handle|frozen_ip|mxcsr)$/
 const OCTAL = /^(mode|dir_mode)$/
 const REGISTERS = /^user_\w+_(regs|gpregs|fpregs|xsave|fpsimd_context|d_ext|cet)_entry$|^pac_\w+_keys$/
 

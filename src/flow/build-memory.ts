@@ -1,3 +1,4 @@
+import { O } from "../../ffi/abi/file.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { openRegular } from "../kinds/files/open.ts"
 import { restoreRings } from "../kinds/memory/aio/restore.ts"
@@ -5,7 +6,7 @@ import { toucher } from "../kinds/memory/holes.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreAreaPolicies } from "../kinds/memory/policy/restore.ts"
 import { clearLayout, restoreInherited, restoreMm, restorePages, restoreProtection, restoreVmas } from "../kinds/memory/restore.ts"
-import { restoreAttachments } from "../kinds/memory/sysv/restore.ts"
+import { attachedLengths, restoreAttachments } from "../kinds/memory/sysv/restore.ts"
 import type { Program, Result } from "../tracee/program.ts"
 import type { Ground, Plot } from "./ground.ts"
 import type { SavedProcess } from "./images.ts"
@@ -23,7 +24,8 @@ function fileOpener(saved: SavedProcess, { segments, ghosts }: Ground, program: 
         `a mapping names file ${id}, which files.img does not have`,
         "Use another image set",
       )
-    return program.call("dup", made)
+    // Opened anew where that gives fewer rights: mprotect(2) looks at them.
+    return access === O.RDWR ? program.call("dup", made) : openRegular(program, { id, name: `/proc/self/fd/${made}` }, access, ghosts)
   }
 }
 
@@ -40,8 +42,7 @@ export function appendMemory(
   const isFilled = toucher(filled.sort((a, b) => (a.start < b.start ? -1 : 1)))
   if (inherited) restoreInherited(inherited, isFilled, program)
   restoreVmas(mm.vmas, fileOpener(saved, ground, program), isFilled, inherited, program)
-  const sizes = new Map(ground.shm.map(({ id, size }) => [id, size]))
-  restoreAttachments(mm.vmas, sizes, ground.shmHole, program)
+  restoreAttachments(mm.vmas, attachedLengths(ground.shm), ground.shmHole, program)
   restoreRings(rings, ground.exe, program)
   restoreAreaPolicies(extension?.vmas ?? [], nodesWithMemory, program)
   for (const { fd, fills } of pages) restorePages(fills, fd, program)
@@ -50,15 +51,17 @@ export function appendMemory(
     restoreMm(mm, undefined, program)
     return
   }
-  const exe = saved.files.files.get(mm.exe_file_id)?.reg
-  if (!exe)
+  const exe = saved.files.files.get(mm.exe_file_id)
+  const made = exe?.memfd && ground.segments.get(exe.memfd.inode_id)
+  if (!exe?.reg && made === undefined)
     throw new CheckpointError(
       "E_IMAGE_CORRUPT",
       `Cannot restore process ${tree.pid}`,
       `its executable is file ${mm.exe_file_id}, which files.img does not have`,
       "Use another image set",
     )
-  const opened = openRegular(program, exe, 0, ground.ghosts)
+  const reg = exe?.reg ?? { id: mm.exe_file_id, name: `/proc/self/fd/${made}` }
+  const opened = openRegular(program, reg, 0, ground.ghosts)
   program.call("dup3", opened, ground.exe, 0)
   program.call("close", opened)
   restoreMm(mm, ground.exe, program)

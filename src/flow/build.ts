@@ -59,12 +59,12 @@ export const selfOf = (pid: number, { status: { uid, gid } }: Origin): Self => (
 /** What opening files looks at. */
 export const fileOptions = (
   { tree }: SavedProcess,
-  { services, placeholder, terminal, masters, ghosts, segments, given, shared, finisher, origin, pids, clocks }: Ground,
+  { services, placeholder, terminal, masters, ghosts, segments, executed, given, shared, finisher, origin, pids, clocks }: Ground,
 ) => {
   return {
     reserved: new Set(services),
     placeholder,
-    made: { terminal, masters, ghosts, segments, given, clocks },
+    made: { terminal, masters, ghosts, segments, executed, given, clocks },
     self: selfOf(tree.pid, origin),
     inherited: shared,
     finishes: (id: number) => finisher.get(id) === tree.pid,

@@ -31,6 +31,8 @@ export interface Ground {
   readonly jobGroup: number | undefined
   /** Shared memory that the root has made, by inode id. */
   readonly segments: ReadonlyMap<number, number>
+  /** Those of it that are executables. */
+  readonly executed: ReadonlySet<number>
   /** System V segments, and where all of them have room side by side in any process. */
   readonly shm: readonly PlannedShm[]
   readonly shmHole: bigint

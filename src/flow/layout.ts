@@ -19,9 +19,9 @@ import type { NumberedPages, PagesFiles } from "./pages-files.ts"
 
 const log = logger("pages")
 
-/** Executable mappings in which injection may look for instructions. */
-export const codeRanges = (mappings: readonly Mapping[]): CodeRange[] =>
-  mappings.filter(({ exec, read, path }) => exec && read && path !== "[vsyscall]")
+/** Executable mappings in which injection may look for instructions. Not huge pages: a look at one that is absent would take it from the pool. */
+export const codeRanges = (mappings: readonly (Mapping & Partial<Pick<MappingDetail, "vmFlags">>)[]): CodeRange[] =>
+  mappings.filter(({ exec, read, path, vmFlags }) => exec && read && path !== "[vsyscall]" && !vmFlags?.has("ht"))
 
 /**
  * Pages for the bootstrap's signal frame, zeros afterwards. In a quiet process the lowest of the main stack, when they are far below every stack
@@ -85,7 +85,8 @@ function pagesOf(fd: number, start: bigint, pages: number): bigint[] {
 
 function absentPages(fd: number, mappings: readonly MappingDetail[], size: number): RemoteAddress | undefined {
   const writable = mappings.filter(
-    ({ read, write, shared, inode, path }) => read && write && !shared && inode === 0n && !path.startsWith("[v"),
+    ({ read, write, shared, inode, path, vmFlags }) =>
+      read && write && !shared && inode === 0n && !path.startsWith("[v") && !vmFlags.has("ht"),
   )
   const stacksFirst = [...writable].sort((a, b) => Number(b.path === "[stack]") - Number(a.path === "[stack]"))
   const pages = size / PAGE_SIZE

@@ -24,7 +24,7 @@ export interface PagesFiles {
 
 /** Bytes that a process will need at most, as far as smaps tells. */
 const estimate = (mappings: readonly MappingDetail[]): number =>
-  mappings.reduce((sum, { anonymous, swap, shared }) => sum + (shared ? 0 : anonymous + swap), 0) * 1024
+  mappings.reduce((sum, { anonymous, privateHugetlb, swap, shared }) => sum + (shared ? 0 : anonymous + privateHugetlb + swap), 0) * 1024
 
 /** Numbers pages files from 1. */
 export function openPagesFiles(images: ImageTransaction): PagesFiles {

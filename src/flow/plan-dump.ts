@@ -198,7 +198,10 @@ function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTab
     return { ...facts, stored: countPages(ranges) * PAGE_SIZE, runs: ranges.length }
   } catch (error) {
     if (!(error instanceof CheckpointError) && errnoOf(error) === undefined) throw error
-    const kibibytes = smaps.reduce((sum, { shared, anonymous, swap }) => sum + (shared ? 0 : anonymous + swap), 0)
+    const kibibytes = smaps.reduce(
+      (sum, { shared, anonymous, privateHugetlb, swap }) => sum + (shared ? 0 : anonymous + privateHugetlb + swap),
+      0,
+    )
     return { ...facts, stored: kibibytes * 1024, runs: smaps.length }
   }
 }

@@ -9,6 +9,7 @@ import { buildIdOf } from "./build-ids.ts"
 import { planOwnCgroups } from "./cgroups.ts"
 import { findGiven } from "./given.ts"
 import { hostComplaints, processChecks } from "./here.ts"
+import { checkHugePages } from "./huge-pages.ts"
 import { dyingIds, pidsOf, takenIds } from "./ids.ts"
 import { readFills, readTree, type SavedTree } from "./images.ts"
 import { jobBefore } from "./job.ts"
@@ -120,6 +121,7 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
   ledger.add(rightsComplaints(saved, imagesDir))
   ledger.add(hostComplaints())
   ledger.add(complaintsOf(processChecks(saved)))
+  if (births) ledger.keep(() => checkHugePages(set, saved, births))
   // Images that contradict themselves cannot be compiled.
   if (!births || ledger.complaints.some(({ code }) => EXIT_STATUS[code] === EXIT_STATUS.E_IMAGE_CORRUPT))
     return { ...conclude(imagesDir, ledger, tree, [PROGRAMS]), waits }

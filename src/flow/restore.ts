@@ -14,6 +14,7 @@ import { buildIdOf } from "./build-ids.ts"
 import { openCgroups } from "./cgroups.ts"
 import { dropLinks } from "./ghosts.ts"
 import { dropGiven, findGiven } from "./given.ts"
+import { checkHugePages } from "./huge-pages.ts"
 import { checkIdsFree, heldId, pidsOf } from "./ids.ts"
 import { readTree, type SavedTree } from "./images.ts"
 import { jobBefore, waitForEnd } from "./job.ts"
@@ -66,6 +67,8 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     // A script takes its own time, and may be the one that makes room.
     const deadline = deadlineIn(options.timeoutSeconds)
     checkIdsFree(saved, plan.helpers, deadline)
+    // The dumped tree has given back its own by now.
+    checkHugePages(set, saved, plan)
     using cgroups = openCgroups(set, saved, options)
     const pages = explained(saved, plan, () => revive(set, saved, plan, { ...options, verifier, given }, terminal, job, deadline, cgroups))
     cgroups?.keep()

@@ -7,7 +7,7 @@ import type { Checking } from "../kinds/files/keeping.ts"
 import { findCuts } from "../kinds/files/regular/check.ts"
 import { findControlled, findShared } from "../kinds/files/shared.ts"
 import { findHole } from "../kinds/memory/holes.ts"
-import { holeSize } from "../kinds/memory/shared.ts"
+import { holeFor } from "../kinds/memory/shared.ts"
 import { planShm } from "../kinds/memory/sysv/check.ts"
 import { roomFor } from "../kinds/memory/sysv/restore.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
@@ -64,6 +64,7 @@ type Numbers =
   | "masters"
   | "ghosts"
   | "segments"
+  | "executed"
   | "shm"
   | "given"
   | "shared"
@@ -143,6 +144,7 @@ export function settle(
     ghosts: new Map([...ghosts, ...given.opened]),
     given: given.given,
     segments: made,
+    executed: new Set(processes.flatMap(({ mm }) => root.files.files.get(mm.exe_file_id)?.memfd?.inode_id ?? [])),
     shm,
     shared,
     controlled,
@@ -188,7 +190,8 @@ export function openSite(
   const { numbers, segmentPages, nursery } = settled
   const used = [...processes.flatMap(({ mm }) => mm.vmas), ...mappings]
   const area = findHole(used, AREA_ROOM)
-  const shmHole = findHole([...used, area], roomFor(numbers.shm)).start
+  const shmRoom = roomFor(numbers.shm)
+  const shmHole = findHole([...used, area], shmRoom.size, shmRoom.unit).start
   const ground: Ground = {
     ...numbers,
     shmHole,
@@ -205,5 +208,6 @@ export function openSite(
   }
   // All processes are born before the first of them gets a keyring of its own.
   const plots = planPlots({ saved, mappings, ...settled, keyring: inheritedKeyring() })
-  return { saved, ground, plots, nursery, segmentPages, hole: findHole([...used, area], holeSize(segments)).start }
+  const room = holeFor(segments)
+  return { saved, ground, plots, nursery, segmentPages, hole: findHole([...used, area], room.size, room.unit).start }
 }

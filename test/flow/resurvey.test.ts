@@ -23,7 +23,9 @@ describe("resurvey", () => {
   test("a session led from outside, an area, and a shadow stack since the survey are refused", () => {
     const [first] = mappings
     if (!first) throw new Error("this process has no memory")
-    expect(refusal({ mappings: [{ ...first, vmFlags: new Set(["ht"]) }] })).toMatchObject({ found: expect.stringContaining("hugetlbfs") })
+    expect(refusal({ mappings: [{ ...first, vmFlags: new Set(["ss"]) }] })).toMatchObject({
+      found: expect.stringContaining("a shadow stack"),
+    })
     expect(refusal({ statuses: [{ ...status, threadFeatures: ["shstk"] }] })).toMatchObject({
       found: expect.stringContaining("shadow stack"),
     })

@@ -10,6 +10,8 @@ mount -t tmpfs tmp /tmp
 mkdir -p /dev/shm /dev/pts
 mount -t tmpfs shm /dev/shm
 mount -t devpts pts /dev/pts
+# For rows of huge pages; a kernel without them has no such file.
+echo 12 2>/dev/null >/proc/sys/vm/nr_hugepages
 d=/tmp/victim
 
 # Waits up to SECONDS for a condition.

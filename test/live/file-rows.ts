@@ -46,6 +46,7 @@ export const files: readonly Row[] = [
   beyondCriu("gives rights to one that was made without", row("fanotifies", "{folder}", "unprivileged")),
   row("fanotifies", "{folder}", "evictable"),
   row("memfds"),
+  ...[[], ["kept"]].map((more) => beyondCriu("dumps such an executable, and cannot restore it", row("executed", ...more))),
   row("signalfds"),
   { ...row("netlinks"), criuSays: "no flags and no state of netlink sockets" },
   row("packets"),

@@ -1,5 +1,6 @@
 import { expect } from "bun:test"
 import { existsSync, readdirSync } from "node:fs"
+import { takeHugePages } from "../harness/hugepages.ts"
 import { alive } from "../harness/process.ts"
 import { dump, restore, stasisTool, type Tool } from "../harness/tool.ts"
 import { isReady, start, type Victim } from "../harness/victim.ts"
@@ -14,6 +15,11 @@ export async function startRow(row: Row): Promise<Victim | undefined> {
   return undefined
 }
 
+/** Pages for a row that needs huge ones; undefined, with a line that says why, when there are none. */
+async function pagesFor({ hugePages }: Row): Promise<AsyncDisposable | undefined> {
+  return hugePages ? takeHugePages(hugePages) : { [Symbol.asyncDispose]: () => Promise.resolve() }
+}
+
 /** Asks a victim and expects it to be well. */
 export async function expectWell(victim: Victim, row: Row): Promise<void> {
   if (!row.unasked) victim.ask()
@@ -24,7 +30,8 @@ export async function expectWell(victim: Victim, row: Row): Promise<void> {
 
 /** Dump with one tool (which kills the victim), restore with another or the same, ask. The PID stays the same. */
 export async function dumpAndRestore(row: Row, dumper: Tool, restorer: Tool): Promise<void> {
-  const victim = await startRow(row)
+  await using pages = await pagesFor(row)
+  const victim = pages && (await startRow(row))
   if (!victim) return
   const members = treeOf(victim.pid)
   await dump(dumper, victim.pid, victim.images, ...(row.options ?? []))
@@ -42,7 +49,8 @@ export async function dumpAndRestore(row: Row, dumper: Tool, restorer: Tool): Pr
 
 /** Dump with --leave-running, then ask the original. */
 export async function dumpAndLeave(row: Row, tool: Tool): Promise<void> {
-  const victim = await startRow(row)
+  await using pages = await pagesFor(row)
+  const victim = pages && (await startRow(row))
   if (!victim) return
   await dump(tool, victim.pid, victim.images, "--leave-running", ...(row.options ?? []), ...(tool === stasisTool ? ["--verify"] : []))
   // What asks itself may be done by now, and says below how it went.

@@ -13,6 +13,8 @@ export interface Row extends Start {
   readonly options?: readonly string[]
   /** What of it comes back otherwise than it was, which --verify would refuse. */
   readonly differs?: string
+  /** Huge pages of 2 MiB that it needs: without them it is skipped. */
+  readonly hugePages?: number
   /** Why CRIU 4.1.1 cannot do this one: crossing tests leave it out. Absent = CRIU can. */
   readonly notWithCriu?: string
   /** The first Linux that it can be kept on, and why. Absent = all that stasis runs on. */

@@ -107,6 +107,15 @@ const trees: readonly Row[] = [
   beyondCriu("does not keep the signal that a child's end sends", row("kinsignals", "exit-signal")),
 ]
 
+const HUGE = { hugePages: 12 }
+const hugePages: readonly Row[] = [
+  ...["private", "shared", "memfd"].map((kind) => ({ ...row("hugepages", kind), ...HUGE })),
+  beyondCriu("makes every page of a memory file", { ...row("hugepages", "memfd", "exact"), ...HUGE }),
+  beyondCriu("does not keep memory policies", { ...row("hugepages", "private", "policy"), ...HUGE }),
+  beyondCriu("shares none of these pages again", { ...row("hugepages", "fork"), ...HUGE }),
+  beyondCriu("wants its whole namespace", { ...row("hugepages", "sysv"), ...HUGE }),
+]
+
 /** Every victim, in the order of the objects in the issue: memory, registers, signals, timers, attributes, files, calls, rseq, trees. */
 export const rows: readonly Row[] = [
   { ...row("busyloop"), title: "busyloop, static", linkage: "static" },
@@ -122,6 +131,7 @@ export const rows: readonly Row[] = [
   row("sharedmem"),
   row("sharedmem", "unreserved"),
   ...["kept", "removed", "owned"].map((name) => beyondCriu("wants its whole namespace", row("sysvshm", name))),
+  ...hugePages,
   row("aiorings"),
   beyondCriu("answers EINTR to who waits for events", row("aiorings", "waiting")),
   beyondCriu("shares none of these pages again, from its own images either", row("cow", "{folder}")),

@@ -5,9 +5,10 @@ import type { EntryKind, EntryOf } from "../../src/image/catalog.ts"
 import { decodeImage } from "../../src/image/read.ts"
 import { encodeImage } from "../../src/image/write.ts"
 import { waitFor } from "../harness/deadline.ts"
+import { takeHugePages } from "../harness/hugepages.ts"
 import { alive, cleanUp } from "../harness/process.ts"
 import { dump, type Run, run, stasisTool, toldError } from "../harness/tool.ts"
-import { start, type Victim } from "../harness/victim.ts"
+import { isReady, start, type Victim } from "../harness/victim.ts"
 
 afterEach(cleanUp)
 
@@ -81,6 +82,20 @@ describe("restore --verify names what is not as it was, and nothing of the tree 
     const body = `head -c 4096 /dev/zero | tr '\\0' X | dd of=mem bs=4096 seek=${(heap?.start ?? 0) / 4096} conv=notrunc 2>/dev/null`
     await expectDifference(victim, body, /process \d+ memory 0x[0-9a-f]+: has another value/)
   })
+
+  const spoil = (at: number): string => `head -c 4096 /dev/zero | tr '\\0' X | dd of=mem bs=4096 seek=${at / 4096} conv=notrunc 2>/dev/null`
+
+  for (const [kind, found] of [
+    ["private", /process \d+ memory 0x[0-9a-f]+: has another value/],
+    ["shared", /^(?=.*shared memory \d+ 0x0: has another value)(?=.*shared memory \d+ 0x200000-0x400000: holds data, and held none)/],
+  ] as const)
+    test(`huge pages: ${kind}`, async () => {
+      await using pages = await takeHugePages(12)
+      const victim = pages && (await start("hugepages", { args: [kind] }))
+      if (!victim || !isReady(victim)) return
+      const area = areas(victim, /anon_hugepage/).find(({ size }) => size === 3 * 2 ** 21)?.start ?? 0
+      await expectDifference(victim, kind === "private" ? spoil(area + 2 ** 21) : [spoil(area), spoil(area + 2 ** 21)].join("\n"), found)
+    })
 })
 
 describe("restore --verify compares with the images as they are then", () => {

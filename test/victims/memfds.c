@@ -54,6 +54,7 @@ int main(int argc, char **argv)
 	snprintf(path, sizeof path, "/proc/self/fd/%d", plain);
 	MUST(other = open(path, O_RDONLY | O_NONBLOCK));
 	MUST(lseek(other, 7, SEEK_SET));
+	char *read_only = map(other, PROT_READ);
 	int sealed = make("sealed (deleted)", MFD_ALLOW_SEALING, 100);
 	MUST(pwrite(sealed, "kept", 4, 96));
 	MUST(fcntl(sealed, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
@@ -109,6 +110,7 @@ int main(int argc, char **argv)
 	CHECK(fstat(shared, &after) == 0 && after.st_mode == before.st_mode && after.st_size == PAGE, "mode %o, size %ld", after.st_mode,
 	      (long)after.st_size);
 	CHECK(fstat(empty, &after) == 0 && after.st_size == 0, "the empty one has %ld bytes", (long)after.st_size);
+	CHECK(read_only[0] == '0' && mprotect(read_only, PAGE, PROT_READ | PROT_WRITE) == -1 && errno == EACCES, "a read-only mapping can be written");
 	mapped[0] = 'm';
 	CHECK(pwrite(shared, "w", 1, 1) == 1 && mapped[1] == 'w', "descriptor and mapping are of two memories");
 	CHECK(write(answer[1], ".", 1) == 1, "write: %s", strerror(errno));

@@ -224,6 +224,8 @@ export interface Restoring {
   readonly ghosts: ReadonlyMap<number, number>
   /** Reserved descriptors of memory files, by their inode ids. */
   readonly segments: ReadonlyMap<number, number>
+  /** Those of them that are executables of processes, by their inode ids. */
+  readonly executed: ReadonlySet<number>
   /** Open files that whoever restores gives, by file id: see ./given.ts */
   readonly given: ReadonlyMap<number, Given>
   /** False while no terminal of the images controls the process, whose session is not made yet. */

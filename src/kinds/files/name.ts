@@ -5,7 +5,7 @@ import { cutDeleted, DELETED } from "../../proc/text.ts"
 import type { Keeping, Place } from "./keeping.ts"
 import type { Reason } from "./kind.ts"
 import { folderOf } from "./path.ts"
-import { detailsOf, type FileStat, kindOf, sameFile, statPath } from "./stat.ts"
+import { detailsOf, type FileStat, isOfHugePages, kindOf, sameFile, statPath } from "./stat.ts"
 
 /** Longest path that open(2) takes, bytes without the NUL. */
 const PATH_LIMIT = 4095
@@ -96,6 +96,11 @@ function siblingOf(name: string, stat: FileStat): string | undefined {
 /** Why a file without a name cannot be kept. @param link in /proc that leads to it */
 function refuseGhost(link: string, name: string, stat: FileStat, { ghostLimit }: Keeping): Reason | undefined {
   if (!ghostKinds.includes(kindOf(stat.mode))) return { what: `"${name}", which was deleted`, remedy: CLOSE }
+  if (isOfHugePages(link))
+    return {
+      what: `"${name}", a deleted file of huge pages (hugetlbfs)`,
+      remedy: `${CLOSE}, or keep it until the program has been restored`,
+    }
   const elsewhere = refuseFolder(link, name)
   if (elsewhere) return elsewhere
   const bytes = kindOf(stat.mode) === S_IF.REG ? Math.min(Number(stat.size), detailsOf(link)?.room ?? 0) : 0

@@ -155,7 +155,13 @@ export function restoreShared(
 }
 
 /** A terminal is made of no other files, and of no times. */
-const NO_MORE = { ghosts: new Map(), segments: new Map(), given: new Map(), clocks: { goOn: false, now: () => 0n } }
+const NO_MORE = {
+  ghosts: new Map(),
+  segments: new Map(),
+  executed: new Set<number>(),
+  given: new Map(),
+  clocks: { goOn: false, now: () => 0n },
+}
 
 /**
  * Appends the making of what the leader of a session shares as /dev/tty: see `findControlled`.

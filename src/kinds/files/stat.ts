@@ -1,4 +1,4 @@
-import { AT, S_IF, STATX_BASIC_STATS, STATX_MNT_ID, statx, statxDetails } from "../../../ffi/abi/file.ts"
+import { AT, HUGETLBFS_MAGIC, S_IF, STATX_BASIC_STATS, STATX_MNT_ID, statx, statxDetails } from "../../../ffi/abi/file.ts"
 import { decode } from "../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
 import { layPath } from "./path.ts"
@@ -95,6 +95,10 @@ export function detailsOf(path: string): FileDetails | null {
     modified: { seconds: mtime_sec, nanoseconds: mtime_nsec },
   }
 }
+
+/** True for a file of hugetlbfs, which nobody can write(2) to; false for one that is gone. */
+export const isOfHugePages = (path: string): boolean =>
+  attempt("statfs", layPath(path), memory.address) >= 0 && view.getUint32(0, true) === HUGETLBFS_MAGIC
 
 /** The file behind one of our descriptors. @throws SyscallError */
 export function statDescriptor(fd: number): FileStat {

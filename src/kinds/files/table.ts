@@ -6,6 +6,7 @@ import { remap_type } from "../../../proto/gen/remap-file-path_pb.ts"
 import { CheckpointError, refusedTarget } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import type { Mapping } from "../../proc/maps.ts"
+import { readLinkIfAlive } from "../../proc/source.ts"
 import { GhostTable } from "./ghost/collect.ts"
 import type { WantedLink } from "./ghost/links.ts"
 import type { RingFile } from "./ids.ts"
@@ -13,7 +14,7 @@ import type { Keeping, Place } from "./keeping.ts"
 import { lendMapped, mapLink, mayFollowMapped, UNREACHABLE } from "./mapped.ts"
 import { lookAt } from "./name.ts"
 import { NO_OWNER } from "./owner.ts"
-import { type FileStat, kindOf } from "./stat.ts"
+import { type FileStat, kindOf, statPath } from "./stat.ts"
 
 /** Shared memory that a table gave an inode id. */
 interface Segment {
@@ -130,9 +131,14 @@ export class FileTable<S extends Segment = Segment> {
     return id
   }
 
-  /** Id of a process's executable. */
+  /** Id of a process's executable. Of a memory file it is that of a MEMFD entry: so does CRIU 4.1.1, which cannot restore it. */
   exe(pid: number): number {
-    return this.link(`/proc/${pid}/exe`, O.RDONLY)
+    const link = `/proc/${pid}/exe`
+    const shown = MEMORY_FILE.exec(readLinkIfAlive(link) ?? "")?.[1]
+    const stat = shown === undefined ? null : statPath(link, true)
+    return shown === undefined || !stat || stat.nlink > 0
+      ? this.link(link, O.RDONLY)
+      : this.memoryFile(memoryKey(stat), { link, shown }, O.RDONLY)
   }
 
   private readonly rings = new Map<bigint, RingFile>()
@@ -181,14 +187,18 @@ export class FileTable<S extends Segment = Segment> {
 
   /** Id of the memory behind an open memfd, the same as that of its mappings. @param shown what its link says, without " (deleted)" */
   memfd(pid: number, fd: number, shown: string, { dev, ino }: FileStat): number {
-    const inode = inodeKey({ devMajor: dev >>> 20, devMinor: dev & 0xfffff, inode: ino })
-    return this.segment(inode, { link: `/proc/${pid}/fd/${fd}`, shown })
+    return this.segment(memoryKey({ dev, ino }), { link: `/proc/${pid}/fd/${fd}`, shown })
   }
 
   /** Id of the MEMFD entry of a mapping's shared memory without a name: one a segment and access mode. */
   private memory(pid: number, mapping: Mapping, access: number): number {
     const link = mayFollowMapped() ? mapLink(pid, mapping) : undefined
-    const inode_id = this.segment(inodeKey(mapping), { link, shown: mapping.path, mapping })
+    return this.memoryFile(inodeKey(mapping), { link, shown: mapping.path, mapping }, access)
+  }
+
+  /** The same for whatever leads to it. */
+  private memoryFile(inode: string, found: FoundMemory, access: number): number {
+    const inode_id = this.segment(inode, found)
     const key = `memory ${inode_id}:${access}`
     const known = this.named.get(key)
     if (known !== undefined) return known
@@ -226,3 +236,9 @@ const unreachableFile = (pid: number, { path }: Mapping): CheckpointError =>
 
 const inodeKey = ({ devMajor, devMinor, inode }: Pick<Mapping, "devMajor" | "devMinor" | "inode">): string =>
   `${devMajor}:${devMinor}:${inode}`
+
+const memoryKey = ({ dev, ino }: Pick<FileStat, "dev" | "ino">): string =>
+  inodeKey({ devMajor: dev >>> 20, devMinor: dev & 0xfffff, inode: ino })
+
+/** What a link to a memory file says. Kernel: mm/memfd.c */
+const MEMORY_FILE = /^(\/memfd:.*) \(deleted\)$/s

@@ -8,6 +8,8 @@ import type { Stat } from "../../proc/stat.ts"
 import type { Program, Result } from "../../tracee/program.ts"
 import { collectRings } from "./aio/collect.ts"
 import { isRing } from "./aio/ring.ts"
+import { isHugeAnonymous } from "./huge/mapping.ts"
+import { sizeBits } from "./huge-size.ts"
 import { isLockedOnFault } from "./on-fault.ts"
 import { isSocketMapping } from "./packet-ring.ts"
 import { ADVICE, VMA } from "./status.ts"
@@ -27,10 +29,12 @@ export interface MappedFiles {
   openMode(mapping: MappingDetail): number
 }
 
-/** True where no file stands behind a mapping. */
-const isAnonymous = ({ inode, path }: MappingDetail): boolean => inode === 0n && !path.startsWith("/")
-/** Shared anonymous memory and memfds live on the kernel's own shmem mount. */
-const isKernelShmem = ({ path, deleted }: MappingDetail): boolean => (path === "/dev/zero" && deleted) || path.startsWith("/memfd:")
+/** True where no file stands behind a mapping, or none that others could have: that of private huge pages. */
+const isAnonymous = (mapping: MappingDetail): boolean =>
+  (mapping.inode === 0n && !mapping.path.startsWith("/")) || (isHugeAnonymous(mapping) && !mapping.shared)
+/** Shared anonymous memory and memfds live on the kernel's own mounts of shmem and hugetlbfs. */
+const isKernelShmem = (mapping: MappingDetail): boolean =>
+  (mapping.path === "/dev/zero" && mapping.deleted) || mapping.path.startsWith("/memfd:") || isHugeAnonymous(mapping)
 
 /** Status bits, flags and file of one mapping. */
 function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "status" | "flags" | "shmid" | "fdflags"> {
@@ -44,6 +48,7 @@ function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "
   if (vmFlags.has("gd")) flags |= MAP.GROWSDOWN
   if (vmFlags.has("lo")) flags |= MAP.LOCKED
   if (vmFlags.has("nr")) flags |= MAP.NORESERVE
+  if (vmFlags.has("ht")) flags |= MAP.HUGETLB | sizeBits(mapping.kernelPageSize * 1024)
   if (isAnonymous(mapping)) {
     const sharing = vmFlags.has("dp") ? MAP.DROPPABLE | (flags & ~MAP.PRIVATE) : flags
     const heap = path === "[heap]" ? VMA.HEAP : 0

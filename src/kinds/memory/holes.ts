@@ -1,4 +1,5 @@
 import { TASK_SIZE } from "../../../ffi/abi/mman.ts"
+import { PAGE, roundUp } from "../../base/units.ts"
 
 /** A stretch of addresses, bytes, page-aligned; the end is outside. */
 export interface Range {
@@ -15,14 +16,15 @@ export const overlaps = (a: Range, b: Range): boolean => a.start < b.end && b.st
 /**
  * An address range of `size` bytes that none of `used` touches, as low as possible above 1 MiB.
  *
+ * @param unit bytes, a power of two: where it starts is a multiple of it
  * @throws Error when the whole address space is full
  */
-export function findHole(used: readonly Range[], size: bigint): Range {
-  let at = LOWEST
+export function findHole(used: readonly Range[], size: bigint, unit: bigint = PAGE): Range {
+  let at = roundUp(LOWEST, unit)
   for (const { start, end } of [...used].sort((a, b) => (a.start < b.start ? -1 : 1))) {
     if (end <= at) continue
     if (start >= at + size + STACK_GAP) break
-    at = end + STACK_GAP
+    at = roundUp(end + STACK_GAP, unit)
   }
   if (at + size > TASK_SIZE) throw new Error(`No hole of ${size} bytes in the address space`)
   return { start: at, end: at + size }

@@ -4,6 +4,7 @@ import type { stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { PAGE } from "../../base/units.ts"
 import { overlaps, type Range } from "./holes.ts"
+import { isHuge } from "./huge-size.ts"
 import { ADVICE, VMA } from "./status.ts"
 
 /** Memory that a process can get from its parent by fork, copy-on-write as it was, instead of reading it again. */
@@ -128,10 +129,14 @@ export function planInheritance(child: MemoryFacts, parent: MemoryFacts, same: S
   for (const alike of alikeAreas(child, parent)) {
     const [own, theirs] = [within(child.runs, alike.area), within(parent.runs, alike.area)]
     const found = equalRanges(own, theirs, same)
-    if (found.length === 0) continue
+    // Of huge pages that nobody has touched yet the parent has a promise, the child has none: made anew, it would get one.
+    if (found.length === 0 && !(isHuge(alike.area) && own.length === 0)) continue
+    const gone = theirs.flatMap(({ start, length }) => gaps({ start, end: start + length }, own))
+    // They cannot be dropped before Linux 5.18.
+    if (isHuge(alike.area) && gone.length > 0) continue
     kept.push(alike)
     for (const { start, end } of found) push(equal, start, end)
-    for (const { start, length } of theirs) for (const gap of gaps({ start, end: start + length }, own)) push(dropped, gap.start, gap.end)
+    for (const { start, end } of gone) push(dropped, start, end)
   }
   return kept.length > 0 ? { kept, same: equal, dropped } : undefined
 }

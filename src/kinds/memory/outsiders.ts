@@ -1,6 +1,7 @@
 import type { Mapping } from "../../proc/maps.ts"
 import type { Outside } from "../../proc/outside.ts"
 import { isRing } from "./aio/ring.ts"
+import { HUGE_ANONYMOUS } from "./huge/mapping.ts"
 import { type AddressSpace, isAttachment } from "./sysv/mapping.ts"
 
 /** Shared memory that no name leads to: MAP_ANONYMOUS, memory files, deleted files. System V segments have a rule of their own. */
@@ -20,7 +21,7 @@ export function notesOnShared(spaces: readonly AddressSpace[], outside: Outside)
     const nameless = new Map(mappings.filter(isNameless).map((mapping) => [keyOf(mapping), mapping]))
     return [...nameless].flatMap(([key, { path }]) => {
       const holder = holders.get(key)
-      const what = path === "/dev/zero" ? "anonymous memory" : `"${path}"`
+      const what = path === "/dev/zero" || path === HUGE_ANONYMOUS ? "anonymous memory" : `"${path}"`
       return holder === undefined
         ? []
         : [`task ${pid} shares ${what} with task ${holder}, which is outside: a restored program has a copy of its own`]

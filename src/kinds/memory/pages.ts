@@ -89,9 +89,9 @@ function rule({ status, flags }: vma_entry): "all" | "own" | "none" {
   return status & (VMA.ANON_PRIVATE | VMA.FILE_PRIVATE) ? "own" : "none"
 }
 
-/** Private anonymous pages may be served late by CRIU's lazy restore, but not locked ones. Authority: REFERENCE 4.5. */
+/** Private anonymous pages may be served late by CRIU's lazy restore, but not locked or huge ones. Authority: REFERENCE 4.5. */
 const pageFlags = ({ status, flags }: vma_entry): number =>
-  status & VMA.ANON_PRIVATE && !(status & VMA.VDSO) && !(flags & MAP.LOCKED) ? PE.PRESENT | PE.LAZY : PE.PRESENT
+  status & VMA.ANON_PRIVATE && !(status & VMA.VDSO) && !(flags & (MAP.LOCKED | MAP.HUGETLB)) ? PE.PRESENT | PE.LAZY : PE.PRESENT
 
 /**
  * Finds which pages of a stopped process must be stored, and its guard ranges.

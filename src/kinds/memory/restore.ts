@@ -17,6 +17,7 @@ import { hex } from "../../base/units.ts"
 import type { Argument, Program, Result } from "../../tracee/program.ts"
 import { restoreAdvice } from "./advice.ts"
 import { outside, type Range } from "./holes.ts"
+import { HUGE_BITS } from "./huge-size.ts"
 import type { Inheritance } from "./inherit.ts"
 import { VMA } from "./status.ts"
 import { isSysv } from "./sysv/saved.ts"
@@ -70,7 +71,7 @@ export function restoreVmas(
     if (!isMade(vma) || isSysv(vma) || kept.has(vma)) continue
     const { start, end, prot, flags, shmid, pgoff } = vma
     const sharing = flags & (MAP.SHARED | MAP.PRIVATE | MAP.DROPPABLE | MAP.GROWSDOWN | MAP.NORESERVE)
-    const anonymous = isFile(vma) ? 0 : MAP.ANONYMOUS
+    const anonymous = isFile(vma) ? 0 : MAP.ANONYMOUS | (flags & HUGE_BITS)
     const filled = isPrivate(vma) && isFilled(vma) ? prot | PROT.WRITE : prot
     let fd: Argument = -1
     if (isFile(vma)) {

@@ -1,18 +1,21 @@
-import { F, F_SEAL_SEAL, MFD_ALLOW_SEALING, S_IF, SEEK } from "../../../ffi/abi/file.ts"
+import { F, F_SEAL_SEAL, MFD_ALLOW_SEALING, MFD_HUGETLB, S_IF, SEEK } from "../../../ffi/abi/file.ts"
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import { closeSync, fstatSync, openSync } from "../../../ffi/fs.ts"
 import { attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
 import type { memfd_inode_entry } from "../../../proto/gen/memfd_pb.ts"
 import { hex, PAGE, PAGE_SIZE, pageUp } from "../../base/units.ts"
 import type { Program, Result } from "../../tracee/program.ts"
+import { HUGE_ANONYMOUS } from "./huge/mapping.ts"
+import { isHugeSegment, restoreHugeSegment } from "./huge/restore.ts"
+import { hugePageSize, hugeRanges } from "./huge-data.ts"
+import { namedSize, sizeBits } from "./huge-size.ts"
+import { ANONYMOUS, restoreOwner } from "./owner.ts"
 import type { PageRange } from "./pages.ts"
 import type { Fill } from "./restore.ts"
 import { PE } from "./status.ts"
 import { extentOf, type SegmentSource, unionOf, type Window } from "./windows.ts"
 
-/** Name under which CRIU's images know shared anonymous memory. */
-const ANONYMOUS = "/dev/zero"
-/** Name of the memfd that stands for it where it cannot be opened. */
+/** Name of the memfd that stands for memory without a name where it cannot be opened. */
 const STAND_IN = "dev/zero"
 
 /** A segment of shared memory, found through a mapping or a descriptor. */
@@ -49,23 +52,20 @@ export function collectSegment(path: string, shown: string, inodeId: number): Sh
   try {
     const { ino, size, uid, gid, mode } = fstatSync(fd)
     const seals = attempt("fcntl", fd, F.GET_SEALS)
+    const pageSize = hugePageSize(fd)
     const inode = {
-      name: nameOf(shown),
-      uid,
-      gid,
-      size: BigInt(size),
-      shmid: ino,
-      seals: seals < 0 ? 0 : seals,
-      inode_id: BigInt(inodeId),
-      mode,
+      ...{ name: nameOf(shown, pageSize), uid, gid, size: BigInt(size), shmid: ino },
+      ...{ seals: seals < 0 ? 0 : seals, inode_id: BigInt(inodeId), mode },
+      ...(pageSize ? { hugetlb_flag: MFD_HUGETLB | sizeBits(pageSize) } : {}),
     }
-    return { inode, ranges: dataRanges(fd, size), source: path }
+    return { inode, ranges: pageSize ? hugeRanges(fd, size, pageSize) : dataRanges(fd, size), source: path }
   } finally {
     closeSync(fd)
   }
 }
 
-const nameOf = (shown: string): string => (shown.startsWith("/memfd:") ? shown.slice("/memfd:".length) : ANONYMOUS)
+const nameOf = (shown: string, hugePages: bigint | undefined): string =>
+  shown.startsWith("/memfd:") ? shown.slice("/memfd:".length) : hugePages ? HUGE_ANONYMOUS : ANONYMOUS
 
 /** Permissions of memory without a name. Kernel: mm/shmem.c */
 const OPEN_TO_ALL = S_IF.REG | 0o777
@@ -85,7 +85,11 @@ export function collectWindowed(
   inodeId: number,
 ): SharedSegment {
   const facts = { size: extentOf(windows), shmid: Number(ino), seals: F_SEAL_SEAL, inode_id: BigInt(inodeId), mode: OPEN_TO_ALL }
-  return { inode: { name: nameOf(shown), ...owner, ...facts }, ranges: unionOf(windows.flatMap(({ ranges }) => ranges)), source: windows }
+  return {
+    inode: { name: nameOf(shown, undefined), ...owner, ...facts },
+    ranges: unionOf(windows.flatMap(({ ranges }) => ranges)),
+    source: windows,
+  }
 }
 
 /**
@@ -106,9 +110,10 @@ export function restoreSegment(
   unreserved = false,
   mayFollow = true,
 ): Result {
-  const { name, size, seals, uid, gid, mode } = inode
+  const { name, size, seals } = inode
   const about = `shared memory ${inode.inode_id}`
   let fd: Result
+  if (isHugeSegment(inode)) return restoreHugeSegment(inode, fills, pagesFd, hole, program, mayFollow)
   if (name === ANONYMOUS && size > 0n && mayFollow) {
     const length = pageUp(size)
     const flags = MAP.SHARED | MAP.ANONYMOUS | MAP.FIXED_NOREPLACE | (unreserved ? MAP.NORESERVE : 0)
@@ -125,8 +130,7 @@ export function restoreSegment(
     )
     program.callWith({ about }, "ftruncate", fd, size)
   }
-  if (uid || gid) program.callWith({ about }, "fchown", fd, uid, gid)
-  if (mode !== undefined && name !== ANONYMOUS) program.callWith({ about }, "fchmod", fd, mode & 0o7777)
+  restoreOwner(inode, fd, program)
   for (const { start, length: whole, offset } of fills) {
     // Pages are stored whole; a write past the end would make the memory longer.
     const length = start + whole > size ? size - start : whole
@@ -156,6 +160,9 @@ export function numberApart(segments: readonly SharedSegment[], taken: ReadonlyS
   })
 }
 
-/** Bytes of holes that the segments of a restore need, each with a page between. */
-export const holeSize = (inodes: readonly memfd_inode_entry[]): bigint =>
-  inodes.reduce((largest, { size }) => (pageUp(size) > largest ? pageUp(size) : largest), BigInt(PAGE_SIZE)) + PAGE
+/** Where the segments of a restore have room, one after the other: bytes, with a page behind, and what its start is a multiple of. */
+export function holeFor(inodes: readonly memfd_inode_entry[]): { size: bigint; unit: bigint } {
+  const units = inodes.map((inode) => (isHugeSegment(inode) ? namedSize(inode.hugetlb_flag ?? 0) : PAGE))
+  const unit = units.reduce((largest, one) => (one > largest ? one : largest), PAGE)
+  return { size: inodes.reduce((largest, { size }) => (pageUp(size) > largest ? pageUp(size) : largest), BigInt(PAGE_SIZE)) + PAGE, unit }
+}

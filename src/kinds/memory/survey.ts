@@ -3,6 +3,7 @@ import { hex } from "../../base/units.ts"
 import { readDescriptorsIfAlive } from "../../proc/descriptors.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import { isRing, isWholeRing } from "./aio/ring.ts"
+import { isHugeAnonymous } from "./huge/mapping.ts"
 import { isSocketMapping } from "./packet-ring.ts"
 import { isAttachment } from "./sysv/mapping.ts"
 
@@ -27,11 +28,6 @@ const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail
     what: "a shadow stack",
     matches: ({ vmFlags }) => vmFlags.has("ss"),
     remedy: "Start the program with GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK",
-  },
-  {
-    what: "huge pages of hugetlbfs",
-    matches: ({ vmFlags }) => vmFlags.has("ht"),
-    remedy: "Use transparent huge pages (madvise MADV_HUGEPAGE)",
   },
   {
     what: "memory that a page-fault handler watches (userfaultfd)",
@@ -65,7 +61,9 @@ type RefuseFile = (mapping: MappingDetail) => { readonly what: string; readonly 
 
 /** The kernel's own shared memory. */
 const isMemory = (mapping: MappingDetail): boolean =>
-  (mapping.deleted && mapping.path === "/dev/zero") || mapping.path.startsWith("/memfd:") || isAttachment(mapping) || isRing(mapping)
+  (mapping.deleted && mapping.path === "/dev/zero") ||
+  mapping.path.startsWith("/memfd:") ||
+  [isAttachment, isRing, isHugeAnonymous].some((isKept) => isKept(mapping))
 
 const isOfFile = (mapping: MappingDetail): boolean => mapping.inode !== 0n && mapping.path.startsWith("/") && !isMemory(mapping)
 

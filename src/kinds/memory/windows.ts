@@ -5,6 +5,7 @@ import { PAGE, PAGE_SIZE } from "../../base/units.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Answers, Data, Program, Result } from "../../tracee/program.ts"
+import { isHugeAnonymous } from "./huge/mapping.ts"
 import type { PageRange } from "./pages.ts"
 import { PE } from "./status.ts"
 import { isAttachment } from "./sysv/mapping.ts"
@@ -39,8 +40,15 @@ export interface WindowQuestion {
 /** Shared memory of a process that a dump asks about, bytes: the answer takes the kernel a second for so much. */
 const MOST = 16n << 30n
 
+/** Huge pages of a file that only its link leads to: which of them it has the page tables of one process do not tell. */
+const isHugeFile = (mapping: MappingDetail): boolean =>
+  mapping.vmFlags.has("ht") && mapping.deleted && !(isHugeAnonymous(mapping) && !mapping.shared)
+
 /** Shared memory that windows are too small for. */
 export function surveyWindows(pid: number, mappings: readonly MappingDetail[]): Refusal[] {
+  const remedy = "Run stasis as root or with CAP_CHECKPOINT_RESTORE, which may open it"
+  const huge = mappings.find(isHugeFile)
+  if (huge) return [{ what: `shared memory of huge pages ("${huge.path}")`, where: `task ${pid}`, remedy }]
   const segments = mappings.filter(isSegment)
   const bytes = segments.reduce((sum, { start, end }) => sum + (end - start), 0n)
   if (bytes <= MOST) return []
@@ -48,7 +56,7 @@ export function surveyWindows(pid: number, mappings: readonly MappingDetail[]): 
     {
       what: `more than ${MOST >> 30n} GiB of shared memory without a file (${bytes >> 30n} GiB)`,
       where: `task ${pid}`,
-      remedy: "Run stasis as root or with CAP_CHECKPOINT_RESTORE, which may open it",
+      remedy,
     },
   ]
 }

@@ -14,11 +14,13 @@ import {
   KCMP,
   LOCK,
   MFD_ALLOW_SEALING,
+  MFD_HUGETLB,
   O,
   S_IF,
   SEEK,
   STATX_BASIC_STATS,
   STATX_MNT_ID,
+  statfsStruct,
   statx,
 } from "../../../ffi/abi/file.ts"
 import { NETLINK, NLM_F, NLMSG, SOCK_DIAG_BY_FAMILY, UDIAG_SHOW, UNIX_DIAG } from "../../../ffi/abi/netlink.ts"
@@ -40,6 +42,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ...named("SEEK_", SEEK),
   ["F_SEAL_SEAL", F_SEAL_SEAL],
   ["MFD_ALLOW_SEALING", MFD_ALLOW_SEALING],
+  ["MFD_HUGETLB", MFD_HUGETLB],
   ...named("LOCK_", LOCK),
   ...named("AT_", AT),
   ...named("KCMP_", KCMP),
@@ -75,16 +78,25 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ["offsetof(struct termios, c_cc)", TERMIOS_CC],
 ]
 
-const LAYOUTS: readonly Layout<Fields>[] = [epollEvent, kcmpEpollSlot, fOwnerEx, statx, termios, winsize]
+const LAYOUTS: readonly Layout<Fields>[] = [epollEvent, kcmpEpollSlot, fOwnerEx, statfsStruct, statx, termios, winsize]
 
 const HEADERS = ["fcntl", "stat", "kcmp", "eventpoll", "major", "magic", "netlink", "sock_diag", "unix_diag", "un", "sockios", "memfd"].map(
   (name) => `linux/${name}`,
 )
 const INCLUDES = [
   "#define _GNU_SOURCE",
-  ...["stddef", "stdio", "sys/stat", "sys/socket", "netinet/tcp", ...HEADERS, "asm/termbits", "asm/ioctls", "asm/termios"].map(
-    (name) => `#include <${name}.h>`,
-  ),
+  ...[
+    "stddef",
+    "stdio",
+    "sys/stat",
+    "sys/statfs",
+    "sys/socket",
+    "netinet/tcp",
+    ...HEADERS,
+    "asm/termbits",
+    "asm/ioctls",
+    "asm/termios",
+  ].map((name) => `#include <${name}.h>`),
 ]
 
 const asked = [

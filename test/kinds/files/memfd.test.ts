@@ -36,17 +36,22 @@ describe("collectMemfd", () => {
     for (const each of [fd, twin, other]) close(each)
   })
 
-  test("takes only what is nobody's file, and refuses huge pages, and what is in flight, by name", () => {
-    const fd = memfd("huge", HUGETLB)
-    const target = "/memfd:huge (deleted)"
-    expect(isMemfd(openFile(fd, { target }))).toBe(true)
-    expect(isMemfd(openFile(fd, { target: "/memfd:huge" }))).toBe(false)
-    expect(refuseMemfd(openFile(fd, { target }), scene(process.pid))?.what).toBe(`"${target}", a memory file of huge pages (MFD_HUGETLB)`)
+  test("one of huge pages has their size, though no page", () => {
+    const table = new FileTable<SharedSegment>(segmentsBy(new Map()), USUAL)
+    const fd = memfd("huge", HUGETLB | (21 << 26))
+    collectMemfd(openFile(fd, { target: "/memfd:huge (deleted)" }), { table })
+    expect(table.segments[0]).toMatchObject({ inode: { name: "huge", size: 0n, hugetlb_flag: HUGETLB | (21 << 26) }, ranges: [] })
+    close(fd)
+  })
+
+  test("takes only what is nobody's file, and refuses what is in flight by name", () => {
     const plain = memfd("plain")
     const found = openFile(plain, { target: "/memfd:plain (deleted)" })
+    expect(isMemfd(found)).toBe(true)
+    expect(isMemfd(openFile(plain, { target: "/memfd:plain" }))).toBe(false)
     expect(refuseMemfd(found, scene(process.pid))).toBeUndefined()
     expect(refuseMemfd(found, scene(1))?.what).toBe('"/memfd:plain (deleted)", a memory file that is on its way through a socket')
-    for (const each of [fd, plain]) close(each)
+    close(plain)
   })
 })
 
@@ -59,6 +64,17 @@ describe("restoreMemfd", () => {
       "#3 dup3(#1, 5, 0) // fd 5",
       "#4 close(#1)",
     ])
+  })
+  test("of an executable that can be written takes the very open file that it was made with", () => {
+    const made = { ...file, memfd: { ...file.memfd!, flags: 0o100002 } }
+    expect(plansOf(imagesOf({ 5: made }), new Map([[3, 600]]), new Set([3])).open).toEqual([
+      "#1 dup(0x258) // memory file 7",
+      "#2 fcntl(#1, 4, 0x8002) // the flags of memory file 7",
+      "#3 lseek(#1, 9, 0) // the position in memory file 7",
+      "#4 dup3(#1, 5, 0) // fd 5",
+      "#5 close(#1)",
+    ])
+    expect(plansOf(imagesOf({ 5: file }), new Map([[3, 600]]), new Set([3])).open[0]).toContain("openat")
   })
   test("refuses memory that memfd.img does not have", () =>
     expect(() => plansOf(imagesOf({ 5: file }))).toThrow("Cannot restore memory file 7: memfd.img has no memory 3"))

@@ -37,6 +37,7 @@ export const PLAIN_RESTORE: RestoreOptions = {
     masters: new Map(),
     ghosts: new Map(),
     segments: new Map(),
+    executed: new Set(),
     given: new Map(),
     // Each clock shows as many thousand seconds as its number.
     clocks: { goOn: true, now: (clock) => BigInt(clock) * 1_000_000_000_000n },
@@ -56,9 +57,13 @@ export function imagesOf(places: Readonly<Record<number, file_entry>>, more: Par
 }
 
 /** The calls of a restore, in strace's notation: opening without placeholders, and what is done last. */
-export function plansOf(images: FileImages, segments: ReadonlyMap<number, number> = new Map()): { open: string[]; start: string[] } {
+export function plansOf(
+  images: FileImages,
+  segments: ReadonlyMap<number, number> = new Map(),
+  executed: ReadonlySet<number> = new Set(),
+): { open: string[]; start: string[] } {
   const [open, start] = [new Program(), new Program()]
-  restoreDescriptors(images, open, { ...PLAIN_RESTORE, made: { ...PLAIN_RESTORE.made, segments } })
+  restoreDescriptors(images, open, { ...PLAIN_RESTORE, made: { ...PLAIN_RESTORE.made, segments, executed } })
   startFiles(images, start, PLAIN_RESTORE)
   return { open: open.describe().slice(images.fdinfos.length), start: start.describe() }
 }

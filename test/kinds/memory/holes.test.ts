@@ -70,6 +70,13 @@ describe("findHole", () => {
     }
   })
 
+  test("begins at a multiple of what is asked for", () => {
+    const huge = 2n * MIB
+    expect(findHole([], huge, huge).start).toBe(2n * MIB)
+    expect(findHole([{ start: 5n * MIB, end: 6n * MIB + PAGE }], huge, huge).start).toBe(2n * MIB)
+    expect(findHole([{ start: 4n * MIB, end: 6n * MIB + PAGE }], huge, huge).start).toBe(8n * MIB)
+  })
+
   test("skips what lies inside a larger used range", () => {
     const used = [
       { start: 0n, end: 100n * MIB },

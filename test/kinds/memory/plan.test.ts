@@ -4,7 +4,7 @@ import { decode } from "../../../ffi/layout.ts"
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { restoreMm, restorePages, restoreProtection, restoreVmas } from "../../../src/kinds/memory/restore.ts"
-import { holeSize, restoreSegment, sealSegment } from "../../../src/kinds/memory/shared.ts"
+import { holeFor, restoreSegment, sealSegment } from "../../../src/kinds/memory/shared.ts"
 import { VMA } from "../../../src/kinds/memory/status.ts"
 import { Program } from "../../../src/tracee/program.ts"
 import { plan, vma } from "./sample.ts"
@@ -152,8 +152,8 @@ describe("restoreSegment", () => {
       "#3 lseek(#1, 0x1000, 0)",
       '#4 sendfile(#1, 5, "\\u0000\x80\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000", 0x1000)',
     ])
-    expect(holeSize([inode, { ...inode, size: 0x9001n }])).toBe(0xb000n)
-    expect(holeSize([])).toBe(0x2000n)
+    expect(holeFor([inode, { ...inode, size: 0x9001n }])).toEqual({ size: 0xb000n, unit: 0x1000n })
+    expect(holeFor([])).toEqual({ size: 0x2000n, unit: 0x1000n })
   })
 
   test("what had no memory reserved gets none", () => {

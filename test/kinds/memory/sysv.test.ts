@@ -9,7 +9,7 @@ import { VMA } from "../../../src/kinds/memory/status.ts"
 import { planShm } from "../../../src/kinds/memory/sysv/check.ts"
 import { collectShm } from "../../../src/kinds/memory/sysv/collect.ts"
 import { findAttached } from "../../../src/kinds/memory/sysv/mapping.ts"
-import { restoreAttachments, restoreShm } from "../../../src/kinds/memory/sysv/restore.ts"
+import { attachedLengths, restoreAttachments, restoreShm, roomFor } from "../../../src/kinds/memory/sysv/restore.ts"
 import { savedShm } from "../../../src/kinds/memory/sysv/saved.ts"
 import { surveySegments } from "../../../src/kinds/memory/sysv/survey.ts"
 import { parseSmaps } from "../../../src/proc/smaps.ts"
@@ -192,10 +192,25 @@ describe("restoreShm", () => {
     const beyond = () => ({ fd: 50, fills: [{ start: 0x4000n, length: 0x1000n, offset: 0n }] })
     expect(() => plan((program) => restoreShm(kept, self, beyond, 0x100000n, program))).toThrow("beyond its 12293 bytes")
   })
+
+  test("one of huge pages is made of such, and has room at a multiple of them; another user cannot make it", () => {
+    const huge = collectShm(row, 0, 2n << 20n)
+    expect(huge.entry.hugetlb_flag).toBe(0o4000 | (21 << 26))
+    const made = planShm([huge], [], ROOT, true, 0)
+    expect(roomFor([...planShm([saved], [], ROOT), ...made])).toEqual({ size: 0x401000n, unit: 0x200000n })
+    expect(attachedLengths(made)).toEqual(new Map([[7, 0x200000n]]))
+    const lines = plan((program) => restoreShm(made, self, pages, 0x200000n, program))
+    expect(lines.filter((line) => /shmget|shmat|pread/.test(line)).map((line) => line.replace(/^#\d+ | \/\/.*$/g, ""))).toEqual([
+      "shmget(0x5a004bba, 0x3005, 0x54000fa0)",
+      "shmat(#3, 0x200000, 0)",
+      "pread64(0x32, 0x201000, 0x1000, 0)",
+    ])
+    expect(() => planShm([huge], [], ROOT, true, 5)).toThrow("it has huge pages, and user 0 made it")
+  })
 })
 
 describe("restoreAttachments", () => {
-  const sizes = new Map([[7, 12293n]])
+  const sizes = attachedLengths(planShm([saved], [], ROOT))
   const lines = (vmas: readonly vma_entry[]) =>
     plan((program) => restoreAttachments(vmas, sizes, 0x900000n, program)).map((line) => line.split(" //")[0])
 
@@ -205,6 +220,15 @@ describe("restoreAttachments", () => {
       "#1 mprotect(0x11000, 0x3000, 1)",
     ])
     expect(lines([area(0x10000n, 0x14000n, 0n, { prot: 1, fdflags: 0 })])).toEqual(["#0 shmat(7, 0x10000, 0x1000)"])
+  })
+
+  test("what is left of one of huge pages at its place, unless something else is in the gap", () => {
+    const huge = { flags: MAP.SHARED | MAP.HUGETLB | (21 << 26) }
+    const part = area(0x400000n, 0x600000n, 0x200000n, huge)
+    const of = (...vmas: vma_entry[]) =>
+      plan((program) => restoreAttachments(vmas, new Map([[7, 0x400000n]]), 0x40000000n, program)).map((line) => line.split(" //")[0])
+    expect(of(part)).toEqual(["#0 shmat(7, 0x200000, 0)", "#1 munmap(0x200000, 0x200000)"])
+    expect(of(part, vma(0x300000n, 0x301000n))[0]).toBe("#0 shmat(7, 0x40000000, 0)")
   })
 
   test("what is left of one by way of another place; one that has grown keeps its length", () => {

@@ -1,26 +1,19 @@
-import { HUGETLBFS_MAGIC } from "../../../../ffi/abi/file.ts"
-import { allocate, attempt, pathArgument } from "../../../../ffi/syscall.ts"
 import type { memfd_file_entry } from "../../../../proto/gen/memfd_pb.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
 
-const memory = allocate(4096)
 const NAME = /^(\/memfd:.*) \(deleted\)$/s
 
 /** Memory files: what memfd_create(2) makes. */
 export const isMemfd = ({ target }: Found): boolean => NAME.test(target)
 
-/** Memory files of huge pages, and those that only a message in a socket's queue leads to: their pages are read when it is closed again. */
-export function refuseMemfd({ pid, fd, target }: Found, { holders }: Pick<Surveying, "holders">): Reason | undefined {
-  if (!holders.some((holder) => holder.pid === pid))
-    return {
-      what: `"${target}", a memory file that is on its way through a socket`,
-      remedy: "Let the program receive its messages before the dump",
-    }
-  // Through the link: a descriptor that is closed by now is judged again in the freeze.
-  const answer = attempt("statfs", pathArgument(`/proc/${pid}/fd/${fd}`), memory.address)
-  if (answer < 0 || memory.view.getUint32(0, true) !== HUGETLBFS_MAGIC) return undefined
-  return { what: `"${target}", a memory file of huge pages (MFD_HUGETLB)`, remedy: "Use transparent huge pages (madvise MADV_HUGEPAGE)" }
-}
+/** Memory files that only a message in a socket's queue leads to: their pages are read when it is closed again. */
+export const refuseMemfd = ({ pid, target }: Found, { holders }: Pick<Surveying, "holders">): Reason | undefined =>
+  holders.some((holder) => holder.pid === pid)
+    ? undefined
+    : {
+        what: `"${target}", a memory file that is on its way through a socket`,
+        remedy: "Let the program receive its messages before the dump",
+      }
 
 /** An open memfd -> its entry; what it opens is collected once, with the shared memory of mappings. Mirror: ./restore.ts */
 export function collectMemfd(

@@ -1,9 +1,11 @@
 import { IPC, SHM } from "../../../../ffi/abi/ipc.ts"
 import { existsSync } from "../../../../ffi/fs.ts"
+import { attempt } from "../../../../ffi/syscall.ts"
 import { CheckpointError } from "../../../base/errors.ts"
+import { PAGE } from "../../../base/units.ts"
 import type { ShmRow } from "../../../proc/sysvipc.ts"
 import { NEXT_ID, type PlannedShm } from "./restore.ts"
-import type { SavedShm } from "./saved.ts"
+import { type SavedShm, shmPageSize } from "./saved.ts"
 
 /** Bits of an ID that are the segment's place in the table. Kernel: ipc/util.h IPCMNI_SHIFT */
 const INDEX_BITS = 15
@@ -26,11 +28,18 @@ function difference({ entry: { desc, size }, extension }: SavedShm, row: ShmRow,
   return undefined
 }
 
-function planOne(saved: SavedShm, rows: readonly ShmRow[], known: ReadonlySet<number>, root: number, canMake: boolean): PlannedShm {
+function planOne(
+  saved: SavedShm,
+  rows: readonly ShmRow[],
+  known: ReadonlySet<number>,
+  root: number,
+  canMake: boolean,
+  self: number,
+): PlannedShm {
   const { entry, extension } = saved
   const { size, desc } = entry
   const { id, key, uid, gid, cuid, cgid, mode } = desc
-  const facts = { id, size, mode, uid, gid, cuid, cgid, known }
+  const facts = { id, size, pageSize: shmPageSize(entry), mode, uid, gid, cuid, cgid, known }
   const row = rows.find((other) => other.id === id)
   if (row) {
     const remove = `Remove it (ipcrm -m ${id}) if nobody needs it, then restore again`
@@ -51,6 +60,12 @@ function planOne(saved: SavedShm, rows: readonly ShmRow[], known: ReadonlySet<nu
       `it has gone, and this kernel gives no ID that is asked for: there is no ${NEXT_ID}`,
       "Restore on a kernel with CONFIG_CHECKPOINT_RESTORE",
     )
+  if (facts.pageSize !== PAGE && cuid !== self)
+    throw cannot(
+      id,
+      `it has huge pages, and user ${cuid} made it: who becomes that user may make none`,
+      `Make it again before (${id} in shm_next_id), or restore as user ${cuid}, in the group of vm.hugetlb_shm_group`,
+    )
   // A removed one has no key any more, but its name still tells the one that it was made with.
   const wanted = mode & SHM.DEST ? (extension.made_key ?? IPC.PRIVATE) : key
   const rival = wanted === IPC.PRIVATE ? undefined : rows.find((other) => other.key === wanted)
@@ -69,10 +84,16 @@ function planOne(saved: SavedShm, rows: readonly ShmRow[], known: ReadonlySet<nu
  * would it be? One that has gone is made again.
  *
  * @param rows of the IPC namespace   @param root PID of the tree's root
- * @param canMake the kernel gives IDs that are asked for
+ * @param canMake the kernel gives IDs that are asked for   @param self the user that makes them
  * @throws CheckpointError E_RESTORE · E_KERNEL
  */
-export function planShm(saved: readonly SavedShm[], rows: readonly ShmRow[], root: number, canMake = existsSync(NEXT_ID)): PlannedShm[] {
+export function planShm(
+  saved: readonly SavedShm[],
+  rows: readonly ShmRow[],
+  root: number,
+  canMake = existsSync(NEXT_ID),
+  self = attempt("geteuid"),
+): PlannedShm[] {
   const known = new Set(rows.map(({ id }) => id))
-  return saved.map((one) => planOne(one, rows, known, root, canMake))
+  return saved.map((one) => planOne(one, rows, known, root, canMake, self))
 }

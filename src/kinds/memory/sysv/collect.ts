@@ -3,7 +3,10 @@ import { closeSync, openSync } from "../../../../ffi/fs.ts"
 import type { ipc_shm_entry } from "../../../../proto/gen/ipc-shm_pb.ts"
 import type { stasis_shm_entry } from "../../../../proto/gen/stasis_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
+import { roundUp } from "../../../base/units.ts"
 import type { ShmRow } from "../../../proc/sysvipc.ts"
+import { hugePageSize, hugeRanges } from "../huge-data.ts"
+import { sizeBits } from "../huge-size.ts"
 import type { PageRange } from "../pages.ts"
 import { dataRanges } from "../shared.ts"
 import { memoryKey, type SegmentSource, showAll, unionOf, type Window } from "../windows.ts"
@@ -18,11 +21,16 @@ export interface SysvSegment {
   readonly source: SegmentSource
 }
 
-/** A segment's row -> its entries. Mirror: ./restore.ts. Kernel: ipc/shm.c. @param madeKey the key in its name, which outlives IPC_RMID */
-export const collectShm = (row: ShmRow, madeKey: number): Pick<SysvSegment, "entry" | "extension"> => {
+/** A segment's row -> its entries. Mirror: ./restore.ts. Kernel: ipc/shm.c. @param madeKey the key in its name, which outlives IPC_RMID   @param pageSize bytes, of huge pages alone */
+export const collectShm = (row: ShmRow, madeKey: number, pageSize?: bigint): Pick<SysvSegment, "entry" | "extension"> => {
   const { id, key, uid, gid, cuid, cgid, mode, size, ctime, cpid } = row
   return {
-    entry: { desc: { key, uid, gid, cuid, cgid, mode, id }, size, in_pagemaps: true },
+    entry: {
+      desc: { key, uid, gid, cuid, cgid, mode, id },
+      size,
+      in_pagemaps: true,
+      ...(pageSize ? { hugetlb_flag: SHM.HUGETLB | sizeBits(pageSize) } : {}),
+    },
     extension: { id, ctime, creator: cpid, ...(mode & SHM.DEST && madeKey ? { made_key: madeKey } : {}) },
   }
 }
@@ -58,7 +66,9 @@ export const collectSysv = (
     const path = `/proc/${own.pid}/map_files/${start.toString(16)}-${end.toString(16)}`
     const fd = openSync(path, "r")
     try {
-      return [{ ...collectShm(row, own.madeKey), ranges: dataRanges(fd, Number(row.size)), source: path }]
+      const pageSize = hugePageSize(fd)
+      const ranges = pageSize ? hugeRanges(fd, Number(roundUp(row.size, pageSize)), pageSize) : dataRanges(fd, Number(row.size))
+      return [{ ...collectShm(row, own.madeKey, pageSize), ranges, source: path }]
     } finally {
       closeSync(fd)
     }

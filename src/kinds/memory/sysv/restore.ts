@@ -5,8 +5,10 @@ import { PR } from "../../../../ffi/abi/prctl.ts"
 import { encode } from "../../../../ffi/layout.ts"
 import type { vma_entry } from "../../../../proto/gen/vma_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
-import { hex, PAGE, pageUp } from "../../../base/units.ts"
+import { hex, PAGE, roundUp } from "../../../base/units.ts"
 import type { Argument, Program } from "../../../tracee/program.ts"
+import { overlaps, type Range, without } from "../holes.ts"
+import { isHuge, sizeBits } from "../huge-size.ts"
 import { type Fill, restorePages } from "../restore.ts"
 import { isSysv } from "./saved.ts"
 
@@ -16,6 +18,8 @@ export interface PlannedShm {
   /** The key that it is made with. */
   readonly key: number
   readonly size: bigint
+  /** Bytes of its pages. */
+  readonly pageSize: bigint
   readonly mode: number
   readonly uid: number
   readonly gid: number
@@ -30,13 +34,24 @@ export interface PlannedShm {
 export const NEXT_ID = "/proc/sys/kernel/shm_next_id"
 const UNCHANGED = -1
 
-/** Bytes of addresses that all segments of a restore take, each with a page between. */
-export const roomFor = (planned: readonly Pick<PlannedShm, "size">[]): bigint =>
-  planned.reduce((sum, { size }) => sum + pageUp(size) + PAGE, PAGE)
+type Sized = Pick<PlannedShm, "size" | "pageSize">
+
+/** Bytes that an attachment of the whole segment has. */
+const lengthOf = ({ size, pageSize }: Sized): bigint => roundUp(size, pageSize)
+
+/** Addresses that all segments of a restore take, each with a page between: bytes, and what their start is a multiple of. */
+export function roomFor(planned: readonly Sized[]): { size: bigint; unit: bigint } {
+  const size = planned.reduce((at, one) => roundUp(at, one.pageSize) + lengthOf(one) + PAGE, PAGE)
+  return { size, unit: planned.reduce((largest, { pageSize }) => (pageSize > largest ? pageSize : largest), PAGE) }
+}
+
+/** Bytes that an attachment of each segment has, by its ID. */
+export const attachedLengths = (planned: readonly PlannedShm[]): ReadonlyMap<number, bigint> =>
+  new Map(planned.map((one) => [one.id, lengthOf(one)]))
 
 /** Appends the making of a segment with its ID, key, owners and mode. @param self IDs that the maker has, and has again afterwards */
 function makeShm(one: PlannedShm, self: { readonly uid: number; readonly gid: number }, program: Program): Argument {
-  const { id, key, size, mode, uid, gid, cuid, cgid } = one
+  const { id, key, size, pageSize, mode, uid, gid, cuid, cgid } = one
   const about = `System V segment ${id}`
   const text = new TextEncoder().encode(`${id}`)
   const file = program.callWith({ about }, "openat", AT.FDCWD, program.string(NEXT_ID), O.WRONLY)
@@ -47,7 +62,8 @@ function makeShm(one: PlannedShm, self: { readonly uid: number; readonly gid: nu
     program.callWith({ about }, "setresgid", UNCHANGED, cgid, UNCHANGED)
     program.callWith({ about }, "setresuid", UNCHANGED, cuid, UNCHANGED)
   }
-  const made = program.callWith({ about }, "shmget", key, size, IPC.CREAT | IPC.EXCL | (mode & 0o777))
+  const pages = pageSize === PAGE ? 0 : SHM.HUGETLB | sizeBits(pageSize)
+  const made = program.callWith({ about }, "shmget", key, size, IPC.CREAT | IPC.EXCL | pages | (mode & 0o777))
   if (asCreator) {
     program.callWith({ about }, "setresuid", UNCHANGED, self.uid, UNCHANGED)
     program.callWith({ about }, "setresgid", UNCHANGED, self.gid, UNCHANGED)
@@ -60,8 +76,9 @@ function makeShm(one: PlannedShm, self: { readonly uid: number; readonly gid: nu
   return made
 }
 
-function checkBounds({ id, size }: PlannedShm, end: bigint): void {
-  if (end <= pageUp(size)) return
+function checkBounds(one: PlannedShm, end: bigint): void {
+  if (end <= lengthOf(one)) return
+  const { id, size } = one
   const found = `pagemap-shmem-${id}.img has pages up to ${end}, beyond its ${size} bytes`
   throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore System V segment ${id}`, found, "Use another image set")
 }
@@ -84,10 +101,11 @@ export function restoreShm(
   let at = hole
   for (const one of planned) {
     const about = `System V segment ${one.id}`
+    at = roundUp(at, one.pageSize)
     const id = one.way === "make" ? makeShm(one, self, program) : one.id
     program.callWith({ about }, "shmat", id, at, 0)
     // What is there is of a later time than the images, or of an earlier one.
-    if (one.way === "fill") program.callWith({ about }, "madvise", at, pageUp(one.size), MADV.REMOVE)
+    if (one.way === "fill") program.callWith({ about }, "madvise", at, lengthOf(one), MADV.REMOVE)
     const pages = pagesOf(one.id)
     const base = at
     for (const { start, length } of pages?.fills ?? []) checkBounds(one, start + length)
@@ -98,7 +116,7 @@ export function restoreShm(
         program,
       )
     if (one.way === "make" && one.mode & SHM.DEST) program.callWith({ about }, "shmctl", id, IPC.RMID, 0)
-    at += pageUp(one.size) + PAGE
+    at += lengthOf(one) + PAGE
   }
 }
 
@@ -109,36 +127,50 @@ function attachmentsOf(vmas: readonly vma_entry[]): vma_entry[][] {
 }
 
 /** Whether areas are the whole segment, without a gap. */
-function isWhole(areas: readonly vma_entry[], size: bigint): boolean {
+function isWhole(areas: readonly vma_entry[], length: bigint): boolean {
   let at = 0n
   for (const { start, end, pgoff } of areas) {
     if (pgoff !== at) return false
     at += end - start
   }
-  return at === pageUp(size)
+  return at === length
+}
+
+/**
+ * Appends the attachment of a segment at its place, and what had been cut out of it. Huge pages: they cannot be moved before Linux 5.16.
+ *
+ * @param whole bounds of the uncut attachment
+ */
+function attachCut(id: number, areas: readonly vma_entry[], whole: Range, access: number, program: Program): void {
+  program.callWith({ about: `System V segment ${id} at ${hex(whole.start)}` }, "shmat", id, whole.start, access)
+  for (const { start, end } of without(whole, areas)) program.call("munmap", start, end - start)
 }
 
 /**
  * Appends the attachments of a process, with their final protection. What was cut out of an attachment, or moved, is attached elsewhere
  * first and moved into its place: so shmdt(2) finds all of its parts.
  *
- * @param sizes of the segments, bytes   @param hole where nothing else is, as large as the largest
+ * @param lengths of the segments' whole attachments, bytes   @param hole where nothing else is, as large as the largest
  * Kernel: ipc/shm.c ksys_shmdt(), which takes what has one file and the right offset
  */
-export function restoreAttachments(vmas: readonly vma_entry[], sizes: ReadonlyMap<number, bigint>, hole: bigint, program: Program): void {
+export function restoreAttachments(vmas: readonly vma_entry[], lengths: ReadonlyMap<number, bigint>, hole: bigint, program: Program): void {
   for (const areas of attachmentsOf(vmas)) {
     const [first] = areas
     if (!first) continue
     const id = Number(first.shmid)
-    const size = sizes.get(id)
-    if (size === undefined) throw new Error(`Unreachable: segment ${id} was not checked`)
+    const length = lengths.get(id)
+    if (length === undefined) throw new Error(`Unreachable: segment ${id} was not checked`)
     const about = `System V segment ${id} at ${hex(first.start)}`
     const isReadOnly = first.fdflags === 0
-    const whole = isWhole(areas, size)
-    program.callWith({ about }, "shmat", id, whole ? first.start : hole, isReadOnly ? SHM.RDONLY : 0)
+    const access = isReadOnly ? SHM.RDONLY : 0
+    const uncut = { start: first.start - first.pgoff, end: first.start - first.pgoff + length }
+    const isAlone = isHuge(first) && !vmas.some((vma) => !areas.includes(vma) && overlaps(vma, uncut))
+    const whole = isAlone || isWhole(areas, length)
+    if (isAlone) attachCut(id, areas, uncut, access, program)
+    else program.callWith({ about }, "shmat", id, whole ? first.start : hole, access)
     for (const { start, end, pgoff, prot } of areas) {
       if (!whole) {
-        const room = pageUp(size) - pgoff
+        const room = length - pgoff
         const old = room < end - start ? room : end - start
         // MREMAP_FIXED would take what is there: so nothing may be.
         const free = MAP.PRIVATE | MAP.ANONYMOUS | MAP.NORESERVE | MAP.FIXED_NOREPLACE
@@ -148,6 +180,6 @@ export function restoreAttachments(vmas: readonly vma_entry[], sizes: ReadonlyMa
       const given = PROT.READ | (isReadOnly ? 0 : PROT.WRITE)
       if (prot !== given) program.callWith({ about }, "mprotect", start, end - start, prot)
     }
-    if (!whole) program.call("munmap", hole, pageUp(size))
+    if (!whole) program.call("munmap", hole, length)
   }
 }
