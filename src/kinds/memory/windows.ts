@@ -137,16 +137,16 @@ export interface SegmentReader extends Disposable {
   read(into: Buffer, length: number, at: bigint): number
 }
 
-/** Fills up with zeros: the last page of a segment whose size is no multiple of a page. */
+/** Reads until there is no more, for one read may be short; then fills up with zeros: the last page of a segment whose size is no multiple of a page. */
 function readAll(fd: number, into: Buffer, length: number, at: bigint): number {
-  let got = 0
+  let done = 0
   try {
-    got = readSync(fd, into, 0, length, Number(at))
+    for (let got = -1; got !== 0 && done < length; done += got) got = readSync(fd, into, done, length - done, Number(at) + done)
   } catch (error) {
     // Past the end of the memory.
     if (errnoOf(error) !== "EIO") throw error
   }
-  into.fill(0, got, length)
+  into.fill(0, done, length)
   return length
 }
 

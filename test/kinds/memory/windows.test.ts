@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { collectWindowed } from "../../../src/kinds/memory/shared.ts"
 import { PE } from "../../../src/kinds/memory/status.ts"
 import {
@@ -13,6 +15,7 @@ import {
   unionOf,
 } from "../../../src/kinds/memory/windows.ts"
 import { parseSmaps, readSmaps } from "../../../src/proc/smaps.ts"
+import { scratch } from "../../harness/folders.ts"
 import { canTrace, startTarget, type Target, why } from "../../tracee/fixture.ts"
 import { inside } from "../fixture.ts"
 
@@ -84,4 +87,16 @@ describe.skipIf(!canTrace)(`shared memory of another process, through its mappin
       },
     )
   })
+})
+
+test("openSegment reads all that is asked for, however short one read is, and zeros behind the end", () => {
+  const path = join(scratch("segment"), "memory")
+  const bytes = Buffer.from(Uint8Array.from({ length: 600_000 }, (_, i) => 1 + (i % 251)))
+  writeFileSync(path, bytes)
+  using segment = openSegment(path)
+  const into = Buffer.alloc(1 << 20, 0xff)
+  expect(segment.read(into, 600_000 - 4096, 4096n)).toBe(600_000 - 4096)
+  expect(into.subarray(0, 600_000 - 4096).equals(bytes.subarray(4096))).toBe(true)
+  expect(segment.read(into, 604_096 - 4096, 4096n)).toBe(600_000)
+  expect(into.subarray(600_000 - 4096, 600_000).every((byte) => byte === 0)).toBe(true)
 })
