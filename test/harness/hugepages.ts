@@ -3,18 +3,20 @@ import { scratch } from "./folders.ts"
 
 const FOLDER = "/sys/kernel/mm/hugepages"
 /** Names of pools. */
-export const MIB2 = "hugepages-2048kB"
+const MIB2 = "hugepages-2048kB"
 export const GIB = "hugepages-1048576kB"
 
-const pathOf = (name: string): string => `${FOLDER}/${name}/nr_hugepages`
+const pathOf = (name: string, file = "nr_hugepages"): string => `${FOLDER}/${name}/${file}`
 
-/** Pages that a pool has. */
-export const poolOf = (name: string): number => Number(readFileSync(pathOf(name), "latin1"))
+/** Pages that a pool has for good: the kernel's number counts those that it has to give up as soon as they are free. */
+const poolOf = (name: string): number =>
+  Number(readFileSync(pathOf(name), "latin1")) - Number(readFileSync(pathOf(name, "surplus_hugepages"), "latin1"))
 
 /** A shell's words that add to a pool. Others may do so too: one after the other, and nobody goes back to a number that was read long ago. */
 const add = (name: string, by: string): string => {
   const path = pathOf(name)
-  return `flock ${path} sh -c 'n=$(( $(cat ${path}) + '${by}' )); [ $n -ge 0 ] || n=0; echo $n > ${path}'`
+  const pool = `$(cat ${path}) - $(cat ${pathOf(name, "surplus_hugepages")})`
+  return `flock ${path} sh -c 'n=$(( ${pool} + '${by}' )); [ $n -ge 0 ] || n=0; echo $n > ${path}'`
 }
 
 /** Adds to a pool of 2 MiB, or takes away. */

@@ -11,6 +11,7 @@ import { restoreVmas } from "../../../src/kinds/memory/restore.ts"
 import { holeFor, restoreSegment } from "../../../src/kinds/memory/shared.ts"
 import { VMA } from "../../../src/kinds/memory/status.ts"
 import { surveyMemory } from "../../../src/kinds/memory/survey.ts"
+import { surveyWindows } from "../../../src/kinds/memory/windows.ts"
 import { parseSmaps } from "../../../src/proc/smaps.ts"
 import { throughBytes } from "../fixture.ts"
 import { plan, vma } from "./sample.ts"
@@ -67,8 +68,25 @@ describe("collectVmas", () => {
     const [entry] = collectVmas(mappings, [], files)
     expect(entry).toMatchObject(wanted)
     expect(throughBytes(vma_entrySchema, entry!)).toEqual(entry!)
-    expect(surveyMemory(7, mappings, () => ({ what: "asked", remedy: "" }))).toEqual([])
+    expect(surveyMemory(7, mappings, () => undefined)).toEqual([])
   })
+})
+
+test("a file of a mount is looked at by its name, what the kernel made is not", () => {
+  const asked = (line: string) =>
+    surveyMemory(7, parseSmaps(`${line}\nVmFlags: rd wr ht\n`), ({ path }) => ({ what: path, remedy: "keep its name" })).map(
+      ({ what }) => what,
+    )
+  expect(asked("40000000-40400000 rw-s 00000000 00:28 7 /mnt/file (deleted)")).toEqual(["/mnt/file"])
+  expect(asked("40000000-40400000 rw-p 00000000 00:11 7 /anon_hugepage (deleted)")).toEqual([])
+})
+
+test("who may not open links keeps huge pages that are private alone", () => {
+  const refused = (line: string) => surveyWindows(7, parseSmaps(`${line}\nVmFlags: rd wr ht\n`)).map(({ what }) => what)
+  expect(refused("40000000-40400000 rw-p 00000000 00:11 7 /anon_hugepage (deleted)")).toEqual([])
+  expect(refused("40000000-40400000 rw-s 00000000 00:28 7 /mnt/file")).toEqual([])
+  for (const path of ["/anon_hugepage", "/memfd:x", "/SYSV00000000"])
+    expect(refused(`40000000-40400000 rw-s 00000000 00:11 7 ${path} (deleted)`)).toEqual([`shared memory of huge pages ("${path}")`])
 })
 
 describe("restore", () => {
