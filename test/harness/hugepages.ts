@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { scratch } from "./folders.ts"
 
 const FOLDER = "/sys/kernel/mm/hugepages"
@@ -8,46 +8,42 @@ export const GIB = "hugepages-1048576kB"
 
 const pathOf = (name: string, file = "nr_hugepages"): string => `${FOLDER}/${name}/${file}`
 
-/** Pages that a pool has for good: the kernel's number counts those that it has to give up as soon as they are free. */
-const poolOf = (name: string): number =>
-  Number(readFileSync(pathOf(name), "latin1")) - Number(readFileSync(pathOf(name, "surplus_hugepages"), "latin1"))
+/** A shell's words for the pages that a pool has for good: the kernel's number counts those that it loses as soon as they are free. */
+const own = (name: string): string => `$(( $(cat ${pathOf(name)}) - $(cat ${pathOf(name, "surplus_hugepages")}) ))`
 
-/** A shell's words that add to a pool. Others may do so too: one after the other, and nobody goes back to a number that was read long ago. */
-const add = (name: string, by: string): string => {
-  const path = pathOf(name)
-  const pool = `$(cat ${path}) - $(cat ${pathOf(name, "surplus_hugepages")})`
-  return `flock ${path} sh -c 'n=$(( ${pool} + '${by}' )); [ $n -ge 0 ] || n=0; echo $n > ${path}'`
-}
+/** A shell's words that add to a pool. */
+const add = (name: string, by: string): string => `n=$(( ${own(name)} + ${by} )); [ $n -ge 0 ] || n=0; echo $n > ${pathOf(name)}`
 
-/** Adds to a pool of 2 MiB, or takes away. */
+/** Adds to a pool that `takeHugePages` has made larger, or takes away. */
 export const changePool = (by: number, name = MIB2): void => void Bun.spawnSync(["sh", "-c", add(name, `${by}`)])
 
 /**
- * Makes a pool of huge pages larger. It loses them again when this is disposed of, and also when the tests die: a shell waits for the end of
- * its input, which nobody else holds open.
+ * Makes a pool of huge pages larger, for one test of this machine after the other. It is as it was when this is disposed of, and also when
+ * the tests die: a shell waits for the end of its input, which nobody else holds open.
  *
  * @returns undefined, with a line that says why, where such pages cannot be had
  */
 export async function takeHugePages(count: number, name = MIB2): Promise<AsyncDisposable | undefined> {
   const skipped = (why: string): undefined => console.log(`skipped: ${count} huge pages (${name}): ${why}`) as undefined
-  let before: number
-  try {
-    before = poolOf(name)
-    writeFileSync(pathOf(name), `${before}`)
-  } catch (error) {
-    return skipped(`${error instanceof Error ? error.message : error}`)
-  }
-  const keep = ["setsid", "sh", "-c", `read -r back || back=${count}; ${add(name, '"-$back"')}`]
-  const keeper = Bun.spawn(keep, { stdin: "pipe", stdout: "ignore", stderr: "ignore" })
-  const giveBack = async (pages: number): Promise<void> => {
-    keeper.stdin.write(`${pages}\n`)
+  const path = pathOf(name)
+  if (!existsSync(path)) return skipped(`there is no ${path}`)
+  const steps = [
+    `exec 9<${path}; flock 9 || exit`,
+    `before=${own(name)}`,
+    add(name, `${count}`),
+    `taken=$(( ${own(name)} - before )); echo "$taken"`,
+    "read -r end",
+    `echo "$before" >${path}`,
+  ]
+  const keeper = Bun.spawn(["setsid", "sh", "-c", steps.join("\n")], { stdin: "pipe", stdout: "pipe", stderr: "ignore" })
+  const giveBack = async (): Promise<void> => {
     await keeper.stdin.end()
     await keeper.exited
   }
-  changePool(count, name)
-  const taken = poolOf(name) - before
-  if (taken >= count) return { [Symbol.asyncDispose]: () => giveBack(count) }
-  await giveBack(taken)
+  const { value } = await keeper.stdout.getReader().read()
+  const taken = Number(new TextDecoder().decode(value))
+  if (taken >= count) return { [Symbol.asyncDispose]: giveBack }
+  await giveBack()
   return skipped(`the kernel gave ${taken}`)
 }
 

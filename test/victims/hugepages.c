@@ -34,8 +34,8 @@ static char *map(size_t bytes, int flags, int fd)
 	return at;
 }
 
-/* Frame of a page, 0 where it is absent; without a look at it, which would make it. */
-static uint64_t frame(pid_t pid, const char *page)
+/* Entry of a page in pagemap; without a look at the page, which would make it. */
+static uint64_t entry_of(pid_t pid, const char *page)
 {
 	char path[64];
 	uint64_t entry = 0;
@@ -44,12 +44,19 @@ static uint64_t frame(pid_t pid, const char *page)
 	MUST(fd);
 	CHECK(pread(fd, &entry, sizeof entry, (uintptr_t)page / 4096 * 8) == sizeof entry, "pagemap is short");
 	close(fd);
-	return entry >> 63 ? entry & ((1ull << 55) - 1) : 0;
+	return entry;
 }
 
 static bool present(const char *page)
 {
-	return frame(getpid(), page) != 0;
+	return entry_of(getpid(), page) >> 63;
+}
+
+/* Frame of a page, 0 where it is absent or not told. */
+static uint64_t frame(pid_t pid, const char *page)
+{
+	uint64_t entry = entry_of(pid, page);
+	return entry >> 63 ? entry & ((1ull << 55) - 1) : 0;
 }
 
 /* Bounds, access, page size and flags of our areas of huge pages, as smaps shows them. */
@@ -228,14 +235,14 @@ static void forked(void)
 		_exit(area[HUGE] == 'c' ? 0 : 1);
 	}
 	close(go[0]);
-	while (!frame(child, area + 3 * HUGE))
+	while (!(entry_of(child, area + 3 * HUGE) >> 63))
 		pause_ms(5);
 	wait_asked();
 
 	uint64_t shared = 0;
 	for (int page = 0; page < 3; page++)
 		shared |= (uint64_t)(frame(getpid(), area + page * HUGE) == frame(child, area + page * HUGE)) << page;
-	CHECK(shared == 5, "of three pages these are shared: %lx", shared);
+	CHECK(shared == 5 || !frame(getpid(), area), "of three pages these are shared: %lx", shared);
 	CHECK(!present(area + 3 * HUGE), "the parent has a page that only the child touched");
 	for (int page = 0; page < 3; page++)
 		victim_same(area + page * HUGE, HUGE, 11 + page, "a page of the parent");

@@ -126,6 +126,12 @@ describe("restore", () => {
     ])
   })
 
+  test("a memfd stands for it where links to mappings may not be opened", () => {
+    const lines = withoutNotes(plan((program) => restoreSegment(inode, [fill], 5, 0x40000000n, program, false, false)))
+    expect(lines.slice(0, 2)).toEqual(['memfd_create("anon_hugepage\\u0000", 0x54000004)', "ftruncate(#0, 0x400000)"])
+    expect(lines).toContain("pread64(5, 0x40200000, 0x1000, 0x8000)")
+  })
+
   test("a memfd gets its page size, and is mapped when there is something to fill", () => {
     const memfd = { ...inode, name: "named", seals: 6, mode: 0o100640 }
     expect(withoutNotes(plan((program) => restoreSegment(memfd, [fill], 5, 0x40000000n, program)))).toEqual([
