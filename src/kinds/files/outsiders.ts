@@ -1,5 +1,5 @@
 import { type Holders, type Other, Outside } from "../../proc/outside.ts"
-import { mapsOf } from "./bpf-map/holders.ts"
+import { openMaps } from "./bpf-map/holders.ts"
 import type { Found } from "./kind.ts"
 import { pipeInode } from "./pipe/holders.ts"
 import { socketInode } from "./socket/unix/scene.ts"
@@ -27,7 +27,7 @@ export const NOBODY: Outsiders = { pipes: new Map(), sockets: new Map(), files: 
 export const isDeleted = ({ target, stat }: Pick<Found, "target" | "stat">): boolean => stat.nlink === 0 && target.startsWith("/")
 
 /** Files in file systems that a process has open, whatever names they were opened by. */
-export const filesOf = ({ pid, descriptors }: Other): string[] =>
+const filesOf = ({ pid, descriptors }: Other): string[] =>
   descriptors.flatMap(({ fd, target }) => {
     const stat = target.startsWith("/") ? statPath(`/proc/${pid}/fd/${fd}`, true) : null
     return stat ? [inodeKey(stat)] : []
@@ -47,6 +47,6 @@ export function findOutsiders(inside: ReadonlySet<number>, all: readonly Found[]
     sockets: linked(socketInode),
     files: outside.holders(filesOf),
     terminals: findTerminalHolders(outside, all),
-    maps: outside.holders(mapsOf),
+    maps: outside.holders(openMaps),
   }
 }

@@ -1,4 +1,14 @@
-import { BPF, BPF_NAME, bpfBatch, bpfElement, bpfGetId, bpfGetInfo, bpfMapInfo, bpfProgInfo } from "../../../../ffi/abi/bpf.ts"
+import {
+  BPF,
+  BPF_MAP_TYPE,
+  BPF_NAME,
+  bpfBatch,
+  bpfElement,
+  bpfGetId,
+  bpfGetInfo,
+  bpfMapInfo,
+  bpfProgInfo,
+} from "../../../../ffi/abi/bpf.ts"
 import { decode, encodeInto } from "../../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure, SyscallError, syscall } from "../../../../ffi/syscall.ts"
 
@@ -55,8 +65,8 @@ export function lendReadable<T>(id: number, use: (fd: number) => T): T {
   }
 }
 
-/** IDs of the maps that a program uses. */
-function mapsOf(program: number): number[] {
+/** IDs of the maps that a program uses. @param program a descriptor of it */
+function mapsUsedBy(program: number): number[] {
   clear()
   encodeInto(bpfProgInfo, memory.bytes, { nr_map_ids: MOST_MAPS, map_ids: memory.address + LIST }, ANSWER)
   encodeInto(bpfGetInfo, memory.bytes, { bpf_fd: program, info_len: bpfProgInfo.size, info: memory.address + ANSWER }, ARGUMENT)
@@ -82,7 +92,7 @@ export function findUsedMaps(): ReadonlyMap<number, LoadedProgram> {
     const fd = openById(BPF.PROG_GET_FD_BY_ID, id)
     // It was unloaded meanwhile.
     if (isFailure(fd)) continue
-    for (const map of mapsOf(fd)) used.set(map, { id, name: nameAt(bpfProgInfo.fields.name[0]) })
+    for (const map of mapsUsedBy(fd)) used.set(map, { id, name: nameAt(bpfProgInfo.fields.name[0]) })
     syscall("close", fd)
   }
 }
@@ -93,6 +103,9 @@ export interface MapShape {
   readonly valueSize: number
   readonly most: number
 }
+
+/** Types of maps whose content is entries that are theirs alone: those that are kept. */
+export const KEPT_TYPES: ReadonlySet<number> = new Set([BPF_MAP_TYPE.HASH, BPF_MAP_TYPE.ARRAY])
 
 /** Most bytes that all maps of a tree may hold together: a restore's programs carry them. */
 export const MOST_CONTENT = 2 ** 28
@@ -106,12 +119,13 @@ export interface MapEntries {
 
 /** Bytes that are read at once. */
 const PART = 1 << 20
-let room = allocate(4096)
+let entries = allocate(4096)
 
 /** Makes room for so many bytes of entries. */
 function makeRoom(bytes: number): void {
-  if (bytes > room.bytes.length) room = allocate(bytes)
+  if (bytes > entries.bytes.length) entries = allocate(bytes)
 }
+
 /** A kernel or a map that reads no batches. Kernel: kernel/bpf/syscall.c bpf_map_do_batch(), which answers ENOTSUPP (524) */
 const NO_BATCHES: ReadonlySet<string> = new Set(["EINVAL", "errno 524"])
 
@@ -137,7 +151,7 @@ function readBatches(fd: number, { keySize, valueSize, most }: MapShape, take: T
   for (let isFirst = true; ; ) {
     clear()
     const token = memory.address + TOKEN
-    const place = { keys: room.address, values: room.address + at * keySize, count: at, map_fd: fd }
+    const place = { keys: entries.address, values: entries.address + at * keySize, count: at, map_fd: fd }
     encodeInto(bpfBatch, memory.bytes, { in_batch: isFirst ? 0 : token, out_batch: token, ...place }, ARGUMENT)
     const answer = call(BPF.MAP_LOOKUP_BATCH, bpfBatch.size)
     const errno = isFailure(answer) ? errnoName(-answer) : undefined
@@ -150,7 +164,7 @@ function readBatches(fd: number, { keySize, valueSize, most }: MapShape, take: T
     }
     if (errno !== undefined && errno !== "ENOENT") throw new SyscallError("bpf", errno as SyscallError["errno"], [BPF.MAP_LOOKUP_BATCH, fd])
     const { count } = decode(bpfBatch, memory.bytes, ARGUMENT)
-    take(room.bytes.subarray(0, count * keySize), room.bytes.subarray(at * keySize, at * keySize + count * valueSize))
+    take(entries.bytes.subarray(0, count * keySize), entries.bytes.subarray(at * keySize, at * keySize + count * valueSize))
     if (errno === "ENOENT") return true
     isFirst = false
   }
@@ -159,16 +173,16 @@ function readBatches(fd: number, { keySize, valueSize, most }: MapShape, take: T
 /** Everything in a map, one entry after the other. */
 export function readOneByOne(fd: number, { keySize, valueSize, most }: MapShape, take: Take): void {
   makeRoom(2 * keySize + valueSize)
-  const [key, value] = [room.address, room.address + 2 * keySize]
+  const [key, value] = [entries.address, entries.address + 2 * keySize]
   for (let count = 0; count < most; count++) {
     clear()
     encodeInto(bpfElement, memory.bytes, { map_fd: fd, key: count === 0 ? 0 : key, value: key + keySize }, ARGUMENT)
     const next = call(BPF.MAP_GET_NEXT_KEY, bpfElement.size)
     if (isFailure(next) && errnoName(-next) === "ENOENT") return
     if (isFailure(next)) throw new SyscallError("bpf", errnoName(-next), [BPF.MAP_GET_NEXT_KEY, fd])
-    room.bytes.copyWithin(0, keySize, 2 * keySize)
+    entries.bytes.copyWithin(0, keySize, 2 * keySize)
     encodeInto(bpfElement, memory.bytes, { map_fd: fd, key, value }, ARGUMENT)
     mustCall(BPF.MAP_LOOKUP_ELEM, bpfElement.size)
-    take(room.bytes.subarray(0, keySize), room.bytes.subarray(2 * keySize, 2 * keySize + valueSize))
+    take(entries.bytes.subarray(0, keySize), entries.bytes.subarray(2 * keySize, 2 * keySize + valueSize))
   }
 }

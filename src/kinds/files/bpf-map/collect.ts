@@ -1,9 +1,9 @@
-import { BPF_MAP_TYPE, BPF_MAP_TYPES } from "../../../../ffi/abi/bpf.ts"
+import { BPF_MAP_TYPES } from "../../../../ffi/abi/bpf.ts"
 import { O } from "../../../../ffi/abi/file.ts"
 import type { bpfmap_file_entry } from "../../../../proto/gen/bpfmap-file_pb.ts"
 import { refusedTarget } from "../../../base/errors.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
-import { askMap, lendReadable, MOST_CONTENT, readEntries } from "./ask.ts"
+import { askMap, KEPT_TYPES, lendReadable, MOST_CONTENT, readEntries } from "./ask.ts"
 
 /** A map of BPF. Kernel: kernel/bpf/syscall.c bpf_map_new_fd() */
 export const isMap = ({ target }: Pick<Found, "target">): boolean => target === "anon_inode:bpf-map"
@@ -11,8 +11,7 @@ export const isMap = ({ target }: Pick<Found, "target">): boolean => target === 
 /** Number of a map in the kernel, which fdinfo tells. */
 export const mapId = ({ info }: Pick<Found, "info">): number => Number(info.dec("map_id"))
 
-const KEPT: ReadonlySet<number> = new Set(Object.values(BPF_MAP_TYPE))
-const kindOf = ({ info }: Pick<Found, "info">): number => Number(info.dec("map_type"))
+const typeOf = ({ info }: Pick<Found, "info">): number => Number(info.dec("map_type"))
 
 /** Bytes of memory that a map has, at least those of its content. */
 const memoryOf = ({ info }: Pick<Found, "info">): number => Number(info.dec("memlock"))
@@ -24,11 +23,11 @@ const tooLarge = (found: Pick<Found, "info" | "target">): Reason => ({
 
 /** Maps whose content is no entries, or not theirs alone, and such as a loaded program works with: a restored one would be another. */
 export function refuseMap(found: Pick<Found, "info" | "target">, { usedMaps }: Pick<Surveying, "usedMaps">): Reason | undefined {
-  const kind = kindOf(found)
+  const type = typeOf(found)
   const name = `BPF map ${mapId(found)} ("${found.target}")`
-  if (!KEPT.has(kind))
+  if (!KEPT_TYPES.has(type))
     return {
-      what: `${name} of type ${BPF_MAP_TYPES[kind] ?? kind}: only HASH and ARRAY can be kept`,
+      what: `${name} of type ${BPF_MAP_TYPES[type] ?? type}: only HASH and ARRAY can be kept`,
       remedy: "Let the program pin it and close it before the dump (bpftool map pin), or use a map of another type",
     }
   if (memoryOf(found) > MOST_CONTENT) return tooLarge(found)
@@ -71,7 +70,7 @@ export function collectMap(
     flags,
     pos: 0n,
     fown: owner,
-    map_type: kindOf(file),
+    map_type: typeOf(file),
     key_size: shape.keySize,
     value_size: shape.valueSize,
     map_id,

@@ -1,4 +1,4 @@
-import { BPF, BPF_F, BPF_MAP_TYPE, BPF_NAME, bpfBatch, bpfElement, bpfGetId, bpfGetInfo, bpfMapCreate } from "../../../../ffi/abi/bpf.ts"
+import { BPF, BPF_F, BPF_NAME, bpfBatch, bpfElement, bpfGetId, bpfGetInfo, bpfMapCreate } from "../../../../ffi/abi/bpf.ts"
 import { O } from "../../../../ffi/abi/file.ts"
 import { rlimit64 } from "../../../../ffi/abi/resource.ts"
 import { encode } from "../../../../ffi/layout.ts"
@@ -7,18 +7,16 @@ import { CheckpointError } from "../../../base/errors.ts"
 import { LIMIT, RLIM_INFINITY } from "../../../proc/limits.ts"
 import type { Data, Program, Result } from "../../../tracee/program.ts"
 import type { MapData, Restoring } from "../kind.ts"
-import { MOST_CONTENT } from "./ask.ts"
+import { KEPT_TYPES, MOST_CONTENT } from "./ask.ts"
 
 const textOf = ({ map_id, map_name }: bpfmap_file_entry): string => `BPF map ${map_id}${map_name ? ` "${map_name}"` : ""}`
-
-const KEPT: ReadonlySet<number> = new Set(Object.values(BPF_MAP_TYPE))
 
 /** What of an entry and its content no map can have; undefined when it is well. */
 export function faultOfMap(
   { map_type, key_size, value_size, max_entries, map_name }: bpfmap_file_entry,
   data: MapData | undefined,
 ): string | undefined {
-  if (!KEPT.has(map_type)) return `it is of type ${map_type}, known are ${[...KEPT].join(" and ")}`
+  if (!KEPT_TYPES.has(map_type)) return `it is of type ${map_type}, known are ${[...KEPT_TYPES].join(" and ")}`
   if (key_size === 0 || value_size === 0 || max_entries === 0)
     return `it has keys of ${key_size} bytes, values of ${value_size}, and room for ${max_entries}`
   if (map_name.length >= BPF_NAME) return `its name has ${map_name.length} letters`
