@@ -1,7 +1,7 @@
 import { dump } from "../flow/dump.ts"
 import { checkProc, enter, followParent } from "../flow/enter.ts"
 import type { DumpOptions, DumpReport } from "../flow/options.ts"
-import { holdOutside, type Outside, renamed } from "../flow/outside.ts"
+import { failureAsGiven, type HeldPaths, holdPaths } from "../flow/outside.ts"
 import { isWatched } from "../flow/watched.ts"
 import { print } from "./print.ts"
 import { dumpOptions } from "./records.ts"
@@ -15,22 +15,22 @@ export async function runDump(line: Canonical): Promise<number> {
   followParent()
   openSession(line.command, options)
   checkProc()
-  let outside: Outside | undefined
-  const reach = enter(options.pid, () => (outside = holdOutside(options)), options.statusFd)
+  let held: HeldPaths | undefined
+  const reach = enter(options.pid, () => (held = holdPaths(options)), options.statusFd)
   if ("status" in reach) return reach.status
-  const report = await (outside ? dumpInside(outside, reach.pid) : dump({ ...options, pid: reach.pid }))
+  const report = await (held ? dumpInside(held, reach.pid) : dump({ ...options, pid: reach.pid }))
   if (options.json) print(JSON.stringify(report))
   else if (isWatched(options.verbosity)) print(describeDump(report, options.leaveStopped))
   return 0
 }
 
 /** A dump of a process whose namespaces were entered, into directories that are outside. */
-async function dumpInside(outside: Outside, pid: number): Promise<DumpReport> {
-  const options: DumpOptions = { ...outside.options, pid }
+async function dumpInside(held: HeldPaths, pid: number): Promise<DumpReport> {
+  const options: DumpOptions = { ...held.options, pid }
   try {
     const report = await dump(options)
-    return { ...report, imagesDir: outside.named(report.imagesDir) }
+    return { ...report, imagesDir: held.asGiven(report.imagesDir) }
   } catch (error) {
-    throw renamed(error, outside)
+    throw failureAsGiven(error, held)
   }
 }

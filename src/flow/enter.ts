@@ -14,10 +14,10 @@ import { readStatusIfAlive } from "../proc/status.ts"
 
 const log = logger("enter")
 
-/** Tells the tool that it was started inside another PID namespace, for a process that has another number there. */
+/** Variable by which the tool, run again by `runInside`, knows that it is in the target's PID namespace, where the target has another number. */
 const STARTED_INSIDE = "STASIS_ENTERED"
 
-/** A tree may have clocks of its own: a dump keeps them. */
+/** Kinds of namespace that are entered. Not that of clocks: a dump reads those of the tree from outside, see ../kinds/clocks/now.ts */
 const ENTERED: readonly NamespaceKind[] = NAMESPACE_KINDS.filter(({ name }) => name !== "time")
 
 /** The tool's number in /proc. Kernel: fs/proc/self.c */
@@ -29,6 +29,7 @@ function apartFrom(pid: number): readonly NamespaceKind[] {
   return ours && theirs ? ENTERED.filter(({ name }) => theirs.has(name) && ours.get(name) !== theirs.get(name)) : []
 }
 
+/** Whether /proc is that of the PID namespace that the tool is in. */
 const isOwnProc = (): boolean => selfInProc() === process.pid
 
 /**
@@ -46,7 +47,8 @@ export function checkProc(): void {
   )
 }
 
-const inner = (pid: number): number => readStatusIfAlive(pid)?.nsPid.at(-1) ?? pid
+/** PID of a process in its own namespace. */
+const numberInside = (pid: number): number => readStatusIfAlive(pid)?.nsPid.at(-1) ?? pid
 
 /** How a process is reached that is in other namespaces than the tool. */
 export type Reach =
@@ -61,16 +63,16 @@ export type Reach =
  *
  * From then on paths are those inside.
  *
- * @param outside opens what is outside and will be needed; called just before the first is entered
+ * @param beforeEntering opens what will be needed of where the tool is now; called just before the first is entered, and not if none is
  * @param statusFd a descriptor that the tool has by inheritance
  * @throws CheckpointError E_NAMESPACE it cannot be reached that way · E_PERMISSION
  * Man pages: setns(2), pid_namespaces(7). Precondition: the main thread; others stay where they are
  */
-export function enter(pid: number, outside: () => void, statusFd?: number): Reach {
+export function enter(pid: number, beforeEntering: () => void, statusFd?: number): Reach {
   const kinds = apartFrom(pid)
   const again = process.env[STARTED_INSIDE] !== undefined
   if (kinds.length === 0 && !again) return { entered: false, pid }
-  const there = inner(pid)
+  const there = numberInside(pid)
   if (kinds.some(({ name }) => name === "user"))
     throw unreachable(pid, there, "is in another user namespace, which a program with threads cannot enter")
   const pids = kinds.find(({ name }) => name === "pid")
@@ -79,7 +81,7 @@ export function enter(pid: number, outside: () => void, statusFd?: number): Reac
     return { status: runInside(pid, pids, statusFd) }
   }
   const files = kinds.map((kind) => ({ kind, fd: openSync(`/proc/${pid}/ns/${kind.name}`, O.RDONLY | O.CLOEXEC) }))
-  outside()
+  beforeEntering()
   // A mount namespace takes nobody who shares his root directory, as threads do.
   syscall("unshare", CLONE.FS)
   for (const { kind, fd } of files) {
@@ -116,17 +118,17 @@ function runInside(pid: number, kind: NamespaceKind, statusFd: number | undefine
   const line = script.startsWith("/$bunfs/") ? words : [script, ...words]
   const { status, signal, error } = spawnSync(process.execPath ?? program, line, {
     env: { ...process.env, [STARTED_INSIDE]: "1" },
-    stdio: given(statusFd),
+    stdio: withStandardThree(statusFd),
   })
   if (error) throw error
   return signal ? 128 + (SIG[signal.slice(3) as keyof typeof SIG] ?? 0) : (status ?? 1)
 }
 
 /** Standard input, output and error, and one more descriptor under its number; what lies between is empty. */
-const given = (more: number | undefined): (number | "ignore")[] =>
+const withStandardThree = (more: number | undefined): (number | "ignore")[] =>
   Array.from({ length: Math.max(2, more ?? 0) + 1 }, (_, fd) => (fd <= 2 || fd === more ? fd : "ignore"))
 
-/** When we were started by `enter`: ends with the one that did, by a signal that lets us undo what was begun. */
+/** When the tool was run again by `runInside`: it ends with the one that did, by a signal that lets us undo what was begun. */
 export function followParent(): void {
   if (process.env[STARTED_INSIDE] !== undefined) attempt("prctl", PR.SET_PDEATHSIG, SIG.TERM)
 }

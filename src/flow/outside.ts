@@ -4,27 +4,29 @@ import { openSync } from "../../ffi/fs.ts"
 import { CheckpointError } from "../base/errors.ts"
 import type { DumpOptions } from "./options.ts"
 
-/** Options that name something outside, which cannot be reached once other namespaces are entered. */
-const LEFT_OUTSIDE = {
+/** Options that name more outside than a directory: it cannot be reached once other namespaces are entered. */
+const UNREACHABLE = {
   actionScripts: "--action-script",
   cgroupPropsFiles: "--cgroup-props-file",
   freezeCgroup: "--freeze-cgroup",
 } as const
 
-/** A dump's options with its paths as they are reached from other namespaces, and texts about those with the paths as they were given. */
-export interface Outside {
+/** The directories of a dump, held open: they stay within reach when other namespaces are entered, and as long as the tool lives. */
+export interface HeldPaths {
+  /** With paths that lead there from anywhere. */
   readonly options: DumpOptions
-  named(text: string): string
+  /** A text with such paths -> the same with the paths that were given. */
+  asGiven(text: string): string
 }
 
 /**
- * Opens the directories that a dump writes to.
+ * Opens the directories that a dump writes to. They are closed by the end of the tool.
  *
  * @throws CheckpointError E_DIRECTORY one does not exist · E_OPTION_UNSUPPORTED an option that needs more of the outside
  */
-export function holdOutside(options: DumpOptions): Outside {
-  for (const [name, option] of Object.entries(LEFT_OUTSIDE))
-    if (options[name as keyof typeof LEFT_OUTSIDE]?.length)
+export function holdPaths(options: DumpOptions): HeldPaths {
+  for (const [name, option] of Object.entries(UNREACHABLE))
+    if (options[name as keyof typeof UNREACHABLE]?.length)
       throw new CheckpointError(
         "E_OPTION_UNSUPPORTED",
         `Cannot dump process ${options.pid}`,
@@ -43,7 +45,7 @@ export function holdOutside(options: DumpOptions): Outside {
   const pidfile = options.pidfile === undefined ? undefined : held(options.pidfile)
   return {
     options: { ...options, imagesDir, workDir, pidfile },
-    named: (text) => [...paths].reduce((told, [reached, path]) => told.replaceAll(reached, path), text),
+    asGiven: (text) => [...paths].reduce((told, [reached, path]) => told.replaceAll(reached, path), text),
   }
 }
 
@@ -55,8 +57,8 @@ function openFolder(path: string): number {
   }
 }
 
-/** A failure whose texts name paths as they were given. */
-export function renamed(error: unknown, { named }: Outside): unknown {
+/** A failure whose texts name paths as they were given; what is no CheckpointError as it is. */
+export function failureAsGiven(error: unknown, { asGiven }: HeldPaths): unknown {
   if (!(error instanceof CheckpointError)) return error
-  return new CheckpointError(error.code, named(error.action), named(error.found), named(error.next), error.cause)
+  return new CheckpointError(error.code, asGiven(error.action), asGiven(error.found), asGiven(error.next), error.cause)
 }
