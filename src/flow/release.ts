@@ -126,22 +126,22 @@ export function depart(
     guard.advance()
   }
   connections?.release()
-  const lost = inTurn(processes).filter((tid) => !detach(tid))
+  const lost = inOrderOfRelease(processes).filter((tid) => !detach(tid))
   guard?.dismiss()
   for (const { tree } of processes)
     if (lost.includes(tree.pid)) log.warn(`process ${tree.pid} ended, or executed a program, before all of it was let go`)
-  for (const tid of lost) collect(tid)
+  for (const tid of lost) reap(tid)
 }
 
 /** All threads: children before their parents, who would see them traced; the leader of a process last of its own. */
-const inTurn = (processes: SavedTree["processes"]): number[] =>
+const inOrderOfRelease = (processes: SavedTree["processes"]): number[] =>
   processes.toReversed().flatMap(({ tree: { pid }, threads }) => [...threads.map(({ tid }) => tid).filter((tid) => tid !== pid), pid])
 
 /**
  * Takes notice of the end of a thread that was still traced. Until then its parent does not see its process end, and an execve in it does not
  * go on: for as long as this tool lives. A child of ours stays for whoever waits for it. Kernel: kernel/exit.c wait_consider_task()
  */
-function collect(tid: number): void {
+function reap(tid: number): void {
   const status = readStatusIfAlive(tid)
   if (!status || (status.tgid === tid && status.ppid === process.pid)) return
   try {

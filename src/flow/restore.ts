@@ -23,7 +23,7 @@ import { checkOutputs, finish } from "./outputs.ts"
 import { withOwnIds } from "./own-ids.ts"
 import { announceReady } from "./ready.ts"
 import { revive } from "./revive.ts"
-import { checkFirst, rightsComplaints } from "./rights.ts"
+import { checkBackground, rightsComplaints } from "./rights.ts"
 import { runScripts } from "./scripts.ts"
 import { isTerminal } from "./watched.ts"
 
@@ -44,7 +44,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const { imagesDir, shellJob } = options
   const verifier = options.verify ? (await import("./verify.ts")).verifyTree : undefined
   for (const one of options.inheritFds) checkGivenFd(one)
-  checkFirst(options)
+  checkBackground(options)
   const set = withOwnIds(openImages(imagesDir))
   const saved = readTree(set, options)
   const { pid } = saved.root.tree

@@ -3,26 +3,28 @@ import { CheckpointError } from "../base/errors.ts"
 import { isMapped, type OwnIds, readOwnIds } from "../proc/idmap.ts"
 import { hasCapability } from "../proc/rights.ts"
 import { readStatus, type Status } from "../proc/status.ts"
+import type { CheckedFeature } from "./feature.ts"
 import { checkFeatures } from "./features.ts"
 import type { SavedTree } from "./images.ts"
 
 /** What an ordinary user types in front of a restore: namespaces of his own, in which he keeps his ID and has every capability. Man page: unshare(1) */
 export const OWN_NAMESPACES = "unshare -Ucpf --keep-caps --mount-proc"
 
+/**
+ * Whether the kernel lets this tool choose the PID of a new process, by trying: no process outlives the look.
+ *
+ * Man page: clone3(2), set_tid
+ */
+export const lookForPidChoice = (): CheckedFeature | undefined => checkFeatures({ all: true, feature: "clone3_set_tid" }, () => [])[0]
+
 /** Why no PID can be chosen here, and what to do; none where one can. */
 function pidComplaint(pid: number, imagesDir: string): CheckpointError[] {
-  const [feature] = checkFeatures({ all: true, feature: "clone3_set_tid" }, () => [])
-  if (feature?.present !== false) return []
-  return [
-    new CheckpointError(
-      feature.detail.includes("EPERM") ? "E_PERMISSION" : "E_KERNEL",
-      `Cannot create process ${pid}`,
-      feature.detail.includes("EPERM") ? "choosing a PID is not allowed" : feature.detail,
-      feature.detail.includes("EPERM")
-        ? `Restore in namespaces of your own: ${OWN_NAMESPACES} stasis restore ${imagesDir}; or as root, or with CAP_CHECKPOINT_RESTORE`
-        : "Use Linux 5.5 or newer",
-    ),
-  ]
+  const choice = lookForPidChoice()
+  if (choice?.present !== false) return []
+  const action = `Cannot create process ${pid}`
+  if (!choice.detail.includes("EPERM")) return [new CheckpointError("E_KERNEL", action, choice.detail, "Use Linux 5.5 or newer")]
+  const next = `Restore in namespaces of your own: ${OWN_NAMESPACES} stasis restore ${imagesDir}; or as root, or with CAP_CHECKPOINT_RESTORE`
+  return [new CheckpointError("E_PERMISSION", action, "choosing a PID is not allowed", next)]
 }
 
 /** What this tool is, as far as IDs go. */
@@ -85,8 +87,12 @@ export const rightsComplaints = (saved: SavedTree, imagesDir: string): Checkpoin
   ...idComplaints(saved, readOwnRights()),
 ]
 
-/** The first process of a PID namespace takes the others with it: it must not end before them. @throws CheckpointError E_RESTORE */
-export function checkFirst({ detached, imagesDir }: { readonly detached: boolean; readonly imagesDir: string }): void {
+/**
+ * Checks that this tool may end before the tree: the first process of a PID namespace takes all others with it.
+ *
+ * @throws CheckpointError E_RESTORE
+ */
+export function checkBackground({ detached, imagesDir }: { readonly detached: boolean; readonly imagesDir: string }): void {
   if (process.pid === 1 && detached)
     throw new CheckpointError(
       "E_RESTORE",

@@ -1,12 +1,11 @@
 import { CAP } from "../../ffi/abi/caps.ts"
 import { inFirstUserNamespace } from "../proc/rights.ts"
 import { readStatus } from "../proc/status.ts"
-import { checkFeatures } from "./features.ts"
-import { OWN_NAMESPACES } from "./rights.ts"
+import { lookForPidChoice, OWN_NAMESPACES } from "./rights.ts"
 
-/** What decides what a user may do: the rest is the kernel's. */
+/** What a user's rung, and what is lost on it, are told by. */
 export interface RungFacts {
-  /** In the machine's own user namespace. */
+  /** The tool is in the machine's own user namespace, see `inFirstUserNamespace`. */
   readonly first: boolean
   /** Effective capabilities. */
   readonly capabilities: bigint
@@ -25,9 +24,10 @@ export interface Rung {
   readonly lost: readonly string[]
 }
 
-/** What a capability is wanted for: of the machine's own user namespace, or of the own one. */
+/** What a capability is wanted for. */
 interface Use {
   readonly cap: keyof typeof CAP
+  /** The user namespace in which it has to be in force: the machine's first one, or the one that the tool is in. */
   readonly where: "machine" | "own"
   readonly lost: string
 }
@@ -94,5 +94,5 @@ export const ownRung = (): Rung =>
   rungOf({
     first: inFirstUserNamespace(),
     capabilities: readStatus(process.pid).capEffective,
-    mayChoose: checkFeatures({ all: true, feature: "clone3_set_tid" }, () => [])[0]?.present === true,
+    mayChoose: lookForPidChoice()?.present === true,
   })
