@@ -8,7 +8,7 @@ import { logger } from "../../base/log.ts"
 import { borrowDescriptors } from "./copies.ts"
 import { judgeAll, scanAll } from "./judged.ts"
 import type { Collecting, FileOptions, Holder, MapData, PipeData, SocketData } from "./kind.ts"
-import { findOutside, notesOn, type OpenFiles } from "./leading-out.ts"
+import { findLeadingOut, notesOn, type OpenFiles } from "./leading-out.ts"
 import { collectFileLocks } from "./lock/collect.ts"
 import { findOutsiders, NOBODY } from "./outsiders.ts"
 import type { Connections } from "./socket/inet/connections.ts"
@@ -76,14 +76,14 @@ function lookOnce(
   using scope = new DisposableStack()
   const inside = new Set(holders.map(({ pid }) => pid))
   const scans = scanAll(holders, scope, true)
-  const { judged, outside, packetSockets } = judgeAll(holders, scans, options, (all) => findOutsiders(inside, all))
+  const { judged, outsiders, packetSockets } = judgeAll(holders, scans, options, (all) => findOutsiders(inside, all))
   const kinds = new Map<string, number>()
   for (const { by } of judged) kinds.set(kindWord(by), (kinds.get(kindWord(by)) ?? 0) + 1)
   return {
     descriptors: new Map([...scans].map(([pid, { found }]) => [pid, found.length])),
     kinds,
-    outside: findOutside(judged, outside, options),
-    notes: notesOn(judged, outside, options),
+    outside: findLeadingOut(judged, outsiders, options),
+    notes: notesOn(judged, outsiders, options),
     losses: judged.flatMap(({ by, reason }) => {
       const packet = reason ? undefined : packetSockets.get(by.stat.ino)
       return packet && isPacket(by) ? lossesOf(packet, `task ${by.pid} fd ${by.fd}`) : []

@@ -24,7 +24,13 @@ export interface Scan {
   readonly found: readonly Found[]
 }
 
-/** Looks at the descriptors of every process. @param mayGo a process that is gone by now is left out */
+/**
+ * Looks at the descriptors of every process.
+ *
+ * @param scope keeps the ways to them open   @param mayGo a process that is gone by now is left out, else it is an error
+ * @param most as of `scanDescriptors`
+ * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · SyscallError
+ */
 export function scanAll(holders: readonly Holder[], scope: DisposableStack, mayGo: boolean, most?: number): ReadonlyMap<number, Scan> {
   const scans = new Map<number, Scan>()
   scope.use(roomForDescriptors(holders.length))
@@ -39,7 +45,12 @@ export function scanAll(holders: readonly Holder[], scope: DisposableStack, mayG
   return scans
 }
 
-/** Every descriptor, judged together with those that share its open file. */
+/**
+ * Every descriptor, judged together with those that share its open file.
+ *
+ * @param outsidersOf looks for who outside has what was found   @param flight what is queued in unix sockets, if it was looked at
+ * @throws SyscallError
+ */
 export function judgeAll(
   holders: readonly Holder[],
   scans: ReadonlyMap<number, Scan>,
@@ -48,8 +59,8 @@ export function judgeAll(
   flight?: Flight,
 ) {
   const all = [...[...scans.values()].flatMap(({ found }) => found), ...(flight?.found ?? [])]
-  const outside = outsidersOf(all)
-  const unix = openScene(all, outside.sockets, options, flight)
+  const outsiders = outsidersOf(all)
+  const unix = openScene(all, outsiders.sockets, options, flight)
   const masters = new Set(all.flatMap((found) => masterIndex(found) ?? []))
   const hasBothEnds = findWholePipes(all)
   const inetSockets = findInetSockets(all.flatMap(({ socket }) => socket ?? []))
@@ -69,10 +80,10 @@ export function judgeAll(
       openers,
       masters,
       hasBothEnds,
-      pipeHolder: (inode) => outside.pipes.get(inode),
-      fifoHolder: (stat) => outside.files.get(inodeKey(stat)),
-      terminalHolder: (index) => outside.terminals.get(index),
-      socketHolder: (inode) => outside.sockets.get(inode),
+      pipeHolder: (inode) => outsiders.pipes.get(inode),
+      fifoHolder: (stat) => outsiders.files.get(inodeKey(stat)),
+      terminalHolder: (index) => outsiders.terminals.get(index),
+      socketHolder: (inode) => outsiders.sockets.get(inode),
       unix,
     }))
   return {
@@ -80,7 +91,7 @@ export function judgeAll(
     inetSockets,
     packetSockets,
     hasBothEnds,
-    outside,
+    outsiders,
     judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })),
   }
 }

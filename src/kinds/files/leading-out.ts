@@ -37,8 +37,8 @@ export interface OpenFiles {
 
 type Judged = { readonly by: Found; readonly reason: Reason | undefined; readonly shared: readonly Found[] }
 
-/** What leads out of the tree: pipes with their other end outside, and what --external names. One line a resource and process. */
-export function findOutside(
+/** What leads out of the tree: pipes with their other end outside, and what --external names. One entry a resource and process. */
+export function findLeadingOut(
   judged: readonly Judged[],
   { pipes, sockets }: Outsiders,
   options: Pick<FileOptions, "externals" | "externalUnix">,
@@ -84,21 +84,13 @@ export function notesOn(
   { files, maps }: Pick<Outsiders, "files" | "maps">,
   options: Pick<FileOptions, "externals" | "externalUnix">,
 ): string[] {
-  const copies = judged.flatMap(({ by: { pid, fd, target, stat } }) => {
-    const holder = isDeleted({ target, stat }) ? files.get(inodeKey(stat)) : undefined
-    return holder === undefined
+  const shared = (by: Found, name: string, holder: number | undefined, own: string): string[] =>
+    holder === undefined
       ? []
-      : [`task ${pid} fd ${fd} is "${target}", which task ${holder} has open too: a restored program has a copy of its own`]
-  })
-  const own = judged.flatMap(({ by }) => {
-    const holder = isMap(by) ? maps.get(mapId(by)) : undefined
-    return holder === undefined
-      ? []
-      : [`task ${by.pid} fd ${by.fd} is BPF map ${mapId(by)}, which task ${holder} has open too: a restored program has one of its own`]
-  })
+      : [`task ${by.pid} fd ${by.fd} is ${name}, which task ${holder} has open too: a restored program has ${own} of its own`]
   return [
     ...findStrays(judged, options).map((word) => `--external ${word} is not used: nothing that is open has this name`),
-    ...copies,
-    ...own,
+    ...judged.flatMap(({ by }) => (isDeleted(by) ? shared(by, `"${by.target}"`, files.get(inodeKey(by.stat)), "a copy") : [])),
+    ...judged.flatMap(({ by }) => (isMap(by) ? shared(by, `BPF map ${mapId(by)}`, maps.get(mapId(by)), "one") : [])),
   ]
 }
