@@ -26,11 +26,13 @@ import type { Elf } from "../src/elf/open.ts"
 import { open, rowsOf, stringsOf } from "./dynamic.ts"
 
 const PAGE = 4096
-/** PF_X, PF_W, PF_R */
+/** What a segment may be used for: PF_R (4), PF_W (2) and PF_X (1) together. Header: elf.h */
 const [READ, READ_WRITE, READ_EXECUTE] = [4, 6, 5]
 /** Between the program's end and ours, and the largest alignment that a loader may ask for, bytes. */
 const GAP = 1 << 21
+/** What the front completes with the number of a library's memfd. */
 const PATH = "/proc/self/fd/"
+/** The loader's own string for the file, with the ends of it and of the one before. */
 const PRELOAD = Buffer.from("\0/etc/ld.so.preload\0")
 
 /** What goes into the file. */
@@ -111,7 +113,7 @@ function write(list: readonly Piece[], entry: number): Uint8Array {
 /**
  * The file. Same parts, same bytes.
  *
- * @throws Error a part is not what it has to be
+ * @throws Error the program is not linked at fixed addresses, or the loader is not glibc's
  */
 export function singleFile({ program, loader, libraries }: Parts): Uint8Array {
   const elf = open(program, "The program")

@@ -45,7 +45,8 @@ export interface RestoredConnections extends Disposable {
    * Waits until each is in its state, which nobody learns of yet.
    *
    * @returns undefined when there are none
-   * @throws CheckpointError E_RESTORE. Precondition: every socket stands at its number in a process that is stopped.
+   * @throws CheckpointError E_RESTORE one does not come into its state · E_INTERRUPTED · SyscallError
+   * Precondition: every socket stands at its number in a process that is stopped.
    */
   makeReady(): ReadyConnections | undefined
 }
@@ -53,7 +54,11 @@ export interface RestoredConnections extends Disposable {
 const connectionsOf = ({ root }: FileTree): inet_sk_entry[] =>
   [...root.files.files.values()].filter(hasStream).flatMap(({ isk }) => (isk && root.files.tcpStreams.has(isk.ino) ? [isk] : []))
 
-/** @throws CheckpointError E_KERNEL there is no nf_tables */
+/**
+ * Holds the connections of a set off, from before there is anything that could answer: none with --network-lock skip.
+ *
+ * @throws CheckpointError E_KERNEL there is no nf_tables · E_PERMISSION
+ */
 export function holdConnections(set: ImageSet, saved: FileTree, { networkLock }: Pick<RestoreOptions, "networkLock">): RestoredConnections {
   const all = connectionsOf(saved)
   const method = set.inventory.network_lock_method ?? LOCK_METHOD.iptables
@@ -62,12 +67,13 @@ export function holdConnections(set: ImageSet, saved: FileTree, { networkLock }:
   const lock = all.length > 0 && networkLock === "nftables" ? lockConnections(all.map(endsOf)) : undefined
   const runId = method === LOCK_METHOD.nftables ? set.inventory.dump_criu_run_id : undefined
   return {
-    makeReady: () => (all.length > 0 ? makeReady(saved, all, lock, runId) : undefined),
+    makeReady: () => (all.length > 0 ? ready(saved, all, lock, runId) : undefined),
     [Symbol.dispose]: () => lock?.[Symbol.dispose](),
   }
 }
 
-function makeReady(saved: FileTree, all: readonly inet_sk_entry[], lock: Tables | undefined, runId: string | undefined): ReadyConnections {
+/** Waits for the states, and keeps a copy of each socket. @param runId of the dump, when it left a table */
+function ready(saved: FileTree, all: readonly inet_sk_entry[], lock: Tables | undefined, runId: string | undefined): ReadyConnections {
   using scope = new DisposableStack()
   scope.use(roomForDescriptors(all.length))
   const entries = new Map(all.map((entry) => [entry.id, entry]))

@@ -1,7 +1,7 @@
 import { closeSync } from "../../ffi/fs.ts"
 import { syscall } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
-import { remoteAddress } from "../base/units.ts"
+import { PAGE, remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import { applyFromOutside } from "../kinds/attributes/outside.ts"
 import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
@@ -96,15 +96,15 @@ export function revive(
   suspendFilters(saved)
   placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
   const site = openSite(saved, settled, readSeedFacts(pid), { ...options, jobGroup: job?.group })
-  build({ ...site, set, cgroups, connections }, areaFile, areaFd, born, options)
+  runStages({ ...site, set, cgroups, connections }, areaFile, areaFd, born, options)
   half.move()
   let count = 0
-  for (const parts of settled.pages.values()) for (const { fills } of parts) for (const { length } of fills) count += Number(length / 4096n)
+  for (const parts of settled.pages.values()) for (const { fills } of parts) for (const { length } of fills) count += Number(length / PAGE)
   return count
 }
 
 /** Compiles the programs, has them run one after the other, and lets the tree go. */
-function build(
+function runStages(
   site: Site & { readonly set: ImageSet; readonly cgroups: PreparedCgroups | undefined; readonly connections: RestoredConnections },
   areaFile: number,
   areaFd: number,
@@ -132,7 +132,7 @@ function build(
   using held = holdSegments(ground.shm, pid)
   const goOn = saved.clocks !== undefined && hasOwnClocks(pid)
   if (ground.clocks.goOn !== goOn) {
-    // Times were meant for other clocks.
+    // What was built with moments of these clocks in it, as absolute timerfds are, is built again.
     ground.clocks.goOn = goOn
     for (const stage of inOrder(stages).slice(1)) built.set(stage, realise(stage))
   }
