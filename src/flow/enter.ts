@@ -23,9 +23,19 @@ const ENTERED: readonly NamespaceKind[] = NAMESPACE_KINDS.filter(({ name }) => n
 /** The tool's number in /proc. Kernel: fs/proc/self.c */
 const selfInProc = (): number => Number(readlinkSync("/proc/self", "buffer").toString())
 
-/** Kinds of namespace in which a process is not where the tool is; [] for one that is not there. */
+/** Namespaces of a process; null where we may not look: `checkAccess` tells why, with what to do. */
+function namespacesOf(pid: number): ReturnType<typeof readNamespacesIfAlive> {
+  try {
+    return readNamespacesIfAlive(pid)
+  } catch (error) {
+    if (error instanceof CheckpointError && error.code === "E_PERMISSION") return null
+    throw error
+  }
+}
+
+/** Kinds of namespace in which a process is not where the tool is; [] for one that is not there, or may not be looked at. */
 function apartFrom(pid: number): readonly NamespaceKind[] {
-  const [ours, theirs] = [readNamespacesIfAlive(selfInProc()), readNamespacesIfAlive(pid)]
+  const [ours, theirs] = [readNamespacesIfAlive(selfInProc()), namespacesOf(pid)]
   return ours && theirs ? ENTERED.filter(({ name }) => theirs.has(name) && ours.get(name) !== theirs.get(name)) : []
 }
 

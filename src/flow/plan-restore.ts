@@ -100,6 +100,7 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
   const saved = set && readWhole(set, checking.tcpClose, ledger)
   if (!set || !saved) return conclude(imagesDir, ledger, undefined, ["processes, files, IDs, kernel and CPU", PROGRAMS])
   const tree = describeTree(set, saved, ledger)
+  ledger.add(rightsComplaints(saved, imagesDir))
   const pids = pidsOf(saved)
   const ownTerminal = [0, 1, 2].find(isTerminal)
   const terminal = ownTerminal !== undefined
@@ -118,7 +119,6 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
   const waits = dyingIds(saved, helpers)
   ledger.add(takenIds(saved, helpers))
   ledger.keep(() => planOwnCgroups(set, saved, { manageCgroups: MANAGE_CGROUPS[0], cgroupRoots: [] }))
-  ledger.add(rightsComplaints(saved, imagesDir))
   ledger.add(hostComplaints())
   ledger.add(complaintsOf(processChecks(saved)))
   if (births) ledger.keep(() => checkHugePages(set, saved, births))

@@ -69,6 +69,7 @@ describe.skipIf(why !== undefined)("an ordinary user", () => {
       await victim.gone()
       const refused = await run([...toolAs(...ordinary).command, "restore", "-d", "--json", "-D", victim.images])
       expect(toldError(refused)).toMatchObject({ code: "E_PERMISSION", next: expect.stringContaining(`${OWN.join(" ")} stasis restore`) })
+      expect((await run([...toolAs(...ordinary).command, "plan", "-D", victim.images])).status).toBe(refused.status)
       const { status, stderr } = await restoreAndAsk(toolAs(...ordinary, ...OWN), victim)
       expect(await victim.answer()).toBe("OK")
       expect({ status, stderr: stderr.replace(/.*shared memory without a name.*\n/, "") }).toEqual({ status: 0, stderr: "" })
@@ -126,7 +127,7 @@ describe.skipIf(why !== undefined)("an ordinary user", () => {
       for (const path of [within.folder, within.images, join(base, "output")]) chownSync(path, USER, USER)
       within.ask()
       await waitFor("the end of the script", () => within.lines().includes("DONE") || !alive(within.pid))
-      expect(within.lines()).toEqual(["READY", expect.stringContaining("Dumped"), expect.stringContaining("Restored"), "OK", "DONE"])
+      expect(within.lines()).toEqual(["READY", "OK", "DONE"])
     }, 60_000)
 
   /** What the kernel keeps from him is refused before anything is stopped. */
