@@ -1,13 +1,13 @@
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { STT_FUNC } from "../../src/elf/constants.ts"
 import { openElf } from "../../src/elf/open.ts"
 import { bytesSource } from "../../src/elf/source.ts"
 import { definedSymbols, symbolTables } from "../../src/elf/symbols.ts"
 import { savedBytes } from "../../src/flow/saved-pages.ts"
-import { pagemapRuns } from "../../src/image/pagemap.ts"
 import { openImages } from "../../src/image/set.ts"
 import { VMA } from "../../src/kinds/memory/status.ts"
+import { writeSaved } from "./images.ts"
 
 /** ud2: whoever comes here ends by SIGILL. */
 const TRAP = [0x0f, 0x0b]
@@ -29,16 +29,8 @@ export function savedVdso(images: string, pid: number): Uint8Array {
 }
 
 /** Writes over the saved vdso of a process. */
-export function writeVdso(images: string, pid: number, bytes: Uint8Array): void {
-  const { set, area } = placeOf(images, pid)
-  const run = [...pagemapRuns(set, "pagemap", pid)].find(
-    ({ vaddr, pages }) => vaddr <= area.start && area.end <= vaddr + BigInt(pages * 4096),
-  )
-  if (!run) throw new Error("the vdso is not in one run of pages")
-  const fd = openSync(run.path, "r+")
-  writeSync(fd, bytes, 0, bytes.length, Number(run.offset + area.start - run.vaddr))
-  closeSync(fd)
-}
+export const writeVdso = (images: string, pid: number, bytes: Uint8Array): void =>
+  writeSaved(images, pid, placeOf(images, pid).area.start, bytes)
 
 /** A vdso as another kernel could have had it: its functions are where they were, and hold nothing that can be run here. */
 export function asForeign(vdso: Uint8Array): Uint8Array {
