@@ -24,8 +24,11 @@ export interface VdsoTarget {
 const CALLS = ["clock_gettime", "gettimeofday", "time", "getcpu", "clock_getres", "getrandom"] as const
 export type VdsoCall = (typeof CALLS)[number]
 
-/** Functions that need nothing but themselves, and that only programs use whose device memory no dump takes. */
-const SELF_CONTAINED: readonly string[] = ["sgx_enter_enclave"]
+/**
+ * Functions that need no data of the kernel's, so that their old code goes on doing its work: enclaves, whose device memory no dump takes, and the
+ * release of robust futexes, which Linux 7.2 brought. Kernel: arch/x86/entry/vdso/common/vfutex.c
+ */
+const SELF_CONTAINED: readonly string[] = ["sgx_enter_enclave", "futex_robust_list64_try_unlock", "futex_robust_list32_try_unlock"]
 
 /** jmp *0(%rip), and behind it the address. */
 const JUMP = [0xff, 0x25, 0, 0, 0, 0] as const

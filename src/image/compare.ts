@@ -3,6 +3,8 @@ import { type AnySchema, type Field, valuesOf } from "../../proto/schema.ts"
 /** How a field is compared where it need not simply be equal. */
 export type Rule =
   | { readonly kind: "ignore" }
+  /** Not compared where one of both says nothing of it. */
+  | { readonly kind: "if-known" }
   /** A number that a dump gave to an object: it may differ, but both dumps must number alike. 0 stands for itself. */
   | {
       readonly kind: "alias"
@@ -85,6 +87,7 @@ export function compareMessages(schema: AnySchema, saved: object, now: object | 
     if (rule?.kind === "ignore" || (isDefault(was[name]) && isDefault(is[name]))) return []
     const at = `${where} ${name}`
     if (was[name] === undefined && !how.complete) return []
+    if (rule?.kind === "if-known" && (was[name] === undefined || is[name] === undefined)) return []
     if (label !== "repeated") return compareValues(field, was[name], is[name], how, rule, at)
     return compareLists(field, (was[name] ?? []) as unknown[], (is[name] ?? []) as unknown[], how, rule, at)
   })

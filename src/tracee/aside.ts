@@ -15,10 +15,15 @@ const CALLS: ReadonlySet<number> = new Set(
   (["clock_gettime", "gettimeofday", "time", "getcpu", "clock_getres", "getrandom"] as const).map(syscallNumber),
 )
 
-/** How long threads are let go on and met again, ms. One that does nothing but look at the clock is inside nine times of ten and more. */
+/** How often threads are let go on at least, and how long, ms, if that is longer. One that does nothing but look at the clock is inside nine times of ten and more. */
+const TRIES = 64
 const BUDGET = 100
-/** How long it is let go on, ns: at least and at most, by chance, so as not to keep step with it. */
+/**
+ * How long it is let go on, ns: at least and at most, by chance, so as not to keep step with it; longer each time, for machines on which it has
+ * hardly begun by then.
+ */
 const [SHORTEST, LONGEST] = [20_000, 120_000]
+const [GROWTH, MOST] = [1.1, 5_000_000]
 
 const moment = allocate(timespec.size)
 
@@ -54,9 +59,12 @@ function findInside(seizure: Seizure): Inside[] {
 }
 
 /** Lets stopped threads go on for a moment, and stops them again. Nobody has changed anything in them. */
-function letOn(inside: readonly Inside[], deadline: Deadline): void {
+function letOn(inside: readonly Inside[], tries: number, deadline: Deadline): void {
   for (const { tids } of inside) for (const tid of tids) tryPtrace("CONT", tid)
-  encodeInto(timespec, moment.bytes, { tv_sec: 0n, tv_nsec: BigInt(SHORTEST + Math.floor(Math.random() * (LONGEST - SHORTEST))) })
+  encodeInto(timespec, moment.bytes, {
+    tv_sec: 0n,
+    tv_nsec: BigInt(Math.floor(Math.min(MOST, GROWTH ** tries * (SHORTEST + Math.random() * (LONGEST - SHORTEST))))),
+  })
   attempt("nanosleep", moment.address, 0)
   for (const { seizure, tids } of inside)
     for (const tid of tids) {
@@ -77,8 +85,8 @@ export function stepAside(seizures: Iterable<Seizure>, deadline: Deadline, lists
   const found = [...seizures].flatMap(findInside)
   let inside = found
   let tries = 0
-  for (const until = performance.now() + BUDGET; inside.length > 0 && performance.now() < until; tries++) {
-    letOn(inside, deadline)
+  for (const until = performance.now() + BUDGET; inside.length > 0 && (tries < TRIES || performance.now() < until); tries++) {
+    letOn(inside, tries, deadline)
     inside = inside
       .map(({ seizure, code, tids }) => {
         const left = tids.filter((tid) => seizure.seized.has(tid) && seizure.stopSignal === 0 && isIn(code, suspectIp(tid)))
