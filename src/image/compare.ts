@@ -87,11 +87,13 @@ export function compareMessages(schema: AnySchema, saved: object, now: object | 
     if (rule?.kind === "ignore" || (isDefault(was[name]) && isDefault(is[name]))) return []
     const at = `${where} ${name}`
     if (was[name] === undefined && !how.complete) return []
-    if (rule?.kind === "if-known" && (was[name] === undefined || is[name] === undefined)) return []
+    if (rule?.kind === "if-known" && [was[name], is[name]].some(isUnsaid)) return []
     if (label !== "repeated") return compareValues(field, was[name], is[name], how, rule, at)
     return compareLists(field, (was[name] ?? []) as unknown[], (is[name] ?? []) as unknown[], how, rule, at)
   })
 }
+
+const isUnsaid = (value: unknown): boolean => value === undefined || (Array.isArray(value) && value.length === 0)
 
 function compareValues(field: Field, saved: unknown, now: unknown, how: Comparison, rule: Rule | undefined, at: string): string[] {
   if (rule?.kind === "alias") {

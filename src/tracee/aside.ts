@@ -3,7 +3,7 @@ import { encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, SyscallError, syscallNumber } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
 import { type Mapping, readMapsIfAlive } from "../proc/maps.ts"
-import { interruptedNumber, NO_SYSCALL } from "./arch.x86_64.ts"
+import { interruptedNumber } from "./arch.x86_64.ts"
 import { type Seizure, settle, stopAll, type TaskLists } from "./seize.ts"
 import { getRegisters, tryPtrace } from "./trace.ts"
 import type { Deadline } from "./wait.ts"
@@ -31,7 +31,8 @@ const moment = allocate(timespec.size)
 function suspectIp(tid: number): bigint | undefined {
   try {
     const registers = getRegisters(tid)
-    return registers.orig_ax === NO_SYSCALL || CALLS.has(interruptedNumber(registers)) ? registers.ip : undefined
+    const isInCall = BigInt.asIntN(64, registers.orig_ax) >= 0n
+    return !isInCall || CALLS.has(interruptedNumber(registers)) ? registers.ip : undefined
   } catch (error) {
     if (error instanceof SyscallError && error.errno === "ESRCH") return undefined
     throw error

@@ -10,7 +10,7 @@ import { ALL, type Case, farRows, LONG, lineOf, nameOf, type Origin, ownCases, S
 import { KERNELS, type Kernel, type Load, prepareMachine } from "./machine.ts"
 import { HERE, isBefore, parcelOf, programsAbroad, saveHere } from "./travel.ts"
 
-const ROUNDS = ALL ? 100 : 5
+const ROUNDS = ALL ? 100 : 3
 /** Longest run of a machine; its victims have deadlines of their own. */
 const SECONDS = ALL ? 4000 : 600
 /** Machines that run at the same time. */
