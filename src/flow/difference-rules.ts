@@ -103,6 +103,7 @@ export const RULES: Rules = {
   "task_timers_entry.posix": keyed("it_id"),
   "signal_queue_entry.signals": subset,
   // What the kernel found is there for people; the registers that belong to it are compared.
+  "stasis_thread_entry.cpu_affinity": { kind: "mask" },
   "stasis_thread_entry.rseq_discovery": ignore,
   "stasis_thread_entry.rseq_class": ignore,
   "stasis_thread_entry.rseq_area": ignore,

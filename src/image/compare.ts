@@ -18,6 +18,8 @@ export type Rule =
   | { readonly kind: "subset" }
   /** Flags of which some do not count. */
   | { readonly kind: "flags"; readonly without: number }
+  /** Bytes of a mask: how many zeros follow is the kernel's affair. */
+  | { readonly kind: "mask" }
 
 /** Rules by "message.field". */
 export type Rules = Readonly<Record<string, Rule>>
@@ -93,6 +95,7 @@ export function compareMessages(schema: AnySchema, saved: object, now: object | 
   })
 }
 
+const withoutZeros = (mask: Uint8Array): Uint8Array => mask.subarray(0, mask.findLastIndex((byte) => byte !== 0) + 1)
 const isUnsaid = (value: unknown): boolean => value === undefined || (Array.isArray(value) && value.length === 0)
 
 function compareValues(field: Field, saved: unknown, now: unknown, how: Comparison, rule: Rule | undefined, at: string): string[] {
@@ -106,6 +109,8 @@ function compareValues(field: Field, saved: unknown, now: unknown, how: Comparis
     const [a, b] = [saved, now].map((value) => Number(value ?? 0) & ~rule.without)
     return compareValues(field, a, b, how, undefined, at)
   }
+  if (rule?.kind === "mask" && saved instanceof Uint8Array && now instanceof Uint8Array)
+    return compareValues(field, withoutZeros(saved), withoutZeros(now), how, undefined, at)
   if (field.type === "message" && saved !== undefined)
     return compareMessages(field.message(), saved as object, now as object | undefined, how, at)
   return sameScalar(saved, now) ? [] : [`${at}: was ${valueText(saved)}, is ${valueText(now)}`]
