@@ -9,7 +9,10 @@ import { isReady, start } from "../harness/victim.ts"
 import type { Row } from "../live/row.ts"
 import { idOf, type Origin } from "./cases.ts"
 
-/** The emulated CPU has no AVX-512: a C library that has chosen its functions for it here would end there by SIGILL. */
+/**
+ * The emulated CPU has neither AVX-512 nor XSAVEC: a C library that has chosen its functions for them here, and a loader that still has names to
+ * resolve, would end there by SIGILL.
+ */
 const LESSER_CPU = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD,-AVX_VNNI,-RTM,-AMX_TILE"
 
 /** True for "5.10.0-32" and "5.13". */
@@ -30,7 +33,7 @@ export async function saveHere(rows: readonly Row[]): Promise<{ words: Map<strin
   const words = new Map<string, string>()
   for (const row of rows) {
     try {
-      const env = { ...row.env, GLIBC_TUNABLES: [row.env?.GLIBC_TUNABLES, LESSER_CPU].filter(Boolean).join(":") }
+      const env = { ...row.env, LD_BIND_NOW: "1", GLIBC_TUNABLES: [row.env?.GLIBC_TUNABLES, LESSER_CPU].filter(Boolean).join(":") }
       const victim = await start(row.source, { ...row, env })
       const base = dirname(victim.folder)
       if (!isReady(victim)) {
