@@ -135,4 +135,5 @@ export const ERRNO = {
   513: ["ERESTARTNOINTR", "restart the call"],
   514: ["ERESTARTNOHAND", "restart the call unless a handler ran"],
   516: ["ERESTART_RESTARTBLOCK", "restart the call by restart_syscall"],
+  524: ["ENOTSUPP", "this kernel was built or started without it"],
 } as const

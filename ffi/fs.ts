@@ -9,6 +9,7 @@ import type { DirectoryEntry, Files, Flags, Stat } from "./files.ts"
 import { doorExists, readWhole } from "./kernel.ts"
 import { decode } from "./layout.ts"
 import { type Argument, allocate, attempt, type Errno, errnoMeaning, errnoName, type Syscall } from "./syscall.ts"
+import { lackOfPath, lackOfRight } from "./without.ts"
 
 /** False where this build has no machine code for the processor: files can be read and written, and nothing else can be done. */
 export const machineKnown = doorExists
@@ -50,8 +51,10 @@ function throughDoor(): Files {
   }
 
   /** Lays a path before the kernel. @param place 0 or 1 */
-  function lay(path: string, place = 0): number {
+  function lay(path: string, place = 0, isFollowed = true): number {
     const at = place * PATH_MAX
+    if (isFollowed && lackOfRight?.test(path)) throw new FileError("EPERM", "open", path)
+    if (isFollowed && lackOfPath?.test(path)) return lay("/proc/self/lacking", place)
     const length = pathBuffer.write(path, at, PATH_MAX - 1)
     pathBuffer[at + length] = 0
     if (length >= PATH_MAX - 1 && Buffer.byteLength(path) > length) throw new FileError("ENAMETOOLONG", "open", path)
@@ -179,7 +182,7 @@ function throughDoor(): Files {
       return attempt("faccessat", AT.FDCWD, lay(path), 0) === 0
     },
     statSync: (path) => stat(path, AT.FDCWD, lay(path), 0),
-    lstatSync: (path) => stat(path, AT.FDCWD, lay(path), AT.SYMLINK_NOFOLLOW),
+    lstatSync: (path) => stat(path, AT.FDCWD, lay(path, 0, false), AT.SYMLINK_NOFOLLOW),
     fstatSync: (fd) => stat("", fd, EMPTY, AT.EMPTY_PATH),
     readdirSync,
     readlinkSync: (path) => Buffer.from(roomBuffer.subarray(0, run(path, "readlinkat", AT.FDCWD, lay(path), room.address, PATH_MAX))),

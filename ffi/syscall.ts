@@ -2,6 +2,7 @@ import { ERRNO } from "./errno.ts"
 import { doorExists, type KernelMemory, kernel, memoryAt } from "./kernel.ts"
 import { NUMBER as AARCH64 } from "./numbers.aarch64.ts"
 import { NUMBER as X86_64 } from "./numbers.x86_64.ts"
+import { lackOfCall } from "./without.ts"
 
 export type Syscall = keyof typeof X86_64 | keyof typeof AARCH64
 export type Errno = (typeof ERRNO)[keyof typeof ERRNO][0]
@@ -57,7 +58,8 @@ export function attempt(
   e: Argument = 0,
   f: Argument = 0,
 ): number {
-  return Number(kernel(NUMBER[call] ?? NO_SUCH_CALL, a, b, c, d, e, f))
+  const errno = lackOfCall?.(call, a, b, c, d)
+  return errno === undefined ? Number(kernel(NUMBER[call] ?? NO_SUCH_CALL, a, b, c, d, e, f)) : -errno
 }
 
 /**

@@ -33,6 +33,7 @@ export const PR = {
   GET_MEMORY_MERGE: 68,
   TIMER_CREATE_RESTORE_IDS: 77, // since 6.15
   FUTEX_HASH: 78, //               since 6.16
+  RSEQ_SLICE_EXTENSION: 79, //     since 7.0
 } as const
 
 /** Bytes of a thread's name with its NUL. Header: include/linux/sched.h TASK_COMM_LEN */
@@ -45,6 +46,10 @@ export const PR_TIMER_CREATE_RESTORE_IDS_GET = 2
 
 /** Operations of PR_FUTEX_HASH. */
 export const PR_FUTEX_HASH = { SET_SLOTS: 1, GET_SLOTS: 2 } as const
+
+/** Operations of PR_RSEQ_SLICE_EXTENSION, and the one bit that they read and set. */
+export const PR_RSEQ_SLICE_EXTENSION = { GET: 1, SET: 2 } as const
+export const PR_RSEQ_SLICE_EXT_ENABLE = 1
 
 /** Operations of PR_CAP_AMBIENT. */
 export const PR_CAP_AMBIENT = { RAISE: 2, CLEAR_ALL: 4 } as const

@@ -28,6 +28,9 @@ export const rseqDescriptor = layout("struct rseq_cs", "include/uapi/linux/rseq.
 /** Flags of a section. Linux 6.1 to 6.18 kill a thread that has any inside one, later kernels ignore them. */
 export const RSEQ_CS_FLAG = { NO_RESTART_ON_PREEMPT: 1, NO_RESTART_ON_SIGNAL: 2, NO_RESTART_ON_MIGRATE: 4 } as const
 
+/** What the kernel itself writes into `flags`, since Linux 7.0, at each registration: that time slices can be longer here, and are. */
+export const RSEQ_CS_FLAG_KERNEL = { SLICE_EXT_AVAILABLE: 0x10, SLICE_EXT_ENABLED: 0x20 } as const
+
 /** Flag of rseq(2) that ends a registration; it wants the same address, length and signature. */
 export const RSEQ_FLAG_UNREGISTER = 1
 

@@ -89,6 +89,8 @@ export interface stasis_thread_entry {
   mempolicy?: stasis_mempolicy_entry
   /** It was in a Landlock domain, which is not restored. */
   landlocked?: boolean
+  /** prctl(PR_RSEQ_SLICE_EXTENSION_GET): it may ask for a longer time slice. */
+  rseq_slice_extension?: boolean
 }
 export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
   name: "stasis_thread_entry",
@@ -119,6 +121,7 @@ export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
     { number: 24, name: "cpuid_faults", type: "bool", label: "optional" },
     { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
     { number: 41, name: "landlocked", type: "bool", label: "optional" },
+    { number: 43, name: "rseq_slice_extension", type: "bool", label: "optional" },
   ],
 }
 

@@ -6,6 +6,7 @@ import { toucher } from "../kinds/memory/holes.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreAreaPolicies } from "../kinds/memory/policy/restore.ts"
 import { clearLayout, restoreInherited, restoreMm, restorePages, restoreProtection, restoreVmas } from "../kinds/memory/restore.ts"
+import { restoreOverlays } from "../kinds/memory/stand-in.ts"
 import { attachedLengths, restoreAttachments } from "../kinds/memory/sysv/restore.ts"
 import type { Program, Result } from "../tracee/program.ts"
 import type { Ground, Plot } from "./ground.ts"
@@ -46,6 +47,7 @@ export function appendMemory(
   restoreRings(rings, ground.exe, program)
   restoreAreaPolicies(extension?.vmas ?? [], nodesWithMemory, program)
   for (const { fd, fills } of pages) restorePages(fills, fd, program)
+  restoreOverlays(saved.standIn?.overlays ?? [], tree.pid, program)
   restoreProtection(mm.vmas, extension?.vmas ?? [], isFilled, inherited, program)
   if (bornWith === mm.exe_file_id) {
     restoreMm(mm, undefined, program)

@@ -24,6 +24,7 @@ import { armTimers } from "../kinds/timers/restore.ts"
 import { cloneTask } from "../kinds/tree/restore.ts"
 import { savedRseq } from "../rseq/image.ts"
 import { appendRegistration, chooseLength } from "../rseq/register.ts"
+import { appendSliceExtension, lackOfSliceExtension } from "../rseq/slice.ts"
 import { Program } from "../tracee/program.ts"
 import { appendMemory } from "./build-memory.ts"
 import { credsOf } from "./credentials.ts"
@@ -119,20 +120,25 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Gr
   const comm = tid === saved.tree.pid ? saved.tc.comm : (core.comm ?? saved.tc.comm)
   restoreThreadAttributes(comm, extension, saved.extension?.personality, program)
   restoreThreadPolicy(extension?.mempolicy, nodesWithMemory, program)
-  const rseq = savedRseq(core.rseq_entry)
-  if (rseq) {
-    const choice = chooseLength(rseq, ground.kernelRseq, ground.strict)
-    if ("refused" in choice)
-      throw new CheckpointError(
-        "E_IMAGE_UNSUPPORTED",
-        `Cannot register rseq of thread ${tid}`,
-        choice.refused,
-        "Restore on the kernel of the dump",
-      )
-    if (choice.warning) log.warn(`thread ${tid}: ${choice.warning}`)
-    appendRegistration(program, rseq, choice.size)
-  }
+  appendRseq(thread, ground, program)
   return program
+}
+
+/** Appends the registration, and what needs it. @throws CheckpointError E_IMAGE_UNSUPPORTED this kernel takes no such registration, or nothing but a lesser one */
+function appendRseq({ tid, core, extension }: SavedThread, { kernelRseq, strict }: Ground, program: Program): void {
+  const rseq = savedRseq(core.rseq_entry)
+  if (!rseq) return
+  const refused = (found: string): CheckpointError =>
+    new CheckpointError("E_IMAGE_UNSUPPORTED", `Cannot register rseq of thread ${tid}`, found, "Restore on the kernel of the dump")
+  const choice = chooseLength(rseq, kernelRseq, strict)
+  if ("refused" in choice) throw refused(choice.refused)
+  if (choice.warning) log.warn(`thread ${tid}: ${choice.warning}`)
+  appendRegistration(program, rseq, choice.size)
+  if (!extension?.rseq_slice_extension) return
+  const lack = choice.warning ?? lackOfSliceExtension()
+  if (lack === undefined) appendSliceExtension(program)
+  else if (strict) throw refused(`it had longer time slices: ${lack}, and --strict forbids to leave them out`)
+  else log.warn(`thread ${tid} goes on without longer time slices: ${lack}`)
 }
 
 /** Last program, in the leader: what credentials of any thread would reset, then clocks start to run, and nothing of ours stays open. */

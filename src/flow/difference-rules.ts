@@ -1,4 +1,5 @@
 import type { Rule, Rules } from "../image/compare.ts"
+import { XSAVE_FIELDS } from "../kinds/registers/collect.x86_64.ts"
 
 /** A field that need not be equal. */
 export const ignore: Rule = { kind: "ignore" }
@@ -102,6 +103,7 @@ export const RULES: Rules = {
   "task_timers_entry.posix": keyed("it_id"),
   "signal_queue_entry.signals": subset,
   // What the kernel found is there for people; the registers that belong to it are compared.
+  "stasis_thread_entry.cpu_affinity": { kind: "mask" },
   "stasis_thread_entry.rseq_discovery": ignore,
   "stasis_thread_entry.rseq_class": ignore,
   "stasis_thread_entry.rseq_area": ignore,
@@ -109,6 +111,10 @@ export const RULES: Rules = {
   "stasis_thread_entry.frozen_ip": ignore,
   "stasis_thread_entry.restart": ignore,
   "stasis_task_entry.session_keyring": ignore,
+  // Kernels before 6.16 have no such thing, later ones give every program with threads its own.
+  "stasis_task_entry.futex_slots": { kind: "if-known" },
+  // Kernels differ for datagram sockets; whom one is connected to is compared.
+  "unix_sk_entry.state": ignore,
   "stasis_task_entry.producer": ignore,
   "stasis_task_entry.stop_unseen": ignore,
   "stasis_task_entry.threads": keyed("tid"),
@@ -122,6 +128,8 @@ export const RULES: Rules = {
   "thread_sas_entry.ss_flags": { kind: "flags", without: 1 },
   // A component that is as after a reset may be marked as used or not.
   "user_x86_xsave_entry.xstate_bv": ignore,
+  // One that the other CPU lacks is not there.
+  ...Object.fromEntries(XSAVE_FIELDS.map(([field]) => [`user_x86_xsave_entry.${field}`, { kind: "if-known" }] as const)),
   // Compared by `areaDifferences`, for the kernel may divide them otherwise.
   "mm_entry.vmas": ignore,
   "mm_entry.mm_saved_auxv": ignore,

@@ -56,7 +56,9 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     using doors = holdNewConnections(options, before.processes.keys())
     const deadline = deadlineIn(options.timeoutSeconds)
     using cgroup = options.freezeCgroup === undefined ? undefined : freezeCgroup(options.freezeCgroup, deadline)
-    using frozen = seizeTree(pid, [...before.processes.keys()], deadline, liveTasks, cgroup?.thaw)
+    using frozen = explained({ root: pid, processes: [{ pid }] }, () =>
+      seizeTree(pid, [...before.processes.keys()], deadline, liveTasks, cgroup?.thaw),
+    )
     // Once more, to be disposed of first: what was frozen before us must be so again before its threads are let go.
     using _asFound = cgroup
     facts.freezing = microseconds(frozen.frozenAt)

@@ -76,8 +76,8 @@ export const hostFeatures: readonly Feature[] = [
   },
   {
     name: "proc_children",
-    need: "special",
-    lost: "trees of several processes: which children a process has (CONFIG_PROC_CHILDREN)",
+    need: "better",
+    lost: "speed: children of a process are looked for among all processes (CONFIG_PROC_CHILDREN)",
     probe: () => file(`/proc/self/task/${process.pid}/children`),
   },
   {

@@ -18,6 +18,7 @@ import { readLimits } from "../proc/limits.ts"
 import type { Stat } from "../proc/stat.ts"
 import type { Status } from "../proc/status.ts"
 import { rseqEntry, rseqExtension } from "../rseq/image.ts"
+import { collectSliceExtension } from "../rseq/slice.ts"
 import type { Answers } from "../tracee/program.ts"
 import type { Answered, askThread, Questions } from "./question.ts"
 import type { InspectedThread } from "./threads.ts"
@@ -82,6 +83,7 @@ function collectThread(
     ...attributes.extension,
     ...rseqExtension(rseq),
     ...(mempolicy ? { mempolicy } : {}),
+    ...collectSliceExtension(answers, questions.sliceExtension),
     ...(isLandlocked(answers, questions.landlock) ? { landlocked: true } : {}),
     ...(restart.entry ? { restart: restart.entry } : {}),
     ...(hasForeignState(xstate) ? { extra_xstate: xstate } : {}),

@@ -12,9 +12,10 @@ import { shmPageSize } from "../kinds/memory/sysv/saved.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readShm } from "../proc/sysvipc.ts"
 import { sharesOf } from "./birth.ts"
-import { readFills, type SavedProcess, type SavedTree } from "./images.ts"
+import type { SavedProcess, SavedTree } from "./images.ts"
 import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
 import { kernelAreas } from "./kernel-areas.ts"
+import { readFills } from "./saved-pages.ts"
 
 const rangesOf = (fills: Fills): Range[] => [...fills.values()].flat().map(({ start, length }) => ({ start, end: start + length }))
 

@@ -9,8 +9,6 @@ import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import type { stasis_restart_entry, stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
 import type { timens_entry } from "../../proto/gen/timens_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
-import { PAGE } from "../base/units.ts"
-import { type PagemapKind, pagemapRuns } from "../image/pagemap.ts"
 import type { ImageSet } from "../image/set.ts"
 import { checkClocks } from "../kinds/clocks/restore.ts"
 import { savedGhosts } from "../kinds/files/ghost/saved.ts"
@@ -18,9 +16,7 @@ import { filesById } from "../kinds/files/ids.ts"
 import type { FileImages } from "../kinds/files/images.ts"
 import { checkFileLocks } from "../kinds/files/lock/restore.ts"
 import { withoutConnection } from "../kinds/files/socket/inet/closed.ts"
-import { type Range, without } from "../kinds/memory/holes.ts"
 import { checkPacketRings } from "../kinds/memory/packet-ring.ts"
-import type { Fill } from "../kinds/memory/restore.ts"
 import type { SavedShm } from "../kinds/memory/sysv/saved.ts"
 import { isTimedSleep } from "../kinds/registers/interrupted.ts"
 import type { Seccomp } from "../kinds/seccomp/collect.ts"
@@ -30,6 +26,7 @@ import { ownTimeOf, sameNamespaces } from "../kinds/tree/restore.ts"
 import { readStreams } from "./connections.ts"
 import type { RestoreOptions } from "./options.ts"
 import { shmOf } from "./saved-shm.ts"
+import { adoptVdso, type StandIn } from "./vdso.ts"
 
 /** One thread as the images have it. */
 export interface SavedThread {
@@ -52,6 +49,8 @@ export interface SavedProcess {
   /** By thread ID, the leader first. */
   readonly seccomp: ReadonlyMap<number, Seccomp>
   readonly extension: stasis_task_entry | undefined
+  /** Absent where this kernel has the vdso of the dump. */
+  readonly standIn?: StandIn
 }
 
 /** A zombie as the images have it. */
@@ -192,7 +191,10 @@ export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpC
     ghosts: savedGhosts(set.optional("remap-fpath"), files, (number) => set.withPayloads("ghost-file", number)),
     extension: leaders.flatMap(({ tree: { pid } }) => set.optional("stasis-core", pid).flatMap(({ files }) => files)),
   }
-  const processes = leaders.filter((leader) => !isDead(leader)).map(({ tree, core }) => readProcess(set, tree, core, common))
+  const processes = adoptVdso(
+    set,
+    leaders.filter((leader) => !isDead(leader)).map(({ tree, core }) => readProcess(set, tree, core, common)),
+  )
   const root = processes.find(({ tree }) => tree.ppid === 0)
   if (!root)
     throw new CheckpointError(
@@ -227,23 +229,4 @@ function refuseKinds(set: ImageSet): void {
         `it has ${what} (${kind}.img)`,
         "Restore it with CRIU; this comes in a later version",
       )
-}
-
-/** Runs of pages with the file each stands in: read by the new process from descriptors that it inherits. */
-export function readFills(set: ImageSet, kind: PagemapKind, id: number, skip: readonly Range[] = []): Map<string, Fill[]> {
-  const byFile = new Map<string, Fill[]>()
-  for (const { vaddr, pages, offset, path } of pagemapRuns(set, kind, id)) {
-    const fills = byFile.get(path) ?? []
-    byFile.set(path, fills)
-    for (const part of without({ start: vaddr, end: vaddr + BigInt(pages) * PAGE }, skip)) {
-      const length = part.end - part.start
-      const at = offset + part.start - vaddr
-      const last = fills.at(-1)
-      // Neighbours in memory and in the file become one read.
-      if (last && last.start + last.length === part.start && last.offset + last.length === at)
-        fills[fills.length - 1] = { ...last, length: last.length + length }
-      else fills.push({ start: part.start, length, offset: at })
-    }
-  }
-  return byFile
 }

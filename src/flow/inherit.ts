@@ -60,9 +60,11 @@ function sizesOf(fills: Iterable<Fills>): Map<string, number> {
  */
 export function planInheritances({ processes }: SavedTree, plan: BirthPlan, fills: ReadonlyMap<number, Fills>): Map<number, Inheritance> {
   const facts = new Map(
-    processes.flatMap(({ tree: { pid }, mm, extension }): [number, MemoryFacts][] => {
+    processes.flatMap(({ tree: { pid }, mm, extension, standIn }): [number, MemoryFacts][] => {
       const own = fills.get(pid)
-      return own ? [[pid, { mm, extension: extension?.vmas ?? [], runs: runsOf(own) }]] : []
+      // What stands in for an old vdso is written over once it is filled: each process makes its own.
+      const vmas = mm.vmas.filter(({ start }) => start !== standIn?.start)
+      return own ? [[pid, { mm: { ...mm, vmas }, extension: extension?.vmas ?? [], runs: runsOf(own) }]] : []
     }),
   )
   using mapped = new MappedPages()

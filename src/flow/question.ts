@@ -14,6 +14,7 @@ import { askTimers, collectTimers } from "../kinds/timers/collect.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
 import { readStatus, type Status } from "../proc/status.ts"
 import { readTimers } from "../proc/timers.ts"
+import { askSliceExtension } from "../rseq/slice.ts"
 import type { Loan } from "../tracee/loan.ts"
 import { type Answers, Program } from "../tracee/program.ts"
 import type { InspectedThread } from "./threads.ts"
@@ -46,6 +47,7 @@ export function askThread(program: Program, witness: number | undefined) {
     slack: askTimerSlack(program),
     policy: askThreadPolicy(program),
     landlock: askLandlock(program, witness),
+    sliceExtension: askSliceExtension(program),
     keyrings: askKeyrings(program),
   }
 }

@@ -8,7 +8,7 @@ import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
 import { hasOwnClocks } from "../kinds/clocks/restore.ts"
 import type { GivenFd } from "../kinds/files/external.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
-import { pokeRseqCs } from "../rseq/register.ts"
+import { clearArea } from "../rseq/register.ts"
 import { memoryFile } from "../tracee/child.ts"
 import { lendCapabilities } from "../tracee/own-caps.ts"
 import { roomForDescriptors } from "../tracee/own-limit.ts"
@@ -179,6 +179,6 @@ function adoptThreads({ tree: { pid }, threads }: SavedProcess, workshop: Worksh
   for (const { tid, core } of threads) {
     if (tid !== pid) workshop.adopt(pid, tid)
     // CRIU's images may hold a stale pointer, and some kernels look at it when the area is registered.
-    if (core.rseq_entry?.rseq_abi_pointer) pokeRseqCs(pid, remoteAddress(core.rseq_entry.rseq_abi_pointer), 0n)
+    if (core.rseq_entry?.rseq_abi_pointer) clearArea(pid, remoteAddress(core.rseq_entry.rseq_abi_pointer))
   }
 }

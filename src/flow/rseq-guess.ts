@@ -5,7 +5,7 @@ import { executableTlsOffset } from "../elf/tls.ts"
 import { readExeIfAlive } from "../proc/links.ts"
 import { type Mapping, readMaps } from "../proc/maps.ts"
 import type { DiscoveryContext } from "../rseq/discover.ts"
-import type { GuessSource } from "../rseq/guess.ts"
+import { type GuessSource, loadsRseq } from "../rseq/guess.ts"
 import { readMemoryIfMapped } from "../tracee/memory.ts"
 import { openPlaces, type Places } from "./rseq-place.ts"
 
@@ -26,7 +26,24 @@ function files(maps: readonly Mapping[]): Mapping[] {
  * @param exe path of the executable, as maps says it
  */
 export function readGuesses(pid: number, maps: readonly Mapping[], places: Places, exe: string): GuessSource {
-  return { libc: readLibc(pid, maps, places), tls: readTls(maps, places, exe) }
+  return { libc: readLibc(pid, maps, places), tls: readTls(maps, places, exe), mayRegister: () => mayRegister(pid, maps) }
+}
+
+/** Bytes of code that are searched at once, and how far two parts overlap: longer than an instruction. */
+const PART = 1 << 20
+const OVERLAP = 16
+
+function mayRegister(pid: number, maps: readonly Mapping[]): boolean {
+  for (const { start, end, exec, path } of maps) {
+    if (!exec || path === "[vsyscall]" || path === "[vdso]") continue
+    for (let at = start; at < end; at += BigInt(PART - OVERLAP)) {
+      const length = Number(end - at < BigInt(PART) ? end - at : BigInt(PART))
+      const code = readMemoryIfMapped(pid, remoteAddress(at), length)
+      // What cannot be read could hold anything.
+      if (!code || loadsRseq(Buffer.from(code.buffer, code.byteOffset, code.byteLength))) return true
+    }
+  }
+  return false
 }
 
 /** Where the file behind a mapping of a process may be opened, best first: its path counts in the process's own root. */

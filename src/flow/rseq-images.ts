@@ -1,10 +1,7 @@
 import { RSEQ_ORIGINAL_FEATURES, rseqDescriptor } from "../../ffi/abi/rseq.ts"
-import { closeSync, openSync, readSync } from "../../ffi/fs.ts"
 import type { core_entry } from "../../proto/gen/core_pb.ts"
 import type { stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
-import { PAGE_SIZE } from "../base/units.ts"
 import type { Mapped } from "../elf/module.ts"
-import { pagemapRuns } from "../image/pagemap.ts"
 import { type ImageSet, openImages } from "../image/set.ts"
 import { AT } from "../proc/auxv.ts"
 import { decodeSection, UNREGISTERED } from "../rseq/classify.ts"
@@ -12,6 +9,7 @@ import { savedRseq } from "../rseq/image.ts"
 import type { Section } from "../rseq/state.ts"
 import { openPlaces, type Places } from "./rseq-place.ts"
 import { areaCells, type RseqRow, verdictCells } from "./rseq-row.ts"
+import { savedBytes } from "./saved-pages.ts"
 
 /** task_state of a process that had ended; its list of threads holds garbage. */
 const TASK_DEAD = 2
@@ -91,18 +89,5 @@ function readSection({ set, pid, places }: Saved, pointer: bigint): Section | un
   return bytes && decodeSection(pointer, bytes)
 }
 
-/** Bytes of a process's saved memory; undefined where they are not in the set, or not within one run of pages. */
-function readPages(set: ImageSet, pid: number, address: bigint, length: number): Uint8Array | undefined {
-  if (!set.has("pagemap", pid)) return undefined
-  for (const { vaddr, pages, offset, path } of pagemapRuns(set, "pagemap", pid)) {
-    const from = address - vaddr
-    if (from < 0n || from + BigInt(length) > BigInt(pages * PAGE_SIZE)) continue
-    const fd = openSync(path, "r")
-    try {
-      const bytes = new Uint8Array(length)
-      return readSync(fd, bytes, 0, length, Number(offset + from)) === length ? bytes : undefined
-    } finally {
-      closeSync(fd)
-    }
-  }
-}
+const readPages = (set: ImageSet, pid: number, start: bigint, length: number): Uint8Array | undefined =>
+  savedBytes(set, pid, { start, end: start + BigInt(length) })

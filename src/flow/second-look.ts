@@ -133,10 +133,12 @@ export function findDifferences(
 ): string[] {
   const aliases = new Aliases()
   const { images, entries } = openRecord()
-  // As a restore with --tcp-close reads them.
-  const asRestored = <K extends EntryKind>(kind: K, entry: EntryOf<K>): EntryOf<K> =>
-    dump.tcpClose && kind === "files" ? (withoutConnection(entry as file_entry) as EntryOf<K>) : entry
-  const before: Entries = (kind, id) => set.optional(kind, id).map((entry) => asRestored(kind, entry))
+  // As a restore with --tcp-close reads them, or one on another kernel.
+  const asRestored = <K extends EntryKind>(kind: K, id: ImageId, entry: EntryOf<K>): EntryOf<K> => {
+    if (kind === "mm") return (saved.processes.find(({ tree }) => tree.pid === id)?.mm ?? entry) as EntryOf<K>
+    return dump.tcpClose && kind === "files" ? (withoutConnection(entry as file_entry) as EntryOf<K>) : entry
+  }
+  const before: Entries = (kind, id) => set.optional(kind, id).map((entry) => asRestored(kind, id, entry))
   const frozen = treeNow(set, saved, traceOptions)
   using held = new DisposableStack()
   using connections = dumpConnections(dump, true)

@@ -36,7 +36,11 @@ export function areaDifferences(
       const name = `${where} ${guards ? "guard" : "area"} ${hex(at)}`
       if (!a && !b) return []
       if (!a || !b) return [`${name}-${hex((a ?? b)?.end ?? at)}: ${a ? "is missing" : "was not there"}`]
-      const fields = (complete ? ["prot", "pgoff", "flags", "status", "madv"] : ["prot"]) as readonly (keyof vma_entry)[]
+      // What the kernel's own areas are advised to is its affair, and differs from kernel to kernel.
+      const isKernels = ((a.status | b.status) & (VMA.VDSO | VMA.VVAR)) !== 0
+      const fields = (
+        complete && !isKernels ? ["prot", "pgoff", "flags", "status", "madv"] : isKernels ? ["prot", "status"] : ["prot"]
+      ) as readonly (keyof vma_entry)[]
       const texts = fields.flatMap((field) =>
         (a[field] ?? 0n) === (b[field] ?? 0n) ? [] : [`${name} ${field}: was ${a[field]}, is ${b[field]}`],
       )

@@ -5,7 +5,7 @@ import type { MapData, PipeData } from "../kinds/files/kind.ts"
 import { without } from "../kinds/memory/holes.ts"
 import type { SharedSegment } from "../kinds/memory/shared.ts"
 import { openSegment } from "../kinds/memory/windows.ts"
-import { readFills } from "./images.ts"
+import { readFills } from "./saved-pages.ts"
 import { compareFills, isZero } from "./verify-memory.ts"
 
 /** Compares what is queued in each pipe, and how much it can hold. @returns one text a difference */

@@ -6,22 +6,25 @@ import type { Range } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 import { remainderOf } from "../kinds/registers/interrupted.ts"
 import { checkInterrupt } from "../tracee/wait.ts"
-import { readFills, type SavedProcess, type SavedTree } from "./images.ts"
+import type { SavedProcess, SavedTree } from "./images.ts"
 import { kernelAreas } from "./kernel-areas.ts"
+import { readFills } from "./saved-pages.ts"
 
 const PART = 1 << 20
 /** Bytes of struct timespec. */
 const TIMESPEC = 16
 const [stored, live] = [Buffer.alloc(PART), Buffer.alloc(PART)]
 
-/** What the kernel writes itself: the restartable-sequence areas, and where a sleep has its time that is left. */
-const kernelOwned = ({ threads }: SavedProcess): Range[] =>
-  threads.flatMap(({ core: { rseq_entry: rseq }, extension }) => [
+/** What the kernel writes itself: the restartable-sequence areas, and where a sleep has its time that is left; and what was led from an old vdso. */
+const kernelOwned = ({ threads, standIn }: SavedProcess): Range[] => [
+  ...(standIn?.overlays ?? []).map(({ address, bytes }) => ({ start: address, end: address + BigInt(bytes.length) })),
+  ...threads.flatMap(({ core: { rseq_entry: rseq }, extension }) => [
     ...(rseq ? [{ start: rseq.rseq_abi_pointer, end: rseq.rseq_abi_pointer + BigInt(rseq.rseq_abi_size) }] : []),
     ...(extension?.restart?.remaining_sec === undefined
       ? []
       : [remainderOf(extension.restart)].map((start) => ({ start, end: start + BigInt(TIMESPEC) }))),
-  ])
+  ]),
+]
 
 /** The first byte that differs, of `length` in both buffers, but for what the kernel owns. @param at address of the first */
 function firstDifference(length: number, at: bigint, owned: readonly Range[]): bigint | undefined {

@@ -3,6 +3,8 @@ import { type AnySchema, type Field, valuesOf } from "../../proto/schema.ts"
 /** How a field is compared where it need not simply be equal. */
 export type Rule =
   | { readonly kind: "ignore" }
+  /** Not compared where one of both says nothing of it. */
+  | { readonly kind: "if-known" }
   /** A number that a dump gave to an object: it may differ, but both dumps must number alike. 0 stands for itself. */
   | {
       readonly kind: "alias"
@@ -16,6 +18,8 @@ export type Rule =
   | { readonly kind: "subset" }
   /** Flags of which some do not count. */
   | { readonly kind: "flags"; readonly without: number }
+  /** Bytes of a mask: how many zeros follow is the kernel's affair. */
+  | { readonly kind: "mask" }
 
 /** Rules by "message.field". */
 export type Rules = Readonly<Record<string, Rule>>
@@ -85,10 +89,14 @@ export function compareMessages(schema: AnySchema, saved: object, now: object | 
     if (rule?.kind === "ignore" || (isDefault(was[name]) && isDefault(is[name]))) return []
     const at = `${where} ${name}`
     if (was[name] === undefined && !how.complete) return []
+    if (rule?.kind === "if-known" && [was[name], is[name]].some(isUnsaid)) return []
     if (label !== "repeated") return compareValues(field, was[name], is[name], how, rule, at)
     return compareLists(field, (was[name] ?? []) as unknown[], (is[name] ?? []) as unknown[], how, rule, at)
   })
 }
+
+const withoutZeros = (mask: Uint8Array): Uint8Array => mask.subarray(0, mask.findLastIndex((byte) => byte !== 0) + 1)
+const isUnsaid = (value: unknown): boolean => value === undefined || (Array.isArray(value) && value.length === 0)
 
 function compareValues(field: Field, saved: unknown, now: unknown, how: Comparison, rule: Rule | undefined, at: string): string[] {
   if (rule?.kind === "alias") {
@@ -101,6 +109,8 @@ function compareValues(field: Field, saved: unknown, now: unknown, how: Comparis
     const [a, b] = [saved, now].map((value) => Number(value ?? 0) & ~rule.without)
     return compareValues(field, a, b, how, undefined, at)
   }
+  if (rule?.kind === "mask" && saved instanceof Uint8Array && now instanceof Uint8Array)
+    return compareValues(field, withoutZeros(saved), withoutZeros(now), how, undefined, at)
   if (field.type === "message" && saved !== undefined)
     return compareMessages(field.message(), saved as object, now as object | undefined, how, at)
   return sameScalar(saved, now) ? [] : [`${at}: was ${valueText(saved)}, is ${valueText(now)}`]

@@ -1,4 +1,5 @@
 import { listIfAlive, missing, type Reader, textReader } from "./source.ts"
+import { readStatIfAlive } from "./stat.ts"
 import { words } from "./text.ts"
 
 /** IDs of all processes that the reader's PID namespace shows, ascending. */
@@ -37,19 +38,24 @@ export function listThreads(pid: number): number[] {
  */
 const readChildrenIfAlive: (pid: number, tid: number) => number[] | null = textReader("children", (text) => words(text).map(Number))
 
-/**
- * Children of every thread of a process, those that it inherited included; [] when it is gone.
- * @throws CheckpointError E_KERNEL the kernel has no "children" file
- */
+/** Children of a process as every process names its parent, by age: for kernels without CONFIG_PROC_CHILDREN. */
+const searchChildren = (pid: number): number[] =>
+  listProcesses()
+    .flatMap((one) => readStatIfAlive(one) ?? [])
+    .filter(({ ppid }) => ppid === pid)
+    .sort((a, b) => (a.starttime === b.starttime ? a.pid - b.pid : a.starttime < b.starttime ? -1 : 1))
+    .map((stat) => stat.pid)
+
+/** Children of every thread of a process, those that it inherited included; [] when it is gone. */
 export function readChildren(pid: number): number[] {
-  return (listThreadsIfAlive(pid) ?? []).flatMap((tid) => {
+  const found: number[] = []
+  for (const tid of listThreadsIfAlive(pid) ?? []) {
     const children = readChildrenIfAlive(pid, tid)
-    if (children) return children
-    const reason = missing(pid, tid, "children")
+    if (children) found.push(...children)
     // A thread that ends meanwhile hands its children to another one of the process.
-    if (reason.code === "E_NO_PROCESS") return []
-    throw reason
-  })
+    else if (missing(pid, tid, "children").code !== "E_NO_PROCESS") return searchChildren(pid)
+  }
+  return found
 }
 
 /** Name of a thread as bytes say it, without escapes: up to 15 bytes and a newline. */

@@ -63,6 +63,8 @@ export function discover(
     else return found
   }
   if (none) return none
+  // A C library without rseq, and nobody else who could have registered: the threads themselves are asked for a proof of that, too.
+  if (way === "auto" && context.guesses && !context.guesses.mayRegister()) return { kind: "unregistered", strategy: "code", proven: false }
   throw new CheckpointError(
     "E_KERNEL",
     `Cannot find out whether thread ${thread.tid} has registered restartable sequences`,

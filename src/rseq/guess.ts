@@ -10,7 +10,15 @@ export interface GuessSource {
   readonly libc: { readonly offset: bigint; readonly size: number } | undefined
   /** Offset of the executable's __rseq_abi from the thread pointer, bytes. */
   readonly tls: bigint | undefined
+  /** Whether anything in the process's code could make a registration. Reads all of it: asked last. */
+  readonly mayRegister: () => boolean
 }
+
+/** mov $334, %eax, and the same for the first argument of syscall(2): the number of rseq(2). */
+const LOADS = ["b84e010000", "bf4e010000", "48c7c04e010000", "48c7c74e010000"].map((code) => Buffer.from(code, "hex"))
+
+/** Whether code holds an instruction that loads the number of rseq(2) for a system call. */
+export const loadsRseq = (code: Buffer): boolean => LOADS.some((load) => code.includes(load))
 
 /**
  * Where a thread's area would be. A guess until `proof.ts` confirms it.

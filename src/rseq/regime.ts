@@ -1,6 +1,7 @@
 import { SIG } from "../../ffi/abi/signal.ts"
 import { probe } from "../../ffi/stub/gen/x86_64.ts"
 import { attempt } from "../../ffi/syscall.ts"
+import { lacking } from "../../ffi/without.ts"
 import { logger } from "../base/log.ts"
 import { startChild } from "../tracee/child.ts"
 import { fixedDeadline, waitReport } from "../tracee/wait.ts"
@@ -20,6 +21,9 @@ let known: Regime | "none" | undefined
  * Kernel: kernel/rseq.c rseq_need_restart(), gone in Linux 6.19. Not told by the version: distributions mix them.
  */
 export function probeRegime(): Regime | "none" {
+  if (known) return known
+  if (lacking === "rseq_no_restart") known = "fatal"
+  if (lacking === "rseq") known = "none"
   if (known) return known
   known = readRegime(runProbe())
   log.debug(`NO_RESTART sections: ${known}`)

@@ -1,6 +1,6 @@
-import { RSEQ_ORIGINAL_SIZE, rseqArea } from "../../ffi/abi/rseq.ts"
+import { RSEQ_CS_FLAG_KERNEL, RSEQ_ORIGINAL_SIZE, rseqArea } from "../../ffi/abi/rseq.ts"
 import { type RemoteAddress, remoteAddress } from "../base/units.ts"
-import { writeMemory } from "../tracee/memory.ts"
+import { readMemory, writeMemory } from "../tracee/memory.ts"
 import type { Program, Result } from "../tracee/program.ts"
 import { describeRegistration } from "./discover.ts"
 import type { SavedRseq } from "./image.ts"
@@ -50,13 +50,32 @@ function refusal(
  * Appends the registration to a thread's own restore program, as its last call.
  *
  * Fails as the rseq system call does; the error names the thread (by the runner), pointer, length and signature.
- * Precondition: memory is in place and rseq_cs is 0 there (see `pokeRseqCs`): up to Linux 6.13 another value can kill the thread.
+ * Precondition: memory is in place and rseq_cs is 0 there (see `clearArea`): up to Linux 6.13 another value can kill the thread.
  *
  * @param size from `chooseLength`
  */
 export function appendRegistration(program: Program, saved: SavedRseq, size: number): Result {
   const about = `the rseq registration at ${describeRegistration({ ...saved, abiSize: size })}`
   return program.callWith({ about }, "rseq", saved.abiPointer, size, 0, saved.signature)
+}
+
+/**
+ * Makes an area ready to be registered: no section, and none of the bits that a newer kernel had written into its flags. Kernels before 7.0 leave
+ * the flags alone at a registration, and those from 6.1 to 6.18 kill a thread that they meet inside a section with any of them.
+ *
+ * Kernel: kernel/rseq.c rseq_need_restart(), rseq_warn_flags(). @param abiPointer address of struct rseq   @throws SyscallError EFAULT · ESRCH
+ */
+export function clearArea(pid: number, abiPointer: RemoteAddress): void {
+  pokeRseqCs(pid, abiPointer, 0n)
+  const at = remoteAddress(abiPointer + BigInt(rseqArea.fields.flags[0]))
+  const found = readMemory(pid, at, 4)
+  const flags = new DataView(found.buffer, found.byteOffset).getUint32(0, true)
+  const { SLICE_EXT_AVAILABLE, SLICE_EXT_ENABLED } = RSEQ_CS_FLAG_KERNEL
+  const kept = flags & ~(SLICE_EXT_AVAILABLE | SLICE_EXT_ENABLED)
+  if (kept === flags) return
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, kept, true)
+  writeMemory(pid, at, bytes)
 }
 
 /**

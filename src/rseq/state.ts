@@ -66,5 +66,5 @@ export interface RseqState extends Verdict {
  */
 export type Discovery =
   | { readonly kind: "registered"; readonly registration: Registration; readonly proven: boolean }
-  | { readonly kind: "unregistered"; readonly strategy: Strategy; readonly proven: boolean }
+  | { readonly kind: "unregistered"; readonly strategy: Strategy | "code"; readonly proven: boolean }
   | { readonly kind: "unknown"; readonly strategy: Strategy; readonly why: string }

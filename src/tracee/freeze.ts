@@ -3,6 +3,7 @@ import { failuresOf, runAll } from "../base/all.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
+import { stepAside } from "./aside.ts"
 import type { FrozenProcess } from "./frozen.ts"
 import { compareObjects } from "./kcmp.ts"
 import { abandon, attach, beginSeizure, readFrozen, type Seizure, settle, stopAll, type TaskLists } from "./seize.ts"
@@ -95,6 +96,27 @@ function walk(root: number, search: Search, deadline: Deadline, lists: TreeLists
   return fresh ? undefined : parents
 }
 
+/** Walks until a walk meets nothing new. @throws CheckpointError E_NO_PROCESS the root ended · E_TIMEOUT */
+function walkToEnd(root: number, search: Search, deadline: Deadline, lists: TreeLists): Map<number, number> {
+  for (;;) {
+    const parents = walk(root, search, deadline, lists)
+    if (parents) return parents
+    expectLiving(root, search)
+    checkDeadline(deadline, `the freeze of the tree of process ${root}`, () => ({
+      found: "new processes still appear",
+      next: "Freeze its cgroup first (--freeze-cgroup)",
+    }))
+  }
+}
+
+/** Brings threads out of the vdso. @returns whether any ran, so that the tree must be walked again */
+function bringAside({ living }: Search, deadline: Deadline, lists: TreeLists): boolean {
+  const ran = stepAside(living.values(), deadline, lists)
+  // Who ended meanwhile is met anew, as a zombie or as nobody.
+  for (const [pid, { seized }] of living) if (seized.size === 0) living.delete(pid)
+  return ran
+}
+
 /** Attaches to the whole tree before anything in it is waited for: only where nothing in it moves. */
 function attachAll(root: number, { living }: Search, lists: TreeLists): void {
   const met = new Set([root])
@@ -145,15 +167,9 @@ export function seizeTree(root: number, known: readonly number[], deadline: Dead
     }
     for (const seizure of search.living.values()) settle(seizure, deadline)
     for (const pid of [...search.living.keys()]) meet(pid, search, deadline, lists)
-    let parents = walk(root, search, deadline, lists)
-    while (!parents) {
-      expectLiving(root, search)
-      checkDeadline(deadline, `the freeze of the tree of process ${root}`, () => ({
-        found: "new processes still appear",
-        next: "Freeze its cgroup first (--freeze-cgroup)",
-      }))
-      parents = walk(root, search, deadline, lists)
-    }
+    const first = walkToEnd(root, search, deadline, lists)
+    // What new threads and processes do is theirs: this is done once.
+    const parents = bringAside(search, deadline, lists) ? walkToEnd(root, search, deadline, lists) : first
     expectLiving(root, search)
     dropStrangers(search, parents)
     for (const pid of preOrder(root, parents)) {

@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, renameSync, statSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { fetchPackages } from "./debian.ts"
 import { CACHE, ROOT } from "./folders.ts"
 
-/** How a victim is linked: with the shared C library, or all in one file. */
-export type Linkage = "dynamic" | "static"
+/** How a victim is linked: with the shared C library, all in one file, or with Debian's musl, whose loader must be put at /lib by whoever runs it. */
+export type Linkage = "dynamic" | "static" | "musl"
 
 /** The folder of the C sources. */
 export const SOURCES = join(ROOT, "test/victims")
@@ -33,14 +34,34 @@ export function compile(source: string, program: string, flags: readonly string[
   return program
 }
 
+/** What Debian's musl is unpacked to. @throws Error why this machine cannot have it */
+export const muslRoot = (): string =>
+  fetchPackages("musl", { suite: "bookworm", packages: ["musl-dev"], only: (file) => file.startsWith("musl") })
+
+/** What musl-gcc says to the compiler, but for a musl that is not installed. The compiler's own headers come last: stdatomic.h is there. */
+function muslFlags(): string[] {
+  const root = muslRoot()
+  const [library, headers] = [join(root, "usr/lib/x86_64-linux-musl"), join(root, "usr/include/x86_64-linux-musl")]
+  const own = Bun.spawnSync([compiler() ?? "cc", "-print-file-name=include"])
+    .stdout.toString()
+    .trim()
+  return [
+    ...["-nostdinc", "-isystem", headers, "-isystem", own, "-nostartfiles", "-nodefaultlibs"],
+    ...["-L", join(root, "lib/x86_64-linux-musl"), "-L", library, "-Wl,--no-as-needed,-dynamic-linker,/lib/ld-musl-x86_64.so.1"],
+    ...["Scrt1.o", "crti.o", "crtn.o"].map((name) => join(library, name)),
+    "-lc",
+  ]
+}
+
+const LINK: Readonly<Record<Linkage, () => readonly string[]>> = { dynamic: () => [], static: () => ["-static"], musl: muslFlags }
+
 /** Compiles test/victims/NAME.c to .cache/victims. @returns the program's path   @throws Error what it cannot be compiled for */
 export function compileVictim(name: string, linkage: Linkage = "dynamic"): string {
-  const program = join(CACHE, "victims", linkage === "static" ? `${name}-static` : name)
-  const flags = linkage === "static" ? [...FLAGS, "-static"] : FLAGS
+  const program = join(CACHE, "victims", linkage === "dynamic" ? name : `${name}-${linkage}`)
   return compile(
     join(SOURCES, `${name}.c`),
     program,
-    flags,
+    [...FLAGS, ...LINK[linkage]()],
     HEADERS.map((header) => join(SOURCES, header)),
   )
 }

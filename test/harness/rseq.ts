@@ -11,6 +11,8 @@ export interface RseqThread {
   readonly size: number | null
   readonly signature: string | null
   readonly class: string
+  readonly rseq_cs: string | null
+  readonly ip: { readonly address: string } | null
   readonly section: { readonly start: { readonly symbol: string | null } } | null
 }
 

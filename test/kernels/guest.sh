@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# PID 1 of the virtual machine: sets the system up, takes every victim of /rows through each mode that the kernel's command line names, and
-# prints one line "ROW mode title: word" for each.
+# PID 1 of the virtual machine: sets the system up, takes every victim of /rows through its mode, and prints one line "ROW mode title: word" for
+# each. Victims that are saved for another machine leave through the second serial line; those of other machines are in /crossed.
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc
@@ -12,6 +12,17 @@ mount -t tmpfs shm /dev/shm
 mount -t devpts pts /dev/pts
 # For rows of huge pages; a kernel without them has no such file.
 echo 12 2>/dev/null >/proc/sys/vm/nr_hugepages
+chmod 755 /
+echo 4194304 >/proc/sys/kernel/pid_max
+for module in /modules/*.ko; do
+  [ -e $module ] && insmod $module
+done
+# Programs that stand elsewhere on the machine that made this one: perhaps where nothing was mounted yet.
+cd /abroad && find . -type f | while read -r file; do
+  mkdir -p "/$(dirname $file)"
+  cp -p $file /$file
+done
+cd /
 d=/tmp/victim
 
 # Waits up to SECONDS for a condition.
@@ -43,8 +54,20 @@ revived() {
   tell "FAIL restore ended with $?: $(words)"
   return 1
 }
+# Neither there nor a zombie, or in nobody's hands.
+lives() { [ -d /proc/$pid ] && ! grep -q 'State:.Z' /proc/$pid/status 2>/dev/null; }
+settled() { ! lives || grep -q 'TracerPid:.0' /proc/$pid/status 2>/dev/null; }
+# Kills a run of the tool after a moment by chance.
+killed() {
+  "$@" >$d/log 2>&1 &
+  tool=$!
+  usleep $((RANDOM * 45))
+  kill -9 $tool 2>/dev/null
+  wait $tool 2>/dev/null
+  deadline 20 settled || { tell FAIL it is still held; return 1; }
+}
 
-one() {
+started() {
   rm -rf $d
   mkdir -p $d/work $d/images
   cd $d/work
@@ -52,8 +75,33 @@ one() {
   [ "$args" = - ] && args=
   env $env /victims/$prog $d/work/$ask $(echo "$args" | sed "s#{folder}#$d/work#g") >$d/out 2>&1 </dev/null &
   pid=$!
-  deadline 60 'said "READY|FAIL|SKIP"' || { tell FAIL it is not ready after 60 s; return; }
-  said "FAIL|SKIP" && { tell "$(last)"; return; }
+  deadline 60 'said "READY|FAIL|SKIP"' || { tell FAIL it is not ready after 60 s; return 1; }
+  said "FAIL|SKIP" && { tell "$(last)"; return 1; }
+  return 0
+}
+# What was saved on another machine, where it stood there.
+unpacked() {
+  box=/crossed/$from/$id.tgz
+  [ -e $box ] || { tell SKIP it was not saved there; return 1; }
+  d=$(cat /crossed/$from/$id.where)
+  rm -rf $d
+  mkdir -p $d
+  tar xzf $box -C $d
+  # What this test saved outside of a machine.
+  [ -e $d/out ] || ln -s output $d/out
+  cd $d/work
+  pid=$(cat /crossed/$from/$id.pid)
+}
+
+one() {
+  d=/tmp/victim
+  case $mode in
+  from-* | lesser-*)
+    from=${mode#*-}
+    unpacked || return
+    ;;
+  *) started || return ;;
+  esac
   case $mode in
   kill)
     dumped && revived --verify || return
@@ -65,6 +113,53 @@ one() {
     for round in $(seq ${rounds:-20}); do dumped -R || return; done
     for round in $(seq ${rounds:-20}); do dumped && revived || return; done
     ;;
+  killed)
+    # The tool is killed: in dumps the program goes on, in restores it is whole or not there.
+    for round in $(seq ${rounds:-20}); do
+      killed stasis dump -t $pid -D $d/images --no-sync -R || return
+      lives || { tell FAIL it ended with a killed dump; return; }
+      rm -rf $d/images
+      mkdir $d/images
+    done
+    dumped || return
+    wait $pid 2>/dev/null
+    for round in $(seq ${rounds:-20}); do
+      lives && break
+      killed stasis restore -d -D $d/images || return
+    done
+    lives || revived || return
+    ;;
+  save)
+    # High numbers: those that the other machine has not used yet.
+    dumped || return
+    wait $pid 2>/dev/null
+    mkdir -p /tmp/parcel
+    echo $pid >/tmp/parcel/$id.pid
+    echo $d >/tmp/parcel/$id.where
+    tar czf /tmp/parcel/$id.tgz -C $d . && tell OK
+    return
+    ;;
+  from-*)
+    wait $pid 2>/dev/null
+    stasis restore -d --verify -D $d/images >$d/log 2>&1
+    status=$?
+    # Its dump has said so: who is hardly ever outside may be met inside.
+    grep -q "inside the dump's vdso" $d/log && { tell "SKIP it was met inside the vdso"; return; }
+    [ $status = 0 ] || { tell "FAIL restore ended with $status: $(words)"; return; }
+    ;;
+  lesser-*)
+    # A registration that this kernel does not take as it was: told, and refused where nothing lesser will do.
+    stasis restore -d --strict -D $d/images >$d/log 2>&1 && { tell FAIL --strict restored it; return; }
+    grep -q -- "--strict forbids 32 bytes instead of 64" $d/log || { tell "FAIL --strict: $(words)"; return; }
+    revived || return
+    grep -q "registered with 32 bytes instead of 64" $d/log || { tell "FAIL no warning: $(words)"; return; }
+    stasis rseq $pid --json >$d/log 2>&1
+    # Only where the kernel tells: the program has no name for it.
+    ! grep -q '"registered":"ptrace"' $d/log || grep -q '"size":32' $d/log || { tell "FAIL $(words)"; return; }
+    ! grep -q '"size":64' $d/log || { tell "FAIL $(words)"; return; }
+    tell OK
+    return
+    ;;
   esac
   [ "$unasked" = - ] && : >$d/work/$ask
   deadline 60 '[ -n "$(last)" ]' || { tell FAIL no answer within 60 s; return; }
@@ -75,12 +170,25 @@ echo "RELEASE $(uname -r)"
 stasis check --all
 echo "REGIME $(stasis check --all | grep rseq_no_restart)"
 for word in $(cat /proc/cmdline); do
-  case $word in rounds=*) rounds=${word#rounds=} ;; esac
+  case $word in
+  rounds=*) rounds=${word#rounds=} ;;
+  pids=*) echo ${word#pids=} >/proc/sys/kernel/ns_last_pid ;;
+  esac
 done
-while IFS="	" read -r mode title prog ask unasked env args; do
+if [ -e /crossed.tar ]; then
+  mkdir /crossed
+  tar xf /crossed.tar -C /crossed
+fi
+while IFS="	" read -r mode id title prog ask unasked env args; do
   one 3</dev/null
+  cd /
   kill -9 -1
   wait 2>/dev/null
 done </rows
 echo DONE
+if [ -d /tmp/parcel ]; then
+  stty raw -F /dev/ttyS1
+  tar cf /tmp/parcel.tar -C /tmp/parcel .
+  cat /tmp/parcel.tar >/dev/ttyS1
+fi
 poweroff -f

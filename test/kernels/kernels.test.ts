@@ -1,68 +1,24 @@
 /**
- * The compiled binary on Debian's own kernels, in virtual machines: 5.10, 6.1, 6.12 and the newest. STASIS_KERNELS names those to boot
- * ("all", or versions between commas; by default the oldest and the newest), STASIS_KERNEL_ROWS=all takes every victim of test/live/rows.ts.
+ * The compiled binary on Debian's own kernels, in virtual machines: 5.10, 6.1, 6.12 and the newest. Each does what it can alone and saves some
+ * victims; then each is started once more, with what the others and this machine saved. STASIS_KERNELS names those to boot ("all", or versions
+ * between commas; by default the oldest and the newest), STASIS_KERNEL_ROWS=all takes every victim of test/live/rows.ts.
  */
 import { beforeAll, describe, expect, test } from "bun:test"
 import { compileVictim } from "../harness/compile.ts"
 import type { Row } from "../live/row.ts"
-import { rows } from "../live/rows.ts"
-import { KERNELS, type Kernel, prepareMachine } from "./machine.ts"
+import { ALL, type Case, farRows, LONG, lineOf, nameOf, type Origin, ownCases, STAY } from "./cases.ts"
+import { KERNELS, type Kernel, type Load, prepareMachine } from "./machine.ts"
+import { HERE, isBefore, parcelOf, programsAbroad, saveHere } from "./travel.ts"
 
-/** Dump, kill, restore, ask; dump with -R, ask; both many times over, ask. */
-type Mode = "kill" | "leave" | "again"
-interface Case {
-  readonly mode: Mode
-  readonly row: Row
-}
-
-const ALL = process.env.STASIS_KERNEL_ROWS === "all"
-const ROUNDS = ALL ? 100 : 10
+const ROUNDS = ALL ? 100 : 3
 /** Longest run of a machine; its victims have deadlines of their own. */
-const SECONDS = ALL ? 3000 : 600
+const SECONDS = ALL ? 4000 : 600
+/** Machines that run at the same time. */
+const AT_ONCE = 2
 
-/** What the short run takes. */
-const CORE: ReadonlySet<string> = new Set([
-  "threads",
-  "threads, static",
-  "madvise",
-  "hugepages private",
-  "hugepages memfd exact",
-  "hugepages fork",
-  "fpu",
-  "posixtimers",
-  "restarts nanosleep",
-  "pipes",
-  "ptys lines",
-  "epolls",
-  "seccomp filters",
-  "rseqstate outside",
-  "rseqcount",
-  "families all",
-])
-
-const again = (source: string): Case => ({ mode: "again", row: { title: source, source, args: ["{folder}"] } })
-const STAY = again("rseqstay")
-// Those that take no word in the guest: it verifies every restore, and knows no options.
-const plain = rows.filter(({ differs, options }) => differs === undefined && options === undefined)
-const cases: readonly Case[] = [
-  ...plain.filter(({ title }) => ALL || CORE.has(title)).map((row): Case => ({ mode: "kill", row })),
-  ...plain.filter(({ title }) => ALL || title === "rseqspin").map((row): Case => ({ mode: "leave", row })),
-  again("rseqspin"),
-  STAY,
-]
-
-const nameOf = ({ mode, row: { title } }: Case): string => `${mode} ${title}`
-
-function line({ mode, row }: Case): string {
-  const { title, source, linkage, ask = "../ask", unasked, env = {}, args = [] } = row
-  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`)
-  const program = linkage === "static" ? `${source}-static` : source
-  return [mode, title, program, ask, unasked ? "unasked" : "", settings.join(" "), args.join(" ")].map((word) => word || "-").join("\t")
-}
-
-/** True for "5.10.0-32" and "5.13". */
-const isBefore = (release: string, since: string): boolean => Bun.semver.order(numbers(release), numbers(since)) < 0
-const numbers = (release: string): string => `${release.split(/[^0-9.]/)[0]}.0.0`.split(".").slice(0, 3).join(".")
+const wanted = process.env.STASIS_KERNELS ?? "5.10,newest"
+const chosen = wanted === "all" ? KERNELS : KERNELS.filter((kernel) => wanted.split(",").includes(kernel))
+const origins: readonly Origin[] = [...chosen, "host"]
 
 /** What a machine said. */
 interface Report {
@@ -70,54 +26,120 @@ interface Report {
   /** How the kernel takes NO_RESTART sections: honoured, fatal or ignored. */
   readonly regime: string
   readonly words: ReadonlyMap<string, string>
+  readonly parcel: Uint8Array
+  readonly seconds: number
 }
 
-async function boot(kernel: Kernel): Promise<Report | string> {
+async function boot(kernel: Kernel, cases: readonly Case[], load: Omit<Load, "victims" | "rows">): Promise<Report | string> {
+  const started = performance.now()
   try {
     const victims = [...new Set(cases.map(({ row: { source, linkage } }) => compileVictim(source, linkage)))]
-    const text = await prepareMachine(kernel, victims, `${cases.map(line).join("\n")}\n`, ROUNDS).run(SECONDS)
+    const { text, parcel } = await prepareMachine(kernel, { victims, rows: `${cases.map(lineOf).join("\n")}\n`, ...load }).run(SECONDS)
     const release = /^RELEASE (\S+)/m.exec(text)?.[1]
     if (release === undefined) throw new Error(`it did not start: ${text.slice(-600)}`)
     const regime = /^REGIME .*?(honoured|fatal|ignored)/m.exec(text)?.[1] ?? "unknown"
     const words = [...text.matchAll(/^ROW (.*?): ((?:OK|FAIL|SKIP).*?)\r?$/gm)].map(([, name = "", word = ""]) => [name, word] as const)
-    return { release, regime, words: new Map(words) }
+    return { release, regime, words: new Map(words), parcel, seconds: Math.round((performance.now() - started) / 1000) }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
 }
 
-/** Why a case means nothing on this kernel; undefined when it does. */
-function notHere(one: Case, { release, regime }: Report): string | undefined {
-  const [since, why] = one.row.since ?? []
-  if (since !== undefined && isBefore(release, since)) return `needs Linux ${since}: ${why}`
-  return one === STAY && regime !== "honoured" ? `NO_RESTART sections are ${regime} here` : undefined
+/** Runs a step for each, some at the same time. */
+async function each<T>(all: readonly T[], run: (one: T) => Promise<void>): Promise<void> {
+  const left = [...all]
+  const worker = async (): Promise<void> => {
+    for (let one = left.shift(); one !== undefined; one = left.shift()) await run(one)
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, worker))
 }
 
-const wanted = process.env.STASIS_KERNELS ?? "5.10,newest"
-const chosen = wanted === "all" ? KERNELS : KERNELS.filter((kernel) => wanted.split(",").includes(kernel))
+const own: readonly Case[] = [...ownCases, ...farRows.map((row): Case => ({ mode: "save", row }))]
+/** What a machine takes up from elsewhere. Lengths of rseq above 32 are new in 6.3. */
+const isOld = (origin: Origin): boolean => (origin === "host" ? isBefore(HERE, "6.3") : origin === "5.10" || origin === "6.1")
+const fromOthers = (kernel: Kernel): Case[] =>
+  origins
+    .filter((origin) => origin !== kernel)
+    .flatMap((origin) => farRows.map((row): Case => ({ mode: `${row === LONG && isOld(kernel) ? "lesser" : "from"}-${origin}`, row })))
+    .filter(({ mode, row }) => !(row.linkage === "musl" && mode.endsWith("host")))
+
+const first = new Map<Kernel, Report | string>()
+const second = new Map<Kernel, Report | string>()
+let here: Awaited<ReturnType<typeof saveHere>> = { words: new Map(), parcel: new Uint8Array() }
+const releaseOf = (origin: Origin): string => {
+  const report = origin === "host" ? undefined : first.get(origin)
+  return typeof report === "object" ? report.release : HERE
+}
+
+beforeAll(
+  async () => {
+    const hostRows = farRows.filter(({ linkage, since }) => linkage !== "musl" && !(since && isBefore(HERE, since[0])))
+    here = await saveHere(hostRows)
+    await each(chosen, async (kernel) => {
+      const load = { rounds: ROUNDS, firstPid: 10_000 + 4000 * KERNELS.indexOf(kernel) }
+      const report = await boot(kernel, own, load)
+      first.set(kernel, report)
+      summarise(kernel, report)
+    })
+    await each(chosen, async (kernel) => {
+      const parcels = new Map<Origin, Uint8Array>([["host", here.parcel]])
+      for (const [origin, report] of first) if (origin !== kernel && typeof report === "object") parcels.set(origin, report.parcel)
+      const load = { rounds: 0, crossed: parcelOf(parcels), abroad: programsAbroad(hostRows) }
+      second.set(kernel, await boot(kernel, fromOthers(kernel), load))
+    })
+    for (const [kernel, report] of second) summarise(`${kernel}, from elsewhere`, report)
+  },
+  2 * Math.ceil(KERNELS.length / AT_ONCE) * SECONDS * 1000 + 600_000,
+)
+
+function summarise(name: string, report: Report | string): void {
+  if (typeof report === "string") {
+    console.log(`skipped: Linux ${name}: ${report}`)
+    return
+  }
+  const said = [...report.words.values()]
+  const count = (start: string): number => said.filter((word) => word.startsWith(start)).length
+  console.log(
+    `Linux ${name} (${report.release}): ${count("OK")} OK, ${count("SKIP")} skipped, ${count("FAIL")} failed, ${report.seconds} s; NO_RESTART sections ${report.regime}`,
+  )
+}
+
+/** Why a case means nothing on a kernel; undefined when it does. */
+function notHere({ since }: Row, release: string): string | undefined {
+  const [first, why] = since ?? []
+  return first !== undefined && isBefore(release, first) ? `needs Linux ${first}: ${why}` : undefined
+}
+
+function check(one: Case, report: Report | string | undefined, reason: string | undefined): void {
+  if (typeof report !== "object") return
+  const word = report.words.get(nameOf(one)) ?? "FAIL the machine did not come to it"
+  if (reason) console.log(`skipped: ${nameOf(one)}: ${reason}`)
+  else if (word.startsWith("SKIP")) console.log(`skipped: ${nameOf(one)}: ${word}`)
+  else expect(word).toBe("OK")
+}
 
 for (const kernel of chosen)
   describe(`Linux ${kernel}`, () => {
-    let report: Report | string = "it was not started"
-    beforeAll(
-      async () => {
-        report = await boot(kernel)
-        if (typeof report === "string") console.log(`skipped: Linux ${kernel}: ${report}`)
-        else {
-          const said = [...report.words.values()]
-          const count = (start: string): number => said.filter((word) => word.startsWith(start)).length
-          console.log(`Linux ${report.release}: ${count("OK")} of ${cases.length} OK, NO_RESTART sections ${report.regime}`)
-        }
-      },
-      SECONDS * 1000 + 300_000,
-    )
-    for (const one of cases)
+    for (const one of own)
       test(nameOf(one), () => {
-        if (typeof report === "string") return
-        const reason = notHere(one, report)
-        const word = report.words.get(nameOf(one)) ?? "FAIL the machine did not come to it"
-        if (reason) console.log(`skipped: ${nameOf(one)}: ${reason}`)
-        else if (word.startsWith("SKIP")) console.log(`skipped: ${nameOf(one)}: ${word}`)
-        else expect(word).toBe("OK")
+        const report = first.get(kernel)
+        const regime = typeof report === "object" ? report.regime : ""
+        const stays = one === STAY && regime !== "honoured" ? `NO_RESTART sections are ${regime} here` : undefined
+        check(one, report, stays ?? notHere(one.row, releaseOf(kernel)))
+      })
+    for (const one of fromOthers(kernel))
+      test(nameOf(one), () => {
+        const origin = one.mode.replace(/^\w+-/, "") as Origin
+        const lesser = one.mode.startsWith("lesser")
+        check(one, second.get(kernel), notHere(one.row, releaseOf(origin)) ?? (lesser ? undefined : notHere(one.row, releaseOf(kernel))))
       })
   })
+
+describe("this machine", () => {
+  for (const row of farRows.filter(({ linkage }) => linkage !== "musl"))
+    test(`save ${row.title}`, () => {
+      const reason = notHere(row, HERE)
+      if (reason) console.log(`skipped: ${row.title}: ${reason}`)
+      else expect(here.words.get(row.title)).toBe("OK")
+    })
+})

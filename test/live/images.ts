@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto"
-import { cpSync, readdirSync, readFileSync } from "node:fs"
+import { closeSync, cpSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
+import { pagemapRuns } from "../../src/image/pagemap.ts"
+import { openImages } from "../../src/image/set.ts"
 
 /** Every file of a folder and the hash of its bytes; statistics apart, which a failed run may write. */
 export function fingerprint(folder: string): Record<string, string> {
@@ -21,4 +23,16 @@ export function fingerprint(folder: string): Record<string, string> {
 export function copyImages(from: string, to: string): string {
   cpSync(from, to, { recursive: true })
   return to
+}
+
+/** Writes over the saved memory of a process, within one run of pages. @param at address */
+export function writeSaved(images: string, pid: number, at: bigint, bytes: Uint8Array): void {
+  const end = at + BigInt(bytes.length)
+  const run = [...pagemapRuns(openImages(images), "pagemap", pid)].find(
+    ({ vaddr, pages }) => vaddr <= at && end <= vaddr + BigInt(pages * 4096),
+  )
+  if (!run) throw new Error(`the bytes at ${at.toString(16)} are not in one run of pages`)
+  const fd = openSync(run.path, "r+")
+  writeSync(fd, bytes, 0, bytes.length, Number(run.offset + at - run.vaddr))
+  closeSync(fd)
 }

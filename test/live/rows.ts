@@ -121,6 +121,8 @@ export const rows: readonly Row[] = [
   { ...row("busyloop"), title: "busyloop, static", linkage: "static" },
   beyondCriu(RESTART_BLOCK, row("threads")),
   beyondCriu(RESTART_BLOCK, { ...row("threads"), title: "threads, static", linkage: "static" }),
+  row("vdso"),
+  { ...row("vdso"), title: "vdso, static", linkage: "static" },
   row("heap"),
   row("stack"),
   row("unused"),

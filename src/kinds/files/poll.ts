@@ -1,5 +1,5 @@
 import { FIONREAD } from "../../../ffi/abi/file.ts"
-import { allocate, syscall } from "../../../ffi/syscall.ts"
+import { allocate, attempt, errnoName, isFailure, SyscallError, syscall } from "../../../ffi/syscall.ts"
 
 const memory = allocate(4096)
 
@@ -16,7 +16,12 @@ const ALL = 0x1f
 export function eventsOf(fd: number, asked = ALL): number {
   memory.view.setInt32(0, fd, true)
   memory.view.setInt16(4, asked, true)
-  syscall("poll", memory.address, 1, 0)
+  // The tool's own timer interrupts calls, this one too, although it does not wait.
+  for (;;) {
+    const answer = attempt("poll", memory.address, 1, 0)
+    if (!isFailure(answer)) break
+    if (errnoName(-answer) !== "EINTR") throw new SyscallError("poll", errnoName(-answer), [fd, asked])
+  }
   return memory.view.getInt16(6, true)
 }
 

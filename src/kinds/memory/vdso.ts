@@ -16,6 +16,23 @@ interface Move {
 export const specialMappings = (mappings: readonly Mapping[]): Mapping[] =>
   mappings.filter(({ path }) => path === "[vdso]" || path.startsWith("[vvar"))
 
+/** Ranges that follow one another without a gap as one: images may have [vvar] and [vvar_vclock] apart. */
+function joined(ranges: readonly Range[]): Range[] {
+  const found: { start: bigint; end: bigint }[] = []
+  for (const { start, end } of ranges) {
+    const last = found.at(-1)
+    if (last?.end === start) last.end = end
+    else found.push({ start, end })
+  }
+  return found
+}
+
+/** The kernel's own areas of a saved process, in the order of their addresses. */
+export const savedSpecial = (vmas: readonly vma_entry[]): { readonly vvar: Range[]; readonly vdso: Range[] } => ({
+  vvar: joined(vmas.filter(({ status }) => status & VMA.VVAR)),
+  vdso: joined(vmas.filter(({ status }) => status & VMA.VDSO)),
+})
+
 const total = (ranges: readonly Range[]): bigint => ranges.reduce((sum, { start, end }) => sum + end - start, 0n)
 
 /**
@@ -26,7 +43,7 @@ const total = (ranges: readonly Range[]): bigint => ranges.reduce((sum, { start,
  */
 export function planVdso(vmas: readonly vma_entry[], mappings: readonly Mapping[]): Move[] | undefined {
   const special = specialMappings(mappings)
-  const wanted = { vdso: vmas.filter(({ status }) => status & VMA.VDSO), vvar: vmas.filter(({ status }) => status & VMA.VVAR) }
+  const wanted = savedSpecial(vmas)
   if (wanted.vdso.length === 0 && wanted.vvar.length === 0) return undefined
   const moves: Move[] = []
   for (const kind of ["vvar", "vdso"] as const) {
@@ -47,6 +64,26 @@ export function planVdso(vmas: readonly vma_entry[], mappings: readonly Mapping[
     }
   }
   return moves
+}
+
+/**
+ * Whether the kernel's own mappings of the running kernel fit in the places of the dump's, as far as sizes tell: the code finds its data by
+ * their distance.
+ */
+export function isSameShape(vmas: readonly vma_entry[], mappings: readonly Mapping[]): boolean {
+  const { vvar, vdso } = savedSpecial(vmas)
+  const special = specialMappings(mappings)
+  const have = {
+    vvar: joined(special.filter(({ path }) => path !== "[vdso]")),
+    vdso: joined(special.filter(({ path }) => path === "[vdso]")),
+  }
+  const distance = (a: readonly Range[], b: readonly Range[]): bigint | undefined => a[0] && b[0] && b[0].start - a[0].start
+  return (
+    (["vvar", "vdso"] as const).every((kind) => {
+      const was = { vvar, vdso }[kind]
+      return was.length === have[kind].length && total(was) === total(have[kind])
+    }) && distance(vvar, vdso) === distance(have.vvar, have.vdso)
+  )
 }
 
 /**

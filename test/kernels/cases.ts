@@ -1,0 +1,117 @@
+import type { Linkage } from "../harness/compile.ts"
+import type { Row } from "../live/row.ts"
+import { rows } from "../live/rows.ts"
+import type { Kernel } from "./machine.ts"
+
+/** Where images come from: a kernel's machine, or this one. */
+export type Origin = Kernel | "host"
+
+/**
+ * What is done to a victim: dump, kill, restore, ask; dump with -R, ask; both many times over, ask; the same with a tool that is killed; a dump
+ * for another machine; what comes from one, as it was or as near to it as this kernel can.
+ */
+export type Mode = "kill" | "leave" | "again" | "killed" | "save" | `from-${Origin}` | `lesser-${Origin}`
+
+export interface Case {
+  readonly mode: Mode
+  readonly row: Row
+}
+
+export const ALL = process.env.STASIS_KERNEL_ROWS === "all"
+
+/** What the short run takes. */
+const CORE: ReadonlySet<string> = new Set([
+  "threads",
+  "threads, static",
+  "vdso",
+  "madvise",
+  "hugepages private",
+  "hugepages memfd exact",
+  "hugepages fork",
+  "fpu",
+  "posixtimers",
+  "restarts nanosleep",
+  "pipes",
+  "unixpairs",
+  "ptys lines",
+  "epolls",
+  "seccomp filters",
+  "rseqstate outside",
+  "rseqcount",
+  "families all",
+])
+
+const own = (source: string): Row => ({ title: source, source, args: ["{folder}"] })
+const musl = (source: string): Row => ({ title: `${source}, musl`, source, linkage: "musl" })
+
+/** A thread that stays in one section with all NO_RESTART flags. */
+export const STAY: Case = { mode: "again", row: own("rseqstay") }
+// Those that take no word in the guest: it verifies every restore, and knows no options.
+const plain = rows.filter(({ differs, options }) => differs === undefined && options === undefined)
+const kept = (title: string): boolean => ALL || CORE.has(title)
+
+/** What each machine does for itself. */
+export const ownCases: readonly Case[] = [
+  ...plain.filter(({ title }) => kept(title)).map((row): Case => ({ mode: "kill", row })),
+  ...(ALL ? ["threads", "vdso", "pipes", "families"] : ["threads", "vdso"]).map((source): Case => ({ mode: "kill", row: musl(source) })),
+  ...(ALL ? [{ mode: "kill", row: own("rseqslice") } as const] : []),
+  ...plain.filter(({ title }) => ALL || title === "rseqspin").map((row): Case => ({ mode: "leave", row })),
+  { mode: "again", row: own("rseqspin") },
+  STAY,
+  { mode: "killed", row: own("rseqcount") },
+]
+
+/** Titles of what goes from machine to machine; the first ones in the short run. */
+const FAR = ["threads", "rseqcount", "pipes", "unixpairs", "families all"]
+const FARTHER = [
+  "rseqspin",
+  "fpu",
+  "posixtimers",
+  "threads, static",
+  "heap",
+  "maps",
+  "madvise",
+  "epolls",
+  "eventfds",
+  "memfds",
+  "sharedmem",
+  "sysvshm",
+  "timerfds",
+  "signalfds",
+  "rseqstate idle",
+  "rseqstate outside",
+  "restarts poll",
+  "restarts futex",
+  "seccomp filters",
+  "ptys lines",
+  "inets",
+  "clocks",
+]
+const travellers = new Set(ALL ? [...FAR, ...FARTHER] : FAR)
+
+/** Registers more bytes than kernels before 6.3 take. */
+export const LONG: Row | undefined = rows.find(({ title }) => title === "rseqstate idle, own registration of 64 bytes")
+
+/** Most of the time outside of the vdso: who hardly ever is there may be refused elsewhere. */
+const rarely = (linkage: Linkage): Row => ({ title: `vdso, now and then, ${linkage}`, source: "vdso", linkage, args: ["rarely"] })
+
+/** What goes from one machine to another. */
+export const farRows: readonly Row[] = [
+  ...(["dynamic", "static", "musl"] as const).map(rarely),
+  ...plain.filter(({ title }) => travellers.has(title)),
+  ...(ALL ? [musl("threads")] : []),
+  ...(LONG ? [LONG] : []),
+]
+
+/** Name of a row's files. */
+export const idOf = ({ title }: Row): string => title.replaceAll(/[^\w]+/g, "_")
+export const nameOf = ({ mode, row: { title } }: Case): string => `${mode} ${title}`
+
+/** A case as a line of /rows, see ./guest.sh. */
+export function lineOf({ mode, row }: Case): string {
+  const { title, source, linkage = "dynamic", ask = "../ask", unasked, env = {}, args = [] } = row
+  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+  const program = linkage === "dynamic" ? source : `${source}-${linkage}`
+  const words = [mode, idOf(row), title, program, ask, unasked ? "unasked" : "", settings.join(" "), args.join(" ")]
+  return words.map((word) => word || "-").join("\t")
+}
