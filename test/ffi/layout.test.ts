@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { capData, capHeader } from "../../ffi/abi/caps.ts"
 import { cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
 import { epollEvent, kcmpEpollSlot } from "../../ffi/abi/epoll.ts"
-import { flock, fOwnerEx, statx, statxDetails } from "../../ffi/abi/file.ts"
+import { flock, fOwnerEx, statfsStruct, statx, statxDetails } from "../../ffi/abi/file.ts"
 import { pageRegion, pmScanArg, prctlMmMap } from "../../ffi/abi/mman.ts"
 import { fileHandle, inotifyEvent } from "../../ffi/abi/notify.ts"
 import { iovec, peeksiginfoArgs, rseqConfiguration } from "../../ffi/abi/ptrace.ts"
@@ -92,6 +92,7 @@ const portable: readonly Group[] = [
       [statxDetails, "struct statx", STATX_TIMES],
     ],
   },
+  { headers: ["asm/statfs.h"], rows: [[statfsStruct, "struct statfs"]] },
   {
     headers: ["linux/fs.h", "linux/prctl.h", "golden/kernel.h"],
     rows: [
