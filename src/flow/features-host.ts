@@ -6,33 +6,13 @@ import { askNumber } from "../kinds/files/socket/ask.ts"
 import { readPacketSockets } from "../kinds/files/socket/packet-sk/table.ts"
 import { readUnixSockets } from "../kinds/files/socket/unix/sockets.ts"
 import { hasCapability } from "../proc/rights.ts"
+import { USED } from "./capabilities.ts"
 import type { Feature, Found } from "./feature.ts"
 
-/** Capabilities that stasis uses, with what each is for. */
-const CAPABILITIES = {
-  CAP_CHOWN: [CAP.CHOWN, "owners of recreated files"],
-  CAP_DAC_OVERRIDE: [CAP.DAC_OVERRIDE, "files of other users"],
-  CAP_DAC_READ_SEARCH: [CAP.DAC_READ_SEARCH, "watched files, and descriptors of other users"],
-  CAP_FOWNER: [CAP.FOWNER, "modes of recreated files"],
-  CAP_KILL: [CAP.KILL, "signals to processes of other users"],
-  CAP_SETGID: [CAP.SETGID, "groups"],
-  CAP_SETUID: [CAP.SETUID, "users"],
-  CAP_SETPCAP: [CAP.SETPCAP, "capability sets"],
-  CAP_NET_ADMIN: [CAP.NET_ADMIN, "files and buffers of unix sockets"],
-  CAP_IPC_OWNER: [CAP.IPC_OWNER, "System V shared memory of other users"],
-  CAP_SYS_CHROOT: [CAP.SYS_CHROOT, "root directories"],
-  CAP_SYS_PTRACE: [CAP.SYS_PTRACE, "processes of other users"],
-  CAP_SYS_ADMIN: [CAP.SYS_ADMIN, "descriptors, namespaces and seccomp"],
-  CAP_SYS_NICE: [CAP.SYS_NICE, "scheduling"],
-  CAP_SYS_RESOURCE: [CAP.SYS_RESOURCE, "limits"],
-  CAP_SYS_TIME: [CAP.SYS_TIME, "clocks that go on where they were dumped"],
-  CAP_CHECKPOINT_RESTORE: [CAP.CHECKPOINT_RESTORE, "PIDs and mapped files"],
-} as const
-
 function capabilities(): Found {
-  const missing = Object.entries(CAPABILITIES).filter(([, [number]]) => !hasCapability(number))
-  if (missing.length === 0) return { present: true, detail: `all ${Object.keys(CAPABILITIES).length} that are used` }
-  return { present: false, detail: `missing: ${missing.map(([name, [, use]]) => `${name} (${use})`).join(", ")}` }
+  const missing = USED.filter((name) => !hasCapability(CAP[name]))
+  if (missing.length === 0) return { present: true, detail: `all ${USED.length} that are used` }
+  return { present: false, detail: `missing: ${missing.map((name) => `CAP_${name}`).join(", ")}` }
 }
 
 /** 0 no restriction, 1 descendants only, 2 with CAP_SYS_PTRACE only, 3 nobody. Documentation/admin-guide/LSM/Yama.rst */
@@ -62,11 +42,11 @@ export const hostFeatures: readonly Feature[] = [
     need: "required",
     lost: "any restore: run as root, or with CAP_CHECKPOINT_RESTORE",
     probe: () => {
-      const name = (["CAP_CHECKPOINT_RESTORE", "CAP_SYS_ADMIN"] as const).find((name) => hasCapability(CAPABILITIES[name][0]))
-      return { present: name !== undefined, detail: name ?? "neither CAP_CHECKPOINT_RESTORE nor CAP_SYS_ADMIN" }
+      const name = (["CHECKPOINT_RESTORE", "SYS_ADMIN"] as const).find((one) => hasCapability(CAP[one]))
+      return { present: name !== undefined, detail: name ? `CAP_${name}` : "neither CAP_CHECKPOINT_RESTORE nor CAP_SYS_ADMIN" }
     },
   },
-  { name: "capabilities", need: "better", lost: "what each missing one is for", probe: capabilities },
+  { name: "capabilities", need: "better", lost: "what is told with its name below, where you stand", probe: capabilities },
   { name: "yama_scope", need: "required", lost: "any dump: no process but our own children may be traced", probe: yama },
   {
     name: "proc_timers",
