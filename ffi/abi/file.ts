@@ -120,6 +120,8 @@ export const statxDetails = layout("struct statx", "include/uapi/linux/stat.h", 
   stx_blocks: [48, "u64"], // 512 bytes each
   atime_sec: [64, "i64"],
   atime_nsec: [72, "u32"],
+  ctime_sec: [96, "i64"],
+  ctime_nsec: [104, "u32"],
   mtime_sec: [112, "i64"],
   mtime_nsec: [120, "u32"],
   stx_mnt_id: [144, "u64"],
@@ -144,5 +146,7 @@ export const HUGETLBFS_MAGIC = 0x958458f6
 
 /** Flag of eventfd2(2). Header: include/uapi/linux/eventfd.h */
 export const EFD_SEMAPHORE = 1
+/** f_type of statfs(2) of overlayfs. Header: include/uapi/linux/magic.h */
+export const OVERLAYFS_MAGIC = 0x794c7630n
 /** f_type of statfs(2) of POSIX message queues. In the kernel's own source alone: ipc/mqueue.c */
 export const MQUEUE_MAGIC = 0x19800202

@@ -13,6 +13,7 @@ export const MAP = {
   GROWSDOWN: 0x100,
   LOCKED: 0x2000,
   NORESERVE: 0x4000,
+  POPULATE: 0x8000,
   HUGETLB: 0x40000,
   HUGE_SHIFT: 26, // where the binary logarithm of the page size stands, in MFD_ and SHM_ flags too
   HUGE_MASK: 0x3f,

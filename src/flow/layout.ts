@@ -8,6 +8,7 @@ import { collectVmas, type MappedFiles } from "../kinds/memory/collect.ts"
 import { without } from "../kinds/memory/holes.ts"
 import { findPages, type PageRange } from "../kinds/memory/pages.ts"
 import type { SharedSegment } from "../kinds/memory/shared.ts"
+import { findStale } from "../kinds/memory/stale.ts"
 import { openSegment } from "../kinds/memory/windows.ts"
 import type { Mapping } from "../proc/maps.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
@@ -109,7 +110,10 @@ export interface SavedLayout {
 /** The areas of a frozen process and the pages to store. */
 export function collectLayout(pid: number, mappings: readonly MappingDetail[], files: MappedFiles): SavedLayout {
   const areas = collectVmas(mappings, [], files)
-  const { ranges, guards } = findPages(pid, areas)
+  const { ranges: own, guards } = findPages(pid, areas)
+  const stale = mappings.flatMap((mapping) => (mapping.shared ? [] : (findStale(pid, mapping, files.lower)?.ranges ?? [])))
+  const more = stale.flatMap((range) => without(range, own).map((part) => ({ ...range, ...part })))
+  const ranges = more.length > 0 ? [...own, ...more].sort((a, b) => (a.start < b.start ? -1 : 1)) : own
   return { vmas: [...areas, ...collectVmas([], guards, files)], ranges }
 }
 

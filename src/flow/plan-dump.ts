@@ -3,6 +3,7 @@ import { CheckpointError, type Refusal } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
 import type { Keeping } from "../kinds/files/keeping.ts"
 import type { OutsideFile } from "../kinds/files/leading-out.ts"
+import { lowerFiles } from "../kinds/files/lower.ts"
 import { mayFollowMapped, refusedMapping } from "../kinds/files/mapped.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { isSocketMapping } from "../kinds/memory/packet-ring.ts"
@@ -192,7 +193,9 @@ function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTab
   const facts = { areas: smaps.length, mapped }
   try {
     const keepable = smaps.filter(
-      (mapping) => !isSocketMapping(mapping) && surveyMemory(pid, [mapping], (one) => refusedMapping(pid, one, table.keeping)).length === 0,
+      (mapping) =>
+        !isSocketMapping(mapping) &&
+        surveyMemory(pid, [mapping], (one) => refusedMapping(pid, one, table.keeping), lowerFiles).length === 0,
     )
     const { ranges } = collectLayout(pid, keepable, table.of(pid))
     return { ...facts, stored: countPages(ranges) * PAGE_SIZE, runs: ranges.length }

@@ -1,5 +1,6 @@
 import { type Refusal, refusedTarget } from "../base/errors.ts"
 import { resurveyAttributes } from "../kinds/attributes/survey.ts"
+import { lowerFiles } from "../kinds/files/lower.ts"
 import { mayFollowMapped, refusedMapping } from "../kinds/files/mapped.ts"
 import { refusedThreads } from "../kinds/files/survey.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
@@ -39,7 +40,7 @@ export function resurvey(places: readonly Place[], stopped: readonly Stopped[], 
     ...surveyTree(places, options.shellJob, lives),
     ...stopped.flatMap(({ pid, statuses, mappings }): Refusal[] => [
       ...surveyNamespaces(pid, expected, readNamespaces(pid)),
-      ...surveyMemory(pid, mappings, (mapping) => refusedMapping(pid, mapping, options)),
+      ...surveyMemory(pid, mappings, (mapping) => refusedMapping(pid, mapping, options), lowerFiles),
       ...(mayFollowMapped() ? [] : surveyWindows(pid, mappings)),
       ...resurveyAttributes(pid, statuses),
       ...refusedThreads(pid, statuses.map(idOf)),

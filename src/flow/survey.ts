@@ -7,6 +7,7 @@ import { lookAtDescriptors } from "../kinds/files/collect.ts"
 import type { Keeping } from "../kinds/files/keeping.ts"
 import type { Holder } from "../kinds/files/kind.ts"
 import type { OpenFiles } from "../kinds/files/leading-out.ts"
+import { lowerFiles } from "../kinds/files/lower.ts"
 import { mayFollowMapped, refusedMapping } from "../kinds/files/mapped.ts"
 import { refusedName } from "../kinds/files/name.ts"
 import { surveyLimits } from "../kinds/limits/survey.ts"
@@ -120,7 +121,7 @@ function surveyProcess(
   const refusals = [
     ...surveyNamespaces(pid, namespaces, readNamespaces(pid)),
     ...surveyThreads(pid, tids),
-    ...surveyMemory(pid, smaps, (mapping) => refusedMapping(pid, mapping, options)),
+    ...surveyMemory(pid, smaps, (mapping) => refusedMapping(pid, mapping, options), lowerFiles),
     ...(mayFollowMapped() ? [] : surveyWindows(pid, smaps)),
     ...surveyFs(pid, refuseLink),
     ...surveyAttributes(pid, tids, status),

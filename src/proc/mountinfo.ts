@@ -25,6 +25,9 @@ export interface Mount {
   readonly superOptions: readonly string[]
 }
 
+/** Device of a mount's file system in the kernel's form, major<<20 | minor. */
+export const deviceOf = ({ devMajor, devMinor }: Pick<Mount, "devMajor" | "devMinor">): number => ((devMajor << 20) | devMinor) >>> 0
+
 /** /proc/PID/mountinfo -> its mounts. Kernel: fs/proc_namespace.c show_mountinfo() */
 export function parseMountinfo(text: string): Mount[] {
   return lines(text).map((line) => {

@@ -15,7 +15,7 @@ export interface CodeRange {
   readonly start: bigint
   readonly end: bigint
   readonly path: string
-  /** Offset in the file, bytes; with device and inode it tells what code that is. Inode 0 = no file. */
+  /** Offset in the file, bytes; with path, device and inode it tells what code that is: snapshots of btrfs share numbers. Inode 0 = no file. */
   readonly offset: bigint
   readonly inode: bigint
   readonly devMajor: number
@@ -52,9 +52,9 @@ function search(pid: number, { start, end }: CodeRange): Found {
 }
 
 function searchOnce(pid: number, range: CodeRange): Found {
-  const { start, end, offset, inode, devMajor, devMinor } = range
+  const { start, end, path, offset, inode, devMajor, devMinor } = range
   if (inode === 0n) return search(pid, range)
-  return known.getOrInsertComputed(`${devMajor}:${devMinor}:${inode}:${offset}:${end - start}`, () => search(pid, range))
+  return known.getOrInsertComputed(`${devMajor}:${devMinor}:${inode}:${offset}:${end - start}:${path}`, () => search(pid, range))
 }
 
 /**

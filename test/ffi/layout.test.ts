@@ -33,7 +33,7 @@ const halves = (fraction: string, prefix: string): Record<string, string> =>
     ["interval", "value"].flatMap((part) => ["sec", fraction].map((unit) => [`it_${part}_${unit}`, `it_${part}.${prefix}_${unit}`])),
   )
 const STATX_TIMES = Object.fromEntries(
-  ["atime", "mtime"].flatMap((time) => ["sec", "nsec"].map((unit) => [`${time}_${unit}`, `stx_${time}.tv_${unit}`])),
+  ["atime", "ctime", "mtime"].flatMap((time) => ["sec", "nsec"].map((unit) => [`${time}_${unit}`, `stx_${time}.tv_${unit}`])),
 )
 const ELF = { magic: "e_ident", class: "e_ident[4]", data: "e_ident[5]", version: "e_ident[6]" }
 const FRAME = {

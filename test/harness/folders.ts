@@ -13,9 +13,13 @@ export const STASIS = process.env.STASIS ?? join(ROOT, "dist/stasis")
 
 const made: string[] = []
 
-/** A new empty folder that `discardAll` removes, and the end of the process too, unless STASIS_KEEP is set. */
-export function scratch(name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), `stasis-live-${name.replaceAll(/[^\w-]/g, "_")}-`))
+/**
+ * A new empty folder that `discardAll` removes, and the end of the process too, unless STASIS_KEEP is set.
+ *
+ * @param on folder that it is made in
+ */
+export function scratch(name: string, on: string = tmpdir()): string {
+  const folder = mkdtempSync(join(on, `stasis-live-${name.replaceAll(/[^\w-]/g, "_")}-`))
   // A victim that gave up root still has to see that it is asked.
   chmodSync(folder, 0o755)
   made.push(folder)

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs"
+import { closeSync, copyFileSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { compileVictim, type Linkage } from "./compile.ts"
 import { waitFor } from "./deadline.ts"
@@ -13,6 +13,8 @@ export interface Start {
   readonly env?: Readonly<Record<string, string>>
   /** The file to ask with, relative to the victim's folder. Default "../ask", beside it. */
   readonly ask?: string
+  /** A folder, of another file system: all its files are made there, a copy of its program and its images too. */
+  readonly on?: string
 }
 
 /** A started program that tests dump, restore and ask. Original and restored process are the same to it: only PID and files count. */
@@ -88,8 +90,10 @@ export function launch(
 
 /** Compiles and starts test/victims/NAME.c and waits until it says READY. */
 export async function start(name: string, options: Start = {}): Promise<Victim> {
-  const program = compileVictim(name, options.linkage)
-  const base = scratch(name)
+  const compiled = compileVictim(name, options.linkage)
+  const base = scratch(name, options.on)
+  const program = options.on === undefined ? compiled : join(base, name)
+  if (program !== compiled) copyFileSync(compiled, program)
   const folder = inside(base, "work")
   const victim = launch(name, [program, join(folder, options.ask ?? "../ask"), ...(options.args ?? [])], { ...options, base })
   await waitFor(`READY of ${name}`, () => victim.lines().some((line) => /^(READY|FAIL|SKIP)/.test(line)) || !alive(victim.pid))

@@ -89,8 +89,8 @@ export interface Surveying extends FileOptions {
   readonly descriptors: ReadonlyMap<number, Found>
   /** Every process of the dump. */
   readonly holders: readonly Holder[]
-  /** Descriptors of all processes that lead to a file of the file system. @param dev in the kernel's form */
-  openers(dev: number, ino: bigint): readonly Found[]
+  /** Descriptors of all processes that lead to a file with this number, in whatever file system. */
+  openers(ino: bigint): readonly Found[]
   /** Task outside the dump that has this pipe open, if one was looked for and found. */
   pipeHolder(inode: bigint): number | undefined
   /** Whether both ends of this pipe are in the dump. */

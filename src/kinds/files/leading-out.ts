@@ -1,11 +1,15 @@
+import { S_IF } from "../../../ffi/abi/file.ts"
 import type { Refusal } from "../../base/errors.ts"
+import { DELETED } from "../../proc/text.ts"
 import { isMap, mapId } from "./bpf-map/collect.ts"
 import { deviceResource, fileResource, pipeResource, socketResource, terminalResource } from "./external.ts"
 import type { FileOptions, Found, Reason } from "./kind.ts"
-import { isDeleted, type Outsiders } from "./outsiders.ts"
+import { leadsTo } from "./name.ts"
+import type { Outsiders } from "./outsiders.ts"
+import { isNameless } from "./overlay.ts"
 import { pipeInode } from "./pipe/holders.ts"
 import { isExternalUnix, socketInode } from "./socket/unix/scene.ts"
-import { inodeKey } from "./stat.ts"
+import { inodeKey, kindOf } from "./stat.ts"
 
 /** An open file that leads out of the tree and is kept. */
 export interface OutsideFile {
@@ -78,6 +82,19 @@ function findStrays(
   return [...externals.filter((one) => !names.has(one.replace(/\]:.*$/, "]"))), ...unknown.map((inode) => `unix[${inode}]`)]
 }
 
+/** A file that no name leads to any more; a memory file never had one. */
+function isDeleted({ pid, fd, target, stat }: Found): boolean {
+  if (!target.startsWith("/") || (stat.nlink > 0 && (!target.endsWith(DELETED) || leadsTo(target, stat)))) return false
+  return isNameless(`/proc/${pid}/fd/${fd}`, target, stat)
+}
+
+/** What is kept as a deleted file, although it may have another name. */
+function noteOnNames(by: Found): string[] {
+  if (by.stat.nlink === 0 || kindOf(by.stat.mode) === S_IF.DIR || !isDeleted(by)) return []
+  const what = `task ${by.pid} fd ${by.fd} is "${by.target}", of which overlayfs does not tell whether it has another name`
+  return [`${what}: a restored program has a copy of its own`]
+}
+
 /** Words of --external that are of no use, and deleted files and BPF maps that somebody outside has open too. */
 export function notesOn(
   judged: readonly Pick<Judged, "by">[],
@@ -91,6 +108,7 @@ export function notesOn(
   return [
     ...findStrays(judged, options).map((word) => `--external ${word} is not used: nothing that is open has this name`),
     ...judged.flatMap(({ by }) => (isDeleted(by) ? shared(by, `"${by.target}"`, files.get(inodeKey(by.stat)), "a copy") : [])),
+    ...judged.flatMap(({ by }) => noteOnNames(by)),
     ...judged.flatMap(({ by }) => (isMap(by) ? shared(by, `BPF map ${mapId(by)}`, maps.get(mapId(by)), "one") : [])),
   ]
 }

@@ -4,6 +4,7 @@ import { listIfAlive, missing, readLinkIfAlive } from "../../proc/source.ts"
 import { cutDeleted, DELETED } from "../../proc/text.ts"
 import type { Keeping, Place } from "./keeping.ts"
 import type { Reason } from "./kind.ts"
+import { isNameless } from "./overlay.ts"
 import { folderOf } from "./path.ts"
 import { detailsOf, type FileStat, isOfHugePages, kindOf, sameFile, statPath } from "./stat.ts"
 
@@ -123,8 +124,9 @@ export function placeOf(link: string, target: string, stat: FileStat, keeping: K
   const name = formerName(target)
   if (stat.nlink === 0) return refuseGhost(link, name, stat, keeping) ?? { name, way: "ghost" }
   if (!target.endsWith(DELETED)) return refusal
-  const other = siblingOf(name, stat)
+  const other = kindOf(stat.mode) === S_IF.DIR ? undefined : siblingOf(name, stat)
   if (other !== undefined) return { name: other, way: "name" }
+  if (isNameless(link, target, stat)) return refuseGhost(link, name, stat, keeping) ?? { name, way: "ghost" }
   if (!keeping.linkRemap) return refusal
   return refuseFolder(link, name) ?? { name, way: "link" }
 }

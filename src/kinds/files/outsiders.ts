@@ -23,9 +23,6 @@ export interface Outsiders {
 /** Nobody is looked for. */
 export const NOBODY: Outsiders = { pipes: new Map(), sockets: new Map(), files: new Map(), terminals: new Map(), maps: new Map() }
 
-/** A file that no name leads to any more; a memory file never had one. */
-export const isDeleted = ({ target, stat }: Pick<Found, "target" | "stat">): boolean => stat.nlink === 0 && target.startsWith("/")
-
 /** Files in file systems that a process has open, whatever names they were opened by. */
 const filesOf = ({ pid, descriptors }: Other): string[] =>
   descriptors.flatMap(({ fd, target }) => {

@@ -77,6 +77,7 @@ export interface FileDetails {
   readonly mount: bigint | undefined
   readonly accessed: FileTime
   readonly modified: FileTime
+  readonly changed: FileTime
 }
 
 export interface FileTime {
@@ -87,12 +88,16 @@ export interface FileTime {
 /** As `statPath`, with symbolic links followed. */
 export function detailsOf(path: string): FileDetails | null {
   if (!ask(path, 0, STATX_BASIC_STATS | STATX_MNT_ID)) return null
-  const { stx_mask, stx_blocks, stx_mnt_id, atime_sec, atime_nsec, mtime_sec, mtime_nsec } = decode(statxDetails, memory.bytes)
+  const { stx_mask, stx_blocks, stx_mnt_id, atime_sec, atime_nsec, mtime_sec, mtime_nsec, ctime_sec, ctime_nsec } = decode(
+    statxDetails,
+    memory.bytes,
+  )
   return {
     room: Number(stx_blocks) * 512,
     mount: stx_mask & STATX_MNT_ID ? stx_mnt_id : undefined,
     accessed: { seconds: atime_sec, nanoseconds: atime_nsec },
     modified: { seconds: mtime_sec, nanoseconds: mtime_nsec },
+    changed: { seconds: ctime_sec, nanoseconds: ctime_nsec },
   }
 }
 

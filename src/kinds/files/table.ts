@@ -11,6 +11,7 @@ import { GhostTable } from "./ghost/collect.ts"
 import type { WantedLink } from "./ghost/links.ts"
 import type { RingFile } from "./ids.ts"
 import type { Keeping, Place } from "./keeping.ts"
+import { lowerFiles } from "./lower.ts"
 import { lendMapped, mapLink, mayFollowMapped, UNREACHABLE } from "./mapped.ts"
 import { lookAt } from "./name.ts"
 import { NO_OWNER } from "./owner.ts"
@@ -163,6 +164,7 @@ export class FileTable<S extends Segment = Segment> {
     memory: (mapping: Mapping, access: number): number => this.memory(pid, mapping, access),
     ring: (mapping: Mapping): number => this.ring(pid, mapping),
     openMode: openModes(pid),
+    lower: lowerFiles,
   })
 
   /** Id of a mapped file. */
@@ -215,7 +217,10 @@ export class FileTable<S extends Segment = Segment> {
  */
 function openModes(pid: number): (mapping: Mapping) => number {
   const known = new Map<string, number>()
-  return (mapping) => (mapping.shared ? openMode(pid, mapping) : known.getOrInsertComputed(inodeKey(mapping), () => openMode(pid, mapping)))
+  return (mapping) =>
+    mapping.shared
+      ? openMode(pid, mapping)
+      : known.getOrInsertComputed(`${inodeKey(mapping)}:${mapping.path}`, () => openMode(pid, mapping))
 }
 
 /** Access mode of a mapping's file, from the permissions of its link. Kernel: fs/proc/base.c map_files_instantiate() */

@@ -12,6 +12,7 @@ import { isHugeAnonymous } from "./huge/mapping.ts"
 import { sizeBits } from "./huge-size.ts"
 import { isLockedOnFault } from "./on-fault.ts"
 import { isSocketMapping } from "./packet-ring.ts"
+import type { LowerFiles } from "./stale.ts"
 import { ADVICE, VMA } from "./status.ts"
 import { isAttachment, segmentId } from "./sysv/mapping.ts"
 
@@ -27,6 +28,8 @@ export interface MappedFiles {
   ring(mapping: MappingDetail): number
   /** Open mode of the mapping's file, from the permissions of its link in /proc/PID/map_files. */
   openMode(mapping: MappingDetail): number
+  /** See ./stale.ts. */
+  readonly lower: LowerFiles
 }
 
 /** True where no file stands behind a mapping, or none that others could have: that of private huge pages. */

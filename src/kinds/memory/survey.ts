@@ -1,3 +1,4 @@
+import { errnoOf } from "../../base/errno.ts"
 import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import { readDescriptorsIfAlive } from "../../proc/descriptors.ts"
@@ -5,6 +6,7 @@ import type { MappingDetail } from "../../proc/smaps.ts"
 import { isRing, isWholeRing } from "./aio/ring.ts"
 import { isHugeAnonymous } from "./huge/mapping.ts"
 import { isSocketMapping } from "./packet-ring.ts"
+import { findStale, type LowerFiles } from "./stale.ts"
 import { isAttachment } from "./sysv/mapping.ts"
 
 /** One row a kind of mapping that a dump cannot keep yet. The first row that matches is told. */
@@ -56,6 +58,19 @@ const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail
   },
 ]
 
+/** A running process may unmap what we look at. */
+function refuseStale(pid: number, mapping: MappingDetail, lower: LowerFiles): ReturnType<RefuseFile> {
+  try {
+    const stale = findStale(pid, mapping, lower)
+    if (!stale || (!mapping.shared && !stale.isLonger)) return undefined
+    const found = mapping.shared ? "a shared mapping of an older copy of the file" : "a mapping of an older and longer copy of the file"
+    return { what: `${found}, which somebody has written to since (overlayfs)`, remedy: "Let the program map the file again" }
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes(errnoOf(error) ?? "")) return undefined
+    throw error
+  }
+}
+
 /** Why the file of a mapping cannot be kept; undefined when it can. */
 type RefuseFile = (mapping: MappingDetail) => { readonly what: string; readonly remedy: string } | undefined
 
@@ -82,11 +97,11 @@ function reasonOf(mapping: MappingDetail, refuseFile: RefuseFile): ReturnType<Re
  *
  * What is restored: the support table in README.
  */
-export function surveyMemory(pid: number, mappings: readonly MappingDetail[], refuseFile: RefuseFile): Refusal[] {
+export function surveyMemory(pid: number, mappings: readonly MappingDetail[], refuseFile: RefuseFile, lower: LowerFiles): Refusal[] {
   const refusals: Refusal[] = []
   for (const mapping of mappings) {
     const known = refusedMappings.find(({ matches }) => matches(mapping, pid))
-    const row = known ?? (isOfFile(mapping) ? reasonOf(mapping, refuseFile) : undefined)
+    const row = known ?? (isOfFile(mapping) ? (reasonOf(mapping, refuseFile) ?? refuseStale(pid, mapping, lower)) : undefined)
     if (!row) continue
     const where = `task ${pid} VMA ${hex(mapping.start)}-${hex(mapping.end)}${mapping.path ? ` "${mapping.path}"` : ""}`
     refusals.push({ what: row.what, where, remedy: row.remedy })

@@ -41,7 +41,7 @@ const watchesOf = (fd: number) => inotifyWatches(readFdInfo(process.pid, fd)).so
 /** The tree is this process, with these descriptors. */
 const tree = (...found: readonly Found[]): Pick<Surveying, "holders" | "openers"> => ({
   holders: [{ pid: process.pid, threads: [], group: 0 }],
-  openers: (dev, ino) => found.filter(({ stat }) => stat.dev === dev && stat.ino === ino).map((one) => ({ ...one, pid: 1 })),
+  openers: (ino) => found.filter(({ stat }) => stat.ino === ino).map((one) => ({ ...one, pid: 1 })),
 })
 
 function collect(fd: number, surveying = tree()): { entry: inotify_file_entry; collecting: ReturnType<typeof ownCollecting> } {

@@ -16,7 +16,13 @@ import { plan, vma } from "./sample.ts"
 
 const LINE = "5000-8000 rw-s 00000000 00:13 8156637                    /[aio] (deleted)"
 const mapping = (line: string) => parseSmaps(`${line}\nSize: 12 kB\nVmFlags: rd wr sh mr mw ms de\n`)[0]!
-const none = { mapped: () => 0, memory: () => 0, ring: () => 0, openMode: () => 0 }
+const none = {
+  mapped: () => 0,
+  memory: () => 0,
+  ring: () => 0,
+  openMode: () => 0,
+  lower: { stamp: () => undefined, open: () => undefined },
+}
 const area = vma(0x5000n, 0x8000n, { status: VMA.AIORING, flags: MAP.SHARED })
 
 describe("a ring", () => {
@@ -37,9 +43,10 @@ describe("a ring", () => {
 
   test("is refused in parts, and where only the memory is there", () => {
     const refuseLink = () => undefined
-    expect(surveyMemory(7, [mapping(LINE)], refuseLink)).toEqual([])
+    const noLower = { stamp: () => undefined, open: () => undefined }
+    expect(surveyMemory(7, [mapping(LINE)], refuseLink, noLower)).toEqual([])
     for (const other of [LINE.replace("00000000", "00001000"), LINE.replace("rw-s", "r--s")])
-      expect(surveyMemory(7, [mapping(other)], refuseLink)[0]?.what).toBe("a part of an AIO ring")
+      expect(surveyMemory(7, [mapping(other)], refuseLink, noLower)[0]?.what).toBe("a part of an AIO ring")
     const program = new Program()
     const rings = askRings(program, [mapping(LINE)])
     expect(program.describe()).toEqual(["#0 io_getevents(0x5000, 0, 0, 0, 0) = any"])

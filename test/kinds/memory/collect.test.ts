@@ -17,7 +17,13 @@ const smaps = (line: string, vmFlags: string, more = ""): string => `${line}\nSi
 const oneOf = (line: string, vmFlags: string, more = "") => parseSmaps(smaps(line, vmFlags, more))[0]!
 
 /** Files by fixed ids: 11 for files, 22 for shared memory; mode 2 where the mapping is shared. */
-const files: MappedFiles = { mapped: () => 11, memory: () => 22, ring: () => 33, openMode: ({ shared }) => (shared ? 2 : 0) }
+const files: MappedFiles = {
+  mapped: () => 11,
+  memory: () => 22,
+  ring: () => 33,
+  openMode: ({ shared }) => (shared ? 2 : 0),
+  lower: { stamp: () => undefined, open: () => undefined },
+}
 
 const R = VMA.REGULAR
 const ANONYMOUS = MAP.PRIVATE | MAP.ANONYMOUS
@@ -160,10 +166,11 @@ describe("surveyMemory", () => {
     ["1000-2000 rw-s 00000000 00:05 3 /dev/mem", "rd wr sh io pf", "memory of a device"],
     ["1000-2000 r-xp 00000000 fe:00 3 /bin/x (deleted)", "rd ex", "/bin/x, removed"],
   ]
+  const noLower = { stamp: () => undefined, open: () => undefined }
   const refuseFile = ({ path, deleted }: MappingDetail) => (deleted ? { what: `${path}, removed`, remedy: "keep its name" } : undefined)
   for (const [line, vmFlags, what, more] of refused)
     test(`refuses ${what}`, () => {
-      const [refusal, ...others] = surveyMemory(7, [oneOf(line, vmFlags, more)], refuseFile)
+      const [refusal, ...others] = surveyMemory(7, [oneOf(line, vmFlags, more)], refuseFile, noLower)
       expect(others).toEqual([])
       expect(refusal).toMatchObject({ what, where: expect.stringMatching(/^task 7 VMA 0x1000-0x2000/) })
       expect(refusal?.remedy.length).toBeGreaterThan(10)
@@ -175,6 +182,7 @@ describe("surveyMemory", () => {
         7,
         rows.map(([, line, vmFlags]) => oneOf(line, vmFlags)),
         refuseFile,
+        noLower,
       ),
     ).toEqual([])
   })

@@ -25,7 +25,13 @@ function readersShareOnePage(): boolean {
   closeSync(fd)
   return entries.readBigUInt64LE(0) === entries.readBigUInt64LE(8)
 }
-const files: MappedFiles = { mapped: () => 1, memory: () => 2, ring: () => 3, openMode: () => 0 }
+const files: MappedFiles = {
+  mapped: () => 1,
+  memory: () => 2,
+  ring: () => 3,
+  openMode: () => 0,
+  lower: { stamp: () => undefined, open: () => undefined },
+}
 
 describe.skipIf(!canTrace)(`pages of another process${why}`, () => {
   let target: Target

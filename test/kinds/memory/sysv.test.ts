@@ -72,7 +72,13 @@ const mappings = parseSmaps(
 
 describe("attachments", () => {
   test("become areas with the segment's ID, though it may be 0; a file of that name is none", () => {
-    const files = { mapped: () => 11, memory: () => 22, ring: () => 33, openMode: (mapping: { write: boolean }) => (mapping.write ? 2 : 0) }
+    const files = {
+      mapped: () => 11,
+      memory: () => 22,
+      ring: () => 33,
+      openMode: (mapping: { write: boolean }) => (mapping.write ? 2 : 0),
+      lower: { stamp: () => undefined, open: () => undefined },
+    }
     const [first, second, third] = collectVmas(mappings, [], files)
     const status = VMA.REGULAR | VMA.ANON_SHARED | VMA.SYSVIPC
     const flags = MAP.SHARED | MAP.ANONYMOUS

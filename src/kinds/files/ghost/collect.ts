@@ -6,6 +6,7 @@ import { type remap_file_path_entry, remap_type } from "../../../../proto/gen/re
 import { textOf } from "../../../../proto/text.ts"
 import { layPath } from "../path.ts"
 import { detailsOf, type FileStat, type FileTime, kindOf, userDevice } from "../stat.ts"
+import { findSystems, type Systems } from "../system.ts"
 
 /** An entry of a ghost image and the bytes behind it. */
 export interface GhostPart {
@@ -22,6 +23,7 @@ export class GhostTable {
   /** By number, from 1. */
   readonly files = new Map<number, readonly GhostPart[]>()
   private readonly numbers = new Map<string, number>()
+  private readonly systems = findSystems()
 
   /**
    * Notes that file `id` of files.img is a deleted file, and reads it when it is new.
@@ -36,7 +38,7 @@ export class GhostTable {
     if (number === undefined) {
       number = this.numbers.size + 1
       this.numbers.set(key, number)
-      this.files.set(number, collectGhost(link, stat))
+      this.files.set(number, collectGhost(link, stat, this.systems))
     }
     this.remaps.push({ orig_id: id, remap_id: number, remap_type: remap_type.GHOST })
   }
@@ -49,14 +51,14 @@ const timeval = ({ seconds, nanoseconds }: FileTime) => ({
 })
 
 /** A deleted file -> the entries of its image. Mirror: ./saved.ts, ./make.ts */
-function collectGhost(link: string, stat: FileStat): GhostPart[] {
-  const { mode, uid, gid, dev, ino, rdevMajor, rdevMinor } = stat
+function collectGhost(link: string, stat: FileStat, systems: Systems): GhostPart[] {
+  const { mode, uid, gid, ino, rdevMajor, rdevMinor } = stat
   const details = detailsOf(link)
   if (!details) throw new SyscallError("statx", "ENOENT", [], ` for "${link}"`)
   const size = Number(stat.size)
   const kind = kindOf(mode)
   const times = { atim: timeval(details.accessed), mtim: timeval(details.modified) }
-  const head: ghost_file_entry = { uid, gid, mode, dev, ino, ...times }
+  const head: ghost_file_entry = { uid, gid, mode, dev: systems.deviceOf(link) ?? stat.dev, ino, ...times }
   if (kind === S_IF.CHR) return [{ message: { ...head, rdev: userDevice(rdevMajor, rdevMinor) }, payload: new Uint8Array(0) }]
   if (kind === S_IF.LNK) return [{ message: { ...head, symlnk_target: readLink(link) }, payload: new Uint8Array(0) }]
   if (kind !== S_IF.REG) return [{ message: head, payload: new Uint8Array(0) }]

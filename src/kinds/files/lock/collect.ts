@@ -2,11 +2,12 @@ import type { file_lock_entry } from "../../../../proto/gen/file-lock_pb.ts"
 import { type FileLock, fileLocks } from "../../../proc/locks.ts"
 import type { Keeping } from "../keeping.ts"
 import type { Found, Reason } from "../kind.ts"
+import { isNameless } from "../overlay.ts"
 import type { Shared } from "../sharing.ts"
 import { LOCK_FLAG, LOCK_TYPE } from "./words.ts"
 
 /** Why locks held through a descriptor cannot be kept; undefined when they can, or there are none. */
-export function refuseLocks({ target, stat, info }: Found, { fileLocks: areKept }: Keeping): Reason | undefined {
+export function refuseLocks({ pid, fd, target, stat, info }: Found, { fileLocks: areKept }: Keeping): Reason | undefined {
   const locks = fileLocks(info)
   const refusal = (what: string, remedy: string): Reason => ({ what: `"${target}" with ${what}`, remedy })
   for (const lock of locks) {
@@ -17,7 +18,7 @@ export function refuseLocks({ target, stat, info }: Found, { fileLocks: areKept 
     if (lock.mode === "BREAKING" || lock.mode === "BREAKER")
       return refusal("a lease that another process waits for", "Let the program give up its lease before the dump")
     // To read the file would break it.
-    if (lock.kind === "LEASE" && lock.access === "WRITE" && stat.nlink === 0)
+    if (lock.kind === "LEASE" && lock.access === "WRITE" && isNameless(`/proc/${pid}/fd/${fd}`, target, stat))
       return refusal("a write lease, which has no name any more", "Let the program give up its lease before the dump")
   }
   return undefined

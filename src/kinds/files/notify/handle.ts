@@ -1,10 +1,10 @@
 import { AT, O } from "../../../../ffi/abi/file.ts"
-import { fileHandle, MAX_HANDLE_SZ } from "../../../../ffi/abi/notify.ts"
+import { AT_HANDLE_FID, fileHandle, MAX_HANDLE_SZ } from "../../../../ffi/abi/notify.ts"
 import { closeSync } from "../../../../ffi/fs.ts"
 import { decode, encodeInto } from "../../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, syscall } from "../../../../ffi/syscall.ts"
 import type { fh_entry } from "../../../../proto/gen/fh_pb.ts"
-import { type Mount, readMountinfo } from "../../../proc/mountinfo.ts"
+import { deviceOf, type Mount, readMountinfo } from "../../../proc/mountinfo.ts"
 import type { FileHandle } from "../../../proc/notify.ts"
 import { layPath } from "../path.ts"
 import { detailsOf } from "../stat.ts"
@@ -32,11 +32,14 @@ export function handleOf({ type, bytes, handle }: fh_entry): FileHandle | null {
 /** True when an entry has all the bytes that it says. */
 export const isWhole = ({ bytes, handle }: fh_entry): boolean => bytes <= MAX_HANDLE_SZ && bytes <= handle.length * 8
 
-/** False when a file has another handle: its number may be that of a file that is gone. True where no handle is told. Man page: name_to_handle_at(2) */
-export function hasHandle(fd: number, { type, bytes }: FileHandle): boolean {
-  encodeInto(fileHandle, memory.bytes, { handle_bytes: MAX_HANDLE_SZ, handle_type: 0 })
+/** False when a file has another handle: its number may be that of a file that is gone. Undefined where no handle is told. Man page: name_to_handle_at(2) */
+export function hasHandle(fd: number, { type, bytes }: FileHandle): boolean | undefined {
   const mountId = memory.address + MAX_HANDLE_SZ + fileHandle.size
-  if (attempt("name_to_handle_at", fd, layPath(""), memory.address, mountId, AT.EMPTY_PATH) < 0) return true
+  const ask = (flags: number): boolean => {
+    encodeInto(fileHandle, memory.bytes, { handle_bytes: MAX_HANDLE_SZ, handle_type: 0 })
+    return attempt("name_to_handle_at", fd, layPath(""), memory.address, mountId, AT.EMPTY_PATH | flags) >= 0
+  }
+  if (!ask(0) && !ask(AT_HANDLE_FID)) return undefined
   const { handle_bytes, handle_type } = decode(fileHandle, memory.bytes)
   const now = memory.bytes.subarray(fileHandle.size, fileHandle.size + handle_bytes)
   return handle_type === type && Buffer.compare(now, bytes) === 0
@@ -70,13 +73,10 @@ function openMount(mount: Mount): number | undefined {
   return fd < 0 ? undefined : fd
 }
 
-/** Device of a mount in the kernel's form. */
-export const sdevOf = ({ devMajor, devMinor }: Mount): number => ((devMajor << 20) | devMinor) >>> 0
-
 /** Man page: open_by_handle_at(2) */
 export function openHandles(): Handles {
   const all = readMountinfo(process.pid)
-  const mounts = Map.groupBy(all, sdevOf)
+  const mounts = Map.groupBy(all, deviceOf)
   for (const list of mounts.values()) list.sort((a, b) => Number(b.root === "/") - Number(a.root === "/"))
   const opened = new Map<Mount, number | undefined>()
   const home = syscall("openat", AT.FDCWD, layPath("."), O.PATH | O.DIRECTORY | O.CLOEXEC, 0)

@@ -1,17 +1,9 @@
-import type { FileHandle } from "../../../proc/notify.ts"
 import { readLinkIfAlive } from "../../../proc/source.ts"
 import type { Found, Reason, Surveying } from "../kind.ts"
+import { isNameless } from "../overlay.ts"
 import { type FileStat, sameFile, statDescriptor, statPath } from "../stat.ts"
 import type { Handles } from "./handle.ts"
-import { searchWatched } from "./search.ts"
-
-/** What is watched, as the kernel tells it. */
-export interface Watched {
-  /** Device of the file system in the kernel's form. */
-  readonly sdev: number
-  readonly ino: bigint
-  readonly handle: FileHandle | null
-}
+import { keyOf, leadsToWatched, type Search, type Watched } from "./search.ts"
 
 /** How a watched file is found again: by its handle, and by a path that leads to it where one is known; a deleted one among those kept. */
 export interface WatchPlace {
@@ -39,37 +31,48 @@ function pathOf(target: string | null, stat: FileStat): string | undefined {
 
 /** Finds descriptors by what they lead to; few dumps ask. */
 export function openersAmong(all: readonly Found[]): Surveying["openers"] {
-  let known: Map<string, Found[]> | undefined
-  return (dev, ino) => {
-    known ??= Map.groupBy(all, ({ stat }) => `${stat.dev}:${stat.ino}`)
-    return known.get(`${dev}:${ino}`) ?? []
+  let known: Map<bigint, Found[]> | undefined
+  return (ino) => {
+    known ??= Map.groupBy(all, ({ stat }) => stat.ino)
+    return known.get(ino) ?? []
   }
 }
 
 /** What of the tree has a file open. */
 export type Openers = Pick<Surveying, "openers" | "holders">
 
-/** True for a file that is the directory or the program of a process: a deleted one is kept with it. */
-const isUsed = (dev: number, ino: bigint, { holders }: Openers): boolean =>
-  holders.some(({ pid }) =>
-    ["cwd", "root", "exe"].some((name) => {
-      const stat = statPath(`/proc/${pid}/${name}`, true)
-      return stat?.ino === ino && stat.dev === dev
-    }),
-  )
+/** Whether a link in /proc leads to what is watched. Only a look by its handle tells the device that stat(2) does. */
+const isAt = (link: string, stat: FileStat, watched: Watched, seen: Seen | undefined): boolean =>
+  seen ? sameFile(stat, seen.stat) : stat.ino === watched.ino && (stat.dev === watched.sdev || leadsToWatched(link, watched, true))
 
-/** Where watched files were when they were looked for: a dump looks several times, and last in the freeze. */
-const found = new Map<string, { readonly path: string; readonly dev: number }>()
-
-/** The path that led to a file before, if it still does: while it is watched, its number is no other file's. */
-function foundBefore({ sdev, ino }: Watched): string | undefined {
-  const before = found.get(`${sdev}:${ino}`)
-  const stat = before && statPath(before.path, false)
-  return stat?.ino === ino && stat.dev === before?.dev ? before.path : undefined
+/** A file that is the directory or the program of a process: a deleted one is kept with it, and has no path here. */
+function usedBy(watched: Watched, seen: Seen | undefined, { holders }: Openers): WatchPlace | undefined {
+  for (const { pid } of holders)
+    for (const name of ["cwd", "root", "exe"]) {
+      const link = `/proc/${pid}/${name}`
+      const stat = statPath(link, true)
+      if (!stat || !isAt(link, stat, watched, seen)) continue
+      const path = pathOf(readLinkIfAlive(link), stat)
+      return path === undefined ? {} : { path }
+    }
+  return undefined
 }
 
-/** @param what the watch, for messages: "a watch" */
-export function placeWatched(watched: Watched, what: string, handles: Handles, tree: Openers): WatchPlace | Reason {
+/** Where watched files were when they were looked for, by `keyOf`: a dump looks several times, and last in the freeze. */
+const found = new Map<string, { readonly path: string; readonly stat: FileStat }>()
+
+/** The path that led to a file before, if it still does: while it is watched, its number is no other file's. */
+function foundBefore(watched: Watched): string | undefined {
+  const before = found.get(keyOf(watched))
+  const stat = before && statPath(before.path, false)
+  return before && stat && sameFile(stat, before.stat) ? before.path : undefined
+}
+
+/**
+ * @param what the watch, for messages: "a watch"
+ * @param search for what its file system opens by no handle
+ */
+export function placeWatched(watched: Watched, what: string, handles: Handles, tree: Openers, search: Search): WatchPlace | Reason {
   const { sdev, ino, handle } = watched
   const before = foundBefore(watched)
   if (before !== undefined) return { path: before }
@@ -83,30 +86,33 @@ export function placeWatched(watched: Watched, what: string, handles: Handles, t
       return seen
     })
   if (seen?.path !== undefined) {
-    found.set(`${sdev}:${ino}`, { path: seen.path, dev: seen.stat.dev })
+    found.set(keyOf(watched), { path: seen.path, stat: seen.stat })
     return { path: seen.path }
   }
-  const dev = seen?.stat.dev ?? sdev
-  const opener = tree.openers(dev, ino).find(isKept)
+  const opener = tree.openers(ino).find((one) => isKept(one) && isAt(`/proc/${one.pid}/fd/${one.fd}`, one.stat, watched, seen))
   const named = opener && pathOf(opener.target, opener.stat)
   if (named !== undefined) return { path: named }
-  const searched = seen || opener?.stat.nlink === 0 ? undefined : searchWatched(sdev, ino, handles.mounts, tree.holders)
-  if (searched !== undefined) {
-    found.set(`${sdev}:${ino}`, { path: searched, dev })
-    return { path: searched }
-  }
   // A deleted file is kept with the descriptor that leads to it; one that lost a name is found by its handle, which it keeps.
-  if (opener?.stat.nlink === 0 || (seen && seen.stat.nlink > 0) || isUsed(dev, ino, tree)) return {}
+  const isGhost = opener && isNameless(`/proc/${opener.pid}/fd/${opener.fd}`, opener.target, opener.stat)
+  if (isGhost || (seen && seen.stat.nlink > 0)) return {}
+  const used = usedBy(watched, seen, tree)
+  if (used) return used
   if (seen)
     return {
       what: `${what} on a deleted file (inode ${ino}) that only a process outside has open`,
       remedy: "Let the program stop watching it, or open it itself, before the dump",
     }
+  const searched = search.find(watched)
+  const stat = searched === undefined ? null : statPath(searched, false)
+  if (searched !== undefined && stat) {
+    found.set(keyOf(watched), { path: searched, stat })
+    return { path: searched }
+  }
   const where = `inode ${ino} of device ${sdev >>> 20}:${sdev & 0xfffff}`
   if (handles.denied)
     return { what: `${what} on ${where}, which cannot be looked up`, remedy: "Run stasis as root, or with CAP_DAC_READ_SEARCH" }
   return {
-    what: `${what} on ${where}, which its file system opens by no handle`,
+    what: `${what} on ${where}, which its file system opens by no handle, and which was not found by its name`,
     remedy: "Let the program have what it watches open as well, or stop watching it before the dump",
   }
 }

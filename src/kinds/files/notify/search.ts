@@ -1,73 +1,147 @@
-import { dirname } from "node:path"
-import { S_IF } from "../../../../ffi/abi/file.ts"
-import { readdirSync } from "../../../../ffi/fs.ts"
-import type { Mount } from "../../../proc/mountinfo.ts"
+import { O, S_IF } from "../../../../ffi/abi/file.ts"
+import { IN } from "../../../../ffi/abi/notify.ts"
+import { closeSync, readdirSync } from "../../../../ffi/fs.ts"
+import { attempt, isFailure, SyscallError } from "../../../../ffi/syscall.ts"
+import { logger } from "../../../base/log.ts"
+import { readFdInfo } from "../../../proc/fdinfo.ts"
+import { deviceOf } from "../../../proc/mountinfo.ts"
+import type { FileHandle } from "../../../proc/notify.ts"
+import { inotifyWatches } from "../../../proc/notify.ts"
 import { readLinkIfAlive } from "../../../proc/source.ts"
 import type { Holder } from "../kind.ts"
-import { statPath } from "../stat.ts"
-import { isInSight, sdevOf } from "./handle.ts"
+import { folderOf, layPath } from "../path.ts"
+import { type FileStat, kindOf, statPath } from "../stat.ts"
+import { type Handles, isInSight } from "./handle.ts"
 
-/** Types of file systems whose handles nobody can open, although their files have names: of containers. Kernel: fs/overlayfs/export.c */
-const SEARCHED: ReadonlySet<string> = new Set(["overlay"])
+const log = logger("notify")
 
-/** Names that are looked at for one file, at most: 0.2 s. */
-const MOST = 50_000
+/** What is watched, as the kernel tells it. */
+export interface Watched {
+  /** Device of the file system in the kernel's form. On overlayfs and btrfs stat(2) tells another one. */
+  readonly sdev: number
+  readonly ino: bigint
+  readonly handle: FileHandle | null
+}
 
-/** Names below directories of one file system, the nearest first. */
-function* below(starts: readonly string[], sdev: number): Generator<{ readonly path: string; readonly ino: bigint }> {
-  const seen = new Set<string>()
-  const folders: string[] = []
-  const enter = (path: string): { ino: bigint } | undefined => {
-    const stat = statPath(path, false)
-    if (!stat || stat.dev !== sdev) return undefined
-    if ((stat.mode & S_IF.MT) === S_IF.DIR && !seen.has(`${stat.ino}`)) {
-      seen.add(`${stat.ino}`)
-      folders.push(path)
+/** Names that are looked at for one group of watches: about a second. */
+const MOST_NAMES = 300_000
+
+const same = (a: FileHandle | null, b: FileHandle | null): boolean =>
+  a === null || b === null || (a.type === b.type && Buffer.compare(a.bytes, b.bytes) === 0)
+
+/**
+ * Whether a path leads to what is watched: the kernel tells the same of a watch of our own, which no other watch is told of.
+ *
+ * @param follow symbolic links, such as those of /proc
+ */
+export function leadsToWatched(path: string, { sdev, ino, handle }: Watched, follow: boolean): boolean {
+  const fd = attempt("inotify_init1", O.CLOEXEC)
+  if (isFailure(fd)) return false
+  try {
+    if (isFailure(attempt("inotify_add_watch", fd, layPath(path), IN.ATTRIB | (follow ? 0 : IN.DONT_FOLLOW)))) return false
+    const [own] = inotifyWatches(readFdInfo(process.pid, fd))
+    return own?.sdev === sdev && own.ino === ino && same(own.handle, handle)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Looks for watched files by their names, where their file system opens no handles: overlayfs, FUSE. */
+export interface Search {
+  /** A path that leads to one of the group; undefined when none is found. */
+  find(watched: Watched): string | undefined
+}
+
+/** @param isTold whoever watches hears of it when a directory is read: only names that are known anyway are looked at then */
+export function openSearch(group: readonly Watched[], isTold: boolean, holders: readonly Holder[], { mounts }: Handles): Search {
+  const searched = new Map<number, ReadonlyMap<string, string>>()
+  const search = (sdev: number): ReadonlyMap<string, string> => {
+    const points = mounts.filter((mount) => deviceOf(mount) === sdev && mount.type !== "proc" && isInSight(mount)).map(({ point }) => point)
+    const wanted = group.filter((watched) => watched.sdev === sdev)
+    return lookFor(wanted, [knownNames(holders), ...(isTold ? [] : [namesBelow(points, holders)])])
+  }
+  return { find: (watched) => searched.getOrInsertComputed(watched.sdev, search).get(keyOf(watched)) }
+}
+
+/** What tells one watched file from all others: on btrfs those of a subvolume and of its snapshot have the same numbers. */
+export const keyOf = ({ sdev, ino, handle }: Watched): string => `${sdev}:${ino}:${handle ? Buffer.from(handle.bytes).toString("hex") : ""}`
+
+type Name = readonly [path: string, stat: FileStat]
+
+/** Paths of those that are found, by `keyOf`. */
+function lookFor(wanted: readonly Watched[], sources: readonly Iterable<Name>[]): Map<string, string> {
+  const found = new Map<string, string>()
+  const left = Map.groupBy(wanted, ({ ino }) => ino)
+  let looked = 0
+  for (const names of sources)
+    for (const [path, { ino }] of names) {
+      if (left.size === 0 || ++looked > MOST_NAMES) return found
+      const candidates = left.get(ino)
+      if (!candidates) continue
+      const missing = candidates.filter((watched) => !leadsToWatched(path, watched, false))
+      if (missing.length === candidates.length) continue
+      for (const watched of candidates) if (!missing.includes(watched)) found.set(keyOf(watched), path)
+      if (missing.length > 0) left.set(ino, missing)
+      else left.delete(ino)
     }
-    return stat
-  }
-  for (const path of starts) {
-    const stat = enter(path)
-    if (stat) yield { path, ino: stat.ino }
-  }
-  for (const folder of folders)
-    for (const name of namesIn(folder)) {
-      const path = folder === "/" ? `/${name}` : `${folder}/${name}`
-      const stat = enter(path)
-      if (stat) yield { path, ino: stat.ino }
+  log.debug(`${found.size} of ${wanted.length} watched files found among ${looked} names`)
+  return found
+}
+
+/** Directories that a process works in, and its program. */
+const homesOf = ({ pid }: Holder): string[] =>
+  ["cwd", "root", "exe"].flatMap((name) => readLinkIfAlive(`/proc/${pid}/${name}`)?.match(/^\/.*/s)?.[0] ?? [])
+
+/** These, and the directories above them. */
+function* knownNames(holders: readonly Holder[]): Generator<Name> {
+  const seen = new Set<string>()
+  for (const home of holders.flatMap(homesOf))
+    for (let path = home; !seen.has(path); path = folderOf(path)) {
+      seen.add(path)
+      const stat = look(path)
+      if (stat) yield [path, stat]
     }
 }
 
-/** A directory that is gone by now has no names. */
-function namesIn(folder: string): string[] {
+/** What stands in the same file system below some directories, those that the processes work in first; nearer names before further ones. */
+function* namesBelow(points: readonly string[], holders: readonly Holder[]): Generator<Name> {
+  const roots = points.flatMap((point) => look(point) ?? [])
+  const isOurs = ({ mode, dev }: FileStat): boolean => kindOf(mode) === S_IF.DIR && roots.some((root) => root.dev === dev)
+  const seen = new Set<string>()
+  for (const start of [...holders.flatMap(homesOf), ...points]) {
+    const stat = look(start)
+    if (!stat || !isOurs(stat)) continue
+    yield [start, stat]
+    const folders = [start]
+    for (const folder of folders) {
+      if (seen.has(folder)) continue
+      seen.add(folder)
+      for (const name of list(folder)) {
+        const path = `${folder === "/" ? "" : folder}/${name}`
+        const stat = look(path)
+        if (!stat) continue
+        yield [path, stat]
+        if (isOurs(stat)) folders.push(path)
+      }
+    }
+  }
+}
+
+/** What cannot be looked at is none that we search. */
+function look(path: string): FileStat | undefined {
+  try {
+    return statPath(path, false) ?? undefined
+  } catch (error) {
+    if (error instanceof SyscallError) return undefined
+    throw error
+  }
+}
+
+function list(folder: string): string[] {
   try {
     return readdirSync(folder)
   } catch {
+    // Removed or closed to us since.
     return []
   }
-}
-
-/** Directories that processes are in, and those of their programs. */
-const usedBy = (holders: readonly Holder[]): string[] =>
-  holders.flatMap(({ pid }) => {
-    const [cwd, exe] = [readLinkIfAlive(`/proc/${pid}/cwd`), readLinkIfAlive(`/proc/${pid}/exe`)]
-    return [...(cwd?.startsWith("/") ? [cwd] : []), ...(exe?.startsWith("/") ? [dirname(exe)] : [])]
-  })
-
-/**
- * The path of a watched file by its number, where its file system opens no handles: searched from the directories that the tree uses, and from
- * where the file system is mounted, the nearest first. While a file is watched, its number is no other one's.
- *
- * @param sdev device of the file system in the kernel's form
- * @returns undefined when it is not among the first names, or the file system is none that is searched
- */
-export function searchWatched(sdev: number, ino: bigint, mounts: readonly Mount[], holders: readonly Holder[]): string | undefined {
-  const places = mounts.filter((mount) => SEARCHED.has(mount.type) && sdevOf(mount) === sdev && isInSight(mount))
-  if (places.length === 0) return undefined
-  let left = MOST
-  for (const { path, ino: found } of below([...usedBy(holders), ...places.map(({ point }) => point)], sdev)) {
-    if (found === ino) return path
-    if (--left === 0) return undefined
-  }
-  return undefined
 }

@@ -48,8 +48,9 @@ export function openTarget(target: SavedTarget, { handles, ghosts, made }: Targe
   if (f_handle.path === undefined) return undefined
   const named = attempt("openat", AT.FDCWD, layPath(f_handle.path), O.PATH | O.NOFOLLOW | O.CLOEXEC, 0)
   if (named < 0) return undefined
-  if (isFirst && (statDescriptor(named).ino !== i_ino || (handle && !hasHandle(named, handle))))
-    log.warn(`"${f_handle.path}" is watched, which is another file by now`)
+  // A handle outlives a mount; overlayfs gives its directories new numbers at each.
+  const isSame = (handle ? hasHandle(named, handle) : undefined) ?? statDescriptor(named).ino === i_ino
+  if (isFirst && !isSame) log.warn(`"${f_handle.path}" is watched, which is another file by now`)
   return named
 }
 

@@ -5,12 +5,14 @@ import { attempt, errnoName, pathArgument } from "../../../../../ffi/syscall.ts"
 import { type fanotify_file_entry, type fanotify_mark_entry, mark_type } from "../../../../../proto/gen/fsnotify_pb.ts"
 import type { stasis_filesystem_mark } from "../../../../../proto/gen/stasis_pb.ts"
 import type { FdInfo } from "../../../../proc/fdinfo.ts"
+import { deviceOf } from "../../../../proc/mountinfo.ts"
 import { type Fanotify, type FanotifyMark, fanotifyState } from "../../../../proc/notify.ts"
 import { readStatus } from "../../../../proc/status.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../../kind.ts"
 import { readable } from "../../poll.ts"
-import { type Handles, isInSight, openHandles, savedHandle, sdevOf } from "../handle.ts"
+import { type Handles, isInSight, openHandles, savedHandle } from "../handle.ts"
 import { placeWatched } from "../place.ts"
+import { openSearch, type Search, type Watched } from "../search.ts"
 
 /** A mark, and how what it is on is found again: an inode whose path is not known by its handle. */
 interface PlacedMark {
@@ -38,8 +40,11 @@ export function refuseFanotify({ pid, info }: Found, surveying: Pick<Surveying, 
   if (group.flags & FAN.REPORT_MNT) return { what: "a fanotify that reports mounts (FAN_REPORT_MNT)", remedy: STOP }
   using handles = openHandles()
   const marks: PlacedMark[] = []
+  const inodes = group.marks.flatMap((mark) => (mark.kind === "inode" ? [watchedBy(mark)] : []))
+  const isTold = group.marks.some(({ mask }) => (mask & READING) !== 0 && (mask & FAN.ONDIR) !== 0)
+  const search = openSearch(inodes, isTold, surveying.holders, handles)
   for (const mark of group.marks) {
-    const place = placeMark(mark, handles, surveying)
+    const place = placeMark(mark, handles, surveying, search)
     if ("what" in place) return place
     marks.push(place)
   }
@@ -47,15 +52,25 @@ export function refuseFanotify({ pid, info }: Found, surveying: Pick<Surveying, 
   return undefined
 }
 
-function placeMark(mark: FanotifyMark, handles: Handles, surveying: Pick<Surveying, "holders" | "openers">): PlacedMark | Reason {
+/** Events of a directory that somebody reads. */
+const READING = FAN.ACCESS | FAN.OPEN | FAN.CLOSE_NOWRITE
+
+const watchedBy = ({ sdev, ino, handle }: FanotifyMark): Watched => ({ sdev: sdev ?? 0, ino: ino ?? 0n, handle })
+
+function placeMark(
+  mark: FanotifyMark,
+  handles: Handles,
+  surveying: Pick<Surveying, "holders" | "openers">,
+  search: Search,
+): PlacedMark | Reason {
   const { kind, mntId } = mark
   const sdev = mark.sdev ?? 0
   if (kind === "inode") {
-    const place = placeWatched({ ...mark, sdev, ino: mark.ino ?? 0n }, "a mark", handles, surveying)
+    const place = placeWatched(watchedBy(mark), "a mark", handles, surveying, search)
     return "what" in place ? place : { mark, sdev, path: place.path }
   }
-  const mount = handles.mounts.find((one) => (kind === "mount" ? one.id === mntId : sdevOf(one) === sdev) && isInSight(one))
-  if (mount && kind !== "other") return { mark, sdev: sdevOf(mount), path: mount.point }
+  const mount = handles.mounts.find((one) => (kind === "mount" ? one.id === mntId : deviceOf(one) === sdev) && isInSight(one))
+  if (mount && kind !== "other") return { mark, sdev: deviceOf(mount), path: mount.point }
   const object =
     kind === "mount" ? `mount ${mntId}` : kind === "filesystem" ? `file system ${sdev >>> 20}:${sdev & 0xfffff}` : "what is new"
   return {

@@ -10,6 +10,7 @@ import { layPath } from "../../path.ts"
 import { readable } from "../../poll.ts"
 import { openHandles, savedHandle } from "../handle.ts"
 import { placeWatched, type WatchPlace } from "../place.ts"
+import { openSearch } from "../search.ts"
 
 /** A watch, and how its file is found again. */
 type PlacedWatch = InotifyWatch & WatchPlace
@@ -26,13 +27,22 @@ export function refuseInotify({ pid, info }: Found, surveying: Pick<Surveying, "
   const watches = inotifyWatches(info)
   if (watches.length === 0) return undefined
   using handles = openHandles()
+  const search = openSearch(
+    watches,
+    watches.some(({ mask }) => (mask & READING) !== 0),
+    surveying.holders,
+    handles,
+  )
   for (const watch of watches) {
-    const place = placeWatched(watch, "a watch", handles, surveying)
+    const place = placeWatched(watch, "a watch", handles, surveying, search)
     if ("what" in place) return place
     found.push({ ...watch, ...place })
   }
   return undefined
 }
+
+/** Events of a directory that somebody reads. */
+const READING = IN.ACCESS | IN.OPEN | IN.CLOSE_NOWRITE
 
 const FLAGS_UNTOLD =
   "whether watches end with their first event (IN_ONESHOT) or with the file's name (IN_EXCL_UNLINK), which kernels before 5.19 tell nobody: they will not"

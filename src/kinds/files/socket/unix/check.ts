@@ -4,6 +4,7 @@ import type { unix_sk_entry } from "../../../../../proto/gen/sk-unix_pb.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
 import type { Linked } from "../../kind.ts"
 import { kindName, kindOf, statPath } from "../../stat.ts"
+import { findSystems } from "../../system.ts"
 import { socketName } from "./bind.ts"
 import { pathText } from "./bound.ts"
 import { isBound, relationOf, UFLAGS } from "./relations.ts"
@@ -69,7 +70,8 @@ function checkName(socket: unix_sk_entry, inUse: () => readonly UnixSocket[]): v
   const now = statPath(whole, false)
   if (!now) return
   if (kindOf(now.mode) !== S_IF.SOCK) throw inTheWay(socket, `"${whole}" is ${kindName(now.mode)} now`, "Move it away")
-  const user = inUse().some(({ file }) => file && BigInt(file.ino) === BigInt.asUintN(32, now.ino) && file.dev === now.dev)
+  const like = inUse().flatMap(({ file }) => (file && BigInt(file.ino) === BigInt.asUintN(32, now.ino) ? [file.dev] : []))
+  const user = like.length > 0 && like.includes(findSystems().deviceOf(whole) ?? now.dev)
   if (user) throw inTheWay(socket, "another program has a socket of this name now", "End that program")
   if (deleted) throw inTheWay(socket, `"${whole}" was removed, and is there again`, "Remove it: nobody uses it")
 }

@@ -1,0 +1,121 @@
+import { afterAll, afterEach, describe, expect, test } from "bun:test"
+import { copyFileSync } from "node:fs"
+import { join } from "node:path"
+import { EXIT_STATUS } from "../../src/base/errors.ts"
+import { compileVictim } from "../harness/compile.ts"
+import { waitFor } from "../harness/deadline.ts"
+import { scratch } from "../harness/folders.ts"
+import { cleanUp } from "../harness/process.ts"
+import { dump, must, restore, run, stasisTool } from "../harness/tool.ts"
+import { isReady, launch, start, type Victim } from "../harness/victim.ts"
+import { files } from "./file-rows.ts"
+import { command, openMounts } from "./mounts.ts"
+import { dumpAndLeave, dumpAndRestore, expectWell } from "./round.ts"
+import { type Row, row } from "./row.ts"
+import { type Mounted, mountTrial, overlayOf, trials } from "./trials.ts"
+
+const mounts = openMounts()
+afterEach(cleanUp)
+afterAll(() => mounts[Symbol.dispose]())
+
+const named = (source: string, ...whats: string[]): Row[] => whats.map((what) => row(source, what, "{folder}"))
+const ghosts = named("ghosts", "files", "exe", "cwd", "unnamed", "renamed", "moved", "folders")
+
+/** What stat(2) and the kernel's other words disagree about. */
+const telling = files.filter(
+  ({ source, args = [] }) => ["files", "ghosts", "locks", "inotifies", "fanotifies"].includes(source) && args.length > 0,
+)
+
+/** All that have files of their own, or run from there. */
+const rows: readonly Row[] = [
+  ...files.filter(({ args = [] }) => args.includes("{folder}")),
+  ...["heap", "maps", "cow", "root"].map((source) => row(source, "{folder}")),
+  ...named("sharers", "files", "fs", "offset", "memory"),
+  row("unixserver", "{folder}"),
+]
+
+/** Those that do not remember device numbers. */
+const movable: readonly Row[] = [
+  ...ghosts,
+  ...["shared", "deleted"].map((what) => row("inotifies", "{folder}", what)),
+  row("fifos", "{folder}"),
+  ...named("unixnames", "listen"),
+]
+const OPTIONS = ["--file-locks", "--link-remap"]
+
+/** Takes a victim through a restore on a file system that was mounted again. */
+async function mountedAgain(one: Row, { folder: on, again }: Mounted): Promise<void> {
+  const victim = await start(one.source, { ...one, on })
+  expect(isReady(victim)).toBe(true)
+  await dump(stasisTool, victim.pid, victim.images, ...OPTIONS)
+  await victim.gone()
+  again()
+  expect((await must(stasisTool, "plan", victim.images)).stderr).toBe("")
+  // See the row of ghosts unnamed.
+  const { stderr } = await restore(stasisTool, victim.images, ...(one.title === "ghosts unnamed" ? [] : ["--verify"]))
+  expect(stderr).not.toContain("another file")
+  await expectWell(victim, one)
+}
+
+for (const trial of trials) {
+  const mounted = mountTrial(mounts, trial)
+  if (typeof mounted === "string") {
+    console.log(`skipped: ${trial.title}: ${mounted}`)
+    continue
+  }
+  const on = mounted.folder
+  describe(`on ${trial.title}`, () => {
+    for (const one of trial.isAlike ? telling : rows) test(one.title, () => dumpAndRestore({ ...one, on }, stasisTool, stasisTool), 60_000)
+    if (!trial.isAlike)
+      for (const one of telling) test(`${one.title}, left running`, () => dumpAndLeave({ ...one, on }, stasisTool), 60_000)
+    for (const one of movable) test(`${one.title}, mounted again before the restore`, () => mountedAgain(one, mounted))
+  })
+}
+
+let layers = 0
+
+/** Starts layers.c on overlayfs: its files and its program are in the lower layer. */
+async function startLayers(what: string): Promise<Victim> {
+  const name = `layers-${layers++}`
+  const lower = mounts.mount(`${name}-lower`, "-t", "tmpfs", "tmpfs")
+  const compiled = compileVictim("layers")
+  copyFileSync(compiled, join(lower, "program"))
+  command(compiled, "/nowhere", lower, "make")
+  const path = mounts.mount(name, ...overlayOf(lower, mounts.mount(`${name}-upper`, "-t", "tmpfs", "tmpfs")))
+  const victim = launch("layers", [join(path, "program"), "{folder}/../ask", path, what], { base: scratch("layers") })
+  await waitFor("READY of layers", () => victim.lines().length > 0)
+  expect(victim.lines()).toEqual(["READY"])
+  return victim
+}
+
+describe("overlayfs, files of the lower layer", () => {
+  for (const what of ["read", "copied", "deleted", "moved"])
+    for (const options of [[], ["--link-remap"]]) {
+      const title = [what, ...options].join(" ")
+      test(`${title}, left running`, async () => {
+        const victim = await startLayers(what)
+        await dump(stasisTool, victim.pid, victim.images, "--file-locks", ...options, "-R", "--verify")
+        await expectWell(victim, row("layers", what))
+      })
+      test(title, async () => {
+        const victim = await startLayers(what)
+        await dump(stasisTool, victim.pid, victim.images, "--file-locks", ...options, "--verify")
+        await victim.gone()
+        await restore(stasisTool, victim.images, "--verify")
+        await expectWell(victim, row("layers", what))
+      })
+    }
+
+  for (const [what, words] of [
+    ["shared", "a shared mapping of an older copy of the file"],
+    ["longer", "a mapping of an older and longer copy of the file"],
+  ] as const)
+    test(`${what} mappings of what was copied up since are refused by name, by plan too`, async () => {
+      const victim = await startLayers(what)
+      const refused = await run([...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images])
+      expect(refused.status).toBe(EXIT_STATUS.E_UNSUPPORTED)
+      expect(refused.stderr).toContain(words)
+      expect((await run([...stasisTool.command, "plan", `${victim.pid}`])).stdout).toContain(words)
+      await expectWell(victim, row("layers", what))
+    })
+})
