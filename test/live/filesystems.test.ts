@@ -1,5 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test"
-import { copyFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { EXIT_STATUS } from "../../src/base/errors.ts"
 import { compileVictim } from "../harness/compile.ts"
@@ -12,7 +12,7 @@ import { files } from "./file-rows.ts"
 import { command, openMounts } from "./mounts.ts"
 import { dumpAndLeave, dumpAndRestore, expectWell } from "./round.ts"
 import { type Row, row } from "./row.ts"
-import { type Mounted, mountTrial, overlayOf, trials } from "./trials.ts"
+import { type Mounted, mountTrial, overlayOf, snapshot, trials } from "./trials.ts"
 
 const mounts = openMounts()
 afterEach(cleanUp)
@@ -44,8 +44,8 @@ const movable: readonly Row[] = [
 const OPTIONS = ["--file-locks", "--link-remap"]
 
 /** Takes a victim through a restore on a file system that was mounted again. */
-async function mountedAgain(one: Row, { folder: on, again }: Mounted): Promise<void> {
-  const victim = await start(one.source, { ...one, on })
+async function mountedAgain(one: Row, { again }: Mounted): Promise<void> {
+  const victim = await start(one.source, one)
   expect(isReady(victim)).toBe(true)
   await dump(stasisTool, victim.pid, victim.images, ...OPTIONS)
   await victim.gone()
@@ -57,18 +57,40 @@ async function mountedAgain(one: Row, { folder: on, again }: Mounted): Promise<v
   await expectWell(victim, one)
 }
 
+/** What is left of a socket is made anew, but nobody's who uses it. */
+async function inUse(on: string): Promise<void> {
+  const victim = await start("unixnames", { args: ["listen", "{folder}"], on })
+  expect(isReady(victim)).toBe(true)
+  await dump(stasisTool, victim.pid, victim.images)
+  await victim.gone()
+  const nodes = readdirSync(victim.folder).filter((name) => statSync(join(victim.folder, name)).isSocket())
+  expect(nodes.length).toBeGreaterThan(0)
+  for (const name of nodes) {
+    const path = join(victim.folder, name)
+    rmSync(path)
+    using _server = Bun.listen({ unix: path, socket: { data() {} } })
+    const refused = await run([...stasisTool.command, "restore", "-d", "-D", victim.images])
+    expect([refused.status, refused.stderr]).toEqual([EXIT_STATUS.E_FILE_CHANGED, expect.stringContaining("another program has a socket")])
+    expect(statSync(path).isSocket()).toBe(true)
+  }
+}
+
+const tried = new Map<string, Mounted>()
+
 for (const trial of trials) {
   const mounted = mountTrial(mounts, trial)
   if (typeof mounted === "string") {
     console.log(`skipped: ${trial.title}: ${mounted}`)
     continue
   }
+  tried.set(trial.name, mounted)
   const on = mounted.folder
   describe(`on ${trial.title}`, () => {
     for (const one of trial.isAlike ? telling : rows) test(one.title, () => dumpAndRestore({ ...one, on }, stasisTool, stasisTool), 60_000)
     if (!trial.isAlike)
       for (const one of telling) test(`${one.title}, left running`, () => dumpAndLeave({ ...one, on }, stasisTool), 60_000)
-    for (const one of movable) test(`${one.title}, mounted again before the restore`, () => mountedAgain(one, mounted))
+    test("a unix socket that another program has by the restore is not taken from it", () => inUse(on))
+    for (const one of movable) test(`${one.title}, mounted again before the restore`, () => mountedAgain({ ...one, on }, mounted))
   })
 }
 
@@ -106,6 +128,14 @@ describe("overlayfs, files of the lower layer", () => {
       })
     }
 
+  test("a deleted one that a descriptor leads to is told, by plan too", async () => {
+    const victim = await startLayers("deleted")
+    const words = /fd \d+ is "\S+\/data \(deleted\)", of which overlayfs does not tell whether it has another name/
+    expect((await run([...stasisTool.command, "plan", `${victim.pid}`])).stdout).toMatch(words)
+    expect((await dump(stasisTool, victim.pid, victim.images, "-R")).stderr).toMatch(words)
+    await expectWell(victim, row("layers"))
+  })
+
   for (const [what, words] of [
     ["shared", "a shared mapping of an older copy of the file"],
     ["longer", "a mapping of an older and longer copy of the file"],
@@ -118,4 +148,20 @@ describe("overlayfs, files of the lower layer", () => {
       expect((await run([...stasisTool.command, "plan", `${victim.pid}`])).stdout).toContain(words)
       await expectWell(victim, row("layers", what))
     })
+})
+
+test("a subvolume of btrfs and its snapshot, whose files have the same numbers", async () => {
+  const btrfs = tried.get("btrfs")
+  if (!btrfs) return console.log("skipped: a subvolume and its snapshot: there is no btrfs")
+  const root = join(mounts.folder, "btrfs")
+  const folders = ["volume/twins", "snapshot/twins"].map((path) => join(root, path))
+  const [original = "", copy = ""] = folders
+  mkdirSync(original)
+  for (const name of ["data", "watched"]) writeFileSync(join(original, name), "a".repeat(4096))
+  snapshot(join(root, "volume"), join(root, "snapshot"))
+  writeFileSync(join(copy, "data"), "b".repeat(4096))
+  const one = { ...row("twins", ...folders), options: ["--file-locks"] }
+  await dumpAndLeave(one, stasisTool)
+  await dumpAndRestore(one, stasisTool, stasisTool)
+  await mountedAgain(one, btrfs)
 })

@@ -20,7 +20,8 @@ export function command(...words: string[]): void {
 }
 
 /** Takes all away when its input ends, as it does when the tests are killed. */
-const GUARD = 'cat >/dev/null; for path in "$1"/*/; do umount -l "$path" 2>/dev/null; done; rm -rf --one-file-system "$1"'
+const GUARD =
+  'trap "" INT TERM HUP; cat >/dev/null; for path in "$1"/*/; do umount -l "$path" 2>/dev/null; done; rm -rf --one-file-system "$1"'
 
 export function openMounts(): Mounts {
   // Not by `scratch`: the end of each test removes what that made.

@@ -1,0 +1,40 @@
+import { afterAll, afterEach, describe, test } from "bun:test"
+import { cleanUp } from "../harness/process.ts"
+import { stasisTool } from "../harness/tool.ts"
+import { files } from "../live/file-rows.ts"
+import { openMounts } from "../live/mounts.ts"
+import { dumpAndRestore } from "../live/round.ts"
+import { row } from "../live/row.ts"
+import { mountTrial, trials } from "../live/trials.ts"
+import { fetchPeer } from "./fetch.ts"
+
+const mounts = openMounts()
+afterEach(cleanUp)
+afterAll(() => mounts[Symbol.dispose]())
+
+const SOURCES = ["files", "ghosts", "locks", "fifos", "inotifies", "fanotifies", "readdir"]
+const rows = [...files.filter(({ source }) => SOURCES.includes(source)), row("heap"), row("maps", "{folder}")].filter(
+  ({ notWithCriu }) => notWithCriu === undefined,
+)
+
+/** CRIU opens what is watched by handles, which overlayfs has none of. */
+const isWatching = (source: string): boolean => source.endsWith("notifies")
+
+const peer = fetchPeer()
+if (typeof peer === "string") console.log(`skipped: ${peer}`)
+else
+  for (const trial of trials.filter(({ isAlike }) => !isAlike)) {
+    const mounted = mountTrial(mounts, trial)
+    if (typeof mounted === "string") {
+      console.log(`skipped: ${trial.title}: ${mounted}`)
+      continue
+    }
+    const on = mounted.folder
+    describe(`on ${trial.title} the real CRIU restores what stasis dumped`, () => {
+      for (const one of rows) test(one.title, () => dumpAndRestore({ ...one, on }, stasisTool, peer.criu), 60_000)
+    })
+    describe(`on ${trial.title} stasis restores what the real CRIU dumped`, () => {
+      for (const one of rows.filter(({ source }) => trial.name !== "overlay" || !isWatching(source)))
+        test(one.title, () => dumpAndRestore({ ...one, on }, peer.criu, stasisTool), 60_000)
+    })
+  }
