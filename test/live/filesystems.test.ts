@@ -1,18 +1,16 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test"
-import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { EXIT_STATUS } from "../../src/base/errors.ts"
-import { compileVictim } from "../harness/compile.ts"
-import { waitFor } from "../harness/deadline.ts"
-import { scratch } from "../harness/folders.ts"
 import { cleanUp } from "../harness/process.ts"
 import { dump, must, restore, run, stasisTool } from "../harness/tool.ts"
-import { isReady, launch, start, type Victim } from "../harness/victim.ts"
+import { isReady, start } from "../harness/victim.ts"
 import { files } from "./file-rows.ts"
-import { command, openMounts } from "./mounts.ts"
+import { startLayers } from "./layers.ts"
+import { openMounts } from "./mounts.ts"
 import { dumpAndLeave, dumpAndRestore, expectWell } from "./round.ts"
 import { type Row, row } from "./row.ts"
-import { type Mounted, mountTrial, overlayOf, snapshot, trials } from "./trials.ts"
+import { type Mounted, mountTrial, snapshot, trials } from "./trials.ts"
 
 const mounts = openMounts()
 afterEach(cleanUp)
@@ -94,33 +92,17 @@ for (const trial of trials) {
   })
 }
 
-let layers = 0
-
-/** Starts layers.c on overlayfs: its files and its program are in the lower layer. */
-async function startLayers(what: string): Promise<Victim> {
-  const name = `layers-${layers++}`
-  const lower = mounts.mount(`${name}-lower`, "-t", "tmpfs", "tmpfs")
-  const compiled = compileVictim("layers")
-  copyFileSync(compiled, join(lower, "program"))
-  command(compiled, "/nowhere", lower, "make")
-  const path = mounts.mount(name, ...overlayOf(lower, mounts.mount(`${name}-upper`, "-t", "tmpfs", "tmpfs")))
-  const victim = launch("layers", [join(path, "program"), "{folder}/../ask", path, what], { base: scratch("layers") })
-  await waitFor("READY of layers", () => victim.lines().length > 0)
-  expect(victim.lines()).toEqual(["READY"])
-  return victim
-}
-
 describe("overlayfs, files of the lower layer", () => {
   for (const what of ["read", "copied", "deleted", "moved"])
     for (const options of [[], ["--link-remap"]]) {
       const title = [what, ...options].join(" ")
       test(`${title}, left running`, async () => {
-        const victim = await startLayers(what)
+        const victim = await startLayers(mounts, what)
         await dump(stasisTool, victim.pid, victim.images, "--file-locks", ...options, "-R", "--verify")
         await expectWell(victim, row("layers", what))
       })
       test(title, async () => {
-        const victim = await startLayers(what)
+        const victim = await startLayers(mounts, what)
         await dump(stasisTool, victim.pid, victim.images, "--file-locks", ...options, "--verify")
         await victim.gone()
         await restore(stasisTool, victim.images, "--verify")
@@ -129,7 +111,7 @@ describe("overlayfs, files of the lower layer", () => {
     }
 
   test("a deleted one that a descriptor leads to is told, by plan too", async () => {
-    const victim = await startLayers("deleted")
+    const victim = await startLayers(mounts, "deleted")
     const words = /fd \d+ is "\S+\/data \(deleted\)", of which overlayfs does not tell whether it has another name/
     expect((await run([...stasisTool.command, "plan", `${victim.pid}`])).stdout).toMatch(words)
     expect((await dump(stasisTool, victim.pid, victim.images, "-R")).stderr).toMatch(words)
@@ -141,7 +123,7 @@ describe("overlayfs, files of the lower layer", () => {
     ["longer", "a mapping of an older and longer copy of the file"],
   ] as const)
     test(`${what} mappings of what was copied up since are refused by name, by plan too`, async () => {
-      const victim = await startLayers(what)
+      const victim = await startLayers(mounts, what)
       const refused = await run([...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images])
       expect(refused.status).toBe(EXIT_STATUS.E_UNSUPPORTED)
       expect(refused.stderr).toContain(words)

@@ -23,8 +23,8 @@ export interface Watched {
   readonly handle: FileHandle | null
 }
 
-/** Names that are looked at for one group of watches: about a second. */
-const MOST_NAMES = 300_000
+/** Names that are looked at for one group of watches: 1.5 s on a slow machine. */
+const MOST_NAMES = 200_000
 
 const same = (a: FileHandle | null, b: FileHandle | null): boolean =>
   a === null || b === null || (a.type === b.type && Buffer.compare(a.bytes, b.bytes) === 0)
@@ -46,7 +46,11 @@ export function leadsToWatched(path: string, { sdev, ino, handle }: Watched, fol
   }
 }
 
-/** Looks for watched files by their names, where their file system opens no handles: overlayfs, FUSE. */
+/** What was not found once: a dump looks several times. */
+const missed = new Set<string>()
+const isMissed = (watched: Watched): boolean => missed.has(keyOf(watched))
+
+/** Looks for watched files by their names, where their file system opens no handles, as overlayfs. */
 export interface Search {
   /** A path that leads to one of the group; undefined when none is found. */
   find(watched: Watched): string | undefined
@@ -58,7 +62,9 @@ export function openSearch(group: readonly Watched[], isTold: boolean, holders: 
   const search = (sdev: number): ReadonlyMap<string, string> => {
     const points = mounts.filter((mount) => deviceOf(mount) === sdev && mount.type !== "proc" && isInSight(mount)).map(({ point }) => point)
     const wanted = group.filter((watched) => watched.sdev === sdev)
-    return lookFor(wanted, [knownNames(holders), ...(isTold ? [] : [namesBelow(points, holders)])])
+    const found = lookFor(wanted, [knownNames(holders), ...(isTold || wanted.every(isMissed) ? [] : [namesBelow(points, holders)])])
+    for (const key of wanted.map(keyOf)) if (!found.has(key)) missed.add(key)
+    return found
   }
   return { find: (watched) => searched.getOrInsertComputed(watched.sdev, search).get(keyOf(watched)) }
 }
