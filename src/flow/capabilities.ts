@@ -13,7 +13,7 @@ export const USES: readonly Use[] = [
   { cap: "SYS_PTRACE", where: "own", lost: "processes of other users, and those that let nobody look at them (prctl PR_SET_DUMPABLE)" },
   { cap: "DAC_READ_SEARCH", where: "own", lost: "descriptors and memory of other users' processes" },
   { cap: "KILL", where: "own", lost: "a dump of other users' processes that kills or stops them" },
-  { cap: "DAC_READ_SEARCH", where: "machine", lost: "inotify and fanotify watches, but on files that the program has open" },
+  { cap: "DAC_READ_SEARCH", where: "machine", lost: "inotify and fanotify watches on files that are neither open nor found by name" },
   { cap: "CHECKPOINT_RESTORE", where: "machine", lost: "mapped files that were deleted or replaced, unless the program has them open" },
   { cap: "CHECKPOINT_RESTORE", where: "machine", lost: "shared memory without a name: kept as far as it is mapped, restored as a memfd" },
   { cap: "SYS_ADMIN", where: "machine", lost: "processes under seccomp" },

@@ -110,7 +110,10 @@ export function placeWatched(watched: Watched, what: string, handles: Handles, t
   }
   const where = `inode ${ino} of device ${sdev >>> 20}:${sdev & 0xfffff}`
   if (handles.denied)
-    return { what: `${what} on ${where}, which cannot be looked up`, remedy: "Run stasis as root, or with CAP_DAC_READ_SEARCH" }
+    return {
+      what: `${what} on ${where}, which cannot be looked up, and was not found by its name`,
+      remedy: "Run stasis as root, or with CAP_DAC_READ_SEARCH",
+    }
   return {
     what: `${what} on ${where}, which its file system opens by no handle, and which was not found by its name`,
     remedy: "Let the program have what it watches open as well, or stop watching it before the dump",
