@@ -1,6 +1,6 @@
 /*
  * Holds: files of two folders (arguments) which have the same names and, on btrfs in a subvolume and its snapshot, the same numbers: open,
- * mapped, locked and watched. Checks: that each is still that of its folder.
+ * mapped, locked and watched; with "unlink" the latter have another name only. Checks: that each is still that of its folder.
  */
 #include "victim.h"
 #include <sys/file.h>
@@ -37,6 +37,9 @@ int main(int argc, char **argv)
 		MUST(fstat(twin->fd, &stats[i]));
 	}
 	CHECK(twins[0].wd != twins[1].wd && *twins[0].map != *twins[1].map, "set-up: the files are one");
+	bool is_renamed = !strcmp(victim_argument(argc, argv, 3), "unlink");
+	for (int i = 0; is_renamed && i < 2; i++)
+		MUST(unlink(victim_path(twins[i].folder, "watched")));
 	if (stats[0].st_ino != stats[1].st_ino)
 		skip("the files have numbers of their own");
 	char first[2] = { *twins[0].map, *twins[1].map };
@@ -54,7 +57,7 @@ int main(int argc, char **argv)
 		int other = opened(twin, "data", O_RDONLY);
 		CHECK((flock(other, LOCK_SH | LOCK_NB) == 0) == (i == 0), "lock %d is another", i);
 		close(other);
-		int writer = opened(twin, "watched", O_WRONLY);
+		int writer = opened(twin, is_renamed ? "second" : "watched", O_WRONLY);
 		CHECK(write(writer, "x", 1) == 1, "write: %s", strerror(errno));
 		close(writer);
 		CHECK(read(watcher, event, sizeof event) == sizeof *event && event->wd == twin->wd, "file %d is watched by %d", i, event->wd);

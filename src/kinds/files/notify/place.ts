@@ -94,20 +94,22 @@ export function placeWatched(watched: Watched, what: string, handles: Handles, t
   if (named !== undefined) return { path: named }
   // A deleted file is kept with the descriptor that leads to it; one that lost a name is found by its handle, which it keeps.
   const isGhost = opener && isNameless(`/proc/${opener.pid}/fd/${opener.fd}`, opener.target, opener.stat)
-  if (isGhost || (seen && seen.stat.nlink > 0)) return {}
+  if (isGhost) return {}
   const used = usedBy(watched, seen, tree)
   if (used) return used
-  if (seen)
+  if (seen?.stat.nlink === 0)
     return {
       what: `${what} on a deleted file (inode ${ino}) that only a process outside has open`,
       remedy: "Let the program stop watching it, or open it itself, before the dump",
     }
-  const searched = search.find(watched)
+  // A file system without a device of its own has another number when it is mounted again, where only a path leads to its files.
+  const searched = seen && sdev >= 1 << 20 ? undefined : search.find(watched)
   const stat = searched === undefined ? null : statPath(searched, false)
   if (searched !== undefined && stat) {
     found.set(keyOf(watched), { path: searched, stat })
     return { path: searched }
   }
+  if (seen) return {}
   const where = `inode ${ino} of device ${sdev >>> 20}:${sdev & 0xfffff}`
   if (handles.denied)
     return {

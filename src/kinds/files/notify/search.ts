@@ -11,6 +11,7 @@ import { readLinkIfAlive } from "../../../proc/source.ts"
 import type { Holder } from "../kind.ts"
 import { folderOf, layPath } from "../path.ts"
 import { type FileStat, kindOf, statPath } from "../stat.ts"
+import { findSystems } from "../system.ts"
 import { type Handles, isInSight } from "./handle.ts"
 
 const log = logger("notify")
@@ -62,8 +63,9 @@ export function openSearch(group: readonly Watched[], isTold: boolean, holders: 
   const search = (sdev: number): ReadonlyMap<string, string> => {
     const points = mounts.filter((mount) => deviceOf(mount) === sdev && mount.type !== "proc" && isInSight(mount)).map(({ point }) => point)
     const wanted = group.filter((watched) => watched.sdev === sdev)
-    const found = lookFor(wanted, [knownNames(holders), ...(isTold || wanted.every(isMissed) ? [] : [namesBelow(points, holders)])])
-    for (const key of wanted.map(keyOf)) if (!found.has(key)) missed.add(key)
+    const isWalked = !isTold && !wanted.every(isMissed)
+    const found = lookFor(wanted, [knownNames(holders), ...(isWalked ? [namesBelow(sdev, points, holders)] : [])])
+    if (isWalked) for (const key of wanted.map(keyOf)) if (!found.has(key)) missed.add(key)
     return found
   }
   return { find: (watched) => searched.getOrInsertComputed(watched.sdev, search).get(keyOf(watched)) }
@@ -110,13 +112,16 @@ function* knownNames(holders: readonly Holder[]): Generator<Name> {
 }
 
 /** What stands in the same file system below some directories, those that the processes work in first; nearer names before further ones. */
-function* namesBelow(points: readonly string[], holders: readonly Holder[]): Generator<Name> {
+function* namesBelow(sdev: number, points: readonly string[], holders: readonly Holder[]): Generator<Name> {
   const roots = points.flatMap((point) => look(point) ?? [])
-  const isOurs = ({ mode, dev }: FileStat): boolean => kindOf(mode) === S_IF.DIR && roots.some((root) => root.dev === dev)
+  const systems = findSystems()
+  // A subvolume of btrfs has a device of its own.
+  const isOurs = (path: string, { mode, dev }: FileStat): boolean =>
+    kindOf(mode) === S_IF.DIR && (roots.some((root) => root.dev === dev) || systems.deviceOf(path) === sdev)
   const seen = new Set<string>()
   for (const start of [...holders.flatMap(homesOf), ...points]) {
     const stat = look(start)
-    if (!stat || !isOurs(stat)) continue
+    if (!stat || !isOurs(start, stat)) continue
     yield [start, stat]
     const folders = [start]
     for (const folder of folders) {
@@ -127,7 +132,7 @@ function* namesBelow(points: readonly string[], holders: readonly Holder[]): Gen
         const stat = look(path)
         if (!stat) continue
         yield [path, stat]
-        if (isOurs(stat)) folders.push(path)
+        if (isOurs(path, stat)) folders.push(path)
       }
     }
   }
