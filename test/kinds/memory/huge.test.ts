@@ -21,6 +21,7 @@ const GIB = 1n << 30n
 const BITS = MAP.HUGETLB | (21 << 26)
 const PRIVATE = MAP.PRIVATE | MAP.ANONYMOUS | BITS
 const withoutNotes = (lines: readonly string[]): string[] => lines.map((line) => line.replace(/^#\d+ | \/\/.*$/g, ""))
+const lower = { stamp: () => undefined, open: () => undefined }
 
 test("page sizes stand in flags as the kernel has them; without one it is the usual size", () => {
   expect([sizeBits(MIB2), sizeBits(GIB)]).toEqual([21 << 26, 30 << 26])
@@ -29,7 +30,7 @@ test("page sizes stand in flags as the kernel has them; without one it is the us
 })
 
 describe("collectVmas", () => {
-  const files: MappedFiles = { mapped: () => 11, memory: () => 22, ring: () => 33, openMode: ({ shared }) => (shared ? 2 : 0) }
+  const files: MappedFiles = { mapped: () => 11, memory: () => 22, ring: () => 33, openMode: ({ shared }) => (shared ? 2 : 0), lower }
   const of = (line: string, vmFlags: string, size = 2048) =>
     parseSmaps(`${line}\nSize: 4096 kB\nKernelPageSize: ${size} kB\nVmFlags: ${vmFlags}\n`)
   const R = VMA.REGULAR
@@ -68,13 +69,13 @@ describe("collectVmas", () => {
     const [entry] = collectVmas(mappings, [], files)
     expect(entry).toMatchObject(wanted)
     expect(throughBytes(vma_entrySchema, entry!)).toEqual(entry!)
-    expect(surveyMemory(7, mappings, () => undefined)).toEqual([])
+    expect(surveyMemory(7, mappings, () => undefined, lower)).toEqual([])
   })
 })
 
 test("a file of a mount is looked at by its name, what the kernel made is not", () => {
   const asked = (line: string) =>
-    surveyMemory(7, parseSmaps(`${line}\nVmFlags: rd wr ht\n`), ({ path }) => ({ what: path, remedy: "keep its name" })).map(
+    surveyMemory(7, parseSmaps(`${line}\nVmFlags: rd wr ht\n`), ({ path }) => ({ what: path, remedy: "keep its name" }), lower).map(
       ({ what }) => what,
     )
   expect(asked("40000000-40400000 rw-s 00000000 00:28 7 /mnt/file (deleted)")).toEqual(["/mnt/file"])
