@@ -147,6 +147,6 @@ export const HUGETLBFS_MAGIC = 0x958458f6
 /** Flag of eventfd2(2). Header: include/uapi/linux/eventfd.h */
 export const EFD_SEMAPHORE = 1
 /** f_type of statfs(2) of overlayfs. Header: include/uapi/linux/magic.h */
-export const OVERLAYFS_MAGIC = 0x794c7630n
+export const OVERLAYFS_MAGIC = 0x794c7630
 /** f_type of statfs(2) of POSIX message queues. In the kernel's own source alone: ipc/mqueue.c */
 export const MQUEUE_MAGIC = 0x19800202

@@ -14,7 +14,7 @@ const OF_UPPER = 4
 
 /** Whether a path leads to overlayfs. Symbolic links are followed, here and below. Man page: statfs(2) */
 export const isOnOverlay = (path: string): boolean =>
-  !isFailure(attempt("statfs", layPath(path), memory.address)) && memory.view.getBigInt64(0, true) === OVERLAYFS_MAGIC
+  !isFailure(attempt("statfs", layPath(path), memory.address)) && memory.view.getUint32(0, true) === OVERLAYFS_MAGIC
 
 /** False for a file that overlayfs has, or may have, in a lower layer. Before Linux 6.6 none tells. */
 function isOfUpper(path: string): boolean {
