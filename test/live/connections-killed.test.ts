@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from "bun:test"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
-import { alive, cleanUp } from "../harness/process.ts"
+import { alive, cleanUp, linkOf } from "../harness/process.ts"
 import { dump, restore, run, stasisTool } from "../harness/tool.ts"
 import { launch, type Victim } from "../harness/victim.ts"
 
@@ -66,6 +66,8 @@ test.skipIf(!strace)(
       const images = await dumped(`killed-${index}`)
       const { status } = await run(traced(call, images, "-e", `inject=${call}:signal=KILL:when=${when}`))
       expect([index, status]).toEqual([index, 137])
+      // It has the connection too until it has done what the tool could not.
+      await waitFor("the end of the guard", () => !readdirSync("/proc").some((pid) => linkOf(`/proc/${pid}/exe`)?.includes("stasis-guard")))
       if (lives) expect([index, alive(server.pid)]).toEqual([index, true])
       else {
         await waitFor(`the end of ${server.pid}`, () => !alive(server.pid))
