@@ -65,7 +65,7 @@ export type Reach =
   /** It is in the same ones, or the tool is now in its. `pid`: its number here. */
   | { readonly entered: boolean; readonly pid: number }
   /** The tool was run again where the process is, and ended so. */
-  | { readonly status: number }
+  | { readonly status: Promise<number> }
 
 /**
  * Goes where a process is: into its network, IPC, UTS, cgroup and mount namespaces, as nsenter(1) does. Only a new process can be in another
@@ -115,23 +115,31 @@ function entering<T>(pid: number, { name }: NamespaceKind, step: () => T): T {
   }
 }
 
-/** Runs the tool again as a process of another PID namespace. @returns its exit status */
-function runInside(pid: number, kind: NamespaceKind, statusFd: number | undefined): number {
+/**
+ * Runs the tool again as a process of another PID namespace. A signal that asks us to stop is for the one that works: it undoes, and we end
+ * when it has, with its status. When we are killed the kernel tells it, see `followParent`.
+ *
+ * @returns its exit status
+ */
+function runInside(pid: number, kind: NamespaceKind, statusFd: number | undefined): Promise<number> {
   const fd = openSync(`/proc/${pid}/ns/pid`, O.RDONLY | O.CLOEXEC)
   entering(pid, kind, () => syscall("setns", fd, CLONE.NEWPID))
   closeSync(fd)
-  // ^C is for the one that works; when we are ended by another signal it is told by the kernel, see `followParent`.
   leaveKeyboardToJob()
-  const { spawnSync } = process.getBuiltinModule("node:child_process")
+  const { spawn } = process.getBuiltinModule("node:child_process")
   const [program, script = "", ...words] = process.argv
   // A compiled program's second word is a path in itself.
   const line = script.startsWith("/$bunfs/") ? words : [script, ...words]
-  const { status, signal, error } = spawnSync(process.execPath ?? program, line, {
+  // Before it is there: none of them shall end us and leave it alone.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => inside.kill(signal))
+  const inside = spawn(process.execPath ?? program, line, {
     env: { ...process.env, [STARTED_INSIDE]: "1" },
     stdio: withStandardThree(statusFd),
   })
-  if (error) throw error
-  return signal ? 128 + (SIG[signal.slice(3) as keyof typeof SIG] ?? 0) : (status ?? 1)
+  return new Promise((resolve, reject) => {
+    inside.on("error", reject)
+    inside.on("exit", (status, signal) => resolve(signal ? 128 + (SIG[signal.slice(3) as keyof typeof SIG] ?? 0) : (status ?? 1)))
+  })
 }
 
 /** Standard input, output and error, and one more descriptor under its number; what lies between is empty. */

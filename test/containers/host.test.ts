@@ -166,6 +166,28 @@ describe("a process in a container, by its PID outside", () => {
     await tool(stasisTool, "dump", "-t", `${outside}`, "-D", inside(scratch("after"), "images"), "-R", "--verify")
     expect(await answer(container)).toBe("OK")
   }, 60_000)
+
+  test("a tool that is asked to stop ends when the one inside has undone, and as that does", async () => {
+    using container = await startContainer(bareImage(), { overlay: true }, SPIN)
+    await ready(container)
+    const { outside } = container.program()
+    const statuses = new Set<number | null>()
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+      for (let round = 0; round < 8; round++) {
+        const images = inside(scratch("stopped"), "images")
+        const dumping = Bun.spawn([...stasisTool.command, "dump", "-t", `${outside}`, "-D", images, "-R"], {
+          stdio: ["ignore", "ignore", "ignore"],
+        })
+        await Bun.sleep(20 * round)
+        signal(dumping.pid, name)
+        await dumping.exited
+        statuses.add(dumping.exitCode)
+        expect(membersOf(container.pid).filter((pid) => pid !== container.pid && pid !== outside)).toEqual([])
+        expect(existsSync(join(images, "inventory.img"))).toBe(dumping.exitCode === 0)
+      }
+    expect([...statuses]).toContain(8)
+    expect(await answer(container)).toBe("OK")
+  }, 60_000)
 })
 
 /** Processes in the PID namespace of another. */
