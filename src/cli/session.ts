@@ -1,8 +1,10 @@
+import { dirname } from "node:path"
 import { O } from "../../ffi/abi/file.ts"
 import { fstatSync, openSync } from "../../ffi/fs.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logTo } from "../base/log.ts"
 import type { CommonOptions } from "../flow/options.ts"
+import { makeDirectory } from "../image/directory.ts"
 import type { CommandName } from "./commands.ts"
 import { misused } from "./refuse.ts"
 
@@ -10,20 +12,22 @@ import { misused } from "./refuse.ts"
  * Opens what the command line names before anything is touched: the log file, and --status-fd to be open.
  *
  * @throws CheckpointError E_USAGE: the descriptor is closed · E_DIRECTORY: the log file cannot be written
+ * A dump's log may be the first file in a directory of images that is not there yet.
  *
  * Authority: criu(8), -o: the file is emptied first, and readable by its owner only.
  */
 export function openSession(
   command: CommandName,
-  { logFile, verbosity, statusFd }: Pick<CommonOptions, "logFile" | "verbosity" | "statusFd">,
+  { logFile, verbosity, statusFd, imagesDir }: Pick<CommonOptions, "logFile" | "verbosity" | "statusFd"> & { readonly imagesDir?: string },
 ): void {
   if (statusFd !== undefined && !isOpen(statusFd))
     throw misused(command, `--status-fd ${statusFd} is not open`, `Open it in the shell, for example ${statusFd}>FILE`)
-  logTo(logFile === undefined ? 2 : openLog(logFile), verbosity)
+  logTo(logFile === undefined ? 2 : openLog(logFile, command === "dump" && dirname(logFile) === imagesDir), verbosity)
 }
 
-function openLog(path: string): number {
+function openLog(path: string, makesDirectory: boolean): number {
   try {
+    if (makesDirectory) makeDirectory(dirname(path))
     return openSync(path, O.WRONLY | O.CREAT | O.TRUNC | O.APPEND, 0o600)
   } catch (error) {
     throw new CheckpointError(

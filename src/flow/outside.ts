@@ -42,7 +42,9 @@ export function holdPaths(options: DumpOptions): HeldPaths {
   }
   const imagesDir = held(options.imagesDir)
   const workDir = options.workDir === options.imagesDir ? imagesDir : held(options.workDir)
-  const pidfile = options.pidfile === undefined ? undefined : held(options.pidfile)
+  const { pidfile: given } = options
+  // The directory of the images may not be there yet.
+  const pidfile = given && (dirname(given) === options.imagesDir ? `${imagesDir}/${basename(given)}` : held(given))
   return {
     options: { ...options, imagesDir, workDir, pidfile },
     asGiven: (text) => [...paths].reduce((told, [reached, path]) => told.replaceAll(reached, path), text),

@@ -36,8 +36,8 @@ export function setFiles(directory: string): string[] {
   })
 }
 
-/** Makes the directory when only its last part is missing. @returns whether it was made */
-function makeDirectory(directory: string): boolean {
+/** Makes the directory when only its last part is missing. @returns whether it was made @throws CheckpointError E_DIRECTORY */
+export function makeDirectory(directory: string): boolean {
   if (existsSync(directory)) return false
   if (!existsSync(dirname(directory))) {
     throw new CheckpointError(

@@ -28,6 +28,15 @@ test("openSession makes a log file that only its owner reads", () => {
   expect(statSync(logFile).mode & 0o777).toBe(0o600)
 })
 
+test("openSession makes the directory of a dump's images for their log, and of nothing else", () => {
+  const imagesDir = join(scratch, "images")
+  const logFile = join(imagesDir, "dump.log")
+  expect(() => openSession("restore", { logFile, verbosity: 2, statusFd: undefined, imagesDir })).toThrow("Cannot log")
+  expect(() => openSession("dump", { logFile, verbosity: 2, statusFd: undefined, imagesDir: scratch })).toThrow("Cannot log")
+  openSession("dump", { logFile, verbosity: 2, statusFd: undefined, imagesDir })
+  expect(readFileSync(logFile, "utf8")).toBe("")
+})
+
 test("openSession refuses a log file that cannot be made, and a descriptor that is closed", () => {
   const logFile = join(scratch, "missing/dump.log")
   expect(() => openSession("dump", { logFile, verbosity: 2, statusFd: undefined })).toThrow(`Cannot log to "${logFile}"`)
