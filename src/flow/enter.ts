@@ -14,7 +14,7 @@ import { readStatusIfAlive } from "../proc/status.ts"
 
 const log = logger("enter")
 
-/** Variable by which the tool, run again by `runInside`, knows that it is in the target's PID namespace, where the target has another number. */
+/** Variable with the number of the caller, by which the tool, run again by `runInside`, knows that it is in the target's PID namespace, where the target has another number. */
 const STARTED_INSIDE = "STASIS_ENTERED"
 
 /** Kinds of namespace that are entered. Not that of clocks: a dump reads those of the tree from outside, see ../kinds/clocks/now.ts */
@@ -133,7 +133,7 @@ function runInside(pid: number, kind: NamespaceKind, statusFd: number | undefine
   // Before it is there: none of them shall end us and leave it alone.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => inside.kill(signal))
   const inside = spawn(process.execPath ?? program, line, {
-    env: { ...process.env, [STARTED_INSIDE]: "1" },
+    env: { ...process.env, [STARTED_INSIDE]: String(selfInProc()) },
     stdio: withStandardThree(statusFd),
   })
   return new Promise((resolve, reject) => {
@@ -146,9 +146,18 @@ function runInside(pid: number, kind: NamespaceKind, statusFd: number | undefine
 const withStandardThree = (more: number | undefined): (number | "ignore")[] =>
   Array.from({ length: Math.max(2, more ?? 0) + 1 }, (_, fd) => (fd <= 2 || fd === more ? fd : "ignore"))
 
-/** When the tool was run again by `runInside`: it ends with the one that did, by a signal that lets us undo what was begun. */
+/**
+ * When the tool was run again by `runInside`: it ends with the one that did, by a signal that lets us undo what was begun.
+ *
+ * @throws CheckpointError E_INTERRUPTED that one has gone already: the kernel tells nobody then
+ */
 export function followParent(): void {
-  if (process.env[STARTED_INSIDE] !== undefined) attempt("prctl", PR.SET_PDEATHSIG, SIG.TERM)
+  const parent = process.env[STARTED_INSIDE]
+  if (parent === undefined) return
+  attempt("prctl", PR.SET_PDEATHSIG, SIG.TERM)
+  // No namespace but that of PIDs has been entered yet: /proc is still the one that the parent sees itself in.
+  if (readStatusIfAlive(selfInProc())?.ppid !== Number(parent))
+    throw new CheckpointError("E_INTERRUPTED", "Cannot go on inside", "the stasis that was called has been killed", "Run the command again")
 }
 
 const unreachable = (pid: number, there: number, found: string, next = ""): CheckpointError =>

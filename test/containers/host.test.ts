@@ -103,16 +103,6 @@ describe("a process in a container, by its PID outside", () => {
     expect(await answer(container)).toBe("OK")
   })
 
-  test("a log and a pidfile beside images whose directory is made by the dump", async () => {
-    using container = await startContainer(bareImage(), { overlay: true }, SPIN)
-    await ready(container)
-    const { outside } = container.program()
-    const images = inside(scratch("made"), "images")
-    await tool(stasisTool, "dump", "-R", "-t", `${outside}`, "-D", images, "-o", "log", "--pidfile", "pid")
-    for (const name of ["log", "pid", "inventory.img"]) expect(existsSync(join(images, name))).toBe(true)
-    expect(await answer(container)).toBe("OK")
-  })
-
   test("inside, a full disk, a read-only directory and no place for the log are told, and leave nothing", async () => {
     using container = await startContainer(bareImage(), { readOnly: "64k", sys: false, nodes: ["null"] }, SPIN)
     await ready(container)

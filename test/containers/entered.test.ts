@@ -1,0 +1,36 @@
+/** A dump from outside a container: its files beside the images, and what becomes of the tool inside without the one that was called. */
+import { afterAll, afterEach, expect, test } from "bun:test"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { discardAll, inside, scratch } from "../harness/folders.ts"
+import { cleanUp } from "../harness/process.ts"
+import { run, stasisTool, toldError, must as tool } from "../harness/tool.ts"
+import { answer, ready, startContainer } from "./container.ts"
+import { bareImage } from "./images.ts"
+
+afterEach(cleanUp)
+afterAll(discardAll)
+
+const SPIN = ["/bin/rseqspin", "/work/ask", "/work"]
+
+test("a log and a pidfile beside images whose directory is made by the dump", async () => {
+  using container = await startContainer(bareImage(), { overlay: true }, SPIN)
+  await ready(container)
+  const { outside } = container.program()
+  const images = inside(scratch("made"), "images")
+  await tool(stasisTool, "dump", "-R", "-t", `${outside}`, "-D", images, "-o", "log", "--pidfile", "pid")
+  for (const name of ["log", "pid", "inventory.img"]) expect(existsSync(join(images, name))).toBe(true)
+  expect(await answer(container)).toBe("OK")
+})
+
+test("a tool that is killed before the one inside has begun takes that along: nothing is dumped, nobody killed", async () => {
+  using container = await startContainer(bareImage(), { overlay: true }, SPIN)
+  await ready(container)
+  const { outside } = container.program()
+  const images = join(scratch("orphan"), "images")
+  // As the one inside finds it: called by a process that is not its parent.
+  const orphan = ["nsenter", "-t", `${container.pid}`, "-p", "env", "STASIS_ENTERED=1", ...stasisTool.command]
+  const answered = await run([...orphan, "dump", "-t", `${outside}`, "-D", images, "--json"])
+  expect([answered.status, toldError(answered).code]).toEqual([8, "E_INTERRUPTED"])
+  expect([existsSync(images), await answer(container)]).toEqual([false, "OK"])
+})
