@@ -1,5 +1,5 @@
 import { kernelSigaction, SA, SIG, sigbit } from "./abi/signal.ts"
-import { doorFlag, doorHandlers } from "./kernel.ts"
+import { clearDoorFlag, doorFlag, doorHandlers } from "./kernel.ts"
 import { encode } from "./layout.ts"
 import { allocate, attempt, syscall } from "./syscall.ts"
 
@@ -8,7 +8,7 @@ const TICK = 50
 const TICK_NANOSECONDS = 20_000_000n
 const CLOCK_MONOTONIC = 1
 const SIGEV_THREAD_ID = 4
-const STOPPERS = [SIG.INT, SIG.TERM, SIG.HUP] as const
+const STOPPERS = [SIG.INT, SIG.TERM, SIG.HUP, SIG.QUIT] as const
 /** A file that outgrows RLIMIT_FSIZE shall be an error of the write, not the end of the tool. */
 const XFSZ = 25
 const memory = allocate(4096)
@@ -27,7 +27,7 @@ function setHandler(signal: number, handler: number): Uint8Array {
 }
 
 /**
- * While this scope lives, SIGINT, SIGTERM and SIGHUP do not end the tool: they are noted, `interruptedBy` tells them, and blocking
+ * While this scope lives, SIGINT, SIGTERM, SIGHUP and SIGQUIT do not end the tool: they are noted, `interruptedBy` tells them, and blocking
  * calls of this thread answer EINTR at least every 20 ms, so that a wait can look at its deadline. Disposal puts the handlers back.
  *
  * Kernel: sigaction(2), timer_create(2) with SIGEV_THREAD_ID. Precondition: called on the main thread, once at a time.
@@ -79,3 +79,10 @@ export function expectChildren(): void {
 
 /** Number of the signal that asked the tool to stop, 0 while there was none. */
 export const interruptedBy = (): number => doorFlag()
+
+/** The same; the next call tells of later ones alone. */
+export function takeInterrupt(): number {
+  const signal = doorFlag()
+  if (signal !== 0) clearDoorFlag()
+  return signal
+}

@@ -83,6 +83,9 @@ export const doorHandlers = {
 /** Number of the last interrupting signal, 0 while there was none. Written by the handler. */
 export const doorFlag = (): number => opened?.flag.view.getInt32(0, true) ?? 0
 
+/** Forgets the signal that `doorFlag` tells. */
+export const clearDoorFlag = (): void => opened?.flag.view.setInt32(0, 0, true)
+
 const raw: RawCall = opened
   ? (CFunction({
       ptr: entry("door_syscall") as Pointer,

@@ -1,7 +1,7 @@
 import { SIG } from "../../ffi/abi/signal.ts"
 import { TTY_IOCTL } from "../../ffi/abi/tty.ts"
 import { W } from "../../ffi/abi/wait.ts"
-import { leaveKeyboardToJob } from "../../ffi/interrupt.ts"
+import { holdInterrupts, leaveKeyboardToJob, takeInterrupt } from "../../ffi/interrupt.ts"
 import { allocate, attempt, errnoName } from "../../ffi/syscall.ts"
 import { inheritedTerminal } from "../kinds/files/tty/restore.ts"
 import { readStat, readStatIfAlive } from "../proc/stat.ts"
@@ -46,13 +46,21 @@ function giveTerminal({ terminal }: ShellJob, group: number): void {
  * Waits until a restored child has ended. A job of ours gets what is typed to stop it; when it is suspended so are we, for the shell to see
  * it, and it goes on when the shell lets us go on. Afterwards the terminal is given back.
  *
+ * As the first process of a PID namespace the tool hands on to it what is sent to end the tool, as an init does.
+ *
  * @returns its status as a shell tells it: 128 + signal when it was killed; 0 when somebody else reaped it
  */
 export function waitForEnd(pid: number, job: ShellJob | undefined): number {
+  // The kernel gives the first process no signal that it has no handler for.
+  using forwarding = process.pid === FIRST ? holdInterrupts() : undefined
   if (job) leaveKeyboardToJob()
   for (;;) {
     const answer = attempt("wait4", process.pid === FIRST ? -1 : pid, memory.address, W.ALL | W.UNTRACED, 0)
-    if (answer < 0 && errnoName(-answer) === "EINTR") continue
+    if (answer < 0 && errnoName(-answer) === "EINTR") {
+      const asked = forwarding ? takeInterrupt() : 0
+      if (asked !== 0) attempt("kill", pid, asked)
+      continue
+    }
     if (answer > 0 && answer !== pid) continue
     const status = answer === pid ? memory.view.getInt32(0, true) : 0
     if ((status & 0xff) === STOPPED) {
@@ -69,11 +77,11 @@ export function waitForEnd(pid: number, job: ShellJob | undefined): number {
 /** PID of the first process of a PID namespace: others without a parent become its children, and all end with it. Man page: pid_namespaces(7) */
 const FIRST = 1
 
-/** Reaps until nobody is left: for the first process of a PID namespace, whose end would be that of the rest of a tree. */
+/** Reaps until nobody is left, or somebody asks us to end: for the first process of a PID namespace, with whom the rest of a tree ends. */
 function outlive(): void {
   for (;;) {
     const answer = attempt("wait4", -1, 0, W.ALL, 0)
-    if (answer < 0 && errnoName(-answer) !== "EINTR") return
+    if (answer < 0 && (errnoName(-answer) !== "EINTR" || takeInterrupt() !== 0)) return
   }
 }
 

@@ -27,7 +27,7 @@ export interface Rung {
 
 const TITLES: Readonly<Record<RungName, string>> = {
   root: "root",
-  "checkpoint-restore": "a user with CAP_CHECKPOINT_RESTORE",
+  "checkpoint-restore": "a user with CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN",
   "own-namespaces": "the root of own user and PID namespaces",
   ordinary: "an ordinary user",
 }
@@ -37,7 +37,8 @@ const has = (set: bigint, cap: keyof typeof CAP): boolean => ((set >> BigInt(CAP
 function nameOf({ first, capabilities, mayChoose }: RungFacts): RungName {
   if (!mayChoose) return "ordinary"
   if (!first) return "own-namespaces"
-  return has(capabilities, "SYS_ADMIN") ? "root" : "checkpoint-restore"
+  // Who has been given CAP_SYS_ADMIN alone may choose PIDs, and is no root.
+  return has(capabilities, "SYS_ADMIN") && has(capabilities, "SETUID") ? "root" : "checkpoint-restore"
 }
 
 /** Which rung somebody stands on, and what is lost there, each with the capability that it takes. */

@@ -1,8 +1,11 @@
 import { afterEach, expect, test } from "bun:test"
+import { readStat } from "../../src/proc/stat.ts"
+import { readChildren } from "../../src/proc/tasks.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { STASIS, scratch } from "../harness/folders.ts"
-import { cleanUp } from "../harness/process.ts"
-import { launch } from "../harness/victim.ts"
+import { cleanUp, statusOf } from "../harness/process.ts"
+import { dump, stasisTool } from "../harness/tool.ts"
+import { launch, start } from "../harness/victim.ts"
 
 afterEach(cleanUp)
 
@@ -28,4 +31,17 @@ test("a tree whose session has its leader outside the PID namespace", async () =
   const [before = ""] = victim.lines()
   expect(before).toMatch(/^\d+ 0 0,\d+ 0 0,$/)
   expect(victim.lines()).toEqual([before, before, "DONE"])
+})
+
+test("as the first process of a PID namespace a restore hands on what is sent to end it, and ends as the tree does", async () => {
+  const victim = await start("heap")
+  await dump(stasisTool, victim.pid, victim.images)
+  await victim.gone()
+  const command = ["unshare", "--pid", "--fork", "--mount-proc", STASIS, "restore", "-D", victim.images]
+  const outside = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "ignore" })
+  const first = await waitFor("the first process", () => readChildren(outside.pid)[0])
+  const root = await waitFor("the tree", () => readChildren(first)[0])
+  await waitFor("the tree to run", () => readStat(root).state === "S" && statusOf(root, "TracerPid") === "0")
+  process.kill(first, "SIGTERM")
+  expect(await outside.exited).toBe(128 + 15)
 })
