@@ -8,7 +8,7 @@ import { remoteAddress } from "../base/units.ts"
 import { ringLength } from "../kinds/memory/aio/ring.ts"
 import { NEXT_ID } from "../kinds/memory/sysv/restore.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
-import { readMaps } from "../proc/maps.ts"
+import { mapLink, readMaps } from "../proc/maps.ts"
 import { tryMemoryFile } from "../tracee/child.ts"
 import { readMemory } from "../tracee/memory.ts"
 import type { Feature, Found } from "./feature.ts"
@@ -90,7 +90,7 @@ function guard(): Found {
 function mapFiles(): Found {
   const mapping = readMaps(process.pid).find(({ path }) => path.startsWith("/"))
   if (!mapping) return { present: "unknown", detail: "this process maps no file" }
-  const path = `/proc/self/map_files/${mapping.start.toString(16)}-${mapping.end.toString(16)}`
+  const path = mapLink("self", mapping)
   return withFile(path, () => ({ present: true, detail: `${path} leads to ${readlinkSync(path, "buffer")}` }))
 }
 

@@ -4,6 +4,7 @@ import { W } from "../../ffi/abi/wait.ts"
 import { holdInterrupts, leaveKeyboardToJob, takeInterrupt } from "../../ffi/interrupt.ts"
 import { allocate, attempt, errnoName } from "../../ffi/syscall.ts"
 import { inheritedTerminal } from "../kinds/files/tty/restore.ts"
+import { isFirstProcess } from "../proc/rights.ts"
 import { readStat, readStatIfAlive } from "../proc/stat.ts"
 import { listProcesses } from "../proc/tasks.ts"
 import type { SavedTree } from "./images.ts"
@@ -52,10 +53,10 @@ function giveTerminal({ terminal }: ShellJob, group: number): void {
  */
 export function waitForEnd(pid: number, job: ShellJob | undefined): number {
   // The kernel gives the first process no signal that it has no handler for.
-  using forwarding = process.pid === FIRST ? holdInterrupts() : undefined
+  using forwarding = isFirstProcess() ? holdInterrupts() : undefined
   if (job) leaveKeyboardToJob()
   for (;;) {
-    const answer = attempt("wait4", process.pid === FIRST ? -1 : pid, memory.address, W.ALL | W.UNTRACED, 0)
+    const answer = attempt("wait4", isFirstProcess() ? -1 : pid, memory.address, W.ALL | W.UNTRACED, 0)
     if (answer < 0 && errnoName(-answer) === "EINTR") {
       const asked = forwarding ? takeInterrupt() : 0
       if (asked !== 0) attempt("kill", pid, asked)
@@ -68,14 +69,11 @@ export function waitForEnd(pid: number, job: ShellJob | undefined): number {
       continue
     }
     if (job) giveTerminal(job, job.foreground)
-    if (process.pid === FIRST) outlive()
+    if (isFirstProcess()) outlive()
     const signal = status & 0x7f
     return signal === 0 ? (status >> 8) & 0xff : 128 + signal
   }
 }
-
-/** PID of the first process of a PID namespace: others without a parent become its children, and all end with it. Man page: pid_namespaces(7) */
-const FIRST = 1
 
 /** Reaps until nobody is left, or somebody asks us to end: for the first process of a PID namespace, with whom the rest of a tree ends. */
 function outlive(): void {

@@ -1,7 +1,7 @@
 import { CAP } from "../../ffi/abi/caps.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { isMapped, type OwnIds, readOwnIds } from "../proc/idmap.ts"
-import { hasCapability } from "../proc/rights.ts"
+import { hasCapability, isFirstProcess } from "../proc/rights.ts"
 import { readStatus, type Status } from "../proc/status.ts"
 import type { CheckedFeature } from "./feature.ts"
 import { checkFeatures } from "./features.ts"
@@ -93,7 +93,7 @@ export const rightsComplaints = (saved: SavedTree, imagesDir: string): Checkpoin
  * @throws CheckpointError E_RESTORE
  */
 export function checkBackground({ detached, imagesDir }: { readonly detached: boolean; readonly imagesDir: string }): void {
-  if (process.pid === 1 && detached)
+  if (isFirstProcess() && detached)
     throw new CheckpointError(
       "E_RESTORE",
       `Cannot restore from "${imagesDir}" in the background`,

@@ -3,7 +3,7 @@ import type { Mapped } from "../elf/module.ts"
 import { findSymbol, findTlsSymbol } from "../elf/symbols.ts"
 import { executableTlsOffset } from "../elf/tls.ts"
 import { readExeIfAlive } from "../proc/links.ts"
-import { type Mapping, readMaps } from "../proc/maps.ts"
+import { type Mapping, mapLink, readMaps } from "../proc/maps.ts"
 import type { DiscoveryContext } from "../rseq/discover.ts"
 import { type GuessSource, loadsRseq } from "../rseq/guess.ts"
 import { readMemoryIfMapped } from "../tracee/memory.ts"
@@ -49,10 +49,7 @@ function mayRegister(pid: number, maps: readonly Mapping[]): boolean {
 /** Where the file behind a mapping of a process may be opened, best first: its path counts in the process's own root. */
 export const filesBehind =
   (pid: number) =>
-  ({ start, end, path }: Mapped): string[] => [
-    `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`,
-    `/proc/${pid}/root${path}`,
-  ]
+  ({ start, end, path }: Mapped): string[] => [mapLink(pid, { start, end }), `/proc/${pid}/root${path}`]
 
 /** As `readGuesses`, read when they are first asked for: only kernels that do not tell need them. */
 export function lazyGuesses(pid: number): DiscoveryContext {

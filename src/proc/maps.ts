@@ -23,6 +23,14 @@ export interface Mapping {
   readonly deleted: boolean
 }
 
+/** Which file or memory a mapping shows, as one word; a path beside it tells subvolumes apart. */
+export const mappedInode = ({ devMajor, devMinor, inode }: Pick<Mapping, "devMajor" | "devMinor" | "inode">): string =>
+  `${devMajor}:${devMinor}:${inode}`
+
+/** The link to the file of a mapping, which only CAP_CHECKPOINT_RESTORE may follow; anybody who may trace may read it. Man page: proc_pid_map_files(5) */
+export const mapLink = (pid: number | "self", { start, end }: Pick<Mapping, "start" | "end">): string =>
+  `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`
+
 const SPACE = 0x20
 
 /**

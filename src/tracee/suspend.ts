@@ -1,5 +1,5 @@
 import { CAP } from "../../ffi/abi/caps.ts"
-import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
+import { PTRACE, PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { mayOnMachine } from "../proc/rights.ts"
@@ -20,7 +20,7 @@ export function suspendSeccomp(tid: number, others: number): void {
   const options = others | PTRACE_O.SUSPEND_SECCOMP
   const answer = tryPtrace("SETOPTIONS", tid, 0, options)
   if (answer === 0) return
-  const cause = new SyscallError("ptrace", errnoName(-answer), [0x4200, tid, 0, options])
+  const cause = new SyscallError("ptrace", errnoName(-answer), [PTRACE.SETOPTIONS, tid, 0, options])
   throw new CheckpointError(
     "E_PERMISSION",
     `Cannot suspend seccomp of thread ${tid}`,

@@ -23,6 +23,7 @@ describe("holdInterrupts", () => {
     ["SIGINT", 2],
     ["SIGTERM", 15],
     ["SIGHUP", 1],
+    ["SIGQUIT", 3],
   ] as const)
     test(`${name} is noted and does not end the tool; blocking calls end by themselves`, () => {
       const { status, said } = child("held", name)

@@ -10,7 +10,7 @@ export type Linkage = "dynamic" | "static" | "musl"
 export const SOURCES = join(ROOT, "test/victims")
 
 const FLAGS = ["-O1", "-g", "-Wall", "-Wextra", "-pthread"]
-const HEADERS = ["victim.h", "rseq.h", "tree.h"]
+const HEADERS = ["victim.h", "rseq.h", "tree.h", "options.h"]
 
 /** The C compiler's name, or undefined where there is none. */
 export function compiler(): string | undefined {

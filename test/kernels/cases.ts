@@ -32,6 +32,7 @@ const CORE: ReadonlySet<string> = new Set([
   "posixtimers",
   "restarts nanosleep",
   "pipes",
+  "sharedmem",
   "unixpairs",
   "ptys lines",
   "epolls",

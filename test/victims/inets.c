@@ -3,7 +3,7 @@
  * sharing a port; "udplite"; "queued" a datagram; "raw" (and ping); a second one "beyond": with options too that CRIU loses.
  * Checks: addresses, options, and that they still work with each other.
  */
-#include "victim.h"
+#include "options.h"
 #include <arpa/inet.h>
 #include <linux/filter.h>
 #include <netinet/icmp6.h>
@@ -41,19 +41,6 @@ static int port_of(int fd)
 	socklen_t size = sizeof at;
 	MUST(getsockname(fd, (struct sockaddr *)&at, &size));
 	return ntohs(((struct sockaddr_in *)&at)->sin_port);
-}
-
-static void set(int fd, int level, int name, int value)
-{
-	CHECK(setsockopt(fd, level, name, &value, sizeof value) == 0, "set-up: option %d:%d: %s", level, name, strerror(errno));
-}
-
-static int get(int fd, int level, int name)
-{
-	int value = -1;
-	socklen_t size = sizeof value;
-	CHECK(getsockopt(fd, level, name, &value, &size) == 0, "option %d:%d: %s", level, name, strerror(errno));
-	return value;
 }
 
 /* What a program may set: each is read before the question and compared after it. */

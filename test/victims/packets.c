@@ -4,7 +4,7 @@
  * every version, mapped, one by a child too. With "queued": a packet that nobody has read. With "device NAME": two on another device.
  * Checks: names, options, filter and memberships, and that packets come, also into the rings, and leave from one.
  */
-#include "victim.h"
+#include "options.h"
 #include <arpa/inet.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
@@ -54,19 +54,6 @@ static void expect_old(int fd, const char *device)
 	struct sockaddr at = { 0 };
 	socklen_t size = sizeof at;
 	CHECK(getsockname(fd, &at, &size) == 0 && !strncmp(at.sa_data, device, sizeof at.sa_data), "SOCK_PACKET is on \"%.14s\"", at.sa_data);
-}
-
-static void set(int fd, int level, int name, int value)
-{
-	CHECK(setsockopt(fd, level, name, &value, sizeof value) == 0, "set-up: option %d:%d: %s", level, name, strerror(errno));
-}
-
-static int get(int fd, int level, int name)
-{
-	int value = -1;
-	socklen_t size = sizeof value;
-	CHECK(getsockopt(fd, level, name, &value, &size) == 0, "option %d:%d: %s", level, name, strerror(errno));
-	return value;
 }
 
 static void join(int fd, int type, const char *address)

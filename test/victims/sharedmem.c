@@ -1,10 +1,16 @@
 /*
  * Holds: one anonymous shared object seen through several mappings: split by mprotect, and mapped a second time by mremap.
- * Another one that nobody has touched. With "unreserved" also one that is larger than the machine's memory, of which no more than two pages are used.
+ * One has a name. Another one that nobody has touched. With "unreserved" also one that is larger than the machine's memory, of which no more than two pages are used.
  * Checks: contents, and that a write through one mapping shows in the other.
  */
 #include "victim.h"
+#include <sys/prctl.h>
 #include <sys/wait.h>
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+#endif
 
 enum { PAGE = 4096, PAGES = 12 };
 
@@ -16,6 +22,8 @@ int main(int argc, char **argv)
 	victim_fill(first, PAGES * PAGE, 3);
 	char *other = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	victim_fill(other, 2 * PAGE, 4);
+	/* Where the kernel has names for it (CONFIG_ANON_VMA_NAME), it is shown by this one. */
+	prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, other, 2 * PAGE, "shared");
 	/* mremap with an old size of 0 makes a second mapping of a shared object. */
 	char *alias = mremap(first + 2 * PAGE, 0, 8 * PAGE, MREMAP_MAYMOVE);
 	MUST(alias == MAP_FAILED ? -1 : 0);

@@ -1,6 +1,6 @@
 import { AT, O } from "../../../ffi/abi/file.ts"
 import { attempt, syscall } from "../../../ffi/syscall.ts"
-import { type Mapping, readMaps } from "../../proc/maps.ts"
+import { type Mapping, mapLink, mappedInode, readMaps } from "../../proc/maps.ts"
 import { readMountinfo } from "../../proc/mountinfo.ts"
 import { listIfAlive } from "../../proc/source.ts"
 import type { Keeping } from "./keeping.ts"
@@ -11,10 +11,6 @@ import { detailsOf, type FileStat, statDescriptor, statPath } from "./stat.ts"
 
 /** What says which file a mapping is of. */
 export type FileMapping = Pick<Mapping, "start" | "end" | "devMajor" | "devMinor" | "inode" | "path" | "deleted">
-
-/** The link to the file of a mapping, which only CAP_CHECKPOINT_RESTORE may follow; anybody who may trace may read it. */
-export const mapLink = (pid: number, { start, end }: Pick<Mapping, "start" | "end">): string =>
-  `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`
 
 /** Why a mapped file that no other way leads to is refused. */
 export const UNREACHABLE = {
@@ -77,8 +73,8 @@ const seen = new Set<string>()
 
 /** Why the file of a mapping cannot be kept; undefined when it can. Where links may be followed, names that were not removed are looked at as they are saved. */
 export function refusedMapping(pid: number, mapping: FileMapping, keeping: Keeping): Reason | undefined {
-  const { devMajor, devMinor, inode, path, deleted } = mapping
-  const key = `${devMajor}:${devMinor}:${inode}:${path}`
+  const { path, deleted } = mapping
+  const key = `${mappedInode(mapping)}:${path}`
   if (!deleted && (mayFollowMapped() || seen.has(key))) return undefined
   const found = lendMapped(pid, mapping, (link) => ({ reason: refusedName(link, keeping) }))
   if (!found) return { what: `"${path}", ${UNREACHABLE.what}`, remedy: UNREACHABLE.remedy }

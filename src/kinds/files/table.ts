@@ -5,14 +5,14 @@ import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import { remap_type } from "../../../proto/gen/remap-file-path_pb.ts"
 import { CheckpointError, refusedTarget } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
-import type { Mapping } from "../../proc/maps.ts"
+import { type Mapping, mapLink, mappedInode } from "../../proc/maps.ts"
 import { readLinkIfAlive } from "../../proc/source.ts"
 import { GhostTable } from "./ghost/collect.ts"
 import type { WantedLink } from "./ghost/links.ts"
 import type { RingFile } from "./ids.ts"
 import type { Keeping, Place } from "./keeping.ts"
 import { lowerFiles } from "./lower.ts"
-import { lendMapped, mapLink, mayFollowMapped, UNREACHABLE } from "./mapped.ts"
+import { lendMapped, mayFollowMapped, UNREACHABLE } from "./mapped.ts"
 import { lookAt } from "./name.ts"
 import { NO_OWNER } from "./owner.ts"
 import { type FileStat, kindOf, statPath } from "./stat.ts"
@@ -170,7 +170,7 @@ export class FileTable<S extends Segment = Segment> {
   /** Id of a mapped file. */
   private mapped(pid: number, mapping: Mapping, access: number): number {
     // Programs map each of their files several times: only the first is looked at.
-    const key = `mapping ${inodeKey(mapping)}:${access}:${mapping.path}`
+    const key = `mapping ${mappedInode(mapping)}:${access}:${mapping.path}`
     const id = this.named.get(key) ?? lendMapped(pid, mapping, (link) => this.link(link, access))
     if (id === undefined) throw unreachableFile(pid, mapping)
     this.named.set(key, id)
@@ -195,7 +195,7 @@ export class FileTable<S extends Segment = Segment> {
   /** Id of the MEMFD entry of a mapping's shared memory without a name: one a segment and access mode. */
   private memory(pid: number, mapping: Mapping, access: number): number {
     const link = mayFollowMapped() ? mapLink(pid, mapping) : undefined
-    return this.memoryFile(inodeKey(mapping), { link, shown: mapping.path, mapping }, access)
+    return this.memoryFile(mappedInode(mapping), { link, shown: mapping.path, mapping }, access)
   }
 
   /** The same for whatever leads to it. */
@@ -220,7 +220,7 @@ function openModes(pid: number): (mapping: Mapping) => number {
   return (mapping) =>
     mapping.shared
       ? openMode(pid, mapping)
-      : known.getOrInsertComputed(`${inodeKey(mapping)}:${mapping.path}`, () => openMode(pid, mapping))
+      : known.getOrInsertComputed(`${mappedInode(mapping)}:${mapping.path}`, () => openMode(pid, mapping))
 }
 
 /** Access mode of a mapping's file, from the permissions of its link. Kernel: fs/proc/base.c map_files_instantiate() */
@@ -239,11 +239,8 @@ const unreachableFile = (pid: number, { path }: Mapping): CheckpointError =>
     UNREACHABLE.remedy,
   )
 
-const inodeKey = ({ devMajor, devMinor, inode }: Pick<Mapping, "devMajor" | "devMinor" | "inode">): string =>
-  `${devMajor}:${devMinor}:${inode}`
-
 const memoryKey = ({ dev, ino }: Pick<FileStat, "dev" | "ino">): string =>
-  inodeKey({ devMajor: dev >>> 20, devMinor: dev & 0xfffff, inode: ino })
+  mappedInode({ devMajor: dev >>> 20, devMinor: dev & 0xfffff, inode: ino })
 
 /** What a link to a memory file says. Kernel: mm/memfd.c */
 const MEMORY_FILE = /^(\/memfd:.*) \(deleted\)$/s

@@ -12,6 +12,7 @@ import { isHugeAnonymous } from "./huge/mapping.ts"
 import { sizeBits } from "./huge-size.ts"
 import { isLockedOnFault } from "./on-fault.ts"
 import { isSocketMapping } from "./packet-ring.ts"
+import { isShmem } from "./shmem.ts"
 import type { LowerFiles } from "./stale.ts"
 import { ADVICE, VMA } from "./status.ts"
 import { isAttachment, segmentId } from "./sysv/mapping.ts"
@@ -36,8 +37,7 @@ export interface MappedFiles {
 const isAnonymous = (mapping: MappingDetail): boolean =>
   (mapping.inode === 0n && !mapping.path.startsWith("/")) || (isHugeAnonymous(mapping) && !mapping.shared)
 /** Shared anonymous memory and memfds live on the kernel's own mounts of shmem and hugetlbfs. */
-const isKernelShmem = (mapping: MappingDetail): boolean =>
-  (mapping.path === "/dev/zero" && mapping.deleted) || mapping.path.startsWith("/memfd:") || isHugeAnonymous(mapping)
+const isKernelShmem = (mapping: MappingDetail): boolean => isShmem(mapping) || isHugeAnonymous(mapping)
 
 /** Status bits, flags and file of one mapping. */
 function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "status" | "flags" | "shmid" | "fdflags"> {

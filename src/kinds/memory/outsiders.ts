@@ -1,13 +1,13 @@
-import type { Mapping } from "../../proc/maps.ts"
+import { type Mapping, mappedInode } from "../../proc/maps.ts"
 import type { Outside } from "../../proc/outside.ts"
 import { isRing } from "./aio/ring.ts"
-import { HUGE_ANONYMOUS } from "./huge/mapping.ts"
+import { isHugeAnonymous } from "./huge/mapping.ts"
+import { isSharedAnonymous } from "./shmem.ts"
 import { type AddressSpace, isAttachment } from "./sysv/mapping.ts"
 
 /** Shared memory that no name leads to: MAP_ANONYMOUS, memory files, deleted files. System V segments have a rule of their own. */
-const isNameless = (mapping: Mapping): boolean => mapping.shared && mapping.deleted && !isAttachment(mapping) && !isRing(mapping)
-
-const keyOf = ({ devMajor, devMinor, inode }: Mapping): string => `${devMajor}:${devMinor}:${inode}`
+const isNameless = (mapping: Mapping): boolean =>
+  mapping.shared && (mapping.deleted || isSharedAnonymous(mapping)) && !isAttachment(mapping) && !isRing(mapping)
 
 /**
  * Shared memory that a process outside the tree has mapped too: as with CRIU each side has a copy of its own afterwards. One sentence for
@@ -16,12 +16,12 @@ const keyOf = ({ devMajor, devMinor, inode }: Mapping): string => `${devMajor}:$
  * @param spaces of the tree, each once
  */
 export function notesOnShared(spaces: readonly AddressSpace[], outside: Outside): string[] {
-  const holders = outside.holders(({ mappings }) => [...new Set(mappings.filter(isNameless).map(keyOf))])
+  const holders = outside.holders(({ mappings }) => [...new Set(mappings.filter(isNameless).map(mappedInode))])
   return spaces.flatMap(({ pid, mappings }) => {
-    const nameless = new Map(mappings.filter(isNameless).map((mapping) => [keyOf(mapping), mapping]))
-    return [...nameless].flatMap(([key, { path }]) => {
+    const nameless = new Map(mappings.filter(isNameless).map((mapping) => [mappedInode(mapping), mapping]))
+    return [...nameless].flatMap(([key, mapping]) => {
       const holder = holders.get(key)
-      const what = path === "/dev/zero" || path === HUGE_ANONYMOUS ? "anonymous memory" : `"${path}"`
+      const what = isSharedAnonymous(mapping) || isHugeAnonymous(mapping) ? "anonymous memory" : `"${mapping.path}"`
       return holder === undefined
         ? []
         : [`task ${pid} shares ${what} with task ${holder}, which is outside: a restored program has a copy of its own`]

@@ -1,9 +1,7 @@
 import type { memfd_inode_entry } from "../../../proto/gen/memfd_pb.ts"
 import type { Program, Result } from "../../tracee/program.ts"
 import { HUGE_ANONYMOUS } from "./huge/mapping.ts"
-
-/** Name under which CRIU's images know shared anonymous memory. */
-export const ANONYMOUS = "/dev/zero"
+import { ANONYMOUS } from "./shmem.ts"
 
 /** Appends owner and mode of a segment's file: shared anonymous memory has the mode that it was made with. */
 export function restoreOwner({ inode_id, name, uid, gid, mode }: memfd_inode_entry, fd: Result, program: Program): void {

@@ -1,17 +1,19 @@
-import { F, F_SEAL_SEAL, MFD_ALLOW_SEALING, MFD_HUGETLB, S_IF, SEEK } from "../../../ffi/abi/file.ts"
+import { AT, F, F_SEAL_SEAL, MFD_ALLOW_SEALING, MFD_HUGETLB, O, S_IF, SEEK } from "../../../ffi/abi/file.ts"
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import { closeSync, fstatSync, openSync } from "../../../ffi/fs.ts"
 import { attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
 import type { memfd_inode_entry } from "../../../proto/gen/memfd_pb.ts"
 import { hex, PAGE, PAGE_SIZE, pageUp } from "../../base/units.ts"
+import { mapLink } from "../../proc/maps.ts"
 import type { Program, Result } from "../../tracee/program.ts"
 import { HUGE_ANONYMOUS } from "./huge/mapping.ts"
 import { isHugeSegment, restoreHugeSegment } from "./huge/restore.ts"
 import { hugePageSize, hugeRanges } from "./huge-data.ts"
 import { namedSize, sizeBits } from "./huge-size.ts"
-import { ANONYMOUS, restoreOwner } from "./owner.ts"
+import { restoreOwner } from "./owner.ts"
 import type { PageRange } from "./pages.ts"
 import type { Fill } from "./restore.ts"
+import { ANONYMOUS } from "./shmem.ts"
 import { PE } from "./status.ts"
 import { extentOf, type SegmentSource, unionOf, type Window } from "./windows.ts"
 
@@ -118,8 +120,8 @@ export function restoreSegment(
     const length = pageUp(size)
     const flags = MAP.SHARED | MAP.ANONYMOUS | MAP.FIXED_NOREPLACE | (unreserved ? MAP.NORESERVE : 0)
     program.callWith({ about }, "mmap", hole, length, PROT.READ | PROT.WRITE, flags, -1, 0)
-    const link = program.string(`/proc/self/map_files/${hole.toString(16)}-${(hole + length).toString(16)}`)
-    fd = program.callWith({ about }, "openat", -100, link, 2)
+    const link = program.string(mapLink("self", { start: hole, end: hole + length }))
+    fd = program.callWith({ about }, "openat", AT.FDCWD, link, O.RDWR)
     program.call("munmap", hole, length)
   } else {
     fd = program.callWith(

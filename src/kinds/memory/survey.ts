@@ -6,6 +6,7 @@ import type { MappingDetail } from "../../proc/smaps.ts"
 import { isRing, isWholeRing } from "./aio/ring.ts"
 import { isHugeAnonymous } from "./huge/mapping.ts"
 import { isSocketMapping } from "./packet-ring.ts"
+import { isShmem } from "./shmem.ts"
 import { findStale, type LowerFiles } from "./stale.ts"
 import { isAttachment } from "./sysv/mapping.ts"
 
@@ -75,10 +76,7 @@ function refuseStale(pid: number, mapping: MappingDetail, lower: LowerFiles): Re
 type RefuseFile = (mapping: MappingDetail) => { readonly what: string; readonly remedy: string } | undefined
 
 /** The kernel's own shared memory. */
-const isMemory = (mapping: MappingDetail): boolean =>
-  (mapping.deleted && mapping.path === "/dev/zero") ||
-  mapping.path.startsWith("/memfd:") ||
-  [isAttachment, isRing, isHugeAnonymous].some((isKept) => isKept(mapping))
+const isMemory = (mapping: MappingDetail): boolean => [isShmem, isAttachment, isRing, isHugeAnonymous].some((isKept) => isKept(mapping))
 
 const isOfFile = (mapping: MappingDetail): boolean => mapping.inode !== 0n && mapping.path.startsWith("/") && !isMemory(mapping)
 

@@ -2,11 +2,12 @@ import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
 import { errnoOf } from "../../base/errno.ts"
 import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import { PAGE, PAGE_SIZE } from "../../base/units.ts"
-import type { Mapping } from "../../proc/maps.ts"
+import { type Mapping, mappedInode } from "../../proc/maps.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Answers, Data, Program, Result } from "../../tracee/program.ts"
 import { isHugeAnonymous } from "./huge/mapping.ts"
 import type { PageRange } from "./pages.ts"
+import { isShmem } from "./shmem.ts"
 import { PE } from "./status.ts"
 import { isAttachment } from "./sysv/mapping.ts"
 
@@ -23,12 +24,7 @@ export interface Window {
 }
 
 /** Shared memory that is nobody's file: its links cannot be followed without CAP_CHECKPOINT_RESTORE. */
-const isSegment = (mapping: Mapping): boolean =>
-  mapping.shared && ((mapping.deleted && mapping.path === "/dev/zero") || mapping.path.startsWith("/memfd:") || isAttachment(mapping))
-
-/** Which memory a mapping is a window to. */
-export const memoryKey = ({ devMajor, devMinor, inode }: Pick<Mapping, "devMajor" | "devMinor" | "inode">): string =>
-  `${devMajor}:${devMinor}:${inode}`
+const isSegment = (mapping: Mapping): boolean => mapping.shared && (isShmem(mapping) || isAttachment(mapping))
 
 /** Where the answer about one mapping will be: a byte a page, whose lowest bit says that the memory has the page. */
 export interface WindowQuestion {
@@ -92,7 +88,7 @@ export function collectWindows(
     const resident = answers.bytes(pages)
     const isTold = answers.of(answer) === 0n && swap === 0
     const ranges = rangesOf(offset, resident.length, (page) => !isTold || ((resident[page] ?? 0) & 1) === 1)
-    return { key: memoryKey(mapping), window: { pid, address, start: offset, end: offset + (last - address), ranges } }
+    return { key: mappedInode(mapping), window: { pid, address, start: offset, end: offset + (last - address), ranges } }
   })
   return byMemory(windows)
 }
@@ -103,7 +99,7 @@ export function guessWindows(pid: number, mappings: readonly MappingDetail[]): R
     const { start: address, end: last, offset, rss, swap } = mapping
     const end = offset + (last - address)
     const ranges = rss + swap === 0 ? [] : [{ start: offset, end: offset + BigInt(rss + swap) * 1024n, flags: PE.PRESENT }]
-    return { key: memoryKey(mapping), window: { pid, address, start: offset, end, ranges } }
+    return { key: mappedInode(mapping), window: { pid, address, start: offset, end, ranges } }
   })
   return byMemory(windows)
 }

@@ -65,6 +65,12 @@ const rows: readonly (readonly [name: string, line: string, vmFlags: string, ent
     { status: R | VMA.FILE_SHARED | VMA.MEMFD, flags: MAP.SHARED, shmid: 22n, fdflags: 2 },
   ],
   [
+    "shared anonymous, with a name of the program's",
+    "1000-3000 rw-s 00000000 00:01 1042 [anon_shmem:name]",
+    "rd wr sh",
+    { status: R | VMA.FILE_SHARED | VMA.MEMFD, flags: MAP.SHARED, shmid: 22n, fdflags: 2 },
+  ],
+  [
     "memfd, shared",
     "1000-3000 rw-s 00001000 00:01 1042 /memfd:name (deleted)",
     "rd wr sh",

@@ -8,12 +8,12 @@ import {
   collectWindows,
   extentOf,
   joinWindows,
-  memoryKey,
   openSegment,
   showAll,
   surveyWindows,
   unionOf,
 } from "../../../src/kinds/memory/windows.ts"
+import { mappedInode } from "../../../src/proc/maps.ts"
 import { parseSmaps, readSmaps } from "../../../src/proc/smaps.ts"
 import { scratch } from "../../harness/folders.ts"
 import { canTrace, startTarget, type Target, why } from "../../tracee/fixture.ts"
@@ -75,7 +75,7 @@ describe.skipIf(!canTrace)(`shared memory of another process, through its mappin
       (program) => askWindows(program, mappings),
       ({ tid, answers, question }) => {
         if (tid !== target.pid) return
-        const windows = collectWindows(target.pid, answers, question).get(memoryKey(shared)) ?? []
+        const windows = collectWindows(target.pid, answers, question).get(mappedInode(shared)) ?? []
         const { inode, ranges, source } = collectWindowed(windows, shared.path, shared.inode, { uid: 1, gid: 2 }, 9)
         expect(inode).toMatchObject({ name: "/dev/zero", size: 6n * PAGE, inode_id: 9n, shmid: Number(shared.inode), uid: 1, gid: 2 })
         expect(ranges).toEqual([range(1, 2), range(4, 5)])

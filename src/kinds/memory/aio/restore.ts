@@ -1,4 +1,5 @@
 import { AIO_RING_MAGIC, aioRing, IOCB_CMD_PREAD, iocb, ioEvent } from "../../../../ffi/abi/aio.ts"
+import { AT } from "../../../../ffi/abi/file.ts"
 import { MAP, MREMAP, PROT } from "../../../../ffi/abi/mman.ts"
 import { decode, encode } from "../../../../ffi/layout.ts"
 import type { mm_entry } from "../../../../proto/gen/mm_pb.ts"
@@ -81,7 +82,7 @@ function advance({ start }: SavedRing, count: number, pointers: Data, events: Da
  */
 export function restoreRings(rings: readonly SavedRing[], number: number, program: Program): void {
   if (rings.length === 0) return
-  const path = program.callWith({ about: "AIO rings" }, "openat", -100, program.string("/dev/null"), 0)
+  const path = program.callWith({ about: "AIO rings" }, "openat", AT.FDCWD, program.string("/dev/null"), 0)
   program.call("dup3", path, number, 0)
   program.call("close", path)
   const request = program.bytes(encode(iocb, { aio_lio_opcode: IOCB_CMD_PREAD, aio_fildes: number }))

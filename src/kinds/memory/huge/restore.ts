@@ -1,7 +1,8 @@
-import { F_SEAL_SEAL, MFD_ALLOW_SEALING, MFD_HUGETLB } from "../../../../ffi/abi/file.ts"
+import { AT, F_SEAL_SEAL, MFD_ALLOW_SEALING, MFD_HUGETLB, O } from "../../../../ffi/abi/file.ts"
 import { MAP, PROT } from "../../../../ffi/abi/mman.ts"
 import type { memfd_inode_entry } from "../../../../proto/gen/memfd_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
+import { mapLink } from "../../../proc/maps.ts"
 import type { Program, Result } from "../../../tracee/program.ts"
 import { namedSize, sizeBits } from "../huge-size.ts"
 import { restoreOwner } from "../owner.ts"
@@ -50,8 +51,8 @@ export function restoreHugeSegment(
   let fd: Result
   if (isMapped) {
     program.callWith({ about }, "mmap", hole, size, PROT.READ | PROT.WRITE, way | MAP.ANONYMOUS | MAP.HUGETLB | pages, -1, 0)
-    const link = program.string(`/proc/self/map_files/${hole.toString(16)}-${(hole + size).toString(16)}`)
-    fd = program.callWith({ about }, "openat", -100, link, 2)
+    const link = program.string(mapLink("self", { start: hole, end: hole + size }))
+    fd = program.callWith({ about }, "openat", AT.FDCWD, link, O.RDWR)
   } else {
     const flags = MFD_HUGETLB | pages | (seals === F_SEAL_SEAL ? 0 : MFD_ALLOW_SEALING)
     fd = program.callWith({ about }, "memfd_create", program.string(name === HUGE_ANONYMOUS ? STAND_IN : name), flags)

@@ -4,12 +4,13 @@ import type { ipc_shm_entry } from "../../../../proto/gen/ipc-shm_pb.ts"
 import type { stasis_shm_entry } from "../../../../proto/gen/stasis_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import { roundUp } from "../../../base/units.ts"
+import { mapLink, mappedInode } from "../../../proc/maps.ts"
 import type { ShmRow } from "../../../proc/sysvipc.ts"
 import { hugePageSize, hugeRanges } from "../huge-data.ts"
 import { sizeBits } from "../huge-size.ts"
 import type { PageRange } from "../pages.ts"
 import { dataRanges } from "../shared.ts"
-import { memoryKey, type SegmentSource, showAll, unionOf, type Window } from "../windows.ts"
+import { type SegmentSource, showAll, unionOf, type Window } from "../windows.ts"
 import type { Attached } from "./mapping.ts"
 
 /** A segment of a dump. */
@@ -61,9 +62,9 @@ export const collectSysv = (
   rows.flatMap((row) => {
     const own = attached.get(row.id)
     if (!own) return []
-    if (windows) return [throughWindows(row, own, windows.get(memoryKey(own.mapping)) ?? [])]
+    if (windows) return [throughWindows(row, own, windows.get(mappedInode(own.mapping)) ?? [])]
     const { start, end } = own.mapping
-    const path = `/proc/${own.pid}/map_files/${start.toString(16)}-${end.toString(16)}`
+    const path = mapLink(own.pid, { start, end })
     const fd = openSync(path, "r")
     try {
       const pageSize = hugePageSize(fd)
