@@ -103,7 +103,7 @@ export function kill({ processes }: Pick<FrozenTree, "processes">, patience: () 
 }
 
 /** Failures by which an end shows too: of a process that is ending much cannot be read any more, and looks as if it were not supported. */
-const BY_DEATH: readonly ErrorCode[] = ["E_UNSUPPORTED", "E_KERNEL", "E_PERMISSION", "E_INJECTION"]
+const BY_DEATH: readonly ErrorCode[] = ["E_UNSUPPORTED", "E_NAMESPACE", "E_KERNEL", "E_PERMISSION", "E_INJECTION"]
 
 /** True when every thread is ending or gone: a leader may end before the others. */
 const isDying = (pid: number): boolean => (listThreadsIfAlive(pid) ?? []).every((tid) => isEnding(pid, tid))

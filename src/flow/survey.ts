@@ -202,6 +202,8 @@ export function lookAtTree(options: SurveyOptions): Outlook {
       checkAccess(pid)
       const threads = listThreads(pid)
       const { found, refusals: own } = surveyProcess(pid, threads, namespaces, options)
+      // Of one that is ending much cannot be read any more, and looks as if it could not be kept.
+      if (own.length > 0 && pid !== root && isEnding(pid, pid)) return
       holders.push({ pid, threads, group: stat.pgrp })
       refusals.push(...own, ...surveyProcessCgroups(pid, threads, cgroups, options))
       processes.set(pid, found)

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { XSTATE_HEADER } from "../../ffi/abi/xsave.x86_64.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { SyscallError } from "../../ffi/syscall.ts"
+import { CheckpointError } from "../../src/base/errors.ts"
 import { remoteAddress } from "../../src/base/units.ts"
 import { asDumpError } from "../../src/flow/inject.ts"
 import { type Mapping, readMaps } from "../../src/proc/maps.ts"
@@ -219,5 +220,9 @@ describe.skipIf(!canTrace)(`borrow and run${why}`, () => {
     })
     expect(asDumpError({ root: target.pid, processes: [{ pid: target.pid }] }, error)).toMatchObject({ code: "E_TARGET_DIED" })
     expect(performance.now() - started).toBeLessThan(4000)
+    // What cannot be read of one that is ending looks as if it were elsewhere.
+    const elsewhere = new CheckpointError("E_NAMESPACE", "Cannot dump", "in another net namespace (unreadable)", "Run stasis inside")
+    expect(asDumpError({ root: target.pid, processes: [{ pid: target.pid }] }, elsewhere)).toMatchObject({ code: "E_TARGET_DIED" })
+    expect(asDumpError({ root: process.pid, processes: [{ pid: process.pid }] }, elsewhere)).toBe(elsewhere)
   })
 })
