@@ -93,11 +93,14 @@ export interface RawImage {
   readonly file: string
 }
 
+/** Of an image whose entries are all there is. */
+export const noPayload = (): number => 0
+
 function image<T extends object>(
   file: string,
   magic: number,
   entry: Schema<T>,
-  payload: PayloadLength<T> = () => 0,
+  payload: PayloadLength<T> = noPayload,
   framing: EntryImage["framing"] = "ordinary",
 ): EntryImage<T> {
   return { framing, file, magic, head: entry, entry, headPayload: payload, payload }
@@ -115,14 +118,7 @@ function headed<T extends object, H extends object>(
 }
 
 const pagemap = (file: string): EntryImage<pagemap_entry, pagemap_head> =>
-  headed(
-    file,
-    0x56084025,
-    pagemap_headSchema,
-    pagemap_entrySchema,
-    () => 0,
-    () => 0,
-  )
+  headed(file, 0x56084025, pagemap_headSchema, pagemap_entrySchema, noPayload, noPayload)
 
 const raw = (file: string): RawImage => ({ framing: "raw", file })
 
@@ -133,7 +129,7 @@ const raw = (file: string): RawImage => ({ framing: "raw", file })
  */
 export const catalog = {
   // what every set has
-  inventory: image("inventory.img", 0x58313116, inventory_entrySchema, () => 0, "inventory"),
+  inventory: image("inventory.img", 0x58313116, inventory_entrySchema, noPayload, "inventory"),
   pstree: image("pstree.img", 0x50273030, pstree_entrySchema),
   core: image("core-%u.img", 0x55053847, core_entrySchema),
   ids: image("ids-%u.img", 0x54432030, task_kobj_ids_entrySchema),

@@ -1,8 +1,8 @@
 import { basename } from "node:path"
-import { decode } from "../../proto/decode.ts"
+import { checkBytes, decode } from "../../proto/decode.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { hex } from "../base/units.ts"
-import { COMMON_MAGIC, catalog, type EntryImage, type EntryKind, type EntryOf, SERVICE_MAGIC } from "./catalog.ts"
+import { COMMON_MAGIC, catalog, type EntryImage, type EntryKind, type EntryOf, noPayload, SERVICE_MAGIC } from "./catalog.ts"
 import { corrupt } from "./failure.ts"
 import type { Framed } from "./write.ts"
 
@@ -47,7 +47,23 @@ function skipHead(path: string, { framing, magic }: EntryImage, view: DataView, 
  * @throws CheckpointError E_IMAGE_CORRUPT, E_IMAGE_VERSION: names file and byte, what was expected and what is there
  */
 export function decodeImage<K extends EntryKind>(kind: K, path: string, bytes: Uint8Array, version?: HeadVersion): Required<Framed<K>>[] {
+  return walk<K>(catalog[kind], path, bytes, version, decode)
+}
+
+/** Makes sure that bytes are an image, as `decodeImage`, and keeps nothing of it. @throws as `decodeImage` */
+export function checkImage(kind: EntryKind, path: string, bytes: Uint8Array, version?: HeadVersion): void {
   const image: EntryImage = catalog[kind]
+  const isPlain = image.headPayload === noPayload && image.payload === noPayload
+  walk(image, path, bytes, version, isPlain ? checkBytes : decode)
+}
+
+function walk<K extends EntryKind>(
+  image: EntryImage,
+  path: string,
+  bytes: Uint8Array,
+  version: HeadVersion | undefined,
+  take: (schema: EntryImage["entry"], bytes: Uint8Array) => object,
+): Required<Framed<K>>[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const entries: Required<Framed<K>>[] = []
   let at = skipHead(path, image, view, version)
@@ -60,7 +76,7 @@ export function decodeImage<K extends EntryKind>(kind: K, path: string, bytes: U
     const left = bytes.length - from
     if (size > left) throw corrupt(path, `entry ${index} (${schema.name}) at byte ${from} should have ${size} bytes, ${left} are left`)
     const message = attempt(path, `entry ${index} at byte ${from} is no ${schema.name}`, () =>
-      decode(schema, bytes.subarray(from, from + size)),
+      take(schema, bytes.subarray(from, from + size)),
     )
     const rest = bytes.subarray(from + size)
     const length = attempt(path, `the payload of entry ${index} at byte ${from + size} is damaged`, () =>

@@ -4,7 +4,7 @@ import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
 import type { PendingFile } from "./pending.ts"
-import { decodeImage } from "./read.ts"
+import { checkImage, decodeImage } from "./read.ts"
 import { PE_PRESENT, pagesOf, storedFlags } from "./run.ts"
 
 function broken(file: PendingFile, found: string, cause?: unknown): CheckpointError {
@@ -30,9 +30,11 @@ export function verifySet(files: readonly PendingFile[]): void {
     const { kind, bytes } = file.written
     const disk = readFileSync(file.temporary)
     if (!disk.equals(bytes)) throw broken(file, `${disk.length} bytes are on the disk, which are not the ${bytes.length} that were written`)
-    const entries = decodeImage(kind, file.name, disk, 2)
-    if (kind !== "pagemap" && kind !== "pagemap-shmem") continue
-    const [head, ...runs] = entries.map(({ message }) => message)
+    if (kind !== "pagemap" && kind !== "pagemap-shmem") {
+      checkImage(kind, file.name, disk, 2)
+      continue
+    }
+    const [head, ...runs] = decodeImage(kind, file.name, disk, 2).map(({ message }) => message)
     const { pages_id } = head as pagemap_head
     wanted.set(pages_id, (wanted.get(pages_id) ?? 0) + storedBytes(runs as pagemap_entry[]))
   }

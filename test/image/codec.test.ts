@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { createFileRegistry, fromBinary, toBinary, toJson } from "@bufbuild/protobuf"
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt"
-import { decode } from "../../proto/decode.ts"
+import { checkBytes, decode } from "../../proto/decode.ts"
 import { encode } from "../../proto/encode.ts"
 import { aa_policySchema } from "../../proto/gen/apparmor_pb.ts"
 import { eventfd_file_entrySchema } from "../../proto/gen/eventfd_pb.ts"
@@ -44,6 +44,43 @@ describe("the codec agrees with protobuf-es", () => {
       expect<unknown>(decode(schema, bytes)).toEqual(full)
     })
   }
+})
+
+describe("checkBytes", () => {
+  const fails = (step: () => unknown): boolean => {
+    try {
+      step()
+      return false
+    } catch {
+      return true
+    }
+  }
+
+  for (const schema of schemas)
+    test(`refuses what decode refuses of ${schema.name}`, () => {
+      const bytes = encode(schema, fullMessage(schema))
+      for (let length = 0; length <= bytes.length; length++) {
+        const cut = bytes.slice(0, length)
+        expect(fails(() => checkBytes(schema, cut))).toBe(fails(() => decode(schema, cut)))
+      }
+      for (const [at, byte] of bytes.slice(0, 64).entries()) {
+        const other = bytes.slice()
+        other[at] = byte ^ 0x80
+        expect(fails(() => checkBytes(schema, other))).toBe(fails(() => decode(schema, other)))
+      }
+    })
+})
+
+test("a frozen list is encoded as any other", () => {
+  const threads = [0, 1, 127, 128, 0xffffffff]
+  const name = "pstree_entry"
+  const schema = schemas.find((candidate) => candidate.name === name)!
+  const entry = { pid: 1, ppid: 0, pgid: 1, sid: 1, threads }
+  const plain = encode(schema, entry)
+  const frozen = { ...entry, threads: Object.freeze([...threads]) }
+  expect(encode(schema, frozen)).toEqual(plain)
+  expect(encode(schema, frozen)).toEqual(plain)
+  expect(decode<object>(schema, plain)).toEqual(entry)
 })
 
 describe("decode", () => {

@@ -24,10 +24,25 @@ export const XSAVE_FIELDS = [
   ["pkru", XFEATURE.PKRU, 4],
 ] as const satisfies readonly (readonly [keyof user_x86_xsave_entry, number, 4 | 8])[]
 
-const words32 = (view: DataView, at: number, count: number): number[] =>
-  Array.from({ length: count }, (_, i) => view.getUint32(at + 4 * i, true))
-const words64 = (view: DataView, at: number, count: number): bigint[] =>
-  Array.from({ length: count }, (_, i) => view.getBigUint64(at + 8 * i, true))
+/** Lists of zeros by width and length: parts of the state that are out of use. Frozen, so that they are encoded once. */
+const zeros = new Map<string, (number | bigint)[]>()
+const NOTHING = Buffer.alloc(2048)
+
+/** Little-endian words of 4 or 8 bytes. */
+function words(state: Buffer, at: number, size: number, width: 4): number[]
+function words(state: Buffer, at: number, size: number, width: 4 | 8): (number | bigint)[]
+function words(state: Buffer, at: number, size: number, width: 4 | 8): (number | bigint)[] {
+  const count = size / width
+  if (size <= NOTHING.length && state.compare(NOTHING, 0, size, at, at + size) === 0)
+    return zeros.getOrInsertComputed(`${width} ${count}`, () => {
+      const list = new Array<number | bigint>(count).fill(width === 4 ? 0 : 0n)
+      Object.freeze(list)
+      return list
+    })
+  const list: (number | bigint)[] = []
+  for (let i = at; i < at + size; i += width) list.push(width === 4 ? state.readUInt32LE(i) : state.readBigUInt64LE(i))
+  return list
+}
 
 /**
  * Standard-layout XSAVE bytes -> the entry of core-%u.img. Mirror: ./restore.x86_64.ts
@@ -36,9 +51,9 @@ const words64 = (view: DataView, at: number, count: number): bigint[] =>
  * Kernel: arch/x86/kernel/fpu/xstate.c __copy_xstate_to_uabi_buf()
  */
 export function collectFpu(xstate: Uint8Array): user_x86_fpregs_entry {
-  const view = new DataView(xstate.buffer, xstate.byteOffset, xstate.byteLength)
+  const state = Buffer.from(xstate.buffer, xstate.byteOffset, xstate.byteLength)
   const xsave: user_x86_xsave_entry = {
-    xstate_bv: view.getBigUint64(XSTATE_HEADER, true),
+    xstate_bv: state.readBigUInt64LE(XSTATE_HEADER),
     ymmh_space: [],
     bndreg_state: [],
     bndcsr_state: [],
@@ -50,13 +65,12 @@ export function collectFpu(xstate: Uint8Array): user_x86_fpregs_entry {
   for (const [field, feature, width] of XSAVE_FIELDS) {
     const component = xstateComponent(feature)
     if (!component || component.offset + component.size > xstate.length) continue
-    const values = width === 4 ? words32(view, component.offset, component.size / 4) : words64(view, component.offset, component.size / 8)
-    Object.assign(xsave, { [field]: values })
+    Object.assign(xsave, { [field]: words(state, component.offset, component.size, width) })
   }
   return {
     ...decode(fxregs, xstate),
-    st_space: words32(view, FXREGS.stAt, FXREGS.stWords),
-    xmm_space: words32(view, FXREGS.xmmAt, FXREGS.xmmWords),
+    st_space: words(state, FXREGS.stAt, FXREGS.stWords * 4, 4),
+    xmm_space: words(state, FXREGS.xmmAt, FXREGS.xmmWords * 4, 4),
     padding: [],
     xsave,
   }
