@@ -24,6 +24,8 @@ export interface Files {
   closeSync(fd: number): void
   readSync(fd: number, into: Uint8Array, offset: number, length: number, position: number | null): number
   writeSync(fd: number, data: Uint8Array | string, offset?: number, length?: number, position?: number): number
+  /** @param parse sees bytes that are others' afterwards */
+  parseFileSync<T>(path: string, parse: (bytes: Buffer) => T): T
   readFileSync(path: string): Buffer
   readFileSync(path: string, encoding: "latin1" | "utf8"): string
   writeFileSync(path: string, data: Uint8Array | string, options?: WriteOptions): void

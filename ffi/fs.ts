@@ -124,10 +124,11 @@ function throughDoor(): Files {
       closeSync(fd)
     }
   }
-  function readAll(path: string): Buffer {
+  /** @param take sees bytes that the next call here writes over */
+  function readAll<T>(path: string, take: (bytes: Buffer) => T): T {
     for (;;) {
       const got = readWhole(lay(path), room.address, ROOM)
-      if (got >= 0) return got < ROOM ? Buffer.from(roomBuffer.subarray(0, got)) : readParts(path)
+      if (got >= 0) return take(got < ROOM ? roomBuffer.subarray(0, got) : readParts(path))
       const code = errnoName(-got)
       if (code !== "EINTR") throw new FileError(code, "openat", path)
     }
@@ -135,8 +136,7 @@ function throughDoor(): Files {
   function readFileSync(path: string): Buffer
   function readFileSync(path: string, encoding: "latin1" | "utf8"): string
   function readFileSync(path: string, encoding?: "latin1" | "utf8"): Buffer | string {
-    const bytes = readAll(path)
-    return encoding === undefined ? bytes : bytes.toString(encoding)
+    return readAll<Buffer | string>(path, (bytes) => (encoding === undefined ? Buffer.from(bytes) : bytes.toString(encoding)))
   }
 
   function readdirSync(path: string): string[]
@@ -167,6 +167,7 @@ function throughDoor(): Files {
     closeSync,
     readSync,
     writeSync,
+    parseFileSync: readAll,
     readFileSync,
     writeFileSync(path, data, { mode = 0o666 } = {}) {
       const fd = openSync(path, O.WRONLY | O.CREAT | O.TRUNC, mode)
@@ -204,11 +205,17 @@ function throughDoor(): Files {
   }
 }
 
+function throughNode(): Files {
+  const fs = process.getBuiltinModule("node:fs") as Omit<Files, "parseFileSync">
+  return { ...fs, parseFileSync: (path, parse) => parse(fs.readFileSync(path)) }
+}
+
 export const {
   openSync,
   closeSync,
   readSync,
   writeSync,
+  parseFileSync,
   readFileSync,
   writeFileSync,
   existsSync,
@@ -226,7 +233,7 @@ export const {
   rmdirSync,
   ftruncateSync,
   fsyncSync,
-}: Files = doorExists ? throughDoor() : (process.getBuiltinModule("node:fs") as Files)
+}: Files = doorExists ? throughDoor() : throughNode()
 
 /** Writes all there is, or throws: a disk that has room again after a short answer must leave no hole. @throws FileError */
 export function writeAll(fd: number, data: Uint8Array | string, position?: number): void {

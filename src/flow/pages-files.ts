@@ -1,5 +1,5 @@
 import type { ImageTransaction, PagesFile } from "../image/transaction.ts"
-import type { MappingDetail } from "../proc/smaps.ts"
+import { type MappingDetail, privateMemory } from "../proc/smaps.ts"
 
 /** A pages file and its number: N of pages-N.img. */
 export interface NumberedPages {
@@ -23,8 +23,7 @@ export interface PagesFiles {
 }
 
 /** Bytes that a process will need at most, as far as smaps tells. */
-const estimate = (mappings: readonly MappingDetail[]): number =>
-  mappings.reduce((sum, { anonymous, privateHugetlb, swap, shared }) => sum + (shared ? 0 : anonymous + privateHugetlb + swap), 0) * 1024
+const estimate = (mappings: readonly MappingDetail[]): number => privateMemory(mappings) * 1024
 
 /** Numbers pages files from 1. */
 export function openPagesFiles(images: ImageTransaction): PagesFiles {

@@ -13,7 +13,7 @@ import { surveyMemory } from "../kinds/memory/survey.ts"
 import { collectSysv, type SysvSegment } from "../kinds/memory/sysv/collect.ts"
 import { type AddressSpace, findAttached } from "../kinds/memory/sysv/mapping.ts"
 import { guessWindows, joinWindows, type Window } from "../kinds/memory/windows.ts"
-import type { MappingDetail } from "../proc/smaps.ts"
+import { type MappingDetail, privateMemory } from "../proc/smaps.ts"
 import { readShm } from "../proc/sysvipc.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../proc/tasks.ts"
 import { closesDoors } from "./connections.ts"
@@ -201,11 +201,7 @@ function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTab
     return { ...facts, stored: countPages(ranges) * PAGE_SIZE, runs: ranges.length }
   } catch (error) {
     if (!(error instanceof CheckpointError) && errnoOf(error) === undefined) throw error
-    const kibibytes = smaps.reduce(
-      (sum, { shared, anonymous, privateHugetlb, swap }) => sum + (shared ? 0 : anonymous + privateHugetlb + swap),
-      0,
-    )
-    return { ...facts, stored: kibibytes * 1024, runs: smaps.length }
+    return { ...facts, stored: privateMemory(smaps) * 1024, runs: smaps.length }
   }
 }
 

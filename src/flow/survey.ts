@@ -22,7 +22,7 @@ import { descends, Outside } from "../proc/outside.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
 import { isEnding, readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
 import { readStatus, type Status } from "../proc/status.ts"
-import { listProcesses, listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
+import { listPrograms, listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
 import { chooseStopSignal } from "../tracee/loan.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
@@ -158,7 +158,7 @@ function objectsOfLiving(pids: readonly number[], root: number): ReadonlyMap<num
 
 /** What processes share with living ones outside the tree. A child that was born into it meanwhile is no stranger. */
 function lookForStrangers(pids: readonly number[], inside: ReadonlySet<number>): Refusal[] {
-  const strangers = listProcesses().filter((pid) => !inside.has(pid))
+  const strangers = listPrograms().filter((pid) => !inside.has(pid))
   const refusalsOf = (others: readonly number[]) => unlessGone(0, 1, () => surveyStrangers(pids, others)) ?? []
   return refusalsOf(strangers).length > 0 ? refusalsOf(strangers.filter((pid) => !descends(pid, inside) && hasMemory(pid))) : []
 }

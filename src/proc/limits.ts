@@ -33,14 +33,20 @@ export interface Limit {
   readonly hard: bigint
 }
 
+let last: { readonly text: string; readonly limits: readonly Limit[] } = { text: "", limits: [] }
+
 /** /proc/PID/limits -> 16 limits, the index is the RLIMIT_* number. A limit that the kernel does not print is unlimited. */
-export function parseLimits(text: string): Limit[] {
+export function parseLimits(text: string): readonly Limit[] {
+  // The processes of a tree mostly have the same.
+  if (text === last.text) return last.limits
   const rows = lines(text)
-  return LIMIT_NAMES.map((name) => {
+  const limits = LIMIT_NAMES.map((name) => {
     const row = rows.find((line) => line.startsWith(`${name} `))
     const [soft = "unlimited", hard = "unlimited"] = row ? words(row.slice(name.length)) : []
     return { soft: limitOf(soft), hard: limitOf(hard) }
   })
+  last = { text, limits }
+  return limits
 }
 
 const limitOf = (text: string): bigint => (text === "unlimited" ? RLIM_INFINITY : BigInt(text))

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "../../ffi/fs.ts"
+import { existsSync, parseFileSync, readdirSync, readFileSync, readlinkSync } from "../../ffi/fs.ts"
 import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { decodeBytes } from "./text.ts"
@@ -15,6 +15,9 @@ export const procPath = (pid: number, tid: number | undefined, name: string): st
  */
 export const readBytesIfAlive = (path: string): Buffer | null => answerIfAlive(path, () => readFileSync(path))
 
+/** The same as text, bytes that are not UTF-8 kept as `decodeBytes` says. */
+const readTextIfAlive = (path: string): string | null => answerIfAlive(path, () => parseFileSync(path, decodeBytes))
+
 /** The target of a /proc link, bytes that are not UTF-8 kept as `decodeBytes` says. Answers and errors as `readBytesIfAlive`. */
 export const readLinkIfAlive = (path: string): string | null => answerIfAlive(path, () => decodeBytes(readlinkSync(path, "buffer")))
 
@@ -27,8 +30,8 @@ export type Reader<T> = (pid: number, tid?: number) => T
 /** Makes the reader of one text file whose answer for a task that is gone is null. */
 export function textReader<T>(name: string, parse: (text: string) => T): Reader<T | null> {
   return (pid, tid) => {
-    const bytes = readBytesIfAlive(procPath(pid, tid, name))
-    return bytes && parse(decodeBytes(bytes))
+    const text = readTextIfAlive(procPath(pid, tid, name))
+    return text === null ? null : parse(text)
   }
 }
 

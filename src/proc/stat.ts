@@ -63,28 +63,34 @@ export type Stat = { readonly pid: number; readonly comm: string; readonly state
   readonly [F in Field as F[0]]: F[1] extends "bigint" ? bigint : number
 }
 
+/** A stat whose fields become numbers when they are asked for: most readers want one or two of the 52. */
+class StatText {
+  /** Fields from the fourth on. */
+  readonly values: readonly string[]
+  readonly pid: number
+  readonly comm: string
+  readonly state: string
+  constructor(text: string) {
+    const close = text.lastIndexOf(")")
+    this.pid = Number.parseInt(text, 10)
+    this.comm = text.slice(text.indexOf("(") + 1, close)
+    this.state = text.charAt(close + 2)
+    this.values = text.slice(close + 4).split(" ")
+  }
+}
+for (const [index, [name, kind]] of FIELDS.entries())
+  Object.defineProperty(StatText.prototype, name, {
+    get(this: StatText) {
+      const value = this.values[index] ?? "0"
+      return kind === "bigint" ? BigInt(value) : Number(value)
+    },
+  })
+
 /**
  * /proc/PID/stat -> its values. The name is printed raw, so it may hold blanks, newlines and parentheses: it ends at the last ")".
  * Kernel: fs/proc/array.c do_task_stat()
  */
-export function parseStat(text: string): Stat {
-  const open = text.indexOf("(")
-  const close = text.lastIndexOf(")")
-  const values = text
-    .slice(close + 4)
-    .trim()
-    .split(" ")
-  const stat: Record<string, string | number | bigint> = {
-    pid: Number.parseInt(text, 10),
-    comm: text.slice(open + 1, close),
-    state: text.charAt(close + 2),
-  }
-  for (const [index, [name, kind]] of FIELDS.entries()) {
-    const value = values[index] ?? "0"
-    stat[name] = kind === "bigint" ? BigInt(value) : Number(value)
-  }
-  return stat as Stat
-}
+export const parseStat = (text: string): Stat => new StatText(text) as unknown as Stat
 
 /**
  * Stat of a process (times summed over its threads), or of one thread when `tid` is given; null when it is gone.

@@ -1,4 +1,4 @@
-import { listIfAlive, missing, type Reader, textReader } from "./source.ts"
+import { listIfAlive, missing, PF_KTHREAD, type Reader, textReader } from "./source.ts"
 import { readStatIfAlive } from "./stat.ts"
 import { words } from "./text.ts"
 
@@ -10,6 +10,17 @@ export function listProcesses(): number[] {
     .map(Number)
     .filter(Number.isInteger)
     .sort((a, b) => a - b)
+}
+
+const KTHREADD = 2
+
+/** As `listProcesses`, without the kernel's own threads: half of what an idle machine has. Kernel: init/main.c rest_init() */
+export function listPrograms(): number[] {
+  const isKernel = ((readStatIfAlive(KTHREADD)?.flags ?? 0) & PF_KTHREAD) !== 0
+  const kernel = isKernel ? readChildrenIfAlive(KTHREADD, KTHREADD) : null
+  if (!kernel) return listProcesses()
+  const threads = new Set([KTHREADD, ...kernel])
+  return listProcesses().filter((pid) => !threads.has(pid))
 }
 
 /**

@@ -26,7 +26,7 @@ describe("resurvey", () => {
     expect(refusal({ mappings: [{ ...first, vmFlags: new Set(["ss"]) }] })).toMatchObject({
       found: expect.stringContaining("a shadow stack"),
     })
-    expect(refusal({ statuses: [{ ...status, threadFeatures: ["shstk"] }] })).toMatchObject({
+    expect(refusal({ statuses: [Object.create(status, { threadFeatures: { value: ["shstk"] } })] })).toMatchObject({
       found: expect.stringContaining("shadow stack"),
     })
     if (place.session !== pid)

@@ -81,11 +81,12 @@ Rss:                   0 kB
 VmFlags: mr mw me 
 `)
 
-  test("reads counters by name, in whatever order, and ignores unknown ones", () => {
-    expect(heap).toMatchObject({ path: "[heap]", size: 8, kernelPageSize: 4, rss: 8, anonymous: 8, anonHugePages: 2048, swap: 4 })
-    expect(heap).toMatchObject({ thpEligible: 1, protectionKey: 3, locked: 0 })
-    expect(file).toMatchObject({ path: "/lib/Abc: 12 kB", size: 4, rss: 0, anonymous: 0, protectionKey: 0 })
-    expect(hole).toMatchObject({ path: "", read: false, size: 4 })
+  test("reads counters by name, each of its own mapping, 0 where there is none", () => {
+    expect(heap).toMatchObject({ path: "[heap]" })
+    expect(heap?.counters).toMatchObject({ kernelPageSize: 4, rss: 8, anonymous: 8, swap: 4, protectionKey: 3, locked: 0 })
+    expect(file).toMatchObject({ path: "/lib/Abc: 12 kB" })
+    expect(file?.counters).toMatchObject({ rss: 0, anonymous: 0, protectionKey: 0 })
+    expect(hole).toMatchObject({ path: "", read: false })
   })
 
   test("reads flags as a set of words", () => {
@@ -110,7 +111,7 @@ test("readMaps and readSmaps agree about this process", () => {
   const detail = readSmaps(process.pid, process.pid).find(({ path }) => path === "[stack]")
   expect(detail?.end).toBe(stack?.end)
   expect(detail?.vmFlags.has("gd")).toBe(true)
-  expect(detail?.rss).toBeGreaterThan(0)
+  expect(detail?.counters.rss).toBeGreaterThan(0)
   for (const [index, { start, end }] of maps.entries()) {
     expect(start).toBeLessThan(end)
     expect(maps[index - 1]?.end ?? 0n).toBeLessThanOrEqual(start)

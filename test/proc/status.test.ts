@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { maskBytes, parseStatus, readStatus, readStatusIfAlive } from "../../src/proc/status.ts"
+import { parseStatus } from "../../src/proc/status.ts"
 
 const STATUS = `Name:	a\\nb\\\\c) (d 
 Umask:	0027
@@ -65,46 +65,21 @@ describe("parseStatus", () => {
     expect(status.uid).toEqual({ real: 1000, effective: 1001, saved: 1002, filesystem: 1003 })
     expect(status.gid.filesystem).toBe(4294967294)
     expect(status.groups).toEqual([4, 24, 27])
-    expect([status.nsTgid, status.nsPid, status.nsPgid, status.nsSid]).toEqual([
-      [4242, 12, 1],
-      [4243, 13, 2],
-      [4242, 12, 1],
-      [4000, 0, 0],
-    ])
+    expect(status.nsPid).toEqual([4243, 13, 2])
   })
 
   test("reads signal and capability sets whole", () => {
-    expect(status.sigQueueLimit).toBe(2n ** 64n - 1n)
     expect(status).toMatchObject({ sigPending: 1n, sharedPending: 1n << 63n, sigBlocked: 0xfffffffe7ffbfeffn, sigCaught: 0x180004202n })
-    expect(status).toMatchObject({ capPermitted: 0x1ffffffffffn, capAmbient: 0x400n, noNewPrivs: true, seccomp: 2, seccompFilters: 3 })
+    expect(status).toMatchObject({ capPermitted: 0x1ffffffffffn, capAmbient: 0x400n, noNewPrivs: true, seccomp: 2 })
   })
 
-  test("reads CPU mask, shadow stack words, memory and switches", () => {
-    expect([...status.cpusAllowed]).toEqual([3, 0, 0, 0, 15, 0, 0, 0])
+  test("reads shadow stack words and memory", () => {
     expect(status.threadFeatures).toEqual(["shstk", "wrss"])
-    expect(status.threadFeaturesLocked).toEqual(["shstk"])
-    expect(status).toMatchObject({ vmSize: 3060, vmLocked: 16, vmSwap: 8, thpEnabled: false, kthread: false })
-    expect(status).toMatchObject({ voluntarySwitches: 150, involuntarySwitches: 545, speculationStoreBypass: "thread vulnerable" })
+    expect(status).toMatchObject({ vmSize: 3060, vmLocked: 16, kthread: false })
   })
 
   test("answers null or nothing for what an older kernel or a zombie does not print", () => {
     const zombie = parseStatus("Name:\tz\nState:\tZ (zombie)\nPid:\t7\nGroups:\t \nSigQ:\t0/10\n")
-    expect(zombie).toMatchObject({ umask: null, kthread: null, seccomp: null, thpEnabled: null, vmSize: 0, groups: [], threadFeatures: [] })
+    expect(zombie).toMatchObject({ umask: null, kthread: null, seccomp: null, vmSize: 0, groups: [], threadFeatures: [] })
   })
-})
-
-test("maskBytes pads to words and never shares its answer", () => {
-  expect([...maskBytes("1")]).toEqual([1, 0, 0, 0, 0, 0, 0, 0])
-  maskBytes("1")[0] = 9
-  expect(maskBytes("1")[0]).toBe(1)
-  expect(maskBytes("80000000,00000000,00000001")).toHaveLength(16)
-  expect(maskBytes("80000000,00000000,00000001")[11]).toBe(0x80)
-})
-
-test("readStatus sees this process, and readStatusIfAlive none where none is", () => {
-  expect(readStatus(process.pid)).toMatchObject({ pid: process.pid, ppid: process.ppid, tgid: process.pid })
-  expect(readStatus(process.pid, process.pid).pid).toBe(process.pid)
-  expect(readStatusIfAlive(0x7ffffff0)).toBeNull()
-  expect(() => readStatus(0x7ffffff0)).toThrow(expect.objectContaining({ code: "E_NO_PROCESS" }))
-  expect(() => readStatus(process.pid, 0x7ffffff0)).toThrow(/thread 2147483632 of process/)
 })

@@ -14,7 +14,8 @@ export const askCreds = (program: Program): Result => program.call("prctl", PR.G
  *
  * Not looked at: the label of a security module, see `surveyAttributes`, and keyrings.
  */
-export function collectCreds({ uid, gid, ...status }: Status, answers: Answers, question: Result): creds_entry {
+export function collectCreds(status: Status, answers: Answers, question: Result): creds_entry {
+  const { uid, gid } = status
   return create(creds_entrySchema, {
     uid: uid.real,
     gid: gid.real,

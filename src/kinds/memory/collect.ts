@@ -51,7 +51,7 @@ function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "
   if (vmFlags.has("gd")) flags |= MAP.GROWSDOWN
   if (vmFlags.has("lo")) flags |= MAP.LOCKED
   if (vmFlags.has("nr")) flags |= MAP.NORESERVE
-  if (vmFlags.has("ht")) flags |= MAP.HUGETLB | sizeBits(mapping.kernelPageSize * 1024)
+  if (vmFlags.has("ht")) flags |= MAP.HUGETLB | sizeBits(mapping.counters.kernelPageSize * 1024)
   if (isAnonymous(mapping)) {
     const sharing = vmFlags.has("dp") ? MAP.DROPPABLE | (flags & ~MAP.PRIVATE) : flags
     const heap = path === "[heap]" ? VMA.HEAP : 0

@@ -49,7 +49,7 @@ const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail
   },
   {
     what: "memory under a protection key (pkey_mprotect)",
-    matches: ({ protectionKey }) => protectionKey > 0,
+    matches: ({ counters }) => counters.protectionKey > 0,
     remedy: "Start the program without memory protection keys",
   },
   {

@@ -84,9 +84,9 @@ export function collectWindows(
   questions: readonly WindowQuestion[],
 ): ReadonlyMap<string, readonly Window[]> {
   const windows = questions.map(({ mapping, pages, answer }) => {
-    const { start: address, end: last, offset, swap } = mapping
+    const { start: address, end: last, offset, counters } = mapping
     const resident = answers.bytes(pages)
-    const isTold = answers.of(answer) === 0n && swap === 0
+    const isTold = answers.of(answer) === 0n && counters.swap === 0
     const ranges = rangesOf(offset, resident.length, (page) => !isTold || ((resident[page] ?? 0) & 1) === 1)
     return { key: mappedInode(mapping), window: { pid, address, start: offset, end: offset + (last - address), ranges } }
   })
@@ -96,7 +96,8 @@ export function collectWindows(
 /** Windows as they look from outside: how much of the memory a process has in its page tables, or in swap, is told, and not which. */
 export function guessWindows(pid: number, mappings: readonly MappingDetail[]): ReadonlyMap<string, readonly Window[]> {
   const windows = mappings.filter(isSegment).map((mapping) => {
-    const { start: address, end: last, offset, rss, swap } = mapping
+    const { start: address, end: last, offset } = mapping
+    const { rss, swap } = mapping.counters
     const end = offset + (last - address)
     const ranges = rss + swap === 0 ? [] : [{ start: offset, end: offset + BigInt(rss + swap) * 1024n, flags: PE.PRESENT }]
     return { key: mappedInode(mapping), window: { pid, address, start: offset, end, ranges } }

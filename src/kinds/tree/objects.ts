@@ -54,6 +54,9 @@ export function surveyObjects(ids: ReadonlyMap<number, ObjectIds>, parentOf: (pi
   })
 }
 
+/** Who shares signal handlers shares memory too. Kernel: kernel/fork.c copy_process(), fs/exec.c unshare_sighand() */
+const SHARED_ALONE = SHARED_OBJECTS.filter(({ id }) => id !== "sighand_id")
+
 /**
  * Objects that processes share with others than themselves: a restore would part them.
  *
@@ -61,7 +64,7 @@ export function surveyObjects(ids: ReadonlyMap<number, ObjectIds>, parentOf: (pi
  * @throws SyscallError ENOSYS. Those that we may not look at are left out
  */
 export function surveyStrangers(pids: readonly number[], strangers: readonly number[], compare = compareObjects): Refusal[] {
-  return SHARED_OBJECTS.flatMap(({ type, what, flag }) => {
+  return SHARED_ALONE.flatMap(({ type, what, flag }) => {
     const groups = groupByOrder(pids, (a, b) => compare(a, b, type))
     return strangers.flatMap((stranger) => {
       const ours = findInOrder(groups, ([pid]) => compareIfAllowed(stranger, pid, type, compare)).equal?.[0]

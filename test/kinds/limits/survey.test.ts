@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test"
 import { surveyLimits } from "../../../src/kinds/limits/survey.ts"
 import { LIMIT, type Limit, RLIM_INFINITY } from "../../../src/proc/limits.ts"
-import { readStatus } from "../../../src/proc/status.ts"
+import { readStatus, type Status } from "../../../src/proc/status.ts"
 
-const status = { ...readStatus(process.pid), vmSize: 4000, vmData: 400, threads: 2 }
+const changes = { vmSize: { value: 4000 }, vmData: { value: 400 }, threads: { value: 2 } }
+const status: Status = Object.create(readStatus(process.pid), changes)
 const withLimit = (resource: number, soft: bigint, hard = soft): Limit[] =>
   Array.from({ length: 16 }, (_, index) => (index === resource ? { soft, hard } : { soft: RLIM_INFINITY, hard: RLIM_INFINITY }))
 
