@@ -102,7 +102,7 @@ const raw: RawCall = opened
 export const kernel = (nr: number, a: Answer = 0, b: Answer = 0, c: Answer = 0, d: Answer = 0, e: Answer = 0, f: Answer = 0): Answer =>
   raw(nr, a, b, c, d, e, f)
 
-/** A function of the door page, compiled at its first call: each costs the compiler of bun:ffi a third of a millisecond. */
+/** A function of the door page, made at its first call: not every build has a door. */
 function lazily(symbol: keyof typeof doorX86_64.symbols, args: readonly FFIType[], returns: FFIType): (...args: number[]) => Answer {
   let call: ((...args: number[]) => Answer) | undefined
   return (...values) => {

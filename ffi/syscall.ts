@@ -73,23 +73,48 @@ export function syscall(call: Syscall, ...args: Argument[]): number {
   return answer
 }
 
-/**
- * Bytes of our own that the kernel may read and write: page-aligned, zeroed, never freed. Meant for a few long-lived buffers.
- * Where no door into the kernel exists they are ordinary memory without an address: modules load, and every call answers ENOSYS.
- */
-export function allocate(bytes: number): KernelMemory {
-  const size = Math.max(4096, Math.ceil(bytes / 4096) * 4096)
-  if (!doorExists) {
-    const buffer = new ArrayBuffer(size)
-    return { address: 0, bytes: new Uint8Array(buffer), view: new DataView(buffer) }
-  }
-  return memoryAt(syscall("mmap", 0, size, 3 /* PROT_READ|PROT_WRITE */, 0x22 /* MAP_PRIVATE|MAP_ANONYMOUS */, -1, 0), size)
+/** Where no door into the kernel exists: ordinary memory without an address. Modules load, and every call answers ENOSYS. */
+function withoutDoor(size: number): KernelMemory {
+  const buffer = new ArrayBuffer(size)
+  return { address: 0, bytes: new Uint8Array(buffer), view: new DataView(buffer) }
 }
 
+/**
+ * Memory that is mapped when it is first used, as most of it never is in one run. What JavaScript sees of it counts for the engine as if it
+ * were on its heap: megabytes of rooms would make it collect garbage in the freeze. So that is made later still.
+ */
+class Room implements KernelMemory {
+  private mapped: number | undefined
+  private seen: KernelMemory | undefined
+  constructor(private readonly size: number) {}
+
+  get address(): number {
+    if (this.mapped === undefined)
+      this.mapped = doorExists
+        ? syscall("mmap", 0, this.size, 3 /* PROT_READ|PROT_WRITE */, 0x22 /* MAP_PRIVATE|MAP_ANONYMOUS */, -1, 0)
+        : 0
+    return this.mapped
+  }
+  private get memory(): KernelMemory {
+    if (this.seen === undefined) this.seen = doorExists ? memoryAt(this.address, this.size) : withoutDoor(this.size)
+    return this.seen
+  }
+  get bytes(): Uint8Array {
+    return this.memory.bytes
+  }
+  get view(): DataView {
+    return this.memory.view
+  }
+}
+
+/** Bytes of our own that the kernel may read and write: page-aligned, zeroed, never freed. Meant for a few long-lived buffers. */
+export const allocate = (bytes: number): KernelMemory => new Room(Math.max(4096, Math.ceil(bytes / 4096) * 4096))
+
 const paths = allocate(8192)
-const pathsText = Buffer.from(paths.bytes.buffer)
+let pathsText: Buffer | undefined
 /** Writes a NUL-terminated path into a shared buffer and returns its address; valid until the next call. At most 4095 bytes. */
 export function pathArgument(path: string): number {
+  pathsText ??= Buffer.from(paths.bytes.buffer)
   const length = pathsText.write(path, 0, 4095)
   paths.bytes[length] = 0
   return paths.address

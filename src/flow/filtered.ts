@@ -1,3 +1,4 @@
+import { SECCOMP_MODE } from "../../ffi/abi/seccomp.ts"
 import { type Syscall, syscallName, syscallNumber } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
 import type { Restart } from "../kinds/registers/interrupted.ts"
@@ -36,6 +37,7 @@ export function warnFiltered(
 ): void {
   const seen = new Set<string>()
   for (const { frozen, seccomp } of threads) {
+    if (seccomp.mode === SECCOMP_MODE.DISABLED) continue
     const calls = forbidden(seccomp, [...AROUND, ...(programs.get(frozen.tid)?.calls ?? [])])
     if (calls.length === 0) continue
     const restarts = interruptedCall(frozen.registers) === "restart-block" && frozen.resume === frozen.registers

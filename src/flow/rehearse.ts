@@ -2,12 +2,9 @@ import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
 import { userRegsStruct } from "../../ffi/abi/registers.x86_64.ts"
 import { decode } from "../../ffi/layout.ts"
 import { logger } from "../base/log.ts"
-import { decodeImage } from "../image/read.ts"
-import { encodeImage } from "../image/write.ts"
 import { FilterTable, UNFILTERED } from "../kinds/seccomp/collect.ts"
 import { readStat } from "../proc/stat.ts"
 import { readStatus } from "../proc/status.ts"
-import { listThreads } from "../proc/tasks.ts"
 import { UNREGISTERED } from "../rseq/classify.ts"
 import type { FrozenThread } from "../tracee/frozen.ts"
 import { saveCgroups } from "./cgroups.ts"
@@ -16,7 +13,7 @@ import { gather } from "./gather.ts"
 import type { DumpOptions } from "./options.ts"
 import { askAll } from "./question.ts"
 import { resurvey } from "./resurvey.ts"
-import { collectState, writeMetadata } from "./state.ts"
+import { collectState } from "./state.ts"
 import type { Survey } from "./survey.ts"
 import type { InspectedThread } from "./threads.ts"
 
@@ -24,15 +21,13 @@ const log = logger("rehearsal")
 /** Room for any extended state without AMX, bytes. */
 const XSTATE = 4096
 /** Descriptors that take part. */
-const MOST_DESCRIPTORS = 64
-/** Threads that take part: more teach the engine nothing new. */
-const MOST_THREADS = 4
+const MOST_DESCRIPTORS = 16
 
-/** A thread as the freeze would show it, with every register 0. */
-function standIn(pid: number, tid: number): InspectedThread {
+/** The leader as the freeze would show it, with every register 0. */
+function standIn(pid: number): InspectedThread {
   const registers: Registers = decode(userRegsStruct, new Uint8Array(userRegsStruct.size))
   const frozen: FrozenThread = {
-    tid,
+    tid: pid,
     registers,
     xstate: new Uint8Array(XSTATE),
     mask: 0n,
@@ -44,8 +39,8 @@ function standIn(pid: number, tid: number): InspectedThread {
   }
   return {
     frozen,
-    status: readStatus(pid, tid),
-    rseq: { ...UNREGISTERED, tid, registration: undefined, area: undefined, ip: 0n },
+    status: readStatus(pid),
+    rseq: { ...UNREGISTERED, tid: pid, registration: undefined, area: undefined, ip: 0n },
     proven: true,
     restart: { image: registers, live: undefined, entry: undefined },
     seccomp: UNFILTERED,
@@ -55,6 +50,7 @@ function standIn(pid: number, tid: number): InspectedThread {
 /**
  * Does with the running process what the freeze will do, as far as that stops and changes nothing, and throws the result away.
  *
+ * Not what writes the images: it takes longer to rehearse than it takes in the freeze.
  * Why: code that JavaScriptCore runs for the first time is several times slower than the second time. What is slow here is not slow in the freeze.
  * A failure is no answer: the process may have changed under our eyes. The survey has refused what can be refused.
  */
@@ -63,12 +59,10 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
   const started = performance.now()
   try {
     const mappings = processes.get(pid)?.smaps ?? []
-    const tids = listThreads(pid)
-      .sort((a, b) => Number(b === pid) - Number(a === pid))
-      .slice(0, MOST_THREADS)
-    const questions = askAll(pid, new Map(tids.map((tid) => [tid, undefined])), mappings)
+    // One thread: more teach the engine nothing new.
+    const questions = askAll(pid, new Map([[pid, undefined]]), mappings)
     const answers = new Map([...questions.programs].map(([tid, program]) => [tid, program.imagined()] as const))
-    const threads = tids.map((tid) => standIn(pid, tid))
+    const threads = [standIn(pid)]
     const statuses = new Map(threads.map(({ frozen, status }) => [frozen.tid, status]))
     const filters = new FilterTable()
     const stat = readStat(pid)
@@ -77,11 +71,7 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const source = { pid, threads, mappings, gathered }
     const place = { stat, ppid: 0, dead: false }
     const common = { ...dumpConnections(options, false), cgroups: sets, filters }
-    const state = collectState([source], [place], { ...options, stopped: false, most: MOST_DESCRIPTORS }, common)
-    const write: Parameters<typeof writeMetadata>[0]["write"] = (kind, _id, entries) => {
-      if (entries.length > 0) decodeImage(kind, kind, encodeImage(kind, entries), 2)
-    }
-    writeMetadata({ write }, state, [])
+    collectState([source], [place], { ...options, stopped: false, most: MOST_DESCRIPTORS }, common)
     resurvey([stat], [{ pid, mappings, statuses: [...statuses.values()] }], before, options)
     log.debug(`done after ${(performance.now() - started).toFixed(1)} ms`)
   } catch (error) {

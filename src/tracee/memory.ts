@@ -7,12 +7,16 @@ import { type RemoteAddress, remoteAddress } from "../base/units.ts"
 import { ptrace } from "./trace.ts"
 
 const vectors = allocate(4096)
-const ROOM = 1 << 20
+/** Bytes of one transfer, and those that `peekMemory` gives at most. */
+export const PEEK = 128 * 1024
 /** Bytes that ptrace(2) writes at once. */
 const WORD = 8
-const room = allocate(ROOM)
+const room = allocate(PEEK)
+/** Bytes that go into a file at once. JavaScript never sees them. */
+const COPY = 1 << 20
+const copy = allocate(COPY)
 
-/** One transfer of at most ROOM bytes between `room` and the task. Returns the bytes moved or -errno. */
+/** One transfer of at most PEEK bytes between `room` and the task. Returns the bytes moved or -errno. */
 function transfer(call: "process_vm_readv" | "process_vm_writev", pid: number, remote: bigint, length: number): number {
   encodeInto(iovec, vectors.bytes, { iov_base: room.address, iov_len: length })
   encodeInto(iovec, vectors.bytes, { iov_base: remote, iov_len: length }, 16)
@@ -33,7 +37,7 @@ function transfer(call: "process_vm_readv" | "process_vm_writev", pid: number, r
 export function readMemory(pid: number, from: RemoteAddress, length: number): Uint8Array {
   const result = new Uint8Array(length)
   for (let done = 0; done < length; ) {
-    const part = Math.min(ROOM, length - done)
+    const part = Math.min(PEEK, length - done)
     const moved = transfer("process_vm_readv", pid, from + BigInt(done), part)
     if (moved <= 0) throw new SyscallError("process_vm_readv", moved < 0 ? errnoName(-moved) : "EFAULT", [pid, from + BigInt(done), part])
     result.set(room.bytes.subarray(0, moved), done)
@@ -41,9 +45,6 @@ export function readMemory(pid: number, from: RemoteAddress, length: number): Ui
   }
   return result
 }
-
-/** Bytes that `peekMemory` gives at most. */
-export const PEEK = 128 * 1024
 
 /**
  * A look at a stopped or running task's memory without a copy of its own.
@@ -77,7 +78,7 @@ export function readMemoryIfMapped(pid: number, from: RemoteAddress, length: num
  */
 export function writeMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) {
-    const part = Math.min(ROOM, bytes.length - done)
+    const part = Math.min(PEEK, bytes.length - done)
     room.bytes.set(bytes.subarray(done, done + part))
     const moved = transfer("process_vm_writev", pid, to + BigInt(done), part)
     if (moved <= 0) throw new SyscallError("process_vm_writev", moved < 0 ? errnoName(-moved) : "EFAULT", [pid, to + BigInt(done), part])
@@ -104,7 +105,7 @@ export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
   if (fd < 0) throw new SyscallError("openat", errnoName(-fd), [pid], ` of the memory of task ${pid}`)
   try {
     for (let done = 0; done < bytes.length; ) {
-      const part = Math.min(ROOM, bytes.length - done)
+      const part = Math.min(PEEK, bytes.length - done)
       room.bytes.set(bytes.subarray(done, done + part))
       const moved = attempt("pwrite64", fd, room.address, part, to + BigInt(done))
       if (moved <= 0) {
@@ -156,7 +157,7 @@ export function copyToFile(
   let written = 0
   const flush = (): void => {
     for (let done = 0; done < filled; ) {
-      const answer = attempt("pwrite64", fd, room.address + done, filled - done, position + written + done)
+      const answer = attempt("pwrite64", fd, copy.address + done, filled - done, position + written + done)
       if (answer >= 0) done += answer
       // The tool's own timer interrupts calls where the file system lets it: FUSE, NFS.
       else if (errnoName(-answer) !== "EINTR") throw new FileError(errnoName(-answer), "pwrite64", "")
@@ -168,14 +169,14 @@ export function copyToFile(
     for (const { start, end } of ranges) {
       for (let at = start; at < end; ) {
         const left = end - at
-        const part = left < BigInt(ROOM - filled) ? Number(left) : ROOM - filled
-        const moved = attempt("pread64", memory, room.address + filled, part, at)
+        const part = left < BigInt(COPY - filled) ? Number(left) : COPY - filled
+        const moved = attempt("pread64", memory, copy.address + filled, part, at)
         if (moved < 0 && errnoName(-moved) === "EINTR") continue
         if (moved <= 0)
           throw new SyscallError("pread64", moved < 0 ? errnoName(-moved) : "ESRCH", [pid, at, part], ` of the memory of task ${pid}`)
         filled += moved
         at += BigInt(moved)
-        if (filled === ROOM) flush()
+        if (filled === COPY) flush()
       }
     }
     flush()

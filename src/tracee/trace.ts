@@ -5,7 +5,6 @@ import { decode, encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError, syscall } from "../../ffi/syscall.ts"
 
 const memory = allocate(64 * 1024)
-const { address, bytes, view } = memory
 const STATE = 4096 // where the big answers go
 const XSTATE_ROOM = 32 * 1024 // AMX needs 11 KiB
 
@@ -19,46 +18,46 @@ export const tryPtrace = (request: keyof typeof PTRACE, tid: number, addr: numbe
 
 /** General registers of a stopped thread. */
 export function getRegisters(tid: number): Registers {
-  ptrace("GETREGS", tid, 0, address + STATE)
-  return decode(userRegsStruct, bytes, STATE)
+  ptrace("GETREGS", tid, 0, memory.address + STATE)
+  return decode(userRegsStruct, memory.bytes, STATE)
 }
 
 /** Sets all general registers of a stopped thread. orig_ax = -1n (as u64) keeps the kernel from restarting a system call. */
 export function setRegisters(tid: number, registers: Registers): void {
-  encodeInto(userRegsStruct, bytes, registers, STATE)
-  ptrace("SETREGS", tid, 0, address + STATE)
+  encodeInto(userRegsStruct, memory.bytes, registers, STATE)
+  ptrace("SETREGS", tid, 0, memory.address + STATE)
 }
 
 /** Extended state (x87, SSE, AVX, ... PKRU) in the standard layout of XSAVE, as many bytes as this CPU has. */
 export function getXstate(tid: number): Uint8Array {
-  encodeInto(iovec, bytes, { iov_base: address + STATE, iov_len: XSTATE_ROOM })
-  ptrace("GETREGSET", tid, NT_X86_XSTATE, address)
-  return bytes.slice(STATE, STATE + Number(view.getBigUint64(8, true)))
+  encodeInto(iovec, memory.bytes, { iov_base: memory.address + STATE, iov_len: XSTATE_ROOM })
+  ptrace("GETREGSET", tid, NT_X86_XSTATE, memory.address)
+  return memory.bytes.slice(STATE, STATE + Number(memory.view.getBigUint64(8, true)))
 }
 
 /** Sets the extended state. @throws SyscallError EINVAL when the layout or a feature does not fit this CPU */
 export function setXstate(tid: number, state: Uint8Array): void {
-  bytes.set(state, STATE)
-  encodeInto(iovec, bytes, { iov_base: address + STATE, iov_len: state.length })
-  ptrace("SETREGSET", tid, NT_X86_XSTATE, address)
+  memory.bytes.set(state, STATE)
+  encodeInto(iovec, memory.bytes, { iov_base: memory.address + STATE, iov_len: state.length })
+  ptrace("SETREGSET", tid, NT_X86_XSTATE, memory.address)
 }
 
 /** Blocked signals of a stopped thread, bit N-1 for signal N. */
 export function getSignalMask(tid: number): bigint {
-  ptrace("GETSIGMASK", tid, 8, address)
-  return view.getBigUint64(0, true)
+  ptrace("GETSIGMASK", tid, 8, memory.address)
+  return memory.view.getBigUint64(0, true)
 }
 
 /** Sets the blocked signals of a stopped thread; SIGKILL and SIGSTOP stay unblocked whatever is asked. */
 export function setSignalMask(tid: number, mask: bigint): void {
-  view.setBigUint64(0, mask, true)
-  ptrace("SETSIGMASK", tid, 8, address)
+  memory.view.setBigUint64(0, mask, true)
+  ptrace("SETSIGMASK", tid, 8, memory.address)
 }
 
 /** siginfo_t (128 bytes) of the signal that a thread in signal-delivery-stop is about to get. */
 export function getSignalInfo(tid: number): Uint8Array {
-  ptrace("GETSIGINFO", tid, 0, address)
-  return bytes.slice(0, SIGINFO_SIZE)
+  ptrace("GETSIGINFO", tid, 0, memory.address)
+  return memory.bytes.slice(0, SIGINFO_SIZE)
 }
 
 /**
@@ -70,9 +69,9 @@ export function peekSignals(tid: number, shared: boolean): Uint8Array[] {
   const BATCH = 32
   const found: Uint8Array[] = []
   for (;;) {
-    encodeInto(peeksiginfoArgs, bytes, { off: BigInt(found.length), flags: shared ? PTRACE_PEEKSIGINFO_SHARED : 0, nr: BATCH })
-    const count = ptrace("PEEKSIGINFO", tid, address, address + STATE)
-    for (let i = 0; i < count; i++) found.push(bytes.slice(STATE + i * SIGINFO_SIZE, STATE + (i + 1) * SIGINFO_SIZE))
+    encodeInto(peeksiginfoArgs, memory.bytes, { off: BigInt(found.length), flags: shared ? PTRACE_PEEKSIGINFO_SHARED : 0, nr: BATCH })
+    const count = ptrace("PEEKSIGINFO", tid, memory.address, memory.address + STATE)
+    for (let i = 0; i < count; i++) found.push(memory.bytes.slice(STATE + i * SIGINFO_SIZE, STATE + (i + 1) * SIGINFO_SIZE))
     if (count < BATCH) return found
   }
 }
@@ -83,9 +82,9 @@ export function peekSignals(tid: number, shared: boolean): Uint8Array[] {
  * @throws SyscallError ESRCH the thread was killed
  */
 export function getRseqConfiguration(tid: number): Uint8Array | string {
-  const answer = tryPtrace("GET_RSEQ_CONFIGURATION", tid, 24, address)
+  const answer = tryPtrace("GET_RSEQ_CONFIGURATION", tid, 24, memory.address)
   if (answer < 0 && errnoName(-answer) === "ESRCH") throw new SyscallError("ptrace", "ESRCH", [PTRACE.GET_RSEQ_CONFIGURATION, tid])
-  return answer < 0 ? errnoName(-answer) : bytes.slice(0, 24)
+  return answer < 0 ? errnoName(-answer) : memory.bytes.slice(0, 24)
 }
 
 /**
