@@ -74,7 +74,7 @@ function tableLine(field: DescField): string {
   if (message) parts.push(`message: () => ${message.name}Schema`)
   if (values) parts.push(`values: ${enumName(values)}`)
   if (standard) parts.push(`default: ${standard}`)
-  return `    { ${parts.join(", ")} },`
+  return `  { ${parts.join(", ")} },`
 }
 
 function messageLines(file: DescFile, message: DescMessage, index: number): string[] {
@@ -90,21 +90,12 @@ function messageLines(file: DescFile, message: DescMessage, index: number): stri
     lines.push(...comment(file, [4, index, 2, at], "  ", absent))
     lines.push(`  ${field.name}${label === "optional" ? "?" : ""}: ${typeName(field)}${label === "repeated" ? "[]" : ""}`)
   }
-  lines.push(
-    "}",
-    `export const ${name}Schema: Schema<${name}> = {`,
-    `  name: "${name}",`,
-    "  fields: [",
-    ...fields.map(tableLine),
-    "  ],",
-    "}",
-    "",
-  )
+  lines.push("}", `export const ${name}Schema: Schema<${name}> = schema("${name}", () => [`, ...fields.map(tableLine), "])", "")
   return lines
 }
 
 function importLines(file: DescFile): string[] {
-  const lines = ['import type { Schema } from "../schema.ts"']
+  const lines = ['import { type Schema, schema } from "../schema.ts"']
   const used = new Map<string, Set<string>>()
   for (const { message, enum: values } of file.messages.flatMap(({ fields }) => fields)) {
     const other = (message ?? values)?.file

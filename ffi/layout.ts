@@ -11,21 +11,31 @@ export interface Layout<F extends Fields> {
   /** Bytes. */
   readonly size: number
   readonly fields: F
-  /** The members as a list, made once: structures are read and written by the thousand. */
+  /** The members as a list, made once and when it is first used: structures are read by the thousand, but few of them in one run. */
   readonly members: readonly (readonly [name: string, offset: number, width: Scalar])[]
 }
 
 /** A decoded structure: 64-bit members are bigint, the rest numbers. */
 export type Decoded<L> = L extends Layout<infer F> ? { -readonly [K in keyof F]: F[K][1] extends "u64" | "i64" ? bigint : number } : never
 
+class Structure<F extends Fields> implements Layout<F> {
+  private list: Layout<F>["members"] | undefined
+  constructor(
+    readonly name: string,
+    readonly header: string,
+    readonly size: number,
+    readonly fields: F,
+  ) {}
+  get members(): Layout<F>["members"] {
+    if (this.list === undefined)
+      this.list = Object.entries(this.fields).map(([member, [offset, width]]) => [member, offset, width] as const)
+    return this.list
+  }
+}
+
 /** Describes a C structure by its members' offsets in bytes. */
-export const layout = <const F extends Fields>(name: string, header: string, size: number, fields: F): Layout<F> => ({
-  name,
-  header,
-  size,
-  fields,
-  members: Object.entries(fields).map(([member, [offset, width]]) => [member, offset, width] as const),
-})
+export const layout = <const F extends Fields>(name: string, header: string, size: number, fields: F): Layout<F> =>
+  new Structure(name, header, size, fields)
 
 const WIDTH = { u8: 1, u16: 2, u32: 4, u64: 8, i32: 4, i64: 8 } as const satisfies Record<Scalar, number>
 /** Bytes of one member. */

@@ -43,6 +43,21 @@ export interface Schema<T extends object> {
   readonly [shape]?: T
 }
 export type AnySchema = Schema<object>
+
+/** A table that is made when it is first used: a run meets a quarter of the 150 messages. */
+class Table<T extends object> implements Schema<T> {
+  private made: readonly Field[] | undefined
+  constructor(
+    readonly name: string,
+    private readonly make: () => readonly Field[],
+  ) {}
+  get fields(): readonly Field[] {
+    if (this.made === undefined) this.made = this.make()
+    return this.made
+  }
+}
+export const schema = <T extends object>(name: string, fields: () => readonly Field[]): Schema<T> => new Table(name, fields)
+
 /** The interface of a schema. */
 export type MessageOf<S> = S extends Schema<infer T> ? T : never
 

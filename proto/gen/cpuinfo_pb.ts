@@ -1,5 +1,5 @@
 // Made from proto/cpuinfo.proto by build/generate.ts. Not to be edited.
-import type { Schema } from "../schema.ts"
+import { type Schema, schema } from "../schema.ts"
 
 /** CPU maker, CPUID leaf 0. */
 export enum cpuinfo_x86_entry_vendor {
@@ -21,21 +21,18 @@ export interface cpuinfo_x86_entry {
   xsave_size?: number
   xsave_size_max?: number
 }
-export const cpuinfo_x86_entrySchema: Schema<cpuinfo_x86_entry> = {
-  name: "cpuinfo_x86_entry",
-  fields: [
-    { number: 1, name: "vendor_id", type: "enum", label: "required", values: cpuinfo_x86_entry_vendor },
-    { number: 2, name: "cpu_family", type: "uint32", label: "required" },
-    { number: 3, name: "model", type: "uint32", label: "required" },
-    { number: 4, name: "stepping", type: "uint32", label: "required" },
-    { number: 5, name: "capability_ver", type: "uint32", label: "required" },
-    { number: 6, name: "capability", type: "uint32", label: "repeated" },
-    { number: 7, name: "model_id", type: "string", label: "optional" },
-    { number: 8, name: "xfeatures_mask", type: "uint64", label: "optional" },
-    { number: 9, name: "xsave_size", type: "uint32", label: "optional" },
-    { number: 10, name: "xsave_size_max", type: "uint32", label: "optional" },
-  ],
-}
+export const cpuinfo_x86_entrySchema: Schema<cpuinfo_x86_entry> = schema("cpuinfo_x86_entry", () => [
+  { number: 1, name: "vendor_id", type: "enum", label: "required", values: cpuinfo_x86_entry_vendor },
+  { number: 2, name: "cpu_family", type: "uint32", label: "required" },
+  { number: 3, name: "model", type: "uint32", label: "required" },
+  { number: 4, name: "stepping", type: "uint32", label: "required" },
+  { number: 5, name: "capability_ver", type: "uint32", label: "required" },
+  { number: 6, name: "capability", type: "uint32", label: "repeated" },
+  { number: 7, name: "model_id", type: "string", label: "optional" },
+  { number: 8, name: "xfeatures_mask", type: "uint64", label: "optional" },
+  { number: 9, name: "xsave_size", type: "uint32", label: "optional" },
+  { number: 10, name: "xsave_size_max", type: "uint32", label: "optional" },
+])
 
 /** Byte order of the dumping host. */
 export enum cpuinfo_ppc64_entry_endianness {
@@ -48,24 +45,18 @@ export interface cpuinfo_ppc64_entry {
   endian: cpuinfo_ppc64_entry_endianness
   hwcap: bigint[]
 }
-export const cpuinfo_ppc64_entrySchema: Schema<cpuinfo_ppc64_entry> = {
-  name: "cpuinfo_ppc64_entry",
-  fields: [
-    { number: 1, name: "endian", type: "enum", label: "required", values: cpuinfo_ppc64_entry_endianness },
-    { number: 2, name: "hwcap", type: "uint64", label: "repeated" },
-  ],
-}
+export const cpuinfo_ppc64_entrySchema: Schema<cpuinfo_ppc64_entry> = schema("cpuinfo_ppc64_entry", () => [
+  { number: 1, name: "endian", type: "enum", label: "required", values: cpuinfo_ppc64_entry_endianness },
+  { number: 2, name: "hwcap", type: "uint64", label: "repeated" },
+])
 
 /** Auxiliary-vector capabilities of an s390x host. */
 export interface cpuinfo_s390_entry {
   hwcap: bigint[]
 }
-export const cpuinfo_s390_entrySchema: Schema<cpuinfo_s390_entry> = {
-  name: "cpuinfo_s390_entry",
-  fields: [
-    { number: 2, name: "hwcap", type: "uint64", label: "repeated" },
-  ],
-}
+export const cpuinfo_s390_entrySchema: Schema<cpuinfo_s390_entry> = schema("cpuinfo_s390_entry", () => [
+  { number: 2, name: "hwcap", type: "uint64", label: "repeated" },
+])
 
 /** cpuinfo.img, one entry. */
 export interface cpuinfo_entry {
@@ -73,11 +64,8 @@ export interface cpuinfo_entry {
   ppc64_entry: cpuinfo_ppc64_entry[]
   s390_entry: cpuinfo_s390_entry[]
 }
-export const cpuinfo_entrySchema: Schema<cpuinfo_entry> = {
-  name: "cpuinfo_entry",
-  fields: [
-    { number: 1, name: "x86_entry", type: "message", label: "repeated", message: () => cpuinfo_x86_entrySchema },
-    { number: 2, name: "ppc64_entry", type: "message", label: "repeated", message: () => cpuinfo_ppc64_entrySchema },
-    { number: 3, name: "s390_entry", type: "message", label: "repeated", message: () => cpuinfo_s390_entrySchema },
-  ],
-}
+export const cpuinfo_entrySchema: Schema<cpuinfo_entry> = schema("cpuinfo_entry", () => [
+  { number: 1, name: "x86_entry", type: "message", label: "repeated", message: () => cpuinfo_x86_entrySchema },
+  { number: 2, name: "ppc64_entry", type: "message", label: "repeated", message: () => cpuinfo_ppc64_entrySchema },
+  { number: 3, name: "s390_entry", type: "message", label: "repeated", message: () => cpuinfo_s390_entrySchema },
+])

@@ -1,5 +1,5 @@
 // Made from proto/fdinfo.proto by build/generate.ts. Not to be edited.
-import type { Schema } from "../schema.ts"
+import { type Schema, schema } from "../schema.ts"
 import { bpfmap_file_entrySchema, type bpfmap_file_entry } from "./bpfmap-file_pb.ts"
 import { eventfd_file_entrySchema, type eventfd_file_entry } from "./eventfd_pb.ts"
 import { eventpoll_file_entrySchema, type eventpoll_file_entry } from "./eventpoll_pb.ts"
@@ -55,16 +55,13 @@ export interface fdinfo_entry {
   fd: number
   xattr_security_selinux?: string
 }
-export const fdinfo_entrySchema: Schema<fdinfo_entry> = {
-  name: "fdinfo_entry",
-  fields: [
-    { number: 1, name: "id", type: "uint32", label: "required" },
-    { number: 2, name: "flags", type: "uint32", label: "required" },
-    { number: 3, name: "type", type: "enum", label: "required", values: fd_types },
-    { number: 4, name: "fd", type: "uint32", label: "required" },
-    { number: 5, name: "xattr_security_selinux", type: "string", label: "optional" },
-  ],
-}
+export const fdinfo_entrySchema: Schema<fdinfo_entry> = schema("fdinfo_entry", () => [
+  { number: 1, name: "id", type: "uint32", label: "required" },
+  { number: 2, name: "flags", type: "uint32", label: "required" },
+  { number: 3, name: "type", type: "enum", label: "required", values: fd_types },
+  { number: 4, name: "fd", type: "uint32", label: "required" },
+  { number: 5, name: "xattr_security_selinux", type: "string", label: "optional" },
+])
 
 /** files.img, one entry per open file description: exactly one sub-message, with the same id. */
 export interface file_entry {
@@ -91,30 +88,27 @@ export interface file_entry {
   bpf?: bpfmap_file_entry
   pidfd?: pidfd_entry
 }
-export const file_entrySchema: Schema<file_entry> = {
-  name: "file_entry",
-  fields: [
-    { number: 1, name: "type", type: "enum", label: "required", values: fd_types },
-    { number: 2, name: "id", type: "uint32", label: "required" },
-    { number: 3, name: "reg", type: "message", label: "optional", message: () => reg_file_entrySchema },
-    { number: 4, name: "isk", type: "message", label: "optional", message: () => inet_sk_entrySchema },
-    { number: 5, name: "nsf", type: "message", label: "optional", message: () => ns_file_entrySchema },
-    { number: 6, name: "psk", type: "message", label: "optional", message: () => packet_sock_entrySchema },
-    { number: 7, name: "nlsk", type: "message", label: "optional", message: () => netlink_sk_entrySchema },
-    { number: 8, name: "efd", type: "message", label: "optional", message: () => eventfd_file_entrySchema },
-    { number: 9, name: "epfd", type: "message", label: "optional", message: () => eventpoll_file_entrySchema },
-    { number: 10, name: "sgfd", type: "message", label: "optional", message: () => signalfd_entrySchema },
-    { number: 11, name: "tunf", type: "message", label: "optional", message: () => tunfile_entrySchema },
-    { number: 12, name: "tfd", type: "message", label: "optional", message: () => timerfd_entrySchema },
-    { number: 13, name: "ify", type: "message", label: "optional", message: () => inotify_file_entrySchema },
-    { number: 14, name: "ffy", type: "message", label: "optional", message: () => fanotify_file_entrySchema },
-    { number: 15, name: "ext", type: "message", label: "optional", message: () => ext_file_entrySchema },
-    { number: 16, name: "usk", type: "message", label: "optional", message: () => unix_sk_entrySchema },
-    { number: 17, name: "fifo", type: "message", label: "optional", message: () => fifo_entrySchema },
-    { number: 18, name: "pipe", type: "message", label: "optional", message: () => pipe_entrySchema },
-    { number: 19, name: "tty", type: "message", label: "optional", message: () => tty_file_entrySchema },
-    { number: 20, name: "memfd", type: "message", label: "optional", message: () => memfd_file_entrySchema },
-    { number: 21, name: "bpf", type: "message", label: "optional", message: () => bpfmap_file_entrySchema },
-    { number: 22, name: "pidfd", type: "message", label: "optional", message: () => pidfd_entrySchema },
-  ],
-}
+export const file_entrySchema: Schema<file_entry> = schema("file_entry", () => [
+  { number: 1, name: "type", type: "enum", label: "required", values: fd_types },
+  { number: 2, name: "id", type: "uint32", label: "required" },
+  { number: 3, name: "reg", type: "message", label: "optional", message: () => reg_file_entrySchema },
+  { number: 4, name: "isk", type: "message", label: "optional", message: () => inet_sk_entrySchema },
+  { number: 5, name: "nsf", type: "message", label: "optional", message: () => ns_file_entrySchema },
+  { number: 6, name: "psk", type: "message", label: "optional", message: () => packet_sock_entrySchema },
+  { number: 7, name: "nlsk", type: "message", label: "optional", message: () => netlink_sk_entrySchema },
+  { number: 8, name: "efd", type: "message", label: "optional", message: () => eventfd_file_entrySchema },
+  { number: 9, name: "epfd", type: "message", label: "optional", message: () => eventpoll_file_entrySchema },
+  { number: 10, name: "sgfd", type: "message", label: "optional", message: () => signalfd_entrySchema },
+  { number: 11, name: "tunf", type: "message", label: "optional", message: () => tunfile_entrySchema },
+  { number: 12, name: "tfd", type: "message", label: "optional", message: () => timerfd_entrySchema },
+  { number: 13, name: "ify", type: "message", label: "optional", message: () => inotify_file_entrySchema },
+  { number: 14, name: "ffy", type: "message", label: "optional", message: () => fanotify_file_entrySchema },
+  { number: 15, name: "ext", type: "message", label: "optional", message: () => ext_file_entrySchema },
+  { number: 16, name: "usk", type: "message", label: "optional", message: () => unix_sk_entrySchema },
+  { number: 17, name: "fifo", type: "message", label: "optional", message: () => fifo_entrySchema },
+  { number: 18, name: "pipe", type: "message", label: "optional", message: () => pipe_entrySchema },
+  { number: 19, name: "tty", type: "message", label: "optional", message: () => tty_file_entrySchema },
+  { number: 20, name: "memfd", type: "message", label: "optional", message: () => memfd_file_entrySchema },
+  { number: 21, name: "bpf", type: "message", label: "optional", message: () => bpfmap_file_entrySchema },
+  { number: 22, name: "pidfd", type: "message", label: "optional", message: () => pidfd_entrySchema },
+])

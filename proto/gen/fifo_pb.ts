@@ -1,5 +1,5 @@
 // Made from proto/fifo.proto by build/generate.ts. Not to be edited.
-import type { Schema } from "../schema.ts"
+import { type Schema, schema } from "../schema.ts"
 
 /** file_entry.fifo. pipe_id = inode number. */
 export interface fifo_entry {
@@ -7,11 +7,8 @@ export interface fifo_entry {
   pipe_id: number
   regf_id?: number
 }
-export const fifo_entrySchema: Schema<fifo_entry> = {
-  name: "fifo_entry",
-  fields: [
-    { number: 1, name: "id", type: "uint32", label: "required" },
-    { number: 2, name: "pipe_id", type: "uint32", label: "required" },
-    { number: 3, name: "regf_id", type: "uint32", label: "optional" },
-  ],
-}
+export const fifo_entrySchema: Schema<fifo_entry> = schema("fifo_entry", () => [
+  { number: 1, name: "id", type: "uint32", label: "required" },
+  { number: 2, name: "pipe_id", type: "uint32", label: "required" },
+  { number: 3, name: "regf_id", type: "uint32", label: "optional" },
+])

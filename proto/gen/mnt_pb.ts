@@ -1,5 +1,5 @@
 // Made from proto/mnt.proto by build/generate.ts. Not to be edited.
-import type { Schema } from "../schema.ts"
+import { type Schema, schema } from "../schema.ts"
 
 /** File system of a mount. AUTO: named in fsname. UNSUPPORTED is normal for the root file system. */
 export enum fstype {
@@ -47,26 +47,23 @@ export interface mnt_entry {
   sb_flags?: number
   ext_key?: string
 }
-export const mnt_entrySchema: Schema<mnt_entry> = {
-  name: "mnt_entry",
-  fields: [
-    { number: 1, name: "fstype", type: "uint32", label: "required" },
-    { number: 2, name: "mnt_id", type: "uint32", label: "required" },
-    { number: 3, name: "root_dev", type: "uint32", label: "required" },
-    { number: 4, name: "parent_mnt_id", type: "uint32", label: "required" },
-    { number: 5, name: "flags", type: "uint32", label: "required" },
-    { number: 6, name: "root", type: "string", label: "required" },
-    { number: 7, name: "mountpoint", type: "string", label: "required" },
-    { number: 8, name: "source", type: "string", label: "required" },
-    { number: 9, name: "options", type: "string", label: "required" },
-    { number: 10, name: "shared_id", type: "uint32", label: "optional" },
-    { number: 11, name: "master_id", type: "uint32", label: "optional" },
-    { number: 12, name: "with_plugin", type: "bool", label: "optional" },
-    { number: 13, name: "ext_mount", type: "bool", label: "optional" },
-    { number: 14, name: "fsname", type: "string", label: "optional" },
-    { number: 15, name: "internal_sharing", type: "bool", label: "optional" },
-    { number: 16, name: "deleted", type: "bool", label: "optional" },
-    { number: 17, name: "sb_flags", type: "uint32", label: "optional" },
-    { number: 18, name: "ext_key", type: "string", label: "optional" },
-  ],
-}
+export const mnt_entrySchema: Schema<mnt_entry> = schema("mnt_entry", () => [
+  { number: 1, name: "fstype", type: "uint32", label: "required" },
+  { number: 2, name: "mnt_id", type: "uint32", label: "required" },
+  { number: 3, name: "root_dev", type: "uint32", label: "required" },
+  { number: 4, name: "parent_mnt_id", type: "uint32", label: "required" },
+  { number: 5, name: "flags", type: "uint32", label: "required" },
+  { number: 6, name: "root", type: "string", label: "required" },
+  { number: 7, name: "mountpoint", type: "string", label: "required" },
+  { number: 8, name: "source", type: "string", label: "required" },
+  { number: 9, name: "options", type: "string", label: "required" },
+  { number: 10, name: "shared_id", type: "uint32", label: "optional" },
+  { number: 11, name: "master_id", type: "uint32", label: "optional" },
+  { number: 12, name: "with_plugin", type: "bool", label: "optional" },
+  { number: 13, name: "ext_mount", type: "bool", label: "optional" },
+  { number: 14, name: "fsname", type: "string", label: "optional" },
+  { number: 15, name: "internal_sharing", type: "bool", label: "optional" },
+  { number: 16, name: "deleted", type: "bool", label: "optional" },
+  { number: 17, name: "sb_flags", type: "uint32", label: "optional" },
+  { number: 18, name: "ext_key", type: "string", label: "optional" },
+])

@@ -1,5 +1,5 @@
 // Made from proto/packet-sock.proto by build/generate.ts. Not to be edited.
-import type { Schema } from "../schema.ts"
+import { type Schema, schema } from "../schema.ts"
 import { fown_entrySchema, type fown_entry } from "./fown_pb.ts"
 import { sk_opts_entrySchema, type sk_opts_entry } from "./sk-opts_pb.ts"
 
@@ -9,14 +9,11 @@ export interface packet_mclist {
   type: number
   addr: Uint8Array
 }
-export const packet_mclistSchema: Schema<packet_mclist> = {
-  name: "packet_mclist",
-  fields: [
-    { number: 1, name: "index", type: "uint32", label: "required" },
-    { number: 2, name: "type", type: "uint32", label: "required" },
-    { number: 3, name: "addr", type: "bytes", label: "required" },
-  ],
-}
+export const packet_mclistSchema: Schema<packet_mclist> = schema("packet_mclist", () => [
+  { number: 1, name: "index", type: "uint32", label: "required" },
+  { number: 2, name: "type", type: "uint32", label: "required" },
+  { number: 3, name: "addr", type: "bytes", label: "required" },
+])
 
 /** struct tpacket_req3. */
 export interface packet_ring {
@@ -28,18 +25,15 @@ export interface packet_ring {
   sizeof_priv: number
   features: number
 }
-export const packet_ringSchema: Schema<packet_ring> = {
-  name: "packet_ring",
-  fields: [
-    { number: 1, name: "block_size", type: "uint32", label: "required" },
-    { number: 2, name: "block_nr", type: "uint32", label: "required" },
-    { number: 3, name: "frame_size", type: "uint32", label: "required" },
-    { number: 4, name: "frame_nr", type: "uint32", label: "required" },
-    { number: 5, name: "retire_tmo", type: "uint32", label: "required" },
-    { number: 6, name: "sizeof_priv", type: "uint32", label: "required" },
-    { number: 7, name: "features", type: "uint32", label: "required" },
-  ],
-}
+export const packet_ringSchema: Schema<packet_ring> = schema("packet_ring", () => [
+  { number: 1, name: "block_size", type: "uint32", label: "required" },
+  { number: 2, name: "block_nr", type: "uint32", label: "required" },
+  { number: 3, name: "frame_size", type: "uint32", label: "required" },
+  { number: 4, name: "frame_nr", type: "uint32", label: "required" },
+  { number: 5, name: "retire_tmo", type: "uint32", label: "required" },
+  { number: 6, name: "sizeof_priv", type: "uint32", label: "required" },
+  { number: 7, name: "features", type: "uint32", label: "required" },
+])
 
 /** file_entry.psk. */
 export interface packet_sock_entry {
@@ -65,28 +59,25 @@ export interface packet_sock_entry {
   tx_ring?: packet_ring
   ns_id?: number
 }
-export const packet_sock_entrySchema: Schema<packet_sock_entry> = {
-  name: "packet_sock_entry",
-  fields: [
-    { number: 1, name: "id", type: "uint32", label: "required" },
-    { number: 2, name: "type", type: "uint32", label: "required" },
-    { number: 3, name: "protocol", type: "uint32", label: "required" },
-    { number: 4, name: "flags", type: "uint32", label: "required" },
-    { number: 5, name: "ifindex", type: "uint32", label: "required" },
-    { number: 6, name: "fown", type: "message", label: "required", message: () => fown_entrySchema },
-    { number: 7, name: "opts", type: "message", label: "required", message: () => sk_opts_entrySchema },
-    { number: 8, name: "version", type: "uint32", label: "required" },
-    { number: 9, name: "reserve", type: "uint32", label: "required" },
-    { number: 10, name: "aux_data", type: "bool", label: "required" },
-    { number: 11, name: "orig_dev", type: "bool", label: "required" },
-    { number: 12, name: "vnet_hdr", type: "bool", label: "required" },
-    { number: 13, name: "loss", type: "bool", label: "required" },
-    { number: 14, name: "timestamp", type: "uint32", label: "required" },
-    { number: 15, name: "copy_thresh", type: "uint32", label: "required" },
-    { number: 16, name: "mclist", type: "message", label: "repeated", message: () => packet_mclistSchema },
-    { number: 17, name: "fanout", type: "uint32", label: "optional", default: 4294967295 },
-    { number: 18, name: "rx_ring", type: "message", label: "optional", message: () => packet_ringSchema },
-    { number: 19, name: "tx_ring", type: "message", label: "optional", message: () => packet_ringSchema },
-    { number: 20, name: "ns_id", type: "uint32", label: "optional" },
-  ],
-}
+export const packet_sock_entrySchema: Schema<packet_sock_entry> = schema("packet_sock_entry", () => [
+  { number: 1, name: "id", type: "uint32", label: "required" },
+  { number: 2, name: "type", type: "uint32", label: "required" },
+  { number: 3, name: "protocol", type: "uint32", label: "required" },
+  { number: 4, name: "flags", type: "uint32", label: "required" },
+  { number: 5, name: "ifindex", type: "uint32", label: "required" },
+  { number: 6, name: "fown", type: "message", label: "required", message: () => fown_entrySchema },
+  { number: 7, name: "opts", type: "message", label: "required", message: () => sk_opts_entrySchema },
+  { number: 8, name: "version", type: "uint32", label: "required" },
+  { number: 9, name: "reserve", type: "uint32", label: "required" },
+  { number: 10, name: "aux_data", type: "bool", label: "required" },
+  { number: 11, name: "orig_dev", type: "bool", label: "required" },
+  { number: 12, name: "vnet_hdr", type: "bool", label: "required" },
+  { number: 13, name: "loss", type: "bool", label: "required" },
+  { number: 14, name: "timestamp", type: "uint32", label: "required" },
+  { number: 15, name: "copy_thresh", type: "uint32", label: "required" },
+  { number: 16, name: "mclist", type: "message", label: "repeated", message: () => packet_mclistSchema },
+  { number: 17, name: "fanout", type: "uint32", label: "optional", default: 4294967295 },
+  { number: 18, name: "rx_ring", type: "message", label: "optional", message: () => packet_ringSchema },
+  { number: 19, name: "tx_ring", type: "message", label: "optional", message: () => packet_ringSchema },
+  { number: 20, name: "ns_id", type: "uint32", label: "optional" },
+])

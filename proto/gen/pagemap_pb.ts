@@ -1,16 +1,13 @@
 // Made from proto/pagemap.proto by build/generate.ts. Not to be edited.
-import type { Schema } from "../schema.ts"
+import { type Schema, schema } from "../schema.ts"
 
 /** First entry: which pages-%u.img the set uses. */
 export interface pagemap_head {
   pages_id: number
 }
-export const pagemap_headSchema: Schema<pagemap_head> = {
-  name: "pagemap_head",
-  fields: [
-    { number: 1, name: "pages_id", type: "uint32", label: "required" },
-  ],
-}
+export const pagemap_headSchema: Schema<pagemap_head> = schema("pagemap_head", () => [
+  { number: 1, name: "pages_id", type: "uint32", label: "required" },
+])
 
 /**
  * A run of pages. vaddr in bytes (offset in the segment for shmem); flags PE_PARENT 1, PE_LAZY 2, PE_PRESENT 4; pages =
@@ -23,13 +20,10 @@ export interface pagemap_entry {
   flags?: number
   nr_pages?: bigint
 }
-export const pagemap_entrySchema: Schema<pagemap_entry> = {
-  name: "pagemap_entry",
-  fields: [
-    { number: 1, name: "vaddr", type: "uint64", label: "required" },
-    { number: 2, name: "compat_nr_pages", type: "uint32", label: "required" },
-    { number: 3, name: "in_parent", type: "bool", label: "optional" },
-    { number: 4, name: "flags", type: "uint32", label: "optional" },
-    { number: 5, name: "nr_pages", type: "uint64", label: "optional" },
-  ],
-}
+export const pagemap_entrySchema: Schema<pagemap_entry> = schema("pagemap_entry", () => [
+  { number: 1, name: "vaddr", type: "uint64", label: "required" },
+  { number: 2, name: "compat_nr_pages", type: "uint32", label: "required" },
+  { number: 3, name: "in_parent", type: "bool", label: "optional" },
+  { number: 4, name: "flags", type: "uint32", label: "optional" },
+  { number: 5, name: "nr_pages", type: "uint64", label: "optional" },
+])

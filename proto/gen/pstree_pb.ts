@@ -1,5 +1,5 @@
 // Made from proto/pstree.proto by build/generate.ts. Not to be edited.
-import type { Schema } from "../schema.ts"
+import { type Schema, schema } from "../schema.ts"
 
 /** pstree.img, one entry per process. threads[0] = pid, garbage for a zombie; ppid 0 = the root. */
 export interface pstree_entry {
@@ -9,13 +9,10 @@ export interface pstree_entry {
   sid: number
   threads: number[]
 }
-export const pstree_entrySchema: Schema<pstree_entry> = {
-  name: "pstree_entry",
-  fields: [
-    { number: 1, name: "pid", type: "uint32", label: "required" },
-    { number: 2, name: "ppid", type: "uint32", label: "required" },
-    { number: 3, name: "pgid", type: "uint32", label: "required" },
-    { number: 4, name: "sid", type: "uint32", label: "required" },
-    { number: 5, name: "threads", type: "uint32", label: "repeated" },
-  ],
-}
+export const pstree_entrySchema: Schema<pstree_entry> = schema("pstree_entry", () => [
+  { number: 1, name: "pid", type: "uint32", label: "required" },
+  { number: 2, name: "ppid", type: "uint32", label: "required" },
+  { number: 3, name: "pgid", type: "uint32", label: "required" },
+  { number: 4, name: "sid", type: "uint32", label: "required" },
+  { number: 5, name: "threads", type: "uint32", label: "repeated" },
+])

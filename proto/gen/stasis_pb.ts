@@ -1,5 +1,5 @@
 // Made from proto/stasis.proto by build/generate.ts. Not to be edited.
-import type { Schema } from "../schema.ts"
+import { type Schema, schema } from "../schema.ts"
 
 /**
  * A system call whose kernel-side restart block was pending when the thread was frozen (rax -516): what is needed to arm
@@ -16,16 +16,13 @@ export interface stasis_restart_entry {
   /** Arguments of the call as found at the freeze, in order. */
   args: bigint[]
 }
-export const stasis_restart_entrySchema: Schema<stasis_restart_entry> = {
-  name: "stasis_restart_entry",
-  fields: [
-    { number: 1, name: "syscall_nr", type: "uint32", label: "required" },
-    { number: 2, name: "clock_id", type: "uint32", label: "optional" },
-    { number: 3, name: "remaining_sec", type: "uint64", label: "optional" },
-    { number: 4, name: "remaining_nsec", type: "uint32", label: "optional" },
-    { number: 5, name: "args", type: "uint64", label: "repeated" },
-  ],
-}
+export const stasis_restart_entrySchema: Schema<stasis_restart_entry> = schema("stasis_restart_entry", () => [
+  { number: 1, name: "syscall_nr", type: "uint32", label: "required" },
+  { number: 2, name: "clock_id", type: "uint32", label: "optional" },
+  { number: 3, name: "remaining_sec", type: "uint64", label: "optional" },
+  { number: 4, name: "remaining_nsec", type: "uint32", label: "optional" },
+  { number: 5, name: "args", type: "uint64", label: "repeated" },
+])
 
 /** NUMA memory policy of a thread or an area, get_mempolicy(2). */
 export interface stasis_mempolicy_entry {
@@ -34,13 +31,10 @@ export interface stasis_mempolicy_entry {
   /** Node mask: bit n of byte n / 8 = node n, without the zeros at its end; absent = no nodes. */
   nodes?: Uint8Array
 }
-export const stasis_mempolicy_entrySchema: Schema<stasis_mempolicy_entry> = {
-  name: "stasis_mempolicy_entry",
-  fields: [
-    { number: 1, name: "mode", type: "uint32", label: "required" },
-    { number: 2, name: "nodes", type: "bytes", label: "optional" },
-  ],
-}
+export const stasis_mempolicy_entrySchema: Schema<stasis_mempolicy_entry> = schema("stasis_mempolicy_entry", () => [
+  { number: 1, name: "mode", type: "uint32", label: "required" },
+  { number: 2, name: "nodes", type: "bytes", label: "optional" },
+])
 
 /** One thread. */
 export interface stasis_thread_entry {
@@ -92,38 +86,35 @@ export interface stasis_thread_entry {
   /** prctl(PR_RSEQ_SLICE_EXTENSION_GET): it may ask for a longer time slice. */
   rseq_slice_extension?: boolean
 }
-export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = {
-  name: "stasis_thread_entry",
-  fields: [
-    { number: 1, name: "tid", type: "uint32", label: "required" },
-    { number: 2, name: "cpu_affinity", type: "bytes", label: "optional" },
-    { number: 3, name: "timerslack_ns", type: "uint64", label: "optional" },
-    { number: 4, name: "ioprio", type: "int32", label: "optional" },
-    { number: 5, name: "rseq_class", type: "string", label: "optional" },
-    { number: 6, name: "rseq_discovery", type: "string", label: "optional" },
-    { number: 7, name: "rseq_flags", type: "uint32", label: "optional" },
-    { number: 8, name: "rseq_cs", type: "uint64", label: "optional" },
-    { number: 9, name: "restart", type: "message", label: "optional", message: () => stasis_restart_entrySchema },
-    { number: 10, name: "extra_xstate", type: "bytes", label: "optional" },
-    { number: 11, name: "uclamp_min", type: "uint32", label: "optional" },
-    { number: 12, name: "uclamp_max", type: "uint32", label: "optional" },
-    { number: 13, name: "sched_flags", type: "uint64", label: "optional" },
-    { number: 14, name: "sched_runtime", type: "uint64", label: "optional" },
-    { number: 15, name: "sched_deadline", type: "uint64", label: "optional" },
-    { number: 16, name: "sched_period", type: "uint64", label: "optional" },
-    { number: 17, name: "rseq_area", type: "bytes", label: "optional" },
-    { number: 18, name: "frozen_ip", type: "uint64", label: "optional" },
-    { number: 19, name: "personality", type: "uint32", label: "optional" },
-    { number: 20, name: "mce_kill", type: "uint32", label: "optional" },
-    { number: 21, name: "tsc", type: "uint32", label: "optional" },
-    { number: 22, name: "io_flusher", type: "bool", label: "optional" },
-    { number: 23, name: "speculation", type: "uint32", label: "repeated" },
-    { number: 24, name: "cpuid_faults", type: "bool", label: "optional" },
-    { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
-    { number: 41, name: "landlocked", type: "bool", label: "optional" },
-    { number: 43, name: "rseq_slice_extension", type: "bool", label: "optional" },
-  ],
-}
+export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = schema("stasis_thread_entry", () => [
+  { number: 1, name: "tid", type: "uint32", label: "required" },
+  { number: 2, name: "cpu_affinity", type: "bytes", label: "optional" },
+  { number: 3, name: "timerslack_ns", type: "uint64", label: "optional" },
+  { number: 4, name: "ioprio", type: "int32", label: "optional" },
+  { number: 5, name: "rseq_class", type: "string", label: "optional" },
+  { number: 6, name: "rseq_discovery", type: "string", label: "optional" },
+  { number: 7, name: "rseq_flags", type: "uint32", label: "optional" },
+  { number: 8, name: "rseq_cs", type: "uint64", label: "optional" },
+  { number: 9, name: "restart", type: "message", label: "optional", message: () => stasis_restart_entrySchema },
+  { number: 10, name: "extra_xstate", type: "bytes", label: "optional" },
+  { number: 11, name: "uclamp_min", type: "uint32", label: "optional" },
+  { number: 12, name: "uclamp_max", type: "uint32", label: "optional" },
+  { number: 13, name: "sched_flags", type: "uint64", label: "optional" },
+  { number: 14, name: "sched_runtime", type: "uint64", label: "optional" },
+  { number: 15, name: "sched_deadline", type: "uint64", label: "optional" },
+  { number: 16, name: "sched_period", type: "uint64", label: "optional" },
+  { number: 17, name: "rseq_area", type: "bytes", label: "optional" },
+  { number: 18, name: "frozen_ip", type: "uint64", label: "optional" },
+  { number: 19, name: "personality", type: "uint32", label: "optional" },
+  { number: 20, name: "mce_kill", type: "uint32", label: "optional" },
+  { number: 21, name: "tsc", type: "uint32", label: "optional" },
+  { number: 22, name: "io_flusher", type: "bool", label: "optional" },
+  { number: 23, name: "speculation", type: "uint32", label: "repeated" },
+  { number: 24, name: "cpuid_faults", type: "bool", label: "optional" },
+  { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
+  { number: 41, name: "landlocked", type: "bool", label: "optional" },
+  { number: 43, name: "rseq_slice_extension", type: "bool", label: "optional" },
+])
 
 /** Who made or sent something, struct ucred of unix(7). */
 export interface stasis_credentials_entry {
@@ -131,37 +122,28 @@ export interface stasis_credentials_entry {
   uid: number
   gid: number
 }
-export const stasis_credentials_entrySchema: Schema<stasis_credentials_entry> = {
-  name: "stasis_credentials_entry",
-  fields: [
-    { number: 1, name: "pid", type: "int32", label: "required" },
-    { number: 2, name: "uid", type: "uint32", label: "required" },
-    { number: 3, name: "gid", type: "uint32", label: "required" },
-  ],
-}
+export const stasis_credentials_entrySchema: Schema<stasis_credentials_entry> = schema("stasis_credentials_entry", () => [
+  { number: 1, name: "pid", type: "int32", label: "required" },
+  { number: 2, name: "uid", type: "uint32", label: "required" },
+  { number: 3, name: "gid", type: "uint32", label: "required" },
+])
 
 /** One for each entry of sk-queues.img that is for the socket, in their order. */
 export interface stasis_senders_entry {
   senders: stasis_credentials_entry[]
 }
-export const stasis_senders_entrySchema: Schema<stasis_senders_entry> = {
-  name: "stasis_senders_entry",
-  fields: [
-    { number: 1, name: "senders", type: "message", label: "repeated", message: () => stasis_credentials_entrySchema },
-  ],
-}
+export const stasis_senders_entrySchema: Schema<stasis_senders_entry> = schema("stasis_senders_entry", () => [
+  { number: 1, name: "senders", type: "message", label: "repeated", message: () => stasis_credentials_entrySchema },
+])
 
 /** Content of a pipe in packet mode, divided. */
 export interface stasis_packets_entry {
   /** Bytes of each packet, in order; their sum is the content's size. */
   lengths: number[]
 }
-export const stasis_packets_entrySchema: Schema<stasis_packets_entry> = {
-  name: "stasis_packets_entry",
-  fields: [
-    { number: 1, name: "lengths", type: "uint32", label: "repeated" },
-  ],
-}
+export const stasis_packets_entrySchema: Schema<stasis_packets_entry> = schema("stasis_packets_entry", () => [
+  { number: 1, name: "lengths", type: "uint32", label: "repeated" },
+])
 
 /** One option of setsockopt(2). */
 export interface stasis_socket_option {
@@ -169,24 +151,18 @@ export interface stasis_socket_option {
   name: number
   value: Uint8Array
 }
-export const stasis_socket_optionSchema: Schema<stasis_socket_option> = {
-  name: "stasis_socket_option",
-  fields: [
-    { number: 1, name: "level", type: "uint32", label: "required" },
-    { number: 2, name: "name", type: "uint32", label: "required" },
-    { number: 3, name: "value", type: "bytes", label: "required" },
-  ],
-}
+export const stasis_socket_optionSchema: Schema<stasis_socket_option> = schema("stasis_socket_option", () => [
+  { number: 1, name: "level", type: "uint32", label: "required" },
+  { number: 2, name: "name", type: "uint32", label: "required" },
+  { number: 3, name: "value", type: "bytes", label: "required" },
+])
 
 export interface stasis_socket_options {
   options: stasis_socket_option[]
 }
-export const stasis_socket_optionsSchema: Schema<stasis_socket_options> = {
-  name: "stasis_socket_options",
-  fields: [
-    { number: 1, name: "options", type: "message", label: "repeated", message: () => stasis_socket_optionSchema },
-  ],
-}
+export const stasis_socket_optionsSchema: Schema<stasis_socket_options> = schema("stasis_socket_options", () => [
+  { number: 1, name: "options", type: "message", label: "repeated", message: () => stasis_socket_optionSchema },
+])
 
 /** Mark of a fanotify on a whole file system. */
 export interface stasis_filesystem_mark {
@@ -197,48 +173,36 @@ export interface stasis_filesystem_mark {
   mask: number
   ignored_mask: number
 }
-export const stasis_filesystem_markSchema: Schema<stasis_filesystem_mark> = {
-  name: "stasis_filesystem_mark",
-  fields: [
-    { number: 1, name: "path", type: "string", label: "required" },
-    { number: 2, name: "mflags", type: "uint32", label: "required" },
-    { number: 3, name: "mask", type: "uint32", label: "required" },
-    { number: 4, name: "ignored_mask", type: "uint32", label: "required" },
-  ],
-}
+export const stasis_filesystem_markSchema: Schema<stasis_filesystem_mark> = schema("stasis_filesystem_mark", () => [
+  { number: 1, name: "path", type: "string", label: "required" },
+  { number: 2, name: "mflags", type: "uint32", label: "required" },
+  { number: 3, name: "mask", type: "uint32", label: "required" },
+  { number: 4, name: "ignored_mask", type: "uint32", label: "required" },
+])
 
 export interface stasis_filesystem_marks {
   marks: stasis_filesystem_mark[]
 }
-export const stasis_filesystem_marksSchema: Schema<stasis_filesystem_marks> = {
-  name: "stasis_filesystem_marks",
-  fields: [
-    { number: 1, name: "marks", type: "message", label: "repeated", message: () => stasis_filesystem_markSchema },
-  ],
-}
+export const stasis_filesystem_marksSchema: Schema<stasis_filesystem_marks> = schema("stasis_filesystem_marks", () => [
+  { number: 1, name: "marks", type: "message", label: "repeated", message: () => stasis_filesystem_markSchema },
+])
 
 /** A network device that a packet socket names by its number. */
 export interface stasis_device {
   index: number
   name: string
 }
-export const stasis_deviceSchema: Schema<stasis_device> = {
-  name: "stasis_device",
-  fields: [
-    { number: 1, name: "index", type: "uint32", label: "required" },
-    { number: 2, name: "name", type: "string", label: "required" },
-  ],
-}
+export const stasis_deviceSchema: Schema<stasis_device> = schema("stasis_device", () => [
+  { number: 1, name: "index", type: "uint32", label: "required" },
+  { number: 2, name: "name", type: "string", label: "required" },
+])
 
 export interface stasis_devices {
   devices: stasis_device[]
 }
-export const stasis_devicesSchema: Schema<stasis_devices> = {
-  name: "stasis_devices",
-  fields: [
-    { number: 1, name: "devices", type: "message", label: "repeated", message: () => stasis_deviceSchema },
-  ],
-}
+export const stasis_devicesSchema: Schema<stasis_devices> = schema("stasis_devices", () => [
+  { number: 1, name: "devices", type: "message", label: "repeated", message: () => stasis_deviceSchema },
+])
 
 /** One open file of files.img. */
 export interface stasis_file_entry {
@@ -279,30 +243,27 @@ export interface stasis_file_entry {
   /** End of a pipe whose other end is open outside the tree: a restore must be told what takes its place. */
   pipe_outside?: boolean
 }
-export const stasis_file_entrySchema: Schema<stasis_file_entry> = {
-  name: "stasis_file_entry",
-  fields: [
-    { number: 1, name: "id", type: "uint32", label: "required" },
-    { number: 2, name: "eventfd_semaphore", type: "bool", label: "optional" },
-    { number: 20, name: "tty_peer_closed", type: "bool", label: "optional" },
-    { number: 30, name: "timerfd_moment_sec", type: "uint64", label: "optional" },
-    { number: 31, name: "timerfd_moment_nsec", type: "uint32", label: "optional" },
-    { number: 32, name: "fifo_unwritten", type: "bool", label: "optional" },
-    { number: 33, name: "pipe_packets", type: "message", label: "optional", message: () => stasis_packets_entrySchema },
-    { number: 50, name: "socket_peek_offset", type: "int32", label: "optional" },
-    { number: 51, name: "socket_pending", type: "uint32", label: "optional" },
-    { number: 52, name: "socket_reset", type: "bool", label: "optional" },
-    { number: 53, name: "socket_peer", type: "message", label: "optional", message: () => stasis_credentials_entrySchema },
-    { number: 54, name: "socket_senders", type: "message", label: "optional", message: () => stasis_senders_entrySchema },
-    { number: 60, name: "socket_options", type: "message", label: "optional", message: () => stasis_socket_optionsSchema },
-    { number: 70, name: "notify_lost", type: "uint32", label: "optional" },
-    { number: 71, name: "filesystem_marks", type: "message", label: "optional", message: () => stasis_filesystem_marksSchema },
-    { number: 72, name: "fanotify_user", type: "uint32", label: "optional" },
-    { number: 75, name: "queue_inode", type: "uint64", label: "optional" },
-    { number: 80, name: "packet_devices", type: "message", label: "optional", message: () => stasis_devicesSchema },
-    { number: 90, name: "pipe_outside", type: "bool", label: "optional" },
-  ],
-}
+export const stasis_file_entrySchema: Schema<stasis_file_entry> = schema("stasis_file_entry", () => [
+  { number: 1, name: "id", type: "uint32", label: "required" },
+  { number: 2, name: "eventfd_semaphore", type: "bool", label: "optional" },
+  { number: 20, name: "tty_peer_closed", type: "bool", label: "optional" },
+  { number: 30, name: "timerfd_moment_sec", type: "uint64", label: "optional" },
+  { number: 31, name: "timerfd_moment_nsec", type: "uint32", label: "optional" },
+  { number: 32, name: "fifo_unwritten", type: "bool", label: "optional" },
+  { number: 33, name: "pipe_packets", type: "message", label: "optional", message: () => stasis_packets_entrySchema },
+  { number: 50, name: "socket_peek_offset", type: "int32", label: "optional" },
+  { number: 51, name: "socket_pending", type: "uint32", label: "optional" },
+  { number: 52, name: "socket_reset", type: "bool", label: "optional" },
+  { number: 53, name: "socket_peer", type: "message", label: "optional", message: () => stasis_credentials_entrySchema },
+  { number: 54, name: "socket_senders", type: "message", label: "optional", message: () => stasis_senders_entrySchema },
+  { number: 60, name: "socket_options", type: "message", label: "optional", message: () => stasis_socket_optionsSchema },
+  { number: 70, name: "notify_lost", type: "uint32", label: "optional" },
+  { number: 71, name: "filesystem_marks", type: "message", label: "optional", message: () => stasis_filesystem_marksSchema },
+  { number: 72, name: "fanotify_user", type: "uint32", label: "optional" },
+  { number: 75, name: "queue_inode", type: "uint64", label: "optional" },
+  { number: 80, name: "packet_devices", type: "message", label: "optional", message: () => stasis_devicesSchema },
+  { number: 90, name: "pipe_outside", type: "bool", label: "optional" },
+])
 
 /** One memory area of mm-%u.img, by its bounds. */
 export interface stasis_vma_entry {
@@ -315,16 +276,13 @@ export interface stasis_vma_entry {
   /** mbind(2); absent = none of its own. */
   mempolicy?: stasis_mempolicy_entry
 }
-export const stasis_vma_entrySchema: Schema<stasis_vma_entry> = {
-  name: "stasis_vma_entry",
-  fields: [
-    { number: 1, name: "start", type: "uint64", label: "required" },
-    { number: 2, name: "end", type: "uint64", label: "required" },
-    { number: 3, name: "name", type: "string", label: "optional" },
-    { number: 4, name: "locked_on_fault", type: "bool", label: "optional" },
-    { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
-  ],
-}
+export const stasis_vma_entrySchema: Schema<stasis_vma_entry> = schema("stasis_vma_entry", () => [
+  { number: 1, name: "start", type: "uint64", label: "required" },
+  { number: 2, name: "end", type: "uint64", label: "required" },
+  { number: 3, name: "name", type: "string", label: "optional" },
+  { number: 4, name: "locked_on_fault", type: "bool", label: "optional" },
+  { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
+])
 
 /** A System V shared memory segment of ipcns-shm-%u.img that the tree has attached in the namespace of the dumping program. */
 export interface stasis_shm_entry {
@@ -336,15 +294,12 @@ export interface stasis_shm_entry {
   /** Key that it was made with, which its name in /proc/PID/maps has; absent = that of CRIU's entry, or none. */
   made_key?: number
 }
-export const stasis_shm_entrySchema: Schema<stasis_shm_entry> = {
-  name: "stasis_shm_entry",
-  fields: [
-    { number: 1, name: "id", type: "uint32", label: "required" },
-    { number: 2, name: "ctime", type: "uint64", label: "required" },
-    { number: 3, name: "creator", type: "uint32", label: "required" },
-    { number: 4, name: "made_key", type: "uint32", label: "optional" },
-  ],
-}
+export const stasis_shm_entrySchema: Schema<stasis_shm_entry> = schema("stasis_shm_entry", () => [
+  { number: 1, name: "id", type: "uint32", label: "required" },
+  { number: 2, name: "ctime", type: "uint64", label: "required" },
+  { number: 3, name: "creator", type: "uint32", label: "required" },
+  { number: 4, name: "made_key", type: "uint32", label: "optional" },
+])
 
 /** stasis-core-%u.img, one entry per process. */
 export interface stasis_task_entry {
@@ -388,29 +343,26 @@ export interface stasis_task_entry {
   /** Segments of the whole tree, in the image of one process. */
   shm: stasis_shm_entry[]
 }
-export const stasis_task_entrySchema: Schema<stasis_task_entry> = {
-  name: "stasis_task_entry",
-  fields: [
-    { number: 1, name: "format_version", type: "uint32", label: "required" },
-    { number: 2, name: "producer", type: "string", label: "required" },
-    { number: 3, name: "personality", type: "uint32", label: "optional" },
-    { number: 4, name: "coredump_filter", type: "uint32", label: "optional" },
-    { number: 5, name: "threads", type: "message", label: "repeated", message: () => stasis_thread_entrySchema },
-    { number: 6, name: "files", type: "message", label: "repeated", message: () => stasis_file_entrySchema },
-    { number: 7, name: "vmas", type: "message", label: "repeated", message: () => stasis_vma_entrySchema },
-    { number: 8, name: "page_size", type: "uint32", label: "optional" },
-    { number: 9, name: "kernel_release", type: "string", label: "optional" },
-    { number: 10, name: "thp_disable", type: "uint32", label: "optional" },
-    { number: 11, name: "mdwe", type: "uint32", label: "optional" },
-    { number: 12, name: "memory_merge", type: "bool", label: "optional" },
-    { number: 13, name: "descriptors", type: "uint32", label: "optional" },
-    { number: 30, name: "exit_signal", type: "uint32", label: "optional" },
-    { number: 31, name: "stop_unseen", type: "bool", label: "optional" },
-    { number: 40, name: "futex_slots", type: "uint32", label: "optional" },
-    { number: 41, name: "timer_restore_ids", type: "bool", label: "optional" },
-    { number: 42, name: "autogroup_nice", type: "sint32", label: "optional" },
-    { number: 43, name: "mlock_future", type: "uint32", label: "optional" },
-    { number: 44, name: "session_keyring", type: "sint32", label: "optional" },
-    { number: 70, name: "shm", type: "message", label: "repeated", message: () => stasis_shm_entrySchema },
-  ],
-}
+export const stasis_task_entrySchema: Schema<stasis_task_entry> = schema("stasis_task_entry", () => [
+  { number: 1, name: "format_version", type: "uint32", label: "required" },
+  { number: 2, name: "producer", type: "string", label: "required" },
+  { number: 3, name: "personality", type: "uint32", label: "optional" },
+  { number: 4, name: "coredump_filter", type: "uint32", label: "optional" },
+  { number: 5, name: "threads", type: "message", label: "repeated", message: () => stasis_thread_entrySchema },
+  { number: 6, name: "files", type: "message", label: "repeated", message: () => stasis_file_entrySchema },
+  { number: 7, name: "vmas", type: "message", label: "repeated", message: () => stasis_vma_entrySchema },
+  { number: 8, name: "page_size", type: "uint32", label: "optional" },
+  { number: 9, name: "kernel_release", type: "string", label: "optional" },
+  { number: 10, name: "thp_disable", type: "uint32", label: "optional" },
+  { number: 11, name: "mdwe", type: "uint32", label: "optional" },
+  { number: 12, name: "memory_merge", type: "bool", label: "optional" },
+  { number: 13, name: "descriptors", type: "uint32", label: "optional" },
+  { number: 30, name: "exit_signal", type: "uint32", label: "optional" },
+  { number: 31, name: "stop_unseen", type: "bool", label: "optional" },
+  { number: 40, name: "futex_slots", type: "uint32", label: "optional" },
+  { number: 41, name: "timer_restore_ids", type: "bool", label: "optional" },
+  { number: 42, name: "autogroup_nice", type: "sint32", label: "optional" },
+  { number: 43, name: "mlock_future", type: "uint32", label: "optional" },
+  { number: 44, name: "session_keyring", type: "sint32", label: "optional" },
+  { number: 70, name: "shm", type: "message", label: "repeated", message: () => stasis_shm_entrySchema },
+])

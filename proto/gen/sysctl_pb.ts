@@ -1,5 +1,5 @@
 // Made from proto/sysctl.proto by build/generate.ts. Not to be edited.
-import type { Schema } from "../schema.ts"
+import { type Schema, schema } from "../schema.ts"
 
 /** Which argument of a sysctl_entry holds the value. */
 export enum SysctlType {
@@ -13,11 +13,8 @@ export interface sysctl_entry {
   iarg?: number
   sarg?: string
 }
-export const sysctl_entrySchema: Schema<sysctl_entry> = {
-  name: "sysctl_entry",
-  fields: [
-    { number: 1, name: "type", type: "enum", label: "required", values: SysctlType },
-    { number: 2, name: "iarg", type: "int32", label: "optional" },
-    { number: 3, name: "sarg", type: "string", label: "optional" },
-  ],
-}
+export const sysctl_entrySchema: Schema<sysctl_entry> = schema("sysctl_entry", () => [
+  { number: 1, name: "type", type: "enum", label: "required", values: SysctlType },
+  { number: 2, name: "iarg", type: "int32", label: "optional" },
+  { number: 3, name: "sarg", type: "string", label: "optional" },
+])

@@ -1,5 +1,5 @@
 // Made from proto/userns.proto by build/generate.ts. Not to be edited.
-import type { Schema } from "../schema.ts"
+import { type Schema, schema } from "../schema.ts"
 
 /** One line of an ID map. */
 export interface uid_gid_extent {
@@ -7,24 +7,18 @@ export interface uid_gid_extent {
   lower_first: number
   count: number
 }
-export const uid_gid_extentSchema: Schema<uid_gid_extent> = {
-  name: "uid_gid_extent",
-  fields: [
-    { number: 1, name: "first", type: "uint32", label: "required" },
-    { number: 2, name: "lower_first", type: "uint32", label: "required" },
-    { number: 3, name: "count", type: "uint32", label: "required" },
-  ],
-}
+export const uid_gid_extentSchema: Schema<uid_gid_extent> = schema("uid_gid_extent", () => [
+  { number: 1, name: "first", type: "uint32", label: "required" },
+  { number: 2, name: "lower_first", type: "uint32", label: "required" },
+  { number: 3, name: "count", type: "uint32", label: "required" },
+])
 
 /** userns-%u.img, one entry. */
 export interface userns_entry {
   uid_map: uid_gid_extent[]
   gid_map: uid_gid_extent[]
 }
-export const userns_entrySchema: Schema<userns_entry> = {
-  name: "userns_entry",
-  fields: [
-    { number: 1, name: "uid_map", type: "message", label: "repeated", message: () => uid_gid_extentSchema },
-    { number: 2, name: "gid_map", type: "message", label: "repeated", message: () => uid_gid_extentSchema },
-  ],
-}
+export const userns_entrySchema: Schema<userns_entry> = schema("userns_entry", () => [
+  { number: 1, name: "uid_map", type: "message", label: "repeated", message: () => uid_gid_extentSchema },
+  { number: 2, name: "gid_map", type: "message", label: "repeated", message: () => uid_gid_extentSchema },
+])

@@ -1,5 +1,5 @@
 // Made from proto/vma.proto by build/generate.ts. Not to be edited.
-import type { Schema } from "../schema.ts"
+import { type Schema, schema } from "../schema.ts"
 
 /** In mm_entry.vmas: one memory area. pgoff in bytes; shmid = id of files.img for file areas; madv bit n = MADV_n. */
 export interface vma_entry {
@@ -14,18 +14,15 @@ export interface vma_entry {
   madv?: bigint
   fdflags?: number
 }
-export const vma_entrySchema: Schema<vma_entry> = {
-  name: "vma_entry",
-  fields: [
-    { number: 1, name: "start", type: "uint64", label: "required" },
-    { number: 2, name: "end", type: "uint64", label: "required" },
-    { number: 3, name: "pgoff", type: "uint64", label: "required" },
-    { number: 4, name: "shmid", type: "uint64", label: "required" },
-    { number: 5, name: "prot", type: "uint32", label: "required" },
-    { number: 6, name: "flags", type: "uint32", label: "required" },
-    { number: 7, name: "status", type: "uint32", label: "required" },
-    { number: 8, name: "fd", type: "sint64", label: "required" },
-    { number: 9, name: "madv", type: "uint64", label: "optional" },
-    { number: 10, name: "fdflags", type: "uint32", label: "optional" },
-  ],
-}
+export const vma_entrySchema: Schema<vma_entry> = schema("vma_entry", () => [
+  { number: 1, name: "start", type: "uint64", label: "required" },
+  { number: 2, name: "end", type: "uint64", label: "required" },
+  { number: 3, name: "pgoff", type: "uint64", label: "required" },
+  { number: 4, name: "shmid", type: "uint64", label: "required" },
+  { number: 5, name: "prot", type: "uint32", label: "required" },
+  { number: 6, name: "flags", type: "uint32", label: "required" },
+  { number: 7, name: "status", type: "uint32", label: "required" },
+  { number: 8, name: "fd", type: "sint64", label: "required" },
+  { number: 9, name: "madv", type: "uint64", label: "optional" },
+  { number: 10, name: "fdflags", type: "uint32", label: "optional" },
+])
