@@ -28,7 +28,7 @@ export interface DumpedConnections extends Disposable {
 }
 
 /** @param touching false for a rehearsal, in which every connection is left alone */
-export function dumpConnections(
+export function openDumpConnections(
   { tcpEstablished, tcpClose, networkLock, leaveRunning, leaveStopped }: DumpOptions,
   touching: boolean,
 ): DumpedConnections {

@@ -6,7 +6,7 @@ import { freezeCgroup } from "../kinds/cgroup/freezer.ts"
 import { seizeTree } from "../tracee/freeze.ts"
 import { liveTasks } from "../tracee/lists.ts"
 import { checkInterrupt, deadlineIn } from "../tracee/wait.ts"
-import { closesDoors, dumpConnections, holdNewConnections } from "./connections.ts"
+import { closesDoors, holdNewConnections, openDumpConnections } from "./connections.ts"
 import { asDumpError, kill, type TreeMembers } from "./inject.ts"
 import { allocateBlocks } from "./layout.ts"
 import type { DumpOptions, DumpReport } from "./options.ts"
@@ -69,7 +69,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
       facts.frozen = microseconds(frozen.frozenAt)
     }
     // Packets pass again before the tree goes on, whatever happens.
-    using connections = dumpConnections(options, true)
+    using connections = openDumpConnections(options, true)
     const provisions = { pagesFiles, witnesses, cgroup, connections }
     const saved = explained(frozen, () => saveTree(frozen, before, provisions, options))
     using links = saved.links

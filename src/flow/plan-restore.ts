@@ -16,10 +16,10 @@ import { jobBefore } from "./job.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
 import { withOwnIds } from "./own-ids.ts"
 import { type PlannedPrograms, planPrograms } from "./plan-programs.ts"
+import { isTerminal } from "./report.ts"
 import { membersOf } from "./restore.ts"
 import { rightsComplaints } from "./rights.ts"
 import { readFills } from "./saved-pages.ts"
-import { isTerminal } from "./watched.ts"
 
 /** What a restore would bring back. */
 interface PlannedTree {

@@ -22,10 +22,10 @@ import type { RestoreOptions, RestoreReport } from "./options.ts"
 import { checkOutputs, finish } from "./outputs.ts"
 import { withOwnIds } from "./own-ids.ts"
 import { announceReady } from "./ready.ts"
+import { isTerminal } from "./report.ts"
 import { revive } from "./revive.ts"
 import { checkBackground, rightsComplaints } from "./rights.ts"
 import { runScripts } from "./scripts.ts"
-import { isTerminal } from "./watched.ts"
 
 const log = logger("restore")
 const microseconds = (since: number): number => Math.round((performance.now() - since) * 1000)

@@ -12,7 +12,7 @@ import type { FrozenTree, TreeMember } from "../tracee/freeze.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "../tracee/frozen.ts"
 import { haltAll } from "../tracee/halt.ts"
 import { getRegisters, getSignalMask, getXstate } from "../tracee/trace.ts"
-import { dumpConnections } from "./connections.ts"
+import { openDumpConnections } from "./connections.ts"
 import { treeDifferences } from "./differences.ts"
 import { type SavedProcess, type SavedTree, stopSignalOf } from "./images.ts"
 import type { DumpOptions } from "./options.ts"
@@ -141,7 +141,7 @@ export function findDifferences(
   const before: Entries = (kind, id) => set.optional(kind, id).map((entry) => asRestored(kind, id, entry))
   const frozen = treeNow(set, saved, traceOptions)
   using held = new DisposableStack()
-  using connections = dumpConnections(dump, true)
+  using connections = openDumpConnections(dump, true)
   for (const process of frozen.processes) held.use(process)
   // First: what is asked of a process leaves its traces below its stack pointers.
   const memory = memoryDifferences(set, saved)

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { closeSync, ftruncateSync } from "node:fs"
 import { join } from "node:path"
-import { elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
+import { elfHeader, elfSegment } from "../../ffi/abi/elf.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { decode } from "../../ffi/layout.ts"
 import { seed as program } from "../../ffi/stub/gen/x86_64.ts"
