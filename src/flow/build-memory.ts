@@ -1,7 +1,7 @@
 import { O } from "../../ffi/abi/file.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { openRegular } from "../kinds/files/open.ts"
-import { restoreRings } from "../kinds/memory/aio/restore.ts"
+import { restoreAioRings } from "../kinds/memory/aio/restore.ts"
 import { toucher } from "../kinds/memory/holes.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreAreaPolicies } from "../kinds/memory/policy/restore.ts"
@@ -33,7 +33,7 @@ function fileOpener(saved: SavedProcess, { segments, ghosts }: Ground, program: 
 /** Appends everything of a process's memory. */
 export function appendMemory(
   saved: SavedProcess,
-  { pages, moves, rings, inherited, exe: bornWith }: Plot,
+  { pages, moves, aioRings, inherited, exe: bornWith }: Plot,
   ground: Ground,
   program: Program,
 ): void {
@@ -44,7 +44,7 @@ export function appendMemory(
   if (inherited) restoreInherited(inherited, isFilled, program)
   restoreVmas(mm.vmas, fileOpener(saved, ground, program), isFilled, inherited, program)
   restoreAttachments(mm.vmas, attachedLengths(ground.shm), ground.shmHole, program)
-  restoreRings(rings, ground.exe, program)
+  restoreAioRings(aioRings, ground.exe, program)
   restoreAreaPolicies(extension?.vmas ?? [], nodesWithMemory, program)
   for (const { fd, fills } of pages) restorePages(fills, fd, program)
   restoreOverlays(saved.standIn?.overlays ?? [], tree.pid, program)

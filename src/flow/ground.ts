@@ -2,7 +2,7 @@ import type { file_lock_entry } from "../../proto/gen/file-lock_pb.ts"
 import type { RestoredClocks } from "../kinds/clocks/restore.ts"
 import type { Origin } from "../kinds/creds/origin.ts"
 import type { Given } from "../kinds/files/kind.ts"
-import type { SavedRing } from "../kinds/memory/aio/restore.ts"
+import type { SavedAioRing } from "../kinds/memory/aio/restore.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { Inheritance } from "../kinds/memory/inherit.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
@@ -73,7 +73,7 @@ export interface Plot {
   readonly moves: NonNullable<ReturnType<typeof planVdso>>
   readonly makes: Share
   /** AIO rings. */
-  readonly rings: readonly SavedRing[]
+  readonly aioRings: readonly SavedAioRing[]
   /** Memory that came by birth and is kept. */
   readonly inherited: Inheritance | undefined
   /** The memory is made before children are born that inherit it, so it is not made again. */

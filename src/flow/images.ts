@@ -185,7 +185,7 @@ export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpC
     pipesData: set.withPayloads("pipes-data"),
     skQueues: set.withPayloads("sk-queues"),
     fifoData: set.withPayloads("fifo-data"),
-    mapsData: set.withPayloads("bpfmap-data"),
+    bpfMapsData: set.withPayloads("bpfmap-data"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
     ghosts: savedGhosts(set.optional("remap-fpath"), files, (number) => set.withPayloads("ghost-file", number)),

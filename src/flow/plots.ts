@@ -15,7 +15,7 @@ interface Estate {
   readonly shares: ReadonlyMap<number, Share>
   readonly inheritances: ReadonlyMap<number, Inheritance>
   readonly pages: ReadonlyMap<number, readonly SegmentPages[]>
-  readonly rings: ReadonlyMap<number, Plot["rings"]>
+  readonly aioRings: ReadonlyMap<number, Plot["aioRings"]>
   readonly keyring: Plot["keyring"]
 }
 
@@ -32,7 +32,7 @@ export function planPlots({
   shares,
   inheritances,
   pages,
-  rings,
+  aioRings,
   keyring,
 }: Estate): Map<number, Plot> {
   const cloners = clonersOf(plan)
@@ -70,7 +70,7 @@ export function planPlots({
         pages: pages.get(pid) ?? [],
         moves: planVdso(mm.vmas, layoutOf(cloners.get(pid))) ?? [],
         makes: shares.get(pid) ?? { memory: true, files: true, directories: true, handlers: true },
-        rings: rings.get(pid) ?? [],
+        aioRings: aioRings.get(pid) ?? [],
         inherited: inheritances.get(pid),
         early: early.has(pid),
         exe: ancestry(pid),

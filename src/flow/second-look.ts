@@ -19,7 +19,7 @@ import type { DumpOptions } from "./options.ts"
 import { type Provisions, readTree } from "./save.ts"
 import { writeMetadata } from "./state.ts"
 import type { Survey } from "./survey.ts"
-import { mapDifferences, pipeDifferences, segmentDifferences } from "./verify-contents.ts"
+import { bpfMapDifferences, pipeDifferences, segmentDifferences } from "./verify-contents.ts"
 import { memoryDifferences } from "./verify-memory.ts"
 import { shmDifferences } from "./verify-shm.ts"
 
@@ -163,7 +163,7 @@ export function findDifferences(
     return [
       ...treeDifferences(...withoutGiven(before, entries, compared, given), scope),
       ...pipeDifferences(saved.root.files.pipesData, state.descriptors.pipesData, aliases),
-      ...mapDifferences(saved.root.files.mapsData, state.descriptors.mapsData, aliases),
+      ...bpfMapDifferences(saved.root.files.bpfMapsData, state.descriptors.bpfMapsData, aliases),
       ...segmentDifferences(set, state.segments, aliases),
       ...shmDifferences(set, saved, state.sysv, { rules: {}, aliases, complete: scope.complete }),
       ...memory,

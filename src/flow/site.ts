@@ -15,6 +15,7 @@ import { AT, readAuxv } from "../proc/auxv.ts"
 import { type Limit, readLimits } from "../proc/limits.ts"
 import { type Mapping, readMaps } from "../proc/maps.ts"
 import { readShm } from "../proc/sysvipc.ts"
+import { aioRingsOf } from "./aio-rings.ts"
 import { distinctTables, endSignalsOf, type Nursery, openNursery, raisedLimits, type SegmentPages, sharesOf } from "./birth.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
 import type { SharedGiven } from "./given.ts"
@@ -25,7 +26,6 @@ import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
 import { kernelAreas } from "./kernel-areas.ts"
 import type { PagesSource } from "./pages-source.ts"
 import { planPlots } from "./plots.ts"
-import { ringsOf } from "./rings.ts"
 import { readFills } from "./saved-pages.ts"
 import type { SharedTerminals } from "./terminals.ts"
 
@@ -80,7 +80,7 @@ export interface Settled {
   readonly pages: ReadonlyMap<number, readonly SegmentPages[]>
   readonly segmentPages: ReadonlyMap<number, SegmentPages>
   /** AIO rings by process. */
-  readonly rings: ReadonlyMap<number, Plot["rings"]>
+  readonly aioRings: ReadonlyMap<number, Plot["aioRings"]>
   readonly shares: ReadonlyMap<number, Share>
   readonly inheritances: ReturnType<typeof planInheritances>
   readonly nursery: Nursery
@@ -152,8 +152,10 @@ export function settle(
     finisher,
     pids,
   }
-  const rings = new Map(processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, ringsOf(set, one)] as const] : [])))
-  return { numbers, plan, pages, segmentPages, rings, shares, inheritances, nursery }
+  const aioRings = new Map(
+    processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, aioRingsOf(set, one)] as const] : [])),
+  )
+  return { numbers, plan, pages, segmentPages, aioRings, shares, inheritances, nursery }
 }
 
 /** Every process with memory of its own has a pagemap: without it, all pages would be lost and nobody told. */

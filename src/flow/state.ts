@@ -192,7 +192,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   images.write("pipes-data", undefined, descriptors.pipesData)
   if (descriptors.skQueues.length > 0) images.write("sk-queues", undefined, descriptors.skQueues)
   images.write("fifo-data", undefined, descriptors.fifoData)
-  if (descriptors.mapsData.length > 0) images.write("bpfmap-data", undefined, descriptors.mapsData)
+  if (descriptors.bpfMapsData.length > 0) images.write("bpfmap-data", undefined, descriptors.bpfMapsData)
   for (const [inode, stream] of connections?.streams ?? []) images.write("tcp-stream", inode, [stream])
   images.write("tty-info", undefined, descriptors.ttyInfos)
   images.write("tty-data", undefined, descriptors.ttyData)

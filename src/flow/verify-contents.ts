@@ -1,7 +1,7 @@
 import { hex, PAGE } from "../base/units.ts"
 import type { Aliases } from "../image/compare.ts"
 import type { ImageSet } from "../image/set.ts"
-import type { MapData, PipeData } from "../kinds/files/kind.ts"
+import type { BpfMapData, PipeData } from "../kinds/files/kind.ts"
 import { without } from "../kinds/memory/holes.ts"
 import type { SharedSegment } from "../kinds/memory/shared.ts"
 import { openSegment } from "../kinds/memory/windows.ts"
@@ -25,7 +25,7 @@ export function pipeDifferences(saved: readonly PipeData[], now: readonly PipeDa
 }
 
 /** Entries of a BPF map by their keys. */
-function entriesOf({ message: { keys_bytes, values_bytes, count }, payload }: MapData): Map<string, string> {
+function entriesOf({ message: { keys_bytes, values_bytes, count }, payload }: BpfMapData): Map<string, string> {
   const bytes = Buffer.from(payload)
   const [key, value] = [keys_bytes / count, values_bytes / count]
   const part = (from: number, length: number): string => bytes.toString("latin1", from, from + length)
@@ -33,7 +33,7 @@ function entriesOf({ message: { keys_bytes, values_bytes, count }, payload }: Ma
 }
 
 /** Compares what is in each BPF map, in any order. @returns one text a map */
-export const mapDifferences = (saved: readonly MapData[], now: readonly MapData[], aliases: Aliases): string[] =>
+export const bpfMapDifferences = (saved: readonly BpfMapData[], now: readonly BpfMapData[], aliases: Aliases): string[] =>
   aliases.of("map").flatMap(([there, here]) => {
     const [was, is] = [
       saved.find(({ message }) => BigInt(message.map_id) === there),

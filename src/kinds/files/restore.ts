@@ -60,7 +60,7 @@ export function beginRestoring(
     skQueues: queuesOf(images.skQueues),
     pipesData: new Map(images.pipesData.map((data) => [data.message.pipe_id, data])),
     fifoData: new Map(images.fifoData.map((data) => [data.message.pipe_id, data])),
-    mapsData: new Map(images.mapsData.map((data) => [data.message.map_id, data])),
+    bpfMapsData: new Map(images.bpfMapsData.map((data) => [data.message.map_id, data])),
     ttyInfos: new Map(images.ttyInfos.map((info) => [info.id, info])),
     tcpStreams: images.tcpStreams,
     extension: new Map(images.extension.map((facts) => [facts.id, facts])),
@@ -68,7 +68,7 @@ export function beginRestoring(
     pipes: new Map(),
     sockets: new Map(),
     fifos: new Map(),
-    maps: new Map(),
+    bpfMaps: new Map(),
     configuredTtys: new Set(),
     later,
   }

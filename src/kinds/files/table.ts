@@ -9,7 +9,7 @@ import { type Mapping, mapLink, mappedInode } from "../../proc/maps.ts"
 import { readLinkIfAlive } from "../../proc/source.ts"
 import { GhostTable } from "./ghost/collect.ts"
 import type { WantedLink } from "./ghost/links.ts"
-import type { RingFile } from "./ids.ts"
+import type { PacketRings } from "./ids.ts"
 import type { Keeping, Place } from "./keeping.ts"
 import { lowerFiles } from "./lower.ts"
 import { lendMapped, mayFollowMapped, UNREACHABLE } from "./mapped.ts"
@@ -142,16 +142,16 @@ export class FileTable<S extends Segment = Segment> {
       : this.memoryFile(memoryKey(stat), { link, shown }, O.RDONLY)
   }
 
-  private readonly rings = new Map<bigint, RingFile>()
+  private readonly packetRings = new Map<bigint, PacketRings>()
 
   /** Notes a packet socket, for its mappings. */
-  noteRing(inode: bigint, ring: RingFile): void {
-    this.rings.set(inode, ring)
+  notePacketRings(inode: bigint, ring: PacketRings): void {
+    this.packetRings.set(inode, ring)
   }
 
   /** Id of a packet socket whose rings are mapped. @throws CheckpointError E_UNSUPPORTED the mapping shows a part of them, or no rings */
   private ring(pid: number, { inode, start, end, offset, path }: Mapping): number {
-    const ring = this.rings.get(inode)
+    const ring = this.packetRings.get(inode)
     if (ring && offset === 0n && end - start === BigInt(ring.bytes)) return ring.id
     const what = ring ? "a part of the rings of a packet socket" : "a mapping of a socket that is no packet socket"
     const where = `task ${pid} VMA ${hex(start)}-${hex(end)} "${path}"`

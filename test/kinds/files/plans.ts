@@ -20,7 +20,7 @@ export const NO_MORE: Omit<FileImages, "fdinfos" | "files"> = {
   pipesData: [],
   skQueues: [],
   fifoData: [],
-  mapsData: [],
+  bpfMapsData: [],
   ttyInfos: [],
   ttyData: [],
   ghosts: new Map(),
