@@ -9,8 +9,7 @@ import { CheckpointError } from "../base/errors.ts"
 import { restoreClocks } from "../kinds/clocks/restore.ts"
 import { mayFollowMapped } from "../kinds/files/mapped.ts"
 import { restoreShared } from "../kinds/files/shared.ts"
-import type { Fill } from "../kinds/memory/restore.ts"
-import { restoreSegment } from "../kinds/memory/shared.ts"
+import { restoreSharedMemory } from "../kinds/memory/shared.ts"
 import { restoreShm } from "../kinds/memory/sysv/restore.ts"
 import { type BirthPlan, clonersOf, type Round, type TaskId } from "../kinds/tree/plan.ts"
 import { appendActs, appendDeath, type Births } from "../kinds/tree/restore.ts"
@@ -19,29 +18,23 @@ import { Program } from "../tracee/program.ts"
 import type { Job } from "../tracee/workshop.ts"
 import { selfOf } from "./build.ts"
 import { rangesOutside } from "./descriptors.ts"
-import type { Ground, Share } from "./ground.ts"
+import type { Ground, InheritedPages, Share } from "./ground.ts"
 import { sparePids } from "./ids.ts"
 import type { SavedProcess, SavedTree } from "./images.ts"
-
-/** Pages of a shared segment, where they stand. */
-export interface SegmentPages {
-  readonly fd: number
-  readonly fills: readonly Fill[]
-}
 
 /**
  * First program of all, in the root before it has children: closes what the tool left open, and makes what several processes share. All
  * others inherit it.
  *
- * @param hole where nothing is, as large as the largest segment
+ * @param hole where nothing is, as large as the largest shared memory
  */
-export function buildRoot(saved: SavedTree, ground: Ground, pages: ReadonlyMap<number, SegmentPages>, hole: bigint): Program {
-  const { root, segments } = saved
+export function buildRoot(saved: SavedTree, ground: Ground, pages: ReadonlyMap<number, InheritedPages>, hole: bigint): Program {
+  const { root, memfds } = saved
   const program = new Program()
   for (const [first, last] of rangesOutside(ground.services)) program.call("close_range", first, last, 0)
   if (saved.clocks) restoreClocks(saved.clocks, program)
   raiseDescriptorLimit(ground.limits, program)
-  for (const inode of segments) appendSegment(inode, isUnreserved(inode, saved), ground, pages, hole, program)
+  for (const inode of memfds) appendSharedMemory(inode, isUnreserved(inode, saved), ground, pages, hole, program)
   const { uid, gid } = ground.origin.status
   restoreShm(ground.shm, { uid: uid.effective, gid: gid.effective }, (id) => pages.get(id), ground.shmHole, program)
   restoreShared(root.files, ground, ground.placeholder, ground, selfOf(root.tree.pid, ground.origin), program)
@@ -59,24 +52,24 @@ function raiseDescriptorLimit(limits: readonly Limit[], program: Program): void 
 export const raisedLimits = (limits: readonly Limit[]): Limit[] =>
   limits.map((limit, resource) => (resource === LIMIT.NOFILE ? { ...limit, soft: limit.hard } : limit))
 
-/** Whether any mapping of a segment says that no memory was reserved for it. */
+/** Whether any mapping of shared memory says that no memory was reserved for it. */
 const isUnreserved = ({ inode_id }: memfd_inode_entry, { processes }: SavedTree): boolean =>
   processes.some(({ mm, files: { files } }) =>
     mm.vmas.some(({ flags, shmid }) => flags & MAP.NORESERVE && files.get(Number(shmid))?.memfd?.inode_id === Number(inode_id)),
   )
 
-function appendSegment(
+function appendSharedMemory(
   inode: memfd_inode_entry,
   unreserved: boolean,
-  { segments }: Ground,
-  pages: ReadonlyMap<number, SegmentPages>,
+  { memfds }: Ground,
+  pages: ReadonlyMap<number, InheritedPages>,
   hole: bigint,
   program: Program,
 ): void {
-  const number = segments.get(Number(inode.inode_id))
-  if (number === undefined) throw new Error(`Unreachable: segment ${inode.inode_id} has no descriptor`)
+  const number = memfds.get(Number(inode.inode_id))
+  if (number === undefined) throw new Error(`Unreachable: shared memory ${inode.inode_id} has no descriptor`)
   const { fd, fills } = pages.get(inode.shmid) ?? { fd: -1, fills: [] }
-  const made = restoreSegment(inode, fills, fd, hole, program, unreserved, mayFollowMapped())
+  const made = restoreSharedMemory(inode, fills, fd, hole, program, unreserved, mayFollowMapped())
   program.call("dup3", made, number, 0)
   program.call("close", made)
 }

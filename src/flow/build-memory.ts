@@ -13,11 +13,11 @@ import type { Ground, Plot } from "./ground.ts"
 import type { SavedProcess } from "./images.ts"
 
 /** Appends the opening of a file of files.img for a mapping: a path, or shared memory that exists already. */
-function fileOpener(saved: SavedProcess, { segments, ghosts }: Ground, program: Program): (id: number, access: number) => Result {
+function fileOpener(saved: SavedProcess, { memfds, ghosts }: Ground, program: Program): (id: number, access: number) => Result {
   return (id, access) => {
     const entry = saved.files.files.get(id)
     if (entry?.reg) return openRegular(program, entry.reg, access, ghosts)
-    const made = entry?.memfd && segments.get(entry.memfd.inode_id)
+    const made = entry?.memfd && memfds.get(entry.memfd.inode_id)
     if (made === undefined)
       throw new CheckpointError(
         "E_IMAGE_CORRUPT",
@@ -54,7 +54,7 @@ export function appendMemory(
     return
   }
   const exe = saved.files.files.get(mm.exe_file_id)
-  const made = exe?.memfd && ground.segments.get(exe.memfd.inode_id)
+  const made = exe?.memfd && ground.memfds.get(exe.memfd.inode_id)
   if (!exe?.reg && made === undefined)
     throw new CheckpointError(
       "E_IMAGE_CORRUPT",

@@ -15,7 +15,7 @@ import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/
 import { restorePacketRings } from "../kinds/memory/packet-ring.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
-import { sealSegment } from "../kinds/memory/shared.ts"
+import { sealSharedMemory } from "../kinds/memory/shared.ts"
 import { readOnlineCpus } from "../kinds/sched/cpus.ts"
 import { restoreSched } from "../kinds/sched/restore.ts"
 import { discardSignals, restoreAltStack, restoreSigactions } from "../kinds/signals/restore.ts"
@@ -60,12 +60,12 @@ export const selfOf = (pid: number, { status: { uid, gid } }: Origin): Self => (
 /** What opening files looks at. */
 export const fileOptions = (
   { tree }: SavedProcess,
-  { services, placeholder, terminal, masters, ghosts, segments, executed, given, shared, finisher, origin, pids, clocks }: Ground,
+  { services, placeholder, terminal, masters, ghosts, memfds, executed, given, shared, finisher, origin, pids, clocks }: Ground,
 ) => {
   return {
     reserved: new Set(services),
     placeholder,
-    made: { terminal, masters, ghosts, segments, executed, given, clocks },
+    made: { terminal, masters, ghosts, memfds, executed, given, clocks },
     self: selfOf(tree.pid, origin),
     inherited: shared,
     finishes: (id: number) => finisher.get(id) === tree.pid,
@@ -146,7 +146,7 @@ export function buildEnd(saved: SavedProcess, memories: readonly memfd_inode_ent
   const { tree, tc, mm, extension, files } = saved
   const program = new Program()
   const { services } = ground
-  if (tree.ppid === 0) for (const inode of memories) sealSegment(inode, ground.segments.get(Number(inode.inode_id)) ?? -1, program)
+  if (tree.ppid === 0) for (const inode of memories) sealSharedMemory(inode, ground.memfds.get(Number(inode.inode_id)) ?? -1, program)
   if (tree.ppid === 0) restoreLocks({ ...ground, ttyInfos: files.ttyInfos }, program)
   if (makes.memory) restorePacketRings(mm.vmas, files.fdinfos, program)
   sealProcess({ mm, extension }, program)

@@ -30,7 +30,7 @@ export interface Ground {
   /** Group that is in the foreground of the terminal that a shell's job inherits; undefined for what is none. */
   readonly jobGroup: number | undefined
   /** Shared memory that the root has made, by inode id. */
-  readonly segments: ReadonlyMap<number, number>
+  readonly memfds: ReadonlyMap<number, number>
   /** Those of it that are executables. */
   readonly executed: ReadonlySet<number>
   /** System V segments, and where all of them have room side by side in any process. */
@@ -66,10 +66,16 @@ export interface Share {
   readonly handlers: boolean
 }
 
+/** A pages file that all new processes have open, and what is read from where in it. */
+export interface InheritedPages {
+  readonly fd: number
+  readonly fills: readonly Fill[]
+}
+
 /** What one new process is made from. */
 export interface Plot {
-  /** Pages files that all have open: fills by descriptor, for the private memory. */
-  readonly pages: readonly { readonly fd: number; readonly fills: readonly Fill[] }[]
+  /** For the private memory. */
+  readonly pages: readonly InheritedPages[]
   readonly moves: NonNullable<ReturnType<typeof planVdso>>
   readonly makes: Share
   /** AIO rings. */

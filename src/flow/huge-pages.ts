@@ -43,13 +43,13 @@ const promisedParts = (processes: readonly SavedProcess[], inodeId: bigint): Ran
 const storedParts = (set: ImageSet, shmid: number): Range[] =>
   set.has("pagemap-shmem", shmid) ? rangesOf(readFills(set, "pagemap-shmem", shmid)) : []
 
-function hugeSegments(set: ImageSet, { processes, segments, shm, root }: SavedTree): HugeSegment[] {
+function hugeSegments(set: ImageSet, { processes, memfds, shm, root }: SavedTree): HugeSegment[] {
   const sysv = shm.filter(({ entry }) => shmPageSize(entry) !== PAGE)
   // One that is still there has its pages, or the promise of them.
   const made = sysv.length > 0 ? planShm(sysv, readShm(), root.tree.pid).filter(({ way }) => way === "make") : []
   const flagsOf = new Map(sysv.map(({ entry }) => [entry.desc.id, entry.hugetlb_flag ?? 0]))
   return [
-    ...segments.filter(isHugeSegment).map(({ shmid, inode_id, hugetlb_flag = 0 }) => ({
+    ...memfds.filter(isHugeSegment).map(({ shmid, inode_id, hugetlb_flag = 0 }) => ({
       flags: hugetlb_flag,
       parts: [...storedParts(set, shmid), ...promisedParts(processes, inode_id)],
     })),

@@ -179,10 +179,10 @@ function readWhole(set: ImageSet, tcpClose: boolean, ledger: Ledger): SavedTree 
   return undefined
 }
 
-function describeTree(set: ImageSet, { root, processes, dead, segments, shm }: SavedTree, ledger: Ledger): PlannedTree {
+function describeTree(set: ImageSet, { root, processes, dead, memfds, shm }: SavedTree, ledger: Ledger): PlannedTree {
   const maps = [
     ...processes.map(({ tree: { pid } }) => ["pagemap", pid] as const),
-    ...segments.map(({ shmid }) => ["pagemap-shmem", shmid] as const),
+    ...memfds.map(({ shmid }) => ["pagemap-shmem", shmid] as const),
     ...shm.map(({ entry }) => ["pagemap-shmem", entry.desc.id] as const),
   ]
   let memory = 0

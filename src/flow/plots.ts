@@ -2,8 +2,7 @@ import type { Inheritance } from "../kinds/memory/inherit.ts"
 import { planVdso, specialMappings } from "../kinds/memory/vdso.ts"
 import { type BirthPlan, clonersOf, type TaskId } from "../kinds/tree/plan.ts"
 import type { Mapping } from "../proc/maps.ts"
-import type { SegmentPages } from "./birth.ts"
-import type { Plot, Share } from "./ground.ts"
+import type { InheritedPages, Plot, Share } from "./ground.ts"
 import type { SavedTree } from "./images.ts"
 
 /** What the plots of a tree are made of. */
@@ -14,7 +13,7 @@ interface Estate {
   readonly mappings: readonly Mapping[]
   readonly shares: ReadonlyMap<number, Share>
   readonly inheritances: ReadonlyMap<number, Inheritance>
-  readonly pages: ReadonlyMap<number, readonly SegmentPages[]>
+  readonly pages: ReadonlyMap<number, readonly InheritedPages[]>
   readonly aioRings: ReadonlyMap<number, Plot["aioRings"]>
   readonly keyring: Plot["keyring"]
 }

@@ -30,10 +30,10 @@ import { openPagesSource } from "./pages-source.ts"
 import { depart, killHalfBuilt, prepareDepartures, settleThreads } from "./release.ts"
 import { holdConnections, type RestoredConnections } from "./restored-connections.ts"
 import { runScripts } from "./scripts.ts"
-import { holdSegments, removeMade } from "./segments.ts"
 import { openSite, readSeedFacts, type Site, settle } from "./site.ts"
 import { inOrder, layStages, plotOf, realise, type Stage } from "./stages.ts"
 import { runStops } from "./stops.ts"
+import { holdSysvSegments, removeMadeSysvSegments } from "./sysv-segments.ts"
 import { shareTerminals } from "./terminals.ts"
 import type { verifyTree } from "./verify.ts"
 import { restoreWatches } from "./watches.ts"
@@ -71,7 +71,7 @@ export function revive(
   const { pid } = root.tree
   using scope = new DisposableStack()
   // Of each file of pages, and of each deleted file, the copy that the seed inherits.
-  scope.use(roomForDescriptors(processes.length + saved.segments.length + 2 * root.files.ghosts.size + 2 * countDeparted(root.files)))
+  scope.use(roomForDescriptors(processes.length + saved.memfds.length + 2 * root.files.ghosts.size + 2 * countDeparted(root.files)))
   const services = scope.use(new ServiceDescriptors(processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
   const source = openPagesSource(services)
   const areaFile = scope.adopt(memoryFile("stasis"), closeSync)
@@ -90,7 +90,7 @@ export function revive(
   terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])
-  half.defer(() => removeMade(settled.numbers.shm, pid))
+  half.defer(() => removeMadeSysvSegments(settled.numbers.shm, pid))
   half.defer(() => killHalfBuilt([...born]))
   tellOwnFilters()
   suspendFilters(saved)
@@ -129,7 +129,7 @@ function runStages(
     return jobs
   }
   run(stages.root)
-  using held = holdSegments(ground.shm, pid)
+  using held = holdSysvSegments(ground.shm, pid)
   const goOn = saved.clocks !== undefined && hasOwnClocks(pid)
   if (ground.clocks.goOn !== goOn) {
     // What was built with moments of these clocks in it, as absolute timerfds are, is built again.

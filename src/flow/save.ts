@@ -175,7 +175,7 @@ function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFi
       const own = request ? withoutFrame(request.process, ranges, request.terms) : ranges
       return savePages(pid, pagesFiles.take(pid), own, imagePatches(rseq[i] ?? []))
     }),
-    ...state.segments.map((segment) => saveSegment(segment.inode.shmid, segment, pagesFiles)),
+    ...state.memfds.map((memory) => saveSegment(memory.inode.shmid, memory, pagesFiles)),
     ...state.sysv.map((segment) => saveSegment(segment.entry.desc.id, segment, pagesFiles)),
   ])
   pagesFiles.dropUnused()

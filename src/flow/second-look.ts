@@ -19,7 +19,7 @@ import type { DumpOptions } from "./options.ts"
 import { type Provisions, readTree } from "./save.ts"
 import { writeMetadata } from "./state.ts"
 import type { Survey } from "./survey.ts"
-import { bpfMapDifferences, pipeDifferences, segmentDifferences } from "./verify-contents.ts"
+import { bpfMapDifferences, pipeDifferences, sharedMemoryDifferences } from "./verify-contents.ts"
 import { memoryDifferences } from "./verify-memory.ts"
 import { shmDifferences } from "./verify-shm.ts"
 
@@ -164,7 +164,7 @@ export function findDifferences(
       ...treeDifferences(...withoutGiven(before, entries, compared, given), scope),
       ...pipeDifferences(saved.root.files.pipesData, state.descriptors.pipesData, aliases),
       ...bpfMapDifferences(saved.root.files.bpfMapsData, state.descriptors.bpfMapsData, aliases),
-      ...segmentDifferences(set, state.segments, aliases),
+      ...sharedMemoryDifferences(set, state.memfds, aliases),
       ...shmDifferences(set, saved, state.sysv, { rules: {}, aliases, complete: scope.complete }),
       ...memory,
     ]

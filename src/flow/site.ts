@@ -16,10 +16,10 @@ import { type Limit, readLimits } from "../proc/limits.ts"
 import { type Mapping, readMaps } from "../proc/maps.ts"
 import { readShm } from "../proc/sysvipc.ts"
 import { aioRingsOf } from "./aio-rings.ts"
-import { distinctTables, endSignalsOf, type Nursery, openNursery, raisedLimits, type SegmentPages, sharesOf } from "./birth.ts"
+import { distinctTables, endSignalsOf, type Nursery, openNursery, raisedLimits, sharesOf } from "./birth.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
 import type { SharedGiven } from "./given.ts"
-import type { Ground, Plot, Share } from "./ground.ts"
+import type { Ground, InheritedPages, Plot, Share } from "./ground.ts"
 import { pidsOf } from "./ids.ts"
 import type { SavedProcess, SavedTree } from "./images.ts"
 import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
@@ -64,7 +64,7 @@ type Numbers =
   | "terminal"
   | "masters"
   | "ghosts"
-  | "segments"
+  | "memfds"
   | "executed"
   | "shm"
   | "given"
@@ -77,8 +77,8 @@ type Numbers =
 export interface Settled {
   readonly numbers: Pick<Ground, Numbers>
   readonly plan: BirthPlan
-  readonly pages: ReadonlyMap<number, readonly SegmentPages[]>
-  readonly segmentPages: ReadonlyMap<number, SegmentPages>
+  readonly pages: ReadonlyMap<number, readonly InheritedPages[]>
+  readonly sharedPages: ReadonlyMap<number, InheritedPages>
   /** AIO rings by process. */
   readonly aioRings: ReadonlyMap<number, Plot["aioRings"]>
   readonly shares: ReadonlyMap<number, Share>
@@ -111,15 +111,15 @@ export function settle(
   plan: BirthPlan,
   { services, source, areaFd, terminals, ghosts, departed, given }: Inherited,
 ): Settled {
-  const { root, processes, segments } = saved
+  const { root, processes, memfds } = saved
   const shm = planShm(saved.shm, readShm(), root.tree.pid)
   const exe = services.reserve()
   const shares = sharesOf(processes)
   const fills = new Map(processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, fillsOf(set, one)] as const] : [])))
   const inheritances = planInheritances(saved, plan, fills)
   const pages = new Map([...fills].map(([pid, own]) => [pid, source.of(withoutInherited(own, inheritances.get(pid)))]))
-  const segmentPages = new Map(
-    [...segments.map(({ shmid }) => shmid), ...shm.map(({ id }) => id)].flatMap((shmid) => {
+  const sharedPages = new Map(
+    [...memfds.map(({ shmid }) => shmid), ...shm.map(({ id }) => id)].flatMap((shmid) => {
       const [stored] =
         set.has("pagemap-shmem", shmid) || shm.some(({ id }) => id === shmid) ? source.of(readFills(set, "pagemap-shmem", shmid)) : []
       return stored ? [[shmid, stored] as const] : []
@@ -133,7 +133,7 @@ export function settle(
   })
   const shared = new Map(ids.map((id) => [id, departed.get(id) ?? services.reserve()]))
   const controlled = findControlled(members, ids, root.files)
-  const made = new Map(segments.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
+  const made = new Map(memfds.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
   const living = new Set(processes.map(({ tree }) => tree.pid))
   const nursery = openNursery(plan, saved, shares, wanted, terminals.takeTerminal(living, { shared, controlled, finisher }))
@@ -144,7 +144,7 @@ export function settle(
     ...terminals.numbers,
     ghosts: new Map([...ghosts, ...given.opened]),
     given: given.given,
-    segments: made,
+    memfds: made,
     executed: new Set(processes.flatMap(({ mm }) => root.files.files.get(mm.exe_file_id)?.memfd?.inode_id ?? [])),
     shm,
     shared,
@@ -155,7 +155,7 @@ export function settle(
   const aioRings = new Map(
     processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, aioRingsOf(set, one)] as const] : [])),
   )
-  return { numbers, plan, pages, segmentPages, aioRings, shares, inheritances, nursery }
+  return { numbers, plan, pages, sharedPages, aioRings, shares, inheritances, nursery }
 }
 
 /** Every process with memory of its own has a pagemap: without it, all pages would be lost and nobody told. */
@@ -167,7 +167,7 @@ export interface Site {
   readonly ground: Ground
   readonly plots: ReadonlyMap<number, Plot>
   readonly nursery: Nursery
-  readonly segmentPages: Settled["segmentPages"]
+  readonly sharedPages: Settled["sharedPages"]
   /** Where the root maps shared memory for a moment. */
   readonly hole: bigint
 }
@@ -189,8 +189,8 @@ export function openSite(
   { mappings, origin, limits }: SeedFacts,
   { strict, jobGroup, ...checking }: Pick<Ground, "strict" | "jobGroup"> & Pick<Checking, "fileChanged">,
 ): Site {
-  const { processes, segments } = saved
-  const { numbers, segmentPages, nursery } = settled
+  const { processes, memfds } = saved
+  const { numbers, sharedPages, nursery } = settled
   const used = [...processes.flatMap(({ mm }) => mm.vmas), ...mappings]
   const area = findHole(used, AREA_ROOM)
   const shmRoom = roomFor(numbers.shm)
@@ -211,6 +211,6 @@ export function openSite(
   }
   // All processes are born before the first of them gets a keyring of its own.
   const plots = planPlots({ saved, mappings, ...settled, keyring: inheritedKeyring() })
-  const room = holeFor(segments)
-  return { saved, ground, plots, nursery, segmentPages, hole: findHole([...used, area], room.size, room.unit).start }
+  const room = holeFor(memfds)
+  return { saved, ground, plots, nursery, sharedPages, hole: findHole([...used, area], room.size, room.unit).start }
 }

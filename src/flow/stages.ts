@@ -85,7 +85,7 @@ export function takeTurns<T>(processes: readonly T[], tableOf: (one: T) => numbe
 
 /** Lays out the whole restore as programs to be built; those of births are built at once. Runs nothing. @throws CheckpointError */
 export function layStages(site: Site): Stages {
-  const { saved, ground, nursery, segmentPages, hole } = site
+  const { saved, ground, nursery, sharedPages, hole } = site
   const { pid } = saved.root.tree
   const stage = (title: string, drafts: readonly Draft[], born: readonly number[] = []): Stage => ({ title, drafts, born })
   const perProcess = (title: string, make: (one: SavedProcess) => Program, processes = saved.processes): Stage =>
@@ -117,7 +117,7 @@ export function layStages(site: Site): Stages {
   const stops = planStops(saved, (one) => plotOf(site, one).makes.handlers)
   return {
     stops,
-    root: stage("what all processes inherit", [{ pid, tid: pid, build: () => buildRoot(saved, ground, segmentPages, hole) }]),
+    root: stage("what all processes inherit", [{ pid, tid: pid, build: () => buildRoot(saved, ground, sharedPages, hole) }]),
     births: [...nursery.plan.rounds, ...nursery.plan.groups].map((round, index) => {
       const { jobs, born } = buildRound(round, nursery, (task, program) => {
         const one = early.get(task)
@@ -143,6 +143,6 @@ export function layStages(site: Site): Stages {
     ),
     filters: filterJobs(saved).map((jobs) => stage("seccomp", jobs.map(built))),
     creds: perThread("limits and credentials", (one, thread) => buildCreds(one, thread, ground)),
-    end: perProcess("clocks start, nothing of ours stays open", (one) => buildEnd(one, saved.segments, plotOf(site, one), ground)),
+    end: perProcess("clocks start, nothing of ours stays open", (one) => buildEnd(one, saved.memfds, plotOf(site, one), ground)),
   }
 }

@@ -3,7 +3,7 @@ import type { Aliases } from "../image/compare.ts"
 import type { ImageSet } from "../image/set.ts"
 import type { BpfMapData, PipeData } from "../kinds/files/kind.ts"
 import { without } from "../kinds/memory/holes.ts"
-import type { SharedSegment } from "../kinds/memory/shared.ts"
+import type { SharedMemory } from "../kinds/memory/shared.ts"
 import { openSegment } from "../kinds/memory/windows.ts"
 import { readFills } from "./saved-pages.ts"
 import { compareFills, isZero } from "./verify-memory.ts"
@@ -47,14 +47,14 @@ export const bpfMapDifferences = (saved: readonly BpfMapData[], now: readonly Bp
   })
 
 /** Compares shared memory that is no file with its stored pages: those that are not stored are zeros. @returns one text a part that differs */
-export const segmentDifferences = (set: ImageSet, now: readonly SharedSegment[], aliases: Aliases): string[] =>
-  aliases.of("segment").flatMap(([was, is]) => {
+export const sharedMemoryDifferences = (set: ImageSet, now: readonly SharedMemory[], aliases: Aliases): string[] =>
+  aliases.of("sharedMemory").flatMap(([was, is]) => {
     const segment = now.find(({ inode }) => BigInt(inode.shmid) === is)
     return segment ? oneSegment(set, Number(was), segment) : []
   })
 
 /** Compares one segment with its stored pages. @returns one text a part that differs */
-export function oneSegment(set: ImageSet, shmid: number, { source, ranges }: Pick<SharedSegment, "source" | "ranges">): string[] {
+export function oneSegment(set: ImageSet, shmid: number, { source, ranges }: Pick<SharedMemory, "source" | "ranges">): string[] {
   const where = `shared memory ${shmid}`
   const fills = set.has("pagemap-shmem", shmid) ? readFills(set, "pagemap-shmem", shmid) : new Map()
   const stored = [...fills.values()].flat().map(({ start, length }) => ({ start, end: start + length }))

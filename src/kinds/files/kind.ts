@@ -223,7 +223,7 @@ export interface Restoring {
   /** Reserved descriptors of deleted files, by file id: see ./ghost/make.ts */
   readonly ghosts: ReadonlyMap<number, number>
   /** Reserved descriptors of memory files, by their inode ids. */
-  readonly segments: ReadonlyMap<number, number>
+  readonly memfds: ReadonlyMap<number, number>
   /** Those of them that are executables of processes, by their inode ids. */
   readonly executed: ReadonlySet<number>
   /** Open files that whoever restores gives, by file id: see ./given.ts */

@@ -42,7 +42,7 @@ const isLate = ({ pid, pid_type }: fown_entry, isBorn: (tid: number) => boolean)
 const dupFlags = ({ flags }: fdinfo_entry): number => (flags & FD_CLOEXEC ? O.CLOEXEC : 0)
 
 /** Reserved descriptors of what the tool has made or has open, and the tree's clocks. */
-export type Reserved = Pick<Restoring, "terminal" | "masters" | "ghosts" | "segments" | "executed" | "given" | "clocks">
+export type Reserved = Pick<Restoring, "terminal" | "masters" | "ghosts" | "memfds" | "executed" | "given" | "clocks">
 
 /** What rows of one program share. */
 export function beginRestoring(
