@@ -15,12 +15,12 @@ import { type BirthPlan, clonersOf, type Round, type TaskId } from "../kinds/tre
 import { appendActs, appendDeath, type Births } from "../kinds/tree/restore.ts"
 import { LIMIT, type Limit } from "../proc/limits.ts"
 import { Program } from "../tracee/program.ts"
-import type { Job } from "../tracee/workshop.ts"
+import type { Job } from "../tracee/stub-area.ts"
 import { selfOf } from "./build.ts"
 import { rangesOutside } from "./descriptors.ts"
-import type { Ground, InheritedPages, Share } from "./ground.ts"
 import { sparePids } from "./ids.ts"
 import type { SavedProcess, SavedTree } from "./images.ts"
+import type { InheritedPages, RestoreContext, Share } from "./restore-context.ts"
 
 /**
  * First program of all, in the root before it has children: closes what the tool left open, and makes what several processes share. All
@@ -28,16 +28,16 @@ import type { SavedProcess, SavedTree } from "./images.ts"
  *
  * @param hole where nothing is, as large as the largest shared memory
  */
-export function buildRoot(saved: SavedTree, ground: Ground, pages: ReadonlyMap<number, InheritedPages>, hole: bigint): Program {
+export function buildRoot(saved: SavedTree, context: RestoreContext, pages: ReadonlyMap<number, InheritedPages>, hole: bigint): Program {
   const { root, memfds } = saved
   const program = new Program()
-  for (const [first, last] of rangesOutside(ground.services)) program.call("close_range", first, last, 0)
+  for (const [first, last] of rangesOutside(context.services)) program.call("close_range", first, last, 0)
   if (saved.clocks) restoreClocks(saved.clocks, program)
-  raiseDescriptorLimit(ground.limits, program)
-  for (const inode of memfds) appendSharedMemory(inode, isUnreserved(inode, saved), ground, pages, hole, program)
-  const { uid, gid } = ground.origin.status
-  restoreShm(ground.shm, { uid: uid.effective, gid: gid.effective }, (id) => pages.get(id), ground.shmHole, program)
-  restoreShared(root.files, ground, ground.placeholder, ground, selfOf(root.tree.pid, ground.origin), program)
+  raiseDescriptorLimit(context.limits, program)
+  for (const inode of memfds) appendSharedMemory(inode, isUnreserved(inode, saved), context, pages, hole, program)
+  const { uid, gid } = context.origin.status
+  restoreShm(context.shm, { uid: uid.effective, gid: gid.effective }, (id) => pages.get(id), context.shmHole, program)
+  restoreShared(root.files, context, context.placeholder, context, selfOf(root.tree.pid, context.origin), program)
   return program
 }
 
@@ -61,7 +61,7 @@ const isUnreserved = ({ inode_id }: memfd_inode_entry, { processes }: SavedTree)
 function appendSharedMemory(
   inode: memfd_inode_entry,
   unreserved: boolean,
-  { memfds }: Ground,
+  { memfds }: RestoreContext,
   pages: ReadonlyMap<number, InheritedPages>,
   hole: bigint,
   program: Program,
@@ -100,14 +100,14 @@ export function distinctTables<T>(processes: readonly SavedProcess[], tables: re
 const cloneFlags = ({ memory, files, directories, handlers }: Share): number =>
   (memory ? 0 : CLONE.VM) | (files ? 0 : CLONE.FILES) | (directories ? 0 : CLONE.FS) | (handlers ? 0 : CLONE.SIGHAND)
 
-/** The plan of a tree's births with all that its programs need. */
-export interface Nursery extends Births {
+/** The births of a tree: their plan, with all that its programs need. */
+export interface PlannedBirths extends Births {
   readonly plan: BirthPlan
 }
 
 /** A process that shares something with its parent must be cloned by that very process. @throws CheckpointError E_IMAGE_UNSUPPORTED */
-function checkSharing(plan: BirthPlan, processes: readonly SavedProcess[], shares: ReadonlyMap<number, Share>): void {
-  const cloner = clonersOf(plan)
+function checkSharing(birthPlan: BirthPlan, processes: readonly SavedProcess[], shares: ReadonlyMap<number, Share>): void {
+  const cloner = clonersOf(birthPlan)
   for (const {
     tree: { pid, ppid },
   } of processes) {
@@ -123,20 +123,20 @@ function checkSharing(plan: BirthPlan, processes: readonly SavedProcess[], share
 }
 
 /** Gives PIDs to the helpers of a plan. @throws CheckpointError E_IMAGE_UNSUPPORTED · E_RESTORE no PID is left */
-export function openNursery(
-  plan: BirthPlan,
+export function prepareBirths(
+  birthPlan: BirthPlan,
   { processes, dead }: SavedTree,
   shares: ReadonlyMap<number, Share>,
   wanted: ReadonlySet<number>,
   takeTerminal: Births["takeTerminal"],
-): Nursery {
-  checkSharing(plan, processes, shares)
-  const nameless = plan.helpers.filter(({ task }) => task < 0)
+): PlannedBirths {
+  checkSharing(birthPlan, processes, shares)
+  const nameless = birthPlan.helpers.filter(({ task }) => task < 0)
   const spare = sparePids(nameless.length, wanted)
   const pids = new Map(nameless.map(({ task }, index) => [task, spare[index] ?? 0]))
   const exitSignals = new Map([...processes, ...dead].map(({ tree: { pid }, extension }) => [pid, extension?.exit_signal ?? SIG.CHLD]))
   return {
-    plan,
+    plan: birthPlan,
     outsideGroup: syscall("getpgid", 0),
     takeTerminal,
     pidOf: (task) => pids.get(task) ?? task,
@@ -155,7 +155,7 @@ export function openNursery(
  */
 export function buildRound(
   round: Round,
-  nursery: Nursery,
+  births: PlannedBirths,
   before: (task: TaskId, program: Program) => void,
 ): { jobs: Job[]; born: readonly TaskId[] } {
   const jobs: Job[] = []
@@ -163,8 +163,8 @@ export function buildRound(
   for (const [task, acts] of round) {
     const program = new Program()
     if (acts.some(({ act }) => act === "clone")) before(task, program)
-    appendActs(task, acts, nursery, program)
-    const pid = nursery.pidOf(task)
+    appendActs(task, acts, births, program)
+    const pid = births.pidOf(task)
     jobs.push({ pid, tid: pid, program, ends: acts.at(-1)?.act === "exit" })
     for (const act of acts) if (act.act === "clone") born.push(act.child)
   }

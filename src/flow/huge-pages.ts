@@ -20,11 +20,11 @@ import { readFills } from "./saved-pages.ts"
 const rangesOf = (fills: Fills): Range[] => [...fills.values()].flat().map(({ start, length }) => ({ start, end: start + length }))
 
 /** Processes that make memory of their own, with what is read into it. */
-function hugeProcesses(set: ImageSet, saved: SavedTree, births: BirthPlan): HugeProcess[] {
+function hugeProcesses(set: ImageSet, saved: SavedTree, birthPlan: BirthPlan): HugeProcess[] {
   const shares = sharesOf(saved.processes)
   const own = saved.processes.filter(({ tree: { pid } }) => shares.get(pid)?.memory)
   const fills = new Map(own.map((one) => [one.tree.pid, readFills(set, "pagemap", one.tree.pid, kernelAreas(one))] as const))
-  const inheritances = planInheritances(saved, births, fills)
+  const inheritances = planInheritances(saved, birthPlan, fills)
   return own.map(({ tree: { pid }, mm: { vmas } }) => {
     const inherited = inheritances.get(pid)
     return { vmas, inherited, filled: rangesOf(withoutInherited(fills.get(pid) ?? new Map(), inherited)) }
@@ -62,11 +62,11 @@ function hugeSegments(set: ImageSet, { processes, memfds, shm, root }: SavedTree
  *
  * @throws CheckpointError E_KERNEL too few of a size · those of images and of System V segments
  */
-export function checkHugePages(set: ImageSet, saved: SavedTree, births: BirthPlan): void {
+export function checkHugePages(set: ImageSet, saved: SavedTree, birthPlan: BirthPlan): void {
   const hasAreas = saved.processes.some(({ mm }) => mm.vmas.some(isHuge))
   const segments = hugeSegments(set, saved)
   if (!hasAreas && segments.length === 0) return
   const pools = readPools()
-  const [shortage] = pools ? hugeShortage(neededPages(hasAreas ? hugeProcesses(set, saved, births) : [], segments), pools) : []
+  const [shortage] = pools ? hugeShortage(neededPages(hasAreas ? hugeProcesses(set, saved, birthPlan) : [], segments), pools) : []
   if (shortage) throw shortage
 }

@@ -106,30 +106,30 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
   const ownTerminal = [0, 1, 2].find(isTerminal)
   const terminal = ownTerminal !== undefined
   const given = findGiven(saved, inheritFds)
-  let births: BirthPlan | undefined
+  let birthPlan: BirthPlan | undefined
   // What a missing --shell-job is refused for hides what would be refused besides.
   for (const job of shellJob ? [true] : [false, true]) {
-    births = ledger.keep(() => planBirths(membersOf(saved), job)) ?? births
+    birthPlan = ledger.keep(() => planBirths(membersOf(saved), job)) ?? birthPlan
     const tables = saved.processes.map(({ files }) => files)
     ledger.add(
       complaintsOf(fileChecks(tables, pids, { ...checking, shellJob: job, terminal, buildIdOf, given, namespaces: saved.root.ids })),
     )
     if (!ledger.complaints.some(asksFor(SHELL_JOB))) break
   }
-  const helpers = births?.helpers ?? []
+  const helpers = birthPlan?.helpers ?? []
   const waits = dyingIds(saved, helpers)
   ledger.add(takenIds(saved, helpers))
   ledger.keep(() => planOwnCgroups(set, saved, { manageCgroups: MANAGE_CGROUPS[0], cgroupRoots: [] }))
   ledger.add(hostComplaints())
   ledger.add(complaintsOf(processChecks(saved)))
-  if (births) ledger.keep(() => checkHugePages(set, saved, births))
+  if (birthPlan) ledger.keep(() => checkHugePages(set, saved, birthPlan))
   // Images that contradict themselves cannot be compiled.
-  if (!births || ledger.complaints.some(({ code }) => EXIT_STATUS[code] === EXIT_STATUS.E_IMAGE_CORRUPT))
+  if (!birthPlan || ledger.complaints.some(({ code }) => EXIT_STATUS[code] === EXIT_STATUS.E_IMAGE_CORRUPT))
     return { ...conclude(imagesDir, ledger, tree, [PROGRAMS]), waits }
   const programs = planPrograms({
     set,
     saved,
-    births,
+    birthPlan,
     ...checking,
     given,
     strict,

@@ -12,7 +12,7 @@ import type { Limit } from "../proc/limits.ts"
 import type { KernelRseq } from "../rseq/register.ts"
 
 /** What every new process has, and what the tree starts from. */
-export interface Ground {
+export interface RestoreContext {
   /** Numbers of ours in every new process. */
   readonly services: readonly number[]
   /** Any inherited descriptor, to fill a number with. */
@@ -73,7 +73,7 @@ export interface InheritedPages {
 }
 
 /** What one new process is made from. */
-export interface Plot {
+export interface ProcessPlan {
   /** For the private memory. */
   readonly pages: readonly InheritedPages[]
   readonly moves: NonNullable<ReturnType<typeof planVdso>>

@@ -2,20 +2,20 @@ import type { Inheritance } from "../kinds/memory/inherit.ts"
 import { planVdso, specialMappings } from "../kinds/memory/vdso.ts"
 import { type BirthPlan, clonersOf, type TaskId } from "../kinds/tree/plan.ts"
 import type { Mapping } from "../proc/maps.ts"
-import type { InheritedPages, Plot, Share } from "./ground.ts"
 import type { SavedTree } from "./images.ts"
+import type { InheritedPages, ProcessPlan, Share } from "./restore-context.ts"
 
-/** What the plots of a tree are made of. */
-interface Estate {
+/** What the plans of the processes of a tree are made from. */
+interface PlanSources {
   readonly saved: SavedTree
-  readonly plan: BirthPlan
+  readonly birthPlan: BirthPlan
   /** Of the seed. */
   readonly mappings: readonly Mapping[]
   readonly shares: ReadonlyMap<number, Share>
   readonly inheritances: ReadonlyMap<number, Inheritance>
   readonly pages: ReadonlyMap<number, readonly InheritedPages[]>
-  readonly aioRings: ReadonlyMap<number, Plot["aioRings"]>
-  readonly keyring: Plot["keyring"]
+  readonly aioRings: ReadonlyMap<number, ProcessPlan["aioRings"]>
+  readonly keyring: ProcessPlan["keyring"]
 }
 
 /**
@@ -24,17 +24,17 @@ interface Estate {
  *
  * @throws CheckpointError E_IMAGE_UNSUPPORTED the vdso of the images has another shape
  */
-export function planPlots({
+export function planProcesses({
   saved: { processes },
-  plan,
+  birthPlan,
   mappings,
   shares,
   inheritances,
   pages,
   aioRings,
   keyring,
-}: Estate): Map<number, Plot> {
-  const cloners = clonersOf(plan)
+}: PlanSources): Map<number, ProcessPlan> {
+  const cloners = clonersOf(birthPlan)
   const early = new Set([...inheritances.keys()].flatMap((pid) => cloners.get(pid) ?? []))
   const special = specialMappings(mappings)
   const byPid = new Map(processes.map((one) => [one.tree.pid, one]))
