@@ -16,7 +16,7 @@ import { guessWindows, joinWindows, type Window } from "../kinds/memory/windows.
 import { type MappingDetail, privateMemory } from "../proc/smaps.ts"
 import { readShm } from "../proc/sysvipc.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../proc/tasks.ts"
-import { closesDoors } from "./connections.ts"
+import { holdsListeners } from "./connections.ts"
 import { collectLayout } from "./layout.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
 import { type Extent, type Prediction, predict } from "./predict.ts"
@@ -116,7 +116,7 @@ export function planDump(
     lookAtTree({
       ...USUAL,
       ...kept,
-      skipInFlight: kept.skipInFlight || closesDoors({ ...kept, networkLock: "nftables" }),
+      skipInFlight: kept.skipInFlight || holdsListeners({ ...kept, networkLock: "nftables" }),
       pid,
       shellJob: job,
     })
