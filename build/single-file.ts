@@ -6,7 +6,7 @@
  * loader's source of all else: the table is copied to where there is room, with a row for each library's memfd in front, so that the
  * names that stood there find those by DT_SONAME. Formats: elf(5); glibc elf/rtld.c, elf/dl-load.c.
  */
-import { elfHeader, elfSegment } from "../ffi/abi/clone.ts"
+import { elfHeader, elfSegment } from "../ffi/abi/elf.ts"
 import { encode, encodeInto } from "../ffi/layout.ts"
 import { front } from "../ffi/stub/gen/x86_64.ts"
 import { FRONT_DIGITS, FRONT_TABLE, frontLibrary, frontTable } from "../ffi/stub/record.ts"

@@ -1,7 +1,7 @@
-import { checkProc } from "../flow/enter.ts"
 import type { CheckedFeature } from "../flow/feature.ts"
 import { checkFeatures, featureNames, isSufficient } from "../flow/features.ts"
 import type { CheckOptions } from "../flow/options.ts"
+import { checkProc } from "../flow/reach.ts"
 import { ownRung, RUNGS, type Rung } from "../flow/rung.ts"
 import { print } from "./print.ts"
 import { tableLines } from "./show-table.ts"

@@ -1,8 +1,8 @@
 import { dump } from "../flow/dump.ts"
-import { checkProc, enter, followParent } from "../flow/enter.ts"
+import { failureAsGiven, type HeldPaths, holdPaths } from "../flow/held-paths.ts"
 import type { DumpOptions, DumpReport } from "../flow/options.ts"
-import { failureAsGiven, type HeldPaths, holdPaths } from "../flow/outside.ts"
-import { isWatched } from "../flow/watched.ts"
+import { checkProc, followParent, reachProcess } from "../flow/reach.ts"
+import { wantsReport } from "../flow/report.ts"
 import { print } from "./print.ts"
 import { dumpOptions } from "./records.ts"
 import { openSession } from "./session.ts"
@@ -16,11 +16,11 @@ export async function runDump(line: Canonical): Promise<number> {
   openSession(line.command, options)
   checkProc()
   let held: HeldPaths | undefined
-  const reach = enter(options.pid, () => (held = holdPaths(options)), options.statusFd)
+  const reach = reachProcess(options.pid, () => (held = holdPaths(options)), options.statusFd)
   if ("status" in reach) return reach.status
   const report = await (held ? dumpInside(held, reach.pid) : dump({ ...options, pid: reach.pid }))
   if (options.json) print(JSON.stringify(report))
-  else if (isWatched(options.verbosity)) print(describeDump(report, options.leaveStopped))
+  else if (wantsReport(options.verbosity)) print(describeDump(report, options.leaveStopped))
   return 0
 }
 

@@ -9,10 +9,10 @@ import { print } from "./print.ts"
  */
 export async function runPlan({ pid, ...options }: PlanOptions): Promise<number> {
   if (pid === undefined) return planImages({ pid, ...options })
-  const { checkProc, enter, followParent } = await import("../flow/enter.ts")
+  const { checkProc, reachProcess, followParent } = await import("../flow/reach.ts")
   followParent()
   checkProc()
-  const reach = enter(pid, () => {})
+  const reach = reachProcess(pid, () => {})
   if ("status" in reach) return reach.status
   const { planDump } = await import("../flow/plan-dump.ts")
   const { dumpPlanJson, dumpPlanText } = await import("./plan-dump.ts")

@@ -1,6 +1,6 @@
-import { checkProc } from "../flow/enter.ts"
+import { checkProc } from "../flow/reach.ts"
+import { wantsReport } from "../flow/report.ts"
 import { restore } from "../flow/restore.ts"
-import { isWatched } from "../flow/watched.ts"
 import { print, printError } from "./print.ts"
 import { restoreOptions } from "./records.ts"
 import { openSession } from "./session.ts"
@@ -19,6 +19,6 @@ export async function runRestore(line: Canonical): Promise<number> {
   // Standard output that was given to the tree is the tree's.
   const tell = options.inheritFds.some(({ fd }) => fd === 1) ? printError : print
   if (options.json) tell(JSON.stringify(report))
-  else if (options.detached && isWatched(options.verbosity)) tell(`Restored task ${report.pid} from "${options.imagesDir}"`)
+  else if (options.detached && wantsReport(options.verbosity)) tell(`Restored task ${report.pid} from "${options.imagesDir}"`)
   return report.exitStatus ?? 0
 }

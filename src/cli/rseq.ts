@@ -1,5 +1,5 @@
-import { checkProc } from "../flow/enter.ts"
 import type { RseqOptions } from "../flow/options.ts"
+import { checkProc } from "../flow/reach.ts"
 import { inspectRseq } from "../flow/rseq.ts"
 import { print } from "./print.ts"
 import { rseqJson, rseqText } from "./rseq-text.ts"

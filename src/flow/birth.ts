@@ -9,42 +9,35 @@ import { CheckpointError } from "../base/errors.ts"
 import { restoreClocks } from "../kinds/clocks/restore.ts"
 import { mayFollowMapped } from "../kinds/files/mapped.ts"
 import { restoreShared } from "../kinds/files/shared.ts"
-import type { Fill } from "../kinds/memory/restore.ts"
-import { restoreSegment } from "../kinds/memory/shared.ts"
+import { restoreSharedMemory } from "../kinds/memory/shared.ts"
 import { restoreShm } from "../kinds/memory/sysv/restore.ts"
 import { type BirthPlan, clonersOf, type Round, type TaskId } from "../kinds/tree/plan.ts"
 import { appendActs, appendDeath, type Births } from "../kinds/tree/restore.ts"
 import { LIMIT, type Limit } from "../proc/limits.ts"
 import { Program } from "../tracee/program.ts"
-import type { Job } from "../tracee/workshop.ts"
+import type { Job } from "../tracee/stub-area.ts"
 import { selfOf } from "./build.ts"
 import { rangesOutside } from "./descriptors.ts"
-import type { Ground, Share } from "./ground.ts"
 import { sparePids } from "./ids.ts"
 import type { SavedProcess, SavedTree } from "./images.ts"
-
-/** Pages of a shared segment, where they stand. */
-export interface SegmentPages {
-  readonly fd: number
-  readonly fills: readonly Fill[]
-}
+import type { InheritedPages, RestoreContext, Share } from "./restore-context.ts"
 
 /**
  * First program of all, in the root before it has children: closes what the tool left open, and makes what several processes share. All
  * others inherit it.
  *
- * @param hole where nothing is, as large as the largest segment
+ * @param hole where nothing is, as large as the largest shared memory
  */
-export function buildRoot(saved: SavedTree, ground: Ground, pages: ReadonlyMap<number, SegmentPages>, hole: bigint): Program {
-  const { root, segments } = saved
+export function buildRoot(saved: SavedTree, context: RestoreContext, pages: ReadonlyMap<number, InheritedPages>, hole: bigint): Program {
+  const { root, memfds } = saved
   const program = new Program()
-  for (const [first, last] of rangesOutside(ground.services)) program.call("close_range", first, last, 0)
+  for (const [first, last] of rangesOutside(context.services)) program.call("close_range", first, last, 0)
   if (saved.clocks) restoreClocks(saved.clocks, program)
-  raiseDescriptorLimit(ground.limits, program)
-  for (const inode of segments) appendSegment(inode, isUnreserved(inode, saved), ground, pages, hole, program)
-  const { uid, gid } = ground.origin.status
-  restoreShm(ground.shm, { uid: uid.effective, gid: gid.effective }, (id) => pages.get(id), ground.shmHole, program)
-  restoreShared(root.files, ground, ground.placeholder, ground, selfOf(root.tree.pid, ground.origin), program)
+  raiseDescriptorLimit(context.limits, program)
+  for (const inode of memfds) appendSharedMemory(inode, isUnreserved(inode, saved), context, pages, hole, program)
+  const { uid, gid } = context.origin.status
+  restoreShm(context.shm, { uid: uid.effective, gid: gid.effective }, (id) => pages.get(id), context.shmHole, program)
+  restoreShared(root.files, context, context.placeholder, context, selfOf(root.tree.pid, context.origin), program)
   return program
 }
 
@@ -59,24 +52,24 @@ function raiseDescriptorLimit(limits: readonly Limit[], program: Program): void 
 export const raisedLimits = (limits: readonly Limit[]): Limit[] =>
   limits.map((limit, resource) => (resource === LIMIT.NOFILE ? { ...limit, soft: limit.hard } : limit))
 
-/** Whether any mapping of a segment says that no memory was reserved for it. */
+/** Whether any mapping of shared memory says that no memory was reserved for it. */
 const isUnreserved = ({ inode_id }: memfd_inode_entry, { processes }: SavedTree): boolean =>
   processes.some(({ mm, files: { files } }) =>
     mm.vmas.some(({ flags, shmid }) => flags & MAP.NORESERVE && files.get(Number(shmid))?.memfd?.inode_id === Number(inode_id)),
   )
 
-function appendSegment(
+function appendSharedMemory(
   inode: memfd_inode_entry,
   unreserved: boolean,
-  { segments }: Ground,
-  pages: ReadonlyMap<number, SegmentPages>,
+  { memfds }: RestoreContext,
+  pages: ReadonlyMap<number, InheritedPages>,
   hole: bigint,
   program: Program,
 ): void {
-  const number = segments.get(Number(inode.inode_id))
-  if (number === undefined) throw new Error(`Unreachable: segment ${inode.inode_id} has no descriptor`)
+  const number = memfds.get(Number(inode.inode_id))
+  if (number === undefined) throw new Error(`Unreachable: shared memory ${inode.inode_id} has no descriptor`)
   const { fd, fills } = pages.get(inode.shmid) ?? { fd: -1, fills: [] }
-  const made = restoreSegment(inode, fills, fd, hole, program, unreserved, mayFollowMapped())
+  const made = restoreSharedMemory(inode, fills, fd, hole, program, unreserved, mayFollowMapped())
   program.call("dup3", made, number, 0)
   program.call("close", made)
 }
@@ -107,14 +100,14 @@ export function distinctTables<T>(processes: readonly SavedProcess[], tables: re
 const cloneFlags = ({ memory, files, directories, handlers }: Share): number =>
   (memory ? 0 : CLONE.VM) | (files ? 0 : CLONE.FILES) | (directories ? 0 : CLONE.FS) | (handlers ? 0 : CLONE.SIGHAND)
 
-/** The plan of a tree's births with all that its programs need. */
-export interface Nursery extends Births {
+/** The births of a tree: their plan, with all that its programs need. */
+export interface PlannedBirths extends Births {
   readonly plan: BirthPlan
 }
 
 /** A process that shares something with its parent must be cloned by that very process. @throws CheckpointError E_IMAGE_UNSUPPORTED */
-function checkSharing(plan: BirthPlan, processes: readonly SavedProcess[], shares: ReadonlyMap<number, Share>): void {
-  const cloner = clonersOf(plan)
+function checkSharing(birthPlan: BirthPlan, processes: readonly SavedProcess[], shares: ReadonlyMap<number, Share>): void {
+  const cloner = clonersOf(birthPlan)
   for (const {
     tree: { pid, ppid },
   } of processes) {
@@ -130,20 +123,20 @@ function checkSharing(plan: BirthPlan, processes: readonly SavedProcess[], share
 }
 
 /** Gives PIDs to the helpers of a plan. @throws CheckpointError E_IMAGE_UNSUPPORTED · E_RESTORE no PID is left */
-export function openNursery(
-  plan: BirthPlan,
+export function prepareBirths(
+  birthPlan: BirthPlan,
   { processes, dead }: SavedTree,
   shares: ReadonlyMap<number, Share>,
   wanted: ReadonlySet<number>,
   takeTerminal: Births["takeTerminal"],
-): Nursery {
-  checkSharing(plan, processes, shares)
-  const nameless = plan.helpers.filter(({ task }) => task < 0)
+): PlannedBirths {
+  checkSharing(birthPlan, processes, shares)
+  const nameless = birthPlan.helpers.filter(({ task }) => task < 0)
   const spare = sparePids(nameless.length, wanted)
   const pids = new Map(nameless.map(({ task }, index) => [task, spare[index] ?? 0]))
   const exitSignals = new Map([...processes, ...dead].map(({ tree: { pid }, extension }) => [pid, extension?.exit_signal ?? SIG.CHLD]))
   return {
-    plan,
+    plan: birthPlan,
     outsideGroup: syscall("getpgid", 0),
     takeTerminal,
     pidOf: (task) => pids.get(task) ?? task,
@@ -162,7 +155,7 @@ export function openNursery(
  */
 export function buildRound(
   round: Round,
-  nursery: Nursery,
+  births: PlannedBirths,
   before: (task: TaskId, program: Program) => void,
 ): { jobs: Job[]; born: readonly TaskId[] } {
   const jobs: Job[] = []
@@ -170,8 +163,8 @@ export function buildRound(
   for (const [task, acts] of round) {
     const program = new Program()
     if (acts.some(({ act }) => act === "clone")) before(task, program)
-    appendActs(task, acts, nursery, program)
-    const pid = nursery.pidOf(task)
+    appendActs(task, acts, births, program)
+    const pid = births.pidOf(task)
     jobs.push({ pid, tid: pid, program, ends: acts.at(-1)?.act === "exit" })
     for (const act of acts) if (act.act === "clone") born.push(act.child)
   }

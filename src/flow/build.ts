@@ -15,7 +15,7 @@ import { restoreForeground, restoreJob, restoreLocks } from "../kinds/files/tty/
 import { restorePacketRings } from "../kinds/memory/packet-ring.ts"
 import { nodesWithMemory } from "../kinds/memory/policy/nodes.ts"
 import { restoreThreadPolicy } from "../kinds/memory/policy/restore.ts"
-import { sealSegment } from "../kinds/memory/shared.ts"
+import { sealSharedMemory } from "../kinds/memory/shared.ts"
 import { readOnlineCpus } from "../kinds/sched/cpus.ts"
 import { restoreSched } from "../kinds/sched/restore.ts"
 import { discardSignals, restoreAltStack, restoreSigactions } from "../kinds/signals/restore.ts"
@@ -29,13 +29,13 @@ import { Program } from "../tracee/program.ts"
 import { appendMemory } from "./build-memory.ts"
 import { credsOf } from "./credentials.ts"
 import { runsOf } from "./descriptors.ts"
-import type { Ground, Plot } from "./ground.ts"
 import type { SavedProcess, SavedThread } from "./images.ts"
+import type { ProcessPlan, RestoreContext } from "./restore-context.ts"
 
 const log = logger("restore")
 
 /** The directories that an fs entry names. */
-function directories({ files: { files } }: SavedProcess, { ghosts }: Ground, program: Program): Parameters<typeof restoreFs>[1] {
+function directories({ files: { files } }: SavedProcess, { ghosts }: RestoreContext, program: Program): Parameters<typeof restoreFs>[1] {
   const entry = (id: number) => {
     const reg = files.get(id)?.reg
     if (reg) return reg
@@ -60,12 +60,12 @@ export const selfOf = (pid: number, { status: { uid, gid } }: Origin): Self => (
 /** What opening files looks at. */
 export const fileOptions = (
   { tree }: SavedProcess,
-  { services, placeholder, terminal, masters, ghosts, segments, executed, given, shared, finisher, origin, pids, clocks }: Ground,
+  { services, placeholder, terminal, masters, ghosts, memfds, executed, given, shared, finisher, origin, pids, clocks }: RestoreContext,
 ) => {
   return {
     reserved: new Set(services),
     placeholder,
-    made: { terminal, masters, ghosts, segments, executed, given, clocks },
+    made: { terminal, masters, ghosts, memfds, executed, given, clocks },
     self: selfOf(tree.pid, origin),
     inherited: shared,
     finishes: (id: number) => finisher.get(id) === tree.pid,
@@ -74,22 +74,22 @@ export const fileOptions = (
 }
 
 /** First program of a process whose whole tree is born: everything that its threads share, then the threads themselves. */
-export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): Program {
+export function buildProcess(saved: SavedProcess, processPlan: ProcessPlan, context: RestoreContext): Program {
   const { tree, threads, tc } = saved
-  const { makes } = plot
+  const { makes } = processPlan
   const program = new Program()
-  appendKeyring(saved, plot.keyring, ground, program)
-  if (makes.memory && !plot.early) appendMemory(saved, plot, ground, program)
-  const control = { ...ground, ttyInfos: saved.files.ttyInfos }
+  appendKeyring(saved, processPlan.keyring, context, program)
+  if (makes.memory && !processPlan.early) appendMemory(saved, processPlan, context, program)
+  const control = { ...context, ttyInfos: saved.files.ttyInfos }
   if (tree.sid === tree.pid) restoreForeground(tree.pid, control, program)
-  else if (tree.ppid === 0 && ground.jobGroup !== undefined) restoreJob(ground.jobGroup, control, program)
-  if (makes.files) restoreDescriptors(saved.files, program, fileOptions(saved, ground))
+  else if (tree.ppid === 0 && context.jobGroup !== undefined) restoreJob(context.jobGroup, control, program)
+  if (makes.files) restoreDescriptors(saved.files, program, fileOptions(saved, context))
   if (makes.handlers) {
-    discardSignals(ground.endSignals.get(tree.pid) ?? [], program)
+    discardSignals(context.endSignals.get(tree.pid) ?? [], program)
     restoreSigactions(tc.sigactions, program, "all but SIGCHLD")
   }
   for (const { tid } of threads) if (tid !== tree.pid) cloneTask(program, tid, THREAD_FLAGS, 0, `thread ${tid}`)
-  if (makes.directories) restoreFs(saved.fs, directories(saved, ground, program), program)
+  if (makes.directories) restoreFs(saved.fs, directories(saved, context, program), program)
   return program
 }
 
@@ -97,7 +97,7 @@ export function buildProcess(saved: SavedProcess, plot: Plot, ground: Ground): P
 function appendKeyring(
   { tree, threads, extension }: SavedProcess,
   inherited: number | undefined,
-  { origin }: Ground,
+  { origin }: RestoreContext,
   program: Program,
 ): void {
   const [leader] = threads
@@ -109,7 +109,7 @@ function appendKeyring(
 const THREAD_FLAGS = CLONE.VM | CLONE.FS | CLONE.FILES | CLONE.SIGHAND | CLONE.THREAD | CLONE.SYSVSEM
 
 /** Second program of each thread: what is its own, rseq last. */
-export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Ground): Program {
+export function buildThread(saved: SavedProcess, thread: SavedThread, context: RestoreContext): Program {
   const { info, core, extension, tid } = thread
   const program = new Program()
   if (extension?.landlocked) log.warn(`thread ${tid} was in a Landlock domain, which the dump dropped: it may do more now`)
@@ -120,12 +120,12 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, ground: Gr
   const comm = tid === saved.tree.pid ? saved.tc.comm : (core.comm ?? saved.tc.comm)
   restoreThreadAttributes(comm, extension, saved.extension?.personality, program)
   restoreThreadPolicy(extension?.mempolicy, nodesWithMemory, program)
-  appendRseq(thread, ground, program)
+  appendRseq(thread, context, program)
   return program
 }
 
 /** Appends the registration, and what needs it. @throws CheckpointError E_IMAGE_UNSUPPORTED this kernel takes no such registration, or nothing but a lesser one */
-function appendRseq({ tid, core, extension }: SavedThread, { kernelRseq, strict }: Ground, program: Program): void {
+function appendRseq({ tid, core, extension }: SavedThread, { kernelRseq, strict }: RestoreContext, program: Program): void {
   const rseq = savedRseq(core.rseq_entry)
   if (!rseq) return
   const refused = (found: string): CheckpointError =>
@@ -142,18 +142,23 @@ function appendRseq({ tid, core, extension }: SavedThread, { kernelRseq, strict 
 }
 
 /** Last program, in the leader: what credentials of any thread would reset, then clocks start to run, and nothing of ours stays open. */
-export function buildEnd(saved: SavedProcess, memories: readonly memfd_inode_entry[], { makes }: Plot, ground: Ground): Program {
+export function buildEnd(
+  saved: SavedProcess,
+  memories: readonly memfd_inode_entry[],
+  { makes }: ProcessPlan,
+  context: RestoreContext,
+): Program {
   const { tree, tc, mm, extension, files } = saved
   const program = new Program()
-  const { services } = ground
-  if (tree.ppid === 0) for (const inode of memories) sealSegment(inode, ground.segments.get(Number(inode.inode_id)) ?? -1, program)
-  if (tree.ppid === 0) restoreLocks({ ...ground, ttyInfos: files.ttyInfos }, program)
+  const { services } = context
+  if (tree.ppid === 0) for (const inode of memories) sealSharedMemory(inode, context.memfds.get(Number(inode.inode_id)) ?? -1, program)
+  if (tree.ppid === 0) restoreLocks({ ...context, ttyInfos: files.ttyInfos }, program)
   if (makes.memory) restorePacketRings(mm.vmas, files.fdinfos, program)
   sealProcess({ mm, extension }, program)
   if (makes.files) for (const [first, last] of runsOf(services)) program.call("close_range", first, last, 0)
-  if (makes.files) startFiles(files, program, fileOptions(saved, ground))
-  if (makes.files) cutFiles(files.fdinfos, ground.cuts, program)
-  restoreFileLocks(ground.locks.get(tree.pid) ?? [], program)
+  if (makes.files) startFiles(files, program, fileOptions(saved, context))
+  if (makes.files) cutFiles(files.fdinfos, context.cuts, program)
+  restoreFileLocks(context.locks.get(tree.pid) ?? [], program)
   if (tc.timers) armTimers(tc.timers, program)
   return program
 }

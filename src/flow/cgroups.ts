@@ -6,7 +6,7 @@ import { type CgroupSaving, type CollectedCgroups, collectCgroups, OWN_SET } fro
 import type { FrozenCgroup } from "../kinds/cgroup/freezer.ts"
 import { findHierarchies } from "../kinds/cgroup/hierarchy.ts"
 import { type PreparedCgroups, prepareCgroups } from "../kinds/cgroup/place.ts"
-import { type CgroupGround, type CgroupPlan, planCgroups } from "../kinds/cgroup/restore.ts"
+import { type CgroupFacts, type CgroupPlan, planCgroups } from "../kinds/cgroup/restore.ts"
 import { parseProperties } from "../kinds/cgroup/spec.ts"
 import { surveyCgroups } from "../kinds/cgroup/survey.ts"
 import { readCgroups, readCgroupsIfAlive } from "../proc/cgroup.ts"
@@ -17,11 +17,11 @@ import type { CgroupOptions, DumpOptions } from "./options.ts"
 const log = logger("cgroup")
 
 /** What a dump knows of cgroups before the freeze. */
-export interface CgroupSurvey extends CgroupGround {
+export interface CgroupSurvey extends CgroupFacts {
   readonly saving: Omit<CgroupSaving, "instead">
 }
 
-const readGround = (): CgroupGround => {
+const readCgroupFacts = (): CgroupFacts => {
   const own = readCgroups(process.pid)
   return { own, hierarchies: findHierarchies(own, readMountinfo(process.pid)) }
 }
@@ -34,7 +34,7 @@ export function prepareSaving({
   cgroupDumpControllers,
 }: Pick<DumpOptions, "cgroupProps" | "cgroupPropsFiles" | "cgroupRoots" | "cgroupDumpControllers">): CgroupSurvey {
   const texts = [...cgroupProps, ...cgroupPropsFiles.map(readText)]
-  return { ...readGround(), saving: { rules: texts.flatMap(parseProperties), roots: cgroupRoots, only: cgroupDumpControllers } }
+  return { ...readCgroupFacts(), saving: { rules: texts.flatMap(parseProperties), roots: cgroupRoots, only: cgroupDumpControllers } }
 }
 
 function readText(path: string): string {
@@ -49,7 +49,7 @@ function readText(path: string): string {
 export const surveyProcessCgroups = (
   pid: number,
   tids: readonly number[],
-  { hierarchies }: CgroupGround,
+  { hierarchies }: CgroupFacts,
   { freezeCgroup, manageCgroups }: Pick<DumpOptions, "freezeCgroup" | "manageCgroups">,
 ): Refusal[] =>
   manageCgroups === "ignore"
@@ -100,7 +100,7 @@ export function planOwnCgroups(
     )
   }
   const rootSet = leaderSet(root) ?? ownSet
-  return planCgroups(entry, { rootSet, wanted, ownSet }, cgroupRoots, readGround())
+  return planCgroups(entry, { rootSet, wanted, ownSet }, cgroupRoots, readCgroupFacts())
 }
 
 /** Makes the cgroups of `planOwnCgroups` ready. @throws CheckpointError E_IMAGE_CORRUPT · E_RESTORE: nothing is left then */

@@ -5,8 +5,8 @@ import type { inventory_entry } from "../../proto/gen/inventory_pb.ts"
 import { CheckpointError, refusedTarget } from "../base/errors.ts"
 import type { ImageSet } from "../image/set.ts"
 import { type Connections, openConnections, RUN_ID_ROOM } from "../kinds/files/socket/inet/connections.ts"
-import { closeDoors, type Doors } from "../kinds/files/socket/inet/doors.ts"
 import { isConnection } from "../kinds/files/socket/inet/entry.ts"
+import { type HeldListeners, holdListeners } from "../kinds/files/socket/inet/listeners.ts"
 import type { Stream } from "../kinds/files/socket/inet/stream.ts"
 import { notAccepted } from "../kinds/files/socket/inet/survey.ts"
 import { socketInode } from "../kinds/files/socket/unix/scene.ts"
@@ -28,7 +28,7 @@ export interface DumpedConnections extends Disposable {
 }
 
 /** @param touching false for a rehearsal, in which every connection is left alone */
-export function dumpConnections(
+export function openDumpConnections(
   { tcpEstablished, tcpClose, networkLock, leaveRunning, leaveStopped }: DumpOptions,
   touching: boolean,
 ): DumpedConnections {
@@ -46,7 +46,7 @@ export function dumpConnections(
 }
 
 /** True when a dump holds new connections off until those that came before are accepted. */
-export const closesDoors = ({
+export const holdsListeners = ({
   tcpEstablished,
   tcpClose,
   networkLock,
@@ -59,18 +59,18 @@ export const closesDoors = ({
  *
  * @throws CheckpointError E_UNSUPPORTED the tree does not accept those that came before
  */
-export function holdNewConnections(options: DumpOptions, pids: Iterable<number>): Doors | undefined {
-  if (!closesDoors(options)) return undefined
+export function holdNewConnections(options: DumpOptions, pids: Iterable<number>): HeldListeners | undefined {
+  if (!holdsListeners(options)) return undefined
   const sockets = new Map<bigint, { readonly pid: number; readonly fd: number; readonly target: string }>()
   for (const pid of pids)
     for (const { fd, target } of readDescriptorsIfAlive(pid) ?? []) {
       const inode = socketInode(target)
       if (inode !== undefined) sockets.set(inode, { pid, fd, target })
     }
-  const doors = sockets.size > 0 ? closeDoors(new Set(sockets.keys())) : undefined
-  if (!doors || doors.crowded.length === 0) return doors
-  doors[Symbol.dispose]()
-  const refusals = doors.crowded.flatMap(({ inode, waiting }) => {
+  const listeners = sockets.size > 0 ? holdListeners(new Set(sockets.keys())) : undefined
+  if (!listeners || listeners.crowded.length === 0) return listeners
+  listeners[Symbol.dispose]()
+  const refusals = listeners.crowded.flatMap(({ inode, waiting }) => {
     const { pid, fd, target } = sockets.get(inode) ?? { pid: options.pid, fd: -1, target: "" }
     return { where: `task ${pid} fd ${fd}`, ...notAccepted(waiting, target) }
   })

@@ -10,13 +10,13 @@ import { readOwnIds } from "../proc/idmap.ts"
 import { hasCapability } from "../proc/rights.ts"
 import { readStatus } from "../proc/status.ts"
 import { Program } from "../tracee/program.ts"
-import type { Ground } from "./ground.ts"
 import type { SavedProcess, SavedThread } from "./images.ts"
+import type { RestoreContext } from "./restore-context.ts"
 
 const log = logger("creds")
 
 /** Fourth program of each thread: what takes privileges away. */
-export function buildCreds({ tree, tc }: SavedProcess, { tid, core }: SavedThread, { limits, origin }: Ground): Program {
+export function buildCreds({ tree, tc }: SavedProcess, { tid, core }: SavedThread, { limits, origin }: RestoreContext): Program {
   const program = new Program()
   if (tid === tree.pid && tc.rlimits) restoreLimits(tc.rlimits, program, limits)
   restoreCreds(withOwnGroups(credsOf(tid, core), origin), program, origin)
@@ -49,7 +49,7 @@ function withOwnGroups(creds: creds_entry, { status: { groups } }: Origin): cred
 const differs = (a: readonly number[], b: readonly number[]): boolean => a.join() !== b.join()
 
 /** Compares what a thread has with what it had: some of the calls that set it report no failure. */
-export function checkCreds(pid: number, { tid, core }: SavedThread, { origin }: Ground): void {
+export function checkCreds(pid: number, { tid, core }: SavedThread, { origin }: RestoreContext): void {
   const differences = credsDifferences(withOwnGroups(credsOf(tid, core), origin), readStatus(pid, tid), origin.lastCap)
   if (differences.length > 0)
     throw new CheckpointError(

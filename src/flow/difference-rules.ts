@@ -59,7 +59,7 @@ export const RULES: Rules = {
   "tty_info_entry.id": alias("tty"),
   "memfd_file_entry.inode_id": alias("memory"),
   "memfd_inode_entry.inode_id": alias("memory"),
-  "memfd_inode_entry.shmid": alias("segment"),
+  "memfd_inode_entry.shmid": alias("sharedMemory"),
   // File systems have other numbers in another container; which file it is, the path says, or a number beside it.
   "inotify_wd_entry.s_dev": ignore,
   "fanotify_mark_entry.s_dev": ignore,

@@ -6,7 +6,7 @@ import { freezeCgroup } from "../kinds/cgroup/freezer.ts"
 import { seizeTree } from "../tracee/freeze.ts"
 import { liveTasks } from "../tracee/lists.ts"
 import { checkInterrupt, deadlineIn } from "../tracee/wait.ts"
-import { closesDoors, dumpConnections, holdNewConnections } from "./connections.ts"
+import { holdNewConnections, holdsListeners, openDumpConnections } from "./connections.ts"
 import { asDumpError, kill, type TreeMembers } from "./inject.ts"
 import { allocateBlocks } from "./layout.ts"
 import type { DumpOptions, DumpReport } from "./options.ts"
@@ -36,8 +36,8 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   const { pid, imagesDir, leaveRunning, leaveStopped } = options
   const verifier = options.verify ? (await import("./verify-dump.ts")).verifyImages : undefined
   const before = explained({ root: pid, processes: [{ pid }] }, () =>
-    // Who waits at a door now may be let in until the freeze.
-    survey({ ...options, skipInFlight: options.skipInFlight || closesDoors(options) }),
+    // Who waits at a listening socket now may be let in until the freeze.
+    survey({ ...options, skipInFlight: options.skipInFlight || holdsListeners(options) }),
   )
   rehearse(pid, before, options)
   // Not given back: what ends the tool after the set is complete would make a finished dump look like a failed one.
@@ -53,7 +53,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   runScripts(options.actionScripts, "pre-dump", script)
   const facts = { pages: 0, bytes: 0, processes: 0, threads: 0, freezing: 0, copying: 0, frozen: 0 }
   {
-    using doors = holdNewConnections(options, before.processes.keys())
+    using listeners = holdNewConnections(options, before.processes.keys())
     const deadline = deadlineIn(options.timeoutSeconds)
     using cgroup = options.freezeCgroup === undefined ? undefined : freezeCgroup(options.freezeCgroup, deadline)
     using frozen = explained({ root: pid, processes: [{ pid }] }, () =>
@@ -65,11 +65,11 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     const thaw = (): void => {
       cgroup?.[Symbol.dispose]()
       frozen[Symbol.dispose]()
-      doors?.[Symbol.dispose]()
+      listeners?.[Symbol.dispose]()
       facts.frozen = microseconds(frozen.frozenAt)
     }
     // Packets pass again before the tree goes on, whatever happens.
-    using connections = dumpConnections(options, true)
+    using connections = openDumpConnections(options, true)
     const provisions = { pagesFiles, witnesses, cgroup, connections }
     const saved = explained(frozen, () => saveTree(frozen, before, provisions, options))
     using links = saved.links

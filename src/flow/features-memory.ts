@@ -5,14 +5,14 @@ import { closeSync, existsSync, openSync, readlinkSync, readSync } from "../../f
 import { decode, encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure } from "../../ffi/syscall.ts"
 import { remoteAddress } from "../base/units.ts"
-import { ringLength } from "../kinds/memory/aio/ring.ts"
+import { aioRingLength } from "../kinds/memory/aio/ring.ts"
 import { NEXT_ID } from "../kinds/memory/sysv/restore.ts"
 import { AT, readAuxv } from "../proc/auxv.ts"
 import { mapLink, readMaps } from "../proc/maps.ts"
 import { tryMemoryFile } from "../tracee/child.ts"
 import { readMemory } from "../tracee/memory.ts"
+import { possibleCpus } from "./aio-rings.ts"
 import type { Feature, Found } from "./feature.ts"
-import { possibleCpus } from "./rings.ts"
 
 const SOFT_DIRTY = 1n << 55n
 const PR_SET_MM_MAP_SIZE = 15
@@ -101,7 +101,7 @@ function movableRing(): Found {
   if (isFailure(made)) return answered("io_setup", made)
   const ring = view.getBigUint64(0, true)
   // All of it: the ring takes its whole length from where its beginning is.
-  const length = ringLength(1, possibleCpus())
+  const length = aioRingLength(1, possibleCpus())
   const target = attempt("mmap", 0, length, PROT.NONE, MAP.PRIVATE | MAP.ANONYMOUS, -1, 0)
   const moved = attempt("mremap", ring, length, length, MREMAP.MAYMOVE | MREMAP.FIXED, target)
   const known = attempt("io_destroy", isFailure(moved) ? ring : moved)

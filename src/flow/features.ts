@@ -39,6 +39,9 @@ export function checkFeatures(
   return FEATURES.filter(({ need }) => all || need !== "special").map(look)
 }
 
+/** Looks at one feature, which FEATURES or CRIU's names must have. */
+export const lookAtFeature = (name: string): CheckedFeature => checkNamed(name, () => [])
+
 /** True when nothing required is surely missing. */
 export const isSufficient = (checked: readonly CheckedFeature[]): boolean =>
   !checked.some(({ need, present }) => need === "required" && present !== true)

@@ -4,8 +4,8 @@ import { restoreFutexSlots } from "../kinds/attributes/futex-hash.ts"
 import { isFiltered, planSeccomp } from "../kinds/seccomp/restore.ts"
 import { readStatus } from "../proc/status.ts"
 import type { Answers } from "../tracee/program.ts"
+import type { Job, StubArea } from "../tracee/stub-area.ts"
 import { suspendSeccomp } from "../tracee/suspend.ts"
-import type { Job, Workshop } from "../tracee/workshop.ts"
 import type { SavedTree } from "./images.ts"
 
 const log = logger("seccomp")
@@ -36,10 +36,10 @@ export function filterJobs({ processes }: SavedTree): [shared: Job[], own: Job[]
 }
 
 /** Gives each address space the futex hash that it had. Precondition: all threads are there. */
-export function restoreHashes({ processes }: SavedTree, workshop: Workshop, makesMemory: (pid: number) => boolean): void {
+export function restoreHashes({ processes }: SavedTree, stubArea: StubArea, makesMemory: (pid: number) => boolean): void {
   for (const { tree, extension } of processes) {
     const { pid } = tree
     if (makesMemory(pid))
-      restoreFutexSlots(extension?.futex_slots, (program) => workshop.run([{ pid, tid: pid, program }]).get(pid) as Answers)
+      restoreFutexSlots(extension?.futex_slots, (program) => stubArea.run([{ pid, tid: pid, program }]).get(pid) as Answers)
   }
 }

@@ -5,7 +5,7 @@ import { checkFpu, restoreRegisters } from "../kinds/registers/restore.x86_64.ts
 import { readLimits } from "../proc/limits.ts"
 import { mayOnMachine } from "../proc/rights.ts"
 import { raisedLimits } from "./birth.ts"
-import { checkFeatures } from "./features.ts"
+import { lookAtFeature } from "./features.ts"
 import { freeSignal } from "./ids.ts"
 import type { SavedTree } from "./images.ts"
 
@@ -14,7 +14,7 @@ const NEEDED = ["pr_set_mm_map", "memfd_create", "close_range", "page_size"] as 
 
 /** What this machine or this user lacks for any restore: CheckpointErrors E_KERNEL. */
 export const hostComplaints = (): CheckpointError[] =>
-  NEEDED.flatMap((feature) => checkFeatures({ all: true, feature }, () => []))
+  NEEDED.map(lookAtFeature)
     .filter(({ present }) => present === false)
     .map(
       ({ name, detail, lost }) =>

@@ -20,11 +20,11 @@ import { readFills } from "./saved-pages.ts"
 const rangesOf = (fills: Fills): Range[] => [...fills.values()].flat().map(({ start, length }) => ({ start, end: start + length }))
 
 /** Processes that make memory of their own, with what is read into it. */
-function hugeProcesses(set: ImageSet, saved: SavedTree, births: BirthPlan): HugeProcess[] {
+function hugeProcesses(set: ImageSet, saved: SavedTree, birthPlan: BirthPlan): HugeProcess[] {
   const shares = sharesOf(saved.processes)
   const own = saved.processes.filter(({ tree: { pid } }) => shares.get(pid)?.memory)
   const fills = new Map(own.map((one) => [one.tree.pid, readFills(set, "pagemap", one.tree.pid, kernelAreas(one))] as const))
-  const inheritances = planInheritances(saved, births, fills)
+  const inheritances = planInheritances(saved, birthPlan, fills)
   return own.map(({ tree: { pid }, mm: { vmas } }) => {
     const inherited = inheritances.get(pid)
     return { vmas, inherited, filled: rangesOf(withoutInherited(fills.get(pid) ?? new Map(), inherited)) }
@@ -43,13 +43,13 @@ const promisedParts = (processes: readonly SavedProcess[], inodeId: bigint): Ran
 const storedParts = (set: ImageSet, shmid: number): Range[] =>
   set.has("pagemap-shmem", shmid) ? rangesOf(readFills(set, "pagemap-shmem", shmid)) : []
 
-function hugeSegments(set: ImageSet, { processes, segments, shm, root }: SavedTree): HugeSegment[] {
+function hugeSegments(set: ImageSet, { processes, memfds, shm, root }: SavedTree): HugeSegment[] {
   const sysv = shm.filter(({ entry }) => shmPageSize(entry) !== PAGE)
   // One that is still there has its pages, or the promise of them.
   const made = sysv.length > 0 ? planShm(sysv, readShm(), root.tree.pid).filter(({ way }) => way === "make") : []
   const flagsOf = new Map(sysv.map(({ entry }) => [entry.desc.id, entry.hugetlb_flag ?? 0]))
   return [
-    ...segments.filter(isHugeSegment).map(({ shmid, inode_id, hugetlb_flag = 0 }) => ({
+    ...memfds.filter(isHugeSegment).map(({ shmid, inode_id, hugetlb_flag = 0 }) => ({
       flags: hugetlb_flag,
       parts: [...storedParts(set, shmid), ...promisedParts(processes, inode_id)],
     })),
@@ -62,11 +62,11 @@ function hugeSegments(set: ImageSet, { processes, segments, shm, root }: SavedTr
  *
  * @throws CheckpointError E_KERNEL too few of a size · those of images and of System V segments
  */
-export function checkHugePages(set: ImageSet, saved: SavedTree, births: BirthPlan): void {
+export function checkHugePages(set: ImageSet, saved: SavedTree, birthPlan: BirthPlan): void {
   const hasAreas = saved.processes.some(({ mm }) => mm.vmas.some(isHuge))
   const segments = hugeSegments(set, saved)
   if (!hasAreas && segments.length === 0) return
   const pools = readPools()
-  const [shortage] = pools ? hugeShortage(neededPages(hasAreas ? hugeProcesses(set, saved, births) : [], segments), pools) : []
+  const [shortage] = pools ? hugeShortage(neededPages(hasAreas ? hugeProcesses(set, saved, birthPlan) : [], segments), pools) : []
   if (shortage) throw shortage
 }

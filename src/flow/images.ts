@@ -67,7 +67,9 @@ export interface SavedTree {
   /** Living processes in the order of pstree.img. */
   readonly processes: readonly SavedProcess[]
   readonly dead: readonly SavedDead[]
-  readonly segments: readonly memfd_inode_entry[]
+  /** Shared memory without a name, and memfds: memfd.img has both. */
+  readonly memfds: readonly memfd_inode_entry[]
+  /** System V segments. */
   readonly shm: readonly SavedShm[]
   /** What the clocks of the tree showed. */
   readonly clocks: timens_entry | undefined
@@ -185,7 +187,7 @@ export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpC
     pipesData: set.withPayloads("pipes-data"),
     skQueues: set.withPayloads("sk-queues"),
     fifoData: set.withPayloads("fifo-data"),
-    mapsData: set.withPayloads("bpfmap-data"),
+    bpfMapsData: set.withPayloads("bpfmap-data"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
     ghosts: savedGhosts(set.optional("remap-fpath"), files, (number) => set.withPayloads("ghost-file", number)),
@@ -206,7 +208,7 @@ export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpC
   for (const { ids } of processes) sameNamespaces(ids, root.ids, set.inventory.root_ids)
   const locks = set.optional("filelocks")
   checkFileLocks(locks, (pid) => processes.find(({ tree }) => tree.pid === pid)?.files.fdinfos)
-  return { root, processes, dead, segments: set.optional("memfd"), shm: shmOf(set, processes), clocks: readClocks(set, root), locks }
+  return { root, processes, dead, memfds: set.optional("memfd"), shm: shmOf(set, processes), clocks: readClocks(set, root), locks }
 }
 
 /** Clocks stand under the id of a time namespace, or under 0 where the tree had none of its own; some sets have none. */

@@ -58,7 +58,11 @@ function sizesOf(fills: Iterable<Fills>): Map<string, number> {
  *
  * @param fills of every process that makes its own memory
  */
-export function planInheritances({ processes }: SavedTree, plan: BirthPlan, fills: ReadonlyMap<number, Fills>): Map<number, Inheritance> {
+export function planInheritances(
+  { processes }: SavedTree,
+  birthPlan: BirthPlan,
+  fills: ReadonlyMap<number, Fills>,
+): Map<number, Inheritance> {
   const facts = new Map(
     processes.flatMap(({ tree: { pid }, mm, extension, standIn }): [number, MemoryFacts][] => {
       const own = fills.get(pid)
@@ -70,7 +74,7 @@ export function planInheritances({ processes }: SavedTree, plan: BirthPlan, fill
   using mapped = new MappedPages()
   const same = mapped.comparer(sizesOf(fills.values()))
   const found = new Map<number, Inheritance>()
-  for (const round of plan.rounds)
+  for (const round of birthPlan.rounds)
     for (const [task, acts] of round)
       for (const act of acts) {
         const [child, parent] = act.act === "clone" ? [facts.get(act.child), facts.get(task)] : []

@@ -7,7 +7,7 @@ import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
 import { collectVmas, type MappedFiles } from "../kinds/memory/collect.ts"
 import { without } from "../kinds/memory/holes.ts"
 import { findPages, type PageRange } from "../kinds/memory/pages.ts"
-import type { SharedSegment } from "../kinds/memory/shared.ts"
+import type { SharedMemory } from "../kinds/memory/shared.ts"
 import { findStale } from "../kinds/memory/stale.ts"
 import { openSegment } from "../kinds/memory/windows.ts"
 import type { Mapping } from "../proc/maps.ts"
@@ -175,7 +175,7 @@ function applyPatch(
 }
 
 /** Copies the data of a shared segment into its own pages file. @param id of its pagemap */
-export function saveSegment(id: number, { ranges, source }: Pick<SharedSegment, "ranges" | "source">, pagesFiles: PagesFiles): StoredPages {
+export function saveSegment(id: number, { ranges, source }: Pick<SharedMemory, "ranges" | "source">, pagesFiles: PagesFiles): StoredPages {
   const facts = { kind: "pagemap-shmem", id } as const
   const { pagesId, file } = pagesFiles.next()
   using segment = openSegment(source)

@@ -1,13 +1,13 @@
 import { closeSync, openSync } from "../../ffi/fs.ts"
 import { ioFailure } from "../image/failure.ts"
-import type { SegmentPages } from "./birth.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
 import type { Fills } from "./inherit.ts"
+import type { InheritedPages } from "./restore-context.ts"
 
 /** Files of pages, each opened once and inherited by all new processes; the copies for that are the service descriptors' to close. */
 export interface PagesSource {
   /** Parts of memory by the inherited descriptor that they are read from. */
-  of(fills: Fills): SegmentPages[]
+  of(fills: Fills): InheritedPages[]
 }
 
 function openPages(path: string): number {

@@ -8,7 +8,7 @@ import { mayFollowMapped, refusedMapping } from "../kinds/files/mapped.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { isSocketMapping } from "../kinds/memory/packet-ring.ts"
 import { countPages } from "../kinds/memory/pages.ts"
-import type { SharedSegment } from "../kinds/memory/shared.ts"
+import type { SharedMemory } from "../kinds/memory/shared.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
 import { collectSysv, type SysvSegment } from "../kinds/memory/sysv/collect.ts"
 import { type AddressSpace, findAttached } from "../kinds/memory/sysv/mapping.ts"
@@ -16,11 +16,11 @@ import { guessWindows, joinWindows, type Window } from "../kinds/memory/windows.
 import { type MappingDetail, privateMemory } from "../proc/smaps.ts"
 import { readShm } from "../proc/sysvipc.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../proc/tasks.ts"
-import { closesDoors } from "./connections.ts"
+import { holdsListeners } from "./connections.ts"
 import { collectLayout } from "./layout.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
 import { type Extent, type Prediction, predict } from "./predict.ts"
-import { segmentsBy } from "./shared-memory.ts"
+import { sharedMemoryBy } from "./shared-memory.ts"
 import { hasEnded, lookAtTree, type Member, type Outlook } from "./survey.ts"
 
 /** One process of a tree that may be dumped. */
@@ -116,7 +116,7 @@ export function planDump(
     lookAtTree({
       ...USUAL,
       ...kept,
-      skipInFlight: kept.skipInFlight || closesDoors({ ...kept, networkLock: "nftables" }),
+      skipInFlight: kept.skipInFlight || holdsListeners({ ...kept, networkLock: "nftables" }),
       pid,
       shellJob: job,
     })
@@ -128,10 +128,10 @@ export function planDump(
   const refusedAnyway = refusals.filter((refusal) => helped.refusals.some((left) => same(left, refusal)))
   const spaces = [...outlook.processes].map(([member, { smaps }]) => ({ pid: member, mappings: smaps }))
   const windows = mayFollowMapped() ? new Map() : joinWindows(spaces.map(({ pid: member, mappings }) => guessWindows(member, mappings)))
-  const table = new FileTable<SharedSegment>(segmentsBy(windows), kept)
+  const table = new FileTable<SharedMemory>(sharedMemoryBy(windows), kept)
   const processes = outlook.members.map((member) => planProcess(member, outlook, table))
-  const sysv = planSegments(spaces, mayFollowMapped() ? undefined : windows)
-  const segments = [...table.segments.map(({ inode: { name, size }, ranges }) => ({ name, size, ranges })), ...sysv].map(
+  const sysv = planSysvSegments(spaces, mayFollowMapped() ? undefined : windows)
+  const segments = [...table.memfds.map(({ inode: { name, size }, ranges }) => ({ name, size, ranges })), ...sysv].map(
     ({ name, size, ranges }) => ({ name, size: Number(size), stored: countPages(ranges) * PAGE_SIZE, runs: ranges.length }),
   )
   const extent = extentOf(processes, segments, table, outlook)
@@ -150,7 +150,7 @@ export function planDump(
   }
 }
 
-function planProcess(member: Member, { processes, openFiles }: Outlook, table: FileTable<SharedSegment>): PlannedProcess {
+function planProcess(member: Member, { processes, openFiles }: Outlook, table: FileTable<SharedMemory>): PlannedProcess {
   const { stat, ppid } = member
   const { pid } = stat
   const tids = hasEnded(member) ? [pid] : (listThreadsIfAlive(pid) ?? [pid])
@@ -168,7 +168,7 @@ function planProcess(member: Member, { processes, openFiles }: Outlook, table: F
 }
 
 /** System V segments as the freeze would find them; none where they change under our eyes. */
-function planSegments(
+function planSysvSegments(
   spaces: readonly AddressSpace[],
   windows: ReadonlyMap<string, readonly Window[]> | undefined,
 ): { name: string; size: bigint; ranges: SysvSegment["ranges"] }[] {
@@ -187,7 +187,7 @@ function planSegments(
 }
 
 /** Pages as the freeze would find them; by the counters of smaps where the areas change under our eyes or cannot be kept. */
-function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTable<SharedSegment>): PlannedMemory {
+function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTable<SharedMemory>): PlannedMemory {
   const mapped = smaps.reduce((sum, { start, end, path }) => sum + (path === "[vsyscall]" ? 0 : Number(end - start)), 0)
   if (smaps.length === 0) return { areas: 0, mapped, stored: 0, runs: 0 }
   const facts = { areas: smaps.length, mapped }
@@ -208,7 +208,7 @@ function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTab
 function extentOf(
   processes: readonly PlannedProcess[],
   segments: readonly { readonly stored: number; readonly runs: number }[],
-  table: FileTable<SharedSegment>,
+  table: FileTable<SharedMemory>,
   { processes: living, openFiles }: Outlook,
 ): Extent {
   const total = (count: (process: PlannedProcess) => number): number => processes.reduce((sum, process) => sum + count(process), 0)

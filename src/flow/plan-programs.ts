@@ -6,13 +6,13 @@ import type { FileChanged } from "../kinds/files/keeping.ts"
 import { specialMappings } from "../kinds/memory/vdso.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { readMaps } from "../proc/maps.ts"
+import { gatherInputs, prepareTree, readSeedFacts, type SeedFacts, type Services } from "./build-inputs.ts"
 import { reserveDeparted } from "./departed.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
 import { reserveGhosts } from "./ghosts.ts"
 import { shareGiven } from "./given.ts"
 import type { SavedTree } from "./images.ts"
 import { openPagesSource } from "./pages-source.ts"
-import { openSite, readSeedFacts, type SeedFacts, type Services, settle } from "./site.ts"
 import { inOrder, layStages } from "./stages.ts"
 import { reserveTerminals } from "./terminals.ts"
 
@@ -68,7 +68,7 @@ const numbersOnly = (services: ServiceDescriptors): Services => ({
 export function planPrograms({
   set,
   saved,
-  births,
+  birthPlan,
   strict,
   fileChanged,
   terminal,
@@ -77,7 +77,7 @@ export function planPrograms({
 }: {
   readonly set: ImageSet
   readonly saved: SavedTree
-  readonly births: BirthPlan
+  readonly birthPlan: BirthPlan
   readonly strict: boolean
   readonly fileChanged: FileChanged
   readonly terminal: boolean
@@ -93,7 +93,7 @@ export function planPrograms({
     const source = openPagesSource(services)
     const terminals = reserveTerminals(saved.root.files, terminal, services)
     const ghosts = reserveGhosts(saved.root.files, services)
-    const settled = settle(set, saved, births, {
+    const prepared = prepareTree(set, saved, birthPlan, {
       services,
       source,
       areaFd: services.reserve(),
@@ -102,8 +102,8 @@ export function planPrograms({
       departed: reserveDeparted(saved.root.files, services),
       given: shareGiven(saved, given, services),
     })
-    const site = openSite(saved, settled, standInFacts(), { strict, jobGroup, fileChanged })
-    for (const { title, drafts } of inOrder(layStages(site))) {
+    const inputs = gatherInputs(saved, prepared, standInFacts(), { strict, jobGroup, fileChanged })
+    for (const { title, drafts } of inOrder(layStages(inputs))) {
       const programs: PlannedProgram[] = []
       for (const { pid, tid, build } of drafts) attempt(() => programs.push({ pid, tid, calls: build().describe() }))
       if (drafts.length > 0) stages.push({ title, programs })

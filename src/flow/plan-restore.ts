@@ -16,10 +16,10 @@ import { jobBefore } from "./job.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
 import { withOwnIds } from "./own-ids.ts"
 import { type PlannedPrograms, planPrograms } from "./plan-programs.ts"
+import { isTerminal } from "./report.ts"
 import { membersOf } from "./restore.ts"
 import { rightsComplaints } from "./rights.ts"
 import { readFills } from "./saved-pages.ts"
-import { isTerminal } from "./watched.ts"
 
 /** What a restore would bring back. */
 interface PlannedTree {
@@ -106,30 +106,30 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
   const ownTerminal = [0, 1, 2].find(isTerminal)
   const terminal = ownTerminal !== undefined
   const given = findGiven(saved, inheritFds)
-  let births: BirthPlan | undefined
+  let birthPlan: BirthPlan | undefined
   // What a missing --shell-job is refused for hides what would be refused besides.
   for (const job of shellJob ? [true] : [false, true]) {
-    births = ledger.keep(() => planBirths(membersOf(saved), job)) ?? births
+    birthPlan = ledger.keep(() => planBirths(membersOf(saved), job)) ?? birthPlan
     const tables = saved.processes.map(({ files }) => files)
     ledger.add(
       complaintsOf(fileChecks(tables, pids, { ...checking, shellJob: job, terminal, buildIdOf, given, namespaces: saved.root.ids })),
     )
     if (!ledger.complaints.some(asksFor(SHELL_JOB))) break
   }
-  const helpers = births?.helpers ?? []
+  const helpers = birthPlan?.helpers ?? []
   const waits = dyingIds(saved, helpers)
   ledger.add(takenIds(saved, helpers))
   ledger.keep(() => planOwnCgroups(set, saved, { manageCgroups: MANAGE_CGROUPS[0], cgroupRoots: [] }))
   ledger.add(hostComplaints())
   ledger.add(complaintsOf(processChecks(saved)))
-  if (births) ledger.keep(() => checkHugePages(set, saved, births))
+  if (birthPlan) ledger.keep(() => checkHugePages(set, saved, birthPlan))
   // Images that contradict themselves cannot be compiled.
-  if (!births || ledger.complaints.some(({ code }) => EXIT_STATUS[code] === EXIT_STATUS.E_IMAGE_CORRUPT))
+  if (!birthPlan || ledger.complaints.some(({ code }) => EXIT_STATUS[code] === EXIT_STATUS.E_IMAGE_CORRUPT))
     return { ...conclude(imagesDir, ledger, tree, [PROGRAMS]), waits }
   const programs = planPrograms({
     set,
     saved,
-    births,
+    birthPlan,
     ...checking,
     given,
     strict,
@@ -179,10 +179,10 @@ function readWhole(set: ImageSet, tcpClose: boolean, ledger: Ledger): SavedTree 
   return undefined
 }
 
-function describeTree(set: ImageSet, { root, processes, dead, segments, shm }: SavedTree, ledger: Ledger): PlannedTree {
+function describeTree(set: ImageSet, { root, processes, dead, memfds, shm }: SavedTree, ledger: Ledger): PlannedTree {
   const maps = [
     ...processes.map(({ tree: { pid } }) => ["pagemap", pid] as const),
-    ...segments.map(({ shmid }) => ["pagemap-shmem", shmid] as const),
+    ...memfds.map(({ shmid }) => ["pagemap-shmem", shmid] as const),
     ...shm.map(({ entry }) => ["pagemap-shmem", entry.desc.id] as const),
   ]
   let memory = 0

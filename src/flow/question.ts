@@ -3,7 +3,7 @@ import { askLandlock } from "../kinds/attributes/landlock.ts"
 import { askCreds } from "../kinds/creds/collect.ts"
 import { askKeyrings } from "../kinds/creds/keyrings.ts"
 import { mayFollowMapped } from "../kinds/files/mapped.ts"
-import { askRings } from "../kinds/memory/aio/collect.ts"
+import { askAioRings } from "../kinds/memory/aio/collect.ts"
 import { askBreak } from "../kinds/memory/collect.ts"
 import { askAreaPolicies, askThreadPolicy } from "../kinds/memory/policy/collect.ts"
 import { askWindows } from "../kinds/memory/windows.ts"
@@ -33,7 +33,7 @@ function askProcess(pid: number, mappings: readonly MappingDetail[], program: Pr
     brk: askBreak(program),
     attributes: askAttributes(program),
     policies: askAreaPolicies(program, mappings),
-    rings: askRings(program, mappings),
+    aioRings: askAioRings(program, mappings),
     windows: mayFollowMapped() ? [] : askWindows(program, mappings),
   }
 }

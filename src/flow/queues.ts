@@ -8,20 +8,26 @@ import { restorePending, restoreSigactions } from "../kinds/signals/restore.ts"
 import { createPosixTimers, kernelRestoresTimerIds } from "../kinds/timers/restore.ts"
 import { Program } from "../tracee/program.ts"
 import { fileOptions } from "./build.ts"
-import type { Ground, Plot } from "./ground.ts"
 import { type SavedProcess, type SavedThread, stopSignalOf } from "./images.ts"
+import type { ProcessPlan, RestoreContext } from "./restore-context.ts"
 
 /**
  * Third program of each thread: what needs all threads of the tree to be there, and every queue of signals.
  *
  * @param waits a child is to be stopped yet: what concerns SIGCHLD comes after that, see ./stops.ts
  */
-export function buildQueues(saved: SavedProcess, { tid, core }: SavedThread, { makes }: Plot, ground: Ground, waits: boolean): Program {
+export function buildQueues(
+  saved: SavedProcess,
+  { tid, core }: SavedThread,
+  { makes }: ProcessPlan,
+  context: RestoreContext,
+  waits: boolean,
+): Program {
   const { tree, tc, mm, extension } = saved
   const { pid } = tree
   const program = new Program()
   if (tid === pid) {
-    if (makes.files) restoreThreadOwners(saved.files, program, fileOptions(saved, ground))
+    if (makes.files) restoreThreadOwners(saved.files, program, fileOptions(saved, context))
     createPosixTimers(tc.timers?.posix ?? [], program, kernelRestoresTimerIds())
     restoreAttributes({ entry: tc, mm, extension }, program)
     if (makes.memory) restoreFutureLocks(extension?.mlock_future, program)

@@ -10,9 +10,9 @@ import { kernelRegime } from "../rseq/regime.ts"
 import { pokeRseqCs } from "../rseq/register.ts"
 import { answered, RESTART_BLOCK, restartBlocked } from "../tracee/arch.x86_64.ts"
 import { killing, standGuard } from "../tracee/guard.ts"
+import type { StubArea } from "../tracee/stub-area.ts"
 import { detach, getXstate, outliveUs, setRegisters, setSignalMask, setXstate } from "../tracee/trace.ts"
 import { cleanupDeadline, waitReport } from "../tracee/wait.ts"
-import type { Workshop } from "../tracee/workshop.ts"
 import type { SavedThread, SavedTree } from "./images.ts"
 import { stopsAtOnce } from "./queues.ts"
 import type { ReadyConnections } from "./restored-connections.ts"
@@ -32,23 +32,23 @@ export interface Departure {
  *
  * @throws CheckpointError E_IMAGE_UNSUPPORTED state that this CPU lacks
  */
-export const prepareDepartures = ({ processes }: SavedTree, workshop: Workshop): Departure[] =>
+export const prepareDepartures = ({ processes }: SavedTree, stubArea: StubArea): Departure[] =>
   processes.flatMap(({ tree: { pid }, threads }) =>
     threads.map((thread) => {
       const { tid, info, extension } = thread
       const xstate = extension?.extra_xstate ?? restoreFpu(info.fpregs, getXstate(tid), tid)
-      return { pid, thread, xstate, registers: rearmed(pid, thread, restoreRegisters(info.gpregs, tid), workshop) }
+      return { pid, thread, xstate, registers: rearmed(pid, thread, restoreRegisters(info.gpregs, tid), stubArea) }
     }),
   )
 
 /** Registers of a thread whose sleep goes on with the time that was left; others as they are. */
-function rearmed(pid: number, { tid, extension }: SavedThread, registers: Registers, workshop: Workshop): Registers {
+function rearmed(pid: number, { tid, extension }: SavedThread, registers: Registers, stubArea: StubArea): Registers {
   const restart = extension?.restart
   if (!restart || restart.remaining_sec === undefined) return registers
   const time = new Uint8Array(new BigUint64Array([restart.remaining_sec, BigInt(restart.remaining_nsec ?? 0)]).buffer)
   const call = syscallName(restart.syscall_nr) as Syscall
   const [first = 0n, second = 0n, , fourth = 0n] = restart.args
-  const answer = workshop.interruptCall(pid, tid, call, (data) => (call === "nanosleep" ? [data, second] : [first, 0, data, fourth]), time)
+  const answer = stubArea.interruptCall(pid, tid, call, (data) => (call === "nanosleep" ? [data, second] : [first, 0, data, fourth]), time)
   if (answer === RESTART_BLOCK) return restartBlocked(registers, restart.syscall_nr)
   return answer === 0n ? answered(registers, 0n) : registers
 }

@@ -22,10 +22,10 @@ import type { RestoreOptions, RestoreReport } from "./options.ts"
 import { checkOutputs, finish } from "./outputs.ts"
 import { withOwnIds } from "./own-ids.ts"
 import { announceReady } from "./ready.ts"
+import { isTerminal } from "./report.ts"
 import { revive } from "./revive.ts"
 import { checkBackground, rightsComplaints } from "./rights.ts"
 import { runScripts } from "./scripts.ts"
-import { isTerminal } from "./watched.ts"
 
 const log = logger("restore")
 const microseconds = (since: number): number => Math.round((performance.now() - since) * 1000)
@@ -50,7 +50,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const { pid } = saved.root.tree
   const [complaint] = rightsComplaints(saved, imagesDir)
   if (complaint) throw complaint
-  const plan = planBirths(membersOf(saved), shellJob)
+  const birthPlan = planBirths(membersOf(saved), shellJob)
   const terminal = [0, 1, 2].find(isTerminal)
   const job = jobBefore(saved, terminal)
   const pids = pidsOf(saved)
@@ -66,11 +66,13 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     runScripts(options.actionScripts, "pre-restore", { imagesDir })
     // A script takes its own time, and may be the one that makes room.
     const deadline = deadlineIn(options.timeoutSeconds)
-    checkIdsFree(saved, plan.helpers, deadline)
+    checkIdsFree(saved, birthPlan.helpers, deadline)
     // The dumped tree has given back its own by now.
-    checkHugePages(set, saved, plan)
+    checkHugePages(set, saved, birthPlan)
     using cgroups = openCgroups(set, saved, options)
-    const pages = explained(saved, plan, () => revive(set, saved, plan, { ...options, verifier, given }, terminal, job, deadline, cgroups))
+    const pages = explained(saved, birthPlan, () =>
+      revive(set, saved, birthPlan, { ...options, verifier, given }, terminal, job, deadline, cgroups),
+    )
     cgroups?.keep()
     const times = { forking_time: 0, restore_time: microseconds(started) }
     const stats = { pages_compared: 0n, pages_skipped_cow: 0n, ...times, pages_restored: BigInt(pages) }

@@ -3,7 +3,7 @@ import { syscall } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
 import { PAGE, remoteAddress } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
-import { applyFromOutside } from "../kinds/attributes/outside.ts"
+import { applyFromOutside } from "../kinds/attributes/from-outside.ts"
 import type { PreparedCgroups } from "../kinds/cgroup/place.ts"
 import { hasOwnClocks } from "../kinds/clocks/restore.ts"
 import type { GivenFd } from "../kinds/files/external.ts"
@@ -13,8 +13,9 @@ import { memoryFile } from "../tracee/child.ts"
 import { lendCapabilities } from "../tracee/own-caps.ts"
 import { roomForDescriptors } from "../tracee/own-limit.ts"
 import { spawnSeed } from "../tracee/seed.ts"
+import { type Job, openArea, openStubArea, type StubArea, stubAreaSize } from "../tracee/stub-area.ts"
 import { type Deadline, patienceOf } from "../tracee/wait.ts"
-import { type Job, openArea, openWorkshop, type Workshop, workshopSize } from "../tracee/workshop.ts"
+import { type BuildInputs, gatherInputs, prepareTree, readSeedFacts } from "./build-inputs.ts"
 import { placeProcess, placeThreads } from "./cgroups.ts"
 import { checkCreds } from "./credentials.ts"
 import { countDeparted, shareDeparted } from "./departed.ts"
@@ -30,10 +31,9 @@ import { openPagesSource } from "./pages-source.ts"
 import { depart, killHalfBuilt, prepareDepartures, settleThreads } from "./release.ts"
 import { holdConnections, type RestoredConnections } from "./restored-connections.ts"
 import { runScripts } from "./scripts.ts"
-import { holdSegments, removeMade } from "./segments.ts"
-import { openSite, readSeedFacts, type Site, settle } from "./site.ts"
-import { inOrder, layStages, plotOf, realise, type Stage } from "./stages.ts"
+import { inOrder, layStages, processPlanOf, realise, type Stage } from "./stages.ts"
 import { runStops } from "./stops.ts"
+import { holdSysvSegments, removeMadeSysvSegments } from "./sysv-segments.ts"
 import { shareTerminals } from "./terminals.ts"
 import type { verifyTree } from "./verify.ts"
 import { restoreWatches } from "./watches.ts"
@@ -60,7 +60,7 @@ const isOrphaned = ({ root }: SavedTree, { detached, sibling }: RestoreOptions):
 export function revive(
   set: ImageSet,
   saved: SavedTree,
-  plan: BirthPlan,
+  birthPlan: BirthPlan,
   options: ReviveOptions,
   ownTerminal: number | undefined,
   job: ShellJob | undefined,
@@ -71,7 +71,7 @@ export function revive(
   const { pid } = root.tree
   using scope = new DisposableStack()
   // Of each file of pages, and of each deleted file, the copy that the seed inherits.
-  scope.use(roomForDescriptors(processes.length + saved.segments.length + 2 * root.files.ghosts.size + 2 * countDeparted(root.files)))
+  scope.use(roomForDescriptors(processes.length + saved.memfds.length + 2 * root.files.ghosts.size + 2 * countDeparted(root.files)))
   const services = scope.use(new ServiceDescriptors(processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
   const source = openPagesSource(services)
   const areaFile = scope.adopt(memoryFile("stasis"), closeSync)
@@ -81,7 +81,7 @@ export function revive(
   const ghosts = shareGhosts(root.files, services)
   const given = shareGiven(saved, options.given, services)
   const departed = shareDeparted(root.files, services, deadline)
-  const settled = settle(set, saved, plan, { services, source, areaFd, terminals, ghosts, departed, given })
+  const prepared = prepareTree(set, saved, birthPlan, { services, source, areaFd, terminals, ghosts, departed, given })
 
   {
     using _lent = lendCapabilities()
@@ -90,50 +90,54 @@ export function revive(
   terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])
-  half.defer(() => removeMade(settled.numbers.shm, pid))
+  half.defer(() => removeMadeSysvSegments(prepared.numbers.shm, pid))
   half.defer(() => killHalfBuilt([...born]))
   tellOwnFilters()
   suspendFilters(saved)
   placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
-  const site = openSite(saved, settled, readSeedFacts(pid), { ...options, jobGroup: job?.group })
-  runStages({ ...site, set, cgroups, connections }, areaFile, areaFd, born, options)
+  const inputs = gatherInputs(saved, prepared, readSeedFacts(pid), { ...options, jobGroup: job?.group })
+  runStages({ ...inputs, set, cgroups, connections }, areaFile, areaFd, born, options)
   half.move()
   let count = 0
-  for (const parts of settled.pages.values()) for (const { fills } of parts) for (const { length } of fills) count += Number(length / PAGE)
+  for (const parts of prepared.pages.values()) for (const { fills } of parts) for (const { length } of fills) count += Number(length / PAGE)
   return count
 }
 
 /** Compiles the programs, has them run one after the other, and lets the tree go. */
 function runStages(
-  site: Site & { readonly set: ImageSet; readonly cgroups: PreparedCgroups | undefined; readonly connections: RestoredConnections },
+  inputs: BuildInputs & {
+    readonly set: ImageSet
+    readonly cgroups: PreparedCgroups | undefined
+    readonly connections: RestoredConnections
+  },
   areaFile: number,
   areaFd: number,
   born: Set<number>,
   options: ReviveOptions,
 ): void {
-  const { saved, set, ground, plots, cgroups } = site
+  const { saved, set, context, processPlans, cgroups } = inputs
   const { actionScripts, imagesDir } = options
   const { pid } = saved.root.tree
   const script = { imagesDir, initPid: pid }
-  const stages = layStages(site)
+  const stages = layStages(inputs)
   // All are built before the first runs: building may refuse what the images want.
   const built = new Map(inOrder(stages).map((stage) => [stage, realise(stage)]))
   log.debug(`the programs have ${[...built.values()].flat().reduce((sum, { program }) => sum + program.length, 0)} calls`)
-  const size = Math.max(...[...built.values()].map((jobs) => workshopSize(jobs.map(({ program }) => program))))
+  const size = Math.max(...[...built.values()].map((jobs) => stubAreaSize(jobs.map(({ program }) => program))))
   syscall("ftruncate", areaFile, size)
   using shared = openArea(areaFile, size)
-  const workshop = openWorkshop(pid, areaFd, shared, ground.area.start, freeSignal(saved), patienceOf(0))
+  const stubArea = openStubArea(pid, areaFd, shared, context.area.start, freeSignal(saved), patienceOf(0))
   const run = (stage: Stage): readonly Job[] => {
     const jobs = built.get(stage) ?? []
-    workshop.run(jobs)
+    stubArea.run(jobs)
     return jobs
   }
   run(stages.root)
-  using held = holdSegments(ground.shm, pid)
+  using held = holdSysvSegments(context.shm, pid)
   const goOn = saved.clocks !== undefined && hasOwnClocks(pid)
-  if (ground.clocks.goOn !== goOn) {
+  if (context.clocks.goOn !== goOn) {
     // What was built with moments of these clocks in it, as absolute timerfds are, is built again.
-    ground.clocks.goOn = goOn
+    context.clocks.goOn = goOn
     for (const stage of inOrder(stages).slice(1)) built.set(stage, realise(stage))
   }
   if (saved.clocks && !goOn)
@@ -143,7 +147,7 @@ function runStages(
     for (const child of stage.born) born.add(child)
     const jobs = run(stage)
     for (const child of stage.born) {
-      workshop.adopt(child, child)
+      stubArea.adopt(child, child)
       placeProcess(cgroups, child, saved)
     }
     for (const { tid, ends } of jobs) if (ends) born.delete(tid)
@@ -151,33 +155,33 @@ function runStages(
   for (const { tid } of run(stages.deaths)) born.delete(tid)
   for (const stage of stages.first) run(stage)
   held[Symbol.dispose]()
-  for (const one of saved.processes) adoptThreads(one, workshop)
+  for (const one of saved.processes) adoptThreads(one, stubArea)
   placeThreads(cgroups, saved)
   run(stages.own)
   for (const { tree, tc, extension } of saved.processes) applyFromOutside(tree.pid, { entry: tc, extension })
-  restoreHashes(saved, workshop, (member) => plots.get(member)?.makes.memory ?? true)
+  restoreHashes(saved, stubArea, (member) => processPlans.get(member)?.makes.memory ?? true)
   run(stages.queues)
   runScripts(actionScripts, "post-restore", script)
   for (const stage of [...stages.filters, stages.creds]) run(stage)
-  for (const { tree, threads } of saved.processes) for (const thread of threads) checkCreds(tree.pid, thread, ground)
+  for (const { tree, threads } of saved.processes) for (const thread of threads) checkCreds(tree.pid, thread, context)
   run(stages.end)
   cgroups?.setLimits()
-  const departures = prepareDepartures(saved, workshop)
+  const departures = prepareDepartures(saved, stubArea)
   runScripts(actionScripts, "pre-resume", script)
-  const stopped = runStops(stages.stops, departures, workshop)
-  const left = saved.processes.filter((one) => plotOf(site, one).makes.memory && !stopped.has(one.tree.pid))
-  workshop.remove(left.map(({ tree }) => tree.pid))
+  const stopped = runStops(stages.stops, departures, stubArea)
+  const left = saved.processes.filter((one) => processPlanOf(inputs, one).makes.memory && !stopped.has(one.tree.pid))
+  stubArea.remove(left.map(({ tree }) => tree.pid))
   settleThreads(saved, departures, stopped)
-  restoreWatches(saved, ground.ghosts)
+  restoreWatches(saved, context.ghosts)
   options.verifier?.(set, saved, options)
-  using connections = site.connections.makeReady()
-  depart(saved, departures, stopped, workshop.stops, connections)
+  using connections = inputs.connections.makeReady()
+  depart(saved, departures, stopped, stubArea.stops, connections)
 }
 
 /** Takes the threads that a process has just cloned into our hands. */
-function adoptThreads({ tree: { pid }, threads }: SavedProcess, workshop: Workshop): void {
+function adoptThreads({ tree: { pid }, threads }: SavedProcess, stubArea: StubArea): void {
   for (const { tid, core } of threads) {
-    if (tid !== pid) workshop.adopt(pid, tid)
+    if (tid !== pid) stubArea.adopt(pid, tid)
     // CRIU's images may hold a stale pointer, and some kernels look at it when the area is registered.
     if (core.rseq_entry?.rseq_abi_pointer) clearArea(pid, remoteAddress(core.rseq_entry.rseq_abi_pointer))
   }

@@ -4,7 +4,7 @@ import { isMapped, type OwnIds, readOwnIds } from "../proc/idmap.ts"
 import { hasCapability, isFirstProcess } from "../proc/rights.ts"
 import { readStatus, type Status } from "../proc/status.ts"
 import type { CheckedFeature } from "./feature.ts"
-import { checkFeatures } from "./features.ts"
+import { lookAtFeature } from "./features.ts"
 import type { SavedTree } from "./images.ts"
 
 /** What an ordinary user types in front of a restore: namespaces of his own, in which he keeps his ID and has every capability. Man page: unshare(1) */
@@ -15,12 +15,12 @@ export const OWN_NAMESPACES = "unshare -Ucpf --keep-caps --mount-proc"
  *
  * Man page: clone3(2), set_tid
  */
-export const lookForPidChoice = (): CheckedFeature | undefined => checkFeatures({ all: true, feature: "clone3_set_tid" }, () => [])[0]
+export const lookForPidChoice = (): CheckedFeature => lookAtFeature("clone3_set_tid")
 
 /** Why no PID can be chosen here, and what to do; none where one can. */
 function pidComplaint(pid: number, imagesDir: string): CheckpointError[] {
   const choice = lookForPidChoice()
-  if (choice?.present !== false) return []
+  if (choice.present !== false) return []
   const action = `Cannot create process ${pid}`
   if (!choice.detail.includes("EPERM")) return [new CheckpointError("E_KERNEL", action, choice.detail, "Use Linux 5.5 or newer")]
   const next = `Restore in namespaces of your own: ${OWN_NAMESPACES} stasis restore ${imagesDir}; or as root, or with CAP_CHECKPOINT_RESTORE`

@@ -63,5 +63,5 @@ export const ownRung = (): Rung =>
   rungOf({
     first: inFirstUserNamespace(),
     capabilities: readStatus(process.pid).capEffective,
-    mayChoose: lookForPidChoice()?.present === true,
+    mayChoose: lookForPidChoice().present === true,
   })

@@ -17,6 +17,7 @@ import { borrowAll, type Loan, type LoanRequest } from "../tracee/loan.ts"
 import { loanSize } from "../tracee/placement.ts"
 import type { Answers, Program } from "../tracee/program.ts"
 import { patienceOf } from "../tracee/wait.ts"
+import { withAioRingsAtRest } from "./aio-rings.ts"
 import { saveCgroups } from "./cgroups.ts"
 import type { DumpedConnections } from "./connections.ts"
 import { warnFiltered } from "./filtered.ts"
@@ -27,7 +28,6 @@ import type { DumpOptions } from "./options.ts"
 import type { PagesFiles } from "./pages-files.ts"
 import { askAll, type Questions, questionAll } from "./question.ts"
 import { resurvey } from "./resurvey.ts"
-import { withRingsAtRest } from "./rings.ts"
 import { type Proofs, planProofs, proveGuesses } from "./rseq-proof.ts"
 import { collectState, type MemberPlace, type Source, type TreeState, writeMetadata } from "./state.ts"
 import { refuseStopped } from "./stopped.ts"
@@ -169,13 +169,13 @@ function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFi
   using undo = new DisposableStack()
   const links = undo.use(makeLinks(state.table.links))
   const copyingSince = performance.now()
-  const stored = withRingsAtRest(state, () => [
+  const stored = withAioRingsAtRest(state, () => [
     ...state.processes.map(({ pid, layout: { ranges } }, i) => {
       const request = requests[i]
       const own = request ? withoutFrame(request.process, ranges, request.terms) : ranges
       return savePages(pid, pagesFiles.take(pid), own, imagePatches(rseq[i] ?? []))
     }),
-    ...state.segments.map((segment) => saveSegment(segment.inode.shmid, segment, pagesFiles)),
+    ...state.memfds.map((memory) => saveSegment(memory.inode.shmid, memory, pagesFiles)),
     ...state.sysv.map((segment) => saveSegment(segment.entry.desc.id, segment, pagesFiles)),
   ])
   pagesFiles.dropUnused()

@@ -12,14 +12,14 @@ import type { FrozenTree, TreeMember } from "../tracee/freeze.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "../tracee/frozen.ts"
 import { haltAll } from "../tracee/halt.ts"
 import { getRegisters, getSignalMask, getXstate } from "../tracee/trace.ts"
-import { dumpConnections } from "./connections.ts"
+import { openDumpConnections } from "./connections.ts"
 import { treeDifferences } from "./differences.ts"
 import { type SavedProcess, type SavedTree, stopSignalOf } from "./images.ts"
 import type { DumpOptions } from "./options.ts"
 import { type Provisions, readTree } from "./save.ts"
 import { writeMetadata } from "./state.ts"
 import type { Survey } from "./survey.ts"
-import { mapDifferences, pipeDifferences, segmentDifferences } from "./verify-contents.ts"
+import { bpfMapDifferences, pipeDifferences, sharedMemoryDifferences } from "./verify-contents.ts"
 import { memoryDifferences } from "./verify-memory.ts"
 import { shmDifferences } from "./verify-shm.ts"
 
@@ -141,7 +141,7 @@ export function findDifferences(
   const before: Entries = (kind, id) => set.optional(kind, id).map((entry) => asRestored(kind, id, entry))
   const frozen = treeNow(set, saved, traceOptions)
   using held = new DisposableStack()
-  using connections = dumpConnections(dump, true)
+  using connections = openDumpConnections(dump, true)
   for (const process of frozen.processes) held.use(process)
   // First: what is asked of a process leaves its traces below its stack pointers.
   const memory = memoryDifferences(set, saved)
@@ -163,8 +163,8 @@ export function findDifferences(
     return [
       ...treeDifferences(...withoutGiven(before, entries, compared, given), scope),
       ...pipeDifferences(saved.root.files.pipesData, state.descriptors.pipesData, aliases),
-      ...mapDifferences(saved.root.files.mapsData, state.descriptors.mapsData, aliases),
-      ...segmentDifferences(set, state.segments, aliases),
+      ...bpfMapDifferences(saved.root.files.bpfMapsData, state.descriptors.bpfMapsData, aliases),
+      ...sharedMemoryDifferences(set, state.memfds, aliases),
       ...shmDifferences(set, saved, state.sysv, { rules: {}, aliases, complete: scope.complete }),
       ...memory,
     ]

@@ -1,15 +1,15 @@
 import { CheckpointError } from "../base/errors.ts"
 import type { FoundMemory } from "../kinds/files/table.ts"
-import { collectSegment, collectWindowed, type SharedSegment } from "../kinds/memory/shared.ts"
+import { collectSharedMemory, collectWindowed, type SharedMemory } from "../kinds/memory/shared.ts"
 import type { Window } from "../kinds/memory/windows.ts"
 import { mappedInode } from "../proc/maps.ts"
 import { readStatus } from "../proc/status.ts"
 
 /** How shared memory is collected: by its link where that may be followed, else through windows. */
-export const segmentsBy =
+export const sharedMemoryBy =
   (windows: ReadonlyMap<string, readonly Window[]>) =>
-  (found: FoundMemory, inodeId: number): SharedSegment => {
-    if (found.link !== undefined) return collectSegment(found.link, found.shown, inodeId)
+  (found: FoundMemory, inodeId: number): SharedMemory => {
+    if (found.link !== undefined) return collectSharedMemory(found.link, found.shown, inodeId)
     const own = "mapping" in found ? windows.get(mappedInode(found.mapping)) : undefined
     if (!own || !("mapping" in found))
       throw new CheckpointError(

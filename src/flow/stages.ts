@@ -1,15 +1,15 @@
 import { hasSharedPidfds, inheritSharedPidfds, makeSharedPidfds } from "../kinds/files/pidfd/shared.ts"
 import type { Program } from "../tracee/program.ts"
-import type { Job } from "../tracee/workshop.ts"
+import type { Job } from "../tracee/stub-area.ts"
 import { buildDeaths, buildRoot, buildRound } from "./birth.ts"
 import { buildEnd, buildProcess, buildThread } from "./build.ts"
+import type { BuildInputs } from "./build-inputs.ts"
 import { appendMemory } from "./build-memory.ts"
 import { buildCreds } from "./credentials.ts"
 import { filterJobs } from "./filter-jobs.ts"
-import type { Plot } from "./ground.ts"
 import type { SavedProcess, SavedThread } from "./images.ts"
 import { buildQueues } from "./queues.ts"
-import type { Site } from "./site.ts"
+import type { ProcessPlan } from "./restore-context.ts"
 import { planStops } from "./stops.ts"
 
 /** A program that is still to be built: building may refuse what the images want. */
@@ -62,10 +62,10 @@ export const inOrder = ({ root, births, deaths, first, own, queues, filters, cre
 /** Builds the programs of a stage. @throws CheckpointError */
 export const realise = ({ drafts }: Stage): Job[] => drafts.map(({ build, ...job }) => ({ ...job, program: build() }))
 
-export const plotOf = ({ plots }: Pick<Site, "plots">, { tree }: SavedProcess): Plot => {
-  const plot = plots.get(tree.pid)
-  if (!plot) throw new Error(`Unreachable: process ${tree.pid} has no plot`)
-  return plot
+export const processPlanOf = ({ processPlans }: Pick<BuildInputs, "processPlans">, { tree }: SavedProcess): ProcessPlan => {
+  const processPlan = processPlans.get(tree.pid)
+  if (!processPlan) throw new Error(`Unreachable: process ${tree.pid} has no processPlan`)
+  return processPlan
 }
 
 /**
@@ -84,8 +84,8 @@ export function takeTurns<T>(processes: readonly T[], tableOf: (one: T) => numbe
 }
 
 /** Lays out the whole restore as programs to be built; those of births are built at once. Runs nothing. @throws CheckpointError */
-export function layStages(site: Site): Stages {
-  const { saved, ground, nursery, segmentPages, hole } = site
+export function layStages(inputs: BuildInputs): Stages {
+  const { saved, context, births, sharedPages, hole } = inputs
   const { pid } = saved.root.tree
   const stage = (title: string, drafts: readonly Draft[], born: readonly number[] = []): Stage => ({ title, drafts, born })
   const perProcess = (title: string, make: (one: SavedProcess) => Program, processes = saved.processes): Stage =>
@@ -100,31 +100,31 @@ export function layStages(site: Site): Stages {
         one.threads.map((thread) => ({ pid: one.tree.pid, tid: thread.tid, build: () => make(one, thread) })),
       ),
     )
-  const early = new Map(saved.processes.filter((one) => plotOf(site, one).early).map((one) => [one.tree.pid, one]))
+  const early = new Map(saved.processes.filter((one) => processPlanOf(inputs, one).early).map((one) => [one.tree.pid, one]))
   const turns = takeTurns(
     saved.processes,
     ({ ids }) => ids.files_id,
-    (one) => plotOf(site, one).makes.files,
+    (one) => processPlanOf(inputs, one).makes.files,
   )
   const { files } = saved.root.files
-  const others = saved.processes.filter((one) => one !== saved.root && plotOf(site, one).makes.files)
-  const pidfds = hasSharedPidfds(ground, files)
+  const others = saved.processes.filter((one) => one !== saved.root && processPlanOf(inputs, one).makes.files)
+  const pidfds = hasSharedPidfds(context, files)
     ? [
-        perProcess("descriptors of processes, shared", () => makeSharedPidfds(ground, files), [saved.root]),
-        perProcess("descriptors of processes, for the others", () => inheritSharedPidfds(pid, ground, files), others),
+        perProcess("descriptors of processes, shared", () => makeSharedPidfds(context, files), [saved.root]),
+        perProcess("descriptors of processes, for the others", () => inheritSharedPidfds(pid, context, files), others),
       ]
     : []
-  const stops = planStops(saved, (one) => plotOf(site, one).makes.handlers)
+  const stops = planStops(saved, (one) => processPlanOf(inputs, one).makes.handlers)
   return {
     stops,
-    root: stage("what all processes inherit", [{ pid, tid: pid, build: () => buildRoot(saved, ground, segmentPages, hole) }]),
-    births: [...nursery.plan.rounds, ...nursery.plan.groups].map((round, index) => {
-      const { jobs, born } = buildRound(round, nursery, (task, program) => {
+    root: stage("what all processes inherit", [{ pid, tid: pid, build: () => buildRoot(saved, context, sharedPages, hole) }]),
+    births: [...births.plan.rounds, ...births.plan.groups].map((round, index) => {
+      const { jobs, born } = buildRound(round, births, (task, program) => {
         const one = early.get(task)
-        if (one) appendMemory(one, plotOf(site, one), ground, program)
+        if (one) appendMemory(one, processPlanOf(inputs, one), context, program)
         early.delete(task)
       })
-      return stage(`births, sessions and groups, round ${index + 1}`, jobs.map(built), born.map(nursery.pidOf))
+      return stage(`births, sessions and groups, round ${index + 1}`, jobs.map(built), born.map(births.pidOf))
     }),
     deaths: stage("the end of zombies", buildDeaths(saved).map(built)),
     first: [
@@ -132,17 +132,17 @@ export function layStages(site: Site): Stages {
       ...turns.map((turn, index) =>
         perProcess(
           `memory, files, threads${index > 0 ? `, turn ${index + 1}` : ""}`,
-          (one) => buildProcess(one, plotOf(site, one), ground),
+          (one) => buildProcess(one, processPlanOf(inputs, one), context),
           turn,
         ),
       ),
     ],
-    own: perThread("what is each thread's own, rseq last", (one, thread) => buildThread(one, thread, ground)),
+    own: perThread("what is each thread's own, rseq last", (one, thread) => buildThread(one, thread, context)),
     queues: perThread("timers, attributes, queued signals", (one, thread) =>
-      buildQueues(one, thread, plotOf(site, one), ground, stops.parents.has(one)),
+      buildQueues(one, thread, processPlanOf(inputs, one), context, stops.parents.has(one)),
     ),
     filters: filterJobs(saved).map((jobs) => stage("seccomp", jobs.map(built))),
-    creds: perThread("limits and credentials", (one, thread) => buildCreds(one, thread, ground)),
-    end: perProcess("clocks start, nothing of ours stays open", (one) => buildEnd(one, saved.segments, plotOf(site, one), ground)),
+    creds: perThread("limits and credentials", (one, thread) => buildCreds(one, thread, context)),
+    end: perProcess("clocks start, nothing of ours stays open", (one) => buildEnd(one, saved.memfds, processPlanOf(inputs, one), context)),
   }
 }

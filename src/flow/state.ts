@@ -12,10 +12,10 @@ import type { FileOptions } from "../kinds/files/kind.ts"
 import { mayFollowMapped } from "../kinds/files/mapped.ts"
 import { FileTable } from "../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../kinds/memory/collect.ts"
-import { numberApart, type SharedSegment } from "../kinds/memory/shared.ts"
+import { numberApart, type SharedMemory } from "../kinds/memory/shared.ts"
 import { collectSysv, type SysvSegment } from "../kinds/memory/sysv/collect.ts"
 import { findAttached } from "../kinds/memory/sysv/mapping.ts"
-import { surveySegments } from "../kinds/memory/sysv/survey.ts"
+import { surveySysvSegments } from "../kinds/memory/sysv/survey.ts"
 import { joinWindows } from "../kinds/memory/windows.ts"
 import type { FilterTable } from "../kinds/seccomp/collect.ts"
 import { clocksId, collectDeadCore, collectEnds, collectIds, collectInventory, collectTree, IPC_NAMESPACE } from "../kinds/tree/collect.ts"
@@ -30,7 +30,7 @@ import type { DumpedConnections } from "./connections.ts"
 import type { Gathered } from "./gather.ts"
 import { extensionHead } from "./gather.ts"
 import { collectLayout, type SavedLayout, type StoredPages } from "./layout.ts"
-import { segmentsBy } from "./shared-memory.ts"
+import { sharedMemoryBy } from "./shared-memory.ts"
 import type { InspectedThread } from "./threads.ts"
 
 /** What has been read of one process when its files and memory come to be looked at. */
@@ -70,8 +70,9 @@ export interface TreeState {
   readonly dead: readonly Stat[]
   readonly processes: readonly ProcessState[]
   readonly objects: ReadonlyMap<number, ObjectIds>
-  readonly table: FileTable<SharedSegment>
-  readonly segments: readonly SharedSegment[]
+  readonly table: FileTable<SharedMemory>
+  /** Shared memory without a name, and memfds. */
+  readonly memfds: readonly SharedMemory[]
   /** System V segments. */
   readonly sysv: readonly SysvSegment[]
   readonly descriptors: ReturnType<typeof collectDescriptors>
@@ -97,11 +98,11 @@ export function collectState(
   const byPid = new Map(sources.map((source) => [source.pid, source]))
   const attached = findAttached(ownersOf(objects, "vm_id").flatMap((pid) => byPid.get(pid) ?? []))
   const rows = attached.size > 0 ? readShm() : []
-  split.push(...surveySegments(attached, rows, undefined))
+  split.push(...surveySysvSegments(attached, rows, undefined))
   if (split.length > 0) throw refusedTarget(root.pid, split)
   const threadsOf = new Map(sources.map(({ pid, threads }) => [pid, threads.map(({ frozen: { tid } }) => tid)]))
   const windows = joinWindows(ownersOf(objects, "vm_id").flatMap((pid) => byPid.get(pid)?.gathered.windows ?? []))
-  const table = new FileTable<SharedSegment>(segmentsBy(windows), options, options.fileValidation === "buildid" ? buildIdOf : undefined)
+  const table = new FileTable<SharedMemory>(sharedMemoryBy(windows), options, options.fileValidation === "buildid" ? buildIdOf : undefined)
   const holders = ownersOf(objects, "files_id").map((pid) => ({
     pid,
     threads: threadsOf.get(pid) ?? [],
@@ -132,7 +133,7 @@ export function collectState(
     processes,
     objects,
     table,
-    segments: numberApart(table.segments, new Set(sysv.map(({ entry }) => entry.desc.id))),
+    memfds: numberApart(table.memfds, new Set(sysv.map(({ entry }) => entry.desc.id))),
     sysv,
     descriptors,
     clocks: collectClocks(root.pid),
@@ -143,7 +144,7 @@ export function collectState(
 
 /** Writes every image but the pages. */
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
-  const { tree, dead, processes, objects, table, segments, sysv, descriptors, clocks, ownTime, common } = state
+  const { tree, dead, processes, objects, table, memfds, sysv, descriptors, clocks, ownTime, common } = state
   const { cgroups, filters, connections, runId, network } = common
   images.write("inventory", undefined, [collectInventory(runId, OWN_SET, network())])
   images.write("pstree", undefined, tree)
@@ -165,7 +166,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
     images.write("fs", pid, [fs])
     const own = descriptors.fdinfos.get(pid)
     if (own) images.write("fdinfo", ids.files_id, own)
-    // Facts about open files and segments belong to no process: the first one carries them.
+    // Facts about open files and System V segments belong to no process: the first one carries them.
     const first = pid === processes[0]?.pid
     const files = first ? descriptors.extension : []
     const shm = first ? sysv.map((segment) => segment.extension) : []
@@ -177,7 +178,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   images.write(
     "memfd",
     undefined,
-    segments.map(({ inode }) => inode),
+    memfds.map(({ inode }) => inode),
   )
   if (sysv.length > 0)
     images.write(
@@ -192,7 +193,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   images.write("pipes-data", undefined, descriptors.pipesData)
   if (descriptors.skQueues.length > 0) images.write("sk-queues", undefined, descriptors.skQueues)
   images.write("fifo-data", undefined, descriptors.fifoData)
-  if (descriptors.mapsData.length > 0) images.write("bpfmap-data", undefined, descriptors.mapsData)
+  if (descriptors.bpfMapsData.length > 0) images.write("bpfmap-data", undefined, descriptors.bpfMapsData)
   for (const [inode, stream] of connections?.streams ?? []) images.write("tcp-stream", inode, [stream])
   images.write("tty-info", undefined, descriptors.ttyInfos)
   images.write("tty-data", undefined, descriptors.ttyData)

@@ -3,7 +3,7 @@ import { logger } from "../base/log.ts"
 import { isLandlocked, refuseLandlock } from "../kinds/attributes/landlock.ts"
 import { surveyStopped } from "../kinds/attributes/survey.ts"
 import { refuseKeyrings } from "../kinds/creds/keyrings.ts"
-import { refuseRings } from "../kinds/memory/aio/collect.ts"
+import { refuseAioRings } from "../kinds/memory/aio/collect.ts"
 import type { Answers } from "../tracee/program.ts"
 import type { Landlock } from "./options.ts"
 import type { Questions } from "./question.ts"
@@ -21,6 +21,6 @@ export function refuseStopped(pid: number, questions: Questions, answers: Readon
     return [...surveyStopped(pid, tid, own, attributes), ...domain, ...refuseKeyrings(`thread ${tid} of task ${pid}`, own, keyrings)]
   })
   const leader = answers.get(pid)
-  if (leader) refusals.push(...refuseRings(pid, leader, questions.process.rings))
+  if (leader) refusals.push(...refuseAioRings(pid, leader, questions.process.aioRings))
   if (refusals.length > 0) throw refusedTarget(pid, refusals)
 }

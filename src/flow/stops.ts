@@ -5,9 +5,9 @@ import { restorePending, restoreSigactions } from "../kinds/signals/restore.ts"
 import { appendStopSeen } from "../kinds/tree/restore.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
 import { Program } from "../tracee/program.ts"
+import type { Job, StubArea } from "../tracee/stub-area.ts"
 import { ptrace } from "../tracee/trace.ts"
 import { fixedDeadline, waitReport } from "../tracee/wait.ts"
-import type { Job, Workshop } from "../tracee/workshop.ts"
 import { type SavedProcess, type SavedTree, stopSignalOf } from "./images.ts"
 import { ofChildren } from "./queues.ts"
 import { type Departure, putRegisters } from "./release.ts"
@@ -77,14 +77,14 @@ const listen = ({ tree: { pid }, tc, threads }: SavedProcess, children: readonly
  *
  * @returns processes that have stopped; their threads have their registers, and lack their masks
  */
-export function runStops({ levels }: Stops, departures: readonly Departure[], workshop: Workshop): Set<number> {
+export function runStops({ levels }: Stops, departures: readonly Departure[], stubArea: StubArea): Set<number> {
   const stopped = new Set<number>()
   const byPid = Map.groupBy(departures, ({ pid }) => pid)
   for (const level of levels) {
     const pids = level.stopped.map(({ tree }) => tree.pid)
-    workshop.remove(pids)
+    stubArea.remove(pids)
     for (const pid of pids) stopAgain(pid, byPid.get(pid) ?? [])
-    workshop.run(level.jobs)
+    stubArea.run(level.jobs)
     for (const pid of pids) stopped.add(pid)
   }
   return stopped

@@ -28,7 +28,7 @@ import { chooseStopSignal } from "../tracee/loan.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
 import { codeRanges } from "./layout.ts"
 import type { DumpOptions } from "./options.ts"
-import { lookForSegments } from "./segments.ts"
+import { lookForSysvSegments } from "./sysv-segments.ts"
 import { checkAccess, checkTarget } from "./target.ts"
 
 const log = logger("survey")
@@ -219,7 +219,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   refusals.push(
     ...surveyObjects(objects, (pid) => parents.get(pid) ?? 0),
     ...lookForStrangers([...objects.keys()], inside),
-    ...lookForSegments(spaces, outside),
+    ...lookForSysvSegments(spaces, outside),
   )
   const notes = [...openFiles.notes, ...notesOnShared(spaces, outside)]
   return { processes, cgroups, members, openFiles, notes, refusals }

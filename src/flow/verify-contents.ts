@@ -1,9 +1,9 @@
 import { hex, PAGE } from "../base/units.ts"
 import type { Aliases } from "../image/compare.ts"
 import type { ImageSet } from "../image/set.ts"
-import type { MapData, PipeData } from "../kinds/files/kind.ts"
+import type { BpfMapData, PipeData } from "../kinds/files/kind.ts"
 import { without } from "../kinds/memory/holes.ts"
-import type { SharedSegment } from "../kinds/memory/shared.ts"
+import type { SharedMemory } from "../kinds/memory/shared.ts"
 import { openSegment } from "../kinds/memory/windows.ts"
 import { readFills } from "./saved-pages.ts"
 import { compareFills, isZero } from "./verify-memory.ts"
@@ -25,7 +25,7 @@ export function pipeDifferences(saved: readonly PipeData[], now: readonly PipeDa
 }
 
 /** Entries of a BPF map by their keys. */
-function entriesOf({ message: { keys_bytes, values_bytes, count }, payload }: MapData): Map<string, string> {
+function entriesOf({ message: { keys_bytes, values_bytes, count }, payload }: BpfMapData): Map<string, string> {
   const bytes = Buffer.from(payload)
   const [key, value] = [keys_bytes / count, values_bytes / count]
   const part = (from: number, length: number): string => bytes.toString("latin1", from, from + length)
@@ -33,7 +33,7 @@ function entriesOf({ message: { keys_bytes, values_bytes, count }, payload }: Ma
 }
 
 /** Compares what is in each BPF map, in any order. @returns one text a map */
-export const mapDifferences = (saved: readonly MapData[], now: readonly MapData[], aliases: Aliases): string[] =>
+export const bpfMapDifferences = (saved: readonly BpfMapData[], now: readonly BpfMapData[], aliases: Aliases): string[] =>
   aliases.of("map").flatMap(([there, here]) => {
     const [was, is] = [
       saved.find(({ message }) => BigInt(message.map_id) === there),
@@ -47,14 +47,14 @@ export const mapDifferences = (saved: readonly MapData[], now: readonly MapData[
   })
 
 /** Compares shared memory that is no file with its stored pages: those that are not stored are zeros. @returns one text a part that differs */
-export const segmentDifferences = (set: ImageSet, now: readonly SharedSegment[], aliases: Aliases): string[] =>
-  aliases.of("segment").flatMap(([was, is]) => {
+export const sharedMemoryDifferences = (set: ImageSet, now: readonly SharedMemory[], aliases: Aliases): string[] =>
+  aliases.of("sharedMemory").flatMap(([was, is]) => {
     const segment = now.find(({ inode }) => BigInt(inode.shmid) === is)
     return segment ? oneSegment(set, Number(was), segment) : []
   })
 
 /** Compares one segment with its stored pages. @returns one text a part that differs */
-export function oneSegment(set: ImageSet, shmid: number, { source, ranges }: Pick<SharedSegment, "source" | "ranges">): string[] {
+export function oneSegment(set: ImageSet, shmid: number, { source, ranges }: Pick<SharedMemory, "source" | "ranges">): string[] {
   const where = `shared memory ${shmid}`
   const fills = set.has("pagemap-shmem", shmid) ? readFills(set, "pagemap-shmem", shmid) : new Map()
   const stored = [...fills.values()].flat().map(({ start, length }) => ({ start, end: start + length }))

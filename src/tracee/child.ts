@@ -1,4 +1,5 @@
-import { CLONE, cloneArgs, elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
+import { CLONE, cloneArgs } from "../../ffi/abi/clone.ts"
+import { elfHeader, elfSegment } from "../../ffi/abi/elf.ts"
 import { AT } from "../../ffi/abi/file.ts"
 import { ALL_SIGNALS, SIG } from "../../ffi/abi/signal.ts"
 import { W } from "../../ffi/abi/wait.ts"

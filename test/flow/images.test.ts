@@ -16,7 +16,7 @@ const leader = (draft: Draft) => draft.cores.get(1140)!
 const nothing = (): void => {}
 
 describe("readTree", () => {
-  test("a whole set: leader first, files by id, no extension and no segments when it has none", () => {
+  test("a whole set: leader first, files by id, no extension and no memfds when it has none", () => {
     const saved = read(nothing)
     expect(saved.threads.map(({ tid }) => tid)).toEqual([1140, 1141])
     expect(saved.tree.pid).toBe(1140)
@@ -24,7 +24,7 @@ describe("readTree", () => {
     expect(saved.files.files.get(7)?.reg?.pos).toBe(4n)
     expect(saved.files.fdinfos.map(({ fd }) => fd)).toEqual([3, 4, 5])
     expect([saved.files.pipesData, saved.files.ttyInfos, saved.extension]).toEqual([[], [], undefined])
-    expect(readAll(nothing)).toMatchObject({ segments: [], dead: [] })
+    expect(readAll(nothing)).toMatchObject({ memfds: [], dead: [] })
   })
 
   test("a zombie is its name and status, whatever its threads are said to be", () => {

@@ -78,8 +78,8 @@ test("--tcp-established: a program that never accepts refuses the dump, and is o
   expect([told.code, told.found]).toEqual(["E_UNSUPPORTED", expect.stringContaining("1 connections that nobody has accepted yet")])
   expect(told.next).toContain("--skip-in-flight")
   expect(readdirSync(victim.images)).toEqual([])
-  // Other tests may have doors of their own closed for a moment.
-  await waitFor("open doors", () => !tables().some((name) => name.startsWith("stasis-doors")))
+  // Other tests may hold listeners of their own for a moment.
+  await waitFor("listeners that are let go", () => !tables().some((name) => name.startsWith("stasis-listeners")))
 }, 60_000)
 
 for (const kind of ["held", "stream"]) {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { closeSync, ftruncateSync } from "node:fs"
 import { join } from "node:path"
-import { elfHeader, elfSegment } from "../../ffi/abi/clone.ts"
+import { elfHeader, elfSegment } from "../../ffi/abi/elf.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { decode } from "../../ffi/layout.ts"
 import { seed as program } from "../../ffi/stub/gen/x86_64.ts"
@@ -16,8 +16,8 @@ import { executable } from "../../src/tracee/child.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { SEED_SYSCALL, spawnSeed } from "../../src/tracee/seed.ts"
+import { openArea, openStubArea, type StubArea, stubAreaSize } from "../../src/tracee/stub-area.ts"
 import { cleanupDeadline, deadlineIn, patienceOf, waitReport } from "../../src/tracee/wait.ts"
-import { openArea, openWorkshop, type Workshop, workshopSize } from "../../src/tracee/workshop.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { stateOf, statusOf } from "../harness/process.ts"
 import { failureOf } from "../image/sample.ts"
@@ -119,17 +119,17 @@ describe.skipIf(!canTrace)(`spawnSeed${why}`, () => {
   })
 })
 
-describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
+describe.skipIf(!canTrace)(`openStubArea${why}`, () => {
   /** A seed with the interpreter in it, for programs of these sizes together. */
-  function withWorkshop(step: (pid: number, workshop: Workshop) => void, ...programs: Program[]): void {
+  function withStubArea(step: (pid: number, stubArea: StubArea) => void, ...programs: Program[]): void {
     using _ = holdInterrupts()
     const file = syscall("memfd_create", pathArgument("area"), 0)
     try {
-      ftruncateSync(file, workshopSize(programs))
-      using area = openArea(file, workshopSize(programs))
+      ftruncateSync(file, stubAreaSize(programs))
+      using area = openArea(file, stubAreaSize(programs))
       const pid = start()
       const { start: at } = findHole(readMaps(pid), 1n << 30n)
-      step(pid, openWorkshop(pid, file, area, at, STOP_SIGNAL, patienceOf(10)))
+      step(pid, openStubArea(pid, file, area, at, STOP_SIGNAL, patienceOf(10)))
     } finally {
       closeSync(file)
     }
@@ -140,17 +140,17 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
     const [pidOf, parent] = [program.call("getpid"), program.call("getppid")]
     const name = program.room(16)
     program.call("prctl", 16 /* PR_GET_NAME */, name)
-    withWorkshop((pid, workshop) => {
+    withStubArea((pid, stubArea) => {
       const before = readMaps(pid).length
-      const answers = workshop.run([{ pid, tid: pid, program }]).get(pid)!
+      const answers = stubArea.run([{ pid, tid: pid, program }]).get(pid)!
       expect([answers.of(pidOf), answers.of(parent)]).toEqual([BigInt(pid), BigInt(process.pid)])
       expect(answers.bytes(name).length).toBe(16)
-      const area = readMaps(pid).filter(({ start, end }) => start < workshop.end && end > workshop.start)
+      const area = readMaps(pid).filter(({ start, end }) => start < stubArea.end && end > stubArea.start)
       expect(area.map(({ exec, write }) => [exec, write])).toEqual([
         [true, false],
         [false, true],
       ])
-      workshop.remove([pid])
+      stubArea.remove([pid])
       expect(readMaps(pid).length).toBe(before - 2)
     }, program)
   })
@@ -158,16 +158,16 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
   test("somebody's SIGSTOP is kept for the release, and stops nothing until then", () => {
     const program = new Program()
     const pidOf = program.call("getpid")
-    withWorkshop((pid, workshop) => {
-      expect(workshop.stops.size).toBe(0)
+    withStubArea((pid, stubArea) => {
+      expect(stubArea.stops.size).toBe(0)
       attempt("kill", pid, 19)
       expect(
-        workshop
+        stubArea
           .run([{ pid, tid: pid, program }])
           .get(pid)!
           .of(pidOf),
       ).toBe(BigInt(pid))
-      expect([...workshop.stops]).toEqual([pid])
+      expect([...stubArea.stops]).toEqual([pid])
       expect(stateOf(pid)).toBe("t")
       expect(isUndone(pid)).toBe(false)
       attempt("kill", pid, 18)
@@ -180,14 +180,14 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
     wrong.callWith({ about: "a place" }, "munmap", 1, PAGE)
     const fault = new Program()
     fault.call("dup", fault.loadU32({ kind: "data", offset: 1 << 30, size: 4 }))
-    withWorkshop(
-      (pid, workshop) => {
-        expect(failureOf(() => workshop.run([{ pid, tid: pid, program: wrong }]))).toMatchObject({
+    withStubArea(
+      (pid, stubArea) => {
+        expect(failureOf(() => stubArea.run([{ pid, tid: pid, program: wrong }]))).toMatchObject({
           call: "munmap",
           errno: "EINVAL",
           where: ` for a place in thread ${pid} of the new process ${pid}`,
         })
-        expect(failureOf(() => workshop.run([{ pid, tid: pid, program: fault }]))).toMatchObject({
+        expect(failureOf(() => stubArea.run([{ pid, tid: pid, program: fault }]))).toMatchObject({
           code: "E_RESTORE",
           found: expect.stringMatching(/^thread \d+ got signal 11 at 0x/),
         })
@@ -200,8 +200,8 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
   test("a program that ends the process is E_RESTORE", () => {
     const program = new Program()
     program.call("exit_group", 3)
-    withWorkshop((pid, workshop) => {
-      expect(failureOf(() => workshop.run([{ pid, tid: pid, program }]))).toMatchObject({
+    withStubArea((pid, stubArea) => {
+      expect(failureOf(() => stubArea.run([{ pid, tid: pid, program }]))).toMatchObject({
         code: "E_RESTORE",
         found: `thread ${pid} ended with wait status 0x300`,
       })
@@ -210,9 +210,9 @@ describe.skipIf(!canTrace)(`openWorkshop${why}`, () => {
   })
 
   test("interruptCall leaves a sleep in its restart block", () => {
-    withWorkshop((pid, workshop) => {
+    withStubArea((pid, stubArea) => {
       const time = new Uint8Array(BigUint64Array.of(100n, 0n).buffer)
-      expect(workshop.interruptCall(pid, pid, "nanosleep", (data) => [data, 0], time)).toBe(RESTART_BLOCK)
+      expect(stubArea.interruptCall(pid, pid, "nanosleep", (data) => [data, 0], time)).toBe(RESTART_BLOCK)
     })
   })
 })

@@ -13,7 +13,7 @@ const log = logger("attributes")
 type FromImage = Omit<ProcessAttributes, "extension"> & { readonly extension: ProcessAttributes["extension"] | undefined }
 
 /**
- * Appends attributes of the process to its leader's program. Mirror: ./collect.ts; rest: `sealProcess`, ./outside.ts
+ * Appends attributes of the process to its leader's program. Mirror: ./collect.ts; rest: `sealProcess`, ./from-outside.ts
  *
  * Preconditions: POSIX timers are made; CAP_SYS_RESOURCE is not yet dropped (memory merge); rseq of all threads is registered, where membarrier asks for it.
  */

@@ -31,7 +31,7 @@ export interface CgroupPlan {
 }
 
 /** What a restore finds. */
-export interface CgroupGround {
+export interface CgroupFacts {
   /** Memberships of the tool, which new tasks inherit. */
   readonly own: readonly Cgroup[]
   readonly hierarchies: readonly Hierarchy[]
@@ -51,7 +51,7 @@ export function planCgroups(
   { sets, controllers }: cgroup_entry,
   { rootSet, wanted, ownSet }: { rootSet: number; wanted: ReadonlySet<number>; ownSet: number },
   roots: readonly CgroupRoot[],
-  { own, hierarchies }: CgroupGround,
+  { own, hierarchies }: CgroupFacts,
 ): CgroupPlan {
   const rootPaths = new Map(sets.find(({ id }) => id === rootSet)?.ctls.map(({ name, path }) => [name, path]))
   const moved = (name: string, path: string): string => {

@@ -2,7 +2,7 @@ import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { readSysctl } from "../../proc/sysctl.ts"
-import { checkContents, faultOfMap } from "./bpf-map/restore.ts"
+import { checkContents, faultOfBpfMap } from "./bpf-map/restore.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { GivenFd } from "./external.ts"
 import { givenChecks } from "./given-check.ts"
@@ -164,12 +164,12 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
         const fault = faultOfNetlink(nlsk)
         if (fault !== undefined) throw corrupt(`netlink socket ${id} of files.img`, fault)
       }
-  const mapsData = new Map(images.mapsData.map((data) => [data.message.map_id, data]))
-  yield () => checkContents(mapsData.values())
+  const bpfMapsData = new Map(images.bpfMapsData.map((data) => [data.message.map_id, data]))
+  yield () => checkContents(bpfMapsData.values())
   for (const { id, bpf } of files.values())
     if (bpf && used.has(id))
       yield () => {
-        const fault = faultOfMap(bpf, mapsData.get(bpf.map_id))
+        const fault = faultOfBpfMap(bpf, bpfMapsData.get(bpf.map_id))
         if (fault !== undefined) throw corrupt(`BPF map ${bpf.map_id} of files.img`, fault)
       }
   const extension = new Map(images.extension.map((facts) => [facts.id, facts]))

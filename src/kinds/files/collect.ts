@@ -7,7 +7,7 @@ import { refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { borrowDescriptors } from "./copies.ts"
 import { judgeAll, scanAll } from "./judged.ts"
-import type { Collecting, FileOptions, Holder, MapData, PipeData, SocketData } from "./kind.ts"
+import type { BpfMapData, Collecting, FileOptions, Holder, PipeData, SocketData } from "./kind.ts"
 import { findLeadingOut, notesOn, type OpenFiles } from "./leading-out.ts"
 import { collectFileLocks } from "./lock/collect.ts"
 import { findOutsiders, NOBODY } from "./outsiders.ts"
@@ -43,7 +43,7 @@ export interface Descriptors {
   readonly skQueues: readonly SocketData[]
   readonly fifoData: readonly PipeData[]
   /** Contents of BPF maps. */
-  readonly mapsData: readonly MapData[]
+  readonly bpfMapsData: readonly BpfMapData[]
   readonly ttyInfos: readonly tty_info_entry[]
   /** What is queued in terminals. */
   readonly ttyData: readonly tty_data_entry[]
@@ -132,7 +132,7 @@ export function collectDescriptors(
     keeping: options,
     pipesData: new Map(),
     fifoData: new Map(),
-    mapsData: new Map(),
+    bpfMapsData: new Map(),
     ttyInfos: new Map(),
     ttyEnds: new Map(),
     externals: options.externals ?? [],
@@ -179,13 +179,13 @@ export function collectDescriptors(
     entries.sort((a, b) => a.fd - b.fd)
     log.debug(`${entries.length} descriptors of task ${pid}`)
   }
-  const { pipesData, fifoData, mapsData, ttyInfos, ttyEnds, extension, losses } = collected
+  const { pipesData, fifoData, bpfMapsData, ttyInfos, ttyEnds, extension, losses } = collected
   const ttyData = options.stopped ? collectQueued(ttyEnds, losses) : []
   return {
     fdinfos,
     pipesData: [...pipesData.values()],
     fifoData: [...fifoData.values()],
-    mapsData: [...mapsData.values()],
+    bpfMapsData: [...bpfMapsData.values()],
     skQueues,
     ttyInfos: [...ttyInfos.values()],
     ttyData,

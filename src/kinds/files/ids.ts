@@ -3,7 +3,7 @@ import type { Place } from "./keeping.ts"
 import type { FileStat } from "./stat.ts"
 
 /** A packet socket whose rings may be mapped. */
-export interface RingFile {
+export interface PacketRings {
   readonly id: number
   /** Bytes of its rings. */
   readonly bytes: number
@@ -20,7 +20,7 @@ export interface FileIds {
   /** Of the memory behind an open memfd. @param shown what its link says, without " (deleted)" */
   memfd(pid: number, fd: number, shown: string, stat: FileStat): number
   /** Notes a packet socket, for its mappings. @param inode of the socket */
-  noteRing(inode: bigint, ring: RingFile): void
+  notePacketRings(inode: bigint, ring: PacketRings): void
 }
 
 /** Entries of files.img by id. /dev/net/tun has two of one id, one of them with its path: they become one. */

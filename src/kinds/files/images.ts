@@ -4,7 +4,7 @@ import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
-import type { MapData, PipeData, SocketData } from "./kind.ts"
+import type { BpfMapData, PipeData, SocketData } from "./kind.ts"
 import type { Stream } from "./socket/inet/stream.ts"
 
 /** A deleted file: ghost-file-N.img. Or one that has another name. */
@@ -31,7 +31,7 @@ export interface FileImages {
   readonly skQueues: readonly SocketData[]
   readonly fifoData: readonly PipeData[]
   /** bpfmap-data.img */
-  readonly mapsData: readonly MapData[]
+  readonly bpfMapsData: readonly BpfMapData[]
   readonly ttyInfos: readonly tty_info_entry[]
   readonly ttyData: readonly tty_data_entry[]
   readonly extension: readonly stasis_file_entry[]

@@ -1,7 +1,7 @@
 import { CheckpointError } from "../../base/errors.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
-import { findUsedMaps, type LoadedProgram } from "./bpf-map/ask.ts"
-import { isMap } from "./bpf-map/collect.ts"
+import { findUsedBpfMaps, type LoadedProgram } from "./bpf-map/ask.ts"
+import { isBpfMap } from "./bpf-map/collect.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
 import type { FileOptions, Found, Holder, Surveying } from "./kind.ts"
 import { openersAmong } from "./notify/place.ts"
@@ -65,7 +65,7 @@ export function judgeAll(
   const hasBothEnds = findWholePipes(all)
   const inetSockets = findInetSockets(all.flatMap(({ socket }) => socket ?? []))
   const packetSockets = findPacketSockets(all.some(isPacket))
-  const usedMaps = all.some(isMap) ? findUsedMaps() : new Map<number, LoadedProgram>()
+  const usedBpfMaps = all.some(isBpfMap) ? findUsedBpfMaps() : new Map<number, LoadedProgram>()
   const openers = openersAmong(all)
   const surveying = new Map<number, Surveying>()
   const surveyingOf = (pid: number): Surveying =>
@@ -73,7 +73,7 @@ export function judgeAll(
       ...options,
       inetSockets,
       packetSockets,
-      usedMaps,
+      usedBpfMaps,
       keeping: options,
       descriptors: new Map(scans.get(pid)?.found.map((found) => [found.fd, found])),
       holders,

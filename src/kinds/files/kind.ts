@@ -84,7 +84,7 @@ export interface Surveying extends FileOptions {
   /** Packet sockets, by inode. */
   readonly packetSockets: ReadonlyMap<bigint, PacketSocket>
   /** Loaded programs that use BPF maps, by the map's ID. */
-  readonly usedMaps: ReadonlyMap<number, LoadedProgram>
+  readonly usedBpfMaps: ReadonlyMap<number, LoadedProgram>
   /** Descriptors of the same process. */
   readonly descriptors: ReadonlyMap<number, Found>
   /** Every process of the dump. */
@@ -122,7 +122,7 @@ export interface SocketData {
 }
 
 /** What is in a BPF map: a message and the bytes behind it, keys first, as bpfmap-data.img wants them. */
-export interface MapData {
+export interface BpfMapData {
   readonly message: bpfmap_data_entry
   readonly payload: Uint8Array
 }
@@ -145,7 +145,7 @@ export interface Collecting {
   /** By device and inode. */
   readonly fifoData: Map<string, PipeData>
   /** By the map's ID. */
-  readonly mapsData: Map<number, MapData>
+  readonly bpfMapsData: Map<number, BpfMapData>
   readonly ttyInfos: Map<number, tty_info_entry>
   readonly externals: readonly string[]
   /** Whether both ends of this pipe are in the dump. */
@@ -210,7 +210,7 @@ export interface Restoring {
   readonly skQueues: ReadonlyMap<number, readonly SocketData[]>
   readonly fifoData: ReadonlyMap<number, PipeData>
   /** By the map's ID in the images. */
-  readonly mapsData: ReadonlyMap<number, MapData>
+  readonly bpfMapsData: ReadonlyMap<number, BpfMapData>
   readonly ttyInfos: ReadonlyMap<number, tty_info_entry>
   readonly extension: ReadonlyMap<number, stasis_file_entry>
   readonly clocks: NewClocks
@@ -223,7 +223,7 @@ export interface Restoring {
   /** Reserved descriptors of deleted files, by file id: see ./ghost/make.ts */
   readonly ghosts: ReadonlyMap<number, number>
   /** Reserved descriptors of memory files, by their inode ids. */
-  readonly segments: ReadonlyMap<number, number>
+  readonly memfds: ReadonlyMap<number, number>
   /** Those of them that are executables of processes, by their inode ids. */
   readonly executed: ReadonlySet<number>
   /** Open files that whoever restores gives, by file id: see ./given.ts */
@@ -236,7 +236,7 @@ export interface Restoring {
   /** Ends of FIFOs on their way to their numbers, by FIFO and file id. */
   readonly fifos: Map<number, ReadonlyMap<number, Opened>>
   /** Numbers that lead to BPF maps already, by the map's ID in the images. */
-  readonly maps: Map<number, number>
+  readonly bpfMaps: Map<number, number>
   readonly configuredTtys: Set<number>
   /** Appends when every descriptor of this program stands at its number. */
   later(step: () => void): void

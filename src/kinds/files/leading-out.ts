@@ -1,7 +1,7 @@
 import { S_IF } from "../../../ffi/abi/file.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { DELETED } from "../../proc/text.ts"
-import { isMap, mapId } from "./bpf-map/collect.ts"
+import { bpfMapId, isBpfMap } from "./bpf-map/collect.ts"
 import { deviceResource, fileResource, pipeResource, socketResource, terminalResource } from "./external.ts"
 import type { FileOptions, Found, Reason } from "./kind.ts"
 import { leadsTo } from "./name.ts"
@@ -98,7 +98,7 @@ function noteOnNames(by: Found): string[] {
 /** Words of --external that are of no use, and deleted files and BPF maps that somebody outside has open too. */
 export function notesOn(
   judged: readonly Pick<Judged, "by">[],
-  { files, maps }: Pick<Outsiders, "files" | "maps">,
+  { files, bpfMaps }: Pick<Outsiders, "files" | "bpfMaps">,
   options: Pick<FileOptions, "externals" | "externalUnix">,
 ): string[] {
   const shared = (by: Found, name: string, holder: number | undefined, own: string): string[] =>
@@ -109,6 +109,6 @@ export function notesOn(
     ...findStrays(judged, options).map((word) => `--external ${word} is not used: nothing that is open has this name`),
     ...judged.flatMap(({ by }) => (isDeleted(by) ? shared(by, `"${by.target}"`, files.get(inodeKey(by.stat)), "a copy") : [])),
     ...judged.flatMap(({ by }) => noteOnNames(by)),
-    ...judged.flatMap(({ by }) => (isMap(by) ? shared(by, `BPF map ${mapId(by)}`, maps.get(mapId(by)), "one") : [])),
+    ...judged.flatMap(({ by }) => (isBpfMap(by) ? shared(by, `BPF map ${bpfMapId(by)}`, bpfMaps.get(bpfMapId(by)), "one") : [])),
   ]
 }

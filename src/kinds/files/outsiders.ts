@@ -1,5 +1,5 @@
 import { type Holders, type Other, Outside } from "../../proc/outside.ts"
-import { openMaps } from "./bpf-map/holders.ts"
+import { openBpfMaps } from "./bpf-map/holders.ts"
 import type { Found } from "./kind.ts"
 import { pipeInode } from "./pipe/holders.ts"
 import { socketInode } from "./socket/unix/scene.ts"
@@ -17,11 +17,11 @@ export interface Outsiders {
   /** By number of the pseudo-terminal. */
   readonly terminals: Holders<number>
   /** By ID of the BPF map. */
-  readonly maps: Holders<number>
+  readonly bpfMaps: Holders<number>
 }
 
 /** Nobody is looked for. */
-export const NOBODY: Outsiders = { pipes: new Map(), sockets: new Map(), files: new Map(), terminals: new Map(), maps: new Map() }
+export const NOBODY: Outsiders = { pipes: new Map(), sockets: new Map(), files: new Map(), terminals: new Map(), bpfMaps: new Map() }
 
 /** Files in file systems that a process has open, whatever names they were opened by. */
 const filesOf = ({ pid, descriptors }: Other): string[] =>
@@ -44,6 +44,6 @@ export function findOutsiders(inside: ReadonlySet<number>, all: readonly Found[]
     sockets: linked(socketInode),
     files: outside.holders(filesOf),
     terminals: findTerminalHolders(outside, all),
-    maps: outside.holders(openMaps),
+    bpfMaps: outside.holders(openBpfMaps),
   }
 }

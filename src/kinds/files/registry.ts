@@ -1,7 +1,7 @@
 import { O, S_IF } from "../../../ffi/abi/file.ts"
 import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
-import { collectMap, isMap, refuseMap } from "./bpf-map/collect.ts"
-import { restoreMap } from "./bpf-map/restore.ts"
+import { collectBpfMap, isBpfMap, refuseBpfMap } from "./bpf-map/collect.ts"
+import { restoreBpfMap } from "./bpf-map/restore.ts"
 import { collectEpoll, refuseEpoll } from "./epoll/collect.ts"
 import { restoreEpoll, watchTargets } from "./epoll/restore.ts"
 import { collectEventfd } from "./eventfd/collect.ts"
@@ -193,10 +193,10 @@ export const fileKinds: readonly FileRow[] = [
   fileKind({
     type: fd_types.BPFMAP,
     body: "bpf",
-    matches: isMap,
-    refuse: refuseMap,
-    collect: collectMap,
-    restore: restoreMap,
+    matches: isBpfMap,
+    refuse: refuseBpfMap,
+    collect: collectBpfMap,
+    restore: restoreBpfMap,
     object: ({ map_id }) => `BPF map ${map_id}`,
   }),
   fileKind({

@@ -42,7 +42,7 @@ const isLate = ({ pid, pid_type }: fown_entry, isBorn: (tid: number) => boolean)
 const dupFlags = ({ flags }: fdinfo_entry): number => (flags & FD_CLOEXEC ? O.CLOEXEC : 0)
 
 /** Reserved descriptors of what the tool has made or has open, and the tree's clocks. */
-export type Reserved = Pick<Restoring, "terminal" | "masters" | "ghosts" | "segments" | "executed" | "given" | "clocks">
+export type Reserved = Pick<Restoring, "terminal" | "masters" | "ghosts" | "memfds" | "executed" | "given" | "clocks">
 
 /** What rows of one program share. */
 export function beginRestoring(
@@ -60,7 +60,7 @@ export function beginRestoring(
     skQueues: queuesOf(images.skQueues),
     pipesData: new Map(images.pipesData.map((data) => [data.message.pipe_id, data])),
     fifoData: new Map(images.fifoData.map((data) => [data.message.pipe_id, data])),
-    mapsData: new Map(images.mapsData.map((data) => [data.message.map_id, data])),
+    bpfMapsData: new Map(images.bpfMapsData.map((data) => [data.message.map_id, data])),
     ttyInfos: new Map(images.ttyInfos.map((info) => [info.id, info])),
     tcpStreams: images.tcpStreams,
     extension: new Map(images.extension.map((facts) => [facts.id, facts])),
@@ -68,7 +68,7 @@ export function beginRestoring(
     pipes: new Map(),
     sockets: new Map(),
     fifos: new Map(),
-    maps: new Map(),
+    bpfMaps: new Map(),
     configuredTtys: new Set(),
     later,
   }

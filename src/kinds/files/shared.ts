@@ -157,7 +157,7 @@ export function restoreShared(
 /** A terminal is made of no other files, and of no times. */
 const NO_MORE = {
   ghosts: new Map(),
-  segments: new Map(),
+  memfds: new Map(),
   executed: new Set<number>(),
   given: new Map(),
   clocks: { goOn: false, now: () => 0n },

@@ -9,7 +9,7 @@ import { type Mapping, mapLink, mappedInode } from "../../proc/maps.ts"
 import { readLinkIfAlive } from "../../proc/source.ts"
 import { GhostTable } from "./ghost/collect.ts"
 import type { WantedLink } from "./ghost/links.ts"
-import type { RingFile } from "./ids.ts"
+import type { PacketRings } from "./ids.ts"
 import type { Keeping, Place } from "./keeping.ts"
 import { lowerFiles } from "./lower.ts"
 import { lendMapped, mayFollowMapped, UNREACHABLE } from "./mapped.ts"
@@ -18,7 +18,7 @@ import { NO_OWNER } from "./owner.ts"
 import { type FileStat, kindOf, statPath } from "./stat.ts"
 
 /** Shared memory that a table gave an inode id. */
-interface Segment {
+interface NumberedMemory {
   readonly inode: { readonly inode_id: bigint }
 }
 
@@ -44,20 +44,20 @@ export function fileFacts(name: string, stat: FileStat, flags: number): Pick<reg
  *
  * Open files get an id each. What is reached by a link alone (mappings, exe, cwd, root) shares one id for each file, name and access mode.
  */
-export class FileTable<S extends Segment = Segment> {
+export class FileTable<S extends NumberedMemory = NumberedMemory> {
   readonly entries: file_entry[] = []
-  readonly segments: S[] = []
+  readonly memfds: S[] = []
   private lastId = 0
   private readonly named = new Map<string, number>()
   private readonly memories = new Map<string, number>()
 
   /**
-   * @param segmentOf collects shared memory: by a link in /proc, or by its inode where no link may be followed
+   * @param sharedMemoryOf collects shared memory: by a link in /proc, or by its inode where no link may be followed
    * @param keeping what is kept of files that their names do not lead to
    * @param buildIdOf reads the build ID of a file, if that is to be compared
    */
   constructor(
-    private readonly segmentOf: (memory: FoundMemory, inodeId: number) => S,
+    private readonly sharedMemoryOf: (memory: FoundMemory, inodeId: number) => S,
     readonly keeping: Keeping,
     private readonly buildIdOf: (path: string, stat: FileStat) => number[] = () => [],
   ) {}
@@ -142,16 +142,16 @@ export class FileTable<S extends Segment = Segment> {
       : this.memoryFile(memoryKey(stat), { link, shown }, O.RDONLY)
   }
 
-  private readonly rings = new Map<bigint, RingFile>()
+  private readonly packetRings = new Map<bigint, PacketRings>()
 
   /** Notes a packet socket, for its mappings. */
-  noteRing(inode: bigint, ring: RingFile): void {
-    this.rings.set(inode, ring)
+  notePacketRings(inode: bigint, ring: PacketRings): void {
+    this.packetRings.set(inode, ring)
   }
 
   /** Id of a packet socket whose rings are mapped. @throws CheckpointError E_UNSUPPORTED the mapping shows a part of them, or no rings */
   private ring(pid: number, { inode, start, end, offset, path }: Mapping): number {
-    const ring = this.rings.get(inode)
+    const ring = this.packetRings.get(inode)
     if (ring && offset === 0n && end - start === BigInt(ring.bytes)) return ring.id
     const what = ring ? "a part of the rings of a packet socket" : "a mapping of a socket that is no packet socket"
     const where = `task ${pid} VMA ${hex(start)}-${hex(end)} "${path}"`
@@ -178,21 +178,21 @@ export class FileTable<S extends Segment = Segment> {
   }
 
   /** Id of shared memory without a name, collected when it is met first. */
-  private segment(inode: string, found: FoundMemory): number {
+  private sharedMemory(inode: string, found: FoundMemory): number {
     let inode_id = this.memories.get(inode)
     if (inode_id !== undefined) return inode_id
-    inode_id = this.segments.length + 1
+    inode_id = this.memfds.length + 1
     this.memories.set(inode, inode_id)
-    this.segments.push(this.segmentOf(found, inode_id))
+    this.memfds.push(this.sharedMemoryOf(found, inode_id))
     return inode_id
   }
 
   /** Id of the memory behind an open memfd, the same as that of its mappings. @param shown what its link says, without " (deleted)" */
   memfd(pid: number, fd: number, shown: string, { dev, ino }: FileStat): number {
-    return this.segment(memoryKey({ dev, ino }), { link: `/proc/${pid}/fd/${fd}`, shown })
+    return this.sharedMemory(memoryKey({ dev, ino }), { link: `/proc/${pid}/fd/${fd}`, shown })
   }
 
-  /** Id of the MEMFD entry of a mapping's shared memory without a name: one a segment and access mode. */
+  /** Id of the MEMFD entry of a mapping's shared memory without a name: one for each memory and access mode. */
   private memory(pid: number, mapping: Mapping, access: number): number {
     const link = mayFollowMapped() ? mapLink(pid, mapping) : undefined
     return this.memoryFile(mappedInode(mapping), { link, shown: mapping.path, mapping }, access)
@@ -200,7 +200,7 @@ export class FileTable<S extends Segment = Segment> {
 
   /** The same for whatever leads to it. */
   private memoryFile(inode: string, found: FoundMemory, access: number): number {
-    const inode_id = this.segment(inode, found)
+    const inode_id = this.sharedMemory(inode, found)
     const key = `memory ${inode_id}:${access}`
     const known = this.named.get(key)
     if (known !== undefined) return known

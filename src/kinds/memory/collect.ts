@@ -6,8 +6,8 @@ import { logger } from "../../base/log.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Stat } from "../../proc/stat.ts"
 import type { Program, Result } from "../../tracee/program.ts"
-import { collectRings } from "./aio/collect.ts"
-import { isRing } from "./aio/ring.ts"
+import { collectAioRings } from "./aio/collect.ts"
+import { isAioRing } from "./aio/ring.ts"
 import { isHugeAnonymous } from "./huge/mapping.ts"
 import { sizeBits } from "./huge-size.ts"
 import { isLockedOnFault } from "./on-fault.ts"
@@ -46,7 +46,7 @@ function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "
   if (path === "[vsyscall]") return { status: VMA.VSYSCALL | VMA.ANON_PRIVATE, flags: anonymous, shmid: 0n }
   if (path === "[vdso]") return { status: VMA.REGULAR | VMA.VDSO | VMA.ANON_PRIVATE, flags: anonymous, shmid: 0n }
   if (path.startsWith("[vvar")) return { status: VMA.REGULAR | VMA.VVAR | VMA.ANON_PRIVATE, flags: anonymous, shmid: 0n }
-  if (isRing(mapping)) return { status: VMA.AIORING, flags: MAP.SHARED, shmid: 0n }
+  if (isAioRing(mapping)) return { status: VMA.AIORING, flags: MAP.SHARED, shmid: 0n }
   let flags: number = shared ? MAP.SHARED : MAP.PRIVATE
   if (vmFlags.has("gd")) flags |= MAP.GROWSDOWN
   if (vmFlags.has("lo")) flags |= MAP.LOCKED
@@ -155,6 +155,6 @@ export function collectMm(stat: Stat, brk: bigint, auxv: readonly bigint[], vmas
     exe_file_id: exe,
     mm_saved_auxv: [...auxv],
     vmas,
-    aios: collectRings(vmas),
+    aios: collectAioRings(vmas),
   }
 }

@@ -1,13 +1,13 @@
 import { type Mapping, mappedInode } from "../../proc/maps.ts"
 import type { Outside } from "../../proc/outside.ts"
-import { isRing } from "./aio/ring.ts"
+import { isAioRing } from "./aio/ring.ts"
 import { isHugeAnonymous } from "./huge/mapping.ts"
 import { isSharedAnonymous } from "./shmem.ts"
 import { type AddressSpace, isAttachment } from "./sysv/mapping.ts"
 
 /** Shared memory that no name leads to: MAP_ANONYMOUS, memory files, deleted files. System V segments have a rule of their own. */
 const isNameless = (mapping: Mapping): boolean =>
-  mapping.shared && (mapping.deleted || isSharedAnonymous(mapping)) && !isAttachment(mapping) && !isRing(mapping)
+  mapping.shared && (mapping.deleted || isSharedAnonymous(mapping)) && !isAttachment(mapping) && !isAioRing(mapping)
 
 /**
  * Shared memory that a process outside the tree has mapped too: as with CRIU each side has a copy of its own afterwards. One sentence for

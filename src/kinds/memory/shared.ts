@@ -20,10 +20,10 @@ import { extentOf, type SegmentSource, unionOf, type Window } from "./windows.ts
 /** Name of the memfd that stands for memory without a name where it cannot be opened. */
 const STAND_IN = "dev/zero"
 
-/** A segment of shared memory, found through a mapping or a descriptor. */
-export interface SharedSegment {
+/** Shared memory without a System V ID, found through a mapping or a descriptor. */
+export interface SharedMemory {
   readonly inode: memfd_inode_entry
-  /** Parts that hold data: offsets in the segment, bytes. */
+  /** Parts that hold data: offsets in it, bytes. */
   readonly ranges: PageRange[]
   readonly source: SegmentSource
 }
@@ -44,12 +44,12 @@ export function dataRanges(fd: number, size: number): PageRange[] {
 }
 
 /**
- * Shared anonymous memory or a memfd -> its inode entry and where its data is. Mirror: restoreSegment.
+ * Shared anonymous memory or a memfd -> its inode entry and where its data is. Mirror: restoreSharedMemory.
  *
  * @param path link to it in /proc, of a mapping or a descriptor   @param shown what the link says, without " (deleted)"
  * Precondition: the process is stopped. Kernel: mm/shmem.c. Needs CAP_CHECKPOINT_RESTORE for /proc/PID/map_files.
  */
-export function collectSegment(path: string, shown: string, inodeId: number): SharedSegment {
+export function collectSharedMemory(path: string, shown: string, inodeId: number): SharedMemory {
   const fd = openSync(path, "r")
   try {
     const { ino, size, uid, gid, mode } = fstatSync(fd)
@@ -85,7 +85,7 @@ export function collectWindowed(
   ino: bigint,
   owner: { readonly uid: number; readonly gid: number },
   inodeId: number,
-): SharedSegment {
+): SharedMemory {
   const facts = { size: extentOf(windows), shmid: Number(ino), seals: F_SEAL_SEAL, inode_id: BigInt(inodeId), mode: OPEN_TO_ALL }
   return {
     inode: { name: nameOf(shown, undefined), ...owner, ...facts },
@@ -95,15 +95,15 @@ export function collectWindowed(
 }
 
 /**
- * Appends the making of a segment; the result is its descriptor. Mirror: collectSegment. Seals: `sealSegment`.
+ * Appends the making of shared memory; the result is its descriptor. Mirror: collectSharedMemory. Seals: `sealSharedMemory`.
  *
  * Shared anonymous memory is made as such and opened through /proc/self/map_files, so that its mappings look as before; a memfd by memfd_create.
  *
- * @param hole where nothing else is or will be, large enough for the segment
+ * @param hole where nothing else is or will be, large enough for it
  * @param mayFollow links to mappings may be opened; else a memfd stands for memory without a name
  * @param unreserved no memory was reserved for it (MAP_NORESERVE): it may be larger than this machine could promise. Kernel: mm/shmem.c
  */
-export function restoreSegment(
+export function restoreSharedMemory(
   inode: memfd_inode_entry,
   fills: readonly Fill[],
   pagesFd: number,
@@ -143,26 +143,26 @@ export function restoreSegment(
   return fd
 }
 
-/** Appends the sealing of a segment: when all is mapped, for areas that were mapped before a seal may do what it forbids others. */
-export function sealSegment({ inode_id, seals }: memfd_inode_entry, fd: number, program: Program): void {
+/** Appends the sealing of a memfd: when all is mapped, for areas that were mapped before a seal may do what it forbids others. */
+export function sealSharedMemory({ inode_id, seals }: memfd_inode_entry, fd: number, program: Program): void {
   if (seals && seals !== F_SEAL_SEAL) program.callWith({ about: `the seals of shared memory ${inode_id}` }, "fcntl", fd, F.ADD_SEALS, seals)
 }
 
 /**
- * Gives another number to segments whose own is taken: System V segments have their ids as numbers, and their pages stand in images of the
+ * Gives another number to shared memory whose own is taken: System V segments have their ids as numbers, and their pages stand in images of the
  * same kind.
  */
-export function numberApart(segments: readonly SharedSegment[], taken: ReadonlySet<number>): SharedSegment[] {
-  const used = new Set([...taken, ...segments.map(({ inode }) => inode.shmid)])
+export function numberApart(memories: readonly SharedMemory[], taken: ReadonlySet<number>): SharedMemory[] {
+  const used = new Set([...taken, ...memories.map(({ inode }) => inode.shmid)])
   let last = 0
-  return segments.map((segment) => {
-    if (!taken.has(segment.inode.shmid)) return segment
+  return memories.map((memory) => {
+    if (!taken.has(memory.inode.shmid)) return memory
     while (used.has(++last));
-    return { ...segment, inode: { ...segment.inode, shmid: last } }
+    return { ...memory, inode: { ...memory.inode, shmid: last } }
   })
 }
 
-/** Where the segments of a restore have room, one after the other: bytes, with a page behind, and what its start is a multiple of. */
+/** Where the shared memory of a restore has room, one after the other: bytes, with a page behind, and what its start is a multiple of. */
 export function holeFor(inodes: readonly memfd_inode_entry[]): { size: bigint; unit: bigint } {
   const units = inodes.map((inode) => (isHugeSegment(inode) ? namedSize(inode.hugetlb_flag ?? 0) : PAGE))
   const unit = units.reduce((largest, one) => (one > largest ? one : largest), PAGE)

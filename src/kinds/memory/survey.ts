@@ -3,7 +3,7 @@ import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import { readDescriptorsIfAlive } from "../../proc/descriptors.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
-import { isRing, isWholeRing } from "./aio/ring.ts"
+import { isAioRing, isWholeAioRing } from "./aio/ring.ts"
 import { isHugeAnonymous } from "./huge/mapping.ts"
 import { isSocketMapping } from "./packet-ring.ts"
 import { isShmem } from "./shmem.ts"
@@ -14,7 +14,7 @@ import { isAttachment } from "./sysv/mapping.ts"
 const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail, pid: number) => boolean; remedy: string }[] = [
   {
     what: "a part of an AIO ring",
-    matches: (mapping) => mapping.path.startsWith("/[aio]") && !(isRing(mapping) && isWholeRing(mapping)),
+    matches: (mapping) => mapping.path.startsWith("/[aio]") && !(isAioRing(mapping) && isWholeAioRing(mapping)),
     remedy: "Let the program leave its rings whole and writable, or call io_destroy before the dump",
   },
   {
@@ -76,7 +76,7 @@ function refuseStale(pid: number, mapping: MappingDetail, lower: LowerFiles): Re
 type RefuseFile = (mapping: MappingDetail) => { readonly what: string; readonly remedy: string } | undefined
 
 /** The kernel's own shared memory. */
-const isMemory = (mapping: MappingDetail): boolean => [isShmem, isAttachment, isRing, isHugeAnonymous].some((isKept) => isKept(mapping))
+const isMemory = (mapping: MappingDetail): boolean => [isShmem, isAttachment, isAioRing, isHugeAnonymous].some((isKept) => isKept(mapping))
 
 const isOfFile = (mapping: MappingDetail): boolean => mapping.inode !== 0n && mapping.path.startsWith("/") && !isMemory(mapping)
 

@@ -15,11 +15,11 @@ import type { BirthPlan, Member } from "./plan.ts"
  */
 export function planBirths(members: readonly Member[], shellJob: boolean): BirthPlan {
   const places = findPlaces(members, shellJob)
-  const nursery = raiseTasks(places, traceLineage(places))
-  const passing = [...nursery.values()].filter(({ helper }) => helper)
-  const groups = planGroups(places, nursery)
+  const newborns = raiseTasks(places, traceLineage(places))
+  const passing = [...newborns.values()].filter(({ helper }) => helper)
+  const groups = planGroups(places, newborns)
   const rounds: Rounds = []
-  for (const { task, round, leads, early, late } of nursery.values()) {
+  for (const { task, round, leads, early, late } of newborns.values()) {
     for (const child of early) enact(rounds, round, task, { act: "clone", child: child.task })
     if (leads) enact(rounds, round, task, { act: "setsid" })
     for (const child of late) enact(rounds, round, task, { act: "clone", child: child.task })
@@ -29,6 +29,6 @@ export function planBirths(members: readonly Member[], shellJob: boolean): Birth
     rounds,
     groups,
     deaths: new Map(members.filter(({ dead }) => dead).map(({ pid }) => [pid, [{ act: "die" }]])),
-    helpers: [...nursery.values()].flatMap(({ task, from, helper }) => (helper && from ? { task, parent: from.task } : [])),
+    helpers: [...newborns.values()].flatMap(({ task, from, helper }) => (helper && from ? { task, parent: from.task } : [])),
   }
 }

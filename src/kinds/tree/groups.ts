@@ -1,5 +1,5 @@
 import { enact, type Rounds } from "./adoptions.ts"
-import { addHelper, type Newborn, type Nursery } from "./newborns.ts"
+import { addHelper, type Newborn, type Newborns } from "./newborns.ts"
 import { OUTSIDE, type Places, refusal } from "./places.ts"
 import type { Member, Round, TaskId } from "./plan.ts"
 
@@ -12,7 +12,7 @@ interface Group {
 }
 
 /**
- * Plans the process groups: setpgid by everyone who is not in his group by birth, after all births and setsids are done. Adds to `nursery`
+ * Plans the process groups: setpgid by everyone who is not in his group by birth, after all births and setsids are done. Adds to `newborns`
  * helpers that lead the groups whose leaders are gone; they are born with all others and end here.
  *
  * setpgid needs a living member of the group in the caller's own session, and no session's leader may call it.
@@ -20,9 +20,9 @@ interface Group {
  *
  * @throws CheckpointError E_IMAGE_UNSUPPORTED a group in two sessions, or not in the session of its leader
  */
-export function planGroups(places: Places, nursery: Nursery): Round[] {
+export function planGroups(places: Places, newborns: Newborns): Round[] {
   const groups = findGroups(places)
-  const hosts = findHosts(places, nursery)
+  const hosts = findHosts(places, newborns)
   // Whoever made a group that has members and is in another now: it goes when the others are in.
   const leaves = ({ pid, pgid }: Member): boolean => pid !== pgid && groups.has(pid)
   const [MAKE, JOIN, LEAVE, EXIT, REAP] = [0, 1, 2, 3, 4]
@@ -30,7 +30,7 @@ export function planGroups(places: Places, nursery: Nursery): Round[] {
   const help = (session: number, task?: TaskId): TaskId => {
     const host = hosts.get(session)
     if (!host) throw new Error("Unreachable: a group in a session without members")
-    const helper = addHelper(nursery, host, task).task
+    const helper = addHelper(newborns, host, task).task
     enact(rounds, EXIT, helper, { act: "exit" })
     enact(rounds, REAP, host.task, { act: "reap", child: helper })
     return helper
@@ -70,9 +70,9 @@ function findGroups(places: Places): Map<number, Group> {
 }
 
 /** Who bears the helpers for groups, by session: its leader, or else the first of it that is born. */
-function findHosts({ members, sessionOf }: Places, nursery: Nursery): Map<number, Newborn> {
+function findHosts({ members, sessionOf }: Places, newborns: Newborns): Map<number, Newborn> {
   const hosts = new Map<number, Newborn>()
-  for (const newborn of nursery.values()) {
+  for (const newborn of newborns.values()) {
     const session = sessionOf(newborn.task)
     if (members.has(newborn.task) && !hosts.has(session)) hosts.set(session, newborn)
   }

@@ -21,7 +21,7 @@ const dir = (dir_name: string, more: Partial<cgroup_dir_entry> = {}): cgroup_dir
 })
 
 /** Plain directories instead of mounted hierarchies: what is made and written there is seen. */
-function ground(name: string) {
+function factsOf(name: string) {
   const hierarchies: Hierarchy[] = [
     { name: "pids", controllers: ["pids"], point: join(folder, name, "pids"), root: "/" },
     { name: "", controllers: [], point: join(folder, name, "unified"), root: "/" },
@@ -59,7 +59,7 @@ const sets = { rootSet: 2, wanted: new Set([1, 2, 3]), ownSet: 1 }
 const below = (name: string, path: string): string => path.slice(join(folder, name).length)
 
 describe("planCgroups", () => {
-  const plan = (name: string, roots: Parameters<typeof planCgroups>[2] = []) => planCgroups(entry, sets, roots, ground(name))
+  const plan = (name: string, roots: Parameters<typeof planCgroups>[2] = []) => planCgroups(entry, sets, roots, factsOf(name))
 
   test("directories come parents first; places leave out where the tool is", () => {
     const { directories, places } = plan("plan")
@@ -94,7 +94,7 @@ describe("planCgroups", () => {
 
   test("an unknown set, a missing hierarchy and a path that leaves its own are refused", () => {
     const refused = (broken: cgroup_entry, wanted: number) =>
-      failureOf(() => planCgroups(broken, { ...sets, wanted: new Set([wanted]) }, [], ground("plan")))
+      failureOf(() => planCgroups(broken, { ...sets, wanted: new Set([wanted]) }, [], factsOf("plan")))
     expect(refused(entry, 9)).toMatchObject({ code: "E_IMAGE_CORRUPT", found: "cgroup set 9 is not in cgroup.img" })
     const elsewhere = { sets: [{ id: 2, ctls: [{ name: "rdma", path: "/x" }] }], controllers: [] }
     expect(refused(elsewhere, 2)).toMatchObject({ code: "E_RESTORE", found: 'the hierarchy "rdma" of /x does not exist here' })
@@ -106,7 +106,7 @@ describe("planCgroups", () => {
 describe("prepareCgroups", () => {
   const job = (name: string, ...path: string[]): string => join(folder, name, "unified/box/job", ...path)
   /** A property needs its file, which the kernel would make with the directory. */
-  const prepare = (name: string, mode: CgroupMode) => prepareCgroups(planCgroups(entry, sets, [], ground(name)), mode)
+  const prepare = (name: string, mode: CgroupMode) => prepareCgroups(planCgroups(entry, sets, [], factsOf(name)), mode)
 
   test("soft makes what is missing, with its mode, and removes it again unless it is kept", () => {
     const prepared = prepare("soft", "soft")
@@ -125,7 +125,7 @@ describe("prepareCgroups", () => {
   })
 
   test("a version 2 directory on the way hands down what the one above it does", () => {
-    ground("handed")
+    factsOf("handed")
     writeFileSync(join(folder, "handed/unified/cgroup.subtree_control"), "cpu memory\n")
     prepare("handed", "soft").keep()
     expect(readFileSync(join(folder, "handed/unified/box/cgroup.subtree_control"), "utf8")).toBe("+cpu +memory")
@@ -140,7 +140,7 @@ describe("prepareCgroups", () => {
     ["strict", "one", "exists already"],
   ])("%s on directories that exist", (mode, value, error) => {
     const name = `there-${mode}`
-    ground(name)
+    factsOf(name)
     mkdirSync(job(name, "t"), { recursive: true })
     writeFileSync(job(name, "note"), "one")
     const act = () => {
@@ -165,7 +165,7 @@ describe("prepareCgroups", () => {
   })
 
   test("a frozen place is refused, and what was made before is removed", () => {
-    ground("frozen")
+    factsOf("frozen")
     mkdirSync(job("frozen"), { recursive: true })
     for (const [file, text] of [
       ["cgroup.freeze", "1\n"],

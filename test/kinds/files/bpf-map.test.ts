@@ -4,13 +4,13 @@ import { encode } from "../../../ffi/layout.ts"
 import { allocate, attempt, isFailure } from "../../../ffi/syscall.ts"
 import type { bpfmap_file_entry } from "../../../proto/gen/bpfmap-file_pb.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
-import { mapDifferences } from "../../../src/flow/verify-contents.ts"
+import { bpfMapDifferences } from "../../../src/flow/verify-contents.ts"
 import { Aliases } from "../../../src/image/compare.ts"
 import { readOneByOne } from "../../../src/kinds/files/bpf-map/ask.ts"
-import { collectMap, isMap, refuseMap } from "../../../src/kinds/files/bpf-map/collect.ts"
+import { collectBpfMap, isBpfMap, refuseBpfMap } from "../../../src/kinds/files/bpf-map/collect.ts"
 import { checkContents } from "../../../src/kinds/files/bpf-map/restore.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
-import type { Found, MapData } from "../../../src/kinds/files/kind.ts"
+import type { BpfMapData, Found } from "../../../src/kinds/files/kind.ts"
 import { scanOwn } from "../../../src/kinds/files/scan.ts"
 import { parseFdInfo } from "../../../src/proc/fdinfo.ts"
 import { close, fown, imagesOf, ownCollecting, plansOf } from "./plans.ts"
@@ -32,17 +32,17 @@ afterAll(() => {
   if (allowed) close(hash)
 })
 
-test.skipIf(!allowed)("collectMap reads more than one batch, and the same as one by one", () => {
+test.skipIf(!allowed)("collectBpfMap reads more than one batch, and the same as one by one", () => {
   for (let key = 0; key < MOST; key++) {
     memory.bytes.set(u32(key, key * 7), 2048)
     const element = { map_fd: hash, key: memory.address + 2048, value: memory.address + 2052 }
     expect(bpf(BPF.MAP_UPDATE_ELEM, encode(bpfElement, element))).toBe(0)
   }
   const found = scanOwn(hash)
-  expect(isMap(found)).toBe(true)
-  expect(refuseMap(found, { usedMaps: new Map() })).toBeUndefined()
-  const mapsData = new Map<number, MapData>()
-  const entry = collectMap({ ...found, id: 7 }, { ...ownCollecting(), mapsData })
+  expect(isBpfMap(found)).toBe(true)
+  expect(refuseBpfMap(found, { usedBpfMaps: new Map() })).toBeUndefined()
+  const bpfMapsData = new Map<number, BpfMapData>()
+  const entry = collectBpfMap({ ...found, id: 7 }, { ...ownCollecting(), bpfMapsData })
   expect(entry).toMatchObject({
     id: 7,
     map_type: 1,
@@ -53,9 +53,9 @@ test.skipIf(!allowed)("collectMap reads more than one batch, and the same as one
     frozen: false,
     map_name: "",
   })
-  const data = mapsData.get(entry.map_id)
+  const data = bpfMapsData.get(entry.map_id)
   expect(data?.message).toEqual({ map_id: entry.map_id, keys_bytes: 4 * MOST, values_bytes: 300 * MOST, count: MOST })
-  const { payload } = data as MapData
+  const { payload } = data as BpfMapData
   const view = new DataView(payload.buffer)
   const batches = new Map(Array.from({ length: MOST }, (_, i) => [view.getUint32(4 * i, true), view.getUint32(4 * MOST + 300 * i, true)]))
   expect([...batches].every(([key, value]) => value === key * 7)).toBe(true)
@@ -65,19 +65,19 @@ test.skipIf(!allowed)("collectMap reads more than one batch, and the same as one
   expect(single).toEqual(batches)
 })
 
-describe("refuseMap", () => {
+describe("refuseBpfMap", () => {
   const told = (map_type: number): Pick<Found, "info" | "target"> => ({
     target: "anon_inode:bpf-map",
     info: parseFdInfo(`pos:\t0\nflags:\t02\nmnt_id:\t1\nmap_type:\t${map_type}\nmap_id:\t5\nmemlock:\t440\n`),
   })
   test("names types that it cannot keep", () => {
-    expect(refuseMap(told(9), { usedMaps: new Map() })?.what).toBe(
+    expect(refuseBpfMap(told(9), { usedBpfMaps: new Map() })?.what).toBe(
       'BPF map 5 ("anon_inode:bpf-map") of type LRU_HASH: only HASH and ARRAY can be kept',
     )
-    expect(refuseMap(told(99), { usedMaps: new Map() })?.what).toContain("of type 99")
+    expect(refuseBpfMap(told(99), { usedBpfMaps: new Map() })?.what).toContain("of type 99")
   })
   test("names the program that uses one", () =>
-    expect(refuseMap(told(1), { usedMaps: new Map([[5, { id: 8, name: "count" }]]) })?.what).toContain('program 8 "count" uses'))
+    expect(refuseBpfMap(told(1), { usedBpfMaps: new Map([[5, { id: 8, name: "count" }]]) })?.what).toContain('program 8 "count" uses'))
 })
 
 const entryOf = (more: Partial<bpfmap_file_entry>, id = 7): file_entry => ({
@@ -101,16 +101,16 @@ const entryOf = (more: Partial<bpfmap_file_entry>, id = 7): file_entry => ({
     ...more,
   },
 })
-const dataOf = (payload: readonly number[], count: number, map_id = 40): MapData => ({
+const dataOf = (payload: readonly number[], count: number, map_id = 40): BpfMapData => ({
   message: { map_id, keys_bytes: 4 * count, values_bytes: 2 * count, count },
   payload: Uint8Array.from(payload),
 })
 const two = dataOf([1, 0, 0, 0, 2, 0, 0, 0, 11, 12, 21, 22], 2)
 const turned = dataOf([2, 0, 0, 0, 1, 0, 0, 0, 21, 22, 11, 12], 2, 41)
 
-describe("restoreMap", () => {
-  const callsOf = (places: Parameters<typeof imagesOf>[0], mapsData: MapData[] = []): string[] =>
-    plansOf(imagesOf(places, { mapsData })).open.map((line) =>
+describe("restoreBpfMap", () => {
+  const callsOf = (places: Parameters<typeof imagesOf>[0], bpfMapsData: BpfMapData[] = []): string[] =>
+    plansOf(imagesOf(places, { bpfMapsData })).open.map((line) =>
       line.replace(/^#\d+ (\w+)\(([^,]*).*\/\/ (.*)$/, "$1 $2: $3").replace(/^#\d+ /, ""),
     )
   const text = 'BPF map 40 "name"'
@@ -145,16 +145,16 @@ describe("restoreMap", () => {
 describe("checkFiles", () => {
   const options = { fileChanged: "fail", fileValidation: "filesize", skipRwxCheck: false, buildIdOf: () => [], shellJob: false } as never
   const check =
-    (more: Partial<bpfmap_file_entry>, data: MapData = two) =>
+    (more: Partial<bpfmap_file_entry>, data: BpfMapData = two) =>
     () =>
-      checkFiles([imagesOf({ 5: entryOf(more) }, { mapsData: [data] })], new Set(), options)
+      checkFiles([imagesOf({ 5: entryOf(more) }, { bpfMapsData: [data] })], new Set(), options)
   test("refuses more content than a program can carry", () => {
     const payload = { length: 2 ** 29 } as Uint8Array
     expect(() => checkContents([{ ...two, payload }])).toThrow("Cannot restore the BPF maps of this set")
     expect(() => checkContents([two, turned])).not.toThrow()
   })
   test("takes a map and its content", () => expect(check({})).not.toThrow())
-  const corrupt: readonly (readonly [string, Partial<bpfmap_file_entry>, MapData?])[] = [
+  const corrupt: readonly (readonly [string, Partial<bpfmap_file_entry>, BpfMapData?])[] = [
     ["another type", { map_type: 9 }],
     ["no key", { key_size: 0 }],
     ["no room", { max_entries: 0 }],
@@ -166,11 +166,11 @@ describe("checkFiles", () => {
     test(`refuses ${title}`, () => expect(check(more, data)).toThrow("Cannot restore BPF map 40 of files.img"))
 })
 
-test("mapDifferences takes entries in any order, and tells other values, others missing, and a map that is", () => {
-  const differences = (now: readonly MapData[]): string[] => {
+test("bpfMapDifferences takes entries in any order, and tells other values, others missing, and a map that is", () => {
+  const differences = (now: readonly BpfMapData[]): string[] => {
     const aliases = new Aliases()
     aliases.unite("map", 40n, 41n)
-    return mapDifferences([two], now, aliases)
+    return bpfMapDifferences([two], now, aliases)
   }
   expect(differences([turned])).toEqual([])
   expect(differences([{ ...turned, payload: turned.payload.with(9, 99) }])).toEqual(["BPF map 40: 1 of 2 entries have other values"])

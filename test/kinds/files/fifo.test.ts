@@ -27,7 +27,7 @@ function collecting() {
     path: () => 0,
     place: () => name,
     memfd: () => 0,
-    noteRing: () => {},
+    notePacketRings: () => {},
     nextId: () => 100 + files.length,
     add: (entry: file_entry) => void files.push(entry),
   }

@@ -81,7 +81,7 @@ export const ghostParts = ({ ghosts }: FileTable, number: number) =>
 /** The files of a process as images tell them: every message went through its bytes. */
 export function imagesOf(pid: number, options: FileOptions = { ...USUAL, ...REFUSED, shellJob: false }): FileImages {
   const table = plainTable()
-  const { fdinfos, pipesData, fifoData, mapsData, skQueues, ttyInfos, ttyData, extension } = collectDescriptors([holding(pid)], table, {
+  const { fdinfos, pipesData, fifoData, bpfMapsData, skQueues, ttyInfos, ttyData, extension } = collectDescriptors([holding(pid)], table, {
     ...options,
     stopped: true,
     clock: clockNow,
@@ -92,7 +92,7 @@ export function imagesOf(pid: number, options: FileOptions = { ...USUAL, ...REFU
     pipesData: pipesData.map(({ message, payload }) => ({ message: through(pipe_data_entrySchema, message), payload })),
     skQueues: skQueues.map(({ message, payload }) => ({ message: through(sk_packet_entrySchema, message), payload })),
     fifoData,
-    mapsData,
+    bpfMapsData,
     ttyInfos: ttyInfos.map((info) => through(tty_info_entrySchema, info)),
     ttyData,
     tcpStreams: new Map(),

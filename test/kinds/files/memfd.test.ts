@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test"
 import { syscall } from "../../../ffi/syscall.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
-import { segmentsBy } from "../../../src/flow/shared-memory.ts"
+import { sharedMemoryBy } from "../../../src/flow/shared-memory.ts"
 import { USUAL } from "../../../src/kinds/files/keeping.ts"
 import { collectMemfd, isMemfd, refuseMemfd } from "../../../src/kinds/files/memfd/collect.ts"
 import { FileTable } from "../../../src/kinds/files/table.ts"
-import type { SharedSegment } from "../../../src/kinds/memory/shared.ts"
+import type { SharedMemory } from "../../../src/kinds/memory/shared.ts"
 import { close, fown, given, imagesOf, openFile, plansOf } from "./plans.ts"
 
 const HUGETLB = 4
@@ -17,7 +17,7 @@ const scene = (pid: number) => ({ holders: [{ pid, threads: [pid], group: pid }]
 
 describe("collectMemfd", () => {
   test("gives two open files of one memory one inode, with name, size and content", () => {
-    const table = new FileTable<SharedSegment>(segmentsBy(new Map()), USUAL)
+    const table = new FileTable<SharedMemory>(sharedMemoryBy(new Map()), USUAL)
     const fd = memfd("it")
     syscall("write", fd, given(bytes("content")), 7)
     const twin = syscall("openat", -100, given(bytes(`/proc/self/fd/${fd}\0`)), 0, 0)
@@ -28,19 +28,19 @@ describe("collectMemfd", () => {
       [1, 0n],
       [2, 0n],
     ])
-    expect(table.segments.map(({ inode: { name, size } }) => [name, size])).toEqual([
+    expect(table.memfds.map(({ inode: { name, size } }) => [name, size])).toEqual([
       ["it", 7n],
       ["it", 0n],
     ])
-    expect(table.segments[0]?.ranges).toHaveLength(1)
+    expect(table.memfds[0]?.ranges).toHaveLength(1)
     for (const each of [fd, twin, other]) close(each)
   })
 
   test("one of huge pages has their size, though no page", () => {
-    const table = new FileTable<SharedSegment>(segmentsBy(new Map()), USUAL)
+    const table = new FileTable<SharedMemory>(sharedMemoryBy(new Map()), USUAL)
     const fd = memfd("huge", HUGETLB | (21 << 26))
     collectMemfd(openFile(fd, { target: "/memfd:huge (deleted)" }), { table })
-    expect(table.segments[0]).toMatchObject({ inode: { name: "huge", size: 0n, hugetlb_flag: HUGETLB | (21 << 26) }, ranges: [] })
+    expect(table.memfds[0]).toMatchObject({ inode: { name: "huge", size: 0n, hugetlb_flag: HUGETLB | (21 << 26) }, ranges: [] })
     close(fd)
   })
 

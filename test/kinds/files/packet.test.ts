@@ -14,7 +14,7 @@ import { attempt, isFailure } from "../../../ffi/syscall.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { packet_ring, packet_sock_entry } from "../../../proto/gen/packet-sock_pb.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
-import type { RingFile } from "../../../src/kinds/files/ids.ts"
+import type { PacketRings } from "../../../src/kinds/files/ids.ts"
 import { scanOwn } from "../../../src/kinds/files/scan.ts"
 import { tellOption } from "../../../src/kinds/files/socket/ask.ts"
 import { attribute, joined } from "../../../src/kinds/files/socket/netlink.ts"
@@ -97,9 +97,9 @@ test.skipIf(isFailure(own) || findPacketSockets(true).size === 0)("collectPacket
   tellOption(own, SOL_PACKET, PACKET.ADD_MEMBERSHIP, Uint8Array.of(LO, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
   const found = scanOwn(own)
   expect(isPacket(found)).toBe(true)
-  const rings = new Map<bigint, RingFile>()
+  const rings = new Map<bigint, PacketRings>()
   const collecting = ownCollecting()
-  const table = { noteRing: (inode: bigint, file: RingFile) => void rings.set(inode, file) } as never
+  const table = { notePacketRings: (inode: bigint, file: PacketRings) => void rings.set(inode, file) } as never
   const entry = collectPacket({ ...found, id: 7 }, { ...collecting, table, packetSockets: findPacketSockets(true) })
   const tx_ring = { block_size: 4096, block_nr: 2, frame_size: 2048, frame_nr: 4, retire_tmo: 0, sizeof_priv: 0, features: 0 }
   const flags = { aux_data: false, orig_dev: true, vnet_hdr: false, loss: false }

@@ -20,7 +20,7 @@ export const NO_MORE: Omit<FileImages, "fdinfos" | "files"> = {
   pipesData: [],
   skQueues: [],
   fifoData: [],
-  mapsData: [],
+  bpfMapsData: [],
   ttyInfos: [],
   ttyData: [],
   ghosts: new Map(),
@@ -36,7 +36,7 @@ export const PLAIN_RESTORE: RestoreOptions = {
     terminal: undefined,
     masters: new Map(),
     ghosts: new Map(),
-    segments: new Map(),
+    memfds: new Map(),
     executed: new Set(),
     given: new Map(),
     // Each clock shows as many thousand seconds as its number.
@@ -59,11 +59,11 @@ export function imagesOf(places: Readonly<Record<number, file_entry>>, more: Par
 /** The calls of a restore, in strace's notation: opening without placeholders, and what is done last. */
 export function plansOf(
   images: FileImages,
-  segments: ReadonlyMap<number, number> = new Map(),
+  memfds: ReadonlyMap<number, number> = new Map(),
   executed: ReadonlySet<number> = new Set(),
 ): { open: string[]; start: string[] } {
   const [open, start] = [new Program(), new Program()]
-  restoreDescriptors(images, open, { ...PLAIN_RESTORE, made: { ...PLAIN_RESTORE.made, segments, executed } })
+  restoreDescriptors(images, open, { ...PLAIN_RESTORE, made: { ...PLAIN_RESTORE.made, memfds, executed } })
   startFiles(images, start, PLAIN_RESTORE)
   return { open: open.describe().slice(images.fdinfos.length), start: start.describe() }
 }

@@ -110,7 +110,7 @@ describe("checkFiles", () => {
   const check = (images: ReturnType<typeof pair>) => {
     const fdinfos = [...images.files.values()].filter((file) => file.tty).map(({ id, type }, fd) => ({ fd, id, type, flags: 0 }))
     return () =>
-      checkFiles([{ ...images, fdinfos, pipesData: [], mapsData: [], skQueues: [], fifoData: [], ghosts: new Map() }], new Set([1]), {
+      checkFiles([{ ...images, fdinfos, pipesData: [], bpfMapsData: [], skQueues: [], fifoData: [], ghosts: new Map() }], new Set([1]), {
         ...STRICT,
         ...REFUSED,
         buildIdOf: () => [],

@@ -3,9 +3,9 @@ import { AIO_RING_MAGIC, aioRing } from "../../../ffi/abi/aio.ts"
 import { MAP } from "../../../ffi/abi/mman.ts"
 import { encode } from "../../../ffi/layout.ts"
 import { aio_ring_entrySchema } from "../../../proto/gen/mm_pb.ts"
-import { askRings, collectRings, refuseRings } from "../../../src/kinds/memory/aio/collect.ts"
-import { restoreRings, type SavedRing, savedRings } from "../../../src/kinds/memory/aio/restore.ts"
-import { eventsIn, requestsFor, ringHeads, ringLength } from "../../../src/kinds/memory/aio/ring.ts"
+import { askAioRings, collectAioRings, refuseAioRings } from "../../../src/kinds/memory/aio/collect.ts"
+import { restoreAioRings, type SavedAioRing, savedAioRings } from "../../../src/kinds/memory/aio/restore.ts"
+import { aioRingHeads, aioRingLength, eventsIn, requestsFor } from "../../../src/kinds/memory/aio/ring.ts"
 import { collectVmas } from "../../../src/kinds/memory/collect.ts"
 import { VMA } from "../../../src/kinds/memory/status.ts"
 import { surveyMemory } from "../../../src/kinds/memory/survey.ts"
@@ -29,16 +29,16 @@ describe("a ring", () => {
   test("becomes an area with all its pages, and an entry with what makes it again", () => {
     const vmas = collectVmas([mapping(LINE)], [], none)
     expect(vmas).toEqual([area])
-    const entries = collectRings(vmas)
+    const entries = collectAioRings(vmas)
     expect(entries.map((entry) => throughBytes(aio_ring_entrySchema, entry))).toEqual([{ id: 0x5000n, nr_req: 190, ring_len: 0x3000 }])
-    expect(ringHeads(vmas)).toEqual([{ start: 0x5000n, end: 0x5020n }])
+    expect(aioRingHeads(vmas)).toEqual([{ start: 0x5000n, end: 0x5020n }])
   })
 
   test("has the size that the kernel would make, for any number of requests", () => {
     expect([0x1000, 0x2000, 0x3000].map(eventsIn)).toEqual([127, 255, 383])
-    for (let pages = 1; pages < 300; pages++) expect(ringLength(requestsFor(pages * 0x1000), 2)).toBe(pages * 0x1000)
-    expect(ringLength(1, 2)).toBe(0x1000)
-    expect(ringLength(1, 64)).toBe(0x5000)
+    for (let pages = 1; pages < 300; pages++) expect(aioRingLength(requestsFor(pages * 0x1000), 2)).toBe(pages * 0x1000)
+    expect(aioRingLength(1, 2)).toBe(0x1000)
+    expect(aioRingLength(1, 64)).toBe(0x5000)
   })
 
   test("is refused in parts, and where only the memory is there", () => {
@@ -48,22 +48,22 @@ describe("a ring", () => {
     for (const other of [LINE.replace("00000000", "00001000"), LINE.replace("rw-s", "r--s")])
       expect(surveyMemory(7, [mapping(other)], refuseLink, noLower)[0]?.what).toBe("a part of an AIO ring")
     const program = new Program()
-    const rings = askRings(program, [mapping(LINE)])
+    const rings = askAioRings(program, [mapping(LINE)])
     expect(program.describe()).toEqual(["#0 io_getevents(0x5000, 0, 0, 0, 0) = any"])
-    expect(refuseRings(7, answersOf(new Map([[rings[0]!.known, 0n]])), rings)).toEqual([])
-    expect(refuseRings(7, answersOf(new Map([[rings[0]!.known, -22n]])), rings)[0]?.where).toBe("task 7 VMA 0x5000")
+    expect(refuseAioRings(7, answersOf(new Map([[rings[0]!.known, 0n]])), rings)).toEqual([])
+    expect(refuseAioRings(7, answersOf(new Map([[rings[0]!.known, -22n]])), rings)[0]?.where).toBe("task 7 VMA 0x5000")
   })
 })
 
-describe("savedRings", () => {
-  const [entry] = collectRings([area])
+describe("savedAioRings", () => {
+  const [entry] = collectAioRings([area])
   const good = { id: 0, nr: 383, head: 5, tail: 2, magic: AIO_RING_MAGIC, compat_features: 1, header_length: 32 }
   const read = (
     vmas = [area],
     aios = [entry!],
     head: Parameters<typeof encode<(typeof aioRing)["fields"]>>[1] | undefined = good,
     cpus = 2,
-  ) => savedRings(9, { vmas, aios }, () => head && encode(aioRing, head), cpus)
+  ) => savedAioRings(9, { vmas, aios }, () => head && encode(aioRing, head), cpus)
 
   test("tells where the events are", () => {
     expect(read()).toEqual([{ start: 0x5000n, length: 0x3000, requests: 190, head: 5, tail: 2 }])
@@ -83,13 +83,13 @@ describe("savedRings", () => {
   })
 
   test("a page that is not stored is refused", () => {
-    expect(() => savedRings(9, { vmas: [area], aios: [entry!] }, () => undefined, 2)).toThrow("the page at 0x5000 is not stored")
+    expect(() => savedAioRings(9, { vmas: [area], aios: [entry!] }, () => undefined, 2)).toThrow("the page at 0x5000 is not stored")
   })
 })
 
-describe("restoreRings", () => {
-  const calls = (ring: Partial<SavedRing>) =>
-    plan((program) => restoreRings([{ start: 0x5000n, length: 0x1000, requests: 62, head: 0, tail: 0, ...ring }], 40, program))
+describe("restoreAioRings", () => {
+  const calls = (ring: Partial<SavedAioRing>) =>
+    plan((program) => restoreAioRings([{ start: 0x5000n, length: 0x1000, requests: 62, head: 0, tail: 0, ...ring }], 40, program))
       .map((line) => line.replace(/^#\d+ | \/\/.*$/g, ""))
       .slice(3)
 
@@ -103,7 +103,7 @@ describe("restoreRings", () => {
   })
 
   test("moves head and tail: events up to the head are taken, the others stay, around the end too", () => {
-    const counts = (ring: Partial<SavedRing>) =>
+    const counts = (ring: Partial<SavedAioRing>) =>
       calls(ring).flatMap((line) => /^io_(submit|getevents)\(0x5000, (\w+)/.exec(line)?.slice(1, 3).join(" ") ?? [])
     expect(counts({ head: 70, tail: 75 })).toEqual(["submit 0x40", "getevents 0x40", "submit 6", "getevents 6", "submit 5"])
     expect(counts({ head: 2, tail: 1 })).toEqual(["submit 2", "getevents 2", "submit 0x40", "submit 0x3e"])

@@ -8,7 +8,7 @@ import { hugeShortage } from "../../../src/kinds/memory/huge/pool.ts"
 import { namedSize, pageSizeOf, sizeBits, usualSize } from "../../../src/kinds/memory/huge-size.ts"
 import { type MemoryFacts, planInheritance, type Run } from "../../../src/kinds/memory/inherit.ts"
 import { restoreVmas } from "../../../src/kinds/memory/restore.ts"
-import { holeFor, restoreSegment } from "../../../src/kinds/memory/shared.ts"
+import { holeFor, restoreSharedMemory } from "../../../src/kinds/memory/shared.ts"
 import { VMA } from "../../../src/kinds/memory/status.ts"
 import { surveyMemory } from "../../../src/kinds/memory/survey.ts"
 import { surveyWindows } from "../../../src/kinds/memory/windows.ts"
@@ -118,7 +118,7 @@ describe("restore", () => {
 
   test("shared anonymous memory is made as such, and filled where it is mapped for a moment", () => {
     expect(throughBytes(memfd_inode_entrySchema, inode)).toEqual(inode)
-    const lines = plan((program) => restoreSegment(inode, [fill], 5, 0x40000000n, program))
+    const lines = plan((program) => restoreSharedMemory(inode, [fill], 5, 0x40000000n, program))
     expect(withoutNotes(lines)).toEqual([
       "mmap(0x40000000, 0x400000, 3, 0x54144021, -1, 0)",
       'openat(-100, "/proc/self/map_files/40000000-40400000\\u0000", 2)',
@@ -128,14 +128,14 @@ describe("restore", () => {
   })
 
   test("a memfd stands for it where links to mappings may not be opened", () => {
-    const lines = withoutNotes(plan((program) => restoreSegment(inode, [fill], 5, 0x40000000n, program, false, false)))
+    const lines = withoutNotes(plan((program) => restoreSharedMemory(inode, [fill], 5, 0x40000000n, program, false, false)))
     expect(lines.slice(0, 2)).toEqual(['memfd_create("anon_hugepage\\u0000", 0x54000004)', "ftruncate(#0, 0x400000)"])
     expect(lines).toContain("pread64(5, 0x40200000, 0x1000, 0x8000)")
   })
 
   test("a memfd gets its page size, and is mapped when there is something to fill", () => {
     const memfd = { ...inode, name: "named", seals: 6, mode: 0o100640 }
-    expect(withoutNotes(plan((program) => restoreSegment(memfd, [fill], 5, 0x40000000n, program)))).toEqual([
+    expect(withoutNotes(plan((program) => restoreSharedMemory(memfd, [fill], 5, 0x40000000n, program)))).toEqual([
       'memfd_create("named\\u0000", 0x54000006)',
       "ftruncate(#0, 0x400000)",
       "mmap(0x40000000, 0x400000, 3, 0x104001, #0, 0)",
@@ -143,7 +143,7 @@ describe("restore", () => {
       "munmap(0x40000000, 0x400000)",
       "fchmod(#0, 0x1a0)",
     ])
-    expect(plan((program) => restoreSegment(memfd, [], -1, 0x40000000n, program)).length).toBe(3)
+    expect(plan((program) => restoreSharedMemory(memfd, [], -1, 0x40000000n, program)).length).toBe(3)
     expect(holeFor([{ ...inode, hugetlb_flag: 0 }, memfd])).toEqual({ size: 2n * MIB2 + 0x1000n, unit: MIB2 })
   })
 
@@ -151,7 +151,7 @@ describe("restore", () => {
     ["a part of a page", { size: MIB2 + 0x1000n }, "is no multiple of its pages"],
     ["pages behind its end", { size: MIB2 }, "beyond its 2097152 bytes"],
   ])("%s is refused", (_, change, found) => {
-    expect(() => plan((program) => restoreSegment({ ...inode, ...change }, [fill], 5, 0x40000000n, program))).toThrow(found)
+    expect(() => plan((program) => restoreSharedMemory({ ...inode, ...change }, [fill], 5, 0x40000000n, program))).toThrow(found)
   })
 })
 

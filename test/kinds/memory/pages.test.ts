@@ -6,7 +6,7 @@ import { memfd_inode_entrySchema } from "../../../proto/gen/memfd_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { collectVmas, type MappedFiles } from "../../../src/kinds/memory/collect.ts"
 import { countPages, findPages, type PageRange, readRegions, scanRegions } from "../../../src/kinds/memory/pages.ts"
-import { collectSegment } from "../../../src/kinds/memory/shared.ts"
+import { collectSharedMemory } from "../../../src/kinds/memory/shared.ts"
 import { PE, VMA } from "../../../src/kinds/memory/status.ts"
 import { readMaps } from "../../../src/proc/maps.ts"
 import { readSmaps } from "../../../src/proc/smaps.ts"
@@ -143,9 +143,9 @@ describe.skipIf(!canTrace)(`pages of another process${why}`, () => {
   const linkOf = ({ start, end }: { start: bigint; end: bigint }): string =>
     `/proc/${target.pid}/map_files/${start.toString(16)}-${end.toString(16)}`
 
-  test("collectSegment: shared anonymous memory has the parts that hold data", () => {
+  test("collectSharedMemory: shared anonymous memory has the parts that hold data", () => {
     const mapping = readMaps(target.pid).find(({ start }) => start === target.at("shared"))!
-    const { inode, ranges, source } = collectSegment(linkOf(mapping), mapping.path, 9)
+    const { inode, ranges, source } = collectSharedMemory(linkOf(mapping), mapping.path, 9)
     expect(inode).toMatchObject({ name: "/dev/zero", size: 6n * PAGE, inode_id: 9n, shmid: Number(mapping.inode) })
     expect(ranges).toEqual([
       { start: PAGE, end: 2n * PAGE, flags: PE.PRESENT },
@@ -156,9 +156,9 @@ describe.skipIf(!canTrace)(`pages of another process${why}`, () => {
     expect(throughBytes(memfd_inode_entrySchema, inode)).toEqual(inode)
   })
 
-  test("collectSegment: a memfd keeps name, size in bytes, mode and seals; its last page counts whole", () => {
+  test("collectSharedMemory: a memfd keeps name, size in bytes, mode and seals; its last page counts whole", () => {
     const mapping = readMaps(target.pid).find(({ start }) => start === target.at("memfd"))!
-    const { inode, ranges, source } = collectSegment(linkOf(mapping), mapping.path, 10)
+    const { inode, ranges, source } = collectSharedMemory(linkOf(mapping), mapping.path, 10)
     const fd = openSync(`${source}`, "r")
     expect(inode).toMatchObject({ name: "named", size: 3n * PAGE + 100n, seals: 2 | 4, mode: fstatSync(fd).mode, uid: 0, gid: 0 })
     closeSync(fd)

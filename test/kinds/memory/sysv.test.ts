@@ -4,14 +4,14 @@ import { ipc_shm_entrySchema } from "../../../proto/gen/ipc-shm_pb.ts"
 import { stasis_shm_entrySchema } from "../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { collectVmas } from "../../../src/kinds/memory/collect.ts"
-import { numberApart, type SharedSegment } from "../../../src/kinds/memory/shared.ts"
+import { numberApart, type SharedMemory } from "../../../src/kinds/memory/shared.ts"
 import { VMA } from "../../../src/kinds/memory/status.ts"
 import { planShm } from "../../../src/kinds/memory/sysv/check.ts"
 import { collectShm } from "../../../src/kinds/memory/sysv/collect.ts"
 import { findAttached } from "../../../src/kinds/memory/sysv/mapping.ts"
 import { attachedLengths, restoreAttachments, restoreShm, roomFor } from "../../../src/kinds/memory/sysv/restore.ts"
 import { savedShm } from "../../../src/kinds/memory/sysv/saved.ts"
-import { surveySegments } from "../../../src/kinds/memory/sysv/survey.ts"
+import { surveySysvSegments } from "../../../src/kinds/memory/sysv/survey.ts"
 import { parseSmaps } from "../../../src/proc/smaps.ts"
 import { parseShm } from "../../../src/proc/sysvipc.ts"
 import { throughBytes } from "../fixture.ts"
@@ -58,7 +58,7 @@ describe("a segment", () => {
   })
 
   test("one of memfds gives way to a System V one of its number", () => {
-    const of = (shmid: number) => ({ inode: { shmid } }) as SharedSegment
+    const of = (shmid: number) => ({ inode: { shmid } }) as SharedMemory
     expect(numberApart([of(1), of(7), of(9)], new Set([7])).map(({ inode }) => inode.shmid)).toEqual([1, 2, 9])
   })
 })
@@ -97,12 +97,12 @@ describe("attachments", () => {
       [0, 1, 0],
     ])
     const zero = { ...row, id: 0, nattch: 1 }
-    expect(surveySegments(attached, [row, zero], undefined)).toEqual([])
+    expect(surveySysvSegments(attached, [row, zero], undefined)).toEqual([])
     const more = { ...row, nattch: 3 }
-    expect(surveySegments(attached, [more, zero], undefined)[0]?.what).toContain("3 attachments, of which the tree has 2")
-    expect(surveySegments(attached, [more, zero], new Map())).toEqual([])
-    expect(surveySegments(attached, [more, zero], new Map([[7, 99]]))[0]?.what).toContain("process 99 outside the tree")
-    expect(surveySegments(attached, [zero], undefined)[0]?.what).toContain("IPC namespace that is not ours")
+    expect(surveySysvSegments(attached, [more, zero], undefined)[0]?.what).toContain("3 attachments, of which the tree has 2")
+    expect(surveySysvSegments(attached, [more, zero], new Map())).toEqual([])
+    expect(surveySysvSegments(attached, [more, zero], new Map([[7, 99]]))[0]?.what).toContain("process 99 outside the tree")
+    expect(surveySysvSegments(attached, [zero], undefined)[0]?.what).toContain("IPC namespace that is not ours")
   })
 })
 

@@ -82,7 +82,7 @@ export interface LoadedProgram {
 }
 
 /** A loaded program for each map that one uses, by the map's ID; none without CAP_SYS_ADMIN, which alone may look. One pass. */
-export function findUsedMaps(): ReadonlyMap<number, LoadedProgram> {
+export function findUsedBpfMaps(): ReadonlyMap<number, LoadedProgram> {
   const used = new Map<number, LoadedProgram>()
   for (let id = 0; ; ) {
     clear()

@@ -6,15 +6,15 @@ import type { bpfmap_file_entry } from "../../../../proto/gen/bpfmap-file_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import { LIMIT, RLIM_INFINITY } from "../../../proc/limits.ts"
 import type { Data, Program, Result } from "../../../tracee/program.ts"
-import type { MapData, Restoring } from "../kind.ts"
+import type { BpfMapData, Restoring } from "../kind.ts"
 import { KEPT_TYPES, MOST_CONTENT } from "./ask.ts"
 
 const textOf = ({ map_id, map_name }: bpfmap_file_entry): string => `BPF map ${map_id}${map_name ? ` "${map_name}"` : ""}`
 
 /** What of an entry and its content no map can have; undefined when it is well. */
-export function faultOfMap(
+export function faultOfBpfMap(
   { map_type, key_size, value_size, max_entries, map_name }: bpfmap_file_entry,
-  data: MapData | undefined,
+  data: BpfMapData | undefined,
 ): string | undefined {
   if (!KEPT_TYPES.has(map_type)) return `it is of type ${map_type}, known are ${[...KEPT_TYPES].join(" and ")}`
   if (key_size === 0 || value_size === 0 || max_entries === 0)
@@ -27,7 +27,7 @@ export function faultOfMap(
 }
 
 /** Checks that the contents of all maps fit into a program. @throws CheckpointError E_IMAGE_UNSUPPORTED */
-export function checkContents(all: Iterable<MapData>): void {
+export function checkContents(all: Iterable<BpfMapData>): void {
   const bytes = [...all].reduce((sum, { payload }) => sum + payload.length, 0)
   if (bytes <= MOST_CONTENT) return
   throw new CheckpointError(
@@ -57,7 +57,7 @@ function create(entry: bpfmap_file_entry, program: Program, about: string): Resu
 }
 
 /** Appends the filling of a map. @param number of an open file of it that may write */
-function fill({ message, payload }: MapData, number: number, program: Program, about: string): void {
+function fill({ message, payload }: BpfMapData, number: number, program: Program, about: string): void {
   const { keys_bytes, count } = message
   if (count === 0) return
   const attr = program.bytes(encode(bpfBatch, { count, map_fd: number }))
@@ -84,22 +84,22 @@ function openAgain(number: number, access: number, program: Program, about: stri
  * An entry -> an open map appended to the program. Mirror: ./collect.ts. The first file of a map makes it, with its content, and freezes it;
  * others are opened by its ID, as is the first if it may only read or only write. Needs CAP_SYS_ADMIN for that, and Linux 5.6 for the content.
  */
-export function restoreMap(
+export function restoreBpfMap(
   entry: bpfmap_file_entry,
-  { program, users, maps, mapsData }: Pick<Restoring, "program" | "users" | "maps" | "mapsData">,
+  { program, users, bpfMaps, bpfMapsData }: Pick<Restoring, "program" | "users" | "bpfMaps" | "bpfMapsData">,
 ): Result {
   const { id, map_id, flags, frozen } = entry
   const about = textOf(entry)
   const access = flags & O.ACCMODE
-  const known = maps.get(map_id)
+  const known = bpfMaps.get(map_id)
   if (known !== undefined) return openAgain(known, access, program, about)
   // Arguments of bpf(2) stand in memory, where only numbers that are known before can be written.
   const number = users.get(id)?.[0]?.fd
   if (number === undefined) throw new Error(`Unreachable: map ${map_id} is restored without a descriptor`)
-  maps.set(map_id, number)
+  bpfMaps.set(map_id, number)
   const fd = unlimited(() => create(entry, program, about), program)
   program.callWith({ about: `fd ${number}` }, "dup3", fd, number, 0)
-  const data = mapsData.get(map_id)
+  const data = bpfMapsData.get(map_id)
   if (data) fill(data, number, program, about)
   if (frozen) program.callWith({ about }, "bpf", BPF.MAP_FREEZE, program.bytes(encode(bpfElement, { map_fd: number }).slice(0, 4)), 4)
   if (access === O.RDWR) return fd

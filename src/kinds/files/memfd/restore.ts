@@ -17,10 +17,10 @@ const NO_GHOSTS: ReadonlyMap<number, number> = new Map()
  */
 export function restoreMemfd(
   entry: memfd_file_entry,
-  { program, segments, executed }: Pick<Restoring, "program" | "segments" | "executed">,
+  { program, memfds, executed }: Pick<Restoring, "program" | "memfds" | "executed">,
 ): Result {
   const { id, flags, pos, inode_id } = entry
-  const number = segments.get(inode_id)
+  const number = memfds.get(inode_id)
   if (number === undefined) {
     const next = "Dump the program again: this image was damaged or changed"
     throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore memory file ${id}`, `memfd.img has no memory ${inode_id}`, next)

@@ -4,27 +4,27 @@ import type { Refusal } from "../../../base/errors.ts"
 import { hex } from "../../../base/units.ts"
 import type { Mapping } from "../../../proc/maps.ts"
 import type { Answers, Program, Result } from "../../../tracee/program.ts"
-import { isRing, isRingArea, requestsFor } from "./ring.ts"
+import { isAioRing, isAioRingArea, requestsFor } from "./ring.ts"
 
 /** The rings of a process -> their entries; what is in them stands with its pages. Mirror: ./restore.ts. Authority: REFERENCE 4.1 */
-export const collectRings = (vmas: readonly vma_entry[]): aio_ring_entry[] =>
-  vmas.filter(isRingArea).map(({ start, end }) => {
+export const collectAioRings = (vmas: readonly vma_entry[]): aio_ring_entry[] =>
+  vmas.filter(isAioRingArea).map(({ start, end }) => {
     const ring_len = Number(end - start)
     return { id: start, nr_req: requestsFor(ring_len), ring_len }
   })
 
 /** A ring, and what the kernel says of it. */
-export interface AskedRing {
+export interface AskedAioRing {
   readonly start: bigint
   readonly known: Result
 }
 
 /** Asks for no event of each ring, which changes nothing: only the process that made a ring has it, though children see the memory. */
-export const askRings = (program: Program, mappings: readonly Mapping[]): AskedRing[] =>
-  mappings.filter(isRing).map(({ start }) => ({ start, known: program.callWith({ mayFail: true }, "io_getevents", start, 0, 0, 0, 0) }))
+export const askAioRings = (program: Program, mappings: readonly Mapping[]): AskedAioRing[] =>
+  mappings.filter(isAioRing).map(({ start }) => ({ start, known: program.callWith({ mayFail: true }, "io_getevents", start, 0, 0, 0, 0) }))
 
 /** Rings that a process has by fork(2) alone: nothing but the memory, in which it cannot be told what for. */
-export const refuseRings = (pid: number, answers: Answers, rings: readonly AskedRing[]): Refusal[] =>
+export const refuseAioRings = (pid: number, answers: Answers, rings: readonly AskedAioRing[]): Refusal[] =>
   rings.flatMap(({ start, known }) => {
     if (answers.of(known) >= 0n) return []
     const remedy = "Let children unmap the AIO rings of their parents, or execute a program"

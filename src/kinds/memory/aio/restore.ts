@@ -6,10 +6,10 @@ import type { mm_entry } from "../../../../proto/gen/mm_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import { hex } from "../../../base/units.ts"
 import type { Data, Program } from "../../../tracee/program.ts"
-import { eventsIn, isRingArea, ringLength } from "./ring.ts"
+import { aioRingLength, eventsIn, isAioRingArea } from "./ring.ts"
 
 /** A ring as the images have it. */
-export interface SavedRing {
+export interface SavedAioRing {
   readonly start: bigint
   /** Bytes. */
   readonly length: number
@@ -27,17 +27,17 @@ export interface SavedRing {
  * @param cpus that this machine may have
  * @throws CheckpointError E_IMAGE_CORRUPT what is no ring · E_RESTORE this kernel would make another one
  */
-export function savedRings(
+export function savedAioRings(
   pid: number,
   { aios, vmas }: Pick<mm_entry, "aios" | "vmas">,
   headOf: (start: bigint, bytes: number) => Uint8Array | undefined,
   cpus: number,
-): SavedRing[] {
-  const areas = vmas.filter(isRingArea)
+): SavedAioRing[] {
+  const areas = vmas.filter(isAioRingArea)
   const action = `Cannot restore the AIO rings of process ${pid}`
   const bad = (found: string): CheckpointError => new CheckpointError("E_IMAGE_CORRUPT", action, found, "Use another image set")
   if (areas.length !== aios.length) throw bad(`it has ${aios.length} of them and ${areas.length} areas for them`)
-  return areas.map(({ start, end }): SavedRing => {
+  return areas.map(({ start, end }): SavedAioRing => {
     const length = Number(end - start)
     const entry = aios.find(({ id }) => id === start)
     if (entry?.ring_len !== length) throw bad(`the area at ${hex(start)} has ${length} bytes, its ring ${entry?.ring_len ?? 0}`)
@@ -46,7 +46,7 @@ export function savedRings(
     const { nr, head, tail, magic, incompat_features } = decode(aioRing, bytes)
     if (magic !== AIO_RING_MAGIC || incompat_features !== 0 || nr !== eventsIn(length) || head >= nr || tail >= nr)
       throw bad(`what is at ${hex(start)} is no ring of ${eventsIn(length)} events`)
-    const made = ringLength(entry.nr_req, cpus)
+    const made = aioRingLength(entry.nr_req, cpus)
     if (made !== length)
       throw new CheckpointError(
         "E_RESTORE",
@@ -62,7 +62,7 @@ export function savedRings(
 const BATCH = 64
 
 /** Appends requests that end at once, each of which moves the ring's tail by one. @param taken their events are taken again, which moves the head */
-function advance({ start }: SavedRing, count: number, pointers: Data, events: Data | undefined, program: Program): void {
+function advance({ start }: SavedAioRing, count: number, pointers: Data, events: Data | undefined, program: Program): void {
   const about = `AIO ring ${hex(start)}`
   for (let left = count; left > 0; left -= BATCH) {
     const now = Math.min(left, BATCH)
@@ -80,7 +80,7 @@ function advance({ start }: SavedRing, count: number, pointers: Data, events: Da
  * @param number of a descriptor that is free
  * Precondition: the rest of the address space is laid out, for io_setup(2) takes any place. Kernel: fs/aio.c aio_ring_mremap(), aio_complete()
  */
-export function restoreRings(rings: readonly SavedRing[], number: number, program: Program): void {
+export function restoreAioRings(rings: readonly SavedAioRing[], number: number, program: Program): void {
   if (rings.length === 0) return
   const path = program.callWith({ about: "AIO rings" }, "openat", AT.FDCWD, program.string("/dev/null"), 0)
   program.call("dup3", path, number, 0)

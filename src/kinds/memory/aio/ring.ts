@@ -6,13 +6,13 @@ import type { Range } from "../holes.ts"
 import { VMA } from "../status.ts"
 
 /** Whether a mapping is the ring of io_setup(2). Kernel: fs/aio.c aio_private_file() */
-export const isRing = ({ path, deleted, inode }: Mapping): boolean => path === "/[aio]" && deleted && inode !== 0n
+export const isAioRing = ({ path, deleted, inode }: Mapping): boolean => path === "/[aio]" && deleted && inode !== 0n
 
 /** A ring whole and as the kernel made it: what else can be done to its area is of no use. */
-export const isWholeRing = ({ offset, read, write, shared }: Mapping): boolean => offset === 0n && read && write && shared
+export const isWholeAioRing = ({ offset, read, write, shared }: Mapping): boolean => offset === 0n && read && write && shared
 
 /** True for a saved area that is an AIO ring. */
-export const isRingArea = ({ status }: Pick<vma_entry, "status">): boolean => (status & VMA.AIORING) !== 0
+export const isAioRingArea = ({ status }: Pick<vma_entry, "status">): boolean => (status & VMA.AIORING) !== 0
 
 /** Events that a ring of so many bytes has room for. */
 export const eventsIn = (length: number): number => Math.floor((length - aioRing.size) / ioEvent.size)
@@ -21,11 +21,11 @@ export const eventsIn = (length: number): number => Math.floor((length - aioRing
 export const requestsFor = (length: number): number => Math.floor((eventsIn(length) - 2) / 2)
 
 /** Bytes of the ring that io_setup(2) makes. @param cpus that the machine may have. Kernel: fs/aio.c ioctx_alloc(), aio_setup_ring() */
-export function ringLength(requests: number, cpus: number): number {
+export function aioRingLength(requests: number, cpus: number): number {
   const events = Math.max(requests, cpus * 4) * 2 + 2
   return Math.ceil((aioRing.size + events * ioEvent.size) / PAGE_SIZE) * PAGE_SIZE
 }
 
 /** The heads of rings, which the kernel writes itself. */
-export const ringHeads = (vmas: readonly vma_entry[]): Range[] =>
-  vmas.filter(isRingArea).map(({ start }) => ({ start, end: start + BigInt(aioRing.size) }))
+export const aioRingHeads = (vmas: readonly vma_entry[]): Range[] =>
+  vmas.filter(isAioRingArea).map(({ start }) => ({ start, end: start + BigInt(aioRing.size) }))

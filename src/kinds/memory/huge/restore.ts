@@ -25,7 +25,7 @@ function checkSegment({ inode_id, size, hugetlb_flag = 0 }: memfd_inode_entry, f
 }
 
 /**
- * Appends the making of a segment of huge pages; the result is its descriptor. Mirror: collectSegment of ../shared.ts
+ * Appends the making of a segment of huge pages; the result is its descriptor. Mirror: collectSharedMemory of ../shared.ts
  *
  * It is filled through a mapping, for nobody can write(2) to hugetlbfs. That mapping asks for no promise of pages: the areas that are mapped
  * later do, each as it did before. What was anonymous is opened through /proc/self/map_files, so that its mappings look as before.

@@ -52,7 +52,7 @@ function throughWindows(row: ShmRow, own: Attached, windows: readonly Window[]):
  *
  * @param windows to all shared memory of the tree, where links in /proc/PID/map_files may not be followed
  * @throws CheckpointError E_UNSUPPORTED no window shows the whole of one
- * Precondition: the tree is stopped and has them for itself, see `surveySegments`.
+ * Precondition: the tree is stopped and has them for itself, see `surveySysvSegments`.
  */
 export const collectSysv = (
   attached: ReadonlyMap<number, Attached>,

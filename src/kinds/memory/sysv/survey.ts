@@ -17,7 +17,7 @@ const OUTSIDE = "Dump a tree that has all processes which use it, or let them de
  * @param rows of the tool's IPC namespace, read after the mappings
  * @param holders processes outside the tree by the segments that they have attached; undefined = the counts alone decide, for the tree is stopped
  */
-export function surveySegments(
+export function surveySysvSegments(
   attached: ReadonlyMap<number, Attached>,
   rows: readonly ShmRow[],
   holders: Holders<number> | undefined,

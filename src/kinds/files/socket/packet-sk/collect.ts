@@ -39,7 +39,7 @@ export function collectPacket(
       ...(devices.length > 0 ? { packet_devices: { devices } } : {}),
     })
   losses.push(...lossesOf(known, `fd ${fd}`))
-  table.noteRing(stat.ino, { id, bytes: ringBytes(rx, tx) })
+  table.notePacketRings(stat.ino, { id, bytes: ringBytes(rx, tx) })
   return {
     id,
     type: socket.type,

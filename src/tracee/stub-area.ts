@@ -25,7 +25,7 @@ export interface Job {
  * The interpreter's area in the processes under restore: shared memory that the first of them maps and all that are cloned inherit, at one
  * address, so that the tool writes programs straight into it.
  */
-export interface Workshop {
+export interface StubArea {
   readonly start: bigint
   readonly end: bigint
   /** Runs programs, all at once, and waits for all. @throws SyscallError · CheckpointError E_RESTORE, E_TIMEOUT */
@@ -41,7 +41,7 @@ export interface Workshop {
 }
 
 /** Bytes of shared memory for a run of these programs together. */
-export const workshopSize = (programs: Iterable<Program>): number => {
+export const stubAreaSize = (programs: Iterable<Program>): number => {
   let bytes = PAGE_SIZE + 4096
   for (const program of programs) bytes += aligned64(program.size)
   return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE
@@ -72,14 +72,14 @@ export function openArea(fd: number, size: number): SharedArea {
  * @param stopSignal unblocked in every thread until the end; no thread may have it pending in the images
  * Precondition: the seed is in ptrace-stop.
  */
-export function openWorkshop(
+export function openStubArea(
   seed: number,
   fd: number,
   { memory }: SharedArea,
   start: bigint,
   stopSignal: number,
   patience: Patience,
-): Workshop {
+): StubArea {
   const size = memory.bytes.length
   const base = getRegisters(seed)
   const mask = ALL_SIGNALS & ~sigbit(stopSignal)

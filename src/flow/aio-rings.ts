@@ -4,8 +4,8 @@ import { CheckpointError } from "../base/errors.ts"
 import { hex, PAGE, remoteAddress } from "../base/units.ts"
 import { pagemapRuns } from "../image/pagemap.ts"
 import type { ImageSet } from "../image/set.ts"
-import { type SavedRing, savedRings } from "../kinds/memory/aio/restore.ts"
-import { isRingArea } from "../kinds/memory/aio/ring.ts"
+import { type SavedAioRing, savedAioRings } from "../kinds/memory/aio/restore.ts"
+import { isAioRingArea } from "../kinds/memory/aio/ring.ts"
 import { MASK_SIZE } from "../kinds/sched/cpus.ts"
 import { parseBitList } from "../proc/bitlist.ts"
 import { readBytesIfAlive } from "../proc/source.ts"
@@ -19,9 +19,9 @@ export function possibleCpus(): number {
   return mask.reduce((sum, byte) => sum + byte.toString(2).replaceAll("0", "").length, 0)
 }
 
-/** The AIO rings of a process in a set. @throws CheckpointError see `savedRings` */
-export function ringsOf(set: ImageSet, { tree: { pid }, mm }: SavedProcess): SavedRing[] {
-  if (mm.aios.length === 0 && !mm.vmas.some(isRingArea)) return []
+/** The AIO rings of a process in a set. @throws CheckpointError see `savedAioRings` */
+export function aioRingsOf(set: ImageSet, { tree: { pid }, mm }: SavedProcess): SavedAioRing[] {
+  if (mm.aios.length === 0 && !mm.vmas.some(isAioRingArea)) return []
   const runs = [...pagemapRuns(set, "pagemap", pid)]
   const headOf = (start: bigint, bytes: number): Uint8Array | undefined => {
     const run = runs.find(({ vaddr, pages }) => vaddr <= start && start < vaddr + BigInt(pages) * PAGE)
@@ -34,14 +34,14 @@ export function ringsOf(set: ImageSet, { tree: { pid }, mm }: SavedProcess): Sav
       closeSync(fd)
     }
   }
-  return savedRings(pid, mm, headOf, possibleCpus())
+  return savedAioRings(pid, mm, headOf, possibleCpus())
 }
 
 /** The heads of all rings of a stopped tree, to be compared with later ones: requests that were made go on to their ends. */
 function headsOf({ processes }: Pick<TreeState, "processes">): Map<string, string> {
   return new Map(
     processes.flatMap(({ pid, layout: { vmas } }) =>
-      vmas.filter(isRingArea).map(({ start }) => {
+      vmas.filter(isAioRingArea).map(({ start }) => {
         const bytes = readMemoryIfMapped(pid, remoteAddress(start), aioRing.size)
         return [`task ${pid} AIO ring ${hex(start)}`, Buffer.from(bytes ?? []).toString("hex")]
       }),
@@ -54,7 +54,7 @@ function headsOf({ processes }: Pick<TreeState, "processes">): Map<string, strin
  *
  * @throws CheckpointError E_TARGET_CHANGED
  */
-export function withRingsAtRest<T>(state: Pick<TreeState, "processes">, copy: () => T): T {
+export function withAioRingsAtRest<T>(state: Pick<TreeState, "processes">, copy: () => T): T {
   const before = headsOf(state)
   const copied = copy()
   const after = before.size > 0 ? headsOf(state) : before

@@ -4,7 +4,7 @@ import { CheckpointError, type Refusal } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { type AddressSpace, findAttached, isAttachment, segmentId } from "../kinds/memory/sysv/mapping.ts"
 import type { PlannedShm } from "../kinds/memory/sysv/restore.ts"
-import { surveySegments } from "../kinds/memory/sysv/survey.ts"
+import { surveySysvSegments } from "../kinds/memory/sysv/survey.ts"
 import type { Outside } from "../proc/outside.ts"
 import { readShm, type ShmRow } from "../proc/sysvipc.ts"
 
@@ -15,10 +15,10 @@ const log = logger("shm")
  *
  * @param spaces of the tree, each once
  */
-export function lookForSegments(spaces: readonly AddressSpace[], outside: Outside): Refusal[] {
+export function lookForSysvSegments(spaces: readonly AddressSpace[], outside: Outside): Refusal[] {
   const attached = findAttached(spaces)
   const holders = outside.holders(({ mappings }) => mappings.filter(isAttachment).map(segmentId))
-  return attached.size > 0 ? surveySegments(attached, readShm(), holders) : []
+  return attached.size > 0 ? surveySysvSegments(attached, readShm(), holders) : []
 }
 
 const isMade = ({ key, size, known }: PlannedShm, row: ShmRow, pid: number): boolean =>
@@ -31,7 +31,7 @@ const isMade = ({ key, size, known }: PlannedShm, row: ShmRow, pid: number): boo
  * @param pid of the process that made them
  * @throws CheckpointError E_RESTORE something else has taken an ID in between
  */
-export function holdSegments(planned: readonly PlannedShm[], pid: number): Disposable {
+export function holdSysvSegments(planned: readonly PlannedShm[], pid: number): Disposable {
   const held: number[] = []
   const release = (): void => {
     for (const address of held.splice(0)) attempt("shmdt", address)
@@ -57,7 +57,7 @@ export function holdSegments(planned: readonly PlannedShm[], pid: number): Dispo
 }
 
 /** Removes the segments that a failed restore has made. @param pid of the process that made them */
-export function removeMade(planned: readonly PlannedShm[], pid: number): void {
+export function removeMadeSysvSegments(planned: readonly PlannedShm[], pid: number): void {
   for (const one of planned) {
     if (one.way !== "make") continue
     for (const row of readShm()) {

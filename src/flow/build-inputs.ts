@@ -15,17 +15,17 @@ import { AT, readAuxv } from "../proc/auxv.ts"
 import { type Limit, readLimits } from "../proc/limits.ts"
 import { type Mapping, readMaps } from "../proc/maps.ts"
 import { readShm } from "../proc/sysvipc.ts"
-import { distinctTables, endSignalsOf, type Nursery, openNursery, raisedLimits, type SegmentPages, sharesOf } from "./birth.ts"
+import { aioRingsOf } from "./aio-rings.ts"
+import { distinctTables, endSignalsOf, type PlannedBirths, prepareBirths, raisedLimits, sharesOf } from "./birth.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
 import type { SharedGiven } from "./given.ts"
-import type { Ground, Plot, Share } from "./ground.ts"
 import { pidsOf } from "./ids.ts"
 import type { SavedProcess, SavedTree } from "./images.ts"
 import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
 import { kernelAreas } from "./kernel-areas.ts"
 import type { PagesSource } from "./pages-source.ts"
-import { planPlots } from "./plots.ts"
-import { ringsOf } from "./rings.ts"
+import { planProcesses } from "./process-plans.ts"
+import type { InheritedPages, ProcessPlan, RestoreContext, Share } from "./restore-context.ts"
 import { readFills } from "./saved-pages.ts"
 import type { SharedTerminals } from "./terminals.ts"
 
@@ -51,7 +51,7 @@ export const readSeedFacts = (pid: number): SeedFacts => ({
 export type Services = Pick<ServiceDescriptors, "numbers" | "share" | "reserve">
 
 /** What the running kernel says of rseq lengths. */
-function kernelRseq(): Ground["kernelRseq"] {
+function kernelRseq(): RestoreContext["kernelRseq"] {
   const auxv = readAuxv(process.pid)
   const number = (type: bigint): number | undefined => (auxv.value(type) === null ? undefined : Number(auxv.value(type)))
   return { featureSize: number(AT.RSEQ_FEATURE_SIZE), align: number(AT.RSEQ_ALIGN) }
@@ -64,7 +64,7 @@ type Numbers =
   | "terminal"
   | "masters"
   | "ghosts"
-  | "segments"
+  | "memfds"
   | "executed"
   | "shm"
   | "given"
@@ -73,17 +73,17 @@ type Numbers =
   | "finisher"
   | "pids"
 
-/** What is settled before the first process exists. */
-export interface Settled {
-  readonly numbers: Pick<Ground, Numbers>
-  readonly plan: BirthPlan
-  readonly pages: ReadonlyMap<number, readonly SegmentPages[]>
-  readonly segmentPages: ReadonlyMap<number, SegmentPages>
+/** What is prepared before the first process exists. */
+export interface PreparedTree {
+  readonly numbers: Pick<RestoreContext, Numbers>
+  readonly birthPlan: BirthPlan
+  readonly pages: ReadonlyMap<number, readonly InheritedPages[]>
+  readonly sharedPages: ReadonlyMap<number, InheritedPages>
   /** AIO rings by process. */
-  readonly rings: ReadonlyMap<number, Plot["rings"]>
+  readonly aioRings: ReadonlyMap<number, ProcessPlan["aioRings"]>
   readonly shares: ReadonlyMap<number, Share>
   readonly inheritances: ReturnType<typeof planInheritances>
-  readonly nursery: Nursery
+  readonly births: PlannedBirths
 }
 
 /** What the new processes inherit of the tool's. */
@@ -94,32 +94,32 @@ export interface Inherited {
   readonly areaFd: number
   readonly terminals: Pick<SharedTerminals, "numbers" | "takeTerminal">
   /** Numbers of deleted files, by file id. */
-  readonly ghosts: Ground["ghosts"]
+  readonly ghosts: RestoreContext["ghosts"]
   readonly given: SharedGiven
   /** Numbers of descriptors of processes that had ended, by file id. */
   readonly departed: ReadonlyMap<number, number>
 }
 
 /**
- * Settles numbers of descriptors, who shares what with whom, which memory comes by birth, and PIDs of helpers. Creates no process.
+ * Decides on numbers of descriptors, who shares what with whom, which memory comes by birth, and PIDs of helpers. Creates no process.
  *
  * @throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT of pages · E_IMAGE_UNSUPPORTED · E_RESTORE no PID is left
  */
-export function settle(
+export function prepareTree(
   set: ImageSet,
   saved: SavedTree,
-  plan: BirthPlan,
+  birthPlan: BirthPlan,
   { services, source, areaFd, terminals, ghosts, departed, given }: Inherited,
-): Settled {
-  const { root, processes, segments } = saved
+): PreparedTree {
+  const { root, processes, memfds } = saved
   const shm = planShm(saved.shm, readShm(), root.tree.pid)
   const exe = services.reserve()
   const shares = sharesOf(processes)
   const fills = new Map(processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, fillsOf(set, one)] as const] : [])))
-  const inheritances = planInheritances(saved, plan, fills)
+  const inheritances = planInheritances(saved, birthPlan, fills)
   const pages = new Map([...fills].map(([pid, own]) => [pid, source.of(withoutInherited(own, inheritances.get(pid)))]))
-  const segmentPages = new Map(
-    [...segments.map(({ shmid }) => shmid), ...shm.map(({ id }) => id)].flatMap((shmid) => {
+  const sharedPages = new Map(
+    [...memfds.map(({ shmid }) => shmid), ...shm.map(({ id }) => id)].flatMap((shmid) => {
       const [stored] =
         set.has("pagemap-shmem", shmid) || shm.some(({ id }) => id === shmid) ? source.of(readFills(set, "pagemap-shmem", shmid)) : []
       return stored ? [[shmid, stored] as const] : []
@@ -133,10 +133,10 @@ export function settle(
   })
   const shared = new Map(ids.map((id) => [id, departed.get(id) ?? services.reserve()]))
   const controlled = findControlled(members, ids, root.files)
-  const made = new Map(segments.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
+  const made = new Map(memfds.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
   const living = new Set(processes.map(({ tree }) => tree.pid))
-  const nursery = openNursery(plan, saved, shares, wanted, terminals.takeTerminal(living, { shared, controlled, finisher }))
+  const births = prepareBirths(birthPlan, saved, shares, wanted, terminals.takeTerminal(living, { shared, controlled, finisher }))
   const numbers = {
     services: services.numbers,
     placeholder: areaFd,
@@ -144,7 +144,7 @@ export function settle(
     ...terminals.numbers,
     ghosts: new Map([...ghosts, ...given.opened]),
     given: given.given,
-    segments: made,
+    memfds: made,
     executed: new Set(processes.flatMap(({ mm }) => root.files.files.get(mm.exe_file_id)?.memfd?.inode_id ?? [])),
     shm,
     shared,
@@ -152,53 +152,55 @@ export function settle(
     finisher,
     pids,
   }
-  const rings = new Map(processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, ringsOf(set, one)] as const] : [])))
-  return { numbers, plan, pages, segmentPages, rings, shares, inheritances, nursery }
+  const aioRings = new Map(
+    processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, aioRingsOf(set, one)] as const] : [])),
+  )
+  return { numbers, birthPlan, pages, sharedPages, aioRings, shares, inheritances, births }
 }
 
 /** Every process with memory of its own has a pagemap: without it, all pages would be lost and nobody told. */
 const fillsOf = (set: ImageSet, saved: SavedProcess): Fills => readFills(set, "pagemap", saved.tree.pid, kernelAreas(saved))
 
 /** All that programs are built from. */
-export interface Site {
+export interface BuildInputs {
   readonly saved: SavedTree
-  readonly ground: Ground
-  readonly plots: ReadonlyMap<number, Plot>
-  readonly nursery: Nursery
-  readonly segmentPages: Settled["segmentPages"]
+  readonly context: RestoreContext
+  readonly processPlans: ReadonlyMap<number, ProcessPlan>
+  readonly births: PlannedBirths
+  readonly sharedPages: PreparedTree["sharedPages"]
   /** Where the root maps shared memory for a moment. */
   readonly hole: bigint
 }
 
 /** The process that makes the table of descriptors of another: itself, or one above it that shares it. */
-function makerOf(pid: number, saved: SavedTree, shares: Settled["shares"]): number {
+function makerOf(pid: number, saved: SavedTree, shares: PreparedTree["shares"]): number {
   const parent = saved.processes.find(({ tree }) => tree.pid === pid)?.tree.ppid
   return parent === undefined || shares.get(pid)?.files !== false ? pid : makerOf(parent, saved, shares)
 }
 
 /**
- * Brings together what was settled and what the first process turned out to have.
+ * Brings together what was prepared and what the first process turned out to have.
  *
  * @throws CheckpointError E_IMAGE_UNSUPPORTED the vdso of the images has another shape
  */
-export function openSite(
+export function gatherInputs(
   saved: SavedTree,
-  settled: Settled,
+  prepared: PreparedTree,
   { mappings, origin, limits }: SeedFacts,
-  { strict, jobGroup, ...checking }: Pick<Ground, "strict" | "jobGroup"> & Pick<Checking, "fileChanged">,
-): Site {
-  const { processes, segments } = saved
-  const { numbers, segmentPages, nursery } = settled
+  { strict, jobGroup, ...checking }: Pick<RestoreContext, "strict" | "jobGroup"> & Pick<Checking, "fileChanged">,
+): BuildInputs {
+  const { processes, memfds } = saved
+  const { numbers, sharedPages, births } = prepared
   const used = [...processes.flatMap(({ mm }) => mm.vmas), ...mappings]
   const area = findHole(used, AREA_ROOM)
   const shmRoom = roomFor(numbers.shm)
   const shmHole = findHole([...used, area], shmRoom.size, shmRoom.unit).start
-  const ground: Ground = {
+  const context: RestoreContext = {
     ...numbers,
     shmHole,
     endSignals: endSignalsOf(saved),
     cuts: findCuts(saved.root.files.files, checking),
-    locks: Map.groupBy(saved.locks, ({ pid }) => makerOf(pid, saved, settled.shares)),
+    locks: Map.groupBy(saved.locks, ({ pid }) => makerOf(pid, saved, prepared.shares)),
     jobGroup,
     area,
     origin,
@@ -208,7 +210,7 @@ export function openSite(
     strict,
   }
   // All processes are born before the first of them gets a keyring of its own.
-  const plots = planPlots({ saved, mappings, ...settled, keyring: inheritedKeyring() })
-  const room = holeFor(segments)
-  return { saved, ground, plots, nursery, segmentPages, hole: findHole([...used, area], room.size, room.unit).start }
+  const processPlans = planProcesses({ saved, mappings, ...prepared, keyring: inheritedKeyring() })
+  const room = holeFor(memfds)
+  return { saved, context, processPlans, births, sharedPages, hole: findHole([...used, area], room.size, room.unit).start }
 }

@@ -2,7 +2,7 @@ import type { file_lock_entry } from "../../proto/gen/file-lock_pb.ts"
 import type { RestoredClocks } from "../kinds/clocks/restore.ts"
 import type { Origin } from "../kinds/creds/origin.ts"
 import type { Given } from "../kinds/files/kind.ts"
-import type { SavedRing } from "../kinds/memory/aio/restore.ts"
+import type { SavedAioRing } from "../kinds/memory/aio/restore.ts"
 import type { Range } from "../kinds/memory/holes.ts"
 import type { Inheritance } from "../kinds/memory/inherit.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
@@ -12,7 +12,7 @@ import type { Limit } from "../proc/limits.ts"
 import type { KernelRseq } from "../rseq/register.ts"
 
 /** What every new process has, and what the tree starts from. */
-export interface Ground {
+export interface RestoreContext {
   /** Numbers of ours in every new process. */
   readonly services: readonly number[]
   /** Any inherited descriptor, to fill a number with. */
@@ -30,7 +30,7 @@ export interface Ground {
   /** Group that is in the foreground of the terminal that a shell's job inherits; undefined for what is none. */
   readonly jobGroup: number | undefined
   /** Shared memory that the root has made, by inode id. */
-  readonly segments: ReadonlyMap<number, number>
+  readonly memfds: ReadonlyMap<number, number>
   /** Those of it that are executables. */
   readonly executed: ReadonlySet<number>
   /** System V segments, and where all of them have room side by side in any process. */
@@ -66,14 +66,20 @@ export interface Share {
   readonly handlers: boolean
 }
 
+/** A pages file that all new processes have open, and what is read from where in it. */
+export interface InheritedPages {
+  readonly fd: number
+  readonly fills: readonly Fill[]
+}
+
 /** What one new process is made from. */
-export interface Plot {
-  /** Pages files that all have open: fills by descriptor, for the private memory. */
-  readonly pages: readonly { readonly fd: number; readonly fills: readonly Fill[] }[]
+export interface ProcessPlan {
+  /** For the private memory. */
+  readonly pages: readonly InheritedPages[]
   readonly moves: NonNullable<ReturnType<typeof planVdso>>
   readonly makes: Share
   /** AIO rings. */
-  readonly rings: readonly SavedRing[]
+  readonly aioRings: readonly SavedAioRing[]
   /** Memory that came by birth and is kept. */
   readonly inherited: Inheritance | undefined
   /** The memory is made before children are born that inherit it, so it is not made again. */

@@ -2,21 +2,20 @@ import type { Inheritance } from "../kinds/memory/inherit.ts"
 import { planVdso, specialMappings } from "../kinds/memory/vdso.ts"
 import { type BirthPlan, clonersOf, type TaskId } from "../kinds/tree/plan.ts"
 import type { Mapping } from "../proc/maps.ts"
-import type { SegmentPages } from "./birth.ts"
-import type { Plot, Share } from "./ground.ts"
 import type { SavedTree } from "./images.ts"
+import type { InheritedPages, ProcessPlan, Share } from "./restore-context.ts"
 
-/** What the plots of a tree are made of. */
-interface Estate {
+/** What the plans of the processes of a tree are made from. */
+interface PlanSources {
   readonly saved: SavedTree
-  readonly plan: BirthPlan
+  readonly birthPlan: BirthPlan
   /** Of the seed. */
   readonly mappings: readonly Mapping[]
   readonly shares: ReadonlyMap<number, Share>
   readonly inheritances: ReadonlyMap<number, Inheritance>
-  readonly pages: ReadonlyMap<number, readonly SegmentPages[]>
-  readonly rings: ReadonlyMap<number, Plot["rings"]>
-  readonly keyring: Plot["keyring"]
+  readonly pages: ReadonlyMap<number, readonly InheritedPages[]>
+  readonly aioRings: ReadonlyMap<number, ProcessPlan["aioRings"]>
+  readonly keyring: ProcessPlan["keyring"]
 }
 
 /**
@@ -25,17 +24,17 @@ interface Estate {
  *
  * @throws CheckpointError E_IMAGE_UNSUPPORTED the vdso of the images has another shape
  */
-export function planPlots({
+export function planProcesses({
   saved: { processes },
-  plan,
+  birthPlan,
   mappings,
   shares,
   inheritances,
   pages,
-  rings,
+  aioRings,
   keyring,
-}: Estate): Map<number, Plot> {
-  const cloners = clonersOf(plan)
+}: PlanSources): Map<number, ProcessPlan> {
+  const cloners = clonersOf(birthPlan)
   const early = new Set([...inheritances.keys()].flatMap((pid) => cloners.get(pid) ?? []))
   const special = specialMappings(mappings)
   const byPid = new Map(processes.map((one) => [one.tree.pid, one]))
@@ -70,7 +69,7 @@ export function planPlots({
         pages: pages.get(pid) ?? [],
         moves: planVdso(mm.vmas, layoutOf(cloners.get(pid))) ?? [],
         makes: shares.get(pid) ?? { memory: true, files: true, directories: true, handlers: true },
-        rings: rings.get(pid) ?? [],
+        aioRings: aioRings.get(pid) ?? [],
         inherited: inheritances.get(pid),
         early: early.has(pid),
         exe: ancestry(pid),

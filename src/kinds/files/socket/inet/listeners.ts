@@ -17,10 +17,10 @@ import { askTable, inetAnswer } from "../diag.ts"
 import { attribute, bigEndian, nested, openNetlink, parseAttributes, type Reply } from "../netlink.ts"
 import { batch, CHAINS, chainSteps, compare, drop, expression, load, loadHeader, NETFILTER, newTable } from "./table.ts"
 
-const log = logger("doors")
+const log = logger("listeners")
 
 /** A listening socket of TCP. */
-export interface Door {
+export interface Listener {
   readonly inode: bigint
   readonly port: number
   /** Address that a packet must have, in network order; undefined = any. */
@@ -32,18 +32,18 @@ export interface Door {
 }
 
 /** One look at the tables of TCP. */
-export interface Hall {
-  readonly doors: readonly Door[]
+export interface ListenerTable {
+  readonly listeners: readonly Listener[]
   /** Local ports of connections of which the last of the first three packets is missing: nobody has them open. */
   readonly arriving: ReadonlySet<number>
 }
 
 /** What two answers of the kernel say. @param inodes of the sockets that are looked for */
-export function readHall(
+export function readListeners(
   answers: readonly { readonly family: number; readonly replies: readonly Reply[] }[],
   inodes: ReadonlySet<bigint>,
-): Hall {
-  const doors: Door[] = []
+): ListenerTable {
+  const listeners: Listener[] = []
   const arriving = new Set<number>()
   for (const { family, replies } of answers)
     for (const reply of replies) {
@@ -56,16 +56,16 @@ export function readHall(
       const address = bytes.some((byte) => byte !== 0) ? bytes : undefined
       const only6 = parseAttributes(body.subarray(inetDiagMsg.size)).get(INET_DIAG_SKV6ONLY)?.[0] === 1
       const both = family === AF.INET6 && !address && !only6
-      doors.push({ inode, port, address, family: both ? undefined : family === AF.INET6 ? "IPV6" : "IPV4", waiting: received })
+      listeners.push({ inode, port, address, family: both ? undefined : family === AF.INET6 ? "IPV6" : "IPV4", waiting: received })
     }
-  return { doors, arriving }
+  return { listeners, arriving }
 }
 
 /** Looks for the listening sockets among those with these inodes. */
-function look(inodes: ReadonlySet<bigint>): Hall {
+function look(inodes: ReadonlySet<bigint>): ListenerTable {
   using netlink = openNetlink(NETLINK.SOCK_DIAG)
   const answers = [AF.INET, AF.INET6].map((family) => ({ family, replies: askTable(netlink, { family, protocol: IPPROTO.TCP }) }))
-  return readHall(answers, inodes)
+  return readListeners(answers, inodes)
 }
 
 /** Flags of the first packet of a connection, among those that tell it from others. Header: include/net/tcp.h TCPHDR_ */
@@ -76,8 +76,8 @@ const TARGET_AT = { IPV4: 16, IPV6: 24 } as const
 
 const bytesOf = (type: number, value: Uint8Array): Uint8Array => nested(type, attribute(NFTA_DATA.VALUE, value))
 
-/** Drops the first packet of each connection to a door: whoever sent it sends it again a second later. */
-export function closing({ port, address, family }: Door): Uint8Array[] {
+/** Drops the first packet of each connection to a listener: whoever sent it sends it again a second later. */
+export function synFilter({ port, address, family }: Listener): Uint8Array[] {
   const register = NFT_REG.REG32_00
   const mask = expression(
     "bitwise",
@@ -102,44 +102,44 @@ export function closing({ port, address, family }: Door): Uint8Array[] {
   ]
 }
 
-/** Seconds that a program may take to accept those who came before the doors were closed. */
+/** Seconds that a program may take to accept those who came before the listeners were held. */
 const PATIENCE = 2
 
-/** Closed doors. Disposal opens them. */
-export interface Doors extends Disposable {
+/** Listeners that no new connection reaches: a filter drops its SYN. Disposal lets them go. */
+export interface HeldListeners extends Disposable {
   /** Where somebody still waits: the program does not accept. */
-  readonly crowded: readonly Door[]
+  readonly crowded: readonly Listener[]
 }
 
 /**
  * Lets no new connection in to the listening sockets with these inodes, and waits until their program has accepted those that came before,
  * for a connection that nobody has accepted has no descriptor and cannot be kept. The program runs meanwhile and is not touched; whoever
- * knocks hears nothing, as if the packet were lost, and knocks again. The kernel opens the doors when the tool dies.
+ * knocks hears nothing, as if the packet were lost, and knocks again. The kernel lets the listeners go when the tool dies.
  *
  * Without nf_tables nothing happens: what waits in the freeze is refused there.
  */
-export function closeDoors(inodes: ReadonlySet<bigint>): Doors | undefined {
-  const { doors } = look(inodes)
+export function holdListeners(inodes: ReadonlySet<bigint>): HeldListeners | undefined {
+  const { listeners } = look(inodes)
   const [input] = CHAINS
-  if (doors.length === 0) return undefined
+  if (listeners.length === 0) return undefined
   const netlink = openNetlink(NETFILTER)
-  const open = (): void => netlink[Symbol.dispose]()
+  const letGo = (): void => netlink[Symbol.dispose]()
   try {
-    const table = `stasis-doors-${process.pid}`
-    const { packet, last } = batch([newTable(table, NFT_TABLE_F_OWNER), ...chainSteps(table, input, doors.map(closing))])
+    const table = `stasis-listeners-${process.pid}`
+    const { packet, last } = batch([newTable(table, NFT_TABLE_F_OWNER), ...chainSteps(table, input, listeners.map(synFilter))])
     netlink.ask(packet, last)
     const deadline = fixedDeadline(PATIENCE)
-    const ports = new Set(doors.map(({ port }) => port))
+    const ports = new Set(listeners.map(({ port }) => port))
     for (;;) {
-      const hall = look(inodes)
-      const crowded = hall.doors.filter(({ waiting }) => waiting > 0)
+      const now = look(inodes)
+      const crowded = now.listeners.filter(({ waiting }) => waiting > 0)
       const late = performance.now() > deadline.at
-      if (late || (crowded.length === 0 && ports.isDisjointFrom(hall.arriving))) return { crowded, [Symbol.dispose]: open }
+      if (late || (crowded.length === 0 && ports.isDisjointFrom(now.arriving))) return { crowded, [Symbol.dispose]: letGo }
       checkInterrupt("the dump")
       attempt("poll", 0, 0, 1)
     }
   } catch (error) {
-    open()
+    letGo()
     if (!(error instanceof SyscallError)) throw error
     log.debug(`new connections are not held off: ${error.message}`)
     return undefined

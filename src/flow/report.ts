@@ -9,4 +9,4 @@ const STEPS = 3
 export const isTerminal = (fd: number): boolean => attempt("ioctl", fd, TTY_IOCTL.TCGETS, answer.address) === 0
 
 /** Whether somebody wants to read what was done: standard output is a terminal, or steps are told. Scripts have the status and --json. */
-export const isWatched = (verbosity: number): boolean => verbosity >= STEPS || isTerminal(1)
+export const wantsReport = (verbosity: number): boolean => verbosity >= STEPS || isTerminal(1)

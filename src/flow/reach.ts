@@ -12,7 +12,7 @@ import { NAMESPACE_KINDS, type NamespaceKind } from "../kinds/namespaces.ts"
 import { readNamespacesIfAlive } from "../proc/links.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
 
-const log = logger("enter")
+const log = logger("reach")
 
 /** Variable with the number of the caller, by which the tool, run again by `runInside`, knows that it is in the target's PID namespace, where the target has another number. */
 const STARTED_INSIDE = "STASIS_ENTERED"
@@ -78,7 +78,7 @@ export type Reach =
  * @throws CheckpointError E_NAMESPACE it cannot be reached that way · E_PERMISSION
  * Man pages: setns(2), pid_namespaces(7). Precondition: the main thread; others stay where they are
  */
-export function enter(pid: number, beforeEntering: () => void, statusFd?: number): Reach {
+export function reachProcess(pid: number, beforeEntering: () => void, statusFd?: number): Reach {
   const kinds = apartFrom(pid)
   const again = process.env[STARTED_INSIDE] !== undefined
   if (kinds.length === 0 && !again) return { entered: false, pid }

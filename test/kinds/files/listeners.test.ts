@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { INET_DIAG_LOCAL, INET_DIAG_SKV6ONLY, inetDiagMsg } from "../../../ffi/abi/netlink.ts"
 import { AF, TCP_STATE } from "../../../ffi/abi/socket.ts"
 import { encode } from "../../../ffi/layout.ts"
-import { closing, type Door, readHall } from "../../../src/kinds/files/socket/inet/doors.ts"
+import { type Listener, readListeners, synFilter } from "../../../src/kinds/files/socket/inet/listeners.ts"
 import { attribute, joined } from "../../../src/kinds/files/socket/netlink.ts"
 
 /** An answer of the kernel about a socket of TCP. */
@@ -16,8 +16,8 @@ function answer(inode: number, port: number, address: readonly number[], state: 
 const IPV6_ONE = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
 const { LISTEN, SYN_RECV, ESTABLISHED } = TCP_STATE
 
-describe("readHall", () => {
-  const hall = readHall(
+describe("readListeners", () => {
+  const table = readListeners(
     [
       { family: AF.INET, replies: [answer(1, 80, [127, 0, 0, 1], LISTEN, 3), answer(2, 81, [], LISTEN), answer(0, 80, [], SYN_RECV)] },
       { family: AF.INET6, replies: [answer(3, 82, [], LISTEN), answer(4, 83, [], LISTEN, 0, 1), answer(5, 84, IPV6_ONE, LISTEN)] },
@@ -26,7 +26,7 @@ describe("readHall", () => {
     new Set([1n, 2n, 3n, 4n, 5n]),
   )
   test("finds the listening sockets of the tree alone, with what they listen to and who waits", () => {
-    expect(hall.doors).toEqual([
+    expect(table.listeners).toEqual([
       { inode: 1n, port: 80, address: Uint8Array.of(127, 0, 0, 1), family: "IPV4", waiting: 3 },
       { inode: 2n, port: 81, address: undefined, family: "IPV4", waiting: 0 },
       { inode: 3n, port: 82, address: undefined, family: undefined, waiting: 0 },
@@ -34,17 +34,17 @@ describe("readHall", () => {
       { inode: 5n, port: 84, address: Uint8Array.from(IPV6_ONE), family: "IPV6", waiting: 0 },
     ])
   })
-  test("finds the ports of connections that are being made", () => expect([...hall.arriving]).toEqual([80]))
+  test("finds the ports of connections that are being made", () => expect([...table.arriving]).toEqual([80]))
 })
 
-describe("closing", () => {
-  const names = (door: Partial<Door>) =>
-    closing({ inode: 1n, port: 80, address: undefined, family: undefined, waiting: 0, ...door }).map(
+describe("synFilter", () => {
+  const names = (listener: Partial<Listener>) =>
+    synFilter({ inode: 1n, port: 80, address: undefined, family: undefined, waiting: 0, ...listener }).map(
       (part) => /meta|cmp|payload|bitwise|immediate/.exec(Buffer.from(part).toString("latin1"))?.[0],
     )
-  test("a door to any address is closed by its port, whatever the family", () =>
+  test("a listener to any address is held by its port, whatever the family", () =>
     expect(names({})).toEqual(["meta", "cmp", "payload", "cmp", "payload", "bitwise", "cmp", "immediate"]))
-  test("a door of one family and address is closed for these alone", () => {
+  test("a listener of one family and address is held for these alone", () => {
     const head = ["meta", "cmp"]
     expect(names({ family: "IPV4" }).slice(0, 5)).toEqual([...head, "meta", "cmp", "payload"])
     expect(names({ family: "IPV6", address: Uint8Array.from(IPV6_ONE) })).toHaveLength(12)
