@@ -38,28 +38,38 @@ function endOf(reader: BinaryReader): number {
   return reader.pos + length
 }
 
-/** Stands for a value that is not kept. */
-const SEEN = true
+/** Bytes of varints that are read here: 56 bits, as addresses have. What is longer, or cut short, is the package's. */
+const LONGEST = 8
+/** 2 to the power of the bits before the fifth byte. */
+const FOUR_BYTES = 2 ** 28
 
-/** Steps over a varint, as the package reads it: ten bytes at most. */
-function skipVarint(reader: BinaryReader, bytes: Uint8Array): void {
-  const last = reader.pos + 9
-  while (reader.pos < last && (bytes[reader.pos] ?? 0) >= MORE) reader.pos++
-  if ((bytes[reader.pos] ?? MORE) >= MORE) throw new Error("invalid varint")
-  reader.pos++
+/** The varint at the reader, up to 2^56; -1 when it is the package's to read. */
+function takeVarint(reader: BinaryReader, bytes: Uint8Array): number {
+  let low = 0
+  let high = 0
+  for (let index = 0; index < LONGEST; index++) {
+    const byte = bytes[reader.pos + index]
+    if (byte === undefined) return -1
+    if (index < 4) low |= (byte & 0x7f) << (7 * index)
+    else high |= (byte & 0x7f) << (7 * (index - 4))
+    if (byte >= MORE) continue
+    const value = low + high * FOUR_BYTES
+    if (value > Number.MAX_SAFE_INTEGER) return -1
+    reader.pos += index + 1
+    return value
+  }
+  return -1
 }
 
 function takeValue(reader: BinaryReader, bytes: Uint8Array, field: Field, keep: boolean): unknown {
   const plain = PLAIN[field.type]
-  // Undefined at the end of the bytes: then the package says what is wrong.
-  const byte = bytes[reader.pos]
-  if (plain !== undefined && byte !== undefined && byte < MORE) {
-    reader.pos++
-    return plain === "number" ? byte : BigInt(byte)
-  }
-  if (plain !== undefined && !keep) {
-    skipVarint(reader, bytes)
-    return SEEN
+  if (plain !== undefined) {
+    const value = takeVarint(reader, bytes)
+    if (value >= 0) {
+      if (!keep) return value
+      if (plain === "bigint") return BigInt(value)
+      return field.type === "uint32" ? value % 2 ** 32 : value | 0
+    }
   }
   switch (field.type) {
     case "message":

@@ -46,6 +46,24 @@ describe("the codec agrees with protobuf-es", () => {
   }
 })
 
+test("numbers of every length are those of protobuf-es", () => {
+  const other = reference.getMessage("rseq_entry")!
+  const bits = Array.from({ length: 64 }, (_, bit) => bit)
+  for (const wide of bits.flatMap((bit) => [2n ** BigInt(bit), 2n ** BigInt(bit + 1) - 1n])) {
+    const narrow = Number(wide & 0xffffffffn)
+    const entry = { rseq_abi_pointer: wide, rseq_abi_size: narrow, signature: narrow }
+    const bytes = encode(rseq_entrySchema, entry)
+    const theirs = fromBinary(other, bytes)
+    expect(Buffer.compare(toBinary(other, theirs), bytes)).toBe(0)
+    expect(toJson(other, theirs)).toMatchObject({ rseqAbiPointer: `${wide}` })
+    expect(decode(rseq_entrySchema, bytes)).toEqual(entry)
+  }
+  // What a writer of another width may have written: the low half counts.
+  const long = Uint8Array.of(0x08, 1, 0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0x18, 0x80, 0x80, 0x80, 0x80, 0x30)
+  expect(toJson(other, fromBinary(other, long))).toMatchObject({ rseqAbiSize: 0xffffffff, signature: 0 })
+  expect(decode(rseq_entrySchema, long)).toMatchObject({ rseq_abi_size: 0xffffffff, signature: 0 })
+})
+
 describe("checkBytes", () => {
   const fails = (step: () => unknown): boolean => {
     try {
