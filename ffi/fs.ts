@@ -149,9 +149,9 @@ function throughDoor(): Files {
         const got = run(path, "getdents64", fd, room.address, ROOM)
         if (got === 0) return entries
         for (let at = 0; at < got; ) {
-          const length = room.view.getUint16(at + DIRENT_LENGTH, true)
+          const length = roomBuffer.readUInt16LE(at + DIRENT_LENGTH)
           const name = roomBuffer.toString("utf8", at + DIRENT_NAME, roomBuffer.indexOf(0, at + DIRENT_NAME))
-          const isDirectory = room.bytes[at + DIRENT_TYPE] === DT_DIR
+          const isDirectory = roomBuffer[at + DIRENT_TYPE] === DT_DIR
           if (name !== "." && name !== "..") entries.push(options ? { name, isDirectory: () => isDirectory } : name)
           at += length
         }

@@ -8,6 +8,7 @@ import type { mm_entry } from "../../proto/gen/mm_pb.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import type { stasis_restart_entry, stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
 import type { timens_entry } from "../../proto/gen/timens_pb.ts"
+import { expectWork } from "../base/engine.ts"
 import { CheckpointError } from "../base/errors.ts"
 import type { ImageSet } from "../image/set.ts"
 import { checkClocks } from "../kinds/clocks/restore.ts"
@@ -175,11 +176,13 @@ export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpC
   if (set.inventory.tcp_close && !tcpClose)
     throw new CheckpointError("E_USAGE", "Cannot restore this set", "it was dumped with --tcp-close", "Use --tcp-close here too")
   const entries = set.all("pstree")
+  expectWork({ processes: entries.length, threads: entries.reduce((sum, { threads }) => sum + threads.length, 0) })
   const leaders = entries.map((tree) => ({ tree, core: set.one("core", tree.pid) }))
   const isDead = ({ core }: { core: core_entry }): boolean => core.tc?.task_state === DEAD
   const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc } }) => (tc ? [{ tree, tc, extension: extensionOf(set, tree.pid) }] : []))
   checkTree(entries, new Set(dead.map(({ tree }) => tree.pid)))
   const openFiles = set.all("files").map((file) => (tcpClose ? withoutConnection(file) : file))
+  expectWork({ descriptors: openFiles.length })
   const files = filesById(openFiles)
   const common = {
     tcpStreams: readStreams(set, openFiles),

@@ -1,4 +1,5 @@
 import { SyscallError } from "../../ffi/syscall.ts"
+import { expectWork } from "../base/engine.ts"
 import { CheckpointError, type Refusal, refusedTarget } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { surveyAttributes } from "../kinds/attributes/survey.ts"
@@ -182,6 +183,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const cgroups = prepareSaving(options)
   const members = walkTree(root)
   const living = members.filter((member) => !hasEnded(member))
+  expectWork({ processes: living.length, threads: living.reduce((sum, { stat }) => sum + stat.num_threads, 0) })
   checkAccess(root)
   const namespaces = expectedNamespaces(readNamespaces(process.pid), readNamespaces(root))
   const processes = new Map<number, ProcessSurvey>()

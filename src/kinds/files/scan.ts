@@ -1,6 +1,7 @@
 import { AT, O, S_IF } from "../../../ffi/abi/file.ts"
 import { AF as FAMILY } from "../../../ffi/abi/socket.ts"
 import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../../ffi/syscall.ts"
+import { expectWork } from "../../base/engine.ts"
 import { type FdInfo, parseFdInfo, readFdInfo, readFdInfoIfOpen } from "../../proc/fdinfo.ts"
 import { listIfAlive, missing, readLinkIfAlive } from "../../proc/source.ts"
 import { DELETED, decodeBytes } from "../../proc/text.ts"
@@ -109,6 +110,7 @@ export function scanDescriptors(pid: number, copies: Copies, most = Number.POSIT
     numbers.sort((a, b) => a - b),
     most,
   )
+  expectWork({ descriptors: wanted.length })
   const all: Found[] = []
   const known = before.get(pid)
   using folders = openFolders(pid)
