@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path"
-import { readFileSync, statSync } from "../../ffi/fs.ts"
+import { parseFileSync, statSync } from "../../ffi/fs.ts"
 import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
@@ -28,13 +28,15 @@ export function verifySet(files: readonly PendingFile[]): void {
   for (const file of files) {
     if (!file.written) continue
     const { kind, bytes } = file.written
-    const disk = readFileSync(file.temporary)
-    if (!disk.equals(bytes)) throw broken(file, `${disk.length} bytes are on the disk, which are not the ${bytes.length} that were written`)
+    parseFileSync(file.temporary, (disk) => {
+      if (!disk.equals(bytes))
+        throw broken(file, `${disk.length} bytes are on the disk, which are not the ${bytes.length} that were written`)
+    })
     if (kind !== "pagemap" && kind !== "pagemap-shmem") {
-      checkImage(kind, file.name, disk, 2)
+      checkImage(kind, file.name, bytes, 2)
       continue
     }
-    const [head, ...runs] = decodeImage(kind, file.name, disk, 2).map(({ message }) => message)
+    const [head, ...runs] = decodeImage(kind, file.name, bytes, 2).map(({ message }) => message)
     const { pages_id } = head as pagemap_head
     wanted.set(pages_id, (wanted.get(pages_id) ?? 0) + storedBytes(runs as pagemap_entry[]))
   }
