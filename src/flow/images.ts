@@ -6,6 +6,7 @@ import type { fs_entry } from "../../proto/gen/fs_pb.ts"
 import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import type { mm_entry } from "../../proto/gen/mm_pb.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
+import type { seccomp_filter } from "../../proto/gen/seccomp_pb.ts"
 import type { stasis_restart_entry, stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
 import type { timens_entry } from "../../proto/gen/timens_pb.ts"
 import { expectWork } from "../base/engine.ts"
@@ -138,31 +139,40 @@ function checkRestart(pid: number, tid: number, restart: stasis_restart_entry | 
 }
 
 /** What all processes of a set have in common. */
-type Common = Omit<FileImages, "fdinfos">
+interface Common {
+  readonly files: Omit<FileImages, "fdinfos">
+  readonly filters: readonly seccomp_filter[]
+}
 
 const extensionOf = (set: ImageSet, pid: number): stasis_task_entry | undefined =>
   set.has("stasis-core", pid) ? set.one("stasis-core", pid) : undefined
 
-function readProcess(set: ImageSet, tree: pstree_entry, leaderCore: core_entry, common: Common): SavedProcess {
+/** The images of one process that say who it is. */
+interface Leader {
+  readonly tree: pstree_entry
+  readonly core: core_entry
+  readonly extension: stasis_task_entry | undefined
+}
+
+function readProcess(set: ImageSet, { tree, core: leaderCore, extension }: Leader, { files, filters }: Common): SavedProcess {
   const { pid } = tree
   const { tc } = leaderCore
   if (tc) checkTask(pid, tc)
   const ids = set.one("ids", pid)
-  const extension = extensionOf(set, pid)
+  const extensions = new Map(extension?.threads.map((thread) => [thread.tid, thread]))
   const threads = tree.threads.map((tid) => {
     const core = tid === pid ? leaderCore : set.one("core", tid)
-    const own = extension?.threads.find((thread) => thread.tid === tid)
+    const own = extensions.get(tid)
     checkRestart(pid, tid, own?.restart)
     return { tid, ...checkCore(tid, core, tid === pid), extension: own }
   })
   if (!tc) throw new Error("Unreachable: checkCore refuses a leader without tc")
   // CRIU's sets of a process without descriptors have no such image, and do not say that there are none.
   const fdinfos = extension?.descriptors ? set.all("fdinfo", ids.files_id) : set.optional("fdinfo", ids.files_id)
-  const filters = set.optional("seccomp").flatMap(({ seccomp_filters }) => seccomp_filters)
   const seccomp = savedSeccomp(threads, tc, filters)
   const [mm, fs] = [set.one("mm", pid), set.one("fs", pid)]
-  checkPacketRings(pid, mm.vmas, { fdinfos, files: common.files })
-  return { tree, tc, threads, ids, mm, fs, files: { ...common, fdinfos }, seccomp, extension }
+  checkPacketRings(pid, mm.vmas, { fdinfos, files: files.files })
+  return { tree, tc, threads, ids, mm, fs, files: { ...files, fdinfos }, seccomp, extension }
 }
 
 /**
@@ -177,14 +187,14 @@ export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpC
     throw new CheckpointError("E_USAGE", "Cannot restore this set", "it was dumped with --tcp-close", "Use --tcp-close here too")
   const entries = set.all("pstree")
   expectWork({ processes: entries.length, threads: entries.reduce((sum, { threads }) => sum + threads.length, 0) })
-  const leaders = entries.map((tree) => ({ tree, core: set.one("core", tree.pid) }))
-  const isDead = ({ core }: { core: core_entry }): boolean => core.tc?.task_state === DEAD
-  const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc } }) => (tc ? [{ tree, tc, extension: extensionOf(set, tree.pid) }] : []))
+  const leaders = entries.map((tree): Leader => ({ tree, core: set.one("core", tree.pid), extension: extensionOf(set, tree.pid) }))
+  const isDead = ({ core }: Leader): boolean => core.tc?.task_state === DEAD
+  const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc }, extension }) => (tc ? [{ tree, tc, extension }] : []))
   checkTree(entries, new Set(dead.map(({ tree }) => tree.pid)))
   const openFiles = set.all("files").map((file) => (tcpClose ? withoutConnection(file) : file))
   expectWork({ descriptors: openFiles.length })
   const files = filesById(openFiles)
-  const common = {
+  const images = {
     tcpStreams: readStreams(set, openFiles),
     files,
     pipesData: set.withPayloads("pipes-data"),
@@ -194,11 +204,12 @@ export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpC
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
     ghosts: savedGhosts(set.optional("remap-fpath"), files, (number) => set.withPayloads("ghost-file", number)),
-    extension: leaders.flatMap(({ tree: { pid } }) => set.optional("stasis-core", pid).flatMap(({ files }) => files)),
+    extension: leaders.flatMap(({ extension }) => extension?.files ?? []),
   }
+  const filters = set.optional("seccomp").flatMap(({ seccomp_filters }) => seccomp_filters)
   const processes = adoptVdso(
     set,
-    leaders.filter((leader) => !isDead(leader)).map(({ tree, core }) => readProcess(set, tree, core, common)),
+    leaders.filter((leader) => !isDead(leader)).map((leader) => readProcess(set, leader, { files: images, filters })),
   )
   const root = processes.find(({ tree }) => tree.ppid === 0)
   if (!root)
