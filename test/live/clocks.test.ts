@@ -3,6 +3,7 @@ import { readClockOffsetsIfAlive } from "../../src/proc/timens.ts"
 import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { isReady, launch, start, type Victim } from "../harness/victim.ts"
 import { AWAY, goAway, timeOf } from "./away.ts"
@@ -12,7 +13,7 @@ afterEach(cleanUp)
 
 const HERE = timeOf(process.pid)
 const missing = ["unshare", "setpriv"].some((name) => Bun.which(name) === null)
-if (missing) console.log("skipped: util-linux is not installed")
+if (missing) skip("util-linux is not installed")
 
 async function expectOk(victim: Victim): Promise<void> {
   victim.ask()
