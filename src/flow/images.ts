@@ -17,11 +17,13 @@ import { filesById } from "../kinds/files/ids.ts"
 import type { FileImages } from "../kinds/files/images.ts"
 import { checkFileLocks } from "../kinds/files/lock/restore.ts"
 import { withoutConnection } from "../kinds/files/socket/inet/closed.ts"
+import { faultOfAreas } from "../kinds/memory/check.ts"
 import { checkPacketRings } from "../kinds/memory/packet-ring.ts"
 import type { SavedShm } from "../kinds/memory/sysv/saved.ts"
 import { isTimedSleep } from "../kinds/registers/interrupted.ts"
 import type { Seccomp } from "../kinds/seccomp/collect.ts"
 import { savedSeccomp } from "../kinds/seccomp/restore.ts"
+import { faultOfTimers } from "../kinds/timers/restore.ts"
 import { checkTree } from "../kinds/tree/check-tree.ts"
 import { ownTimeOf, sameNamespaces } from "../kinds/tree/restore.ts"
 import { readStreams } from "./connections.ts"
@@ -82,6 +84,9 @@ const ALIVE = 1
 const DEAD = 2
 const STOPPED = 3
 const X86_64 = 1
+/** State of an alternate stack, all but SS_AUTODISARM: 0, SS_ONSTACK or SS_DISABLE. Header: include/uapi/linux/signal.h */
+const MODE = 0x7fffffff
+const SS_DISABLE = 2
 
 /** The signal that a process was stopped by, 0 = it ran. */
 export const stopSignalOf = ({ tc: { task_state, stop_signo } }: SavedProcess): number =>
@@ -104,6 +109,7 @@ function checkCore(
     )
   if (!thread_info) throw bad("has no registers")
   if (!thread_core) throw bad("has no thread_core")
+  if (((thread_core.sas?.ss_flags ?? 0) & MODE) > SS_DISABLE) throw bad("has an alternate stack in two states")
   if (leader !== (tc !== undefined)) throw bad(leader ? "has no task part" : "has a task part although it is no leader")
   return { info: thread_info, core: thread_core }
 }
@@ -124,6 +130,8 @@ function checkTask(pid: number, { task_state, timers, rlimits }: task_core_entry
       `core-${pid}.img has no ${timers ? "limits" : "timers"}: the set is of CRIU before 2.0`,
       "Dump again with a newer program",
     )
+  const fault = faultOfTimers(timers)
+  if (fault !== undefined) throw new CheckpointError("E_IMAGE_CORRUPT", action, `core-${pid}.img: ${fault}`, "Use another image set")
 }
 
 /** A call with a time left is run in the thread by its number: an image must not choose any other. */
@@ -161,6 +169,9 @@ function readProcess(set: ImageSet, tree: pstree_entry, leaderCore: core_entry, 
   const filters = set.optional("seccomp").flatMap(({ seccomp_filters }) => seccomp_filters)
   const seccomp = savedSeccomp(threads, tc, filters)
   const [mm, fs] = [set.one("mm", pid), set.one("fs", pid)]
+  const fault = faultOfAreas(mm.vmas)
+  if (fault !== undefined)
+    throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore process ${pid}`, `mm-${pid}.img: ${fault}`, "Use another image set")
   checkPacketRings(pid, mm.vmas, { fdinfos, files: common.files })
   return { tree, tc, threads, ids, mm, fs, files: { ...common, fdinfos }, seccomp, extension }
 }
