@@ -152,6 +152,10 @@ describe("what whoever restores gives", () => {
       toldError(await runWith(stasisTool, ["restore", "--json", "-d", victim.images, "--inherit-fd", option], fds))
     expect((await refuse(`fd[9]:${resource}`, [])).found).toBe("stasis was started without descriptor 9")
     expect((await refuse(`fd[3]:${resource}`, [openSync("/dev/null", "r")])).found).toBe("it is not open for writing")
+    // Where a standard descriptor is closed, Bun opens /dev/null.
+    const closed = ["restore", "--json", "-d", victim.images, "--inherit-fd", `fd[0]:${resource}`]
+    const { stderr } = await run(["sh", "-c", 'exec "$@" <&-', "sh", ...stasisTool.command, ...closed])
+    expect(stderr).toContain("stasis was started without descriptor 0")
     expect((await refuse("3:x", [])).code).toBe("E_USAGE")
     expect(existsSync(`/proc/${victim.pid}`)).toBe(false)
     await give(stasisTool, victim, [["pipe:[1]", openSync("/dev/null", "r")]])
