@@ -8,7 +8,7 @@ afterEach(cleanUp)
 
 describe("dump refuses objects of the kernel by name, with what to do", () => {
   const objects: readonly (readonly [kind: string, what: string, next: string])[] = [
-    ["io_uring", "a submission ring", "io_uring_disabled"],
+    ["io_uring", "a submission ring, of which nobody can read what it was set up with", "io_uring_disabled"],
     ["userfaultfd", "a page-fault handler", "unregister its memory"],
     ["memory under userfaultfd", "memory that a page-fault handler watches", "Let the handler"],
     ["perf_event", "a performance counter", "Stop the profiler"],
