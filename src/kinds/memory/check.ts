@@ -18,7 +18,7 @@ function faultOf({ start, end, pgoff, status, flags, prot, fdflags }: vma_entry)
   if (pgoff & PAGE_MASK) return `is at ${pgoff} of its file, where no page begins`
   const access = (fdflags ?? 2) & ACCMODE
   // mmap(2): whatever the protection is, the file must be open for reading.
-  if (access === 1) return "is of a file that was open for writing alone"
+  if (access !== 0 && access !== 2) return "is of a file that was not open for reading"
   if (flags & MAP.SHARED && prot & PROT.WRITE && access === 0) return "is shared and writable, and its file was open for reading alone"
   return undefined
 }

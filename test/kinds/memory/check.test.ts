@@ -21,7 +21,8 @@ test.each([
   ["a part of a page", { start: 0x1001n }, "does not begin and end with a page"],
   ["two kinds", { status: VMA.REGULAR | VMA.FILE_SHARED | VMA.ANON_SHARED }, "is of more than one kind"],
   ["half a page of a file", { pgoff: 2048n }, "is at 2048 of its file"],
-  ["a file that cannot be read", { fdflags: 1 }, "open for writing alone"],
+  ["a file that cannot be read", { fdflags: 1 }, "not open for reading"],
+  ["a file of no access mode", { fdflags: 3 }, "not open for reading"],
   ["a file that cannot be written", { fdflags: 0 }, "open for reading alone"],
 ] as const)("faultOfAreas: %s", (_, more, found) => {
   expect(faultOfAreas([area(more)])).toContain(found)
