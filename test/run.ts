@@ -1,22 +1,25 @@
 /**
  * `npm test`: check, build, unit, live, programs, crossing, container and kernel tests, in this order. `npm test -- live unit` runs only the parts named.
  * A test that fails is run a second time, alone, at the end of its part; it counts as passed when it passes then, and the summary names it
- * with what it threw: such a test is to be mended. Ends with the line "N passed, N failed", ", N skipped" behind it where tests were skipped,
+ * with what it threw: such a test is to be mended. Ends with the line "N passed, N failed, N skipped", reasons of the skipped ones before it,
  * and status 1 when anything failed. The live tests, which wait for most of their time, run in two processes at once; what the second one
  * prints comes when the first has ended.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { compileReaper } from "./harness/compile.ts"
 import { CACHE, ROOT } from "./harness/folders.ts"
-import { type Failure, failures, pattern } from "./harness/junit.ts"
+import { type Failure, failures, pattern, skippedFiles } from "./harness/junit.ts"
 import { heading, require, show, showLater } from "./harness/script.ts"
+import { mergeSkips, NOTES, readSkips, type Skip } from "./harness/skip.ts"
 
 /** How many tests a part ran. */
 interface Count {
   passed: number
   failed: number
   skipped: number
+  /** Why tests were skipped. */
+  skips: Skip[]
   /** Failures of the first run, and whether the second passed. */
   faults: (Failure & { again: boolean })[]
 }
@@ -37,32 +40,46 @@ const unitFolders = (): string[] =>
     .filter((folder) => readdirSync(join(ROOT, folder), { recursive: true }).some((name) => `${name}`.endsWith(".test.ts")))
 
 /** One thing that is done or not: a gate, a build. */
-const single = (status: number): Count => ({ passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0, faults: [] })
+const single = (status: number): Count => ({
+  passed: status === 0 ? 1 : 0,
+  failed: status === 0 ? 0 : 1,
+  skipped: 0,
+  skips: [],
+  faults: [],
+})
 
-/** The counts of a JUnit report's first element. A run that ended badly without a failed test (a file that does not load) is one failure. */
-function countReport(report: string, status: number): Count {
+/**
+ * The counts of a JUnit report's first element. A run that ended badly without a failed test (a file that does not load) is one failure.
+ *
+ * @param skips what the tests said; Bun has those that skipped themselves as passed
+ */
+function countReport(report: string, status: number, skips: readonly Skip[]): Count {
   const head = /<testsuites [^>]*>/.exec(report)?.[0] ?? ""
   const number = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0)
-  const [tests, failed, skipped] = [number("tests"), number("failures"), number("skipped")]
-  const faults = failures(report).map((failure) => ({ ...failure, again: false }))
-  if (tests === 0 || (failed === 0 && status !== 0)) return { passed: Math.max(0, tests - skipped), failed: failed + 1, skipped, faults }
-  return { passed: tests - failed - skipped, failed, skipped, faults }
+  const [tests, failed, unrun] = [number("tests"), number("failures"), number("skipped")]
+  const skipped = unrun + skips.reduce((sum, { tests }) => sum + tests, 0)
+  const files = [...skippedFiles(report)].map(([file, count]) => ({ why: `in ${file}`, tests: count }))
+  const rest = { skipped, skips: [...skips, ...files], faults: failures(report).map((failure) => ({ ...failure, again: false })) }
+  const failedToo = tests === 0 || (failed === 0 && status !== 0) ? 1 : 0
+  return { passed: Math.max(0, tests - failed - skipped), failed: failed + failedToo, ...rest }
 }
 
 async function run(name: string, args: readonly string[], showing: typeof show = show): Promise<Count> {
   mkdirSync(CACHE, { recursive: true })
-  const path = join(CACHE, `${name}.xml`)
+  const [path, notes] = [join(CACHE, `${name}.xml`), join(CACHE, `${name}.skips`)]
   rmSync(path, { force: true })
+  writeFileSync(notes, "")
   const report = ["--reporter=junit", `--reporter-outfile=${path}`]
-  const status = await showing([compileReaper(), BUN, "test", `--timeout=${TIMEOUT_MS}`, ...report, ...args])
-  return countReport(existsSync(path) ? readFileSync(path, "utf8") : "", status)
+  const status = await showing(["env", `${NOTES}=${notes}`, compileReaper(), BUN, "test", `--timeout=${TIMEOUT_MS}`, ...report, ...args])
+  return countReport(existsSync(path) ? readFileSync(path, "utf8") : "", status, readSkips(notes))
 }
 
 const sum = (counts: readonly Count[]): Count =>
-  counts.reduce((all, { passed, failed, skipped, faults }) => ({
+  counts.reduce((all, { passed, failed, skipped, skips, faults }) => ({
     passed: all.passed + passed,
     failed: all.failed + failed,
     skipped: all.skipped + skipped,
+    skips: [...all.skips, ...skips],
     faults: [...all.faults, ...faults],
   }))
 
@@ -135,16 +152,17 @@ if (unknown) {
   process.exit(2)
 }
 
-const total: Count = { passed: 0, failed: 0, skipped: 0, faults: [] }
+const total: Count = { passed: 0, failed: 0, skipped: 0, skips: [], faults: [] }
 const summary: string[] = []
 for (const [name, part] of Object.entries(parts)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue
   heading(name)
   const started = performance.now()
-  const { passed, failed, skipped, faults } = await part()
+  const { passed, failed, skipped, skips, faults } = await part()
   total.passed += passed
   total.failed += failed
   total.skipped += skipped
+  total.skips.push(...skips)
   total.faults.push(...faults)
   summary.push(
     `${name.padEnd(10)} ${`${passed}`.padStart(5)} passed ${`${failed}`.padStart(4)} failed ${`${skipped}`.padStart(4)} skipped ${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s`,
@@ -153,6 +171,7 @@ for (const [name, part] of Object.entries(parts)) {
 }
 heading("summary")
 for (const fault of total.faults) console.log(told(fault))
+for (const { why, tests } of mergeSkips(total.skips)) console.log(`skipped${tests > 0 ? ` (${tests})` : ""}: ${why}`)
 console.log(summary.join("\n"))
-console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`)
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
 process.exit(total.failed > 0 ? 1 : 0)

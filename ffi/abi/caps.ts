@@ -34,6 +34,7 @@ export const CAP = {
   SYS_ADMIN: 21,
   SYS_NICE: 23,
   SYS_RESOURCE: 24,
+  AUDIT_CONTROL: 30,
   SYS_TIME: 25,
   CHECKPOINT_RESTORE: 40, // since 5.9
 } as const

@@ -28,6 +28,13 @@
         .set NOEXEC_SEAL, 8             # since Linux 6.3; mapping it executable is not execution, so vm.memfd_noexec=2 does not mind
         .set EINTR, 4
         .set EINVAL, 22
+        .set RLIMIT_FSIZE, 1
+        .set XFSZ, 1 << (25 - 1)        # SIGXFSZ in a signal set
+        .set OLD_LIMIT, 0               # places in the frame of _start: soft and hard limit
+        .set NEW_LIMIT, 16
+        .set OLD_MASK, 32
+        .set NEW_MASK, 40
+        .set FRAME, 48
         .set HOST, 6                    # exit status, src/base/errors.ts
 
         .text
@@ -36,6 +43,30 @@ front_page:
 _start: lea     rbp, [rip + front_page + 4096]
         lea     rbx, [rbp + LIBRARIES]
         mov     r12, [rbp + LIBRARY_COUNT]
+
+# The limit of file sizes (ulimit -f) counts for files in memory too: it is lifted while they are written, as far as that is allowed, and a
+# write that it still ends is told, not killed.
+        sub     rsp, FRAME
+        mov     qword ptr [rsp + NEW_MASK], XFSZ
+        xor     edi, edi                # SIG_BLOCK
+        lea     rsi, [rsp + NEW_MASK]
+        lea     rdx, [rsp + OLD_MASK]
+        call    .Lsigmask
+        xor     edx, edx
+        lea     r10, [rsp + OLD_LIMIT]
+        call    .Lprlimit
+        mov     r15, rax                # 0: the old limit is known
+        test    rax, rax
+        jnz     .Lnext
+        or      qword ptr [rsp + NEW_LIMIT], -1
+        or      qword ptr [rsp + NEW_LIMIT + 8], -1
+        call    .Llift
+        test    rax, rax
+        jz      .Lnext
+        mov     rcx, [rsp + OLD_LIMIT + 8]
+        mov     [rsp + NEW_LIMIT], rcx
+        mov     [rsp + NEW_LIMIT + 8], rcx
+        call    .Llift
 .Lnext: test    r12, r12
         jz      .Lready
         mov     esi, CLOEXEC | NOEXEC_SEAL
@@ -95,6 +126,16 @@ _start: lea     rbp, [rip + front_page + 4096]
 
 # The loader must not take libraries of the host into this program: LD_* is spelled otherwise until it is done.
 .Lready:
+        test    r15, r15
+        jnz     1f
+        lea     rdx, [rsp + OLD_LIMIT]
+        xor     r10d, r10d
+        call    .Lprlimit
+1:      mov     edi, 2                  # SIG_SETMASK
+        lea     rsi, [rsp + OLD_MASK]
+        xor     edx, edx
+        call    .Lsigmask
+        add     rsp, FRAME
         mov     eax, ('L' << 8) | 1
         call    .Lrename                # rdi = behind envp
         lea     rsi, [rip + .Llinked]
@@ -134,6 +175,21 @@ _start: lea     rbp, [rip + front_page + 4096]
         xor     ebp, ebp
         jmp     [r8 + PROGRAM_ENTRY]
 
+# Sets the limit in NEW_LIMIT of the caller's frame. Answers in rax.
+.Llift: lea     rdx, [rsp + 8 + NEW_LIMIT]
+        xor     r10d, r10d
+.Lprlimit:                              # rdx new, r10 old
+        xor     edi, edi
+        mov     esi, RLIMIT_FSIZE
+        mov     eax, 302                # prlimit64
+        syscall
+        ret
+.Lsigmask:                              # edi how, rsi new, rdx old
+        mov     r10d, 8
+        mov     eax, 14                 # rt_sigprocmask
+        syscall
+        ret
+
 # Of every variable "?D_..." whose first byte is ah, makes it al. Precondition: called with rsp as at entry. Changes rcx, rdi.
 .Lrename:
         mov     rcx, [rsp + 8]
@@ -169,7 +225,7 @@ _start: lea     rbp, [rip + front_page + 4096]
 
 .Lname: .asciz  "stasis"
 .Lfile: .ascii  "Cannot start stasis: memory for its libraries (memfd_create, write) is refused\n"
-        .ascii  "         next    Look at the limits of open files (ulimit -n) and of memory, and at the container's seccomp filter\n"
+        .ascii  "         next    Look at the limits of open files (ulimit -n), of their size (ulimit -f) and of memory, and at the container's seccomp filter\n"
         .ascii  "         code    E_KERNEL\n"
 .Lfileend:
 .Lproc: .ascii  "Cannot start stasis: /proc of this PID namespace is not mounted\n"

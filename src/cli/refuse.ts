@@ -4,13 +4,21 @@ import { CRIU_OPTIONS } from "./criu-options.ts"
 import { OPTIONS } from "./option-table.ts"
 import { nearest } from "./suggest.ts"
 
-/** A command line that cannot be understood. @returns CheckpointError E_USAGE */
+/** Characters of a line that are kept when it is longer: its words of ours stand at both ends, what somebody typed between them. */
+const [FRONT, BACK] = [120, 80] as const
+
+function shortened(text: string): string {
+  const characters = [...text]
+  return characters.length <= FRONT + BACK + 1 ? text : [...characters.slice(0, FRONT), "…", ...characters.slice(-BACK)].join("")
+}
+
+/** A command line that cannot be understood; of a very long word the middle is left out. @returns CheckpointError E_USAGE */
 export const misused = (command: CommandName | undefined, found: string, next?: string): CheckpointError =>
   new CheckpointError(
     "E_USAGE",
     command ? `Cannot run "stasis ${command}"` : "Cannot run stasis",
-    found,
-    next ?? `See "stasis ${command ?? ""}${command ? " " : ""}--help"`,
+    shortened(found),
+    shortened(next ?? `See "stasis ${command ?? ""}${command ? " " : ""}--help"`),
   )
 
 /** A first word that is no command of ours: CRIU's are refused by name, with what to use instead. */

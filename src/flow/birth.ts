@@ -105,13 +105,21 @@ export interface PlannedBirths extends Births {
   readonly plan: BirthPlan
 }
 
-/** A process that shares something with its parent must be cloned by that very process. @throws CheckpointError E_IMAGE_UNSUPPORTED */
+/** A process that shares something with its parent must be cloned by that very process. @throws CheckpointError E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT */
 function checkSharing(birthPlan: BirthPlan, processes: readonly SavedProcess[], shares: ReadonlyMap<number, Share>): void {
   const cloner = clonersOf(birthPlan)
   for (const {
     tree: { pid, ppid },
   } of processes) {
     const share = shares.get(pid)
+    // Man page: clone(2), CLONE_SIGHAND
+    if (share?.memory && !share.handlers)
+      throw new CheckpointError(
+        "E_IMAGE_CORRUPT",
+        `Cannot restore process ${pid}`,
+        `it shares signal actions with its parent ${ppid}, and not its memory`,
+        "Use another image set",
+      )
     if (!share || cloneFlags(share) === 0 || cloner.get(pid) === ppid) continue
     throw new CheckpointError(
       "E_IMAGE_UNSUPPORTED",

@@ -2,6 +2,7 @@ import { CLONE } from "../../ffi/abi/clone.ts"
 import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
+import { restoreLoginUid } from "../kinds/attributes/login-uid.ts"
 import { restoreThreadAttributes, sealProcess } from "../kinds/attributes/restore.ts"
 import { restoreSessionKeyring } from "../kinds/creds/keyrings.ts"
 import type { Origin } from "../kinds/creds/origin.ts"
@@ -78,6 +79,7 @@ export function buildProcess(saved: SavedProcess, processPlan: ProcessPlan, cont
   const { tree, threads, tc } = saved
   const { makes } = processPlan
   const program = new Program()
+  restoreLoginUid(tc.loginuid, program)
   appendKeyring(saved, processPlan.keyring, context, program)
   if (makes.memory && !processPlan.early) appendMemory(saved, processPlan, context, program)
   const control = { ...context, ttyInfos: saved.files.ttyInfos }

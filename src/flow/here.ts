@@ -1,5 +1,6 @@
 import { CAP } from "../../ffi/abi/caps.ts"
 import { CheckpointError } from "../base/errors.ts"
+import { checkSettable } from "../kinds/attributes/login-uid.ts"
 import { readMostFiles, unsettableLimits } from "../kinds/limits/check.ts"
 import { checkFpu, restoreRegisters } from "../kinds/registers/restore.x86_64.ts"
 import { readLimits } from "../proc/limits.ts"
@@ -34,8 +35,9 @@ export function* processChecks(saved: SavedTree): Generator<() => void> {
   for (const {
     tree: { pid },
     threads,
-    tc: { rlimits },
+    tc: { rlimits, loginuid },
   } of saved.processes) {
+    yield () => checkSettable(pid, loginuid)
     for (const { tid, info, extension } of threads) {
       yield () => void restoreRegisters(info.gpregs, tid)
       yield () => checkFpu(info.fpregs, extension?.extra_xstate, tid)

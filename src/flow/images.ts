@@ -7,7 +7,7 @@ import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import type { mm_entry } from "../../proto/gen/mm_pb.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import type { seccomp_filter } from "../../proto/gen/seccomp_pb.ts"
-import type { stasis_restart_entry, stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
+import type { stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
 import type { timens_entry } from "../../proto/gen/timens_pb.ts"
 import { expectWork } from "../base/engine.ts"
 import { CheckpointError } from "../base/errors.ts"
@@ -18,13 +18,14 @@ import { filesById } from "../kinds/files/ids.ts"
 import type { FileImages } from "../kinds/files/images.ts"
 import { checkFileLocks } from "../kinds/files/lock/restore.ts"
 import { withoutConnection } from "../kinds/files/socket/inet/closed.ts"
+import { faultOfAreas } from "../kinds/memory/check.ts"
 import { checkPacketRings } from "../kinds/memory/packet-ring.ts"
 import type { SavedShm } from "../kinds/memory/sysv/saved.ts"
-import { isTimedSleep } from "../kinds/registers/interrupted.ts"
 import type { Seccomp } from "../kinds/seccomp/collect.ts"
 import { savedSeccomp } from "../kinds/seccomp/restore.ts"
 import { checkTree } from "../kinds/tree/check-tree.ts"
 import { ownTimeOf, sameNamespaces } from "../kinds/tree/restore.ts"
+import { checkCore, checkRestart, checkTask, DEAD, STOPPED } from "./check-core.ts"
 import { readStreams } from "./connections.ts"
 import type { RestoreOptions } from "./options.ts"
 import { shmOf } from "./saved-shm.ts"
@@ -78,65 +79,9 @@ export interface SavedTree {
   readonly locks: readonly file_lock_entry[]
 }
 
-/** Task states. Authority: REFERENCE 2.2 */
-const ALIVE = 1
-const DEAD = 2
-const STOPPED = 3
-const X86_64 = 1
-
 /** The signal that a process was stopped by, 0 = it ran. */
 export const stopSignalOf = ({ tc: { task_state, stop_signo } }: SavedProcess): number =>
   task_state === STOPPED ? (stop_signo ?? SIG.STOP) : 0
-
-function checkCore(
-  tid: number,
-  { mtype, thread_info, thread_core, tc }: core_entry,
-  leader: boolean,
-): { info: thread_info_x86; core: thread_core_entry } {
-  const action = `Cannot restore thread ${tid}`
-  const bad = (found: string): CheckpointError =>
-    new CheckpointError("E_IMAGE_CORRUPT", action, `core-${tid}.img ${found}`, "Use another image set")
-  if (mtype !== X86_64)
-    throw new CheckpointError(
-      "E_IMAGE_UNSUPPORTED",
-      action,
-      `core-${tid}.img is of machine type ${mtype}, this is x86-64`,
-      "Restore on the architecture of the dump",
-    )
-  if (!thread_info) throw bad("has no registers")
-  if (!thread_core) throw bad("has no thread_core")
-  if (leader !== (tc !== undefined)) throw bad(leader ? "has no task part" : "has a task part although it is no leader")
-  return { info: thread_info, core: thread_core }
-}
-
-function checkTask(pid: number, { task_state, timers, rlimits }: task_core_entry): void {
-  const action = `Cannot restore process ${pid}`
-  if (task_state !== ALIVE && task_state !== STOPPED)
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      action,
-      `its state is ${task_state}, known are ${ALIVE} alive, ${DEAD} dead and ${STOPPED} stopped`,
-      "Use another image set",
-    )
-  if (!timers || !rlimits)
-    throw new CheckpointError(
-      "E_IMAGE_VERSION",
-      action,
-      `core-${pid}.img has no ${timers ? "limits" : "timers"}: the set is of CRIU before 2.0`,
-      "Dump again with a newer program",
-    )
-}
-
-/** A call with a time left is run in the thread by its number: an image must not choose any other. */
-function checkRestart(pid: number, tid: number, restart: stasis_restart_entry | undefined): void {
-  if (restart?.remaining_sec === undefined || isTimedSleep(restart.syscall_nr)) return
-  throw new CheckpointError(
-    "E_IMAGE_CORRUPT",
-    `Cannot restore thread ${tid}`,
-    `stasis-core-${pid}.img has a time left for system call ${restart.syscall_nr}, which is no sleep`,
-    "Use another image set",
-  )
-}
 
 /** What all processes of a set have in common. */
 interface Common {
@@ -171,6 +116,9 @@ function readProcess(set: ImageSet, { tree, core: leaderCore, extension }: Leade
   const fdinfos = extension?.descriptors ? set.all("fdinfo", ids.files_id) : set.optional("fdinfo", ids.files_id)
   const seccomp = savedSeccomp(threads, tc, filters)
   const [mm, fs] = [set.one("mm", pid), set.one("fs", pid)]
+  const fault = faultOfAreas(mm.vmas)
+  if (fault !== undefined)
+    throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore process ${pid}`, `mm-${pid}.img: ${fault}`, "Use another image set")
   checkPacketRings(pid, mm.vmas, { fdinfos, files: files.files })
   return { tree, tc, threads, ids, mm, fs, files: { ...files, fdinfos }, seccomp, extension }
 }

@@ -9,10 +9,12 @@ import { readMaps } from "../proc/maps.ts"
 import { gatherInputs, prepareTree, readSeedFacts, type SeedFacts, type Services } from "./build-inputs.ts"
 import { reserveDeparted } from "./departed.ts"
 import { ServiceDescriptors } from "./descriptors.ts"
+import { tellOwnFilters } from "./filter-jobs.ts"
 import { reserveGhosts } from "./ghosts.ts"
 import { shareGiven } from "./given.ts"
 import type { SavedTree } from "./images.ts"
 import { openPagesSource } from "./pages-source.ts"
+import { tellForeignLock } from "./restored-connections.ts"
 import { inOrder, layStages } from "./stages.ts"
 import { reserveTerminals } from "./terminals.ts"
 
@@ -103,6 +105,10 @@ export function planPrograms({
       given: shareGiven(saved, given, services),
     })
     const inputs = gatherInputs(saved, prepared, standInFacts(), { strict, jobGroup, fileChanged })
+    // What building warns of is said as it is built; a restore says this when it comes to it.
+    tellForeignLock(set, saved)
+    tellOwnFilters()
+    inputs.context.clocks.tellJump()
     for (const { title, drafts } of inOrder(layStages(inputs))) {
       const programs: PlannedProgram[] = []
       for (const { pid, tid, build } of drafts) attempt(() => programs.push({ pid, tid, calls: build().describe() }))

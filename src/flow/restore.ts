@@ -115,6 +115,14 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
           : "Give the address to a device, then restore again",
         error,
       )
+    if (errnoOf(error) === "EFBIG")
+      throw new CheckpointError(
+        "E_RESTORE",
+        `Cannot build the tree of process ${saved.root.tree.pid}`,
+        "the limit of file sizes (RLIMIT_FSIZE) is too small for what is filled, memory among it",
+        "Raise ulimit -f, then restore again: the tree gets its own limits back",
+        error,
+      )
     const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"
     throw new CheckpointError(
       "E_RESTORE",

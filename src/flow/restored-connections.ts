@@ -54,6 +54,14 @@ export interface RestoredConnections extends Disposable {
 const connectionsOf = ({ root }: FileTree): inet_sk_entry[] =>
   [...root.files.files.values()].filter(hasStream).flatMap(({ isk }) => (isk && root.files.tcpStreams.has(isk.ino) ? [isk] : []))
 
+const lockMethodOf = ({ inventory }: ImageSet): number => inventory.network_lock_method ?? LOCK_METHOD.iptables
+
+/** Warns of rules that CRIU's dump left, and stasis does not remove. */
+export function tellForeignLock(set: ImageSet, saved: FileTree): void {
+  if (connectionsOf(saved).length > 0 && lockMethodOf(set) === LOCK_METHOD.iptables)
+    log.warn("CRIU held the connections off with iptables: remove its rules, or dump with --network-lock nftables")
+}
+
 /**
  * Holds the connections of a set off, from before there is anything that could answer: none with --network-lock skip.
  *
@@ -61,9 +69,8 @@ const connectionsOf = ({ root }: FileTree): inet_sk_entry[] =>
  */
 export function holdConnections(set: ImageSet, saved: FileTree, { networkLock }: Pick<RestoreOptions, "networkLock">): RestoredConnections {
   const all = connectionsOf(saved)
-  const method = set.inventory.network_lock_method ?? LOCK_METHOD.iptables
-  if (all.length > 0 && method === LOCK_METHOD.iptables)
-    log.warn("CRIU held the connections off with iptables: remove its rules, or dump with --network-lock nftables")
+  const method = lockMethodOf(set)
+  tellForeignLock(set, saved)
   const lock = all.length > 0 && networkLock === "nftables" ? lockConnections(all.map(endsOf)) : undefined
   const runId = method === LOCK_METHOD.nftables ? set.inventory.dump_criu_run_id : undefined
   return {

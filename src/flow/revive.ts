@@ -140,8 +140,7 @@ function runStages(
     context.clocks.goOn = goOn
     for (const stage of inOrder(stages).slice(1)) built.set(stage, realise(stage))
   }
-  if (saved.clocks && !goOn)
-    log.warn("CLOCK_MONOTONIC and CLOCK_BOOTTIME jump to those of this machine: no time namespace can be made and set")
+  context.clocks.tellJump()
   for (const stage of stages.births) {
     // Known before they exist: a failure in between must end them too.
     for (const child of stage.born) born.add(child)

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { failures, pattern } from "../harness/junit.ts"
+import { failures, pattern, skippedFiles } from "../harness/junit.ts"
 
 const report = `<testsuites tests="4" failures="2">
   <testsuite name="test/a.test.ts">
@@ -19,6 +19,10 @@ test("failed tests are read from a report", () => {
     { file: "test/a.test.ts", name: 'in & < "x" (1)', text: "long\nof it" },
     { file: "test/b.test.ts", name: "slow", text: "test timed out" },
   ])
+})
+
+test("files of skipped tests are read from a report", () => {
+  expect([...skippedFiles(report)]).toEqual([["test/b.test.ts", 1]])
 })
 
 test("a pattern finds the names and no others", () => {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 __attribute__((constructor)) static void begin(void)
@@ -43,6 +44,13 @@ int main(int argc, char **argv, char **envp)
 	while (maps && fgets(exe, sizeof exe, maps))
 		if (sscanf(exe, "%*s %*s %*s %*s %*s %299s", name) == 1 && strstr(name, ".so"))
 			printf("mapped %s\n", name);
+	if (argc > 1 && strcmp(argv[1], "limit") == 0) {
+		struct rlimit limit;
+		sigset_t blocked;
+		getrlimit(RLIMIT_FSIZE, &limit);
+		sigprocmask(SIG_BLOCK, NULL, &blocked);
+		printf("limit %lld %lld blocked %d\n", (long long)limit.rlim_cur, (long long)limit.rlim_max, sigismember(&blocked, SIGXFSZ));
+	}
 	fflush(stdout);
 	if (argc > 1 && strcmp(argv[1], "kill") == 0)
 		kill(getpid(), SIGUSR1);

@@ -9,6 +9,9 @@ import { compile, hasCompiler } from "../elf/compile.ts"
 
 const source = join(import.meta.dir, "linked.c")
 const isRoot = process.getuid?.() === 0
+const [, effective = "0"] = /^CapEff:\s+(\w+)/m.exec(readFileSync("/proc/self/status", "utf8")) ?? []
+/** CAP_SYS_RESOURCE. */
+const mayRaise = (BigInt(`0x${effective}`) >> 24n) % 2n === 1n
 const [folder, root] = [mkdtempSync(join(tmpdir(), "stasis-single-")), mkdtempSync(join(tmpdir(), "stasis-single-root-"))]
 const [program, portable] = [join(folder, "program"), join(folder, "portable")]
 
@@ -63,6 +66,32 @@ describe.skipIf(!hasCompiler || process.arch !== "x64")("singleFile", () => {
     const { exitCode, stderr } = run(["sh", "-c", 'ulimit -n 4; exec "$0"', portable])
     expect(exitCode).toBe(6)
     expect(stderr).toMatch(/^Cannot start stasis: memory .*\n {9}next {4}.*ulimit -n.*\n {9}code {4}E_KERNEL\n$/)
+  })
+
+  for (const [title, ulimit, now] of [
+    ["a soft limit of file sizes", "ulimit -Sf 0", "0 -1"],
+    ["a soft limit below a hard one that suffices", "ulimit -Sf 0; ulimit -Hf 100000", "0 51200000"],
+    ...(mayRaise ? [["a hard limit, which CAP_SYS_RESOURCE may raise", "ulimit -f 8", "4096 4096"]] : []),
+  ])
+    test(`${title} is no hindrance, and is there again afterwards`, () => {
+      const { exitCode, lines, stderr } = run(["sh", "-c", `${ulimit}; exec "$0" limit`, portable])
+      expect({ exitCode, stderr }).toEqual({ exitCode: 7, stderr: "" })
+      expect(lines).toContain(`limit ${now} blocked 0`)
+    })
+
+  test.skipIf(!isRoot)("a limit of file sizes that may not be raised is told", () => {
+    chmodSync(folder, 0o755)
+    const { exitCode, signalCode, stderr } = run([
+      "setpriv",
+      "--reuid=65534",
+      "--clear-groups",
+      "sh",
+      "-c",
+      'ulimit -f 8; exec "$0"',
+      portable,
+    ])
+    expect({ exitCode, signalCode }).toEqual({ exitCode: 6, signalCode: undefined })
+    expect(stderr).toMatch(/^Cannot start stasis: memory .*\n {9}next {4}.*ulimit -f.*\n {9}code {4}E_KERNEL\n$/)
   })
 
   test.skipIf(!isRoot)("in a root with nothing in it but /proc", () => {

@@ -3,6 +3,7 @@ import { CheckpointError } from "../../src/base/errors.ts"
 import { CRIU_COMMANDS, isCommand } from "../../src/cli/commands.ts"
 import { CRIU_OPTIONS } from "../../src/cli/criu-options.ts"
 import { findLetter, findOption, OPTIONS } from "../../src/cli/option-table.ts"
+import { describe as describeFailure, format } from "../../src/cli/report.ts"
 import { canonical } from "../../src/cli/spelling.ts"
 import { nearest } from "../../src/cli/suggest.ts"
 
@@ -82,4 +83,24 @@ test.each([
 test("nearest puts beginnings first and leaves out what is far", () => {
   expect(nearest("leave", ["sync", "leave-stopped", "leave-running", "weave"])).toEqual(["leave-running", "leave-stopped", "weave"])
   expect(nearest("x", ["json", "all"])).toEqual([])
+})
+
+describe("a very long word", () => {
+  const long = "x".repeat(5000)
+  test.each([
+    ["a command", [long], /^"x{119}…x{62}" is not a command$/],
+    ["an option", ["dump", `--${long}`], /^"--x+…x+" is not an option$/],
+    ["no command", ["-o", long], /^No command is given beside "-o x+…x+"$/],
+    ["a value that may be an option", ["dump", "-t", `-${long}`], /^-t is followed by "-x+…x+"$/],
+  ] as const)("%s: its middle is left out", (_, words, found) => {
+    const refused = refusal(words)
+    expect(refused.found).toMatch(found)
+    expect([refused.found, refused.next].every((line) => line.length <= 201)).toBe(true)
+  })
+
+  test("is cut between characters, and stays escaped", () => {
+    const { error } = describeFailure(refusal([`${"\u001b[31m\u{1f600}".repeat(100)}`]))
+    expect(error.found.isWellFormed()).toBe(true)
+    expect(format({ error })).not.toContain("\u001b")
+  })
 })

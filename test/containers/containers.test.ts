@@ -5,6 +5,7 @@
  */
 import { afterAll, describe, expect, test } from "bun:test"
 import { discardAll } from "../harness/folders.ts"
+import { skip } from "../harness/skip.ts"
 import { answer, type Container, carry, must, ready, type Shape, startContainer } from "./container.ts"
 import { bareImage, busyboxImage, debianImage, type Image, muslImage, NotFetched } from "./images.ts"
 
@@ -89,8 +90,7 @@ for (const { title, image, short, ...shape } of KINDS)
           image()
         } catch (error) {
           if (!(error instanceof NotFetched)) throw error
-          console.log(`skipped: ${title}: ${error.message}`)
-          return
+          return skip(`${title}: ${error.message}`)
         }
         expect(await takeThrough(image, shape, words)).toBe("OK")
       }, 300_000)

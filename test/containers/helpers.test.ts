@@ -8,6 +8,7 @@ import { join } from "node:path"
 import { compile } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { CACHE, discardAll, scratch } from "../harness/folders.ts"
+import { skip } from "../harness/skip.ts"
 import { must as mustTool, stasisTool } from "../harness/tool.ts"
 import { answer, type Container, must, ready, startContainer } from "./container.ts"
 import { bareImage } from "./images.ts"
@@ -30,8 +31,7 @@ async function watched(container: Container, act: () => Promise<void>): Promise<
   try {
     await waitFor("the watcher", () => /^(READY|SKIP.*)$/m.test(text()))
     if (text().startsWith("SKIP")) {
-      console.log(`skipped: ${text()}`)
-      return undefined
+      return skip(text())
     }
     await act()
     child.stdin.end()

@@ -6,6 +6,7 @@ import { waitFor } from "../harness/deadline.ts"
 import { step } from "../harness/debian.ts"
 import { discardAll, inside, scratch } from "../harness/folders.ts"
 import { alive, cleanUp, linkOf, signal, statusOf } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { type Run, run, stasisTool, toldError, must as tool } from "../harness/tool.ts"
 import { launch } from "../harness/victim.ts"
 import { answer, carry, must, ready, type Shape, startContainer } from "./container.ts"
@@ -38,8 +39,7 @@ describe("a process in a container, by its PID outside", () => {
         made = image()
       } catch (error) {
         if (!(error instanceof NotFetched)) throw error
-        console.log(`skipped: ${title}: ${error.message}`)
-        return
+        return skip(`${title}: ${error.message}`)
       }
       using first = await startContainer(made, shape, SPIN)
       await ready(first)
@@ -75,7 +75,7 @@ describe("a process in a container, by its PID outside", () => {
       image = busyboxImage()
     } catch (error) {
       if (!(error instanceof NotFetched)) throw error
-      return console.log(`skipped: ${error.message}`)
+      return skip(error.message)
     }
     const script = "mount -t proc proc /proc; rseqspin /work/ask /work </dev/null & wait"
     const unshare = ["/bin/busybox", "unshare", "-p", "-f", "-m", "-u", "sh", "-c", script]

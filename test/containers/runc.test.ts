@@ -6,6 +6,7 @@ import { waitFor } from "../harness/deadline.ts"
 import { fetchPackages, step } from "../harness/debian.ts"
 import { CACHE, discardAll, inside, scratch } from "../harness/folders.ts"
 import { statusOf } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { must, run, stasisTool } from "../harness/tool.ts"
 import { bareImage, compileContainer } from "./images.ts"
 
@@ -46,13 +47,13 @@ function bundle(runc: readonly string[]): string {
 test("a program in a runc container is inspected, dumped and restored from outside", async () => {
   const state = inside(scratch("runc"), "state")
   const runc = fetchRunc(state)
-  if (typeof runc === "string") return console.log(`skipped: ${runc}`)
+  if (typeof runc === "string") return skip(runc)
   const name = `stasis-test-${process.pid}`
   const folder = bundle(runc)
   const pidFile = join(state, "pid")
   const started = await run([...runc, "run", "--bundle", folder, "--detach", "--pid-file", pidFile, name])
   try {
-    if (started.status !== 0) return console.log(`skipped: runc does not run here: ${started.stderr}`)
+    if (started.status !== 0) return skip(`runc does not run here: ${started.stderr}`)
     const init = Number(readFileSync(pidFile, "utf8"))
     const work = join(folder, "rootfs/work")
     const lines = () => (existsSync(join(work, "output")) ? readFileSync(join(work, "output"), "utf8").split("\n") : [])

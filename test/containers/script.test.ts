@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { waitFor } from "../harness/deadline.ts"
 import { discardAll, ROOT, STASIS, scratch } from "../harness/folders.ts"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { type Run, run } from "../harness/tool.ts"
 import { isReady, start } from "../harness/victim.ts"
 import { answer, ready, startContainer } from "./container.ts"
@@ -89,8 +90,7 @@ describe("README's script of hourly checkpoints", () => {
       image = busyboxImage()
     } catch (error) {
       if (!(error instanceof NotFetched)) throw error
-      console.log(`skipped: ${error.message}`)
-      return
+      return skip(error.message)
     }
     using container = await startContainer(image, { overlay: true, sys: false, nodes: ["null"] }, ["/bin/rseqspin", "/work/ask", "/work"])
     await ready(container)

@@ -1,13 +1,14 @@
 import { afterEach, expect, test } from "bun:test"
 import { join } from "node:path"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, must, stasisTool } from "../harness/tool.ts"
 import { startRow } from "../live/round.ts"
 import { row } from "../live/row.ts"
 import { fetchPeer } from "./fetch.ts"
 
 const peer = fetchPeer()
-if (typeof peer === "string") console.log(`skipped: ${peer}`)
+if (typeof peer === "string") skip(peer)
 afterEach(cleanUp)
 
 // Debian builds CRIU without BPF: its images are all that can be compared.

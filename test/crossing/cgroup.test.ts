@@ -4,13 +4,14 @@ import { join } from "node:path"
 import { alsoRemove, cgroup, expectWell, makeCgroup, mountOf, property, removeCgroups, setProperty, victimIn } from "../harness/cgroups.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, must, restore, run, stasisTool, type Tool } from "../harness/tool.ts"
 import { fetchPeer } from "./fetch.ts"
 
 const peer = fetchPeer()
 const missing = ["", "cpu", "memory", "freezer"].filter((name) => mountOf(name) === undefined)
-const skip = typeof peer === "string" || missing.length > 0
-if (skip) console.log(`skipped: ${typeof peer === "string" ? peer : `no cgroup hierarchy ${missing.join(", ")} is mounted`}`)
+const lacking = typeof peer === "string" || missing.length > 0
+if (lacking) skip(typeof peer === "string" ? peer : `no cgroup hierarchy ${missing.join(", ")} is mounted`)
 
 afterEach(async () => {
   await cleanUp()
@@ -49,7 +50,7 @@ async function cross(dumper: Tool, restorer: Tool): Promise<void> {
   await expectWell(victim)
 }
 
-describe.skipIf(skip)("cgroups", () => {
+describe.skipIf(lacking)("cgroups", () => {
   if (typeof peer === "string") return
   const { criu, crit } = peer
   test("the real CRIU restores what stasis dumped", () => cross(stasisTool, criu), 60_000)

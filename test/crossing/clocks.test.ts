@@ -1,12 +1,13 @@
 import { afterEach, expect, test } from "bun:test"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { stasisTool, type Tool } from "../harness/tool.ts"
 import { start } from "../harness/victim.ts"
 import { goAway, timeOf } from "../live/away.ts"
 import { fetchPeer } from "./fetch.ts"
 
 const peer = fetchPeer()
-if (typeof peer === "string") console.log(`skipped: ${peer}`)
+if (typeof peer === "string") skip(peer)
 afterEach(cleanUp)
 
 /** Twice: the first time from the machine's clocks, then from those that the first restore made. */

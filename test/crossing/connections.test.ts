@@ -1,12 +1,13 @@
 import { afterEach, expect, test } from "bun:test"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, stasisTool, type Tool } from "../harness/tool.ts"
 import { start } from "../harness/victim.ts"
 import { allGone, treeOf } from "../live/kin.ts"
 import { fetchPeer } from "./fetch.ts"
 
 const peer = fetchPeer()
-if (typeof peer === "string") console.log(`skipped: ${peer}`)
+if (typeof peer === "string") skip(peer)
 afterEach(cleanUp)
 
 /** Connections go from one tool to the other. */

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, must, run, stasisTool } from "../harness/tool.ts"
 import { dumpAndRestore, expectWell, startRow } from "../live/round.ts"
 import type { Row } from "../live/row.ts"
@@ -9,7 +10,7 @@ import { rows } from "../live/rows.ts"
 import { fetchPeer } from "./fetch.ts"
 
 const peer = fetchPeer()
-if (typeof peer === "string") console.log(`skipped: ${peer}`)
+if (typeof peer === "string") skip(peer)
 else console.log(`CRIU ${peer.version}`)
 
 const shared = rows.filter(({ notWithCriu }) => notWithCriu === undefined)

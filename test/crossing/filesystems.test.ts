@@ -1,5 +1,6 @@
 import { afterAll, afterEach, describe, test } from "bun:test"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, stasisTool, type Tool } from "../harness/tool.ts"
 import { files } from "../live/file-rows.ts"
 import { allGone, treeOf } from "../live/kin.ts"
@@ -33,7 +34,7 @@ async function throughLayers(what: string, dumper: Tool, restorer: Tool): Promis
 }
 
 const peer = fetchPeer()
-if (typeof peer === "string") console.log(`skipped: ${peer}`)
+if (typeof peer === "string") skip(peer)
 else {
   describe("on overlayfs, files of the lower layer", () => {
     for (const what of ["read", "copied", "deleted", "moved"]) {
@@ -45,7 +46,7 @@ else {
   for (const trial of trials.filter(({ isAlike }) => !isAlike)) {
     const mounted = mountTrial(mounts, trial)
     if (typeof mounted === "string") {
-      console.log(`skipped: ${trial.title}: ${mounted}`)
+      skip(`${trial.title}: ${mounted}`)
       continue
     }
     const on = mounted.folder

@@ -1,13 +1,14 @@
 import { afterEach, test } from "bun:test"
 import { mountHuge, takeHugePages } from "../harness/hugepages.ts"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { stasisTool } from "../harness/tool.ts"
 import { dumpAndRestore } from "../live/round.ts"
 import { row } from "../live/row.ts"
 import { fetchPeer } from "./fetch.ts"
 
 const peer = fetchPeer()
-if (typeof peer === "string") console.log(`skipped: ${peer}`)
+if (typeof peer === "string") skip(peer)
 afterEach(cleanUp)
 
 test.skipIf(typeof peer === "string")(

@@ -4,13 +4,14 @@ import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { alive, cleanUp, linkOf, statusOf } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { openTerminal } from "../harness/terminal.ts"
 import { dump, restore, stasisTool, type Tool } from "../harness/tool.ts"
 import { isReady, start } from "../harness/victim.ts"
 import { fetchPeer } from "./fetch.ts"
 
 const peer = fetchPeer()
-if (typeof peer === "string") console.log(`skipped: ${peer}`)
+if (typeof peer === "string") skip(peer)
 afterEach(cleanUp)
 
 /** A program that draws goes from one window to another, from one tool to the other. */
@@ -45,7 +46,7 @@ test.skipIf(typeof peer === "string")("stasis restores a shell's job that the re
 /** What is queued in a terminal goes from one tool to the other. */
 async function moveQueued(kind: string, dumper: Tool, restorer: Tool): Promise<void> {
   const victim = await start("ptys", { args: [kind] })
-  if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
+  if (!isReady(victim)) return
   await dump(dumper, victim.pid, victim.images)
   await victim.gone()
   await restore(restorer, victim.images)

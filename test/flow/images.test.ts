@@ -124,6 +124,22 @@ describe("readTree refuses", () => {
     ],
     ["an unknown state", (draft) => (leader(draft).tc!.task_state = 6), { code: "E_IMAGE_CORRUPT", found: "its state is 6" }],
     [
+      "an area without a whole page",
+      (draft) => (draft.mm!.vmas[0]!.end += 1n),
+      { code: "E_IMAGE_CORRUPT", found: "mm-1140.img: the area 0x55ecb9efd000-0x55ecb9efe001 does not begin and end with a page" },
+    ],
+    ["areas that overlap", (draft) => (draft.mm!.vmas[1]!.start -= 4096n), { code: "E_IMAGE_CORRUPT", found: "overlaps another one" }],
+    [
+      "a timer with a time that is none",
+      (draft) => (leader(draft).tc!.timers!.virt.vusec = 1_000_000n),
+      { code: "E_IMAGE_CORRUPT", found: "core-1140.img: interval timer 1 has a time that is none" },
+    ],
+    [
+      "an alternate stack in two states",
+      (draft) => (draft.cores.get(1141)!.thread_core!.sas = { ss_sp: 0n, ss_size: 0n, ss_flags: 3 }),
+      { code: "E_IMAGE_CORRUPT", found: "core-1141.img has an alternate stack in two states" },
+    ],
+    [
       "no timers",
       (draft) => (leader(draft).tc!.timers = undefined),
       { code: "E_IMAGE_VERSION", found: "core-1140.img has no timers: the set is of CRIU before 2.0" },

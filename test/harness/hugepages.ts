@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs"
 import { scratch } from "./folders.ts"
+import { skip } from "./skip.ts"
 
 const FOLDER = "/sys/kernel/mm/hugepages"
 /** Names of pools. */
@@ -24,7 +25,7 @@ export const changePool = (by: number, name = MIB2): void => void Bun.spawnSync(
  * @returns undefined, with a line that says why, where such pages cannot be had
  */
 export async function takeHugePages(count: number, name = MIB2): Promise<AsyncDisposable | undefined> {
-  const skipped = (why: string): undefined => console.log(`skipped: ${count} huge pages (${name}): ${why}`) as undefined
+  const skipped = (why: string): undefined => skip(`${count} huge pages (${name}): ${why}`)
   const path = pathOf(name)
   if (!existsSync(path)) return skipped(`there is no ${path}`)
   const steps = [
@@ -52,6 +53,5 @@ export function mountHuge(): ({ readonly path: string } & Disposable) | undefine
   const path = scratch("hugetlbfs")
   if (Bun.spawnSync(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", path]).exitCode === 0)
     return { path, [Symbol.dispose]: () => void Bun.spawnSync(["umount", "-l", path]) }
-  console.log("skipped: a file of huge pages: mount is not allowed here")
-  return undefined
+  return skip("a file of huge pages: mount is not allowed here")
 }

@@ -26,6 +26,12 @@ export function failures(report: string): Failure[] {
   }))
 }
 
+/** The files of tests that Bun itself skipped, by `test.skipIf`, with how many of each. */
+export function skippedFiles(report: string): Map<string, number> {
+  const cases = [...report.matchAll(/<testcase ([^>]*[^/])>\s*<skipped/g)].map(([, head = ""]) => attribute(head, "file"))
+  return new Map([...Map.groupBy(cases, (file) => file)].map(([file, same]) => [file, same.length]))
+}
+
 /** A pattern for `bun test -t` that finds these tests of a file. */
 export const pattern = (names: readonly string[]): string =>
   `(^| )(${names.map((name) => name.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&")).join("|")})$`

@@ -4,6 +4,7 @@ import { compileVictim, type Linkage } from "./compile.ts"
 import { waitFor } from "./deadline.ts"
 import { discard, inside, scratch } from "./folders.ts"
 import { alive, remember, threadsOf, writersOf } from "./process.ts"
+import { skip } from "./skip.ts"
 
 /** How a victim is started. */
 export interface Start {
@@ -100,10 +101,10 @@ export async function start(name: string, options: Start = {}): Promise<Victim> 
   return victim
 }
 
-/** True when the victim set itself up; false when it says that this machine lacks what it needs. @throws Error when it failed */
+/** True when the victim set itself up; false when it says that this machine lacks what it needs, and the test is skipped. @throws Error when it failed */
 export function isReady(victim: Victim): boolean {
   const [first = "nothing"] = victim.lines()
   if (first === "READY") return true
-  if (first.startsWith("SKIP")) return false
+  if (first.startsWith("SKIP")) return skip(`${victim.name}: ${first.replace(/^SKIP /, "")}`) ?? false
   throw new Error(`${victim.name} did not start: ${first} (${threadsOf(victim.pid).length} threads)`)
 }

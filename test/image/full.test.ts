@@ -8,8 +8,8 @@ import { openPagesFiles } from "../../src/flow/pages-files.ts"
 import { ioFailure } from "../../src/image/failure.ts"
 import { writeStats } from "../../src/image/stats.ts"
 import { beginImages } from "../../src/image/transaction.ts"
+import { skip } from "../harness/skip.ts"
 import { failureOf, scratch } from "./sample.ts"
-
 import { contents, fill, makeSet, run } from "./sets.ts"
 
 describe("a dump that is killed while it replaces a set", () => {
@@ -58,8 +58,7 @@ describe("a full disk", () => {
   test("is an error wherever it ends a write, also behind a short answer", () => {
     using dir = scratch()
     if (process.getuid?.() !== 0 || !mounted(dir.path)) {
-      console.log("skipped: mounting a tmpfs needs root")
-      return
+      return skip("mounting a tmpfs needs root")
     }
     try {
       const data = new Uint8Array(100_000).fill(7)
@@ -92,8 +91,7 @@ describe("a full disk", () => {
   test("is E_DISK_FULL, and nothing is left", () => {
     using dir = scratch()
     if (process.getuid?.() !== 0 || !mounted(dir.path)) {
-      console.log("skipped: mounting a tmpfs needs root")
-      return
+      return skip("mounting a tmpfs needs root")
     }
     try {
       makeSet(dir.path, 7)

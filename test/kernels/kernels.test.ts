@@ -5,6 +5,7 @@
  */
 import { beforeAll, describe, expect, test } from "bun:test"
 import { compileVictim } from "../harness/compile.ts"
+import { skip } from "../harness/skip.ts"
 import type { Row } from "../live/row.ts"
 import { ALL, type Case, farRows, LONG, lineOf, nameOf, type Origin, ownCases, STAY } from "./cases.ts"
 import { KERNELS, type Kernel, type Load, prepareMachine } from "./machine.ts"
@@ -94,7 +95,7 @@ beforeAll(
 
 function summarise(name: string, report: Report | string): void {
   if (typeof report === "string") {
-    console.log(`skipped: Linux ${name}: ${report}`)
+    skip(`Linux ${name}: ${report}`)
     return
   }
   const said = [...report.words.values()]
@@ -111,10 +112,10 @@ function notHere({ since }: Row, release: string): string | undefined {
 }
 
 function check(one: Case, report: Report | string | undefined, reason: string | undefined): void {
-  if (typeof report !== "object") return
-  const word = report.words.get(nameOf(one)) ?? "FAIL the machine did not come to it"
-  if (reason) console.log(`skipped: ${nameOf(one)}: ${reason}`)
-  else if (word.startsWith("SKIP")) console.log(`skipped: ${nameOf(one)}: ${word}`)
+  const word = typeof report === "object" ? (report.words.get(nameOf(one)) ?? "FAIL the machine did not come to it") : ""
+  if (typeof report !== "object") skip(report ?? "this kernel was not started")
+  else if (reason) skip(reason)
+  else if (word.startsWith("SKIP")) skip(word.replace(/^SKIP /, ""))
   else expect(word).toBe("OK")
 }
 
@@ -139,7 +140,7 @@ describe("this machine", () => {
   for (const row of farRows.filter(({ linkage }) => linkage !== "musl"))
     test(`save ${row.title}`, () => {
       const reason = notHere(row, HERE)
-      if (reason) console.log(`skipped: ${row.title}: ${reason}`)
+      if (reason) skip(reason)
       else expect(here.words.get(row.title)).toBe("OK")
     })
 })

@@ -10,9 +10,7 @@ afterEach(cleanUp)
 /** Starts the victim of one kind. Undefined, with a line that says why, when this machine lacks what it needs. */
 async function begin(kind: string): Promise<Victim | undefined> {
   const victim = await start("apart", { args: [kind] })
-  if (isReady(victim)) return victim
-  console.log(`skipped: ${kind}: ${victim.lines().join(" ")}`)
-  return undefined
+  return isReady(victim) ? victim : undefined
 }
 
 describe("dump refuses what it could only lose", () => {

@@ -15,12 +15,13 @@ import {
 } from "../harness/cgroups.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import type { Victim } from "../harness/victim.ts"
 
 const v1 = ["memory", "cpu", "pids"].every((name) => mountOf(name) !== undefined)
 const v2 = mountOf("") !== undefined
-if (!v1 || !v2) console.log(`skipped: cgroups of version ${v1 ? 2 : 1}, which are not mounted here`)
+if (!v1 || !v2) skip(`cgroups of version ${v1 ? 2 : 1}, which are not mounted here`)
 
 afterEach(async () => {
   await cleanUp()

@@ -3,6 +3,7 @@ import { readClockOffsetsIfAlive } from "../../src/proc/timens.ts"
 import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { isReady, launch, start, type Victim } from "../harness/victim.ts"
 import { AWAY, goAway, timeOf } from "./away.ts"
@@ -12,7 +13,7 @@ afterEach(cleanUp)
 
 const HERE = timeOf(process.pid)
 const missing = ["unshare", "setpriv"].some((name) => Bun.which(name) === null)
-if (missing) console.log("skipped: util-linux is not installed")
+if (missing) skip("util-linux is not installed")
 
 async function expectOk(victim: Victim): Promise<void> {
   victim.ask()
@@ -62,12 +63,13 @@ test.skipIf(missing)("a tree of several clocks is refused", async () => {
   expect([code, found]).toEqual(["E_NAMESPACE", expect.stringMatching(/in another time namespace/)])
 })
 
-test.skipIf(missing)("where clocks cannot be set the restore says that clocks jump", async () => {
+test.skipIf(missing)("where clocks cannot be set plan and restore say that clocks jump", async () => {
   const powerless = ["setpriv", "--bounding-set", "-sys_time"]
   const victim = await startBy(powerless, "busyloop")
   await dump(stasisTool, victim.pid, victim.images)
   await victim.gone()
   const without = { ...stasisTool, command: [...powerless, ...stasisTool.command] }
+  expect((await run([...without.command, "plan", victim.images])).stderr).toMatch(/CLOCK_MONOTONIC and CLOCK_BOOTTIME jump/)
   const { stderr } = await restore(without, victim.images)
   expect(stderr).toMatch(/CLOCK_MONOTONIC and CLOCK_BOOTTIME jump/)
   expect(readClockOffsetsIfAlive(victim.pid)).toEqual(readClockOffsetsIfAlive(process.pid)!)

@@ -4,13 +4,14 @@ import { join } from "node:path"
 import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, cleanUp, linkOf } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool } from "../harness/tool.ts"
 import { launch, type Victim } from "../harness/victim.ts"
 
 afterEach(cleanUp)
 
 const strace = Bun.which("strace")
-if (!strace) console.log("skipped: restores of connections that are killed: strace is not installed (apt-get install strace, needs root)")
+if (!strace) skip("restores of connections that are killed: strace is not installed (apt-get install strace, needs root)")
 
 /** A server, dumped alone, and its client, which both go on until they are asked. */
 async function pair(): Promise<{ server: Victim; client: Victim; ask: () => void }> {

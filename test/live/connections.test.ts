@@ -9,6 +9,7 @@ import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { otherNetwork } from "../harness/network.ts"
 import { alive, cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { launch, start } from "../harness/victim.ts"
 
@@ -177,7 +178,7 @@ test("a stream between two processes of a tree loses nothing and says nothing tw
 
 test("a stream to a peer in another network namespace, which lives on, loses nothing and says nothing twice", async () => {
   using other = otherNetwork()
-  if (!other) return console.log("skipped: no network namespace can be made")
+  if (!other) return skip("no network namespace can be made")
   const program = compileVictim("connections")
   const server = launch("server", [program, "{folder}/../ask", "listen", "{folder}/port"])
   const path = join(server.folder, "port")

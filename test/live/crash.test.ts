@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, cleanUp, statusOf, threadsOf } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { must, run, startDump, stasisTool } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
 
@@ -74,7 +75,7 @@ for (const name of ["SIGKILL", "SIGINT"] as const)
 
 describe("SIGKILL at each kernel call that touches the victim", () => {
   const strace = Bun.which("strace")
-  if (!strace) console.log("skipped: SIGKILL at each kernel call: strace is not installed (apt-get install strace, needs root)")
+  if (!strace) skip("SIGKILL at each kernel call: strace is not installed (apt-get install strace, needs root)")
   const CALLS = "ptrace,process_vm_writev,process_vm_readv,kill,tgkill,pwrite64,renameat2,rename"
 
   test.skipIf(!strace)(

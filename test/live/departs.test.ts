@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool } from "../harness/tool.ts"
 import { isReady, start } from "../harness/victim.ts"
 
@@ -7,7 +8,7 @@ afterEach(cleanUp)
 
 describe("what a tree does while the rest of it is let go is its own affair: the restore neither fails nor hangs, and tells the root's status", () => {
   const strace = Bun.which("strace")
-  if (!strace) console.log("skipped: slow departures: strace is not installed (apt-get install strace, needs root)")
+  if (!strace) skip("slow departures: strace is not installed (apt-get install strace, needs root)")
   // Slow enough for the thread that goes first to be done before the next one goes.
   const slowly = ["strace", "-D", "-qq", "-e", "trace=ptrace", "-e", "inject=ptrace:delay_enter=20000", "-o", "/dev/null"]
   for (const mode of ["exits", "execs", "kills"])
@@ -29,7 +30,7 @@ describe("what a tree does while the rest of it is let go is its own affair: the
 test("a program that looks at once finds its stopped children stopped: they are let go before it", async () => {
   for (let round = 0; round < 5; round++) {
     const victim = await start("stops")
-    if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
+    if (!isReady(victim)) return
     await dump(stasisTool, victim.pid, victim.images)
     await victim.gone()
     victim.ask()

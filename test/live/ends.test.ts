@@ -3,6 +3,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, wr
 import { join } from "node:path"
 import { inside } from "../harness/folders.ts"
 import { alive, cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, type Run, run, stasisTool, toldError } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
 import { mountTmpfs } from "./tmpfs.ts"
@@ -50,7 +51,7 @@ describe("what comes after the last point at which a command can fail", () => {
 
   test("restore from a read-only directory", async () => {
     using mounted = mountTmpfs("size=64m")
-    if (!mounted) return console.log("skipped: mounting is not allowed here")
+    if (!mounted) return skip("mounting is not allowed here")
     const victim = await dumped()
     cpSync(victim.images, mounted.path, { recursive: true })
     expect(Bun.spawnSync(["mount", "-o", "remount,ro", mounted.path]).exitCode).toBe(0)

@@ -3,6 +3,7 @@ import { linkSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } fro
 import { join } from "node:path"
 import { EXIT_STATUS } from "../../src/base/errors.ts"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, must, restore, run, stasisTool } from "../harness/tool.ts"
 import { isReady, start } from "../harness/victim.ts"
 import { files } from "./file-rows.ts"
@@ -78,7 +79,7 @@ const tried = new Map<string, Mounted>()
 for (const trial of trials) {
   const mounted = mountTrial(mounts, trial)
   if (typeof mounted === "string") {
-    console.log(`skipped: ${trial.title}: ${mounted}`)
+    skip(`${trial.title}: ${mounted}`)
     continue
   }
   tried.set(trial.name, mounted)
@@ -134,7 +135,7 @@ describe("overlayfs, files of the lower layer", () => {
 
 test("a subvolume of btrfs and its snapshot, whose files have the same numbers", async () => {
   const btrfs = tried.get("btrfs")
-  if (!btrfs) return console.log("skipped: a subvolume and its snapshot: there is no btrfs")
+  if (!btrfs) return skip("a subvolume and its snapshot: there is no btrfs")
   const root = join(mounts.folder, "btrfs")
   const folders = ["volume/twins", "snapshot/twins"].map((path) => join(root, path))
   const [original = "", copy = ""] = folders

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { type ErrorCode, EXIT_STATUS } from "../../src/base/errors.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { cleanUp, linkOf } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, must, type Run, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
 import { mountTmpfs } from "./tmpfs.ts"
@@ -88,7 +89,7 @@ describe("deleted files", () => {
 
   test("that their disk has no room for, or may not be written, fail the restore; later it succeeds", async () => {
     using mounted = mountTmpfs("size=1m")
-    if (!mounted) return console.log("skipped: a full disk: mount is not allowed here")
+    if (!mounted) return skip("a full disk: mount is not allowed here")
     const victim = await startGhosts("files", mounted.path)
     await dump(stasisTool, victim.pid, victim.images)
     await victim.gone()
@@ -139,7 +140,7 @@ describe("a file that lost one of its names and has another one elsewhere", () =
 
 describe("a stasis that is killed while it makes deleted files leaves no name behind", () => {
   const strace = Bun.which("strace")
-  if (!strace) console.log("skipped: SIGKILL at each call that makes a name: strace is not installed (apt-get install strace, needs root)")
+  if (!strace) skip("SIGKILL at each call that makes a name: strace is not installed (apt-get install strace, needs root)")
   const CALLS = "mkdirat,renameat2,unlinkat"
 
   for (const [what, left] of [

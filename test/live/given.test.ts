@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { readFdInfo } from "../../src/proc/fdinfo.ts"
 import { fetchPeer } from "../crossing/fetch.ts"
 import { cleanUp, linkOf } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { openTerminal } from "../harness/terminal.ts"
 import { dump, must, restore, run, stasisTool, type Tool, toldError } from "../harness/tool.ts"
 import { isReady, start, type Victim } from "../harness/victim.ts"
@@ -151,6 +152,10 @@ describe("what whoever restores gives", () => {
       toldError(await runWith(stasisTool, ["restore", "--json", "-d", victim.images, "--inherit-fd", option], fds))
     expect((await refuse(`fd[9]:${resource}`, [])).found).toBe("stasis was started without descriptor 9")
     expect((await refuse(`fd[3]:${resource}`, [openSync("/dev/null", "r")])).found).toBe("it is not open for writing")
+    // Where a standard descriptor is closed, Bun opens /dev/null.
+    const closed = ["restore", "--json", "-d", victim.images, "--inherit-fd", `fd[0]:${resource}`]
+    const { stderr } = await run(["sh", "-c", 'exec "$@" <&-', "sh", ...stasisTool.command, ...closed])
+    expect(stderr).toContain("stasis was started without descriptor 0")
     expect((await refuse("3:x", [])).code).toBe("E_USAGE")
     expect(existsSync(`/proc/${victim.pid}`)).toBe(false)
     await give(stasisTool, victim, [["pipe:[1]", openSync("/dev/null", "r")]])
@@ -198,7 +203,7 @@ describe("what whoever restores gives", () => {
 
   test("a device is opened anew when --external names it, and refused by this name otherwise", async () => {
     const victim = await start("outsides", { args: ["device", "{folder}"] })
-    if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
+    if (!isReady(victim)) return
     const { next } = toldError(await ask("dump", "-t", `${victim.pid}`, "-D", victim.images))
     expect(next).toContain("--external 'dev[10/237]'")
     await dump(stasisTool, victim.pid, victim.images, "--external", "dev[10/237]")
@@ -218,7 +223,7 @@ describe("what whoever restores gives", () => {
 })
 
 const peer = fetchPeer()
-if (typeof peer === "string") console.log(`skipped: ${peer}`)
+if (typeof peer === "string") skip(peer)
 describe("what whoever restores gives, with the real CRIU", () => {
   for (const [title, body] of Object.entries(kinds)) {
     // It waits for ever for the other end of a pair that stasis has given up: its own images have another one there, without a name.

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { EXIT_STATUS } from "../../src/base/errors.ts"
 import { changePool, GIB, mountHuge, takeHugePages } from "../harness/hugepages.ts"
 import { cleanUp, statusOf } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { isReady, start, type Victim } from "../harness/victim.ts"
 import { plan, told } from "./plans.ts"
@@ -76,7 +77,7 @@ describe("a machine with too few huge pages", () => {
       await using pages = await takeHugePages(12)
       if (!pages) return
       const victim = await start("hugepages", { args: [kind] })
-      if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
+      if (!isReady(victim)) return
       await dump(stasisTool, victim.pid, victim.images)
       await victim.gone()
       const surplus = freePages() - needed + 1
@@ -107,7 +108,7 @@ describe("a machine with too few huge pages", () => {
 
 test("a page of 1 GiB", async () => {
   if (!existsSync(`/sys/kernel/mm/hugepages/${GIB}`) || process.env.STASIS_GIGANTIC !== "1")
-    return console.log("skipped: a page of 1 GiB: only with STASIS_GIGANTIC=1")
+    return skip("a page of 1 GiB: only with STASIS_GIGANTIC=1")
   await using pages = await takeHugePages(1, GIB)
   if (pages) await dumpAndRestore(row("hugepages", "gib"), stasisTool, stasisTool)
 }, 120_000)

@@ -13,7 +13,7 @@ const CREATE = 0o100 | 0o200 | 2
 
 for (const [source, kind, found] of [
   ["mqueues", "notify", "a POSIX message queue with a notification (mq_notify)"],
-  ["mqueues", "unlinked", "a POSIX message queue that was unlinked"],
+  ["mqueues", "unlinked", "whose messages can only be read by taking them out"],
   ["aiorings", "forked", "an AIO ring of another process"],
 ] as const)
   test(`refuses what cannot be kept, and touches nothing: ${source} ${kind}`, async () => {

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test"
 import { compileVictim } from "../harness/compile.ts"
 import { STASIS, scratch } from "../harness/folders.ts"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, run, stasisTool } from "../harness/tool.ts"
 import { isReady, start } from "../harness/victim.ts"
 
@@ -9,7 +10,7 @@ afterEach(cleanUp)
 
 test("a packet that nobody has read is told as lost by plan and dump, and stays where it is when the tree runs on", async () => {
   const victim = await start("packets", { args: ["queued"] })
-  if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
+  if (!isReady(victim)) return
   const lost = /not kept: packets that a packet socket had not read yet \((task \d+ )?fd \d+, \d+ bytes/
   const plan = await run([...stasisTool.command, "plan", `${victim.pid}`])
   expect(plan.status).toBe(0)
@@ -21,7 +22,7 @@ test("a packet that nobody has read is told as lost by plan and dump, and stays 
 })
 
 const missing = ["unshare", "ip"].some((name) => Bun.which(name) === null)
-if (missing) console.log("skipped: a network of the test's own needs unshare and ip")
+if (missing) skip("a network of the test's own needs unshare and ip")
 
 const PAIR = "ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up"
 /** Runs in a network namespace of its own, and leaves what the restored program said last. */
@@ -49,7 +50,7 @@ test.skipIf(missing)(
     const folder = scratch("devices")
     const command = ["unshare", "--net", "sh", "-c", SCRIPT, "sh", compileVictim("packets"), STASIS, folder]
     const { stdout, stderr, status } = await run(command)
-    if (stdout.includes("SKIP") || !stdout.includes("started")) return console.log(`skipped: ${stdout}${stderr}`)
+    if (stdout.includes("SKIP") || !stdout.includes("started")) return skip(`${stdout}${stderr}`)
     expect(`${status} ${stderr}`).toMatch(/^0 /)
     expect(stdout).toContain('there is no network device "v0"')
     expect(stdout.trim().split("\n").at(-1)).toBe("OK")

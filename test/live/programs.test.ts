@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, stasisTool } from "../harness/tool.ts"
 import { launch, type Victim } from "../harness/victim.ts"
 import { programs } from "./programs.ts"
@@ -22,7 +23,7 @@ const finish = (victim: Victim, title: string) =>
 
 for (const { title, packages, command } of programs) {
   const found = command()
-  if (!found) console.log(`skipped: ${title}: not installed (apt-get install ${packages}, needs root)`)
+  if (!found) skip(`${title}: not installed (apt-get install ${packages}, needs root)`)
   test.skipIf(!found)(
     `${title}: dumped in mid computation, three rounds, gives what an undisturbed run gives`,
     async () => {

@@ -5,6 +5,7 @@ import { type ErrorCode, EXIT_STATUS } from "../../src/base/errors.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { alive, cleanUp, statusOf } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, type Run, run, stasisTool, toldError } from "../harness/tool.ts"
 import { isReady, start, type Victim } from "../harness/victim.ts"
 import { fingerprint } from "./images.ts"
@@ -139,14 +140,14 @@ describe("dump refuses a directory and leaves the target well", () => {
     const victim = await start("threads")
     chmodSync(victim.images, 0o500)
     using mounted = mountTmpfs("ro,size=1m")
-    if (!mounted) return console.log("skipped: a read-only directory: mount is not allowed here")
+    if (!mounted) return skip("a read-only directory: mount is not allowed here")
     expectRefused(await tryDump("-t", `${victim.pid}`, "-D", mounted.path), "E_DIRECTORY", "E_IO", "E_PERMISSION")
     await expectUntouched(victim)
   })
 
   test("on a disk that is full, and keeps the older complete set", async () => {
     using mounted = mountTmpfs("size=6m")
-    if (!mounted) return console.log("skipped: a full disk: mount is not allowed here")
+    if (!mounted) return skip("a full disk: mount is not allowed here")
     const first = await start("heap")
     const images = join(mounted.path, "images")
     mkdirSync(images)

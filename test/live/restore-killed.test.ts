@@ -2,13 +2,14 @@ import { afterEach, describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, cleanUp, stateOf } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, run, stasisTool } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
 
 afterEach(cleanUp)
 
 const strace = Bun.which("strace")
-if (!strace) console.log("skipped: restores that are killed: strace is not installed (apt-get install strace, needs root)")
+if (!strace) skip("restores that are killed: strace is not installed (apt-get install strace, needs root)")
 const MOMENTS = Number(process.env.STASIS_MOMENTS ?? 20)
 
 /** A dumped victim that is dead. */

@@ -2,6 +2,7 @@ import { expect } from "bun:test"
 import { existsSync, readdirSync } from "node:fs"
 import { takeHugePages } from "../harness/hugepages.ts"
 import { alive } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, stasisTool, type Tool } from "../harness/tool.ts"
 import { isReady, start, type Victim } from "../harness/victim.ts"
 import { allGone, treeOf } from "./kin.ts"
@@ -10,9 +11,7 @@ import type { Row } from "./row.ts"
 /** Starts a row's victim. Undefined, with a line that says why, when this machine lacks what it needs. */
 export async function startRow(row: Row): Promise<Victim | undefined> {
   const victim = await start(row.source, row)
-  if (isReady(victim)) return victim
-  console.log(`skipped: ${row.title}: ${victim.lines().join(" ")}`)
-  return undefined
+  return isReady(victim) ? victim : undefined
 }
 
 /** Pages for a row that needs huge ones; undefined, with a line that says why, when there are none. */
@@ -24,7 +23,7 @@ async function pagesFor({ hugePages }: Row): Promise<AsyncDisposable | undefined
 export async function expectWell(victim: Victim, row: Row): Promise<void> {
   if (!row.unasked) victim.ask()
   const answer = await victim.answer()
-  if (answer.startsWith("SKIP")) console.log(`skipped: ${row.title}: ${answer}`)
+  if (answer.startsWith("SKIP")) skip(`${row.title}: ${answer}`)
   else expect(answer).toBe("OK")
 }
 

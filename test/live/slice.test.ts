@@ -8,8 +8,9 @@ import { openImages } from "../../src/image/set.ts"
 import { encodeImage } from "../../src/image/write.ts"
 import { lackOfSliceExtension } from "../../src/rseq/slice.ts"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
-import { start, type Victim } from "../harness/victim.ts"
+import { isReady, start, type Victim } from "../harness/victim.ts"
 import { writeSaved } from "./images.ts"
 
 afterEach(cleanUp)
@@ -55,8 +56,7 @@ describe("longer time slices", () => {
 
   test("where this kernel has none, a restore says so, and one with --strict refuses", async () => {
     if (lack === undefined) {
-      console.log("skipped: this kernel gives longer time slices")
-      return
+      return skip("this kernel gives longer time slices")
     }
     const victim = await dumped("rseqspin")
     setExtension(victim)
@@ -73,11 +73,10 @@ describe("longer time slices", () => {
 
   test("where this kernel gives them, they are on again", async () => {
     if (lack !== undefined) {
-      console.log(`skipped: ${lack}`)
-      return
+      return skip(lack)
     }
     const victim = await start("rseqslice", { args: ["{folder}"] })
-    if (victim.lines().some((line) => line.startsWith("SKIP"))) return
+    if (!isReady(victim)) return
     await dump(stasisTool, victim.pid, victim.images)
     await victim.gone()
     await restore(stasisTool, victim.images, "--verify")

@@ -8,6 +8,7 @@ import { cleanUp } from "../harness/process.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { start } from "../harness/victim.ts"
 import { allGone, survivors } from "./kin.ts"
+import { plan } from "./plans.ts"
 
 afterEach(cleanUp)
 const tryRestore = (images: string) => run([...stasisTool.command, "restore", "--json", "-d", "-D", images])
@@ -40,7 +41,9 @@ describe("restore refuses a tree that is none, and nothing of it comes to life",
     expect(entries.map(({ pid }) => pid).sort()).toEqual(members.sort())
     for (const [title, spoil, words] of spoils) {
       writeFileSync(path, encodeImage("pstree", [...spoil(entries)]))
+      const planned = await plan(victim.images)
       const result = await tryRestore(victim.images)
+      expect(`${title}: ${planned.status}`).toBe(`${title}: ${result.status}`)
       const told = toldError(result)
       expect(`${title}: ${told.code}`).toMatch(/E_IMAGE_CORRUPT|E_IMAGE_UNSUPPORTED/)
       expect(told.found).toContain(words)

@@ -7,6 +7,7 @@ import { cleanUp, endNow } from "../harness/process.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
 import { copyImages, fingerprint } from "./images.ts"
+import { plan } from "./plans.ts"
 
 let victim: Victim
 /** The only image whose name ends so, e.g. "core" for core-123.img. */
@@ -68,7 +69,9 @@ describe("restore refuses a spoilt set, and nothing of it comes to life", () => 
       copyImages(victim.images, folder)
       spoil(folder)
       const before = fingerprint(folder)
+      const planned = await plan(folder)
       const result = await tryRestore(folder)
+      expect({ planned: planned.status }).toEqual({ planned: result.status })
       const told = toldError(result)
       expect(codes as readonly string[]).toContain(told.code)
       expect(result.status).toBe(EXIT_STATUS[told.code as ErrorCode])

@@ -8,6 +8,7 @@ import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { alive, cleanUp, linkOf, stateOf, statusOf } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { openTerminal, type Terminal } from "../harness/terminal.ts"
 import { dump, run, stasisTool, toldError } from "../harness/tool.ts"
 import { isReady, start } from "../harness/victim.ts"
@@ -81,7 +82,7 @@ describe("a shell's job goes on in another window", () => {
 
   test("python3 -i: variables, the line editor, ^C, and its exit status", async () => {
     const python = Bun.which("python3")
-    if (!python) return console.log("skipped: python3 is not installed")
+    if (!python) return skip("python3 is not installed")
     using first = openTerminal(job("python3 -i -q"))
     const pid = await jobOf(first, "python3")
     await first.says(/>>> /)
@@ -104,7 +105,7 @@ describe("a shell's job goes on in another window", () => {
   })
 
   test("a program that runs another one in a terminal of its own", async () => {
-    if (!Bun.which("python3")) return console.log("skipped: python3 is not installed")
+    if (!Bun.which("python3")) return skip("python3 is not installed")
     // Its number is for the second window: the kernel hands out the lowest free one, and that of the inner terminal has to stay free.
     const spare = openTerminal(["sleep", "600"])
     using first = openTerminal(job(`python3 -c 'import pty; pty.spawn("/bin/cat")'`))
@@ -209,7 +210,7 @@ test("the leader of a session takes a terminal that nobody controls", async () =
 for (const kind of ["input", "echoed", "shown", "lines"])
   test(`what is queued in a terminal is kept, and left to a program that goes on: ${kind}`, async () => {
     const victim = await start("ptys", { args: [kind] })
-    if (!isReady(victim)) return console.log(`skipped: ${victim.lines().join(" ")}`)
+    if (!isReady(victim)) return
     // What is done with a running program before the freeze takes nothing out.
     const holder = { pid: victim.pid, threads: [victim.pid], group: victim.pid }
     const look = (stopped: boolean) =>

@@ -19,11 +19,12 @@ import {
   USER,
   unpublish,
 } from "../harness/rung.ts"
+import { skip } from "../harness/skip.ts"
 import { must, run, toldError } from "../harness/tool.ts"
 import { launch } from "../harness/victim.ts"
 
 const why = hindrance()
-if (why) console.log(`skipped: tests of ordinary users: ${why}`)
+if (why) skip(`tests of ordinary users: ${why}`)
 
 afterEach(() => {
   cleanUp()
@@ -171,8 +172,7 @@ describe.skipIf(why !== undefined)("a user with CAP_CHECKPOINT_RESTORE and CAP_S
       const program = tool.command.at(-1) ?? ""
       const { exitCode, stderr } = Bun.spawnSync(["setcap", "cap_checkpoint_restore,cap_sys_ptrace+ep", program])
       if (exitCode !== 0) {
-        console.log(`skipped: this file system takes no capabilities: ${stderr.toString().trim()}`)
-        return
+        return skip(`this file system takes no capabilities: ${stderr.toString().trim()}`)
       }
       await must(tool, "dump", `${victim.pid}`, "-D", victim.images)
       await victim.gone()

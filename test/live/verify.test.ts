@@ -7,6 +7,7 @@ import { encodeImage } from "../../src/image/write.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { takeHugePages } from "../harness/hugepages.ts"
 import { alive, cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, type Run, run, stasisTool, toldError } from "../harness/tool.ts"
 import { isReady, start, type Victim } from "../harness/victim.ts"
 
@@ -179,7 +180,7 @@ describe("dump --verify", () => {
   })
 
   const strace = Bun.which("strace")
-  if (!strace) console.log("skipped: a disk that loses pages: strace is not installed (apt-get install strace, needs root)")
+  if (!strace) skip("a disk that loses pages: strace is not installed (apt-get install strace, needs root)")
   test.skipIf(!strace)("pages that did not reach their file fail it, and the program goes on; without it nobody sees", async () => {
     const victim = await start("heap")
     // The kernel says that it has written a page, and has not. With -D the tool has the PID of strace, of which its temporaries are named.

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test"
 import { fetchPeer } from "../crossing/fetch.ts"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { stasisTool } from "../harness/tool.ts"
 import { lostLines, scoreZoo, type ZooScore } from "./zoo.ts"
 
@@ -32,7 +33,7 @@ test("the zoo of a tree: three processes, what one has another one lacks", async
 
 test("the zoo with CRIU, for comparison", async () => {
   const peer = fetchPeer()
-  if (typeof peer === "string") return console.log(`skipped: ${peer}`)
+  if (typeof peer === "string") return skip(peer)
   for (const args of [[], ["+tree"]]) {
     const name = `CRIU ${peer.version}${args.length > 0 ? ", a tree" : ""}`
     try {

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { alive, cleanUp, signal } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { run } from "../harness/tool.ts"
 import { launch } from "../harness/victim.ts"
 import { treeOf } from "../live/kin.ts"
@@ -19,7 +20,7 @@ const find = (program: string): string | undefined =>
     : fetched(program)
         ?.map((word) => `'${word}'`)
         .join(" ")
-if (typeof fetched === "string") console.log(`skipped: ${fetched}`)
+if (typeof fetched === "string") skip(fetched)
 
 const [redis, benchmark, cli] = ["redis-server", "redis-benchmark", "redis-cli"].map(find)
 /** Requests of one run of redis-benchmark, a second or so. */

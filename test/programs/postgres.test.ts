@@ -7,6 +7,7 @@ import { readShm } from "../../src/proc/sysvipc.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, must, restore, run, stasisTool } from "../harness/tool.ts"
 import { launch, type Victim } from "../harness/victim.ts"
 import { allGone, treeOf } from "../live/kin.ts"
@@ -17,7 +18,7 @@ afterEach(cleanUp)
 const VERSIONS = "/usr/lib/postgresql"
 const versions = existsSync(VERSIONS) ? readdirSync(VERSIONS) : []
 const programs = versions.map((version) => join(VERSIONS, version, "bin")).find((folder) => existsSync(join(folder, "psql")))
-if (!programs) console.log("skipped: PostgreSQL is not installed")
+if (!programs) skip("PostgreSQL is not installed")
 
 const NOBODY = 65534
 /** It does not run as root. */

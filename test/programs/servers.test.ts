@@ -5,6 +5,7 @@ import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { otherNetwork } from "../harness/network.ts"
 import { alive, cleanUp, signal } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { launch, type Victim } from "../harness/victim.ts"
 import { treeOf } from "../live/kin.ts"
 import { fetchPrograms } from "./fetch.ts"
@@ -14,7 +15,7 @@ import { type Server, script, servers } from "./servers.ts"
 afterEach(cleanUp)
 
 const fetched = fetchPrograms()
-if (typeof fetched === "string") console.log(`skipped: ${fetched}`)
+if (typeof fetched === "string") skip(fetched)
 const find = (program: string) => (typeof fetched === "string" ? undefined : fetched(program))
 
 /** Connections that the client counts with. */
@@ -55,7 +56,7 @@ const WORDS = {
 for (const server of servers) {
   const python = find("python3.13")
   const ready = python && server.command(find, "/", scratch("probe"))
-  if (!ready) console.log(`skipped: ${server.name}: not there`)
+  if (!ready) skip(`${server.name}: not there`)
   const client = (address: string, ask: string, ...more: string[]): string[] => [
     ...(python ?? []),
     script("client.py"),
@@ -91,7 +92,7 @@ for (const server of servers) {
       `${server.name}: its clients outside the tree, over TCP, ${WORDS[place]}`,
       async () => {
         using other = place === "namespace" ? otherNetwork() : undefined
-        if (!other && place === "namespace") return console.log("skipped: no network namespace can be made")
+        if (!other && place === "namespace") return skip("no network namespace can be made")
         const folder = scratch(server.name)
         const [address, ask] = [`${other?.ours ?? "127.0.0.1"}:${freePort()}`, join(folder, "ask")]
         const tree = launch(server.name, ["setsid", ...(server.command(find, address, folder) ?? [])])

@@ -1,14 +1,12 @@
 import { writeFileSync } from "../../../ffi/fs.ts"
 import type { task_core_entry } from "../../../proto/gen/core_pb.ts"
 import type { stasis_task_entry } from "../../../proto/gen/stasis_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
-import { readCoredumpFilterIfAlive, readLoginUidIfAlive, readOomScoreAdj } from "../../proc/attributes.ts"
+import { readCoredumpFilterIfAlive, readOomScoreAdj } from "../../proc/attributes.ts"
 import { procPath } from "../../proc/source.ts"
+import { checkLoginUid } from "./login-uid.ts"
 
 const log = logger("attributes")
-/** A login user ID that was never set. Kernel: include/linux/audit.h AUDIT_UID_UNSET */
-const LOGINUID_UNSET = 0xffffffff
 
 /** The parts of the images that are written to /proc files of the process. */
 export interface OutsideAttributes {
@@ -17,7 +15,8 @@ export interface OutsideAttributes {
 }
 
 /**
- * Writes what only another task's hand, or a file, can set: oom_score_adj, loginuid, coredump_filter, the autogroup's nice value. What is right already is left.
+ * Writes what only another task's hand, or a file, can set: oom_score_adj, coredump_filter, the autogroup's nice value. What is right already is left; the login user ID is
+ * looked at, which the process has written.
  *
  * As in CRIU a login user ID that cannot be set is an error and the rest a warning.
  *
@@ -30,23 +29,8 @@ export function applyFromOutside(pid: number, { entry, extension }: OutsideAttri
   const filter = extension?.coredump_filter
   if (filter !== undefined && filter !== readCoredumpFilterIfAlive(pid)) tryWrite(pid, "coredump_filter", `0x${filter.toString(16)}`)
   if (extension?.autogroup_nice) tryWrite(pid, "autogroup", `${extension.autogroup_nice}`)
-  const current = readLoginUidIfAlive(pid)
-  if (loginuid === undefined || current === null || current === loginuid) return
-  if (loginuid === LOGINUID_UNSET) {
-    tryWrite(pid, "loginuid", `${loginuid}`)
-    return
-  }
-  try {
-    writeFileSync(procPath(pid, undefined, "loginuid"), `${loginuid}`)
-  } catch (error) {
-    throw new CheckpointError(
-      "E_RESTORE",
-      `Cannot restore the login user ID of task ${pid}`,
-      `the kernel does not let it become ${loginuid}, it is ${current}`,
-      "Restore from a session without a login user ID (a service), or with CAP_AUDIT_CONTROL",
-      error,
-    )
-  }
+  const other = checkLoginUid(pid, loginuid)
+  if (other !== undefined) log.warn(`loginuid of task ${pid} is ${other}, and was not set`)
 }
 
 function tryWrite(pid: number, name: string, value: string): void {

@@ -3,6 +3,7 @@ import { CLONE } from "../../../ffi/abi/clone.ts"
 import { AT, O } from "../../../ffi/abi/file.ts"
 import type { timens_entry, timespec } from "../../../proto/gen/timens_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
+import { logger } from "../../base/log.ts"
 import { NANOSECONDS } from "../../base/units.ts"
 import { readNamespaces } from "../../proc/links.ts"
 import { hasCapability } from "../../proc/rights.ts"
@@ -10,6 +11,7 @@ import { type ClockOffsets, formatClockOffsets, readClockOffsetsIfAlive } from "
 import type { Program } from "../../tracee/program.ts"
 import { clockNow, MOVED, machineClocks } from "./now.ts"
 
+const log = logger("restore")
 /** Seconds that the kernel takes at most. Kernel: kernel/time/namespace.c proc_timens_set_offset(), half of KTIME_SEC_MAX */
 const MOST = 4_611_686_018n
 
@@ -63,6 +65,12 @@ export class RestoredClocks {
   /** @param saved undefined where the images do not tell */
   constructor(private readonly saved: timens_entry | undefined) {
     this.goOn = saved !== undefined && machineClocks() !== undefined && hasCapability(CAP.SYS_ADMIN) && hasCapability(CAP.SYS_TIME)
+  }
+
+  /** Warns where they do not go on. */
+  tellJump(): void {
+    if (this.saved && !this.goOn)
+      log.warn("CLOCK_MONOTONIC and CLOCK_BOOTTIME jump to those of this machine: no time namespace can be made and set")
   }
 
   /** What a clock shows when the tree begins to run, as near as known, ns. @param clock CLOCK_* number */

@@ -48,9 +48,20 @@ export function restoreCreds(entry: creds_entry, program: Program, from: Origin)
       `the task had capabilities ${hex(missing)} that this tool may not give`,
       "Restore as root, with the same capabilities as the task had",
     )
-  if (bounding & ~status.capBounding)
-    log.warn(
-      `capabilities ${hex(bounding & ~status.capBounding)} of the bounding set cannot be had here: later programs of the task will not get them`,
+  const out = (bounding & ~status.capBounding) | (inheritable & ~(status.capInheritable | status.capBounding))
+  if (out)
+    throw new CheckpointError(
+      "E_RESTORE",
+      "Cannot restore credentials",
+      `programs that the task executes could have capabilities ${hex(out)}, which this tool may not give (bounding set)`,
+      "Restore as root, outside of a container that takes capabilities away",
+    )
+  if (effective & ~permitted || ambient & ~(permitted & inheritable))
+    throw new CheckpointError(
+      "E_IMAGE_CORRUPT",
+      "Cannot restore credentials",
+      "the task had effective or ambient capabilities that it was not permitted",
+      "Use another image set",
     )
 
   const { secbits, changed: uidsChange } = restoreIds(entry, program, from)

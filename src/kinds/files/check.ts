@@ -1,6 +1,7 @@
 import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
+import { LIMIT, RLIM_INFINITY, readLimits } from "../../proc/limits.ts"
 import { readSysctl } from "../../proc/sysctl.ts"
 import { checkContents, faultOfBpfMap } from "./bpf-map/restore.ts"
 import { missingTarget } from "./epoll/restore.ts"
@@ -85,6 +86,7 @@ const descriptorLimit = (): number => readSysctl("fs/nr_open", 0x100000)
 
 function* descriptorChecks({ fdinfos, files }: FileImages): Generator<() => void> {
   const limit = descriptorLimit()
+  const own = readLimits(process.pid)[LIMIT.NOFILE]?.hard ?? RLIM_INFINITY
   const seen = new Set<number>()
   for (const info of fdinfos)
     yield () => {
@@ -97,6 +99,13 @@ function* descriptorChecks({ fdinfos, files }: FileImages): Generator<() => void
           `Cannot restore fd ${fd}`,
           `fs.nr_open allows descriptors below ${limit}`,
           `Raise it: sysctl fs.nr_open=${fd + 1}`,
+        )
+      if (fd >= own)
+        throw new CheckpointError(
+          "E_RESTORE",
+          `Cannot restore fd ${fd}`,
+          `the hard limit of open files is ${own}`,
+          `Raise it for stasis: ulimit -Hn ${fd + 1}`,
         )
       const { row, file } = rowFor(info, files)
       const inner = row.facts(file, files).id

@@ -1,4 +1,4 @@
-import { F, O, S_IF } from "../../../ffi/abi/file.ts"
+import { F, FD_CLOEXEC, O, S_IF } from "../../../ffi/abi/file.ts"
 import { AF, SO, SOL_SOCKET } from "../../../ffi/abi/socket.ts"
 import { TTY_IOCTL } from "../../../ffi/abi/tty.ts"
 import { allocate, attempt } from "../../../ffi/syscall.ts"
@@ -25,15 +25,21 @@ export const isPipeFd = (fd: number): boolean => kindOf(statDescriptor(fd).mode)
 /** What Bun opens at its start; nothing of that kind stands for a resource. */
 const OWN = "anon_inode:"
 
+/** Standard error, the last of the standard descriptors. */
+const LAST_STANDARD = 2
+
+/** Whether it is /dev/null that Bun opened for a standard descriptor that was closed: one that was given was never closed by exec. */
+const isStandIn = (fd: number): boolean => fd <= LAST_STANDARD && (attempt("fcntl", fd, F.GETFD, 0) & FD_CLOEXEC) === FD_CLOEXEC
+
 /**
- * Checks that a descriptor was given to the tool. Close-on-exec tells nothing: Bun sets it for all from 4 on.
+ * Checks that a descriptor was given to the tool. Of others close-on-exec tells nothing: Bun sets it for all from 4 on.
  *
  * @throws CheckpointError E_USAGE
  * Precondition: the tool has opened nothing yet.
  */
 export function checkGivenFd({ fd, resource }: GivenFd): void {
   const target = readLinkIfAlive(`/proc/self/fd/${fd}`)
-  if (target !== null && !target.startsWith(OWN)) return
+  if (target !== null && !isStandIn(fd) && !target.startsWith(OWN)) return
   throw misused(
     `Cannot give fd[${fd}] for "${resource}"`,
     `stasis was started without descriptor ${fd}`,

@@ -29,8 +29,10 @@ const refused = (what: string, matches: Matches, remedy: string): RefusedFile =>
 /** Kinds of open files that are refused; the first row that matches is told, and the last one matches all. Names: anon_inode_getfd() of each. */
 export const refusedFiles: readonly RefusedFile[] = [
   refused("a socket", linksTo("socket:["), "Let the program close its connections before the dump"),
+  // Nor can an idle one be kept: fdinfo shows heads, tails and registered files, and is the same whatever IORING_SETUP_* flags, eventfd,
+  // restrictions or rings of buffers it has. Kernel: io_uring/fdinfo.c
   refused(
-    "a submission ring",
+    "a submission ring, of which nobody can read what it was set up with and what is registered with it",
     linksTo("anon_inode:[io_uring]"),
     "Let the program close its ring before the dump, or keep it from using io_uring (UV_USE_IO_URING=0 for node, sysctl kernel.io_uring_disabled=2)",
   ),

@@ -1,9 +1,10 @@
 import { type Registers, USER_CS } from "../../../ffi/abi/registers.x86_64.ts"
 import { FXREGS, fxregs, XFEATURE, XSTATE_EXTENDED, XSTATE_HEADER } from "../../../ffi/abi/xsave.x86_64.ts"
 import { xstateComponent, xstateSize } from "../../../ffi/cpu.x86_64.ts"
-import { encodeInto } from "../../../ffi/layout.ts"
+import { decode, encodeInto } from "../../../ffi/layout.ts"
 import type { user_x86_fpregs_entry, user_x86_regs_entry } from "../../../proto/gen/core-x86_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
+import { hex } from "../../base/units.ts"
 import { NO_SYSCALL } from "../../tracee/arch.x86_64.ts"
 import { XSAVE_FIELDS } from "./collect.x86_64.ts"
 
@@ -69,6 +70,15 @@ export function restoreFpu(entry: user_x86_fpregs_entry, template: Uint8Array, t
   return bytes
 }
 
+/** Bits of MXCSR that some CPU has; the kernel takes no state with others. Intel SDM, volume 1, 10.2.3; AMD has MM beside them. */
+const MXCSR_BITS = 0x2ffff
+
+function checkMxcsr(mxcsr: number, tid: number): void {
+  if ((mxcsr & ~MXCSR_BITS) === 0) return
+  const found = `mxcsr is ${hex(mxcsr)}, which has bits that no CPU has`
+  throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore the FPU of thread ${tid}`, found, "Use another image set")
+}
+
 /**
  * Checks that the extended state of a thread can be set on this machine, without a thread.
  *
@@ -77,13 +87,16 @@ export function restoreFpu(entry: user_x86_fpregs_entry, template: Uint8Array, t
  */
 export function checkFpu(entry: user_x86_fpregs_entry, whole: Uint8Array | undefined, tid: number): void {
   if (!whole) {
+    checkMxcsr(entry.mxcsr, tid)
     restoreFpu(entry, new Uint8Array(xstateSize()), tid)
     return
   }
   const action = `Cannot restore the FPU of thread ${tid}`
   if (whole.length < XSTATE_EXTENDED)
     throw new CheckpointError("E_IMAGE_CORRUPT", action, `its extended state has ${whole.length} bytes only`, "Use another image set")
-  const inUse = new DataView(whole.buffer, whole.byteOffset).getBigUint64(XSTATE_HEADER, true)
+  const view = new DataView(whole.buffer, whole.byteOffset)
+  checkMxcsr(decode(fxregs, whole).mxcsr, tid)
+  const inUse = view.getBigUint64(XSTATE_HEADER, true)
   for (let feature: number = XFEATURE.YMM; feature < 63; feature++)
     if ((inUse >> BigInt(feature)) & 1n && !xstateComponent(feature))
       throw new CheckpointError(

@@ -84,6 +84,16 @@ function armInterval({ isec, iusec, vsec, vusec }: itimer_entry, which: number, 
 
 type Time = readonly [seconds: bigint, fraction: bigint]
 
+/** The timer with a time that no timer has: beyond what is signed, or whose fraction is a second or more. Undefined when there is none. */
+export function faultOfTimers({ real, virt, prof, posix }: task_timers_entry): string | undefined {
+  const fits = (limit: bigint, ...times: readonly Time[]): boolean =>
+    times.every(([seconds, rest]) => seconds >> 63n === 0n && rest < limit)
+  const interval = [real, virt, prof].findIndex(({ isec, iusec, vsec, vusec }) => !fits(1_000_000n, [isec, iusec], [vsec, vusec]))
+  if (interval >= 0) return `interval timer ${interval} has a time that is none`
+  const timer = posix.find(({ isec, insec, vsec, vnsec }) => !fits(1_000_000_000n, [isec, insec], [vsec, vnsec]))
+  return timer && `timer ${timer.it_id} has a time that is none`
+}
+
 /** Times to set, undefined for a disarmed timer. One that was just running out (value 0, interval not) begins its next interval. */
 function armed(interval: Time, value: Time): { interval: Time; value: Time } | undefined {
   const isZero = ([seconds, fraction]: Time): boolean => seconds === 0n && fraction === 0n

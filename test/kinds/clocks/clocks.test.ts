@@ -5,6 +5,7 @@ import { machineClocks } from "../../../src/kinds/clocks/now.ts"
 import { checkClocks, clockOffsets, restoreClocks } from "../../../src/kinds/clocks/restore.ts"
 import { parseClockOffsets } from "../../../src/proc/timens.ts"
 import { Program } from "../../../src/tracee/program.ts"
+import { skip } from "../../harness/skip.ts"
 import { failureOf } from "../../image/sample.ts"
 import { throughBytes } from "../fixture.ts"
 
@@ -14,7 +15,7 @@ const isNear = (a: bigint, b: bigint): boolean => a - b < SECOND && b - a < SECO
 
 test("collectClocks and clockOffsets: clocks that were read just now need no offset", () => {
   const entry = collectClocks(process.pid)
-  if (!entry) return console.log("skipped: this kernel has no time namespaces")
+  if (!entry) return skip("this kernel has no time namespaces")
   // The tests may run in a time namespace themselves.
   const machine = machineClocks()!
   const { monotonic, boottime } = parseClockOffsets(clockOffsets(throughBytes(timens_entrySchema, entry), machine))
@@ -28,7 +29,7 @@ test("clockOffsets: a clock that is ahead of the machine's, and one that is behi
 })
 
 test("restoreClocks: a namespace is made, set and entered, and all of it may fail", () => {
-  if (!machineClocks()) return console.log("skipped: this kernel has no time namespaces")
+  if (!machineClocks()) return skip("this kernel has no time namespaces")
   const program = new Program()
   restoreClocks({ monotonic: time(1500n, 7n), boottime: time(0n, 5n) }, program)
   const calls = program.describe()

@@ -13,6 +13,7 @@ import { checkFiles } from "../../../src/kinds/files/check.ts"
 import type { BpfMapData, Found } from "../../../src/kinds/files/kind.ts"
 import { scanOwn } from "../../../src/kinds/files/scan.ts"
 import { parseFdInfo } from "../../../src/proc/fdinfo.ts"
+import { skip } from "../../harness/skip.ts"
 import { close, fown, imagesOf, ownCollecting, plansOf } from "./plans.ts"
 
 const u32 = (...numbers: number[]) => new Uint8Array(Uint32Array.from(numbers).buffer)
@@ -27,7 +28,7 @@ function bpf(command: number, attr: Uint8Array): number {
 const MOST = 5000
 const hash = bpf(BPF.MAP_CREATE, encode(bpfMapCreate, { map_type: BPF_MAP_TYPE.HASH, key_size: 4, value_size: 300, max_entries: MOST }))
 const allowed = !isFailure(hash)
-if (!allowed) console.log("skipped: a BPF map of our own may not be made here")
+if (!allowed) skip("a BPF map of our own may not be made here")
 afterAll(() => {
   if (allowed) close(hash)
 })

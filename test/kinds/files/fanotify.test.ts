@@ -14,6 +14,7 @@ import { openHandles, savedHandle } from "../../../src/kinds/files/notify/handle
 import { readFdInfo } from "../../../src/proc/fdinfo.ts"
 import { readMountinfo } from "../../../src/proc/mountinfo.ts"
 import { discard, scratch } from "../../harness/folders.ts"
+import { skip } from "../../harness/skip.ts"
 import { close, fown, imagesOf, openFile, ownCollecting, plansOf } from "./plans.ts"
 
 const folder = scratch("fanotify")
@@ -26,8 +27,7 @@ afterAll(() => discard(folder))
 function group(flags: number): number | undefined {
   const fd = attempt("fanotify_init", flags, 0o100000)
   if (fd >= 0) return fd
-  console.log(`skipped: fanotify_init answers ${errnoName(-fd)}`)
-  return undefined
+  return skip(`fanotify_init answers ${errnoName(-fd)}`)
 }
 
 const mark = (fd: number, flags: number, mask: number, path: string): number =>

@@ -17,6 +17,7 @@ import { statDescriptor } from "../../../src/kinds/files/stat.ts"
 import { readFdInfo } from "../../../src/proc/fdinfo.ts"
 import { inotifyWatches } from "../../../src/proc/notify.ts"
 import { discard, scratch } from "../../harness/folders.ts"
+import { skip } from "../../harness/skip.ts"
 import { mountTmpfs } from "../../live/tmpfs.ts"
 import { close, fown, imagesOf, openFile, ownCollecting } from "./plans.ts"
 
@@ -119,7 +120,7 @@ describe("collectInotify and addWatches", () => {
 
   test("tell nobody that they looked, and leave the current directory as it was", () => {
     using mount = mountTmpfs("size=1M")
-    if (!mount) return console.log("skipped: no mount is allowed here")
+    if (!mount) return skip("no mount is allowed here")
     const [fd, spy] = [open(), open()]
     const path = join(mount.path, "quiet")
     writeFileSync(path, "")

@@ -23,6 +23,7 @@ import { collectPacket, swapped } from "../../../src/kinds/files/socket/packet-s
 import { deviceHere } from "../../../src/kinds/files/socket/packet-sk/restore.ts"
 import { isPacket, lossesOf, refusePacket } from "../../../src/kinds/files/socket/packet-sk/survey.ts"
 import { findPacketSockets, type PacketSocket, parsePacket, ringRequest } from "../../../src/kinds/files/socket/packet-sk/table.ts"
+import { skip } from "../../harness/skip.ts"
 import { close, fown, imagesOf, ownCollecting, plansOf } from "./plans.ts"
 
 const LO = 1
@@ -85,7 +86,7 @@ describe("refusePacket", () => {
 })
 
 const own = attempt("socket", AF.PACKET, SOCK.DGRAM | SOCK.CLOEXEC, 0)
-if (isFailure(own)) console.log("skipped: a packet socket of our own may not be made here")
+if (isFailure(own)) skip("a packet socket of our own may not be made here")
 
 test.skipIf(isFailure(own) || findPacketSockets(true).size === 0)("collectPacket tells options, rings and memberships of our own", () => {
   tellOption(own, SOL_PACKET, PACKET.VERSION, 1)

@@ -11,6 +11,7 @@ import { statPath } from "../../../src/kinds/files/stat.ts"
 import { findSystems } from "../../../src/kinds/files/system.ts"
 import { readFdInfo } from "../../../src/proc/fdinfo.ts"
 import { inotifyWatches } from "../../../src/proc/notify.ts"
+import { skip } from "../../harness/skip.ts"
 import { openMounts } from "../../live/mounts.ts"
 import { overlayOf } from "../../live/trials.ts"
 import { close } from "./plans.ts"
@@ -37,7 +38,7 @@ function overlay(): string | { readonly path: string } {
 
 const made = overlay()
 const root = typeof made === "string" ? "" : made.path
-if (typeof made === "string") console.log(`skipped: overlayfs: ${made}`)
+if (typeof made === "string") skip(`overlayfs: ${made}`)
 const names = ["deep/folder/old", "deep/folder/new", "changed", "deep/folder", "deep/made", ""]
 const at = (name: string): string => (name === "" ? root : join(root, name))
 

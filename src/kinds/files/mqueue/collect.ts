@@ -20,7 +20,12 @@ function notified({ pid, fd }: Found): number {
 export function refuseQueue(found: Found, { holders }: Pick<Surveying, "holders">): Reason | undefined {
   const { target, stat } = found
   const what = `"${target}", a POSIX message queue`
-  if (stat.nlink === 0) return { what: `${what} that was unlinked`, remedy: "Let the program close it, or unlink it later" }
+  // Who reads its messages takes them out: whoever waits for room in it would send, and a killed tool would have lost them.
+  if (stat.nlink === 0)
+    return {
+      what: `${what} that was unlinked, which goes with its last descriptor and whose messages can only be read by taking them out`,
+      remedy: "Let the program receive what is queued and close it, or unlink it (mq_unlink) only after the dump",
+    }
   const told = notified(found)
   if (holders.some(({ pid }) => pid === told))
     return {

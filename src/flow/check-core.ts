@@ -1,0 +1,70 @@
+import type { core_entry, task_core_entry, thread_core_entry } from "../../proto/gen/core_pb.ts"
+import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
+import type { stasis_restart_entry } from "../../proto/gen/stasis_pb.ts"
+import { CheckpointError } from "../base/errors.ts"
+import { isTimedSleep } from "../kinds/registers/interrupted.ts"
+import { faultOfTimers } from "../kinds/timers/restore.ts"
+
+/** Task states. Authority: REFERENCE 2.2 */
+const ALIVE = 1
+export const DEAD = 2
+export const STOPPED = 3
+const X86_64 = 1
+/** State of an alternate stack, all but SS_AUTODISARM: 0, SS_ONSTACK or SS_DISABLE. Header: include/uapi/linux/signal.h */
+const MODE = 0x7fffffff
+const SS_DISABLE = 2
+
+/** @throws CheckpointError E_IMAGE_CORRUPT, E_IMAGE_UNSUPPORTED the image of a thread lacks a part, or is another machine's */
+export function checkCore(
+  tid: number,
+  { mtype, thread_info, thread_core, tc }: core_entry,
+  leader: boolean,
+): { info: thread_info_x86; core: thread_core_entry } {
+  const action = `Cannot restore thread ${tid}`
+  const bad = (found: string): CheckpointError =>
+    new CheckpointError("E_IMAGE_CORRUPT", action, `core-${tid}.img ${found}`, "Use another image set")
+  if (mtype !== X86_64)
+    throw new CheckpointError(
+      "E_IMAGE_UNSUPPORTED",
+      action,
+      `core-${tid}.img is of machine type ${mtype}, this is x86-64`,
+      "Restore on the architecture of the dump",
+    )
+  if (!thread_info) throw bad("has no registers")
+  if (!thread_core) throw bad("has no thread_core")
+  if (((thread_core.sas?.ss_flags ?? 0) & MODE) > SS_DISABLE) throw bad("has an alternate stack in two states")
+  if (leader !== (tc !== undefined)) throw bad(leader ? "has no task part" : "has a task part although it is no leader")
+  return { info: thread_info, core: thread_core }
+}
+
+/** @throws CheckpointError E_IMAGE_CORRUPT, E_IMAGE_VERSION what a leader's image says of the process cannot be */
+export function checkTask(pid: number, { task_state, timers, rlimits }: task_core_entry): void {
+  const action = `Cannot restore process ${pid}`
+  if (task_state !== ALIVE && task_state !== STOPPED)
+    throw new CheckpointError(
+      "E_IMAGE_CORRUPT",
+      action,
+      `its state is ${task_state}, known are ${ALIVE} alive, ${DEAD} dead and ${STOPPED} stopped`,
+      "Use another image set",
+    )
+  if (!timers || !rlimits)
+    throw new CheckpointError(
+      "E_IMAGE_VERSION",
+      action,
+      `core-${pid}.img has no ${timers ? "limits" : "timers"}: the set is of CRIU before 2.0`,
+      "Dump again with a newer program",
+    )
+  const fault = faultOfTimers(timers)
+  if (fault !== undefined) throw new CheckpointError("E_IMAGE_CORRUPT", action, `core-${pid}.img: ${fault}`, "Use another image set")
+}
+
+/** A call with a time left is run in the thread by its number: an image must not choose any other. @throws CheckpointError E_IMAGE_CORRUPT */
+export function checkRestart(pid: number, tid: number, restart: stasis_restart_entry | undefined): void {
+  if (restart?.remaining_sec === undefined || isTimedSleep(restart.syscall_nr)) return
+  throw new CheckpointError(
+    "E_IMAGE_CORRUPT",
+    `Cannot restore thread ${tid}`,
+    `stasis-core-${pid}.img has a time left for system call ${restart.syscall_nr}, which is no sleep`,
+    "Use another image set",
+  )
+}
