@@ -16,7 +16,15 @@ import { notesOnShared } from "../kinds/memory/outsiders.ts"
 import { surveyMemory } from "../kinds/memory/survey.ts"
 import { surveyWindows } from "../kinds/memory/windows.ts"
 import { expectedNamespaces, surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../kinds/tree/collect.ts"
-import { collectObjects, type ObjectIds, ownersOf, surveyObjects, surveyStrangers } from "../kinds/tree/objects.ts"
+import {
+  collectObjects,
+  groupObjects,
+  type ObjectGroups,
+  type ObjectIds,
+  ownersOf,
+  surveyObjects,
+  surveyStrangers,
+} from "../kinds/tree/objects.ts"
 import { readLimits } from "../proc/limits.ts"
 import { type Namespaces, readNamespaces, readNamespacesIfAlive } from "../proc/links.ts"
 import { descends, Outside } from "../proc/outside.ts"
@@ -149,18 +157,19 @@ function unlessGone<T>(pid: number, root: number, look: () => T): T | undefined 
 const hasMemory = (pid: number): boolean => (readStatIfAlive(pid)?.vsize ?? 0n) !== 0n
 
 /** What processes share, those left out that end meanwhile: all of them have the same nothing, which looks like sharing. */
-function objectsOfLiving(pids: readonly number[], root: number): ReadonlyMap<number, ObjectIds> {
-  for (;;) {
-    const living = pids.filter(hasMemory)
-    const objects = unlessGone(0, root, () => collectObjects(living))
-    if (objects) return new Map([...objects].filter(([pid]) => hasMemory(pid)))
+function objectsOfLiving(pids: readonly number[], root: number): { objects: ReadonlyMap<number, ObjectIds>; groups: ObjectGroups } {
+  for (let living = pids.filter(hasMemory); ; ) {
+    const groups = unlessGone(0, root, () => groupObjects(living))
+    const still = living.filter(hasMemory)
+    if (groups && still.length === living.length) return { objects: collectObjects(living, groups), groups }
+    living = still
   }
 }
 
 /** What processes share with living ones outside the tree. A child that was born into it meanwhile is no stranger. */
-function lookForStrangers(pids: readonly number[], inside: ReadonlySet<number>): Refusal[] {
+function lookForStrangers(groups: ObjectGroups, inside: ReadonlySet<number>): Refusal[] {
   const strangers = listPrograms().filter((pid) => !inside.has(pid))
-  const refusalsOf = (others: readonly number[]) => unlessGone(0, 1, () => surveyStrangers(pids, others)) ?? []
+  const refusalsOf = (others: readonly number[]) => unlessGone(0, 1, () => surveyStrangers(groups, others)) ?? []
   return refusalsOf(strangers).length > 0 ? refusalsOf(strangers.filter((pid) => !descends(pid, inside) && hasMemory(pid))) : []
 }
 
@@ -214,13 +223,13 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const openFiles = lookAtDescriptors(holders, { ...options, members: new Set(members.map(({ stat }) => stat.pid)) })
   refusals.push(...openFiles.refusals)
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
-  const objects = objectsOfLiving([...processes.keys()], root)
+  const { objects, groups } = objectsOfLiving([...processes.keys()], root)
   const inside = new Set(parents.keys())
   const outside = new Outside(inside)
   const spaces = ownersOf(objects, "vm_id").map((pid) => ({ pid, mappings: processes.get(pid)?.smaps ?? [] }))
   refusals.push(
     ...surveyObjects(objects, (pid) => parents.get(pid) ?? 0),
-    ...lookForStrangers([...objects.keys()], inside),
+    ...lookForStrangers(groups, inside),
     ...lookForSysvSegments(spaces, outside),
   )
   const notes = [...openFiles.notes, ...notesOnShared(spaces, outside)]

@@ -20,18 +20,38 @@ export type ObjectIds = Pick<task_kobj_ids_entry, ObjectName>
 /** 1 stands for the dumping program itself. Authority: REFERENCE 2.3 */
 const FIRST_ID = 2
 
+/** The processes of each object, by its kind; in the kernel's order of the objects, but for those of signal handlers. */
+export type ObjectGroups = Readonly<Record<ObjectName, readonly (readonly [number, ...number[]])[]>>
+
 /**
  * Which processes share memory, descriptor tables, directories and signal handlers.
  *
- * @param pids parents before their children
+ * @param compare kcmp(2) of two processes
  * @throws SyscallError ENOSYS a kernel without CONFIG_KCMP · EPERM no ptrace access
  * Precondition for exact answers: the processes are stopped. Kernel: kernel/kcmp.c
  */
-export function collectObjects(pids: readonly number[]): ReadonlyMap<number, ObjectIds> {
+export function groupObjects(pids: readonly number[], compare = compareObjects): ObjectGroups {
+  const groups = (type: number, among: readonly number[]) => groupByOrder(among, (a, b) => compare(a, b, type))
+  const vm_id = groups(KCMP.VM, pids)
+  return {
+    vm_id,
+    files_id: groups(KCMP.FILES, pids),
+    fs_id: groups(KCMP.FS, pids),
+    // Who shares signal handlers shares memory too. Kernel: kernel/fork.c copy_process(), fs/exec.c unshare_sighand()
+    sighand_id: vm_id.flatMap((group) => (group.length === 1 ? [group] : groups(KCMP.SIGHAND, group))),
+  }
+}
+
+/**
+ * The same as numbers, in the order in which the objects are met. As `groupObjects`.
+ *
+ * @param pids parents before their children
+ */
+export function collectObjects(pids: readonly number[], groups = groupObjects(pids)): ReadonlyMap<number, ObjectIds> {
   const ids = new Map(pids.map((pid) => [pid, { vm_id: 0, files_id: 0, fs_id: 0, sighand_id: 0 }]))
   const place = new Map(pids.map((pid, index) => [pid, index]))
-  for (const { id, type } of SHARED_OBJECTS) {
-    const found = groupByOrder(pids, (a, b) => compareObjects(a, b, type)).sort(([a], [b]) => (place.get(a) ?? 0) - (place.get(b) ?? 0))
+  for (const { id } of SHARED_OBJECTS) {
+    const found = groups[id].toSorted(([a], [b]) => (place.get(a) ?? 0) - (place.get(b) ?? 0))
     for (const [index, group] of found.entries())
       for (const pid of group) {
         const own = ids.get(pid)
@@ -54,25 +74,24 @@ export function surveyObjects(ids: ReadonlyMap<number, ObjectIds>, parentOf: (pi
   })
 }
 
-/** Who shares signal handlers shares memory too. Kernel: kernel/fork.c copy_process(), fs/exec.c unshare_sighand() */
+/** What is shared without anything else: see `groupObjects`. */
 const SHARED_ALONE = SHARED_OBJECTS.filter(({ id }) => id !== "sighand_id")
 
 /**
  * Objects that processes share with others than themselves: a restore would part them.
  *
- * @param compare kcmp(2) of two processes
+ * @param groups of the processes   @param compare kcmp(2) of two processes
  * @throws SyscallError ENOSYS. Those that we may not look at are left out
  */
-export function surveyStrangers(pids: readonly number[], strangers: readonly number[], compare = compareObjects): Refusal[] {
-  return SHARED_ALONE.flatMap(({ type, what, flag }) => {
-    const groups = groupByOrder(pids, (a, b) => compare(a, b, type))
-    return strangers.flatMap((stranger) => {
-      const ours = findInOrder(groups, ([pid]) => compareIfAllowed(stranger, pid, type, compare)).equal?.[0]
+export function surveyStrangers(groups: ObjectGroups, strangers: readonly number[], compare = compareObjects): Refusal[] {
+  return SHARED_ALONE.flatMap(({ id, type, what, flag }) =>
+    strangers.flatMap((stranger) => {
+      const ours = findInOrder(groups[id], ([pid]) => compareIfAllowed(stranger, pid, type, compare)).equal?.[0]
       if (ours === undefined) return []
       const remedy = `Dump a tree that has process ${stranger} too, or start the program without ${flag}`
       return [{ what: `sharing its ${what} with process ${stranger}, which is outside the tree`, where: `task ${ours}`, remedy }]
-    })
-  })
+    }),
+  )
 }
 
 function compareIfAllowed(stranger: number, pid: number, type: number, compare: typeof compareObjects): number {

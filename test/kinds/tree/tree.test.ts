@@ -15,7 +15,7 @@ import {
   surveyNamespaces,
   surveyTree,
 } from "../../../src/kinds/tree/collect.ts"
-import { surveyObjects, surveyStrangers } from "../../../src/kinds/tree/objects.ts"
+import { groupObjects, surveyObjects, surveyStrangers } from "../../../src/kinds/tree/objects.ts"
 import type { Act } from "../../../src/kinds/tree/plan.ts"
 import { appendActs, appendDeath, type Births, ownTimeOf, sameNamespaces } from "../../../src/kinds/tree/restore.ts"
 import { Program } from "../../../src/tracee/program.ts"
@@ -173,14 +173,14 @@ describe("survey", () => {
       const [a, b] = type === KCMP.FILES ? [tables.get(stranger) ?? (stranger === 5 ? 8 : 99), tables.get(pid) ?? 0] : [stranger, pid]
       return a === b ? 0 : a < b ? 1 : 2
     }
-    expect(surveyStrangers([7, 8, 9, 10], [3, 4, 5], compare)).toEqual([
+    expect(surveyStrangers(groupObjects([7, 8, 9, 10], compare), [3, 4, 5], compare)).toEqual([
       {
         what: "sharing its descriptor table with process 5, which is outside the tree",
         where: "task 8",
         remedy: "Dump a tree that has process 5 too, or start the program without CLONE_FILES",
       },
     ])
-    expect(surveyStrangers([7, 9], [3, 4], compare)).toEqual([])
+    expect(surveyStrangers(groupObjects([7, 9], compare), [3, 4], compare)).toEqual([])
   })
 })
 
