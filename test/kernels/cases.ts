@@ -60,20 +60,18 @@ const kept = (title: string): boolean => ALL || CORE.has(title)
 
 /** Titles of what goes from machine to machine; the first ones in the short run. */
 const FAR = ["threads", "rseqcount", "pipes", "unixpairs", "families all"]
+// Not those that compare what is another machine's: devices of files, flags that a kernel does not show, options that it lacks, the day's time.
 const FARTHER = [
   "rseqspin",
   "fpu",
   "posixtimers",
   "threads, static",
   "heap",
-  "maps",
-  "madvise",
   "epolls",
   "eventfds",
   "memfds",
   "sharedmem",
   "sysvshm kept",
-  "timerfds",
   "signalfds",
   "rseqstate idle",
   "rseqstate outside",
@@ -81,8 +79,6 @@ const FARTHER = [
   "restarts futex",
   "seccomp filters",
   "ptys lines",
-  "inets tcp",
-  "inets udp",
   "clocks",
 ]
 const travellers = titled(ALL ? [...FAR, ...FARTHER] : FAR)
