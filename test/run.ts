@@ -2,8 +2,8 @@
  * `npm test`: check, build, unit, live, programs, crossing, container and kernel tests, in this order. `npm test -- live unit` runs only the parts named.
  * A test that fails is run a second time, alone, at the end of its part; it counts as passed when it passes then, and the summary names it
  * with what it threw: such a test is to be mended. Ends with the line "N passed, N failed, N skipped", reasons of the skipped ones before it,
- * and status 1 when anything failed. The live tests, which wait for most of their time, run in two processes at once; what the second one
- * prints comes when the first has ended.
+ * and status 1 when anything failed. The live tests, which wait for most of their time, run in two processes at once, as do those of kernels
+ * and of arm64; what the second one prints comes when the first has ended.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -123,11 +123,11 @@ const told = ({ file, name, text, again }: Failure & { again: boolean }): string
 /** Live tests that take about as long as all others together, and use nothing whose number others could take: no terminal, no segment. */
 const LONG = ["crash", "rseq", "storms"]
 
-/** The test files of a folder in two lists. */
-function halvesOf(folder: string): [string[], string[]] {
+/** The test files of a folder in two lists: the second one has those of the names. */
+function halvesOf(folder: string, second: readonly string[]): [string[], string[]] {
   const files = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".test.ts"))
-  const isLong = (name: string): boolean => LONG.includes(name.replace(".test.ts", ""))
-  return [files.filter((name) => !isLong(name)), files.filter(isLong)].map((names) => names.map((name) => `${folder}/${name}`)) as [
+  const isSecond = (name: string): boolean => second.includes(name.replace(".test.ts", ""))
+  return [files.filter((name) => !isSecond(name)), files.filter(isSecond)].map((names) => names.map((name) => `${folder}/${name}`)) as [
     string[],
     string[],
   ]
@@ -137,11 +137,11 @@ const parts: Record<string, () => Promise<Count>> = {
   check: async () => single(await show([BUN, "build/check.ts"])),
   build: async () => single(await show([BUN, "build/compile.ts"])),
   unit: () => bunTest("unit", unitFolders()),
-  live: async () => again("live", await runBoth("live", halvesOf("test/live"))),
+  live: async () => again("live", await runBoth("live", halvesOf("test/live", LONG))),
   programs: () => bunTest("programs", ["test/programs/"]),
   crossing: () => bunTest("crossing", ["test/crossing/"]),
   containers: () => bunTest("containers", ["test/containers/"]),
-  kernels: () => bunTest("kernels", ["test/kernels/"]),
+  kernels: async () => again("kernels", await runBoth("kernels", halvesOf("test/kernels", ["arm64"]))),
 }
 
 require()

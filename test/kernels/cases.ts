@@ -7,8 +7,8 @@ import type { Kernel } from "./machine.ts"
 export type Origin = Kernel | "host"
 
 /**
- * What is done to a victim: dump, kill, restore, ask; dump with -R, ask; both many times over, ask; the same with a tool that is killed; a dump
- * for another machine; what comes from one, as it was or as near to it as this kernel can.
+ * What is done to a victim: dump, kill, restore, ask; dump with -R, ask; both many times over, ask; the same with a tool that is killed; the
+ * first, with images that other machines get too; what comes from one, as it was or as near to it as this kernel can.
  */
 export type Mode = "kill" | "leave" | "again" | "killed" | "save" | `from-${Origin}` | `lesser-${Origin}`
 
@@ -19,8 +19,15 @@ export interface Case {
 
 export const ALL = process.env.STASIS_KERNEL_ROWS === "all"
 
+/** @throws Error when no row has one of the titles: it would be left out without a word */
+function titled(titles: readonly string[]): ReadonlySet<string> {
+  const wrong = titles.filter((title) => !rows.some((row) => row.title === title))
+  if (wrong.length > 0) throw new Error(`no victim is called ${wrong.join(", ")}`)
+  return new Set(titles)
+}
+
 /** What the short run takes. */
-const CORE: ReadonlySet<string> = new Set([
+const CORE = titled([
   "threads",
   "threads, static",
   "vdso",
@@ -51,33 +58,20 @@ export const STAY: Case = { mode: "again", row: own("rseqstay") }
 const plain = rows.filter(({ differs, options }) => differs === undefined && options === undefined)
 const kept = (title: string): boolean => ALL || CORE.has(title)
 
-/** What each machine does for itself. */
-export const ownCases: readonly Case[] = [
-  ...plain.filter(({ title }) => kept(title)).map((row): Case => ({ mode: "kill", row })),
-  ...(ALL ? ["threads", "vdso", "pipes", "families"] : ["threads", "vdso"]).map((source): Case => ({ mode: "kill", row: musl(source) })),
-  ...(ALL ? [{ mode: "kill", row: own("rseqslice") } as const] : []),
-  ...plain.filter(({ title }) => ALL || title === "rseqspin").map((row): Case => ({ mode: "leave", row })),
-  { mode: "again", row: own("rseqspin") },
-  STAY,
-  { mode: "killed", row: own("rseqcount") },
-]
-
 /** Titles of what goes from machine to machine; the first ones in the short run. */
 const FAR = ["threads", "rseqcount", "pipes", "unixpairs", "families all"]
+// Not those that compare what is another machine's: devices of files, flags that a kernel does not show, options that it lacks, the day's time.
 const FARTHER = [
   "rseqspin",
   "fpu",
   "posixtimers",
   "threads, static",
   "heap",
-  "maps",
-  "madvise",
   "epolls",
   "eventfds",
   "memfds",
   "sharedmem",
-  "sysvshm",
-  "timerfds",
+  "sysvshm kept",
   "signalfds",
   "rseqstate idle",
   "rseqstate outside",
@@ -85,10 +79,9 @@ const FARTHER = [
   "restarts futex",
   "seccomp filters",
   "ptys lines",
-  "inets",
   "clocks",
 ]
-const travellers = new Set(ALL ? [...FAR, ...FARTHER] : FAR)
+const travellers = titled(ALL ? [...FAR, ...FARTHER] : FAR)
 
 /** Registers more bytes than kernels before 6.3 take. */
 export const LONG: Row | undefined = rows.find(({ title }) => title === "rseqstate idle, own registration of 64 bytes")
@@ -102,6 +95,23 @@ export const farRows: readonly Row[] = [
   ...plain.filter(({ title }) => travellers.has(title)),
   ...(ALL ? [musl("threads")] : []),
   ...(LONG ? [LONG] : []),
+]
+
+const kills: readonly Row[] = [
+  ...plain.filter(({ title }) => kept(title)),
+  ...(ALL ? ["threads", "vdso", "pipes", "families"] : ["threads", "vdso"]).map(musl),
+  ...(ALL ? [own("rseqslice")] : []),
+]
+const far = new Set(farRows.map(({ title }) => title))
+
+/** What each machine does for itself. */
+export const ownCases: readonly Case[] = [
+  ...farRows.map((row): Case => ({ mode: "save", row })),
+  ...kills.filter(({ title }) => !far.has(title)).map((row): Case => ({ mode: "kill", row })),
+  ...plain.filter(({ title }) => ALL || title === "rseqspin").map((row): Case => ({ mode: "leave", row })),
+  { mode: "again", row: own("rseqspin") },
+  STAY,
+  { mode: "killed", row: own("rseqcount") },
 ]
 
 /** Name of a row's files. */

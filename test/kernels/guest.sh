@@ -17,6 +17,7 @@ echo 4194304 >/proc/sys/kernel/pid_max
 for module in /modules/*.ko; do
   [ -e $module ] && insmod $module
 done
+ifconfig lo up
 # Programs that stand elsewhere on the machine that made this one: perhaps where nothing was mounted yet.
 cd /abroad && find . -type f | while read -r file; do
   mkdir -p "/$(dirname $file)"
@@ -35,23 +36,41 @@ deadline() {
   done
   return 0
 }
-said() { grep -qE "^($1)" $d/out; }
-last() { grep -E '^(OK|FAIL|SKIP)' $d/out | head -n 1; }
+# Both look for a word of the victim, which is then in $said, without a process of their own: those are dear here.
+ready() {
+  while read -r said; do
+    case $said in READY | OK* | FAIL* | SKIP*) return 0 ;; esac
+  done <$d/out
+  return 1
+}
+answered() {
+  while read -r said; do
+    case $said in OK* | FAIL* | SKIP*) return 0 ;; esac
+  done <$d/out
+  return 1
+}
 tell() { echo "ROW $mode $title: $*"; }
 words() { head -c 700 $d/log | tr '\n' ' '; }
 
 dumped() {
-  stasis dump -t $pid -D $d/images --no-sync "$@" >$d/log 2>&1 && return 0
+  stasis dump -t $pid -D $d/images --no-sync "$@" >$d/log 2>&1
+  status=$?
+  [ $status = 0 ] && return 0
   # What ends by itself may be done before its dump on a machine as slow as this.
-  [ "$unasked" = - ] || ! said OK || { tell SKIP it was done before the dump; return 1; }
-  tell "FAIL dump ended with $?: $(words)"
+  if [ "$unasked" != - ] && answered; then
+    case $said in OK*) tell SKIP it was done before the dump ;; *) tell "$said" ;; esac
+    return 1
+  fi
+  tell "FAIL dump ended with $status: $(words)"
   return 1
 }
 revived() {
   # Reaped by us: until then its PID is taken.
   wait $pid 2>/dev/null
-  stasis restore -d -D $d/images "$@" >$d/log 2>&1 && return 0
-  tell "FAIL restore ended with $?: $(words)"
+  stasis restore -d -D $d/images "$@" >$d/log 2>&1
+  status=$?
+  [ $status = 0 ] && return 0
+  tell "FAIL restore ended with $status: $(words)"
   return 1
 }
 # Neither there nor a zombie, or in nobody's hands.
@@ -73,10 +92,12 @@ started() {
   cd $d/work
   [ "$env" = - ] && env=
   [ "$args" = - ] && args=
+  # Ours is the first to look at it.
+  : >$d/out
   env $env /victims/$prog $d/work/$ask $(echo "$args" | sed "s#{folder}#$d/work#g") >$d/out 2>&1 </dev/null &
   pid=$!
-  deadline 60 'said "READY|FAIL|SKIP"' || { tell FAIL it is not ready after 60 s; return 1; }
-  said "FAIL|SKIP" && { tell "$(last)"; return 1; }
+  deadline 60 ready || { tell FAIL it is not ready after 60 s; return 1; }
+  case $said in FAIL* | SKIP*) tell "$said"; return 1 ;; esac
   return 0
 }
 # What was saved on another machine, where it stood there.
@@ -132,12 +153,11 @@ one() {
   save)
     # High numbers: those that the other machine has not used yet.
     dumped || return
-    wait $pid 2>/dev/null
     mkdir -p /tmp/parcel
     echo $pid >/tmp/parcel/$id.pid
     echo $d >/tmp/parcel/$id.where
-    tar czf /tmp/parcel/$id.tgz -C $d . && tell OK
-    return
+    tar czf /tmp/parcel/$id.tgz -C $d . || { tell FAIL it cannot be packed; return; }
+    revived --verify || return
     ;;
   from-*)
     wait $pid 2>/dev/null
@@ -145,6 +165,8 @@ one() {
     status=$?
     # Its dump has said so: who is hardly ever outside may be met inside.
     grep -q "inside the dump's vdso" $d/log && { tell "SKIP it was met inside the vdso"; return; }
+    # The emulated CPU has less than most.
+    [ $from = host ] && grep -q "Cannot restore the FPU" $d/log && { tell "SKIP this CPU lacks what is in use"; return; }
     [ $status = 0 ] || { tell "FAIL restore ended with $status: $(words)"; return; }
     ;;
   lesser-*)
@@ -162,13 +184,15 @@ one() {
     ;;
   esac
   [ "$unasked" = - ] && : >$d/work/$ask
-  deadline 60 '[ -n "$(last)" ]' || { tell FAIL no answer within 60 s; return; }
-  tell "$(last)"
+  deadline 60 answered || { tell FAIL no answer within 60 s; return; }
+  tell "$said"
 }
 
 echo "RELEASE $(uname -r)"
-stasis check --all
-echo "REGIME $(stasis check --all | grep rseq_no_restart)"
+if [ ! -e /crossed.tar ]; then
+  stasis check --all | tee /tmp/check
+  echo "REGIME $(grep rseq_no_restart /tmp/check)"
+fi
 for word in $(cat /proc/cmdline); do
   case $word in
   rounds=*) rounds=${word#rounds=} ;;

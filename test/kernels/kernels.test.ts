@@ -1,7 +1,7 @@
 /**
  * The compiled binary on Debian's own kernels, in virtual machines: 5.10, 6.1, 6.12 and the newest. Each does what it can alone and saves some
  * victims; then each is started once more, with what the others and this machine saved. STASIS_KERNELS names those to boot ("all", or versions
- * between commas; by default the oldest and the newest), STASIS_KERNEL_ROWS=all takes every victim of test/live/rows.ts.
+ * between commas, in their order; by default the oldest and the newest), STASIS_KERNEL_ROWS=all takes every victim of test/live/rows.ts.
  */
 import { beforeAll, describe, expect, test } from "bun:test"
 import { compileVictim } from "../harness/compile.ts"
@@ -18,13 +18,13 @@ const SECONDS = ALL ? 4000 : 600
 const AT_ONCE = 2
 
 const wanted = process.env.STASIS_KERNELS ?? "5.10,newest"
-const chosen = wanted === "all" ? KERNELS : KERNELS.filter((kernel) => wanted.split(",").includes(kernel))
+const chosen = wanted === "all" ? KERNELS : wanted.split(",").flatMap((word) => KERNELS.filter((kernel) => kernel === word))
 const origins: readonly Origin[] = [...chosen, "host"]
 
 /** What a machine said. */
 interface Report {
   readonly release: string
-  /** How the kernel takes NO_RESTART sections: honoured, fatal or ignored. */
+  /** How the kernel takes NO_RESTART sections: honoured, fatal or ignored; empty when it was not asked. */
   readonly regime: string
   readonly words: ReadonlyMap<string, string>
   readonly parcel: Uint8Array
@@ -38,7 +38,7 @@ async function boot(kernel: Kernel, cases: readonly Case[], load: Omit<Load, "vi
     const { text, parcel } = await prepareMachine(kernel, { victims, rows: `${cases.map(lineOf).join("\n")}\n`, ...load }).run(SECONDS)
     const release = /^RELEASE (\S+)/m.exec(text)?.[1]
     if (release === undefined) throw new Error(`it did not start: ${text.slice(-600)}`)
-    const regime = /^REGIME .*?(honoured|fatal|ignored)/m.exec(text)?.[1] ?? "unknown"
+    const regime = /^REGIME .*?(honoured|fatal|ignored)/m.exec(text)?.[1] ?? ""
     const words = [...text.matchAll(/^ROW (.*?): ((?:OK|FAIL|SKIP).*?)\r?$/gm)].map(([, name = "", word = ""]) => [name, word] as const)
     return { release, regime, words: new Map(words), parcel, seconds: Math.round((performance.now() - started) / 1000) }
   } catch (error) {
@@ -55,7 +55,6 @@ async function each<T>(all: readonly T[], run: (one: T) => Promise<void>): Promi
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
 }
 
-const own: readonly Case[] = [...ownCases, ...farRows.map((row): Case => ({ mode: "save", row }))]
 /** What a machine takes up from elsewhere. Lengths of rseq above 32 are new in 6.3. */
 const isOld = (origin: Origin): boolean => (origin === "host" ? isBefore(HERE, "6.3") : origin === "5.10" || origin === "6.1")
 const fromOthers = (kernel: Kernel): Case[] =>
@@ -75,13 +74,13 @@ const releaseOf = (origin: Origin): string => {
 beforeAll(
   async () => {
     const hostRows = farRows.filter(({ linkage, since }) => linkage !== "musl" && !(since && isBefore(HERE, since[0])))
-    here = await saveHere(hostRows)
-    await each(chosen, async (kernel) => {
+    const booted = each(chosen, async (kernel) => {
       const load = { rounds: ROUNDS, firstPid: 10_000 + 4000 * KERNELS.indexOf(kernel) }
-      const report = await boot(kernel, own, load)
+      const report = await boot(kernel, ownCases, load)
       first.set(kernel, report)
       summarise(kernel, report)
     })
+    ;[here] = await Promise.all([saveHere(hostRows), booted])
     await each(chosen, async (kernel) => {
       const parcels = new Map<Origin, Uint8Array>([["host", here.parcel]])
       for (const [origin, report] of first) if (origin !== kernel && typeof report === "object") parcels.set(origin, report.parcel)
@@ -100,8 +99,9 @@ function summarise(name: string, report: Report | string): void {
   }
   const said = [...report.words.values()]
   const count = (start: string): number => said.filter((word) => word.startsWith(start)).length
+  const sections = report.regime === "" ? "" : `; NO_RESTART sections ${report.regime}`
   console.log(
-    `Linux ${name} (${report.release}): ${count("OK")} OK, ${count("SKIP")} skipped, ${count("FAIL")} failed, ${report.seconds} s; NO_RESTART sections ${report.regime}`,
+    `Linux ${name} (${report.release}): ${count("OK")} OK, ${count("SKIP")} skipped, ${count("FAIL")} failed, ${report.seconds} s${sections}`,
   )
 }
 
@@ -121,7 +121,7 @@ function check(one: Case, report: Report | string | undefined, reason: string | 
 
 for (const kernel of chosen)
   describe(`Linux ${kernel}`, () => {
-    for (const one of own)
+    for (const one of ownCases)
       test(nameOf(one), () => {
         const report = first.get(kernel)
         const regime = typeof report === "object" ? report.regime : ""

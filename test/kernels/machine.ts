@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import { muslRoot } from "../harness/compile.ts"
 import { fetchPackages, step } from "../harness/debian.ts"
@@ -18,8 +18,8 @@ function kernelRoot(kernel: Kernel): string {
   return fetchPackages(`linux-${kernel}`, { suite: SUITES[kernel], packages: ["linux-image-cloud-amd64"], only })
 }
 
-/** Modules without which a kernel tells nothing of sockets, in the order in which they need one another. */
-const MODULES = ["unix_diag", "inet_diag", "tcp_diag", "udp_diag", "raw_diag", "netlink_diag"] as const
+/** Modules without which a kernel tells nothing of sockets, in the order in which they need one another; and the one of tunnels. */
+const MODULES = ["unix_diag", "inet_diag", "tcp_diag", "udp_diag", "raw_diag", "netlink_diag", "af_packet_diag", "tun"] as const
 
 /** A kernel's modules, those of them that it has, as an initramfs can have them: not compressed. */
 function moduleMembers(kernel: Kernel): Member[] {
@@ -117,7 +117,7 @@ export interface Outcome {
 
 /** A kernel with all that is needed to start it. */
 export interface Machine {
-  /** Runs it until it powers itself off. @param seconds after which it is killed */
+  /** Runs it until it powers itself off; its console is in .cache/linux-KERNEL.console meanwhile. @param seconds after which it is killed */
   run(seconds: number): Promise<Outcome>
 }
 
@@ -132,6 +132,7 @@ export function prepareMachine(kernel: Kernel, load: Load): Machine {
   const library = join(emulator, "usr/lib/x86_64-linux-gnu")
   const initrd = initramfs(kernel, emulator, load)
   const outbox = `${initrd}.out`
+  const console = join(CACHE, `linux-${kernel}${load.crossed ? "-elsewhere" : ""}.console`)
   const command = [
     ...["/lib64/ld-linux-x86-64.so.2", "--library-path", `${library}:${join(emulator, "lib/x86_64-linux-gnu")}`],
     ...[join(emulator, "usr/bin/qemu-system-x86_64"), "-L", join(emulator, "usr/share/qemu"), "-L", join(emulator, "usr/share/seabios")],
@@ -153,18 +154,20 @@ export function prepareMachine(kernel: Kernel, load: Load): Machine {
     ...["-append", `console=ttyS0 quiet panic=-1 rounds=${load.rounds} pids=${load.firstPid ?? 300}`],
   ]
   const run = async (seconds: number): Promise<Outcome> => {
+    rmSync(console, { force: true })
     const child = Bun.spawn(command, {
       env: { ...process.env, QEMU_MODULE_DIR: join(library, "qemu") },
       stdin: "ignore",
+      stdout: Bun.file(console),
       stderr: "pipe",
       timeout: seconds * 1000,
       killSignal: "SIGKILL",
     })
-    const [console, words] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+    const words = await new Response(child.stderr).text()
     await child.exited
     const parcel = existsSync(outbox) ? readFileSync(outbox) : new Uint8Array()
     step(["rm", "-f", initrd, outbox], "/")
-    return { text: `${console}${words}`, parcel }
+    return { text: `${readFileSync(console, "utf8")}${words}`, parcel }
   }
   return { run }
 }

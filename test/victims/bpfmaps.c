@@ -5,6 +5,7 @@
  */
 #include "victim.h"
 #include <linux/bpf.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static int bpf(int command, union bpf_attr *attr)
@@ -77,6 +78,8 @@ int main(int argc, char **argv)
 	victim_begin(argc, argv);
 	const char *kind = victim_argument(argc, argv, 1);
 	bool more = !strcmp(kind, "more");
+	/* Before Linux 5.11 maps count as locked memory. */
+	setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY });
 	uint32_t entries = !strcmp(kind, "large") ? 80000 : 700;
 	int hash = make(BPF_MAP_TYPE_HASH, "a_hash", 12, 8, entries + 10, BPF_F_NO_PREALLOC), empty = make(BPF_MAP_TYPE_HASH, "", 4, 4, 5, 0);
 	int array = make(BPF_MAP_TYPE_ARRAY, "an.array", 4, WIDE, 9, 0), frozen = make(BPF_MAP_TYPE_ARRAY, "frozen", 4, 4, 3, BPF_F_RDONLY_PROG);

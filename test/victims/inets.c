@@ -341,9 +341,13 @@ int main(int argc, char **argv)
 		tcp();
 	else if (!strcmp(kind, "udp"))
 		udp(0);
-	else if (!strcmp(kind, "udplite"))
+	else if (!strcmp(kind, "udplite")) {
+		int fd = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE);
+		if (fd == -1 && errno == EPROTONOSUPPORT)
+			skip("this kernel has no UDP-Lite");
+		close(fd);
 		udp(IPPROTO_UDPLITE);
-	else if (!strcmp(kind, "queued"))
+	} else if (!strcmp(kind, "queued"))
 		queued();
 	else
 		raw();

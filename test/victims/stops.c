@@ -63,6 +63,8 @@ static void child(int kind)
 		stop_with(below, SIGSTOP);
 		int status;
 		CHECK(waitpid(below, &status, WUNTRACED) == below && WIFSTOPPED(status), "set-up: %x", status);
+		/* The kernel lets a stop be seen before it sends the signal. */
+		TREE_AWAIT(sigchld > 0, "set-up: no SIGCHLD");
 		sigchld = 0;
 	}
 	tree_up();

@@ -4,6 +4,7 @@
  * Checks: times left, flags, what read returns.
  */
 #include "victim.h"
+#include <sys/prctl.h>
 #include <sys/timerfd.h>
 
 #ifndef CLOCK_REALTIME_ALARM
@@ -45,6 +46,8 @@ static void far(const char *what, int fd, long interval)
 static void flags_are(const char *what, int fd, const char *flags)
 {
 	char path[64], text[1024], line[64];
+	/* Before Linux 5.14 who has changed users may not read this of itself. */
+	prctl(PR_SET_DUMPABLE, 1);
 	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
 	victim_read(path, text, sizeof text);
 	snprintf(line, sizeof line, "settime flags: %s\n", flags);

@@ -5,7 +5,7 @@ import type { sk_shutdown } from "../../../../../proto/gen/sk-opts_pb.ts"
 import type { unix_sk_entry } from "../../../../../proto/gen/sk-unix_pb.ts"
 import type { Collecting, Found, OpenFile, SocketData } from "../../kind.ts"
 import { NO_OWNER } from "../../owner.ts"
-import { askNumber, askOption } from "../ask.ts"
+import { askAddress, askNumber, askOption } from "../ask.ts"
 import { collectSocketOptions, NO_OPTIONS } from "../options.ts"
 import { namedFile, placeOf } from "./bound.ts"
 import { hasError } from "./queue.ts"
@@ -71,6 +71,15 @@ function askPeer(fd: number): Decoded<typeof ucred> | undefined {
   return peer?.pid === 0 && peer.uid === NOBODY ? undefined : peer
 }
 
+/**
+ * State of a socket as kernels since 5.15 tell it: before, a datagram socket stays closed when it is connected. One without a name and with a
+ * peer that has gone would be told from one that never had one by nothing else. Kernel: net/unix/af_unix.c unix_dgram_connect(), unix_getname()
+ */
+function stateOf({ type, state, name, peer }: UnixSocket, fd: number): number {
+  const silent = type === SOCK.DGRAM && state === TCP_STATE.CLOSE && name.length === 0 && peer === 0
+  return silent && askAddress(fd, "getpeername") ? TCP_STATE.ESTABLISHED : state
+}
+
 /** An open unix socket -> its entry; its queue goes to sk-queues.img: `collectQueues`. Mirror: ./restore.ts */
 export function collectUnix(
   file: OpenFile,
@@ -91,6 +100,7 @@ export function collectUnix(
     peekOffset: askNumber(copy, SOL_SOCKET, SO.PEEK_OFF) ?? -1,
     reset: hasError(copy),
     peer: askPeer(copy),
+    state: socket && stateOf(socket, copy),
   }))
   if (!socket || !told) throw new Error(`Unreachable: socket ${ino} was there a moment ago`)
   if (outsidePeer(socket, unix) && socket.type !== SOCK.DGRAM)
@@ -113,7 +123,7 @@ export function collectUnix(
     id,
     ino,
     type: socket.type,
-    state: socket.state,
+    state: told.state ?? socket.state,
     flags,
     uflags: 0,
     backlog: isListening(socket) ? socket.sent : 0,
