@@ -57,6 +57,7 @@ const loads: readonly Load[] = [
 const measures: readonly (readonly [string, (sample: Sample) => number])[] = [
   ["dump, ms", ({ dump }) => dump],
   ["frozen, ms", ({ frozen }) => frozen],
+  ["frozen and left running, ms", ({ pause }) => pause],
   ["restore, ms", ({ restore }) => restore],
   ["images, KiB", ({ bytes }) => bytes / 1024],
 ]

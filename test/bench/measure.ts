@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { decodeImage } from "../../src/image/read.ts"
 import { compileVictim } from "../harness/compile.ts"
@@ -28,6 +28,8 @@ export interface Sample {
   readonly dump: number
   /** From the first stop to the end of the dump, as the tool's own stats-dump tells: freezing plus frozen time. */
   readonly frozen: number
+  /** The same of a dump that leaves the load running: how long a program stands still that goes on afterwards. */
+  readonly pause: number
   readonly restore: number
   readonly bytes: number
 }
@@ -80,13 +82,17 @@ export async function measure(tool: Tool, load: Load): Promise<Sample> {
   warmMemory(load)
   const victim = await start(load.victim, { linkage: "static", args: load.args.map(String) })
   await Bun.sleep(REST)
+  const beside = mkdtempSync(`${victim.images}-left-`)
+  wall([...tool.command, "dump", "-t", `${victim.pid}`, "-D", beside, "-R"])
+  const pause = frozenTime(beside)
+  rmSync(beside, { recursive: true })
   const original = treeOf(victim.pid)
   const dump = wall([...tool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images])
   // Orphans keep their PIDs until init reaps them: how long that takes says nothing about a tool.
   await waitFor("the PIDs of the load to be free", () => !original.some((pid) => existsSync(`/proc/${pid}`)))
   const restore = wall([...tool.command, "restore", "-D", victim.images, "-d"])
   if (!alive(victim.pid)) throw new Error(`${tool.name} restored nothing`)
-  const sample = { dump, restore, frozen: frozenTime(victim.images), bytes: imageBytes(victim.images) }
+  const sample = { dump, restore, pause, frozen: frozenTime(victim.images), bytes: imageBytes(victim.images) }
   const tree = treeOf(victim.pid)
   for (const pid of tree) signal(pid, "SIGKILL")
   await waitFor("the restored load to end", () => !tree.some(alive))
