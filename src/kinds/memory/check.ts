@@ -28,9 +28,10 @@ export function faultOfAreas(vmas: readonly vma_entry[]): string | undefined {
   const sorted = vmas.toSorted((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))
   let last = 0n
   for (const vma of sorted) {
-    const fault = faultOf(vma) ?? (vma.start < last ? "overlaps another one" : undefined)
+    const isGuard = (vma.status & VMA.GUARD) !== 0 // a part of another one
+    const fault = faultOf(vma) ?? (vma.start < last && !isGuard ? "overlaps another one" : undefined)
     if (fault !== undefined) return `the area ${hex(vma.start)}-${hex(vma.end)} ${fault}`
-    last = vma.end
+    if (!isGuard) last = vma.end
   }
   return undefined
 }

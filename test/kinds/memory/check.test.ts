@@ -14,6 +14,7 @@ test("faultOfAreas: areas that there can be, in any order", () => {
   expect(faultOfAreas([area({ start: 0x3000n, end: 0x4000n }), area()])).toBeUndefined()
   expect(faultOfAreas([area({ flags: MAP.PRIVATE, status: VMA.REGULAR | VMA.FILE_PRIVATE, fdflags: 0 })])).toBeUndefined()
   expect(faultOfAreas([area({ prot: PROT.READ, fdflags: 0o100000 })])).toBeUndefined()
+  expect(faultOfAreas([area(), area({ start: 0x2000n, status: VMA.GUARD, flags: 0, prot: 0 })])).toBeUndefined()
 })
 
 test.each([
