@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path"
 import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
-import { alive, cleanUp, linkOf } from "../harness/process.ts"
+import { alive, cleanUp, linkOf, signal, statusOf } from "../harness/process.ts"
 import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool } from "../harness/tool.ts"
-import { launch, type Victim } from "../harness/victim.ts"
+import { launch, start, type Victim } from "../harness/victim.ts"
 
 afterEach(cleanUp)
 
@@ -23,6 +23,12 @@ async function pair(): Promise<{ server: Victim; client: Victim; ask: () => void
   await waitFor("the client", () => client.lines().includes("READY"))
   return { server, client, ask: () => writeFileSync(join(server.folder, "../ask"), "") }
 }
+
+/** The guards of a tool. */
+const guardsOf = (tool: number): number[] =>
+  readdirSync("/proc")
+    .filter((pid) => linkOf(`/proc/${pid}/exe`)?.includes("stasis-guard") && statusOf(Number(pid), "PPid") === `${tool}`)
+    .map(Number)
 
 const OPTIONS = "--tcp-established"
 const CALLS = ["ptrace", "sendto", "setsockopt"] as const
@@ -79,6 +85,49 @@ test.skipIf(!strace)(
     ask()
     expect(await server.answer()).toBe("OK")
     expect(await client.answer()).toBe("OK")
+  },
+  120_000,
+)
+
+/** Options that a dump sets at least from where it begins with the first of two connections, but for that one. */
+const MOMENTS = 7
+
+test.skipIf(!strace)(
+  "kill -9 while a connection is read, with a guard that comes late: the program, which goes on at once, loses nothing of its stream",
+  async () => {
+    const victim = await start("connections", { args: ["stream", "patient"] })
+    const log = join(victim.folder, "calls")
+    const traced = (round: string, ...more: string[]): string[] => {
+      const images = join(victim.images, round)
+      mkdirSync(images)
+      const tool = [...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", images, OPTIONS, "--leave-running"]
+      return ["strace", "-D", "-q", "-e", "trace=fcntl,setsockopt", ...more, "-o", log, ...tool]
+    }
+    expect((await run(traced("whole"))).status).toBe(0)
+    const calls = await waitFor("the end of strace", () => {
+      const lines = readFileSync(log, "latin1").split("\n")
+      return lines.some((line) => line.startsWith("+++ ")) && lines.filter((line) => /^(fcntl|setsockopt)\(/.test(line))
+    })
+    const begin = calls.findIndex((line) => line.includes("TCP_REPAIR, [1]"))
+    expect(begin).toBeGreaterThan(0)
+    const count = (call: string): number => calls.slice(0, begin).filter((line) => line.startsWith(call)).length
+    // Time to stop the guard in, before the first of them.
+    const delay = `inject=fcntl:delay_exit=200000:when=${count("fcntl")}`
+    for (let further = 1; further <= MOMENTS; further++) {
+      const kill = `inject=setsockopt:signal=KILL:when=${count("setsockopt") + 1 + further}`
+      const child = Bun.spawn(traced(`${further}`, "-e", delay, "-e", kill), { stdio: ["ignore", "ignore", "ignore"] })
+      const [guard = 0] = await waitFor("the guard", () => guardsOf(child.pid).length > 0 && guardsOf(child.pid))
+      signal(guard, "SIGSTOP")
+      await child.exited
+      expect([further, child.signalCode]).toEqual([further, "SIGKILL"])
+      await Bun.sleep(50)
+      signal(guard, "SIGCONT")
+      await waitFor("the end of the guard", () => !alive(guard))
+      await Bun.sleep(50)
+      expect([further, victim.lines()]).toEqual([further, ["READY"]])
+    }
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
   },
   120_000,
 )

@@ -202,7 +202,12 @@ static bool patient;
 static bool in_passing(void)
 {
 	static int times;
-	return errno == EAGAIN || (patient && (errno == EPERM || errno == EINVAL) && times++ < 100000);
+	if (errno == EAGAIN)
+		return true;
+	if (!patient || (errno != EPERM && errno != EINVAL) || times++ == 20000)
+		return false;
+	pause_ms(1);
+	return true;
 }
 
 /* Sends its numbers and checks the other's, until it is asked; then both tell their ends. */

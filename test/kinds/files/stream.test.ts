@@ -1,11 +1,20 @@
 import { describe, expect, test } from "bun:test"
-import { TCP_STATE } from "../../../ffi/abi/socket.ts"
+import { FIONREAD } from "../../../ffi/abi/file.ts"
+import { AF, IPPROTO, SHUT, SOCK, sockaddrIn, TCP, TCP_QUEUE, TCP_REPAIR, TCP_STATE, tcpRepairWindow } from "../../../ffi/abi/socket.ts"
+import { decode, encode } from "../../../ffi/layout.ts"
+import { isFailure, syscall } from "../../../ffi/syscall.ts"
 import type { inet_sk_entry } from "../../../proto/gen/sk-inet_pb.ts"
+import { askAddress, askCount, askNumber, askOption, offerOption, tellOption } from "../../../src/kinds/files/socket/ask.ts"
 import { outwards } from "../../../src/kinds/files/socket/inet/connections.ts"
 import { makeSegment } from "../../../src/kinds/files/socket/inet/packet.ts"
 import { restoreStream } from "../../../src/kinds/files/socket/inet/restore-stream.ts"
+import { readStream } from "../../../src/kinds/files/socket/inet/stream.ts"
+import { askTcp } from "../../../src/kinds/files/socket/inet/tcp-info.ts"
 import { Program } from "../../../src/tracee/program.ts"
+import { waitFor } from "../../harness/deadline.ts"
+import { skip } from "../../harness/skip.ts"
 import { tcp } from "./inet.ts"
+import { close, given } from "./plans.ts"
 
 describe("restoreStream", () => {
   const connection: inet_sk_entry = { ...tcp, state: TCP_STATE.ESTABLISHED, dst_port: 9, dst_addr: [0x0200007f], flags: 2 }
@@ -84,3 +93,66 @@ test("outwards tells connections whose peers are not among them", () => {
   const away = { source: a, sourcePort: 1, target: c, targetPort: 2 }
   expect(outwards([there, away, back])).toEqual([away])
 })
+
+/** Both ends of a connection on the loopback. */
+function pair(): readonly [client: number, server: number] {
+  const [listener, client] = [0, 0].map(() => syscall("socket", AF.INET, SOCK.STREAM | SOCK.CLOEXEC, 0)) as [number, number]
+  syscall("bind", listener, given(encode(sockaddrIn, { sin_family: AF.INET, sin_addr: 0x0100007f })), sockaddrIn.size)
+  syscall("listen", listener, 1)
+  syscall("connect", client, given(askAddress(listener, "getsockname") ?? new Uint8Array()), sockaddrIn.size)
+  const server = syscall("accept4", listener, 0, 0, SOCK.CLOEXEC)
+  close(listener)
+  return [client, server]
+}
+
+const probe = syscall("socket", AF.INET, SOCK.STREAM | SOCK.CLOEXEC, 0)
+const mayRepair = !isFailure(offerOption(probe, IPPROTO.TCP, TCP.REPAIR, TCP_REPAIR.ON))
+close(probe)
+if (!mayRepair) skip("a connection of our own may not be put into repair mode here")
+
+test.skipIf(!mayRepair)(
+  "readStream tells the numbers that the chosen queues tell, however long ago the window was told, and leaves it as it was",
+  async () => {
+    const set = (fd: number, name: number, value: number | Uint8Array): void => tellOption(fd, IPPROTO.TCP, name, value)
+    const askWindow = (fd: number) => {
+      const bytes = askOption(fd, IPPROTO.TCP, TCP.REPAIR_WINDOW, tcpRepairWindow.size)
+      return decode(tcpRepairWindow, bytes ?? new Uint8Array(0))
+    }
+    for (const [length, ends] of [
+      [0, false],
+      [1, false],
+      [3000, false],
+      [7, true],
+      [0, true],
+    ] as const)
+      for (const ago of [0, 1, 2, 1000, 70_000]) {
+        const both = pair()
+        const [client, server] = both
+        if (length > 0) syscall("sendto", client, given(new Uint8Array(length).fill(7)), length, 0, 0, 0)
+        if (ends) syscall("shutdown", client, SHUT.WR)
+        const state = ends ? TCP_STATE.CLOSE_WAIT : TCP_STATE.ESTABLISHED
+        await waitFor("the bytes and the end", () => askCount(server, FIONREAD) === length && askTcp(server).state === state)
+        for (const fd of both) {
+          set(fd, TCP.REPAIR, TCP_REPAIR.ON)
+          const window = askWindow(fd)
+          const before = { ...window, rcv_wup: (window.rcv_wup - ago) >>> 0 }
+          set(fd, TCP.REPAIR_WINDOW, encode(tcpRepairWindow, before))
+          set(fd, TCP.REPAIR, TCP_REPAIR.OFF_NO_WP)
+          const { message, payload } = readStream(fd)
+          expect(askNumber(fd, IPPROTO.TCP, TCP.REPAIR)).toBe(0)
+          set(fd, TCP.REPAIR, TCP_REPAIR.ON)
+          const after = askWindow(fd)
+          const numbers = [TCP_QUEUE.RECV, TCP_QUEUE.SEND].map((queue) => {
+            set(fd, TCP.REPAIR_QUEUE, queue)
+            return (askNumber(fd, IPPROTO.TCP, TCP.QUEUE_SEQ) ?? 0) >>> 0
+          })
+          expect([message.inq_seq, message.outq_seq]).toEqual(numbers)
+          expect(payload.every((byte) => byte === 7)).toBe(true)
+          if (fd === server) expect(message.inq_len).toBe(length)
+          // Unless an acknowledgement that was due went meanwhile.
+          if (after.rcv_wup !== message.inq_seq) expect([after, message]).toEqual([before, expect.objectContaining(before)])
+        }
+        for (const fd of both) close(fd)
+      }
+  },
+)

@@ -52,11 +52,16 @@ export function askCount(fd: number, request: number): number {
   return memory.view.getInt32(0, true)
 }
 
-/** Gives a socket of ours, or of a frozen process, an option. @throws SyscallError */
-export function tellOption(fd: number, level: number, name: number, value: Uint8Array | number): void {
+/** Gives a socket of ours, or of a frozen process, an option. @returns what the kernel answered */
+export function offerOption(fd: number, level: number, name: number, value: Uint8Array | number): number {
   const bytes = typeof value === "number" ? new Uint8Array(Int32Array.of(value).buffer) : value
   memory.bytes.set(bytes)
-  const answer = attempt("setsockopt", fd, level, name, memory.address, bytes.length)
+  return attempt("setsockopt", fd, level, name, memory.address, bytes.length)
+}
+
+/** The same, which must be taken. @throws SyscallError */
+export function tellOption(fd: number, level: number, name: number, value: Uint8Array | number): void {
+  const answer = offerOption(fd, level, name, value)
   if (isFailure(answer)) throw new SyscallError("setsockopt", errnoName(-answer), [fd, level, name])
 }
 
