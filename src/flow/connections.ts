@@ -7,7 +7,7 @@ import type { ImageSet } from "../image/set.ts"
 import { type Connections, openConnections, RUN_ID_ROOM } from "../kinds/files/socket/inet/connections.ts"
 import { isConnection } from "../kinds/files/socket/inet/entry.ts"
 import { type HeldListeners, holdListeners } from "../kinds/files/socket/inet/listeners.ts"
-import type { Stream } from "../kinds/files/socket/inet/stream.ts"
+import type { Owner, Stream } from "../kinds/files/socket/inet/stream.ts"
 import { notAccepted } from "../kinds/files/socket/inet/survey.ts"
 import { socketInode } from "../kinds/files/socket/unix/scene.ts"
 import { readDescriptorsIfAlive } from "../proc/descriptors.ts"
@@ -27,12 +27,12 @@ export interface DumpedConnections extends Disposable {
   readonly network: () => Partial<inventory_entry>
 }
 
-/** @param touching false for a rehearsal, in which every connection is left alone */
+/** @param owner undefined for a rehearsal, in which every connection is left alone */
 export function openDumpConnections(
   { tcpEstablished, tcpClose, networkLock, leaveRunning, leaveStopped }: DumpOptions,
-  touching: boolean,
+  owner: Owner | undefined,
 ): DumpedConnections {
-  const connections = touching && tcpEstablished && !tcpClose ? openConnections(networkLock === "nftables") : undefined
+  const connections = owner && tcpEstablished && !tcpClose ? openConnections(networkLock === "nftables", owner) : undefined
   return {
     connections,
     runId: newRunId(),

@@ -50,6 +50,9 @@ export const RULES: Rules = {
   "inet_sk_entry.ino": alias("socket"),
   // Set when a connection is let go; and by the kernel, when a socket is bound to one address.
   "sk_opts_entry.reuseaddr": ignore,
+  // The kernel keeps twice what is asked for: a size that it chose itself may be odd, and comes back one smaller.
+  "sk_opts_entry.so_rcvbuf": { kind: "flags", without: 1 },
+  "sk_opts_entry.so_sndbuf": { kind: "flags", without: 1 },
   "inet_sk_entry.v6only": ignore,
   "tty_file_entry.regf_id": alias("file"),
   "pipe_entry.pipe_id": alias("pipe"),

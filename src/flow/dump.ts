@@ -69,7 +69,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
       facts.frozen = microseconds(frozen.frozenAt)
     }
     // Packets pass again before the tree goes on, whatever happens.
-    using connections = openDumpConnections(options, true)
+    using connections = openDumpConnections(options, "live")
     const provisions = { pagesFiles, witnesses, cgroup, connections }
     const saved = explained(frozen, () => saveTree(frozen, before, provisions, options))
     using links = saved.links

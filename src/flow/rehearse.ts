@@ -70,7 +70,7 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const sets = saveCgroups([{ pid, threads: threads.map(({ frozen }) => frozen) }], cgroups, undefined, options)
     const source = { pid, threads, mappings, gathered }
     const place = { stat, ppid: 0, dead: false }
-    const common = { ...openDumpConnections(options, false), cgroups: sets, filters }
+    const common = { ...openDumpConnections(options, undefined), cgroups: sets, filters }
     collectState([source], [place], { ...options, stopped: false, most: MOST_DESCRIPTORS }, common)
     resurvey([stat], [{ pid, mappings, statuses: [...statuses.values()] }], before, options)
     log.debug(`done after ${(performance.now() - started).toFixed(1)} ms`)

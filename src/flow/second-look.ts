@@ -8,6 +8,7 @@ import type { Entries, ImageSet } from "../image/set.ts"
 import type { ImageTransaction } from "../image/transaction.ts"
 import { encodeImage, type Framed } from "../image/write.ts"
 import { withoutConnection } from "../kinds/files/socket/inet/closed.ts"
+import type { Owner } from "../kinds/files/socket/inet/stream.ts"
 import type { FrozenTree, TreeMember } from "../tracee/freeze.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "../tracee/frozen.ts"
 import { haltAll } from "../tracee/halt.ts"
@@ -108,6 +109,8 @@ export interface SecondLook {
   readonly dump: DumpOptions
   readonly survey: Survey
   readonly provisions: Omit<Provisions, "connections">
+  /** Whether the tree was there before us, or was just restored. */
+  readonly owner: Owner
   /** PTRACE_O_ bits by which its threads are traced. */
   readonly traceOptions: number
   /** Its sessions and groups are those of the shell of whoever restored it. */
@@ -129,7 +132,7 @@ export interface SecondLook {
 export function findDifferences(
   set: ImageSet,
   saved: SavedTree,
-  { dump, survey, provisions, traceOptions, shellJob, given }: SecondLook,
+  { dump, survey, provisions, owner, traceOptions, shellJob, given }: SecondLook,
 ): string[] {
   const aliases = new Aliases()
   const { images, entries } = openRecord()
@@ -141,7 +144,7 @@ export function findDifferences(
   const before: Entries = (kind, id) => set.optional(kind, id).map((entry) => asRestored(kind, id, entry))
   const frozen = treeNow(set, saved, traceOptions)
   using held = new DisposableStack()
-  using connections = openDumpConnections(dump, true)
+  using connections = openDumpConnections(dump, owner)
   for (const process of frozen.processes) held.use(process)
   // First: what is asked of a process leaves its traces below its stack pointers.
   const memory = memoryDifferences(set, saved)

@@ -26,6 +26,7 @@ export function verifyImages(set: ImageSet, survey: Survey, provisions: Provisio
     dump: { ...options, networkLock: "skip" as const },
     survey,
     provisions,
+    owner: "live" as const,
     traceOptions: PTRACE_O.TRACESYSGOOD,
     shellJob: false,
   }

@@ -73,6 +73,7 @@ export function verifyTree(
       dump,
       survey: { processes: new Map(), cgroups: prepareSaving(dump) },
       provisions: { witnesses, cgroup: undefined },
+      owner: "restored",
       traceOptions: PTRACE_O.TRACESYSGOOD | PTRACE_O.EXITKILL,
       shellJob: options.shellJob,
       given: options.given,

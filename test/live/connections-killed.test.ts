@@ -89,6 +89,47 @@ test.skipIf(!strace)(
   120_000,
 )
 
+/** Options that the second look of a restore sets from where it begins with the one connection. */
+const LOOKS = 6
+
+test.skipIf(!strace)(
+  "kill -9 while --verify reads a restored connection: it dies unheard, and can be restored again",
+  async () => {
+    const { server, client, ask } = await pair()
+    const log = join(server.folder, "calls")
+    const traced = (images: string, ...more: string[]): string[] => [
+      ...["strace", "-D", "-q", "-e", "trace=setsockopt", ...more, "-o", log],
+      ...[...stasisTool.command, "restore", "-D", images, "-d", OPTIONS, "--verify"],
+    ]
+    const dumped = async (round: string): Promise<string> => {
+      const images = join(server.images, round)
+      mkdirSync(images)
+      await dump(stasisTool, server.pid, images, OPTIONS)
+      await server.gone()
+      return images
+    }
+    expect(await run(traced(await dumped("whole")))).toMatchObject({ status: 0, stderr: "" })
+    const calls = await waitFor("the end of strace", () => {
+      const lines = readFileSync(log, "latin1").split("\n")
+      return lines.some((line) => line.startsWith("+++ ")) && lines.filter((line) => line.startsWith("setsockopt"))
+    })
+    const begin = calls.findIndex((line) => line.includes("TCP_REPAIR_QUEUE, [1]"))
+    expect(begin).toBeGreaterThanOrEqual(0)
+    for (let further = 1; further <= LOOKS; further++) {
+      const images = await dumped(`${further}`)
+      const { status } = await run(traced(images, "-e", `inject=setsockopt:signal=KILL:when=${begin + further}`))
+      expect([further, status]).toEqual([further, 137])
+      await waitFor(`the end of ${server.pid}`, () => !alive(server.pid))
+      await server.gone()
+      await restore(stasisTool, images, OPTIONS)
+    }
+    ask()
+    expect(await server.answer()).toBe("OK")
+    expect(await client.answer()).toBe("OK")
+  },
+  120_000,
+)
+
 /** Options that a dump sets at least from where it begins with the first of two connections, but for that one. */
 const MOMENTS = 7
 

@@ -138,7 +138,7 @@ test.skipIf(!mayRepair)(
           const before = { ...window, rcv_wup: (window.rcv_wup - ago) >>> 0 }
           set(fd, TCP.REPAIR_WINDOW, encode(tcpRepairWindow, before))
           set(fd, TCP.REPAIR, TCP_REPAIR.OFF_NO_WP)
-          const { message, payload } = readStream(fd)
+          const { message, payload } = readStream(fd, "live")
           expect(askNumber(fd, IPPROTO.TCP, TCP.REPAIR)).toBe(0)
           set(fd, TCP.REPAIR, TCP_REPAIR.ON)
           const after = askWindow(fd)

@@ -8,7 +8,7 @@ import { roomForDescriptors } from "../../../../tracee/own-limit.ts"
 import { askAddress, askNumber, tellOption } from "../ask.ts"
 import { type Netlink, openNetlink } from "../netlink.ts"
 import { parseAddress } from "./address.ts"
-import { readStream, type Stream } from "./stream.ts"
+import { type Owner, readStream, type Stream } from "./stream.ts"
 import { type Ends, holdOff, NETFILTER, removing } from "./table.ts"
 
 /** First bytes of an IPv4 address that is written as one of IPv6. */
@@ -132,7 +132,7 @@ function leavingRepair(fd: number): GuardCall[] {
 }
 
 /** @param locking false for connections that are held off already, or are not to be */
-export function openConnections(locking: boolean): Connections {
+export function openConnections(locking: boolean, owner: Owner): Connections {
   const scope = new DisposableStack()
   const kept = new Map<number, { readonly fd: number; readonly ends: Ends }>()
   const streams = new Map<number, Stream>()
@@ -156,13 +156,15 @@ export function openConnections(locking: boolean): Connections {
     lock() {
       if (kept.size === 0) return
       if (locking) scope.use(lockConnections(ends()))
+      // What would bring a restored one out of repair mode would make its death heard.
+      if (owner === "restored") return
       const fds = [...kept.values()].map(({ fd }) => fd)
       const guard = scope.use(standGuard(fds.flatMap(leavingRepair), fds))
       scope.defer(() => guard.dismiss())
     },
     read(inode) {
       const one = kept.get(inode)
-      if (one) streams.set(inode, readStream(one.fd))
+      if (one) streams.set(inode, readStream(one.fd, owner))
     },
     isAnswered: () => answered().length > 0,
     abandon(runId) {

@@ -51,24 +51,36 @@ function peek(fd: number, length: number): Uint8Array {
 }
 
 /**
- * Runs a step that peeks at what was received, from the first byte on, wherever the program would go on peeking. Not in repair mode, for which
- * the receive queue would have to be chosen: see nextNumber. A connection that was just restored is in it.
+ * Whose a connection is: of a program that goes on if we die, or of one that was just restored, which is in repair mode, dies with us, and
+ * must do so in silence.
  */
-function ordinary<T>(fd: number, step: () => T): T {
-  const isRepaired = askNumber(fd, IPPROTO.TCP, TCP.REPAIR) === TCP_REPAIR.ON
+export type Owner = "live" | "restored"
+
+/**
+ * What was received, from the first byte on, wherever the program would go on peeking. Repair mode has it only where the receive queue is
+ * chosen, which must not be in a program that may go on: see nextNumber.
+ */
+function peekReceived(fd: number, length: number, owner: Owner): Uint8Array {
+  const held = owner === "restored"
   const offset = askNumber(fd, SOL_SOCKET, SO.PEEK_OFF) ?? -1
-  if (isRepaired) tellOption(fd, IPPROTO.TCP, TCP.REPAIR, TCP_REPAIR.OFF_NO_WP)
+  if (held) tellOption(fd, IPPROTO.TCP, TCP.REPAIR_QUEUE, TCP_QUEUE.RECV)
   if (offset >= 0) tellOption(fd, SOL_SOCKET, SO.PEEK_OFF, -1)
   try {
-    return step()
+    return peek(fd, length)
   } finally {
     if (offset >= 0) tellOption(fd, SOL_SOCKET, SO.PEEK_OFF, offset)
-    if (isRepaired) tellOption(fd, IPPROTO.TCP, TCP.REPAIR, TCP_REPAIR.ON)
+    if (held) tellOption(fd, IPPROTO.TCP, TCP.REPAIR_QUEUE, TCP_QUEUE.NONE)
   }
 }
 
-/** Runs a step with a connection in repair mode; afterwards it is out of it, and the peer was told nothing. */
-function repairing<T>(fd: number, step: () => T): T {
+/** Runs a step with a connection in repair mode; afterwards that of a live program is out of it, and the peer was told nothing. */
+function repairing<T>(fd: number, owner: Owner, step: () => T): T {
+  if (owner === "restored")
+    try {
+      return step()
+    } finally {
+      tellOption(fd, IPPROTO.TCP, TCP.REPAIR_QUEUE, TCP_QUEUE.NONE)
+    }
   const reuse = askNumber(fd, SOL_SOCKET, SO.REUSEADDR) ?? 0
   tellOption(fd, IPPROTO.TCP, TCP.REPAIR, TCP_REPAIR.ON)
   try {
@@ -119,13 +131,13 @@ function nextNumber(fd: number, window: Decoded<typeof tcpRepairWindow>): number
  * Precondition: no packet of the connection comes or goes meanwhile, and nobody uses the socket. Needs CAP_NET_ADMIN.
  * Kernel: net/ipv4/tcp.c do_tcp_getsockopt(), tcp_peek_sndq()
  */
-export function readStream(fd: number): Stream {
+export function readStream(fd: number, owner: Owner): Stream {
   const { state, options, scales } = askTcp(fd)
   const fin = state === FIN_WAIT1 || state === LAST_ACK || state === CLOSING ? 1 : 0
   const opt_mask = options & KNOWN_OPTIONS
   const inq_len = askCount(fd, FIONREAD)
-  const received = ordinary(fd, () => peek(fd, inq_len))
-  return repairing(fd, () => {
+  const received = peekReceived(fd, inq_len, owner)
+  return repairing(fd, owner, () => {
     const [queued, unsent] = [askCount(fd, SIOC.OUTQ), askCount(fd, SIOC.OUTQNSD)]
     // The end of the stream takes a number in the queue, but no byte.
     const outq_len = Math.max(0, queued - fin)
