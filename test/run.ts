@@ -121,7 +121,7 @@ const told = ({ file, name, text, again }: Failure & { again: boolean }): string
   ].join("\n")
 
 /** Live tests that take about as long as all others together, and use nothing whose number others could take: no terminal, no segment. */
-const LONG = ["crash", "rseq", "storms"]
+const LONG = ["crash", "filesystems", "rseq", "storms"]
 
 /** The test files of a folder in two lists: the second one has those of the names. */
 function halvesOf(folder: string, second: readonly string[]): [string[], string[]] {
