@@ -21,6 +21,6 @@ export const CRIU_COMMANDS: Readonly<Record<string, string>> = {
   service: "Start stasis for each operation; --json makes its answers readable for programs",
   swrk: "Start stasis for each operation; --json makes its answers readable for programs",
   dedup: "Each dump of stasis is complete in itself: delete the older sets",
-  cpuinfo: 'Use "stasis check"',
+  cpuinfo: 'A dump writes cpuinfo.img; use "stasis plan -D DIR --cpu-cap" to compare it',
   exec: "CRIU itself has dropped it; use a debugger",
 }

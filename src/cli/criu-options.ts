@@ -33,7 +33,6 @@ export const CRIU_OPTIONS: Readonly<Record<string, CriuOption>> = {
   "cgroup-yard": { does: "use cgroup mounts made beforehand", instead: "Leave it out: cgroups are used where they are mounted" },
   close: { does: "close a descriptor of the tool first", instead: "Close it in the shell: stasis ... FD>&-" },
   config: { does: "read options from a file", instead: "Put the options on the command line" },
-  "cpu-cap": { does: "choose how processors are compared", instead: "Leave it out: restore compares the register state itself" },
   daemon: { boolean: true, does: "run the server in the background", instead: noServer },
   "display-stats": { boolean: true, does: "print statistics at the end", instead: 'Use --json, or "stasis show DIR" afterwards' },
   "empty-ns": { does: "leave a namespace empty", instead: plain },

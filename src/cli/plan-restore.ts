@@ -57,6 +57,9 @@ function programLines({ programs }: RestorePlan, syscalls: boolean): string[] {
 const waitLines = ({ waits }: RestorePlan): string[] =>
   waits.length > 0 ? ["A restore first waits, up to its --timeout, for", ...waits.map((line) => `  ${safeText(line)}`)] : []
 
+const warningLines = ({ warnings }: RestorePlan): string[] =>
+  warnings.length > 0 ? ["A restore would warn:", ...warnings.map((line) => `  ${safeText(line)}`)] : []
+
 function verdictLines({ directory, complaints, options, unchecked }: RestorePlan): string[] {
   if (complaints.length === 0) return [`A restore would succeed: stasis restore ${safeText(directory)}`]
   return [
@@ -71,11 +74,11 @@ const safeLines = (text: string): string[] => text.split("\n").map((line) => `  
 
 /** The plan of a restore, for people; without a final newline. */
 export const restorePlanText = (plan: RestorePlan, syscalls: boolean): string =>
-  [...treeLine(plan), ...programLines(plan, syscalls), ...waitLines(plan), ...verdictLines(plan)].join("\n")
+  [...treeLine(plan), ...programLines(plan, syscalls), ...waitLines(plan), ...warningLines(plan), ...verdictLines(plan)].join("\n")
 
 /** The same for programs. Names are never changed, only added. */
 export function restorePlanJson(
-  { directory, tree, complaints, status, options, unchecked, waits, programs }: RestorePlan,
+  { directory, tree, complaints, status, options, unchecked, waits, warnings, programs }: RestorePlan,
   syscalls: boolean,
 ): Json {
   return {
@@ -90,6 +93,7 @@ export function restorePlanJson(
     options: [...options],
     unchecked: [...unchecked],
     waits: [...waits],
+    warnings: [...warnings],
     ...(syscalls && programs
       ? {
           standIns: [...STAND_INS],

@@ -18,6 +18,7 @@ import {
   type RseqOptions,
   USUAL,
 } from "../flow/options.ts"
+import { cpuOptions } from "./cpu-cap.ts"
 import { externalOptions, inheritFds } from "./externals.ts"
 import { misused } from "./refuse.ts"
 import type { Canonical } from "./spelling.ts"
@@ -57,6 +58,7 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
     ...externalOptions(line),
     verify: flag(line, "verify"),
     ...keepingOptions(line),
+    ...cpuOptions(line),
     skipInFlight: flag(line, "skip-in-flight"),
   }
 }
@@ -71,6 +73,7 @@ export function restoreOptions(line: Canonical, cwd: string): RestoreOptions {
     ...commonOptions(line, line.words[0], cwd),
     ...cgroupOptions(line),
     ...checkingOptions(line),
+    ...cpuOptions(line),
     detached,
     sibling,
     strict: flag(line, "strict"),
@@ -101,6 +104,7 @@ export function planOptions(line: Canonical, cwd: string): PlanOptions {
   return {
     ...keepingOptions(line),
     ...checkingOptions(line),
+    ...cpuOptions(line),
     pid: pid === undefined ? undefined : parsePid(line, pid),
     imagesDir: directory === undefined ? undefined : resolve(cwd, directory),
     ...connectionOptions(line),

@@ -3,6 +3,7 @@ import { logger } from "../base/log.ts"
 import { writeStats } from "../image/stats.ts"
 import { beginImages } from "../image/transaction.ts"
 import { freezeCgroup } from "../kinds/cgroup/freezer.ts"
+import { collectCpu } from "../kinds/cpu/collect.x86_64.ts"
 import { seizeTree } from "../tracee/freeze.ts"
 import { liveTasks } from "../tracee/lists.ts"
 import { checkInterrupt, deadlineIn } from "../tracee/wait.ts"
@@ -44,6 +45,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   holdInterrupts()
   using images = beginImages(imagesDir, { sync: options.sync, allocate: allocateBlocks })
   checkOutputs(options)
+  if (options.cpuCap?.length !== 0) images.write("cpuinfo", undefined, [collectCpu()])
   const pagesFiles = openPagesFiles(images)
   for (const [member, { smaps }] of before.processes) pagesFiles.prepare(member, smaps)
   using witnesses = openWitnesses()

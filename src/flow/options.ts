@@ -60,12 +60,23 @@ export interface CgroupOptions {
   readonly cgroupRoots: readonly { readonly controller: string | undefined; readonly path: string }[]
 }
 
+/** What of a CPU is compared: its extended state, its instructions, all that it says. */
+export const CPU_CAPS = ["fpu", "ins", "cpu"] as const
+export type CpuCap = (typeof CPU_CAPS)[number]
+
+/** What all directions are told of CPUs. */
+export interface CpuOptions {
+  /** --cpu-cap: what must be as at the dump, or else the restore is refused; undefined = not given: instructions that are lacking are told. A dump
+   * with an empty list writes no cpuinfo.img, and a restore with one does not read it. */
+  readonly cpuCap: readonly CpuCap[] | undefined
+}
+
 /** What to do with threads in a Landlock domain, which cannot be saved: refuse the dump, or save them without it. */
 export const LANDLOCK = ["refuse", "drop"] as const
 export type Landlock = (typeof LANDLOCK)[number]
 
 /** `stasis dump`. At most one of `leaveRunning` and `leaveStopped`; neither = the tree is killed once the images are safe. */
-export interface DumpOptions extends CommonOptions, CgroupOptions, Keeping {
+export interface DumpOptions extends CommonOptions, CgroupOptions, Keeping, CpuOptions {
   /** PID of the root of the tree, 1 to 4194304. */
   readonly pid: number
   readonly leaveRunning: boolean
@@ -96,7 +107,7 @@ export interface DumpOptions extends CommonOptions, CgroupOptions, Keeping {
 }
 
 /** `stasis restore`. `sibling` only with `detached`. */
-export interface RestoreOptions extends CommonOptions, CgroupOptions, Checking {
+export interface RestoreOptions extends CommonOptions, CgroupOptions, Checking, CpuOptions {
   /** The command ends when the tree runs, instead of waiting for its root (-d). */
   readonly detached: boolean
   /** The root becomes a child of our parent, not of us (-S). */
@@ -124,7 +135,7 @@ export interface RseqOptions {
 }
 
 /** `stasis plan`. Exactly one of `pid` and `imagesDir` is given. */
-export interface PlanOptions extends Keeping, Checking {
+export interface PlanOptions extends Keeping, Checking, CpuOptions {
   /** A live process, 1 to 4194304: could it be dumped? */
   readonly pid: number | undefined
   /** A set of images: could it be restored? Absolute. */

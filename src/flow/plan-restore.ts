@@ -7,6 +7,7 @@ import { planBirths } from "../kinds/tree/births.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { buildIdOf } from "./build-ids.ts"
 import { planOwnCgroups } from "./cgroups.ts"
+import { lookAtCpu } from "./cpu.ts"
 import { findGiven } from "./given.ts"
 import { hostComplaints, processChecks } from "./here.ts"
 import { checkHugePages } from "./huge-pages.ts"
@@ -47,6 +48,8 @@ export interface RestorePlan {
   readonly unchecked: readonly string[]
   /** What the restore would wait for before it begins, as long as its --timeout allows. */
   readonly waits: readonly string[]
+  /** What the restore would warn of, as far as that is known before. */
+  readonly warnings: readonly string[]
   /** The programs, when they could be built. */
   readonly programs: PlannedPrograms | undefined
 }
@@ -102,6 +105,9 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
   if (!set || !saved) return conclude(imagesDir, ledger, undefined, ["processes, files, IDs, kernel and CPU", PROGRAMS])
   const tree = describeTree(set, saved, ledger)
   ledger.add(rightsComplaints(saved, imagesDir))
+  const cpu = ledger.keep(() => lookAtCpu(set, saved.root.tree.pid, { ...checking, strict }))
+  ledger.add(cpu?.complaints ?? [])
+  const warnings = cpu?.warnings ?? []
   const pids = pidsOf(saved)
   const ownTerminal = [0, 1, 2].find(isTerminal)
   const terminal = ownTerminal !== undefined
@@ -125,7 +131,7 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
   if (birthPlan) ledger.keep(() => checkHugePages(set, saved, birthPlan))
   // Images that contradict themselves cannot be compiled.
   if (!birthPlan || ledger.complaints.some(({ code }) => EXIT_STATUS[code] === EXIT_STATUS.E_IMAGE_CORRUPT))
-    return { ...conclude(imagesDir, ledger, tree, [PROGRAMS]), waits }
+    return { ...conclude(imagesDir, ledger, tree, [PROGRAMS]), waits, warnings }
   const programs = planPrograms({
     set,
     saved,
@@ -137,7 +143,7 @@ export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: P
     jobGroup: jobBefore(saved, ownTerminal)?.group,
   })
   ledger.add(programs.complaints)
-  return { ...conclude(imagesDir, ledger, tree, []), waits, programs }
+  return { ...conclude(imagesDir, ledger, tree, []), waits, warnings, programs }
 }
 
 /** Complaints that an option would answer. */
@@ -156,7 +162,17 @@ function conclude(
   unchecked: readonly string[],
 ): Omit<RestorePlan, "programs"> & { programs: undefined } {
   const options = [SHELL_JOB, TCP_ESTABLISHED].filter((option) => complaints.some(asksFor(option)))
-  return { directory, tree, complaints, status: complaints[0]?.status ?? 0, options, unchecked, waits: [], programs: undefined }
+  return {
+    directory,
+    tree,
+    complaints,
+    status: complaints[0]?.status ?? 0,
+    options,
+    unchecked,
+    waits: [],
+    warnings: [],
+    programs: undefined,
+  }
 }
 
 /** Reads every image, whether or not the tree can be made out; then what the tree needs. */

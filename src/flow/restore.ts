@@ -12,6 +12,7 @@ import type { BirthPlan } from "../kinds/tree/plan.ts"
 import { deadlineIn } from "../tracee/wait.ts"
 import { buildIdOf } from "./build-ids.ts"
 import { openCgroups } from "./cgroups.ts"
+import { lookAtCpu } from "./cpu.ts"
 import { dropLinks } from "./ghosts.ts"
 import { dropGiven, findGiven } from "./given.ts"
 import { checkHugePages } from "./huge-pages.ts"
@@ -50,6 +51,9 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const { pid } = saved.root.tree
   const [complaint] = rightsComplaints(saved, imagesDir)
   if (complaint) throw complaint
+  const cpu = lookAtCpu(set, pid, options)
+  for (const refusal of cpu.complaints) throw refusal
+  for (const warning of cpu.warnings) log.warn(warning)
   const birthPlan = planBirths(membersOf(saved), shellJob)
   const terminal = [0, 1, 2].find(isTerminal)
   const job = jobBefore(saved, terminal)

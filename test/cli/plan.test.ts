@@ -106,6 +106,7 @@ const good: RestorePlan = {
   options: [],
   unchecked: [],
   waits: [],
+  warnings: [],
   programs: {
     complaints: [],
     stages: [

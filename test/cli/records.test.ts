@@ -43,6 +43,7 @@ const usualDump: DumpOptions = {
   externals: [],
   verify: false,
   ...USUAL,
+  cpuCap: undefined,
   skipInFlight: false,
 }
 const usualRestore: RestoreOptions = {
@@ -54,6 +55,7 @@ const usualRestore: RestoreOptions = {
   extUnixSk: false,
   inheritFds: [],
   ...STRICT,
+  cpuCap: undefined,
 }
 
 describe("dumpOptions", () => {
@@ -192,6 +194,7 @@ describe("planOptions", () => {
     ...USUAL,
     ...STRICT,
     ...NO_PERMISSIONS,
+    cpuCap: undefined,
     pid: undefined,
     imagesDir: undefined,
     shellJob: false,

@@ -47,6 +47,7 @@ const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
   externalUnix: [],
   externals: [],
   verify: false,
+  cpuCap: undefined,
   skipInFlight: false,
   tcpEstablished: false,
   tcpClose: false,

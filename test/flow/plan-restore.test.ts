@@ -5,7 +5,17 @@ import { STRICT, USUAL } from "../../src/flow/options.ts"
 import { planRestore } from "../../src/flow/plan-restore.ts"
 import { type Draft, NO_PERMISSIONS, withSet } from "./draft.ts"
 
-const options = { ...USUAL, ...STRICT, ...NO_PERMISSIONS, pid: undefined, shellJob: false, strict: false, syscalls: false, json: false }
+const options = {
+  ...USUAL,
+  ...STRICT,
+  ...NO_PERMISSIONS,
+  cpuCap: undefined,
+  pid: undefined,
+  shellJob: false,
+  strict: false,
+  syscalls: false,
+  json: false,
+}
 const planOf = (change: (draft: Draft) => void, more: Partial<typeof options> = {}) =>
   withSet(change, ({ directory }) => planRestore({ ...options, ...more, imagesDir: directory }))
 
