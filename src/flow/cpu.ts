@@ -25,8 +25,8 @@ const FINDINGS: Readonly<Record<CpuCap, (difference: CpuDifference) => string | 
 }
 
 /**
- * Compares this CPU with that of a dump, as cpuinfo.img has it. Without --cpu-cap a CPU that lacks instructions is told, not refused: a program
- * need not use what it could.
+ * Compares this CPU with that of a dump, as cpuinfo.img has it. Without --cpu-cap a CPU that lacks instructions is told, and refused
+ * with --strict only: a program need not use what it could.
  *
  * @throws CheckpointError E_IMAGE_MISSING --cpu-cap is given and the set has no cpuinfo.img · E_IMAGE_CORRUPT
  */

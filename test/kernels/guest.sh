@@ -171,7 +171,8 @@ one() {
     ;;
   lesser-*)
     # A registration that this kernel does not take as it was: told, and refused where nothing lesser will do.
-    stasis restore -d --strict -D $d/images >$d/log 2>&1 && { tell FAIL --strict restored it; return; }
+    # The emulated CPU is a lesser one too, which --strict alone would refuse first.
+    stasis restore -d --strict --cpu-cap=none -D $d/images >$d/log 2>&1 && { tell FAIL --strict restored it; return; }
     grep -q -- "--strict forbids 32 bytes instead of 64" $d/log || { tell "FAIL --strict: $(words)"; return; }
     revived || return
     grep -q "registered with 32 bytes instead of 64" $d/log || { tell "FAIL no warning: $(words)"; return; }
