@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test"
+import { ITIMER, itimerval } from "../../ffi/abi/timer.ts"
+import { encode } from "../../ffi/layout.ts"
 import { type posix_timer_entry, type task_timers_entry, task_timers_entrySchema } from "../../proto/gen/timer_pb.ts"
 import { askTimers, collectTimers } from "../../src/kinds/timers/collect.ts"
 import { armTimers, createPosixTimers, kernelRestoresTimerIds } from "../../src/kinds/timers/restore.ts"
@@ -122,4 +124,19 @@ describe.skipIf(!canRun)(`timers of a live process${why}`, () => {
         expect(restored.prof).toMatchObject({ isec: 9n, iusec: 9000n })
       },
     )
+
+  test("the longest times of all three interval timers, which the kernel tells as negative ones", async () => {
+    using subject = await startFixture("subject", "idle")
+    const longest = 2n ** 63n - 1n
+    const far = { it_interval_sec: longest, it_interval_usec: 999_999n, it_value_sec: longest, it_value_usec: 999_999n }
+    const dumped = collectAll(subject.pid, (program) => {
+      for (const which of Object.values(ITIMER)) program.call("setitimer", which, program.bytes(encode(itimerval, far)), 0)
+    })
+    for (const { isec, iusec, vsec } of [dumped.real, dumped.virt, dumped.prof]) {
+      expect([isec, iusec]).toEqual([9_223_372_036n, 854_775n])
+      expect(vsec).toBeGreaterThan(9_000_000_000n)
+    }
+    const restored = collectAll(subject.pid, (program) => armTimers(throughBytes(task_timers_entrySchema, dumped), program))
+    expect([restored.virt, restored.prof]).toEqual([dumped.virt, dumped.prof])
+  })
 })

@@ -59,9 +59,13 @@ export function collectTimers(answers: Answers, { interval: [real, virt, prof], 
   })
 }
 
+/** The longest time of an interval timer: what the kernel makes of all that is longer. Kernel: include/linux/ktime.h KTIME_MAX */
+const LONGEST = { vsec: 9_223_372_036n, vusec: 854_775n }
+
 function itimer(bytes: Uint8Array): itimer_entry {
-  const { it_interval_sec, it_interval_usec, it_value_sec, it_value_usec } = decode(itimerval, bytes)
-  return create(itimer_entrySchema, { isec: it_interval_sec, iusec: it_interval_usec, vsec: it_value_sec, vusec: it_value_usec })
+  const { it_interval_sec: isec, it_interval_usec: iusec, it_value_sec: vsec, it_value_usec: vusec } = decode(itimerval, bytes)
+  // The kernel adds a tick to the longest time of CPU time and tells the sum as a negative one. Kernel: kernel/time/itimer.c set_cpu_itimer()
+  return create(itimer_entrySchema, { isec, iusec, ...(vsec < 0n ? LONGEST : { vsec, vusec }) })
 }
 
 function posixTimer(timer: PosixTimer, times: Uint8Array, overrun: bigint): posix_timer_entry {
