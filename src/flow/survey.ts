@@ -31,7 +31,7 @@ import { descends, Outside } from "../proc/outside.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
 import { isEnding, readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
 import { readStatus, type Status } from "../proc/status.ts"
-import { listPrograms, listThreads, listThreadsIfAlive, readChildren } from "../proc/tasks.ts"
+import { hasMemory, listPrograms, listThreads, listThreadsIfAlive, livingThread, readChildren } from "../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
 import { chooseStopSignal } from "../tracee/loan.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
@@ -153,9 +153,6 @@ function unlessGone<T>(pid: number, root: number, look: () => T): T | undefined 
   }
 }
 
-/** False for a process that is ending: it has given its memory back before all else. Kernel: kernel/exit.c do_exit() */
-const hasMemory = (pid: number): boolean => (readStatIfAlive(pid)?.vsize ?? 0n) !== 0n
-
 /** What processes share, those left out that end meanwhile: all of them have the same nothing, which looks like sharing. */
 function objectsOfLiving(pids: readonly number[], root: number): { objects: ReadonlyMap<number, ObjectIds>; groups: ObjectGroups } {
   for (let living = pids.filter(hasMemory); ; ) {
@@ -170,7 +167,9 @@ function objectsOfLiving(pids: readonly number[], root: number): { objects: Read
 function lookForStrangers(groups: ObjectGroups, inside: ReadonlySet<number>): Refusal[] {
   const strangers = listPrograms().filter((pid) => !inside.has(pid))
   const refusalsOf = (others: readonly number[]) => unlessGone(0, 1, () => surveyStrangers(groups, others)) ?? []
-  return refusalsOf(strangers).length > 0 ? refusalsOf(strangers.filter((pid) => !descends(pid, inside) && hasMemory(pid))) : []
+  return refusalsOf(strangers).length > 0
+    ? refusalsOf(strangers.filter((pid) => !descends(pid, inside) && hasMemory(livingThread(pid))))
+    : []
 }
 
 /** Options of a dump that decide what it can keep. */

@@ -23,6 +23,13 @@ export function listPrograms(): number[] {
   return listProcesses().filter((pid) => !threads.has(pid))
 }
 
+/** False for a task that has ended, or is ending: it has given its memory back before all else. Kernel: kernel/exit.c do_exit() */
+export const hasMemory = (tid: number): boolean => (readStatIfAlive(tid)?.vsize ?? 0n) !== 0n
+
+/** The thread that shows what a process has: its leader, or the first other one that lives on when that has ended. */
+export const livingThread = (pid: number): number =>
+  hasMemory(pid) ? pid : (listThreadsIfAlive(pid)?.find((tid) => tid !== pid && hasMemory(tid)) ?? pid)
+
 /**
  * IDs of a process's threads, ascending; null when it is gone. A thread made meanwhile may be missing unless all are stopped.
  * @throws CheckpointError E_PERMISSION · E_IO

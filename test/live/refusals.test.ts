@@ -67,6 +67,15 @@ describe("dump refuses a target", () => {
       expect(found).toContain(`with process ${victim.pid}, which is outside the tree`)
       await expectUntouched(victim)
     })
+  test("that shares something with a process whose first thread has ended", async () => {
+    const victim = await start("sharers", { args: ["files", "{folder}", "headless"] })
+    const [child = 0] = treeOf(victim.pid).filter((pid) => pid !== victim.pid)
+    const { found } = toldError(await tryDump("-t", `${child}`, "-D", victim.images))
+    expect(found).toContain(`sharing its descriptor table with process ${victim.pid}, which is outside the tree`)
+    // It cannot say that it is well: kcmp(2) of its first thread finds nothing any more.
+    expect(statusOf(child, "TracerPid")).toBe("0")
+    expect(statusOf(child, "State")).not.toMatch(/^[tTZ]/)
+  })
   test("that is an ancestor of the tool", async () => {
     const [program = ""] = stasisTool.command
     // Not this process: a tool that does not refuse would kill the test.

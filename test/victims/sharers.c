@@ -1,6 +1,7 @@
 /*
  * Holds: one thing that two processes share, named by the argument: "files", "fs", "vm", "sighand" by clone(2), "offset" by fork, "memory"
- * anonymous and a memfd. Checks: what one changes, the other sees; for offset also kcmp(2).
+ * anonymous and a memfd; with "headless" the parent's first thread has ended. Checks: what one changes, the other sees; for offset also
+ * kcmp(2).
  */
 #include "tree.h"
 #include <linux/kcmp.h>
@@ -194,14 +195,28 @@ static char *shared_memory(int fd, int seed)
 	return at;
 }
 
+struct row {
+	const char *name;
+	int flags;
+	int (*child)(void *);
+	void (*parent)(void);
+};
+
+static pid_t child;
+
+static void *hold(void *row)
+{
+	tree_await_up(1);
+	victim_ready();
+	victim_wait();
+	((const struct row *)row)->parent();
+	tree_reap(child);
+	ok();
+}
+
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int flags;
-		int (*child)(void *);
-		void (*parent)(void);
-	} rows[] = {
+	static const struct row rows[] = {
 		{ "files", CLONE_FILES, child_files, parent_files },
 		{ "fs", CLONE_FS, child_fs, parent_fs },
 		{ "vm", CLONE_VM, child_vm, parent_vm },
@@ -226,15 +241,13 @@ int main(int argc, char **argv)
 		second = shared_memory(fd, 10);
 		close(fd);
 	}
-	const __typeof__(*rows) *row = VICTIM_ROW(rows, what);
-	pid_t child = row->flags ? clone(row->child, stack + sizeof stack, row->flags | SIGCHLD, NULL) : tree_fork();
+	const struct row *row = VICTIM_ROW(rows, what);
+	child = row->flags ? clone(row->child, stack + sizeof stack, row->flags | SIGCHLD, NULL) : tree_fork();
 	MUST(child);
 	if (child == 0)
 		_exit(row->child(NULL));
-	tree_await_up(1);
-	victim_ready();
-	victim_wait();
-	row->parent();
-	tree_reap(child);
-	ok();
+	if (strcmp(victim_argument(argc, argv, 3), "headless"))
+		hold((void *)row);
+	victim_thread(hold, (void *)row);
+	syscall(SYS_exit, 0);
 }

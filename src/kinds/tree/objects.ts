@@ -3,6 +3,7 @@ import { SyscallError } from "../../../ffi/syscall.ts"
 import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { findInOrder, groupByOrder } from "../../base/order.ts"
+import { livingThread } from "../../proc/tasks.ts"
 import { compareObjects, DIFFERENT } from "../../tracee/kcmp.ts"
 
 /** Kernel objects that processes can share, as clone(2) made them. Man page: kcmp(2). */
@@ -84,9 +85,10 @@ const SHARED_ALONE = SHARED_OBJECTS.filter(({ id }) => id !== "sighand_id")
  * @throws SyscallError ENOSYS. Those that we may not look at are left out
  */
 export function surveyStrangers(groups: ObjectGroups, strangers: readonly number[], compare = compareObjects): Refusal[] {
+  const threads = strangers.map((stranger) => [stranger, livingThread(stranger)] as const)
   return SHARED_ALONE.flatMap(({ id, type, what, flag }) =>
-    strangers.flatMap((stranger) => {
-      const ours = findInOrder(groups[id], ([pid]) => compareIfAllowed(stranger, pid, type, compare)).equal?.[0]
+    threads.flatMap(([stranger, thread]) => {
+      const ours = findInOrder(groups[id], ([pid]) => compareIfAllowed(thread, pid, type, compare)).equal?.[0]
       if (ours === undefined) return []
       const remedy = `Dump a tree that has process ${stranger} too, or start the program without ${flag}`
       return [{ what: `sharing its ${what} with process ${stranger}, which is outside the tree`, where: `task ${ours}`, remedy }]
