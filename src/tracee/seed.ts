@@ -3,6 +3,7 @@ import { SIG } from "../../ffi/abi/signal.ts"
 import { closeSync } from "../../ffi/fs.ts"
 import { seed } from "../../ffi/stub/gen/x86_64.ts"
 import { attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
+import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { executable, memoryFile, spawnFile, startChild } from "./child.ts"
 import type { Late } from "./late.ts"
@@ -66,13 +67,23 @@ export function spawnSeed(
 /**
  * Starts a child that only waits, stopped and traced, with any PID. It dies with the tool; the caller ends it by SIGKILL and waits for that.
  *
- * @throws SyscallError · CheckpointError E_TIMEOUT, E_INTERRUPTED
+ * @throws SyscallError · CheckpointError E_TIMEOUT, E_INTERRUPTED · E_DISK_FULL a limit of file sizes, which counts for memfds too
  */
 export function startWaiter(deadline: Deadline): number {
   using leash = openLeash()
-  const pid = startChild("stasis-seed", seed, leashData(leash))
+  const pid = startLeashed(leash)
   hold(pid, deadline)
   return pid
+}
+
+function startLeashed(leash: Leash): number {
+  try {
+    return startChild("stasis-seed", seed, leashData(leash))
+  } catch (error) {
+    if (errnoOf(error) !== "EFBIG") throw error
+    const found = "the limit of file sizes (RLIMIT_FSIZE) is too small for it"
+    throw new CheckpointError("E_DISK_FULL", "Cannot start a program of stasis", found, "Raise ulimit -f, then try again", error)
+  }
 }
 
 /** What stands behind the code of a seed. */

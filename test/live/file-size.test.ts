@@ -27,3 +27,12 @@ test("a limit of file sizes ends a dump as a full disk does, and stops a restore
   victim.ask()
   expect(await victim.answer()).toBe("OK")
 })
+
+test("a limit of file sizes that has no room for the process that stands in for another user's", async () => {
+  const victim = await start("credentials", { args: ["user"] })
+  const command = '(ulimit -Sf 0; exec "$@") 2>&1 | cat'
+  const { stdout } = await run(["sh", "-c", command, "sh", ...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images])
+  expect(stdout).toMatch(/Cannot start a program.*RLIMIT_FSIZE.*\n.*EFBIG.*\n.*ulimit -f.*\n.*E_DISK_FULL\n$/)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+})
