@@ -46,6 +46,7 @@ export const files: readonly Row[] = [
   beyondCriu("gives rights to one that was made without", row("fanotifies", "{folder}", "unprivileged")),
   row("fanotifies", "{folder}", "evictable"),
   row("memfds"),
+  beyondCriu("lets write what was mapped under F_SEAL_FUTURE_WRITE", row("memfds", "sealed")),
   ...[[], ["kept"]].map((more) => beyondCriu("dumps such an executable, and cannot restore it", row("executed", ...more))),
   row("signalfds"),
   { ...row("netlinks"), criuSays: "no flags and no state of netlink sockets" },

@@ -62,6 +62,7 @@ int main(int argc, char **argv)
 	char *writable = map(future, PROT_READ | PROT_WRITE);
 	strcpy(writable, "before");
 	MUST(fcntl(future, F_ADD_SEALS, F_SEAL_FUTURE_WRITE));
+	char *unwritable = strcmp(victim_argument(argc, argv, 1), "sealed") ? NULL : map(future, PROT_READ);
 	int sparse = make("sparse", 0, 1l << 32);
 	MUST(pwrite(sparse, text, sizeof text, (1l << 31) + 12345));
 	int empty = make("", 0, 0);
@@ -104,6 +105,8 @@ int main(int argc, char **argv)
 	CHECK(!strcmp(writable, "before"), "the mapped one holds \"%s\"", writable);
 	strcpy(writable, "after");
 	CHECK(pread(future, found, 5, 0) == 5 && !memcmp(found, "after", 5), "the mapping is of another memory");
+	CHECK(!unwritable || (!strcmp(unwritable, "after") && mprotect(unwritable, PAGE, PROT_READ | PROT_WRITE) == -1 && errno == EACCES),
+	      "what was mapped after the seal can be written");
 	CHECK(fcntl(plain, F_GET_SEALS) == F_SEAL_SEAL, "it can be sealed");
 	CHECK(pread(sparse, found, sizeof found, (1l << 31) + 12345) == sizeof found && !memcmp(found, text, sizeof text), "the sparse one differs");
 	CHECK(fstat(sparse, &after) == 0 && after.st_size == 1l << 32 && after.st_blocks < 100, "the sparse one has %ld blocks", (long)after.st_blocks);

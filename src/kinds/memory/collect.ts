@@ -1,3 +1,4 @@
+import { O } from "../../../ffi/abi/file.ts"
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { stasis_mempolicy_entry, stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
@@ -57,7 +58,9 @@ function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "
     const heap = path === "[heap]" ? VMA.HEAP : 0
     return { status: VMA.REGULAR | VMA.ANON_PRIVATE | heap, flags: sharing | MAP.ANONYMOUS, shmid: 0n }
   }
-  const fdflags = files.openMode(mapping)
+  // A memfd with F_SEAL_FUTURE_WRITE is mapped read-only by whoever has it open for writing too. Kernel: mm/memfd.c memfd_check_seals_mmap()
+  const isSealed = shared && isKernelShmem(mapping) && !vmFlags.has("mw")
+  const fdflags = isSealed ? O.RDONLY : files.openMode(mapping)
   if (isSocketMapping(mapping)) return { status: VMA.REGULAR | VMA.SOCKET, flags, shmid: BigInt(files.ring(mapping)), fdflags }
   if (isAttachment(mapping)) {
     const status = VMA.REGULAR | VMA.ANON_SHARED | VMA.SYSVIPC

@@ -61,20 +61,26 @@ const rows: readonly (readonly [name: string, line: string, vmFlags: string, ent
   [
     "shared anonymous",
     "1000-3000 rw-s 00000000 00:01 1042 /dev/zero (deleted)",
-    "rd wr sh",
+    "rd wr sh mr mw me",
     { status: R | VMA.FILE_SHARED | VMA.MEMFD, flags: MAP.SHARED, shmid: 22n, fdflags: 2 },
   ],
   [
     "shared anonymous, with a name of the program's",
     "1000-3000 rw-s 00000000 00:01 1042 [anon_shmem:name]",
-    "rd wr sh",
+    "rd wr sh mr mw me",
     { status: R | VMA.FILE_SHARED | VMA.MEMFD, flags: MAP.SHARED, shmid: 22n, fdflags: 2 },
   ],
   [
     "memfd, shared",
     "1000-3000 rw-s 00001000 00:01 1042 /memfd:name (deleted)",
-    "rd wr sh",
+    "rd wr sh mr mw me",
     { status: R | VMA.FILE_SHARED | VMA.MEMFD, shmid: 22n, pgoff: 0x1000n },
+  ],
+  [
+    "memfd, mapped under F_SEAL_FUTURE_WRITE",
+    "1000-3000 r--s 00000000 00:01 1042 /memfd:name (deleted)",
+    "rd sh mr me",
+    { status: R | VMA.FILE_SHARED | VMA.MEMFD, shmid: 22n, fdflags: 0 },
   ],
   [
     "memfd, private",
