@@ -31,7 +31,7 @@ import { descends, Outside } from "../proc/outside.ts"
 import { type MappingDetail, readSmaps } from "../proc/smaps.ts"
 import { isEnding, readStat, readStatIfAlive, type Stat } from "../proc/stat.ts"
 import { readStatus, type Status } from "../proc/status.ts"
-import { hasMemory, listPrograms, listThreads, listThreadsIfAlive, livingThread, readChildren } from "../proc/tasks.ts"
+import { hasMemory, kernelChildren, listProcesses, listThreads, listThreadsIfAlive, livingThread, readChildren } from "../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
 import { chooseStopSignal } from "../tracee/loan.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
@@ -165,8 +165,9 @@ function objectsOfLiving(pids: readonly number[], root: number): { objects: Read
 
 /** What processes share with living ones outside the tree. A child that was born into it meanwhile is no stranger. */
 function lookForStrangers(groups: ObjectGroups, inside: ReadonlySet<number>): Refusal[] {
-  const strangers = listPrograms().filter((pid) => !inside.has(pid))
-  const refusalsOf = (others: readonly number[]) => unlessGone(0, 1, () => surveyStrangers(groups, others)) ?? []
+  const kernel = kernelChildren()
+  const strangers = listProcesses().filter((pid) => !inside.has(pid))
+  const refusalsOf = (others: readonly number[]) => unlessGone(0, 1, () => surveyStrangers(groups, others, kernel)) ?? []
   return refusalsOf(strangers).length > 0
     ? refusalsOf(strangers.filter((pid) => !descends(pid, inside) && hasMemory(livingThread(pid))))
     : []

@@ -2,7 +2,7 @@ import { CheckpointError } from "../base/errors.ts"
 import { type Descriptor, readDescriptorsIfAlive } from "./descriptors.ts"
 import { type Mapping, readMapsIfAlive } from "./maps.ts"
 import { readStatIfAlive } from "./stat.ts"
-import { listPrograms } from "./tasks.ts"
+import { listProcesses } from "./tasks.ts"
 
 /** True for a process that was born into the tree meanwhile. One that is gone by now holds nothing. */
 export function descends(pid: number, inside: ReadonlySet<number>): boolean {
@@ -57,7 +57,7 @@ export class Outside {
   constructor(private readonly inside: ReadonlySet<number>) {}
 
   private get others(): readonly Other[] {
-    this.found ??= listPrograms()
+    this.found ??= listProcesses()
       .filter((pid) => !this.inside.has(pid))
       .map((pid) => new Other(pid))
     return this.found

@@ -14,13 +14,13 @@ export function listProcesses(): number[] {
 
 const KTHREADD = 2
 
-/** As `listProcesses`, without the kernel's own threads: half of what an idle machine has. Kernel: init/main.c rest_init() */
-export function listPrograms(): number[] {
+/**
+ * The thread of the kernel that makes all others of its threads, and what it has made, itself first: programs too that the kernel has
+ * started, to take a core for instance. None where /proc does not show it. Kernel: init/main.c rest_init(), kernel/umh.c
+ */
+export function kernelChildren(): ReadonlySet<number> {
   const isKernel = ((readStatIfAlive(KTHREADD)?.flags ?? 0) & PF_KTHREAD) !== 0
-  const kernel = isKernel ? readChildrenIfAlive(KTHREADD, KTHREADD) : null
-  if (!kernel) return listProcesses()
-  const threads = new Set([KTHREADD, ...kernel])
-  return listProcesses().filter((pid) => !threads.has(pid))
+  return new Set(isKernel ? [KTHREADD, ...(readChildrenIfAlive(KTHREADD, KTHREADD) ?? [])] : [])
 }
 
 /** False for a task that has ended, or is ending: it has given its memory back before all else. Kernel: kernel/exit.c do_exit() */

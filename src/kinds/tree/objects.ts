@@ -81,11 +81,19 @@ const SHARED_ALONE = SHARED_OBJECTS.filter(({ id }) => id !== "sighand_id")
 /**
  * Objects that processes share with others than themselves: a restore would part them.
  *
- * @param groups of the processes   @param compare kcmp(2) of two processes
+ * @param groups of the processes   @param kernel see `kernelChildren`   @param compare kcmp(2) of two processes
  * @throws SyscallError ENOSYS. Those that we may not look at are left out
  */
-export function surveyStrangers(groups: ObjectGroups, strangers: readonly number[], compare = compareObjects): Refusal[] {
-  const threads = strangers.map((stranger) => [stranger, livingThread(stranger)] as const)
+export function surveyStrangers(
+  groups: ObjectGroups,
+  strangers: readonly number[],
+  kernel: ReadonlySet<number>,
+  compare = compareObjects,
+): Refusal[] {
+  const threads = strangers.flatMap((stranger) => {
+    const thread = askedFor(stranger, kernel, compare)
+    return thread === undefined ? [] : [[stranger, thread] as const]
+  })
   return SHARED_ALONE.flatMap(({ id, type, what, flag }) =>
     threads.flatMap(([stranger, thread]) => {
       const ours = findInOrder(groups[id], ([pid]) => compareIfAllowed(thread, pid, type, compare)).equal?.[0]
@@ -94,6 +102,20 @@ export function surveyStrangers(groups: ObjectGroups, strangers: readonly number
       return [{ what: `sharing its ${what} with process ${stranger}, which is outside the tree`, where: `task ${ours}`, remedy }]
     }),
   )
+}
+
+/**
+ * Who shows what a process has: its leader, another thread where that has ended, nobody for a thread of the kernel. Who has another memory
+ * than none, which is what a thread of the kernel has, is a program and lives: that takes one call, and a look at each half of a small dump.
+ */
+function askedFor(stranger: number, kernel: ReadonlySet<number>, compare: typeof compareObjects): number | undefined {
+  const [without] = kernel
+  try {
+    if (without !== undefined && compare(stranger, without, KCMP.VM) !== 0) return stranger
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errno === "EPERM")) throw error
+  }
+  return kernel.has(stranger) ? undefined : livingThread(stranger)
 }
 
 function compareIfAllowed(stranger: number, pid: number, type: number, compare: typeof compareObjects): number {

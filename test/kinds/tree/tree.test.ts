@@ -173,14 +173,14 @@ describe("survey", () => {
       const [a, b] = type === KCMP.FILES ? [tables.get(stranger) ?? (stranger === 5 ? 8 : 99), tables.get(pid) ?? 0] : [stranger, pid]
       return a === b ? 0 : a < b ? 1 : 2
     }
-    expect(surveyStrangers(groupObjects([7, 8, 9, 10], compare), [3, 4, 5], compare)).toEqual([
+    expect(surveyStrangers(groupObjects([7, 8, 9, 10], compare), [3, 4, 5], new Set(), compare)).toEqual([
       {
         what: "sharing its descriptor table with process 5, which is outside the tree",
         where: "task 8",
         remedy: "Dump a tree that has process 5 too, or start the program without CLONE_FILES",
       },
     ])
-    expect(surveyStrangers(groupObjects([7, 9], compare), [3, 4], compare)).toEqual([])
+    expect(surveyStrangers(groupObjects([7, 9], compare), [3, 4], new Set(), compare)).toEqual([])
   })
 })
 
