@@ -75,7 +75,7 @@ async function enterNamespace(): Promise<never> {
 interface Contender {
   readonly name: string
   readonly tool: Tool
-  /** What is done before each of its runs. */
+  /** What is done before each of its dumps. */
   readonly before: () => void
 }
 
@@ -84,8 +84,7 @@ async function compare(load: Load, tools: readonly Contender[]): Promise<Sample[
   const samples: Sample[][] = tools.map(() => [])
   for (let round = -1; round < load.rounds; round++)
     for (const [index, { tool, before }] of tools.entries()) {
-      before()
-      const sample = await measure(tool, load)
+      const sample = await measure(tool, load, before)
       if (round >= 0) samples[index]?.push(sample)
     }
   return samples

@@ -77,16 +77,23 @@ export function warmMemory({ mebibytes }: Load): void {
   if (mebibytes > 0) wall([compileVictim("load", "static"), "/none", "1", `${mebibytes * 2 + 256}`, "warm"])
 }
 
-/** Starts the load, dumps it with a kill, restores it, and ends it. Images lie below tmpdir, which the benchmark puts on a tmpfs. */
-export async function measure(tool: Tool, load: Load): Promise<Sample> {
+/**
+ * Starts the load, dumps it and leaves it running, dumps it with a kill, restores it, and ends it. Images lie below tmpdir, which the
+ * benchmark puts on a tmpfs.
+ *
+ * @param before is called before each dump
+ */
+export async function measure(tool: Tool, load: Load, before: () => void): Promise<Sample> {
   warmMemory(load)
   const victim = await start(load.victim, { linkage: "static", args: load.args.map(String) })
   await Bun.sleep(REST)
   const beside = mkdtempSync(`${victim.images}-left-`)
+  before()
   wall([...tool.command, "dump", "-t", `${victim.pid}`, "-D", beside, "-R"])
   const pause = frozenTime(beside)
   rmSync(beside, { recursive: true })
   const original = treeOf(victim.pid)
+  before()
   const dump = wall([...tool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images])
   // Orphans keep their PIDs until init reaps them: how long that takes says nothing about a tool.
   await waitFor("the PIDs of the load to be free", () => !original.some((pid) => existsSync(`/proc/${pid}`)))
