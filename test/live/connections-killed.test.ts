@@ -31,32 +31,45 @@ const guardsOf = (tool: number): number[] =>
     .map(Number)
 
 const OPTIONS = "--tcp-established"
+
+/** Dumps a server, which ends, into a folder of its own. @returns the folder */
+async function away(server: Victim, round: string): Promise<string> {
+  const images = join(server.images, round)
+  mkdirSync(images)
+  await dump(stasisTool, server.pid, images, OPTIONS)
+  await server.gone()
+  return images
+}
+
+/** Where strace writes the calls of a tool down. */
+const logOf = ({ folder }: Victim): string => join(folder, "calls")
+
+/** A tool under strace. @param calls names, separated by commas   @param more options of strace */
+const traced = (victim: Victim, calls: string, more: readonly string[], tool: readonly string[]): string[] => [
+  ...["strace", "-D", "-q", "-e", `trace=${calls}`, ...more, "-o", logOf(victim)],
+  ...[...stasisTool.command, ...tool],
+]
+
+/** The calls of a tool that was traced to its end, a line each. */
+async function callsOf(victim: Victim): Promise<string[]> {
+  const lines = await waitFor("the end of strace", () => {
+    const all = readFileSync(logOf(victim), "latin1").split("\n")
+    return all.some((line) => line.startsWith("+++ ")) && all
+  })
+  return lines.filter((line) => /^\w+\(/.test(line))
+}
 const CALLS = ["ptrace", "sendto", "setsockopt"] as const
 
 test.skipIf(!strace)(
   "kill -9 in the last moments of a restore: either nothing is left and it can be restored again, or the tree and its connections go on",
   async () => {
     const { server, client, ask } = await pair()
-    const log = join(server.folder, "calls")
-    const traced = (what: string, images: string, ...more: string[]): string[] => [
-      ...["strace", "-D", "-q", "-e", `trace=${what}`, ...more, "-o", log],
-      ...[...stasisTool.command, "restore", "-D", images, "-d", OPTIONS],
-    ]
-    const dumped = async (round: string): Promise<string> => {
-      const images = join(server.images, round)
-      mkdirSync(images)
-      await dump(stasisTool, server.pid, images, OPTIONS)
-      await server.gone()
-      return images
-    }
+    const restoring = (calls: string, images: string, ...more: string[]): string[] =>
+      traced(server, calls, more, ["restore", "-D", images, "-d", OPTIONS])
     const counts = new Map<string, number>()
     for (const call of CALLS) {
-      expect((await run(traced(call, await dumped(call)))).status).toBe(0)
-      const lines = await waitFor("the end of strace", () => {
-        const all = readFileSync(log, "latin1").split("\n").filter(Boolean)
-        return /^\+\+\+ /.test(all.at(-1) ?? "") && all
-      })
-      counts.set(call, lines.filter((line) => line.startsWith(call)).length)
+      expect((await run(restoring(call, await away(server, call)))).status).toBe(0)
+      counts.set(call, (await callsOf(server)).length)
     }
     const count = (call: (typeof CALLS)[number]): number => counts.get(call) ?? 0
     // They come in this order: repair mode ends, the way back is cut (PTRACE_SETOPTIONS), both tables go, the peer is told, the thread is let go.
@@ -70,8 +83,8 @@ test.skipIf(!strace)(
       ["ptrace", count("ptrace"), true],
     ] as const
     for (const [index, [call, when, lives]] of moments.entries()) {
-      const images = await dumped(`killed-${index}`)
-      const { status } = await run(traced(call, images, "-e", `inject=${call}:signal=KILL:when=${when}`))
+      const images = await away(server, `killed-${index}`)
+      const { status } = await run(restoring(call, images, "-e", `inject=${call}:signal=KILL:when=${when}`))
       expect([index, status]).toEqual([index, 137])
       // It has the connection too until it has done what the tool could not.
       await waitFor("the end of the guard", () => !readdirSync("/proc").some((pid) => linkOf(`/proc/${pid}/exe`)?.includes("stasis-guard")))
@@ -96,28 +109,14 @@ test.skipIf(!strace)(
   "kill -9 while --verify reads a restored connection: it dies unheard, and can be restored again",
   async () => {
     const { server, client, ask } = await pair()
-    const log = join(server.folder, "calls")
-    const traced = (images: string, ...more: string[]): string[] => [
-      ...["strace", "-D", "-q", "-e", "trace=setsockopt", ...more, "-o", log],
-      ...[...stasisTool.command, "restore", "-D", images, "-d", OPTIONS, "--verify"],
-    ]
-    const dumped = async (round: string): Promise<string> => {
-      const images = join(server.images, round)
-      mkdirSync(images)
-      await dump(stasisTool, server.pid, images, OPTIONS)
-      await server.gone()
-      return images
-    }
-    expect(await run(traced(await dumped("whole")))).toMatchObject({ status: 0, stderr: "" })
-    const calls = await waitFor("the end of strace", () => {
-      const lines = readFileSync(log, "latin1").split("\n")
-      return lines.some((line) => line.startsWith("+++ ")) && lines.filter((line) => line.startsWith("setsockopt"))
-    })
-    const begin = calls.findIndex((line) => line.includes("TCP_REPAIR_QUEUE, [1]"))
+    const restoring = (images: string, ...more: string[]): string[] =>
+      traced(server, "setsockopt", more, ["restore", "-D", images, "-d", OPTIONS, "--verify"])
+    expect(await run(restoring(await away(server, "whole")))).toMatchObject({ status: 0, stderr: "" })
+    const begin = (await callsOf(server)).findIndex((line) => line.includes("TCP_REPAIR_QUEUE, [1]"))
     expect(begin).toBeGreaterThanOrEqual(0)
     for (let further = 1; further <= LOOKS; further++) {
-      const images = await dumped(`${further}`)
-      const { status } = await run(traced(images, "-e", `inject=setsockopt:signal=KILL:when=${begin + further}`))
+      const images = await away(server, `${further}`)
+      const { status } = await run(restoring(images, "-e", `inject=setsockopt:signal=KILL:when=${begin + further}`))
       expect([further, status]).toEqual([further, 137])
       await waitFor(`the end of ${server.pid}`, () => !alive(server.pid))
       await server.gone()
@@ -137,18 +136,13 @@ test.skipIf(!strace)(
   "kill -9 while a connection is read, with a guard that comes late: the program, which goes on at once, loses nothing of its stream",
   async () => {
     const victim = await start("connections", { args: ["stream", "patient"] })
-    const log = join(victim.folder, "calls")
-    const traced = (round: string, ...more: string[]): string[] => {
+    const dumping = (round: string, ...more: string[]): string[] => {
       const images = join(victim.images, round)
       mkdirSync(images)
-      const tool = [...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", images, OPTIONS, "--leave-running"]
-      return ["strace", "-D", "-q", "-e", "trace=fcntl,setsockopt", ...more, "-o", log, ...tool]
+      return traced(victim, "fcntl,setsockopt", more, ["dump", "-t", `${victim.pid}`, "-D", images, OPTIONS, "--leave-running"])
     }
-    expect((await run(traced("whole"))).status).toBe(0)
-    const calls = await waitFor("the end of strace", () => {
-      const lines = readFileSync(log, "latin1").split("\n")
-      return lines.some((line) => line.startsWith("+++ ")) && lines.filter((line) => /^(fcntl|setsockopt)\(/.test(line))
-    })
+    expect((await run(dumping("whole"))).status).toBe(0)
+    const calls = await callsOf(victim)
     const begin = calls.findIndex((line) => line.includes("TCP_REPAIR, [1]"))
     expect(begin).toBeGreaterThan(0)
     const count = (call: string): number => calls.slice(0, begin).filter((line) => line.startsWith(call)).length
@@ -156,7 +150,7 @@ test.skipIf(!strace)(
     const delay = `inject=fcntl:delay_exit=200000:when=${count("fcntl")}`
     for (let further = 1; further <= MOMENTS; further++) {
       const kill = `inject=setsockopt:signal=KILL:when=${count("setsockopt") + 1 + further}`
-      const child = Bun.spawn(traced(`${further}`, "-e", delay, "-e", kill), { stdio: ["ignore", "ignore", "ignore"] })
+      const child = Bun.spawn(dumping(`${further}`, "-e", delay, "-e", kill), { stdio: ["ignore", "ignore", "ignore"] })
       const [guard = 0] = await waitFor("the guard", () => guardsOf(child.pid).length > 0 && guardsOf(child.pid))
       signal(guard, "SIGSTOP")
       await child.exited
