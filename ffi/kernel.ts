@@ -113,6 +113,7 @@ function lazily(symbol: keyof typeof doorX86_64.symbols, args: readonly FFIType[
 
 const { u32, u64, i64_fast } = FFIType
 const spawn = lazily("door_spawn", [u64, u64, u64], i64_fast)
+const beside = lazily("door_copy_beside", [u64, u64, u64, u64], i64_fast)
 const readFile = lazily("door_read", [u64, u64, u64], i64_fast)
 
 /**
@@ -134,6 +135,24 @@ export const spawnChild = (cloneArgs: number, size: number, image: number): numb
  * @returns bytes read, `size` when there may be more, or -errno
  */
 export const readWhole = (path: number, into: number, size: number): number => Number(readFile(path, into, size))
+
+/**
+ * Copies memory of a process into a file, until no piece of the job is left.
+ *
+ * @param job address of a `copyJob`   @param buffer address of an iovec: room for the longest piece, this thread's alone
+ */
+export const copyPieces: (job: number, buffer: number) => void = lazily("door_copy", [u64, u64], FFIType.void)
+
+/**
+ * The same in a thread of its own, made by clone3, which ends when no piece is left.
+ *
+ * @param cloneArgs address of a struct clone_args with CLONE_THREAD and a stack, `size` bytes
+ * @returns its thread ID, or -errno
+ *
+ * Precondition: every signal is blocked in this thread, so that no handler runs in the other, which has no thread-local storage.
+ */
+export const copyBeside = (cloneArgs: number, size: number, job: number, buffer: number): number =>
+  Number(beside(cloneArgs, size, job, buffer))
 
 /**
  * What the CPU says of itself.

@@ -39,6 +39,26 @@ export const MAY_FAIL = 1 << 12
 /** Shift of the one errno that is an answer. */
 export const EXPECTED_ERRNO = 16
 
+/** Memory of a process that is to be copied into a file, by any number of threads. Mirror: door.ARCH.S, "struct copy_job". */
+export const copyJob = layout("struct copy_job", "ffi/stub/door.x86_64.S", 40, {
+  next: [0, "u64"], //   index of the piece that is taken next: beyond `count` when none is left
+  count: [8, "u64"], //  pieces; 0 when a write has failed
+  pieces: [16, "u64"], // address of the first
+  pid: [24, "u64"],
+  file: [32, "u64"], //  descriptor
+})
+
+/** One piece of it: what goes through a thread's buffer at once. */
+export const copyPiece = layout("struct copy_piece", "ffi/stub/door.x86_64.S", 40, {
+  vectors: [0, "u64"], //     address of `vectorCount` iovecs: where it is in the process
+  vectorCount: [8, "u64"],
+  length: [16, "u64"], //     bytes
+  offset: [24, "u64"], //     in the file
+  state: [32, "i64"], //      out: of PIECE, or -errno of a write that failed (0: it wrote nothing)
+})
+
+export const PIECE = { waiting: 0, written: 1, unread: 2 } as const
+
 /** Head of the lists behind the guard's code; `guardCall` records of both follow, then the bytes that they point to. */
 export const guardList = layout("struct guard_list", "ffi/stub/guard.x86_64.S", 16, {
   pipe: [0, "u32"], //  descriptor that the guard waits on

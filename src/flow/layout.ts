@@ -5,17 +5,18 @@ import type { vma_entry } from "../../proto/gen/vma_pb.ts"
 import { logger } from "../base/log.ts"
 import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
 import { collectVmas, type MappedFiles } from "../kinds/memory/collect.ts"
-import { without } from "../kinds/memory/holes.ts"
+import { type Range, toucher, without } from "../kinds/memory/holes.ts"
 import { findPages, type PageRange } from "../kinds/memory/pages.ts"
 import type { SharedMemory } from "../kinds/memory/shared.ts"
 import { findStale } from "../kinds/memory/stale.ts"
 import { openSegment } from "../kinds/memory/windows.ts"
 import type { Mapping } from "../proc/maps.ts"
 import type { MappingDetail } from "../proc/smaps.ts"
+import { copyToFile } from "../tracee/copy.ts"
 import type { FrozenProcess } from "../tracee/frozen.ts"
 import type { CodeRange } from "../tracee/gadgets.ts"
 import { framePagesSize, isFree, isZero, type LoanTerms } from "../tracee/host.ts"
-import { copyToFile, readMemoryIfMapped } from "../tracee/memory.ts"
+import { readMemoryIfMapped } from "../tracee/memory.ts"
 import type { NumberedPages, PagesFiles } from "./pages-files.ts"
 
 const log = logger("pages")
@@ -105,7 +106,13 @@ function absentPages(fd: number, mappings: readonly MappingDetail[], size: numbe
 export interface SavedLayout {
   readonly vmas: vma_entry[]
   readonly ranges: PageRange[]
+  /** Areas with pages of their own that other processes have as well, ascending. */
+  readonly common: readonly Range[]
 }
+
+/** Whether fork(2) or KSM has left private pages of an area to several processes. Clean ones of a file are the file's. */
+const hasCommonPages = ({ shared, inode, counters }: MappingDetail): boolean =>
+  !shared && (counters.sharedDirty + counters.sharedHugetlb > 0 || (inode === 0n && counters.sharedClean > 0))
 
 /** The areas of a frozen process and the pages to store. */
 export function collectLayout(pid: number, mappings: readonly MappingDetail[], files: MappedFiles): SavedLayout {
@@ -114,7 +121,7 @@ export function collectLayout(pid: number, mappings: readonly MappingDetail[], f
   const stale = mappings.flatMap((mapping) => (mapping.shared ? [] : (findStale(pid, mapping, files.lower)?.ranges ?? [])))
   const more = stale.flatMap((range) => without(range, own).map((part) => ({ ...range, ...part })))
   const ranges = more.length > 0 ? [...own, ...more].sort((a, b) => (a.start < b.start ? -1 : 1)) : own
-  return { vmas: [...areas, ...collectVmas([], guards, files)], ranges }
+  return { vmas: [...areas, ...collectVmas([], guards, files)], ranges, common: mappings.filter(hasCommonPages) }
 }
 
 /** Pages to store but those that hold a frame of ours now: they are zeros before and after, as those that are not stored. */
@@ -149,10 +156,10 @@ export interface StoredPages {
 export function savePages(
   pid: number,
   { pagesId, file }: NumberedPages,
-  ranges: readonly PageRange[],
+  { ranges, common }: Pick<SavedLayout, "ranges" | "common">,
   patches: readonly { readonly address: bigint; readonly bytes: Uint8Array }[],
 ): StoredPages {
-  const bytes = file.fill((fd) => copyToFile(pid, ranges, fd, 0))
+  const bytes = file.fill((fd) => copyToFile(pid, ranges, fd, 0, toucher(common)))
   file.truncate(bytes)
   for (const patch of patches) file.fill((fd) => applyPatch(ranges, fd, patch))
   return { pages: bytes / PAGE_SIZE, kind: "pagemap", id: pid, entries: [{ pages_id: pagesId }, ...pagemapEntries(ranges)] }

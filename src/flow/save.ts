@@ -170,10 +170,10 @@ function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFi
   const links = undo.use(makeLinks(state.table.links))
   const copyingSince = performance.now()
   const stored = withAioRingsAtRest(state, () => [
-    ...state.processes.map(({ pid, layout: { ranges } }, i) => {
+    ...state.processes.map(({ pid, layout: { ranges, common } }, i) => {
       const request = requests[i]
       const own = request ? withoutFrame(request.process, ranges, request.terms) : ranges
-      return savePages(pid, pagesFiles.take(pid), own, imagePatches(rseq[i] ?? []))
+      return savePages(pid, pagesFiles.take(pid), { ranges: own, common }, imagePatches(rseq[i] ?? []))
     }),
     ...state.memfds.map((memory) => saveSegment(memory.inode.shmid, memory, pagesFiles)),
     ...state.sysv.map((segment) => saveSegment(segment.entry.desc.id, segment, pagesFiles)),

@@ -9,6 +9,10 @@ export interface Counters {
   readonly anonymous: number
   readonly privateHugetlb: number
   readonly swap: number
+  /** Pages that other mappings, here or elsewhere, show too: file pages, and private ones since fork(2). */
+  readonly sharedClean: number
+  readonly sharedDirty: number
+  readonly sharedHugetlb: number
   readonly locked: number
   /** A number: the mapping's key for memory protection. */
   readonly protectionKey: number
@@ -40,6 +44,15 @@ class CountersText implements Counters {
   }
   get swap(): number {
     return this.of("\nSwap:")
+  }
+  get sharedClean(): number {
+    return this.of("\nShared_Clean:")
+  }
+  get sharedDirty(): number {
+    return this.of("\nShared_Dirty:")
+  }
+  get sharedHugetlb(): number {
+    return this.of("\nShared_Hugetlb:")
   }
   get locked(): number {
     return this.of("\nLocked:")

@@ -1,19 +1,19 @@
 import { CLONE, cloneArgs } from "../../ffi/abi/clone.ts"
 import { elfHeader, elfSegment } from "../../ffi/abi/elf.ts"
 import { AT } from "../../ffi/abi/file.ts"
-import { ALL_SIGNALS, SIG } from "../../ffi/abi/signal.ts"
+import { SIG } from "../../ffi/abi/signal.ts"
 import { W } from "../../ffi/abi/wait.ts"
 import { closeSync, writeAll } from "../../ffi/fs.ts"
 import { expectChildren } from "../../ffi/interrupt.ts"
 import { spawnChild } from "../../ffi/kernel.ts"
 import { encode } from "../../ffi/layout.ts"
-import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
+import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
+import { withSignalsBlocked } from "./blocked.ts"
 
 const MFD_CLOEXEC = 1
 /** Linux 6.3: the file may be executed although vm.memfd_noexec is 1. */
 const MFD_EXEC = 0x10
-const SIG_SETMASK = 2
 /** Where the code starts in the file, bytes: a page of its own. */
 const CODE_AT = 4096
 const MACHINE = process.arch === "arm64" ? 183 : 62
@@ -26,8 +26,6 @@ const OUTER = 512
 const ARGV = 176
 const EMPTY_LIST = 192
 const NAME = 208
-const OUR_MASK = 256
-const NO_SIGNAL = 264
 const memory = allocate(4096)
 
 /** A program of ours from ffi/stub/gen: machine code in base64, where it is linked, and its entry. */
@@ -114,17 +112,11 @@ export function spawnFile(file: number, { pid, sibling = false, orphan = false }
   const grandchild = orphan ? [address, cloneArgs.size, 0] : [0, 0, 0]
   const words = [AT.FDCWD, pathArgument(`/proc/self/fd/${file}`), address + ARGV, address + EMPTY_LIST, 0, ...grandchild]
   for (const [index, word] of words.entries()) view.setBigUint64(SPAWN + 8 * index, BigInt(word), true)
-  view.setBigUint64(NO_SIGNAL, ALL_SIGNALS, true)
   // No handler of ours may run in the child while it borrows our memory.
-  syscall("rt_sigprocmask", SIG_SETMASK, address + NO_SIGNAL, address + OUR_MASK, 8)
-  try {
-    const child = spawnChild(orphan ? address + OUTER : address, cloneArgs.size, address + SPAWN)
-    if (!orphan || isFailure(child)) return child
-    attempt("wait4", child, 0, W.ALL)
-    return Number(view.getBigInt64(GRANDCHILD, true))
-  } finally {
-    syscall("rt_sigprocmask", SIG_SETMASK, address + OUR_MASK, 0, 8)
-  }
+  const child = withSignalsBlocked(() => spawnChild(orphan ? address + OUTER : address, cloneArgs.size, address + SPAWN))
+  if (!orphan || isFailure(child)) return child
+  attempt("wait4", child, 0, W.ALL)
+  return Number(view.getBigInt64(GRANDCHILD, true))
 }
 
 /**

@@ -1,6 +1,6 @@
 import { AT, O } from "../../ffi/abi/file.ts"
 import { iovec } from "../../ffi/abi/ptrace.ts"
-import { closeSync, FileError } from "../../ffi/fs.ts"
+import { closeSync } from "../../ffi/fs.ts"
 import { encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, pathArgument, SyscallError, syscall } from "../../ffi/syscall.ts"
 import { type RemoteAddress, remoteAddress } from "../base/units.ts"
@@ -12,9 +12,6 @@ export const PEEK = 128 * 1024
 /** Bytes that ptrace(2) writes at once. */
 const WORD = 8
 const room = allocate(PEEK)
-/** Bytes that go into a file at once. JavaScript never sees them. */
-const COPY = 1 << 20
-const copy = allocate(COPY)
 
 /** One transfer of at most PEEK bytes between `room` and the task. Returns the bytes moved or -errno. */
 function transfer(call: "process_vm_readv" | "process_vm_writev", pid: number, remote: bigint, length: number): number {
@@ -87,7 +84,7 @@ export function writeMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
 }
 
 /** Opens a task's memory past page protection. @throws SyscallError ESRCH task is gone · EACCES no ptrace access */
-const openMemory = (pid: number, access: number): number =>
+export const openMemory = (pid: number, access: number): number =>
   syscall("openat", AT.FDCWD, pathArgument(`/proc/${pid}/mem`), access | O.CLOEXEC)
 
 /**
@@ -133,55 +130,4 @@ function pokeMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): void {
   whole.set(bytes)
   const view = new DataView(whole.buffer)
   for (let at = 0; at < whole.length; at += WORD) ptrace("POKEDATA", pid, to + BigInt(at), view.getBigUint64(at, true))
-}
-
-/**
- * Copies ranges of a stopped task's memory one after another into a file, through one reused buffer of 1 MiB.
- *
- * Through /proc/PID/mem, which is as fast as process_vm_readv(2), sees PROT_NONE areas too, and leaves pages shared that the task has in
- * common with its parent or children: the system call pins them, and the kernel gives the task a copy of each first (since Linux 5.19).
- *
- * @param fd open for writing   @param position offset of the first byte in the file
- * @returns bytes written
- * @throws SyscallError EIO not mapped · ESRCH task is gone · FileError the file cannot be written: ENOSPC, EIO
- * Kernel: fs/proc/base.c mem_rw(), mm/gup.c gup_must_unshare()
- */
-export function copyToFile(
-  pid: number,
-  ranges: Iterable<{ readonly start: bigint; readonly end: bigint }>,
-  fd: number,
-  position: number,
-): number {
-  const memory = openMemory(pid, O.RDONLY)
-  let filled = 0
-  let written = 0
-  const flush = (): void => {
-    for (let done = 0; done < filled; ) {
-      const answer = attempt("pwrite64", fd, copy.address + done, filled - done, position + written + done)
-      if (answer >= 0) done += answer
-      // The tool's own timer interrupts calls where the file system lets it: FUSE, NFS.
-      else if (errnoName(-answer) !== "EINTR") throw new FileError(errnoName(-answer), "pwrite64", "")
-    }
-    written += filled
-    filled = 0
-  }
-  try {
-    for (const { start, end } of ranges) {
-      for (let at = start; at < end; ) {
-        const left = end - at
-        const part = left < BigInt(COPY - filled) ? Number(left) : COPY - filled
-        const moved = attempt("pread64", memory, copy.address + filled, part, at)
-        if (moved < 0 && errnoName(-moved) === "EINTR") continue
-        if (moved <= 0)
-          throw new SyscallError("pread64", moved < 0 ? errnoName(-moved) : "ESRCH", [pid, at, part], ` of the memory of task ${pid}`)
-        filled += moved
-        at += BigInt(moved)
-        if (filled === COPY) flush()
-      }
-    }
-    flush()
-    return written
-  } finally {
-    closeSync(memory)
-  }
 }

@@ -6,12 +6,15 @@ import { NUMBER } from "../../ffi/numbers.x86_64.ts"
 import { front } from "../../ffi/stub/gen/x86_64.ts"
 import {
   ARGUMENT,
+  copyJob,
+  copyPiece,
   EXPECTED_ERRNO,
   FRONT_TABLE,
   frontLibrary,
   frontTable,
   MAY_FAIL,
   NONE_FAILED,
+  PIECE,
   stubHeader,
   stubRecord,
 } from "../../ffi/stub/record.ts"
@@ -83,6 +86,26 @@ describe("assembly files", () => {
 
   test.skipIf(!Bun.which("as"))("gen/x86_64.ts is what they assemble to", () => {
     expect(generateStubs("x86_64")).toBe(readFileSync(join(FOLDER, "gen/x86_64.ts"), "utf8"))
+  })
+})
+
+test("door.x86_64.S has the offsets of what it copies by", () => {
+  const { next, count, pieces, pid, file } = copyJob.fields
+  const { vectors, vectorCount, length, offset, state } = copyPiece.fields
+  expect(constantsOf(readFileSync(join(FOLDER, "door.x86_64.S"), "utf8"))).toEqual({
+    NEXT: next[0],
+    COUNT: count[0],
+    PIECES: pieces[0],
+    PID: pid[0],
+    FILE: file[0],
+    VECTORS: vectors[0],
+    VECTOR_COUNT: vectorCount[0],
+    BYTES: length[0],
+    FILE_OFFSET: offset[0],
+    STATE: state[0],
+    PIECE_SIZE: copyPiece.size,
+    WRITTEN: PIECE.written,
+    UNREAD: PIECE.unread,
   })
 })
 

@@ -64,8 +64,12 @@ Size:                  8 kB
 KernelPageSize:        4 kB
 MMUPageSize:           4 kB
 Rss:                   8 kB
+Shared_Clean:         16 kB
+Shared_Dirty:         12 kB
+Private_Clean:         0 kB
 Anonymous:             8 kB
 AnonHugePages:      2048 kB
+Shared_Hugetlb:     2048 kB
 Swap:                  4 kB
 THPeligible:           1
 NewCounter:           99 kB
@@ -84,6 +88,7 @@ VmFlags: mr mw me
   test("reads counters by name, each of its own mapping, 0 where there is none", () => {
     expect(heap).toMatchObject({ path: "[heap]" })
     expect(heap?.counters).toMatchObject({ kernelPageSize: 4, rss: 8, anonymous: 8, swap: 4, protectionKey: 3, locked: 0 })
+    expect(heap?.counters).toMatchObject({ sharedClean: 16, sharedDirty: 12, sharedHugetlb: 2048 })
     expect(file).toMatchObject({ path: "/lib/Abc: 12 kB" })
     expect(file?.counters).toMatchObject({ rss: 0, anonymous: 0, protectionKey: 0 })
     expect(hole).toMatchObject({ path: "", read: false })

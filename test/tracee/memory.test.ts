@@ -3,7 +3,8 @@ import { closeSync, openSync, readSync } from "node:fs"
 import { join } from "node:path"
 import { SyscallError } from "../../ffi/syscall.ts"
 import { remoteAddress } from "../../src/base/units.ts"
-import { copyToFile, forceMemory, readMemory, readMemoryIfMapped, writeMemory } from "../../src/tracee/memory.ts"
+import { copyToFile } from "../../src/tracee/copy.ts"
+import { forceMemory, readMemory, readMemoryIfMapped, writeMemory } from "../../src/tracee/memory.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { stateOf } from "../harness/process.ts"
@@ -26,10 +27,14 @@ describe.skipIf(!canTrace)(`memory of another process${why}`, () => {
   const word = (index: number): number => Math.imul(index, 2654435761) >>> 0
 
   /** Copies ranges into a new file and returns what `length` bytes of it from `position` are. */
-  function copied(ranges: readonly { start: bigint; end: bigint }[], position: number): { written: number; bytes: Buffer } {
+  function copied(
+    ranges: readonly { start: bigint; end: bigint }[],
+    position: number,
+    isCommon?: (range: { start: bigint; end: bigint }) => boolean,
+  ): { written: number; bytes: Buffer } {
     const fd = openSync(join(scratch("copy"), "pages"), "w+")
     try {
-      const written = copyToFile(target.pid, ranges, fd, position)
+      const written = copyToFile(target.pid, ranges, fd, position, isCommon)
       const bytes = Buffer.alloc(written)
       expect(readSync(fd, bytes, 0, written, position)).toBe(written)
       return { written, bytes }
@@ -127,6 +132,24 @@ describe.skipIf(!canTrace)(`memory of another process${why}`, () => {
     for (let i = 0; i < 1500; i++) expect(bytes.readUInt32LE(i * PAGE)).toBe(2 * i)
     for (const i of [0, MIB / 4, 700_000, 800 * 1024 - 1]) expect(bytes.readUInt32LE(1500 * PAGE + 4 * i)).toBe(word(i))
     expect(bytes.readUInt32LE(2300 * PAGE)).toBe(14)
+  })
+
+  test("copyToFile takes much in two threads, and what is not to be pinned in the careful way, each to its place", () => {
+    using _frozen = freeze(target.pid)
+    const all = { start: at("pieces"), end: at("pieces", 3000 * PAGE) }
+    const parts = [0, 700, 701, 1500, 2900, 3000].flatMap((from, index, bounds) => {
+      const to = bounds[index + 1]
+      return to === undefined ? [] : [{ start: at("pieces", from * PAGE), end: at("pieces", to * PAGE) }]
+    })
+    const whole = copied([all], PAGE)
+    expect(whole.written).toBe(3000 * PAGE)
+    for (const isCommon of [
+      () => false,
+      () => true,
+      ({ start }: { start: bigint }) => start === parts[1]?.start || start === parts[3]?.start,
+    ]) {
+      expect(copied([...parts, all], 5, isCommon).bytes.equals(Buffer.concat([whole.bytes, whole.bytes]))).toBe(true)
+    }
   })
 
   test("copyToFile says where nothing is mapped, and that the file cannot be written", () => {

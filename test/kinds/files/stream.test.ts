@@ -1,6 +1,18 @@
 import { describe, expect, test } from "bun:test"
 import { FIONREAD } from "../../../ffi/abi/file.ts"
-import { AF, IPPROTO, SHUT, SOCK, sockaddrIn, TCP, TCP_QUEUE, TCP_REPAIR, TCP_STATE, tcpRepairWindow } from "../../../ffi/abi/socket.ts"
+import {
+  AF,
+  IPPROTO,
+  SHUT,
+  SIOC,
+  SOCK,
+  sockaddrIn,
+  TCP,
+  TCP_QUEUE,
+  TCP_REPAIR,
+  TCP_STATE,
+  tcpRepairWindow,
+} from "../../../ffi/abi/socket.ts"
 import { decode, encode } from "../../../ffi/layout.ts"
 import { isFailure, syscall } from "../../../ffi/syscall.ts"
 import type { inet_sk_entry } from "../../../proto/gen/sk-inet_pb.ts"
@@ -130,8 +142,10 @@ test.skipIf(!mayRepair)(
         const [client, server] = both
         if (length > 0) syscall("sendto", client, given(new Uint8Array(length).fill(7)), length, 0, 0, 0)
         if (ends) syscall("shutdown", client, SHUT.WR)
-        const state = ends ? TCP_STATE.CLOSE_WAIT : TCP_STATE.ESTABLISHED
-        await waitFor("the bytes and the end", () => askCount(server, FIONREAD) === length && askTcp(server).state === state)
+        const [sender, receiver] = ends ? [TCP_STATE.FIN_WAIT2, TCP_STATE.CLOSE_WAIT] : [TCP_STATE.ESTABLISHED, TCP_STATE.ESTABLISHED]
+        await waitFor("the bytes and the end", () => askCount(server, FIONREAD) === length && askTcp(server).state === receiver)
+        // An acknowledgement that is still on its way would change the window between two looks.
+        await waitFor("all of it to be acknowledged", () => askCount(client, SIOC.OUTQ) === 0 && askTcp(client).state === sender)
         for (const fd of both) {
           set(fd, TCP.REPAIR, TCP_REPAIR.ON)
           const window = askWindow(fd)
