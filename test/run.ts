@@ -2,8 +2,8 @@
  * `npm test`: check, build, unit, live, programs, crossing, container and kernel tests, in this order. `npm test -- live unit` runs only the parts named.
  * A test that fails is run a second time, alone, at the end of its part; it counts as passed when it passes then, and the summary names it
  * with what it threw: such a test is to be mended. Ends with the line "N passed, N failed, N skipped", reasons of the skipped ones before it,
- * and status 1 when anything failed. The live tests, which wait for most of their time, run in two processes at once, as do those of kernels
- * and of arm64; what the second one prints comes when the first has ended.
+ * and status 1 when anything failed. Live, crossing and kernel tests, which wait for much of their time, run in two processes at once; what the
+ * second one prints comes when the first has ended.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -120,28 +120,34 @@ const told = ({ file, name, text, again }: Failure & { again: boolean }): string
       .map((line) => `    ${line}`),
   ].join("\n")
 
-/** Live tests that take about as long as all others together, and use nothing whose number others could take: no terminal, no segment. */
-const LONG = ["crash", "filesystems", "rseq", "storms"]
+/**
+ * Tests that run beside the others of their folder: they take about as long as all those together, and use nothing that others could take or
+ * look for in the whole machine: no terminal, segment, connection or table of nf_tables.
+ */
+const BESIDE = {
+  live: ["clocks", "crash", "departs", "filesystems", "freezer", "interrupt", "restore-killed", "rseq", "storms", "vdso", "without"],
+  crossing: ["clocks", "cpu", "filesystems"],
+  kernels: ["arm64"],
+} as const
 
-/** The test files of a folder in two lists: the second one has those of the names. */
-function halvesOf(folder: string, second: readonly string[]): [string[], string[]] {
-  const files = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".test.ts"))
-  const isSecond = (name: string): boolean => second.includes(name.replace(".test.ts", ""))
-  return [files.filter((name) => !isSecond(name)), files.filter(isSecond)].map((names) => names.map((name) => `${folder}/${name}`)) as [
-    string[],
-    string[],
-  ]
+/** Runs the test files of a folder in two processes at once. */
+async function bunTestTwice(name: keyof typeof BESIDE): Promise<Count> {
+  const folder = `test/${name}`
+  const beside = BESIDE[name].map((file) => `${folder}/${file}.test.ts`)
+  const files = readdirSync(join(ROOT, folder)).filter((file) => file.endsWith(".test.ts"))
+  const others = files.map((file) => `${folder}/${file}`).filter((file) => !beside.includes(file))
+  return again(name, await runBoth(name, [others, beside]))
 }
 
 const parts: Record<string, () => Promise<Count>> = {
   check: async () => single(await show([BUN, "build/check.ts"])),
   build: async () => single(await show([BUN, "build/compile.ts"])),
   unit: () => bunTest("unit", unitFolders()),
-  live: async () => again("live", await runBoth("live", halvesOf("test/live", LONG))),
+  live: () => bunTestTwice("live"),
   programs: () => bunTest("programs", ["test/programs/"]),
-  crossing: () => bunTest("crossing", ["test/crossing/"]),
+  crossing: () => bunTestTwice("crossing"),
   containers: () => bunTest("containers", ["test/containers/"]),
-  kernels: async () => again("kernels", await runBoth("kernels", halvesOf("test/kernels", ["arm64"]))),
+  kernels: () => bunTestTwice("kernels"),
 }
 
 require()
