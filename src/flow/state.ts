@@ -29,8 +29,9 @@ import { buildIdOf } from "./build-ids.ts"
 import type { DumpedConnections } from "./connections.ts"
 import type { Gathered } from "./gather.ts"
 import { extensionHead } from "./gather.ts"
-import { collectLayout, type SavedLayout, type StoredPages } from "./layout.ts"
+import { collectLayout, type SavedLayout } from "./layout.ts"
 import { sharedMemoryBy } from "./shared-memory.ts"
+import type { StoredPages } from "./store-pages.ts"
 import type { InspectedThread } from "./threads.ts"
 
 /** What has been read of one process when its files and memory come to be looked at. */

@@ -35,7 +35,7 @@ import { hasMemory, kernelChildren, listProcesses, listThreads, listThreadsIfAli
 import { findGadgets, type Gadgets } from "../tracee/gadgets.ts"
 import { chooseStopSignal } from "../tracee/loan.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "./cgroups.ts"
-import { codeRanges } from "./layout.ts"
+import { codeRanges } from "./inject.ts"
 import type { DumpOptions } from "./options.ts"
 import { lookForSysvSegments } from "./sysv-segments.ts"
 import { checkAccess, checkTarget } from "./target.ts"

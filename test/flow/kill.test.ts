@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
-import { kill } from "../../src/flow/inject.ts"
+import { kill } from "../../src/flow/kill.ts"
 import type { FrozenProcess } from "../../src/tracee/frozen.ts"
 
 /** Above every PID. */
