@@ -129,7 +129,7 @@ function readProcess(set: ImageSet, { tree, core: leaderCore, extension }: Leade
  * @param options with `tcpClose`, connections are new sockets
  * @throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT, E_IMAGE_VERSION, E_IMAGE_UNSUPPORTED; nothing has been created then
  */
-export function readTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpClose">): SavedTree {
+export function readSavedTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpClose">): SavedTree {
   refuseKinds(set)
   if (set.inventory.tcp_close && !tcpClose)
     throw new CheckpointError("E_USAGE", "Cannot restore this set", "it was dumped with --tcp-close", "Use --tcp-close here too")

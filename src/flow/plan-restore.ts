@@ -12,7 +12,7 @@ import { findGiven } from "./given.ts"
 import { hostComplaints, processChecks } from "./here.ts"
 import { checkHugePages } from "./huge-pages.ts"
 import { dyingIds, pidsOf, takenIds } from "./ids.ts"
-import { readTree, type SavedTree } from "./images.ts"
+import { readSavedTree, type SavedTree } from "./images.ts"
 import { jobBefore } from "./job.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "./options.ts"
 import { withOwnIds } from "./own-ids.ts"
@@ -178,7 +178,7 @@ function conclude(
 /** Reads every image, whether or not the tree can be made out; then what the tree needs. */
 function readWhole(set: ImageSet, tcpClose: boolean, ledger: Ledger): SavedTree | undefined {
   for (const { kind, id } of set.files()) if (isEntryKind(kind) && kind !== "stats") ledger.keep(() => set.withPayloads(kind, id))
-  const saved = ledger.keep(() => readTree(set, { tcpClose }))
+  const saved = ledger.keep(() => readSavedTree(set, { tcpClose }))
   if (saved) return saved
   // The first missing image has ended the reading: what else is missing?
   for (const { pid, threads } of ledger.keep(() => set.all("pstree")) ?? []) {

@@ -57,7 +57,11 @@ export function askThread(program: Program, witness: number | undefined) {
  *
  * @param threads thread IDs, each with its witness, see `askLandlock`
  */
-export function askAll(pid: number, threads: ReadonlyMap<number, number | undefined>, mappings: readonly MappingDetail[]): Questions {
+export function planQuestions(
+  pid: number,
+  threads: ReadonlyMap<number, number | undefined>,
+  mappings: readonly MappingDetail[],
+): Questions {
   const tids = [...threads.keys()]
   const programs = new Map(tids.map((tid) => [tid, new Program()]))
   const leader = programs.get(pid)

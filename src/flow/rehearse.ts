@@ -11,7 +11,7 @@ import { saveCgroups } from "./cgroups.ts"
 import { openDumpConnections } from "./connections.ts"
 import { gather } from "./gather.ts"
 import type { DumpOptions } from "./options.ts"
-import { askAll } from "./question.ts"
+import { planQuestions } from "./question.ts"
 import { resurvey } from "./resurvey.ts"
 import { collectState } from "./state.ts"
 import type { Survey } from "./survey.ts"
@@ -60,7 +60,7 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
   try {
     const mappings = processes.get(pid)?.smaps ?? []
     // One thread: more teach the engine nothing new.
-    const questions = askAll(pid, new Map([[pid, undefined]]), mappings)
+    const questions = planQuestions(pid, new Map([[pid, undefined]]), mappings)
     const answers = new Map([...questions.programs].map(([tid, program]) => [tid, program.imagined()] as const))
     const threads = [standIn(pid)]
     const statuses = new Map(threads.map(({ frozen, status }) => [frozen.tid, status]))

@@ -17,7 +17,7 @@ import { dropLinks } from "./ghosts.ts"
 import { dropGiven, findGiven } from "./given.ts"
 import { checkHugePages } from "./huge-pages.ts"
 import { checkIdsFree, heldId, pidsOf } from "./ids.ts"
-import { readTree, type SavedTree } from "./images.ts"
+import { readSavedTree, type SavedTree } from "./images.ts"
 import { jobBefore, waitForEnd } from "./job.ts"
 import type { RestoreOptions, RestoreReport } from "./options.ts"
 import { checkOutputs, finish } from "./outputs.ts"
@@ -47,7 +47,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   for (const one of options.inheritFds) checkGivenFd(one)
   checkBackground(options)
   const set = withOwnIds(openImages(imagesDir))
-  const saved = readTree(set, options)
+  const saved = readSavedTree(set, options)
   const { pid } = saved.root.tree
   const [complaint] = rightsComplaints(saved, imagesDir)
   if (complaint) throw complaint

@@ -8,7 +8,7 @@ import { readStatus } from "../proc/status.ts"
 import { readCommIfAlive } from "../proc/tasks.ts"
 import { discover } from "../rseq/discover.ts"
 import type { GuessSource } from "../rseq/guess.ts"
-import { inspectThread } from "../rseq/inspect.ts"
+import { readRseqState } from "../rseq/inspect.ts"
 import { kernelRegime } from "../rseq/regime.ts"
 import type { Discovery, RseqState } from "../rseq/state.ts"
 import type { FrozenProcess } from "../tracee/frozen.ts"
@@ -106,7 +106,7 @@ function inspectOnce(context: Context, { rseqDiscovery }: RseqOptions): RseqRow[
           return context.guesses()
         },
       })
-      found.push([discovery, inspectThread(pid, thread, discovery, kernelRegime)])
+      found.push([discovery, readRseqState(pid, thread, discovery, kernelRegime)])
     }
   }
   return found.map(([discovery, state]) => rowOf(context, discovery, state))

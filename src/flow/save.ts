@@ -26,7 +26,7 @@ import { gather } from "./gather.ts"
 import { findTerms, removableLeftovers } from "./inject.ts"
 import type { DumpOptions } from "./options.ts"
 import type { PagesFiles } from "./pages-files.ts"
-import { askAll, type Questions, questionAll } from "./question.ts"
+import { planQuestions, type Questions, questionAll } from "./question.ts"
 import { resurvey } from "./resurvey.ts"
 import { type Proofs, planProofs, proveGuesses } from "./rseq-proof.ts"
 import { collectState, type MemberPlace, type Source, type TreeState, writeMetadata } from "./state.ts"
@@ -73,7 +73,7 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witne
     leftovers.length === 0
       ? everything
       : everything.flatMap((mapping) => without(mapping, leftovers).map((part) => ({ ...mapping, ...part })))
-  const questions = askAll(pid, new Map(threads.map(({ frozen: { tid }, status }) => [tid, witnesses.of(status)])), mappings)
+  const questions = planQuestions(pid, new Map(threads.map(({ frozen: { tid }, status }) => [tid, witnesses.of(status)])), mappings)
   for (const { start, end } of leftovers) questions.programs.get(pid)?.call("munmap", start, end - start)
   warnFiltered(threads, questions.programs)
   return { process, threads, mappings, questions, proofs: planProofs(threads), known }
@@ -103,7 +103,7 @@ export interface TreeReading {
  *
  * @throws CheckpointError, SyscallError: the processes have been given back then
  */
-export function readTree<T>(
+export function readFrozenTree<T>(
   frozen: Pick<FrozenTree, "processes" | "members">,
   before: Survey,
   { witnesses, cgroup, connections }: Provisions,
@@ -157,13 +157,13 @@ export function readTree<T>(
   return use({ state, requests, loans: loans.all, rseq: sources.map(({ threads }) => threads.map(({ rseq }) => rseq)) })
 }
 
-/** The frozen part of a dump: reads the tree, and copies its memory into the pages files. As `readTree`. */
+/** The frozen part of a dump: reads the tree, and copies its memory into the pages files. As `readFrozenTree`. */
 export const saveTree = (
   frozen: FrozenTree,
   before: Survey,
   provisions: Provisions & { readonly pagesFiles: PagesFiles },
   options: DumpOptions,
-): Saved => readTree(frozen, before, provisions, options, (reading) => save(reading, provisions.pagesFiles, options))
+): Saved => readFrozenTree(frozen, before, provisions, options, (reading) => save(reading, provisions.pagesFiles, options))
 
 function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFiles, options: DumpOptions): Saved {
   for (const loss of [...state.descriptors.losses, ...lostUndo(state.processes.map(({ pid }) => pid))]) log.warn(`not kept: ${loss}`)

@@ -17,7 +17,7 @@ import { openDumpConnections } from "./connections.ts"
 import { treeDifferences } from "./differences.ts"
 import { type SavedProcess, type SavedTree, stopSignalOf } from "./images.ts"
 import type { DumpOptions } from "./options.ts"
-import { type Provisions, readTree } from "./save.ts"
+import { type Provisions, readFrozenTree } from "./save.ts"
 import { writeMetadata } from "./state.ts"
 import type { Survey } from "./survey.ts"
 import { bpfMapDifferences, pipeDifferences, sharedMemoryDifferences } from "./verify-contents.ts"
@@ -127,7 +127,7 @@ export interface SecondLook {
  *
  * Precondition: every thread is stopped by us and nothing of ours is in the tree. Afterwards it is so again, whatever happens.
  *
- * @returns one text a difference   @throws CheckpointError as `readTree` · SyscallError
+ * @returns one text a difference   @throws CheckpointError as `readFrozenTree` · SyscallError
  */
 export function findDifferences(
   set: ImageSet,
@@ -148,7 +148,7 @@ export function findDifferences(
   for (const process of frozen.processes) held.use(process)
   // First: what is asked of a process leaves its traces below its stack pointers.
   const memory = memoryDifferences(set, saved)
-  return readTree(frozen, survey, { ...provisions, connections }, dump, ({ state }) => {
+  return readFrozenTree(frozen, survey, { ...provisions, connections }, dump, ({ state }) => {
     writeMetadata(images, state, [])
     const compared = saved.processes.map(({ tree, ids, threads }) => ({
       pid: tree.pid,

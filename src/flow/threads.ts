@@ -6,7 +6,7 @@ import { readSeccomp, refuseListeners, type Seccomp } from "../kinds/seccomp/col
 import { readStatus, type Status } from "../proc/status.ts"
 import { discover } from "../rseq/discover.ts"
 import { applyFixup, refuseMalformed, resumedRegisters } from "../rseq/fixup.ts"
-import { inspectThread } from "../rseq/inspect.ts"
+import { readRseqState } from "../rseq/inspect.ts"
 import { kernelRegime } from "../rseq/regime.ts"
 import type { RseqState } from "../rseq/state.ts"
 import type { FrozenProcess, FrozenThread } from "../tracee/frozen.ts"
@@ -41,7 +41,7 @@ export function inspectThreads(process: FrozenProcess, { rseqDiscovery, rseqMalf
   const threads = process.threads.map((frozen) => {
     const status = readStatus(pid, frozen.tid)
     const discovery = discover(frozen, rseqDiscovery, context)
-    const rseq = inspectThread(pid, frozen, discovery, kernelRegime)
+    const rseq = readRseqState(pid, frozen, discovery, kernelRegime)
     const signalled = ((status.sigPending | status.sharedPending) & ~frozen.mask) !== 0n
     const seccomp = readSeccomp(frozen.tid, status.seccomp)
     const restart = withoutRestart(seccomp, frozen, decideRestart(frozen.tid, frozen.registers, signalled, read))

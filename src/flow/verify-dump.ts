@@ -2,7 +2,7 @@ import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import type { ImageSet } from "../image/set.ts"
-import { readTree } from "./images.ts"
+import { readSavedTree } from "./images.ts"
 import type { DumpOptions } from "./options.ts"
 import type { Provisions } from "./save.ts"
 import { findDifferences, nameDifferences } from "./second-look.ts"
@@ -30,7 +30,7 @@ export function verifyImages(set: ImageSet, survey: Survey, provisions: Provisio
     traceOptions: PTRACE_O.TRACESYSGOOD,
     shellJob: false,
   }
-  const differences = findDifferences(set, readTree(set, options), look)
+  const differences = findDifferences(set, readSavedTree(set, options), look)
   for (const text of differences) log.warn(`not as it was read: ${text}`)
   if (differences.length === 0) return
   throw new CheckpointError(

@@ -16,7 +16,7 @@ export type Reader = (from: RemoteAddress, length: number) => Uint8Array | undef
  * @param regime asked only when the class depends on it
  * Precondition: nothing has been run in the thread since it was stopped, for that makes the kernel clear rseq_cs.
  */
-export function inspectThread(
+export function readRseqState(
   pid: number,
   thread: Pick<FrozenThread, "tid" | "registers">,
   found: Exclude<Discovery, { kind: "unknown" }>,

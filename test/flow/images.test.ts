@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { stasis_restart_entrySchema, stasis_task_entrySchema, stasis_thread_entrySchema } from "../../proto/gen/stasis_pb.ts"
 import { create } from "../../proto/schema.ts"
-import { readTree, stopSignalOf } from "../../src/flow/images.ts"
+import { readSavedTree, stopSignalOf } from "../../src/flow/images.ts"
 import { kernelAreas } from "../../src/flow/kernel-areas.ts"
 import { readFills } from "../../src/flow/saved-pages.ts"
 import type { Range } from "../../src/kinds/memory/holes.ts"
@@ -9,13 +9,13 @@ import { VMA } from "../../src/kinds/memory/status.ts"
 import { failureOf } from "../image/sample.ts"
 import { type Draft, withSet } from "./draft.ts"
 
-const readAll = (change: (draft: Draft) => void) => withSet(change, (set) => readTree(set, { tcpClose: false }))
+const readAll = (change: (draft: Draft) => void) => withSet(change, (set) => readSavedTree(set, { tcpClose: false }))
 const read = (change: (draft: Draft) => void) => readAll(change).root
 const refusal = (change: (draft: Draft) => void) => failureOf(() => readAll(change))
 const leader = (draft: Draft) => draft.cores.get(1140)!
 const nothing = (): void => {}
 
-describe("readTree", () => {
+describe("readSavedTree", () => {
   test("a whole set: leader first, files by id, no extension and no memfds when it has none", () => {
     const saved = read(nothing)
     expect(saved.threads.map(({ tid }) => tid)).toEqual([1140, 1141])
@@ -80,13 +80,13 @@ describe("readTree", () => {
         const [first, ...others] = draft.mm!.vmas
         draft.mm = { ...draft.mm!, vmas: [{ ...first!, status: VMA.REGULAR | VMA.VDSO }, ...others] }
       },
-      (set) => kernelAreas(readTree(set, { tcpClose: false }).root),
+      (set) => kernelAreas(readSavedTree(set, { tcpClose: false }).root),
     )
     expect(areas).toMatchObject([{ start: 0x55ecb9efd000n, end: 0x55ecb9efe000n }])
   })
 })
 
-describe("readTree refuses", () => {
+describe("readSavedTree refuses", () => {
   const rows: readonly (readonly [string, (draft: Draft) => void, { code: string; found: string }])[] = [
     ["a thread's core that is missing", (draft) => draft.cores.delete(1141), { code: "E_IMAGE_MISSING", found: "core-1141.img" }],
     ["the leader's core that is missing", (draft) => draft.cores.delete(1140), { code: "E_IMAGE_MISSING", found: "core-1140.img" }],

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { readTree } from "../../src/flow/images.ts"
+import { readSavedTree } from "../../src/flow/images.ts"
 import { memoryDifferences } from "../../src/flow/verify-memory.ts"
 import type { ImageSet } from "../../src/image/set.ts"
 import { withSet } from "./draft.ts"
@@ -13,7 +13,7 @@ test("a page that is stored and is not there now is a difference, not a failure"
       draft.pagemap = [{ vaddr: NOWHERE, pages: 1n }]
     },
     (set) => {
-      const { processes, ...rest } = readTree(set, { tcpClose: false })
+      const { processes, ...rest } = readSavedTree(set, { tcpClose: false })
       const here = processes.map((one) => ({ ...one, tree: { ...one.tree, pid: process.pid } }))
       const ours: ImageSet = { ...set, has: () => true, all: (kind) => set.all(kind, 1140) }
       return memoryDifferences(ours, { ...rest, processes: here })

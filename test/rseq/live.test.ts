@@ -6,7 +6,7 @@ import { readStatus } from "../../src/proc/status.ts"
 import { listThreadsIfAlive } from "../../src/proc/tasks.ts"
 import { discover } from "../../src/rseq/discover.ts"
 import { applyFixup, imagePatches, rseqCsAddress } from "../../src/rseq/fixup.ts"
-import { inspectThread } from "../../src/rseq/inspect.ts"
+import { readRseqState } from "../../src/rseq/inspect.ts"
 import { appendProof, appendSignatureProof, isSignature, judgeProof } from "../../src/rseq/proof.ts"
 import { kernelRegime, probeRegime } from "../../src/rseq/regime.ts"
 import type { RseqClass, RseqState } from "../../src/rseq/state.ts"
@@ -27,7 +27,7 @@ const hold = (): Disposable => holdInterrupts()
 const freeze = (pid: number): FrozenProcess => seizeProcess(pid, deadlineIn(DEADLINE), liveTasks)
 
 const inspect = (process: FrozenProcess): RseqState[] =>
-  process.threads.map((thread) => inspectThread(process.pid, thread, discover(thread, "ptrace", { guesses: undefined }), kernelRegime))
+  process.threads.map((thread) => readRseqState(process.pid, thread, discover(thread, "ptrace", { guesses: undefined }), kernelRegime))
 
 /** Lends what the tests need; the caller disposes it before the process. */
 function lend(process: FrozenProcess, programs: readonly Program[]): Loan & Disposable {
