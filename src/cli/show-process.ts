@@ -4,25 +4,24 @@ import type { pagemap_entry } from "../../proto/gen/pagemap_pb.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import type { rseq_entry } from "../../proto/gen/rseq_pb.ts"
 import type { vma_entry } from "../../proto/gen/vma_pb.ts"
+import { PE, TASK, VMA } from "../../proto/values.ts"
 import { PAGE } from "../base/units.ts"
 import type { EntryOf } from "../image/catalog.ts"
-import { PE_LAZY, PE_PARENT, PE_PRESENT, pagesOf, storedFlags } from "../image/run.ts"
+import { pagesOf, storedFlags } from "../image/pagemap-entry.ts"
 import type { ImageSet } from "../image/set.ts"
 import { fileFlags } from "./show-descriptor.ts"
 import { lockWords, STATES } from "./show-words.ts"
 
-const DEAD = 2
-/** Status bits of areas with a file behind, and of a memory file among them. */
-const FILE_AREA = (1 << 6) | (1 << 7)
-const MEMFD_AREA = 1 << 14
+/** Status bits of areas with a file behind. */
+const FILE_AREA = VMA.FILE_PRIVATE | VMA.FILE_SHARED
 const NAMED: readonly (readonly [number, string])[] = [
-  [1 << 2, "[vsyscall]"],
-  [1 << 3, "[vdso]"],
-  [1 << 12, "[vvar]"],
-  [1 << 5, "[heap]"],
-  [1 << 16, "[guard]"],
-  [1 << 13, "[aio]"],
-  [1 << 10, "[sysvipc]"],
+  [VMA.VSYSCALL, "[vsyscall]"],
+  [VMA.VDSO, "[vdso]"],
+  [VMA.VVAR, "[vvar]"],
+  [VMA.HEAP, "[heap]"],
+  [VMA.GUARD, "[guard]"],
+  [VMA.AIORING, "[aio]"],
+  [VMA.SYSVIPC, "[sysvipc]"],
 ]
 const GROWSDOWN = 0x100
 
@@ -89,7 +88,7 @@ function areaName(vma: vma_entry, files: Files, names: ReadonlyMap<bigint, strin
   if (vma.status & FILE_AREA) {
     const file = files.get(Number(vma.shmid))
     if (file?.reg) return file.reg.name
-    return vma.status & MEMFD_AREA && file?.memfd ? memoryName(file) : `file ${vma.shmid}`
+    return vma.status & VMA.MEMFD && file?.memfd ? memoryName(file) : `file ${vma.shmid}`
   }
   const own = names.get(vma.start)
   if (own) return `[anon:${own}]`
@@ -121,8 +120,8 @@ function areasOf(set: ImageSet, pid: number, files: Files, own: EntryOf<"stasis-
   const { vmas } = set.one("mm", pid)
   const runs = set.optional("pagemap", pid).slice(1) as pagemap_entry[]
   const names = new Map(own?.vmas.flatMap(({ start, name }) => (name === undefined ? [] : [[start, name] as const])))
-  const stored = countPages(vmas, runs, (flags) => (flags & PE_PRESENT) !== 0)
-  const elsewhere = countPages(vmas, runs, (flags) => (flags & PE_PRESENT) === 0 && (flags & (PE_PARENT | PE_LAZY)) !== 0)
+  const stored = countPages(vmas, runs, (flags) => (flags & PE.PRESENT) !== 0)
+  const elsewhere = countPages(vmas, runs, (flags) => (flags & PE.PRESENT) === 0 && (flags & (PE.PARENT | PE.LAZY)) !== 0)
   return vmas.map((vma, index) => ({
     vma,
     name: areaName(vma, files, names),
@@ -159,7 +158,7 @@ export function readProcess(set: ImageSet, entry: pstree_entry, files: Files, no
   const own = set.optional("stasis-core", pid)[0]
   const areas = areasOf(set, pid, files, own)
   // A zombie's list of threads holds garbage.
-  const tids = state === DEAD ? [] : entry.threads
+  const tids = state === TASK.DEAD ? [] : entry.threads
   const threads = tids.map((tid): ShownThread => {
     const thread = tid === pid ? core : set.one("core", tid)
     const { rseq_entry: rseq, comm } = thread.thread_core ?? {}

@@ -1,14 +1,11 @@
 import type { core_entry, task_core_entry, thread_core_entry } from "../../proto/gen/core_pb.ts"
 import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
 import type { stasis_restart_entry } from "../../proto/gen/stasis_pb.ts"
+import { TASK } from "../../proto/values.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { isTimedSleep } from "../kinds/registers/interrupted.ts"
 import { faultOfTimers } from "../kinds/timers/restore.ts"
 
-/** Task states. Authority: REFERENCE 2.2 */
-const ALIVE = 1
-export const DEAD = 2
-export const STOPPED = 3
 const X86_64 = 1
 /** State of an alternate stack, all but SS_AUTODISARM: 0, SS_ONSTACK or SS_DISABLE. Header: include/uapi/linux/signal.h */
 const MODE = 0x7fffffff
@@ -40,11 +37,11 @@ export function checkCore(
 /** @throws CheckpointError E_IMAGE_CORRUPT, E_IMAGE_VERSION what a leader's image says of the process cannot be */
 export function checkTask(pid: number, { task_state, timers, rlimits }: task_core_entry): void {
   const action = `Cannot restore process ${pid}`
-  if (task_state !== ALIVE && task_state !== STOPPED)
+  if (task_state !== TASK.ALIVE && task_state !== TASK.STOPPED)
     throw new CheckpointError(
       "E_IMAGE_CORRUPT",
       action,
-      `its state is ${task_state}, known are ${ALIVE} alive, ${DEAD} dead and ${STOPPED} stopped`,
+      `its state is ${task_state}, known are ${TASK.ALIVE} alive, ${TASK.DEAD} dead and ${TASK.STOPPED} stopped`,
       "Use another image set",
     )
   if (!timers || !rlimits)

@@ -1,6 +1,7 @@
 import type { core_entry, task_core_entry, thread_core_entry } from "../../proto/gen/core_pb.ts"
 import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
 import type { stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
+import { TASK } from "../../proto/values.ts"
 import { collectAttributes, collectThreadAttributes, type ProcessAttributes } from "../kinds/attributes/collect.ts"
 import { isLandlocked } from "../kinds/attributes/landlock.ts"
 import { collectCreds } from "../kinds/creds/collect.ts"
@@ -22,10 +23,6 @@ import { collectSliceExtension } from "../rseq/slice.ts"
 import type { Answers } from "../tracee/program.ts"
 import type { Answered, askThread, Questions } from "./question.ts"
 import type { InspectedThread } from "./threads.ts"
-
-/** Task states. Authority: REFERENCE 2.2 */
-const ALIVE = 1
-const STOPPED = 3
 
 /** Our own image of a process that has nothing to say. */
 export const extensionHead = { format_version: 1, producer: "stasis", threads: [], files: [], vmas: [], shm: [] }
@@ -121,7 +118,7 @@ export function gather(
   } = leader
   const tc: task_core_entry = {
     ...attributes.entry,
-    task_state: stopSignal ? STOPPED : ALIVE,
+    task_state: stopSignal ? TASK.STOPPED : TASK.ALIVE,
     ...(stopSignal ? { stop_signo: stopSignal } : {}),
     exit_code: 0,
     flags,

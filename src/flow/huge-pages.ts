@@ -1,4 +1,5 @@
 import { MAP } from "../../ffi/abi/mman.ts"
+import { VMA } from "../../proto/values.ts"
 import { PAGE, roundUp } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
 import type { Range } from "../kinds/memory/holes.ts"
@@ -6,7 +7,6 @@ import { type HugeProcess, type HugeSegment, neededPages } from "../kinds/memory
 import { hugeShortage, readPools } from "../kinds/memory/huge/pool.ts"
 import { isHugeSegment } from "../kinds/memory/huge/restore.ts"
 import { isHuge } from "../kinds/memory/huge-size.ts"
-import { VMA } from "../kinds/memory/status.ts"
 import { planShm } from "../kinds/memory/sysv/check.ts"
 import { shmPageSize } from "../kinds/memory/sysv/saved.ts"
 import type { BirthPlan } from "../kinds/tree/plan.ts"

@@ -9,6 +9,7 @@ import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import type { seccomp_filter } from "../../proto/gen/seccomp_pb.ts"
 import type { stasis_task_entry, stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
 import type { timens_entry } from "../../proto/gen/timens_pb.ts"
+import { TASK } from "../../proto/values.ts"
 import { expectWork } from "../base/engine.ts"
 import { CheckpointError } from "../base/errors.ts"
 import type { ImageSet } from "../image/set.ts"
@@ -25,7 +26,7 @@ import type { Seccomp } from "../kinds/seccomp/collect.ts"
 import { savedSeccomp } from "../kinds/seccomp/restore.ts"
 import { checkTree } from "../kinds/tree/check-tree.ts"
 import { ownTimeOf, sameNamespaces } from "../kinds/tree/restore.ts"
-import { checkCore, checkRestart, checkTask, DEAD, STOPPED } from "./check-core.ts"
+import { checkCore, checkRestart, checkTask } from "./check-core.ts"
 import { readStreams } from "./connections.ts"
 import type { RestoreOptions } from "./options.ts"
 import { shmOf } from "./saved-shm.ts"
@@ -81,7 +82,7 @@ export interface SavedTree {
 
 /** The signal that a process was stopped by, 0 = it ran. */
 export const stopSignalOf = ({ tc: { task_state, stop_signo } }: SavedProcess): number =>
-  task_state === STOPPED ? (stop_signo ?? SIG.STOP) : 0
+  task_state === TASK.STOPPED ? (stop_signo ?? SIG.STOP) : 0
 
 /** What all processes of a set have in common. */
 interface Common {
@@ -136,7 +137,7 @@ export function readSavedTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, 
   const entries = set.all("pstree")
   expectWork({ processes: entries.length, threads: entries.reduce((sum, { threads }) => sum + threads.length, 0) })
   const leaders = entries.map((tree): Leader => ({ tree, core: set.one("core", tree.pid), extension: extensionOf(set, tree.pid) }))
-  const isDead = ({ core }: Leader): boolean => core.tc?.task_state === DEAD
+  const isDead = ({ core }: Leader): boolean => core.tc?.task_state === TASK.DEAD
   const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc }, extension }) => (tc ? [{ tree, tc, extension }] : []))
   checkTree(entries, new Set(dead.map(({ tree }) => tree.pid)))
   const openFiles = set.all("files").map((file) => (tcpClose ? withoutConnection(file) : file))

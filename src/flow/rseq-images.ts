@@ -1,6 +1,7 @@
 import { RSEQ_ORIGINAL_FEATURES, rseqDescriptor } from "../../ffi/abi/rseq.ts"
 import type { core_entry } from "../../proto/gen/core_pb.ts"
 import type { stasis_thread_entry } from "../../proto/gen/stasis_pb.ts"
+import { TASK, VMA } from "../../proto/values.ts"
 import type { Mapped } from "../elf/module.ts"
 import { type ImageSet, openImages } from "../image/set.ts"
 import { AT } from "../proc/auxv.ts"
@@ -11,10 +12,8 @@ import { openPlaces, type Places } from "./rseq-place.ts"
 import { areaCells, type RseqRow, verdictCells } from "./rseq-row.ts"
 import { savedBytes } from "./saved-pages.ts"
 
-/** task_state of a process that had ended; its list of threads holds garbage. */
-const TASK_DEAD = 2
 /** Status bits of areas with a file behind. */
-const VMA_FILE = (1 << 6) | (1 << 7)
+const FILE_AREA = VMA.FILE_PRIVATE | VMA.FILE_SHARED
 
 /** What is needed of one process of a set. */
 interface Saved {
@@ -35,14 +34,14 @@ export function inspectImages(directory: string): RseqRow[] {
   const paths = new Map(set.optional("files").flatMap(({ id, reg }) => (reg ? [[id, reg.name] as const] : [])))
   return set.all("pstree").flatMap(({ pid, threads }) => {
     const leader = set.one("core", pid)
-    if (leader.tc?.task_state === TASK_DEAD || !set.has("mm", pid)) return []
+    if (leader.tc?.task_state === TASK.DEAD || !set.has("mm", pid)) return []
     const { vmas, mm_saved_auxv } = set.one("mm", pid)
     const mappings = vmas.map(
       ({ start, end, pgoff, shmid, status }): Mapped => ({
         start,
         end,
         offset: pgoff,
-        path: status & VMA_FILE ? (paths.get(Number(shmid)) ?? "") : "",
+        path: status & FILE_AREA ? (paths.get(Number(shmid)) ?? "") : "",
       }),
     )
     using places = openPlaces(mappings, ({ path }) => [path])

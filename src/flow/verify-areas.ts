@@ -1,7 +1,7 @@
 import type { vma_entry } from "../../proto/gen/vma_pb.ts"
+import { VMA } from "../../proto/values.ts"
 import { hex } from "../base/units.ts"
 import type { Comparison } from "../image/compare.ts"
-import { VMA } from "../kinds/memory/status.ts"
 import { isSysv } from "../kinds/memory/sysv/saved.ts"
 
 /** Areas cut at every border, by where the pieces start. @param borders ascending, those of the areas among them */

@@ -1,11 +1,12 @@
 import { basename, join } from "node:path"
 import { existsSync, statSync } from "../../ffi/fs.ts"
 import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
+import { PE } from "../../proto/values.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { hex, PAGE, PAGE_SIZE } from "../base/units.ts"
 import { corrupt } from "./failure.ts"
 import { fileName, type ImageId } from "./name.ts"
-import { PE_LAZY, PE_PARENT, PE_PRESENT, pagesOf, storedFlags } from "./run.ts"
+import { pagesOf, storedFlags } from "./pagemap-entry.ts"
 import { type ImageSet, openImages } from "./set.ts"
 
 /** Adjacent pages that are stored one after the other. */
@@ -15,7 +16,7 @@ export interface PageRun {
   readonly pages: number
   /** Where the first page begins in the pages file, bytes. */
   readonly offset: bigint
-  /** PE_PRESENT, perhaps with PE_LAZY. */
+  /** PE.PRESENT, perhaps with PE.LAZY. */
   readonly flags: number
   /** The pages file: of this set, or of a parent. */
   readonly path: string
@@ -64,10 +65,10 @@ function check(path: string, index: number, entry: pagemap_entry, last: bigint):
   if (pages > 1n << 52n || entry.vaddr + pages * PAGE > 1n << 64n)
     throw corrupt(path, `${where} has ${pages} pages, which is beyond the address space`)
   if (entry.vaddr < last) throw corrupt(path, `${where} begins before ${hex(last)}, the end of the run before it`)
-  if (flags & PE_PARENT && flags & PE_PRESENT) throw corrupt(path, `${where} is stored here and in the parent (flags ${hex(flags)})`)
-  if (!(flags & (PE_PARENT | PE_PRESENT))) {
+  if (flags & PE.PARENT && flags & PE.PRESENT) throw corrupt(path, `${where} is stored here and in the parent (flags ${hex(flags)})`)
+  if (!(flags & (PE.PARENT | PE.PRESENT))) {
     const found =
-      flags & PE_LAZY ? `${where} was left in the dumped process (lazy dump)` : `${where} is stored nowhere (flags ${hex(flags)})`
+      flags & PE.LAZY ? `${where} was left in the dumped process (lazy dump)` : `${where} is stored nowhere (flags ${hex(flags)})`
     throw new CheckpointError("E_IMAGE_UNSUPPORTED", `Cannot read image ${basename(path)}`, found, "Dump again without --lazy-pages")
   }
 }
@@ -82,7 +83,7 @@ export function* pagemapRuns(set: ImageSet, kind: PagemapKind, id: ImageId): Gen
   const path = join(set.directory, fileName(kind, id))
   const [head, ...entries] = set.all(kind, id) as [pagemap_head | undefined, ...pagemap_entry[]]
   if (!head) throw corrupt(path, "it has no entry, not even the number of its pages file")
-  const stored = entries.reduce((sum, entry) => (storedFlags(entry) & PE_PRESENT ? sum + pagesOf(entry) * PAGE : sum), 0n)
+  const stored = entries.reduce((sum, entry) => (storedFlags(entry) & PE.PRESENT ? sum + pagesOf(entry) * PAGE : sum), 0n)
   const pagesPath = stored > 0n ? set.pagesPath(head.pages_id) : ""
   const size = stored > 0n ? BigInt(statSync(pagesPath).size) : 0n
   if (size < stored) throw corrupt(pagesPath, `it has ${size} bytes, ${fileName(kind, id)} wants ${stored}`)
@@ -95,7 +96,7 @@ export function* pagemapRuns(set: ImageSet, kind: PagemapKind, id: ImageId): Gen
     const pages = Number(pagesOf(entry))
     last = vaddr + BigInt(pages) * PAGE
     const flags = storedFlags(entry)
-    if (flags & PE_PRESENT) {
+    if (flags & PE.PRESENT) {
       yield { vaddr, pages, offset, flags, path: pagesPath }
       offset += BigInt(pages) * PAGE
     } else {

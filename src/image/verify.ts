@@ -1,11 +1,12 @@
 import { basename, dirname } from "node:path"
 import { parseFileSync, statSync } from "../../ffi/fs.ts"
 import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
+import { PE } from "../../proto/values.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
+import { pagesOf, storedFlags } from "./pagemap-entry.ts"
 import type { PendingFile } from "./pending.ts"
 import { checkImage, decodeImage } from "./read.ts"
-import { PE_PRESENT, pagesOf, storedFlags } from "./run.ts"
 
 function broken(file: PendingFile, found: string, cause?: unknown): CheckpointError {
   const next = "Check the disk (kernel log, free space), then dump again; the target was left as it was"
@@ -14,7 +15,7 @@ function broken(file: PendingFile, found: string, cause?: unknown): CheckpointEr
 
 /** Bytes that a pagemap wants from its pages file. */
 function storedBytes(entries: readonly pagemap_entry[]): number {
-  return entries.reduce((sum, entry) => sum + (storedFlags(entry) & PE_PRESENT ? Number(pagesOf(entry)) * PAGE_SIZE : 0), 0)
+  return entries.reduce((sum, entry) => sum + (storedFlags(entry) & PE.PRESENT ? Number(pagesOf(entry)) * PAGE_SIZE : 0), 0)
 }
 
 /**

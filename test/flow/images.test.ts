@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test"
 import { stasis_restart_entrySchema, stasis_task_entrySchema, stasis_thread_entrySchema } from "../../proto/gen/stasis_pb.ts"
 import { create } from "../../proto/schema.ts"
+import { VMA } from "../../proto/values.ts"
 import { readSavedTree, stopSignalOf } from "../../src/flow/images.ts"
 import { kernelAreas } from "../../src/flow/kernel-areas.ts"
 import { readFills } from "../../src/flow/saved-pages.ts"
 import type { Range } from "../../src/kinds/memory/holes.ts"
-import { VMA } from "../../src/kinds/memory/status.ts"
 import { failureOf } from "../image/sample.ts"
 import { type Draft, withSet } from "./draft.ts"
 

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { VMA } from "../../proto/values.ts"
 import { STT_FUNC } from "../../src/elf/constants.ts"
 import { openElf } from "../../src/elf/open.ts"
 import { bytesSource } from "../../src/elf/source.ts"
 import { definedSymbols, symbolTables } from "../../src/elf/symbols.ts"
 import { savedBytes } from "../../src/flow/saved-pages.ts"
 import { openImages } from "../../src/image/set.ts"
-import { VMA } from "../../src/kinds/memory/status.ts"
 import { writeSaved } from "./images.ts"
 
 /** ud2: whoever comes here ends by SIGILL. */

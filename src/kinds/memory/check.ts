@@ -1,7 +1,7 @@
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
+import { VMA } from "../../../proto/values.ts"
 import { hex } from "../../base/units.ts"
-import { VMA } from "./status.ts"
 
 const PAGE_MASK = 4095n
 const FILE = VMA.FILE_PRIVATE | VMA.FILE_SHARED

@@ -2,9 +2,9 @@ import { AT, HUGETLBFS_MAGIC, STATX_BASIC_STATS, statfsStruct, statxDetails } fr
 import { readSync } from "../../../ffi/fs.ts"
 import { decode } from "../../../ffi/layout.ts"
 import { allocate, syscall } from "../../../ffi/syscall.ts"
+import { PE } from "../../../proto/values.ts"
 import { PAGE_SIZE } from "../../base/units.ts"
 import type { PageRange } from "./pages.ts"
-import { PE } from "./status.ts"
 
 const memory = allocate(4096)
 const EMPTY = 2048 // stays zero: the empty path

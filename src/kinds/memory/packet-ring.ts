@@ -1,12 +1,12 @@
 import { MAP } from "../../../ffi/abi/mman.ts"
 import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
+import { VMA } from "../../../proto/values.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { Program } from "../../tracee/program.ts"
 import { restoreAdvice } from "./advice.ts"
-import { VMA } from "./status.ts"
 
 /** Whether a socket is mapped: a packet socket with its rings, or a connection that is read so. */
 export const isSocketMapping = ({ path }: Pick<Mapping, "path">): boolean => path.startsWith("socket:[")

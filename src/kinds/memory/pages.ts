@@ -3,14 +3,14 @@ import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
 import { decode, encodeInto } from "../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
+import { PE, VMA } from "../../../proto/values.ts"
 import { PAGE_SIZE } from "../../base/units.ts"
-import { PE, VMA } from "./status.ts"
 
 /** Pages that follow one another and are stored the same way. Addresses in bytes. */
 export interface PageRange {
   readonly start: bigint
   readonly end: bigint
-  /** PE_* */
+  /** PE. */
   readonly flags: number
 }
 

@@ -1,11 +1,11 @@
 import { MAP, PM, PROT } from "../../../ffi/abi/mman.ts"
 import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
 import { attempt, isFailure, syscall } from "../../../ffi/syscall.ts"
+import { PE } from "../../../proto/values.ts"
 import { PAGE, PAGE_SIZE, remoteAddress } from "../../base/units.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import { peekMemory } from "../../tracee/memory.ts"
 import type { PageRange } from "./pages.ts"
-import { PE } from "./status.ts"
 
 /** Files of mappings that may be copied up behind their back. */
 export interface LowerFiles {

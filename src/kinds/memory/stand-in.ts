@@ -2,9 +2,9 @@ import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import { iovec } from "../../../ffi/abi/ptrace.ts"
 import { encode } from "../../../ffi/layout.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
+import { VMA } from "../../../proto/values.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { Program } from "../../tracee/program.ts"
-import { VMA } from "./status.ts"
 
 /**
  * The areas of a process whose kernel had another vdso: the old one becomes memory of its own, where calls still arrive, the old data goes,

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
+import { PE } from "../../../proto/values.ts"
 import { errnoOf } from "../../base/errno.ts"
 import { CheckpointError, type Refusal } from "../../base/errors.ts"
 import { PAGE, PAGE_SIZE } from "../../base/units.ts"
@@ -8,7 +9,6 @@ import type { Answers, Data, Program, Result } from "../../tracee/program.ts"
 import { isHugeAnonymous } from "./huge/mapping.ts"
 import type { PageRange } from "./pages.ts"
 import { isShmem } from "./shmem.ts"
-import { PE } from "./status.ts"
 import { isAttachment } from "./sysv/mapping.ts"
 
 /** A part of shared memory as a process has it mapped: its content can be read there by who may trace, whoever may open it. */

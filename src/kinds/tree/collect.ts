@@ -10,6 +10,7 @@ import type { thread_info_x86 } from "../../../proto/gen/core-x86_pb.ts"
 import { type inventory_entry, lsmtype } from "../../../proto/gen/inventory_pb.ts"
 import type { pstree_entry } from "../../../proto/gen/pstree_pb.ts"
 import type { stasis_task_entry } from "../../../proto/gen/stasis_pb.ts"
+import { TASK } from "../../../proto/values.ts"
 import type { Refusal } from "../../base/errors.ts"
 import type { Namespaces } from "../../proc/links.ts"
 import type { Stat } from "../../proc/stat.ts"
@@ -121,10 +122,6 @@ export const collectTree = (stat: Place, ppid: number, threads: readonly number[
   threads: [...threads],
 })
 
-/** States. Authority: REFERENCE 2.2 */
-const DEAD = 2
-const STOPPED = 3
-
 /**
  * What a process's parent hears of it: the signal of its end, and whether its stop is still to be waited for. A kernel before 5.17 shows every
  * stop as waited for. Kernel: fs/proc/array.c do_task_stat(), which shows the group's exit code of what is stopped
@@ -134,13 +131,13 @@ export const collectEnds = (
   core: core_entry | undefined,
 ): Pick<stasis_task_entry, "exit_signal" | "stop_unseen"> => ({
   ...(exit_signal === SIG.CHLD ? {} : { exit_signal }),
-  ...(core?.tc?.task_state === STOPPED && exit_code !== 0 ? { stop_unseen: true } : {}),
+  ...(core?.tc?.task_state === TASK.STOPPED && exit_code !== 0 ? { stop_unseen: true } : {}),
 })
 
 /** The core image of a zombie: its name and how it ended, in the form of wait(2). Needs ptrace access to it, else the kernel says 0. */
 export const collectDeadCore = ({ comm, exit_code, flags }: Pick<Stat, "comm" | "exit_code" | "flags">): core_entry => ({
   mtype: core_entry_march.X86_64,
-  tc: { task_state: DEAD, exit_code, personality: 0, flags, blk_sigset: 0n, comm, sigactions: [] },
+  tc: { task_state: TASK.DEAD, exit_code, personality: 0, flags, blk_sigset: 0n, comm, sigactions: [] },
 })
 
 /** Threads with a namespace that is not their leader's (unshare(2), setns(2) of one thread), and what to do. */

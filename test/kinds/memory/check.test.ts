@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test"
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
+import { VMA } from "../../../proto/values.ts"
 import { faultOfAreas } from "../../../src/kinds/memory/check.ts"
-import { VMA } from "../../../src/kinds/memory/status.ts"
 
 const area = (more: Partial<vma_entry> = {}): vma_entry => ({
   ...{ start: 0x1000n, end: 0x3000n, pgoff: 0n, shmid: 1n, fd: -1n, prot: PROT.READ | PROT.WRITE, flags: MAP.SHARED, fdflags: 2 },

@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test"
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
+import { VMA } from "../../../proto/values.ts"
 import { alikeAreas, type MemoryFacts, planInheritance, type Run, type SameBytes } from "../../../src/kinds/memory/inherit.ts"
 import { restoreInherited, restoreProtection, restoreVmas } from "../../../src/kinds/memory/restore.ts"
-import { VMA } from "../../../src/kinds/memory/status.ts"
 import { plan, vma } from "./sample.ts"
 
 const facts = (vmas: vma_entry[], runs: Run[] = [], extension: MemoryFacts["extension"] = []): MemoryFacts => ({

@@ -1,6 +1,6 @@
 import { MAP } from "../../../ffi/abi/mman.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
-import { VMA } from "../../../src/kinds/memory/status.ts"
+import { VMA } from "../../../proto/values.ts"
 import { Program } from "../../../src/tracee/program.ts"
 
 /** A private anonymous area, readable and writable, but for `more`. */

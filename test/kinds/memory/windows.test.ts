@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { PE } from "../../../proto/values.ts"
 import { collectWindowed } from "../../../src/kinds/memory/shared.ts"
-import { PE } from "../../../src/kinds/memory/status.ts"
 import {
   askWindows,
   collectWindows,

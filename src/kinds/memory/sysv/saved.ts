@@ -2,10 +2,10 @@ import { SHM } from "../../../../ffi/abi/ipc.ts"
 import type { ipc_shm_entry } from "../../../../proto/gen/ipc-shm_pb.ts"
 import type { stasis_shm_entry } from "../../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../../proto/gen/vma_pb.ts"
+import { VMA } from "../../../../proto/values.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import { hex, PAGE, roundUp } from "../../../base/units.ts"
 import { namedSize } from "../huge-size.ts"
-import { VMA } from "../status.ts"
 
 /** A segment as the images have it. */
 export interface SavedShm {
