@@ -23,6 +23,9 @@ export const CLONE = {
   NEWNET: 0x40000000,
 } as const
 
+/** What a thread shares with the others of its process. */
+export const THREAD_FLAGS = CLONE.VM | CLONE.FS | CLONE.FILES | CLONE.SIGHAND | CLONE.THREAD | CLONE.SYSVSEM
+
 /** Argument of clone3(2); set_tid since Linux 5.5. */
 export const cloneArgs = layout("struct clone_args", "include/uapi/linux/sched.h", 88, {
   flags: [0, "u64"],

@@ -1,4 +1,4 @@
-import { CLONE } from "../../ffi/abi/clone.ts"
+import { THREAD_FLAGS } from "../../ffi/abi/clone.ts"
 import type { memfd_inode_entry } from "../../proto/gen/memfd_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
@@ -107,8 +107,6 @@ function appendKeyring(
   const { uid } = credsOf(tree.pid, leader.core)
   restoreSessionKeyring(extension.session_keyring, inherited, uid, origin.status.uid.real, program)
 }
-
-const THREAD_FLAGS = CLONE.VM | CLONE.FS | CLONE.FILES | CLONE.SIGHAND | CLONE.THREAD | CLONE.SYSVSEM
 
 /** Second program of each thread: what is its own, rseq last. */
 export function buildThread(saved: SavedProcess, thread: SavedThread, context: RestoreContext): Program {

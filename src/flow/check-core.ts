@@ -1,3 +1,4 @@
+import { SS_DISABLE } from "../../ffi/abi/signal.ts"
 import type { core_entry, task_core_entry, thread_core_entry } from "../../proto/gen/core_pb.ts"
 import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
 import type { stasis_restart_entry } from "../../proto/gen/stasis_pb.ts"
@@ -9,7 +10,6 @@ import { faultOfTimers } from "../kinds/timers/restore.ts"
 const X86_64 = 1
 /** State of an alternate stack, all but SS_AUTODISARM: 0, SS_ONSTACK or SS_DISABLE. Header: include/uapi/linux/signal.h */
 const MODE = 0x7fffffff
-const SS_DISABLE = 2
 
 /** @throws CheckpointError E_IMAGE_CORRUPT, E_IMAGE_UNSUPPORTED the image of a thread lacks a part, or is another machine's */
 export function checkCore(

@@ -1,3 +1,4 @@
+import { TASK_SIZE } from "../../ffi/abi/mman.ts"
 import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
 import { attempt, syscallNumber } from "../../ffi/syscall.ts"
 import { interruptedCall, rewound } from "../tracee/arch.x86_64.ts"
@@ -5,7 +6,7 @@ import { interruptedCall, rewound } from "../tracee/arch.x86_64.ts"
 /** Everything of rseq that depends on the CPU architecture. The mirror for aarch64 will stand beside this file. */
 
 /** TASK_SIZE with four and with five levels of page tables. Header: arch/x86/include/asm/page_64_types.h */
-const FOUR_LEVELS = (1n << 47n) - 4096n
+const FOUR_LEVELS = TASK_SIZE
 const FIVE_LEVELS = (1n << 56n) - 4096n
 
 let found: bigint | undefined

@@ -8,7 +8,6 @@ import { fixedDeadline, waitReport } from "../tracee/wait.ts"
 import type { Regime } from "./state.ts"
 
 const log = logger("rseq")
-const SIGSEGV = 11
 /** Seconds; the probe ends by itself within a few ms. */
 const LIMIT = 2
 
@@ -51,7 +50,7 @@ function runProbe(): number {
 /** What the probe's end means. Mirror: ffi/stub/probe.ARCH.S. @throws Error an end that the probe does not have */
 export function readRegime(status: number): Regime | "none" {
   const signal = status & 0x7f
-  if (signal === SIGSEGV) return "fatal"
+  if (signal === SIG.SEGV) return "fatal"
   const exit = (["honoured", "ignored", "none"] as const)[status >> 8]
   if (signal !== 0 || exit === undefined)
     throw new Error(`The probe of NO_RESTART sections ended with wait status 0x${status.toString(16)}`)

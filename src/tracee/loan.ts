@@ -1,3 +1,4 @@
+import { MAP, PROT } from "../../ffi/abi/mman.ts"
 import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
@@ -12,9 +13,6 @@ import { placePrograms } from "./placement.ts"
 import type { Answers, Program } from "./program.ts"
 import { getRegisters, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { cleanupDeadline, type Deadline, type Patience, waitReport } from "./wait.ts"
-
-const PROT_READ_EXEC = 5
-const MAP_PRIVATE_ANONYMOUS = 0x22
 
 /** Signals whose default is to be ignored, best first. SIGCONT last: sending it drops pending stop signals. */
 const STOP_SIGNALS = [SIG.URG, SIG.WINCH, SIG.CHLD, SIG.CONT] as const
@@ -58,7 +56,7 @@ export interface Loan {
   start(programs: ReadonlyMap<number, Program>): () => Map<number, Answers>
   /** Starts programs and waits for them. */
   run(programs: ReadonlyMap<number, Program>): Map<number, Answers>
-  /** Where the stub stands, so that memory dumps leave it out. */
+  /** Where it stands in the process; the end is outside. */
   readonly area: { readonly start: bigint; readonly end: bigint }
 }
 
@@ -87,7 +85,7 @@ export function borrowAll(requests: readonly LoanRequest[], patience: Patience):
   const failures: unknown[] = []
   const calls = openHosts(requests).map(({ host, bytes }) => {
     const size = Math.ceil((stubCode.length + bytes) / PAGE_SIZE + 1) * PAGE_SIZE
-    const args = [0, size, PROT_READ_EXEC, MAP_PRIVATE_ANONYMOUS, -1, 0]
+    const args = [0, size, PROT.READ | PROT.EXEC, MAP.PRIVATE | MAP.ANONYMOUS, -1, 0]
     return { host, call: "mmap" as const, args, size }
   })
   for (const [index, outcome] of callInHosts(calls, patience).entries()) {
@@ -210,6 +208,9 @@ function returnAll(lent: Lent[]): void {
   if (failures.length > 0) throw failures[0]
 }
 
+/** Signals of faults: nothing but a mistake of the stub itself raises one. */
+const FAULTS: readonly number[] = [SIG.SEGV, SIG.ILL, SIG.BUS]
+
 /** Asked again: waiting for a process may show that it is. */
 const isDead = ({ ending }: FrozenProcess): boolean => ending === "dead"
 
@@ -227,7 +228,7 @@ function waitForStub(process: FrozenProcess, thread: FrozenThread, signal: numbe
       if (!isStubSignal(thread.tid)) process.heldSignals.push(signal)
       return
     }
-    if (report.kind === "signal-stop" && (report.signal === 11 || report.signal === 4 || report.signal === 7))
+    if (report.kind === "signal-stop" && FAULTS.includes(report.signal))
       throw new Error(`The stub in thread ${thread.tid} stopped by signal ${report.signal} at ${getRegisters(thread.tid).ip.toString(16)}`)
     const passed = expectStop(process, thread, report)
     thread.running = true

@@ -42,7 +42,8 @@ export interface StubArea {
 
 /** Bytes of shared memory for a run of these programs together. */
 export const stubAreaSize = (programs: Iterable<Program>): number => {
-  let bytes = PAGE_SIZE + 4096
+  // The interpreter, and a page for the data of `interruptCall`.
+  let bytes = 2 * PAGE_SIZE
   for (const program of programs) bytes += aligned64(program.size)
   return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE
 }
@@ -99,9 +100,9 @@ export function openStubArea(
     }
   }
   setSignalMask(seed, mask)
-  const fixed = 0x100000 | 1 // MAP_FIXED_NOREPLACE | MAP_SHARED
-  remote([seed], SEED_SYSCALL, "mmap", start, PAGE_SIZE, 5, fixed, fd, 0)
-  remote([seed], SEED_SYSCALL, "mmap", dataStart, size - PAGE_SIZE, 3, fixed, fd, PAGE_SIZE)
+  const fixed = MAP.FIXED_NOREPLACE | MAP.SHARED
+  remote([seed], SEED_SYSCALL, "mmap", start, PAGE_SIZE, PROT.READ | PROT.EXEC, fixed, fd, 0)
+  remote([seed], SEED_SYSCALL, "mmap", dataStart, size - PAGE_SIZE, PROT.READ | PROT.WRITE, fixed, fd, PAGE_SIZE)
 
   return {
     start,
