@@ -1,5 +1,5 @@
 /**
- * The only file that knows bun:ffi: memory with addresses, and one raw door into the kernel.
+ * The only file that knows bun:ffi: memory with addresses, and the door into the kernel.
  *
  * System calls go through a page of our own machine code (ffi/stub/door.ARCH.S), not through libc: the answer is -errno itself,
  * and glibc and musl builds run the same code. libc is asked once, for mmap and mprotect, to make that page.
@@ -46,14 +46,13 @@ function openLibc() {
 }
 
 /** Maps the door page. Its flag word lives in the page behind it, which stays writable. */
-function openDoor(): { page: number; flag: KernelMemory } {
-  if (!door) throw new Error(`No kernel door for architecture ${process.arch}: this build can only show images`)
+function openDoor({ code, symbols }: typeof doorX86_64): { page: number; flag: KernelMemory } {
   const libc = openLibc()
   const page = Number(libc.mmap(0, 2 * PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0))
   const flag = memoryAt(page + PAGE, PAGE)
   const { bytes, view } = memoryAt(page, PAGE)
-  bytes.set(Buffer.from(door.code, "base64"))
-  view.setBigUint64(door.symbols.door_flag, BigInt(flag.address), true)
+  bytes.set(Buffer.from(code, "base64"))
+  view.setBigUint64(symbols.door_flag, BigInt(flag.address), true)
   if (libc.mprotect(page, PAGE, PROT_READ_EXEC) !== 0) throw new Error("Cannot make the system call page executable")
   return { page, flag }
 }
@@ -64,7 +63,7 @@ export function memoryAt(address: number, size: number): KernelMemory {
   return { address, bytes: new Uint8Array(buffer), view: new DataView(buffer) }
 }
 
-const opened = door ? openDoor() : undefined
+const opened = door && openDoor(door)
 
 const entry = (symbol: keyof typeof doorX86_64.symbols): number => {
   if (!opened || !door) throw new Error(`No kernel door for architecture ${process.arch}: this build can only show images`)
@@ -113,7 +112,7 @@ function lazily(symbol: keyof typeof doorX86_64.symbols, args: readonly FFIType[
 
 const { u32, u64, i64_fast } = FFIType
 const spawn = lazily("door_spawn", [u64, u64, u64], i64_fast)
-const beside = lazily("door_copy_beside", [u64, u64, u64, u64], i64_fast)
+const copyInThread = lazily("door_copy_beside", [u64, u64, u64, u64], i64_fast)
 const readFile = lazily("door_read", [u64, u64, u64], i64_fast)
 
 /**
@@ -152,7 +151,7 @@ export const copyPieces: (job: number, buffer: number) => void = lazily("door_co
  * Precondition: every signal is blocked in this thread, so that no handler runs in the other, which has no thread-local storage.
  */
 export const copyBeside = (cloneArgs: number, size: number, job: number, buffer: number): number =>
-  Number(beside(cloneArgs, size, job, buffer))
+  Number(copyInThread(cloneArgs, size, job, buffer))
 
 /**
  * What the CPU says of itself.

@@ -18,8 +18,8 @@ door_syscall:
 
 # long door_spawn(clone_args, size, spawn): a clone3 child that execs; the child's PID or -errno. spawn: u64 fd, path, argv, envp, flags
 # of execveat, then clone_args and size of a clone3 of its own, or 0, and room for that one's answer: then it is the grandchild that execs,
-# and the child ends when that has happened. The child borrows this stack while we sleep (CLONE_VM | CLONE_VFORK), so it must only exec or exit, and the caller has
-# blocked every signal, so that no handler of ours runs in the child.
+# and the child ends when that has happened. The child borrows this stack while we sleep (CLONE_VM | CLONE_VFORK), so it must only exec or
+# exit, and the caller has blocked every signal, so that no handler of ours runs in the child.
         .globl door_spawn
 door_spawn:
         mov     r9, rdx                 # system calls keep every register but rax, rcx and r11
@@ -93,8 +93,9 @@ door_read:
         pop     rbx
         ret
 
-# Copies memory of another process into a file, piece by piece, each through a buffer: what record.ts calls copyJob and copyPiece. Any
-# number of threads may work on one job, each with a buffer of its own: the pieces are dealt out by a counter.
+# Copies memory of another process into a file, piece by piece, each through a buffer. Any number of threads may work on one job, each with
+# a buffer of its own: the pieces are dealt out by a counter. The structures are data in ./record.ts: copyJob and copyPiece, whose length and
+# offset are BYTES and FILE_OFFSET here, as LENGTH and OFFSET are words of the assembler.
         .set    NEXT, 0                 # struct copy_job
         .set    COUNT, 8
         .set    PIECES, 16

@@ -57,6 +57,7 @@ export const copyPiece = layout("struct copy_piece", "ffi/stub/door.x86_64.S", 4
   state: [32, "i64"], //      out: of PIECE, or -errno of a write that failed (0: it wrote nothing)
 })
 
+/** What has become of a piece. One that is `unread`, or `waiting` still, is left for the caller to copy. */
 export const PIECE = { waiting: 0, written: 1, unread: 2 } as const
 
 /** Head of the lists behind the guard's code; `guardCall` records of both follow, then the bytes that they point to. */

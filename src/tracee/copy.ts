@@ -1,4 +1,4 @@
-import { CLONE, cloneArgs } from "../../ffi/abi/clone.ts"
+import { CLONE, cloneArgs, THREAD_FLAGS } from "../../ffi/abi/clone.ts"
 import { O } from "../../ffi/abi/file.ts"
 import { iovec } from "../../ffi/abi/ptrace.ts"
 import { closeSync, FileError } from "../../ffi/fs.ts"
@@ -20,7 +20,7 @@ interface Part {
 const PIECE_ROOM = 1 << 20
 /** Parts of memory in one piece at most. Man page: process_vm_readv(2), IOV_MAX */
 const MOST_VECTORS = 1024
-/** How much is written down at once: up to 1 GiB. */
+/** Pieces and parts of a round at most: up to 1 GiB. */
 const PIECES = 1024
 const VECTORS = 8192
 /** Bytes that are worth a second thread. */
@@ -30,19 +30,35 @@ const vectors = allocate(VECTORS * iovec.size)
 const pieces = allocate(PIECES * copyPiece.size)
 const buffers = allocate(2 * PIECE_ROOM)
 
-/** Offsets in `control`. */
+/** Offsets in `control`: of the job, and of an iovec for each thread, its buffer. */
 const JOB = 0
-const HANDS = [64, 96] as const
+const BUFFERS = [64, 96] as const
+/** And of what the second thread is made by: its ID, which the kernel makes 0 when it ends, and its stack, up to the end. */
 const CLONE_ARGS = 128
-const THREAD = 256
+const THREAD_ID = 256
 const STACK = 1024
 const control = allocate(4096)
+/** Operation of futex(2). Header: include/uapi/linux/futex.h */
+const FUTEX_WAIT = 0
 
-/** What is written down of one round. */
+/** Parts of memory that follow one another in the file. */
+interface TakenPiece {
+  /** Index of its first vector. */
+  readonly first: number
+  /** Vectors. */
+  count: number
+  /** Bytes. */
+  length: number
+  /** In the file, bytes. */
+  readonly offset: number
+  /** Read through /proc/PID/mem, see `copyToFile`. */
+  readonly careful: boolean
+}
+
+/** As much of the memory as one job takes: `take` writes it down, `run` copies it. */
 class Round {
   private vectorCount = 0
-  /** Vectors of each piece: the first, how many, and whether they are read in the careful way. */
-  private readonly list: { first: number; count: number; length: number; offset: number; careful: boolean }[] = []
+  private readonly list: TakenPiece[] = []
   private bytes = 0
 
   constructor(
@@ -86,11 +102,11 @@ class Round {
       )
     const job = { next: 0, count: this.list.length, pieces: pieces.address, pid: this.pid, file: this.fd }
     encodeInto(copyJob, control.bytes, job, JOB)
-    copyAtOnce(this.bytes >= WORTH_TWO)
+    workOff(this.bytes >= WORTH_TWO)
     this.finish()
   }
 
-  /** Looks at what became of each piece. @throws SyscallError, FileError as `copyToFile` */
+  /** Looks at what became of each piece, and copies those carefully that were not read. @throws SyscallError, FileError as `copyToFile` */
   private finish(): void {
     const states = this.list.map((_, index) => Number(pieces.view.getBigInt64(index * copyPiece.size + copyPiece.fields.state[0], true)))
     const failed = states.find((state) => state < 0)
@@ -104,6 +120,7 @@ class Round {
     }
   }
 
+  /** Copies the vectors of one piece through /proc/PID/mem. */
   private copyCarefully(memory: number, first: number, count: number, offset: number): void {
     let filled = 0
     for (let index = first; index < first + count; index++) {
@@ -131,35 +148,33 @@ class Round {
   }
 }
 
-/** Works the job off: a second thread reads memory while the first one writes, and the other way round. */
-function copyAtOnce(withSecond: boolean): void {
+/** Works the job in `control` off: where there is a second thread, one reads memory while the other writes. */
+function workOff(withSecond: boolean): void {
   const { address, bytes, view } = control
-  for (const [index, at] of HANDS.entries())
+  for (const [index, at] of BUFFERS.entries())
     encodeInto(iovec, bytes, { iov_base: buffers.address + index * PIECE_ROOM, iov_len: PIECE_ROOM }, at)
-  const [own, other] = HANDS
+  const [own, other] = BUFFERS
   if (withSecond) {
-    const shared = CLONE.VM | CLONE.FS | CLONE.FILES | CLONE.SIGHAND | CLONE.THREAD | CLONE.SYSVSEM
-    const flags = shared | CLONE.PARENT_SETTID | CLONE.CHILD_CLEARTID
-    const ids = { parent_tid: address + THREAD, child_tid: address + THREAD }
+    const flags = THREAD_FLAGS | CLONE.PARENT_SETTID | CLONE.CHILD_CLEARTID
+    const ids = { parent_tid: address + THREAD_ID, child_tid: address + THREAD_ID }
     bytes.set(encode(cloneArgs, { flags, ...ids, stack: address + STACK, stack_size: control.bytes.length - STACK }), CLONE_ARGS)
     // One more thread than the user may have: then this one works alone.
     withSignalsBlocked(() => copyBeside(address + CLONE_ARGS, cloneArgs.size, address + JOB, address + other))
   }
   copyPieces(address + JOB, address + own)
-  for (let thread = view.getInt32(THREAD, true); thread !== 0; thread = view.getInt32(THREAD, true))
-    attempt("futex", address + THREAD, FUTEX_WAIT, thread, 0)
+  for (let thread = view.getInt32(THREAD_ID, true); thread !== 0; thread = view.getInt32(THREAD_ID, true))
+    attempt("futex", address + THREAD_ID, FUTEX_WAIT, thread, 0)
 }
-const FUTEX_WAIT = 0
 
 /**
  * Copies ranges of a stopped task's memory one after another into a file.
  *
- * By process_vm_readv(2) into buffers of 1 MiB, in two threads where there is much. That call pins pages, and the kernel gives the task a copy
- * of each that it has in common with another process (since Linux 5.19), and it stops at areas that may not be read. Such are read through
- * /proc/PID/mem, which takes half as long again.
+ * By process_vm_readv(2) into buffers of 1 MiB, in two threads where there is much. That call pins pages: since Linux 5.19 the kernel gives the
+ * task a copy of its own of each page that it shares with another process. And it stops at areas that may not be read. What is either is read
+ * in the careful way, through /proc/PID/mem, which takes half as long again.
  *
  * @param fd open for writing   @param position offset of the first byte in the file
- * @param isCommon whether pages of a range may be another process's as well
+ * @param isCommon whether pages of a range may be another process's as well: they are read in the careful way
  * @returns bytes written
  * @throws SyscallError EIO not mapped · ESRCH task is gone · FileError the file cannot be written: ENOSPC, EIO · CheckpointError E_INTERRUPTED
  * Kernel: mm/process_vm_access.c process_vm_rw(), mm/gup.c gup_must_unshare(), fs/proc/base.c mem_rw()
