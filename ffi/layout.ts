@@ -37,10 +37,6 @@ class Structure<F extends Fields> implements Layout<F> {
 export const layout = <const F extends Fields>(name: string, header: string, size: number, fields: F): Layout<F> =>
   new Structure(name, header, size, fields)
 
-const WIDTH = { u8: 1, u16: 2, u32: 4, u64: 8, i32: 4, i64: 8 } as const satisfies Record<Scalar, number>
-/** Bytes of one member. */
-export const widthOf = (scalar: Scalar): number => WIDTH[scalar]
-
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 /**

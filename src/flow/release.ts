@@ -60,14 +60,14 @@ const FATE = {
   ignored: "may abort it there as any other",
 } as const
 
-/** The stub's area is gone, or is not returned to: nothing of ours runs in the thread any more. */
+/** Gives a thread its final registers. Precondition: the stub's area is gone or is not returned to, so nothing of ours runs in it any more. */
 export function putRegisters({ thread: { tid }, registers, xstate }: Departure): void {
   setRegisters(tid, registers)
   setXstate(tid, xstate)
 }
 
 /**
- * Gives every thread its final state. The stub's area is gone: nothing of ours runs in any of it any more.
+ * Gives every thread its final state. Precondition: the stub's area is gone, and nothing of ours runs in any of them any more.
  *
  * @param stopped processes that are stopped already, see ./stops.ts
  */

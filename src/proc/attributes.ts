@@ -7,7 +7,7 @@ const hexadecimal = (text: string): number => Number.parseInt(text, 16)
 export const readCoredumpFilterIfAlive: Reader<number | null> = textReader("coredump_filter", (text) => hexadecimal(text || "0"))
 
 /** OOM score adjustment, -1000 to 1000; null = gone. */
-export const readOomScoreAdjIfAlive = textReader("oom_score_adj", decimal)
+const readOomScoreAdjIfAlive = textReader("oom_score_adj", decimal)
 /** As `readOomScoreAdjIfAlive`. @throws CheckpointError E_NO_PROCESS */
 export const readOomScoreAdj = expectAlive("oom_score_adj", readOomScoreAdjIfAlive)
 

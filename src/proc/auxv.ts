@@ -41,7 +41,7 @@ export function parseAuxv(bytes: Uint8Array): Auxv {
 }
 
 /** Auxiliary vector of a process; null when it is gone, empty for a kernel thread or zombie. @throws CheckpointError E_PERMISSION · E_IO */
-export const readAuxvIfAlive = bytesReader("auxv", parseAuxv)
+const readAuxvIfAlive = bytesReader("auxv", parseAuxv)
 
 /** As `readAuxvIfAlive`. @throws CheckpointError E_NO_PROCESS when it is gone */
 export const readAuxv = expectAlive("auxv", readAuxvIfAlive)

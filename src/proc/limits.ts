@@ -52,7 +52,7 @@ export function parseLimits(text: string): readonly Limit[] {
 const limitOf = (text: string): bigint => (text === "unlimited" ? RLIM_INFINITY : BigInt(text))
 
 /** Limits of a process; null when it is gone. Needs no capability, unlike prlimit(2). @throws CheckpointError E_PERMISSION · E_IO */
-export const readLimitsIfAlive = textReader("limits", parseLimits)
+const readLimitsIfAlive = textReader("limits", parseLimits)
 
 /** As `readLimitsIfAlive`. @throws CheckpointError E_NO_PROCESS when it is gone */
 export const readLimits = expectAlive("limits", readLimitsIfAlive)

@@ -61,6 +61,6 @@ export function parseMountinfo(text: string): Mount[] {
 }
 
 /** Mounts that a process sees; null when it is gone. @throws CheckpointError E_PERMISSION · E_IO */
-export const readMountinfoIfAlive = textReader("mountinfo", parseMountinfo)
+const readMountinfoIfAlive = textReader("mountinfo", parseMountinfo)
 /** As `readMountinfoIfAlive`. @throws CheckpointError E_NO_PROCESS */
 export const readMountinfo = expectAlive("mountinfo", readMountinfoIfAlive)

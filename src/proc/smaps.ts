@@ -98,7 +98,7 @@ export function parseSmaps(text: string): MappingDetail[] {
  * Detailed mappings, as `readMapsIfAlive`. The kernel walks every page table for it: about 10 ms for a GiB.
  * @throws CheckpointError E_PERMISSION · E_IO
  */
-export const readSmapsIfAlive = textReader("smaps", parseSmaps)
+const readSmapsIfAlive = textReader("smaps", parseSmaps)
 
 /** As `readSmapsIfAlive`. @throws CheckpointError E_NO_PROCESS when it is gone */
 export const readSmaps = expectAlive("smaps", readSmapsIfAlive)

@@ -36,7 +36,7 @@ const FIXUP: Readonly<Record<RseqClass, (thread: FrozenThread, state: RseqState,
  * Prepares a frozen thread for injected code: where it goes on afterwards, or what is written back last.
  *
  * A thread in which nothing is run after this is still left to the kernel's own fix-up (a malformed one is put back as it was).
- * Precondition: called once, before the first `borrow`, so that the frames that survive a death of the tool know it too. They believe a guess
+ * Precondition: called once, before `borrowAll`, so that the frames that survive a death of the tool know it too. They believe a guess
  * that is not proved yet: half a section without protection is worse than an abort too many.
  *
  * @param proven false for a registration that was guessed: a dump that fails then sends the thread on as the kernel would have

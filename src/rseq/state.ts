@@ -1,8 +1,7 @@
 import type { RemoteAddress } from "../base/units.ts"
 
 /** A thread's class when it was frozen; see `classify`. */
-const RSEQ_CLASSES = ["unregistered", "idle", "outside", "abortable", "no-restart", "malformed"] as const
-export type RseqClass = (typeof RSEQ_CLASSES)[number]
+export type RseqClass = "unregistered" | "idle" | "outside" | "abortable" | "no-restart" | "malformed"
 
 /**
  * What the running kernel does to a thread that it meets inside a section with NO_RESTART flags: lets it go on (to Linux 6.0),

@@ -106,14 +106,6 @@ export function borrowAll(requests: readonly LoanRequest[], patience: Patience):
   throw failures[0]
 }
 
-/** Borrows of one process alone. */
-export function borrow(process: FrozenProcess, terms: LoanTerms, bytes: number, patience: Patience): Loan & Disposable {
-  const loans = borrowAll([{ process, terms, bytes }], patience)
-  const [loan] = loans.all
-  if (!loan) throw new Error("Unreachable: a loan that was not made and did not fail")
-  return { ...loan, [Symbol.dispose]: () => loans[Symbol.dispose]() }
-}
-
 /** Where the kernel put a new area. @throws CheckpointError E_INJECTION the process would not lend · what else failed in it */
 function startOf(host: Host, size: number, outcome: HostAnswer): RemoteAddress {
   if ("failure" in outcome) throw outcome.failure

@@ -36,7 +36,7 @@ interface CallOptions {
   readonly about?: string
 }
 
-interface Record_ {
+interface Call {
   readonly call: Syscall
   readonly args: readonly Argument[]
   readonly options: CallOptions
@@ -52,7 +52,7 @@ const ERRNO_NUMBER = new Map<string, number>(Object.entries(ERRNO).map(([number,
  * A record that fails unexpectedly ends the program; what stands behind `cleanup` still runs.
  */
 export class Program {
-  private readonly records: Record_[] = []
+  private readonly records: Call[] = []
   private readonly parts: { readonly data: Data; readonly bytes: Uint8Array | undefined }[] = []
   private readonly pointers: { readonly data: Data; readonly at: number; readonly target: Data }[] = []
   private dataSize = 0

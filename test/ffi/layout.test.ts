@@ -19,7 +19,7 @@ import { itimerspec, itimerval, sigevent, timespec } from "../../ffi/abi/timer.t
 import { termios, winsize } from "../../ffi/abi/tty.ts"
 import { uffdioApi } from "../../ffi/abi/userfault.ts"
 import { fxregs } from "../../ffi/abi/xsave.x86_64.ts"
-import { decode, encode, encodeInto, layout, widthOf } from "../../ffi/layout.ts"
+import { decode, encode, encodeInto, layout } from "../../ffi/layout.ts"
 import { ROOT } from "../harness/folders.ts"
 import { canCompile, evaluate } from "./compiled.ts"
 import { ipc } from "./ipc-layouts.ts"
@@ -177,7 +177,7 @@ describe("layouts", () => {
           const member = renamed[field] ?? field
           asked.push([`offsetof(${type}, ${member})`, offset])
           // The four bytes of e_ident[16] that are its mark are read at once.
-          if (member !== "e_ident") asked.push([`sizeof(((${type} *)0)->${member})`, widthOf(width)])
+          if (member !== "e_ident") asked.push([`sizeof(((${type} *)0)->${member})`, Number(width.slice(1)) / 8])
         }
       }
       const found = evaluate(

@@ -11,13 +11,14 @@ import { listThreads } from "../../src/proc/tasks.ts"
 import type { FrozenProcess } from "../../src/tracee/frozen.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
 import { liveTasks } from "../../src/tracee/lists.ts"
-import { borrow, chooseStopSignal } from "../../src/tracee/loan.ts"
+import { chooseStopSignal } from "../../src/tracee/loan.ts"
 import { loanSize } from "../../src/tracee/placement.ts"
 import { type Answers, type Data, Program, type Result } from "../../src/tracee/program.ts"
 import { seizeProcess } from "../../src/tracee/seize.ts"
 import { deadlineIn } from "../../src/tracee/wait.ts"
 import { compiler } from "../harness/compile.ts"
 import { scratch } from "../harness/folders.ts"
+import { borrow } from "../tracee/borrow.ts"
 
 /** True where victims can be compiled and seized. */
 export const canRun = compiler() !== undefined && process.getuid?.() === 0

@@ -11,7 +11,7 @@ import type { FrozenProcess } from "../../src/tracee/frozen.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
 import { framePagesSize, type LoanTerms } from "../../src/tracee/host.ts"
 import { liveTasks } from "../../src/tracee/lists.ts"
-import { borrow, chooseStopSignal, type Loan } from "../../src/tracee/loan.ts"
+import { chooseStopSignal, type Loan } from "../../src/tracee/loan.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
 import { loanSize } from "../../src/tracee/placement.ts"
 import type { Program } from "../../src/tracee/program.ts"
@@ -20,6 +20,7 @@ import { deadlineIn, patienceOf } from "../../src/tracee/wait.ts"
 import { compiler } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
+import { borrow } from "./borrow.ts"
 
 /** True where targets can be compiled and traced. */
 export const canTrace = compiler() !== undefined && process.getuid?.() === 0

@@ -12,7 +12,7 @@ import { restoreAdvice } from "./advice.ts"
 export const isSocketMapping = ({ path }: Pick<Mapping, "path">): boolean => path.startsWith("socket:[")
 
 /** True for a saved area that shows the rings of a packet socket. */
-export const isPacketRing = ({ status }: Pick<vma_entry, "status">): boolean => (status & VMA.SOCKET) !== 0
+const isPacketRing = ({ status }: Pick<vma_entry, "status">): boolean => (status & VMA.SOCKET) !== 0
 
 /** Descriptor of a process by which its rings can be mapped. */
 const numberOf = ({ shmid }: vma_entry, fdinfos: readonly fdinfo_entry[]): number | undefined =>

@@ -11,7 +11,7 @@ import { restoreBuffers, restoreSocketOptions, setOption } from "../options.ts"
 import { ringRequest } from "./table.ts"
 
 /** No group. Kernel: none, this is CRIU's. Authority: REFERENCE 5.8 */
-export const NO_FANOUT = 0xffffffff
+const NO_FANOUT = 0xffffffff
 
 /** Where the name of a device stands in a bind(2) of SOCK_PACKET, and bytes of its address. Header: include/linux/socket.h struct sockaddr */
 const [NAME_AT, SOCKADDR] = [2, 16]
