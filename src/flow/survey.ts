@@ -154,11 +154,11 @@ function unlessGone<T>(pid: number, root: number, look: () => T): T | undefined 
 }
 
 /** What processes share, those left out that end meanwhile: all of them have the same nothing, which looks like sharing. */
-function objectsOfLiving(pids: readonly number[], root: number): { objects: ReadonlyMap<number, ObjectIds>; groups: ObjectGroups } {
+function objectsOfLiving(pids: readonly number[]): { objects: ReadonlyMap<number, ObjectIds>; groups: ObjectGroups } {
   for (let living = pids.filter(hasMemory); ; ) {
-    const groups = unlessGone(0, root, () => groupObjects(living))
+    const groups = groupObjects(living)
     const still = living.filter(hasMemory)
-    if (groups && still.length === living.length) return { objects: collectObjects(living, groups), groups }
+    if (still.length === living.length) return { objects: collectObjects(living, groups), groups }
     living = still
   }
 }
@@ -167,7 +167,7 @@ function objectsOfLiving(pids: readonly number[], root: number): { objects: Read
 function lookForStrangers(groups: ObjectGroups, inside: ReadonlySet<number>): Refusal[] {
   const kernel = kernelChildren()
   const strangers = listProcesses().filter((pid) => !inside.has(pid))
-  const refusalsOf = (others: readonly number[]) => unlessGone(0, 1, () => surveyStrangers(groups, others, kernel)) ?? []
+  const refusalsOf = (others: readonly number[]) => surveyStrangers(groups, others, kernel)
   return refusalsOf(strangers).length > 0
     ? refusalsOf(strangers.filter((pid) => !descends(pid, inside) && hasMemory(livingThread(pid))))
     : []
@@ -223,7 +223,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const openFiles = lookAtDescriptors(holders, { ...options, members: new Set(members.map(({ stat }) => stat.pid)) })
   refusals.push(...openFiles.refusals)
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
-  const { objects, groups } = objectsOfLiving([...processes.keys()], root)
+  const { objects, groups } = objectsOfLiving([...processes.keys()])
   const inside = new Set(parents.keys())
   const outside = new Outside(inside)
   const spaces = ownersOf(objects, "vm_id").map((pid) => ({ pid, mappings: processes.get(pid)?.smaps ?? [] }))

@@ -25,7 +25,7 @@ import { checkTty } from "./tty/check.ts"
 import { checkTun } from "./tun/restore.ts"
 
 /** What the restore has to offer. */
-export interface CheckOptions extends Checking, InetOptions {
+export interface FileCheckOptions extends Checking, InetOptions {
   /** Reads the build ID of a file. */
   readonly buildIdOf: (path: string, stat: FileStat) => number[]
   readonly shellJob: boolean
@@ -139,7 +139,7 @@ function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]):
  * @param pids of the tree: their files in /proc are not there yet
  * @returns checks that throw E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals, sockets
  */
-export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<number>, options: CheckOptions): Generator<() => void> {
+export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<number>, options: FileCheckOptions): Generator<() => void> {
   const { extUnixSk = false, given = new Map<number, GivenFd>() } = options
   const [images] = tables
   if (!images) throw new Error("Unreachable: a tree without a process")
@@ -200,6 +200,6 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
 }
 
 /** Does all of `fileChecks`. @throws CheckpointError the first refusal */
-export function checkFiles(tables: readonly FileImages[], pids: ReadonlySet<number>, options: CheckOptions): void {
+export function checkFiles(tables: readonly FileImages[], pids: ReadonlySet<number>, options: FileCheckOptions): void {
   for (const check of fileChecks(tables, pids, options)) check()
 }

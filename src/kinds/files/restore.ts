@@ -11,7 +11,7 @@ import type { FileRow } from "./row.ts"
 import type { Self } from "./self.ts"
 
 /** What the new process has when its files are opened. */
-export interface RestoreOptions {
+export interface FileRestoreOptions {
   /** Descriptors that are open already and stay: none of them is wanted by the image. */
   readonly reserved: ReadonlySet<number>
   /** One of them, of any kind: it holds wanted numbers until their files come. */
@@ -102,7 +102,7 @@ export function holdNumbers(numbers: Iterable<number>, placeholder: number, prog
  * Preconditions: `checkFiles` has passed; the soft RLIMIT_NOFILE is above every number and leaves some free; root, directory, credentials
  * and signal mask of the image are not yet set. Afterwards: `restoreThreadOwners`, and the reserved descriptors are the caller's to close.
  */
-export function restoreDescriptors(images: FileImages, program: Program, options: RestoreOptions): void {
+export function restoreDescriptors(images: FileImages, program: Program, options: FileRestoreOptions): void {
   const { reserved, placeholder, made, self, inherited, finishes, isBorn } = options
   const taken = images.fdinfos.find(({ fd }) => reserved.has(fd))
   if (taken) throw new Error(`Unreachable: fd ${taken.fd} is wanted and reserved`)
@@ -135,7 +135,7 @@ export function restoreDescriptors(images: FileImages, program: Program, options
 export function startFiles(
   { fdinfos, files, extension }: FileImages,
   program: Program,
-  { inherited, finishes, made }: Pick<RestoreOptions, "inherited" | "finishes" | "made">,
+  { inherited, finishes, made }: Pick<FileRestoreOptions, "inherited" | "finishes" | "made">,
 ): void {
   const starting = { program, clocks: made.clocks, extension: new Map(extension.map((facts) => [facts.id, facts])) }
   for (const [id, [first]] of usersOf(fdinfos)) {
@@ -152,7 +152,7 @@ export function startFiles(
 export function restoreThreadOwners(
   { fdinfos, files }: FileImages,
   program: Program,
-  { self, inherited, finishes, isBorn, made }: Pick<RestoreOptions, "self" | "inherited" | "finishes" | "isBorn" | "made">,
+  { self, inherited, finishes, isBorn, made }: Pick<FileRestoreOptions, "self" | "inherited" | "finishes" | "isBorn" | "made">,
 ): void {
   for (const [id, [first]] of usersOf(fdinfos)) {
     const file = files.get(id)

@@ -3,20 +3,20 @@ import { decode } from "../../../proto/decode.ts"
 import { encode } from "../../../proto/encode.ts"
 import { fd_types, type fdinfo_entry, type file_entry, file_entrySchema } from "../../../proto/gen/fdinfo_pb.ts"
 import { TtyType, type tty_info_entry, tty_info_entrySchema } from "../../../proto/gen/tty_pb.ts"
-import { type CheckOptions, checkFiles } from "../../../src/kinds/files/check.ts"
+import { checkFiles, type FileCheckOptions } from "../../../src/kinds/files/check.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
 import { STRICT } from "../../../src/kinds/files/keeping.ts"
-import { type RestoreOptions, restoreDescriptors, restoreThreadOwners } from "../../../src/kinds/files/restore.ts"
+import { type FileRestoreOptions, restoreDescriptors, restoreThreadOwners } from "../../../src/kinds/files/restore.ts"
 import { Program } from "../../../src/tracee/program.ts"
 import { fown, NO_MORE, PLAIN_RESTORE } from "./plans.ts"
 
 const PID = 77
-const OPTIONS: RestoreOptions = {
+const OPTIONS: FileRestoreOptions = {
   ...PLAIN_RESTORE,
   made: { ...PLAIN_RESTORE.made, terminal: 501, ghosts: new Map([[77, 502]]) },
   isBorn: (tid) => tid === PID,
 }
-const CHECK: CheckOptions = { ...STRICT, buildIdOf: () => [], shellJob: false, terminal: false, tcpEstablished: false, tcpClose: false }
+const CHECK: FileCheckOptions = { ...STRICT, buildIdOf: () => [], shellJob: false, terminal: false, tcpEstablished: false, tcpClose: false }
 const PIDS = new Set([PID])
 
 const user = (fd: number, { id, type }: file_entry, flags = 0): fdinfo_entry => ({ fd, id, type, flags })

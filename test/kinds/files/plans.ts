@@ -8,7 +8,7 @@ import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import { clockNow } from "../../../src/kinds/clocks/now.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
 import type { Collecting, Found, OpenFile } from "../../../src/kinds/files/kind.ts"
-import { type RestoreOptions, restoreDescriptors, startFiles } from "../../../src/kinds/files/restore.ts"
+import { type FileRestoreOptions, restoreDescriptors, startFiles } from "../../../src/kinds/files/restore.ts"
 import { statDescriptor } from "../../../src/kinds/files/stat.ts"
 import { readFdInfo } from "../../../src/proc/fdinfo.ts"
 import { Program } from "../../../src/tracee/program.ts"
@@ -29,7 +29,7 @@ export const NO_MORE: Omit<FileImages, "fdinfos" | "files"> = {
 }
 
 /** A process that makes all its files itself. Two descriptors are reserved, as much as a plan shows of them: 500 holds numbers. */
-export const PLAIN_RESTORE: RestoreOptions = {
+export const PLAIN_RESTORE: FileRestoreOptions = {
   reserved: new Set([500, 501]),
   placeholder: 500,
   made: {
