@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { generateStubs } from "../../build/stub.ts"
 import { NUMBER } from "../../ffi/numbers.x86_64.ts"
-import { front } from "../../ffi/stub/gen/x86_64.ts"
+import { front, guard, seed } from "../../ffi/stub/gen/x86_64.ts"
 import {
   ARGUMENT,
   copyJob,
@@ -87,6 +87,13 @@ describe("assembly files", () => {
   test.skipIf(!Bun.which("as"))("gen/x86_64.ts is what they assemble to", () => {
     expect(generateStubs("x86_64")).toBe(readFileSync(join(FOLDER, "gen/x86_64.ts"), "utf8"))
   })
+})
+
+test("the README tells how much code the seed and the guard have", () => {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8")
+  const bytes = ({ code }: { code: string }): number => Buffer.from(code, "base64").length
+  expect(readme).toContain(`seed: ${bytes(seed)} bytes of code`)
+  expect(readme).toContain(`${bytes(guard)} bytes of code beside it`)
 })
 
 test("door.x86_64.S has the offsets of what it copies by", () => {
