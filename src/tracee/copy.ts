@@ -6,9 +6,12 @@ import { copyBeside, copyPieces } from "../../ffi/kernel.ts"
 import { encode, encodeInto } from "../../ffi/layout.ts"
 import { copyJob, copyPiece, PIECE } from "../../ffi/stub/record.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
+import { logger } from "../base/log.ts"
 import { withSignalsBlocked } from "./blocked.ts"
 import { openMemory } from "./memory.ts"
 import { checkInterrupt } from "./wait.ts"
+
+const log = logger("memory")
 
 /** A part of a process's memory; bytes, the end is outside. */
 interface Part {
@@ -20,9 +23,9 @@ interface Part {
 const PIECE_ROOM = 1 << 20
 /** Parts of memory in one piece at most. Man page: process_vm_readv(2), IOV_MAX */
 const MOST_VECTORS = 1024
-/** Pieces and parts of a round at most: up to 1 GiB. */
-const PIECES = 1024
-const VECTORS = 8192
+/** Pieces and parts of a round at most: up to 128 MiB, after which it is looked whether the user has asked the tool to stop. */
+const PIECES = 128
+const VECTORS = 4096
 /** Bytes that are worth a second thread. */
 const WORTH_TWO = 8 << 20
 
@@ -83,9 +86,9 @@ class Round {
     return length
   }
 
-  /** Copies what was taken. */
-  run(): void {
-    if (this.list.length === 0) return
+  /** Copies what was taken. @returns bytes that were read in the careful way */
+  run(): number {
+    if (this.list.length === 0) return 0
     for (const [index, { first, count, length, offset, careful }] of this.list.entries())
       encodeInto(
         copyPiece,
@@ -103,21 +106,24 @@ class Round {
     const job = { next: 0, count: this.list.length, pieces: pieces.address, pid: this.pid, file: this.fd }
     encodeInto(copyJob, control.bytes, job, JOB)
     workOff(this.bytes >= WORTH_TWO)
-    this.finish()
+    return this.finish()
   }
 
   /** Looks at what became of each piece, and copies those carefully that were not read. @throws SyscallError, FileError as `copyToFile` */
-  private finish(): void {
+  private finish(): number {
     const states = this.list.map((_, index) => Number(pieces.view.getBigInt64(index * copyPiece.size + copyPiece.fields.state[0], true)))
     const failed = states.find((state) => state < 0)
     if (failed !== undefined) throw new FileError(errnoName(-failed), "pwrite64", "")
     using scope = new DisposableStack()
     let memory: number | undefined
-    for (const [index, { first, count, offset }] of this.list.entries()) {
+    let bytes = 0
+    for (const [index, { first, count, length, offset }] of this.list.entries()) {
       if (states[index] === PIECE.written) continue
       memory ??= scope.adopt(openMemory(this.pid, O.RDONLY), closeSync)
       this.copyCarefully(memory, first, count, offset)
+      bytes += length
     }
+    return bytes
   }
 
   /** Copies the vectors of one piece through /proc/PID/mem. */
@@ -141,9 +147,10 @@ class Round {
     }
     for (let done = 0; done < filled; ) {
       const answer = attempt("pwrite64", this.fd, buffers.address + done, filled - done, offset + done)
-      if (answer >= 0) done += answer
+      if (answer > 0) done += answer
       // The tool's own timer interrupts calls where the file system lets it: FUSE, NFS.
-      else if (errnoName(-answer) !== "EINTR") throw new FileError(errnoName(-answer), "pwrite64", "")
+      else if (answer === 0 || errnoName(-answer) !== "EINTR")
+        throw new FileError(answer === 0 ? "EIO" : errnoName(-answer), "pwrite64", "")
     }
   }
 }
@@ -187,13 +194,14 @@ export function copyToFile(
   isCommon: (range: Part) => boolean = () => false,
 ): number {
   let written = 0
+  let carefully = 0
   let round = new Round(pid, fd)
   for (const range of ranges) {
     const careful = isCommon(range)
     for (let { start, end } = range; start < end; ) {
       const taken = round.take({ start, end }, position + written, careful)
       if (taken === 0) {
-        round.run()
+        carefully += round.run()
         round = new Round(pid, fd)
         checkInterrupt("the dump")
       }
@@ -201,6 +209,7 @@ export function copyToFile(
       written += taken
     }
   }
-  round.run()
+  carefully += round.run()
+  log.debug(`task ${pid}: ${written} bytes copied, ${carefully} of them through /proc/${pid}/mem`)
   return written
 }
