@@ -9,7 +9,7 @@ import { liveTasks } from "../tracee/lists.ts"
 import { checkInterrupt, deadlineIn } from "../tracee/wait.ts"
 import { holdNewConnections, holdsListeners, openDumpConnections } from "./connections.ts"
 import { asDumpError, type TreeMembers } from "./dump-error.ts"
-import { kill } from "./kill.ts"
+import { awaitEnd, kill } from "./kill.ts"
 import type { DumpOptions, DumpReport } from "./options.ts"
 import { checkOutputs, finish } from "./outputs.ts"
 import { openPagesFiles } from "./pages-files.ts"
@@ -69,7 +69,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
       cgroup?.[Symbol.dispose]()
       frozen[Symbol.dispose]()
       listeners?.[Symbol.dispose]()
-      facts.frozen = microseconds(frozen.frozenAt)
+      facts.frozen ||= microseconds(frozen.frozenAt)
     }
     // Packets pass again before the tree goes on, whatever happens.
     using connections = openDumpConnections(options, "live")
@@ -98,6 +98,9 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     else if (!leaveRunning) {
       connections.connections?.abandon(connections.runId)
       kill(frozen)
+      // What is dead does not stand still: to free its memory may take the kernel longer than all the rest.
+      facts.frozen = microseconds(frozen.frozenAt)
+      awaitEnd(frozen)
     }
     if (!thawEarly) thaw()
   }
@@ -127,11 +130,11 @@ function explained<T>(tree: TreeMembers, step: () => T): T {
   }
 }
 
-/** Times in µs. */
+/** Times in µs. CRIU's frozen time begins when all are stopped, ours when the first one is. */
 const dumpStats = ({ pages, freezing, copying, frozen }: { pages: number; freezing: number; copying: number; frozen: number }) => ({
   dump: {
     freezing_time: freezing,
-    frozen_time: frozen,
+    frozen_time: frozen - freezing,
     memdump_time: copying,
     memwrite_time: copying,
     pages_scanned: BigInt(pages),

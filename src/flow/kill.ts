@@ -7,17 +7,23 @@ import { cleanupDeadline, type Deadline, waitReport } from "../tracee/wait.ts"
 
 const log = logger("dump")
 
-/**
- * Ends the saved tree: all at once, so that nobody sees another one's end. The root's own parent reaps it, init the rest.
- *
- * @param patience how long each thread may take, which frees the memory when it is the last; after that it is only told: the set is complete,
- * and nothing of the tree ever runs again
- */
-export function kill({ processes }: Pick<FrozenTree, "processes">, patience: () => Deadline = cleanupDeadline): void {
+type Processes = Pick<FrozenTree, "processes">
+
+/** Ends the saved tree: all at once, so that nobody sees another one's end. */
+export function kill({ processes }: Processes): void {
   for (const process of processes) {
     attempt("kill", process.pid, SIG.KILL)
     process.ending = "dead"
   }
+}
+
+/**
+ * Waits until the killed tree has gone. The root's own parent reaps it, init the rest.
+ *
+ * @param patience how long each thread may take, which frees the memory when it is the last; after that it is only told: the set is complete,
+ * and nothing of the tree ever runs again
+ */
+export function awaitEnd({ processes }: Processes, patience: () => Deadline = cleanupDeadline): void {
   // Threads first: the leader reports its end when it is the last.
   for (const { pid, threads } of processes)
     try {

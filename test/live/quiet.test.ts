@@ -1,6 +1,8 @@
-/** Commands that went well say nothing, but to somebody who watches. */
+/** What commands that went well say: nothing, but to somebody who watches, and in numbers to a program. */
 import { afterEach, expect, test } from "bun:test"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { decodeImage } from "../../src/image/read.ts"
 import { STASIS } from "../harness/folders.ts"
 import { cleanUp } from "../harness/process.ts"
 import { dump, restore, run, stasisTool } from "../harness/tool.ts"
@@ -23,4 +25,17 @@ test("dump and restore -d: nothing to a file, a line to a terminal, and with -v3
   expect(shown).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Dumped task \d+ \(1 thread\) into .*, killed\r\n$/) })
   await victim.gone()
   expect((await restore(stasisTool, victim.images, "-v3")).stdout).toBe(`Restored task ${victim.pid} from "${victim.images}"\n`)
+})
+
+test("the times of stats-dump make up the one that is told: until all are stopped, and from then on", async () => {
+  const victim = await start("threads")
+  for (const options of [["-R"], []]) {
+    const { stdout } = await dump(stasisTool, victim.pid, victim.images, "--json", "-v3", ...options)
+    const { frozenMicroseconds, wallMicroseconds } = JSON.parse(stdout) as Record<"frozenMicroseconds" | "wallMicroseconds", number>
+    const path = join(victim.images, "stats-dump")
+    const { freezing_time = 0, frozen_time = 0 } = decodeImage("stats", path, readFileSync(path))[0]?.message?.dump ?? {}
+    expect(freezing_time + frozen_time).toBe(frozenMicroseconds)
+    expect(Math.min(freezing_time, frozen_time)).toBeGreaterThan(0)
+    expect(frozenMicroseconds).toBeLessThan(wallMicroseconds)
+  }
 })
