@@ -8,6 +8,7 @@ import type { PageRange } from "../kinds/memory/pages.ts"
 import type { SharedMemory } from "../kinds/memory/shared.ts"
 import { openSegment } from "../kinds/memory/windows.ts"
 import { copyToFile } from "../tracee/copy.ts"
+import { checkInterrupt } from "../tracee/wait.ts"
 import type { SavedLayout } from "./layout.ts"
 import type { NumberedPages, PagesFiles } from "./pages-files.ts"
 
@@ -80,9 +81,27 @@ export function saveSegment(id: number, { ranges, source }: Pick<SharedMemory, "
   return { ...facts, pages: written / PAGE_SIZE, entries: [{ pages_id: pagesId }, ...pagemapEntries(ranges)] }
 }
 
-/** Takes room on the disk for a file's first bytes. Kernel: fallocate(2); file systems without it get their blocks when they are written. */
+/** Bytes that are allocated at once. */
+const STEP = 8 << 20
+/** Times that one step is tried. */
+const TRIES = 20
+
+/**
+ * Takes room on the disk for a file's first bytes. Step by step: before Linux 6.17 tmpfs gives everything back when a signal arrives, and the
+ * tool's own timer sends one every 20 ms. Kernel: fallocate(2), mm/shmem.c shmem_fallocate(); file systems without it get their blocks when
+ * they are written.
+ *
+ * @throws CheckpointError E_INTERRUPTED
+ */
 export function allocateBlocks(fd: number, bytes: number): void {
-  const answer = attempt("fallocate", fd, 0, 0, bytes)
-  // The estimate may be too high for a nearly full disk: what really is missing shows when the pages are written.
-  if (answer < 0) log.debug(`fallocate of ${bytes} bytes answered ${errnoName(-answer)}`)
+  for (let at = 0, tries = 0; at < bytes; ) {
+    checkInterrupt("the dump")
+    const answer = attempt("fallocate", fd, 0, at, Math.min(STEP, bytes - at))
+    if (answer >= 0) [at, tries] = [at + STEP, 0]
+    else if (errnoName(-answer) !== "EINTR" || ++tries === TRIES) {
+      // The estimate may be too high for a nearly full disk: what really is missing shows when the pages are written.
+      log.debug(`fallocate of ${bytes} bytes answered ${errnoName(-answer)} at ${at}`)
+      return
+    }
+  }
 }

@@ -2,7 +2,6 @@ import { CLONE, cloneArgs } from "../../ffi/abi/clone.ts"
 import { elfHeader, elfSegment } from "../../ffi/abi/elf.ts"
 import { AT } from "../../ffi/abi/file.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
-import { W } from "../../ffi/abi/wait.ts"
 import { closeSync, writeAll } from "../../ffi/fs.ts"
 import { expectChildren } from "../../ffi/interrupt.ts"
 import { spawnChild } from "../../ffi/kernel.ts"
@@ -10,6 +9,7 @@ import { encode } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { withSignalsBlocked } from "./blocked.ts"
+import { reap } from "./wait.ts"
 
 const MFD_CLOEXEC = 1
 /** Linux 6.3: the file may be executed although vm.memfd_noexec is 1. */
@@ -115,7 +115,7 @@ export function spawnFile(file: number, { pid, sibling = false, orphan = false }
   // No handler of ours may run in the child while it borrows our memory.
   const child = withSignalsBlocked(() => spawnChild(orphan ? address + OUTER : address, cloneArgs.size, address + SPAWN))
   if (!orphan || isFailure(child)) return child
-  attempt("wait4", child, 0, W.ALL)
+  reap(child)
   return Number(view.getBigInt64(GRANDCHILD, true))
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { existsSync } from "node:fs"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { ptrace, tryPtrace } from "../../src/tracee/trace.ts"
@@ -10,6 +11,7 @@ import {
   patienceOf,
   pollReport,
   readStatus,
+  reap,
   waitReport,
 } from "../../src/tracee/wait.ts"
 import { failureOf } from "../image/sample.ts"
@@ -86,4 +88,12 @@ describe.skipIf(!canTrace)(`waitReport${why}`, () => {
     expect(waitReport(1, deadlineIn(1), "a stranger")).toEqual({ kind: "gone", status: -1 })
     expect(pollReport(1)).toBeUndefined()
   })
+})
+
+test("reap waits for a child's end, however often the tool's own timer interrupts", async () => {
+  using _ = holdInterrupts()
+  const child = Bun.spawn(["sleep", "0.2"])
+  reap(child.pid)
+  expect(existsSync(`/proc/${child.pid}`)).toBe(false)
+  reap(child.pid)
 })

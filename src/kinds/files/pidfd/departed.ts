@@ -1,12 +1,11 @@
 import { F, O } from "../../../../ffi/abi/file.ts"
 import { PIDFD_THREAD } from "../../../../ffi/abi/pidfd.ts"
 import { SIG } from "../../../../ffi/abi/signal.ts"
-import { W } from "../../../../ffi/abi/wait.ts"
 import { closeSync } from "../../../../ffi/fs.ts"
 import { attempt, syscall } from "../../../../ffi/syscall.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import { startWaiter } from "../../../tracee/seed.ts"
-import type { Deadline } from "../../../tracee/wait.ts"
+import { type Deadline, reap } from "../../../tracee/wait.ts"
 import { isDeparted } from "./restore.ts"
 
 /** Files that lead to processes which had ended, those of one process together: two of them must stay equal in st_ino. */
@@ -38,6 +37,6 @@ export function makeDeparted(group: readonly file_entry[], deadline: Deadline): 
     throw error
   } finally {
     attempt("kill", child, SIG.KILL)
-    attempt("wait4", child, 0, W.ALL)
+    reap(child)
   }
 }
