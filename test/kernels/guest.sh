@@ -94,7 +94,8 @@ started() {
   [ "$args" = - ] && args=
   # Ours is the first to look at it.
   : >$d/out
-  env $env /victims/$prog $d/work/$ask $(echo "$args" | sed "s#{folder}#$d/work#g") >$d/out 2>&1 </dev/null &
+  # Longer than a victim lives elsewhere: it ends with the machine, and a hundred rounds take half an hour on a busy one.
+  env VICTIM_SECONDS=6000 $env /victims/$prog $d/work/$ask $(echo "$args" | sed "s#{folder}#$d/work#g") >$d/out 2>&1 </dev/null &
   pid=$!
   deadline 60 ready || { tell FAIL it is not ready after 60 s; return 1; }
   case $said in FAIL* | SKIP*) tell "$said"; return 1 ;; esac
