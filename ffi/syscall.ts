@@ -1,5 +1,5 @@
 import { ERRNO } from "./errno.ts"
-import { doorExists, type KernelMemory, kernel, memoryAt } from "./kernel.ts"
+import { doorExists, doorFlag, type KernelMemory, kernel, memoryAt } from "./kernel.ts"
 import { NUMBER as AARCH64 } from "./numbers.aarch64.ts"
 import { NUMBER as X86_64 } from "./numbers.x86_64.ts"
 import { lackOfCall } from "./without.ts"
@@ -62,15 +62,22 @@ export function attempt(
   return errno === undefined ? Number(kernel(NUMBER[call] ?? NO_SUCH_CALL, a, b, c, d, e, f)) : -errno
 }
 
+const EINTR = 4
+
 /**
- * Runs one system call in this process and returns the kernel's answer.
+ * Runs one system call in this process and returns the kernel's answer. One that was interrupted is made again, for the tool's own timer
+ * interrupts what waits; unless the user has asked the tool to stop.
  *
  * @throws SyscallError
  */
 export function syscall(call: Syscall, ...args: Argument[]): number {
-  const answer = attempt(call, args[0], args[1], args[2], args[3], args[4], args[5])
-  if (isFailure(answer)) throw new SyscallError(call, errnoName(-answer), args)
-  return answer
+  for (;;) {
+    const answer = attempt(call, args[0], args[1], args[2], args[3], args[4], args[5])
+    if (!isFailure(answer)) return answer
+    // close(2) has closed all the same.
+    if (answer === -EINTR && call === "close") return 0
+    if (answer !== -EINTR || doorFlag() !== 0) throw new SyscallError(call, errnoName(-answer), args)
+  }
 }
 
 /** Where no door into the kernel exists: ordinary memory without an address. Modules load, and every call answers ENOSYS. */

@@ -64,6 +64,7 @@ export function getSignalInfo(tid: number): Uint8Array {
  * The pending signals of a stopped thread, oldest first, as raw siginfo_t of 128 bytes.
  *
  * @param shared the queue of the whole process instead of the thread's own
+ * Kernel: kernel/ptrace.c ptrace_peek_siginfo()
  */
 export function peekSignals(tid: number, shared: boolean): Uint8Array[] {
   const BATCH = 32
@@ -71,8 +72,9 @@ export function peekSignals(tid: number, shared: boolean): Uint8Array[] {
   for (;;) {
     encodeInto(peeksiginfoArgs, memory.bytes, { off: BigInt(found.length), flags: shared ? PTRACE_PEEKSIGINFO_SHARED : 0, nr: BATCH })
     const count = ptrace("PEEKSIGINFO", tid, memory.address, memory.address + STATE)
+    // Not "fewer than asked for": the kernel breaks off when a signal arrives here, and the tool's own timer sends one every 20 ms.
+    if (count === 0) return found
     for (let i = 0; i < count; i++) found.push(memory.bytes.slice(STATE + i * SIGINFO_SIZE, STATE + (i + 1) * SIGINFO_SIZE))
-    if (count < BATCH) return found
   }
 }
 

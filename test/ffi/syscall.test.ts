@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
+import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { memoryAt } from "../../ffi/kernel.ts"
 import {
   allocate,
@@ -26,6 +27,16 @@ describe("syscall", () => {
   test("returns the kernel's answer", () => {
     expect(syscall("getpid")).toBe(process.pid)
     expect(syscall("gettid")).toBe(process.pid)
+  })
+
+  test("makes a call again that the tool's own timer has interrupted", () => {
+    using _ = holdInterrupts()
+    const room = allocate(4096)
+    const timer = syscall("timerfd_create", 1 /* CLOCK_MONOTONIC */, 0)
+    room.view.setBigUint64(24, 100_000_000n, true) // ns, beyond several ticks
+    syscall("timerfd_settime", timer, 0, room.address, 0)
+    expect(syscall("read", timer, room.address, 8)).toBe(8)
+    expect(syscall("close", timer)).toBe(0)
   })
 
   test("passes six arguments, in order", () => {

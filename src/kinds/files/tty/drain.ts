@@ -22,11 +22,14 @@ export interface Queued {
 
 /** One read(2) of a descriptor that does not wait; undefined when there is nothing. */
 function readOnce(fd: number): Uint8Array | undefined {
-  const count = attempt("read", fd, memory.address, CHUNK)
-  if (count >= 0) return memory.bytes.slice(0, count)
-  const errno = errnoName(-count)
-  if (errno === "EAGAIN") return undefined
-  throw new SyscallError("read", errno, [fd], " for the content of a terminal")
+  for (;;) {
+    const count = attempt("read", fd, memory.address, CHUNK)
+    if (count >= 0) return memory.bytes.slice(0, count)
+    const errno = errnoName(-count)
+    if (errno === "EAGAIN") return undefined
+    // Also when the user has asked the tool to stop: what has been read must be put back first.
+    if (errno !== "EINTR") throw new SyscallError("read", errno, [fd], " for the content of a terminal")
+  }
 }
 
 /** All that can be read as bytes. */
@@ -52,7 +55,9 @@ function writeAll(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) {
     const part = bytes.subarray(done, done + CHUNK)
     memory.bytes.set(part)
-    done += syscall("write", fd, memory.address, part.length)
+    const count = attempt("write", fd, memory.address, part.length)
+    if (count >= 0) done += count
+    else if (errnoName(-count) !== "EINTR") throw new SyscallError("write", errnoName(-count), [fd], " for the content of a terminal")
   }
 }
 

@@ -13,13 +13,13 @@ const CHUNK = 128
 const PATIENCE = 2000
 const memory = allocate(64 * 1024)
 
-/** Calls until the answer is neither EAGAIN nor 0, or the time is over. @returns 0 when it is */
+/** Calls until the answer is neither EAGAIN, EINTR (of the tool's own timer) nor 0, or the time is over. @returns 0 when it is */
 function insist(call: () => number): number {
   const end = performance.now() + PATIENCE
   for (;;) {
     const answer = call()
     if (answer > 0) return answer
-    if (answer < 0 && errnoName(-answer) !== "EAGAIN")
+    if (answer < 0 && errnoName(-answer) !== "EAGAIN" && errnoName(-answer) !== "EINTR")
       throw new SyscallError("write", errnoName(-answer), [], " for the content of a terminal")
     if (performance.now() > end) return 0
     attempt("poll", 0, 0, 1)

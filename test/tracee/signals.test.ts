@@ -1,0 +1,34 @@
+import { describe, expect, test } from "bun:test"
+import { siginfo } from "../../ffi/abi/signal.ts"
+import { holdInterrupts } from "../../ffi/interrupt.ts"
+import { encode } from "../../ffi/layout.ts"
+import { syscall } from "../../ffi/syscall.ts"
+import { peekSignals } from "../../src/tracee/trace.ts"
+import { given } from "../kinds/files/plans.ts"
+import { canTrace, freeze, startTarget, why } from "./fixture.ts"
+
+/** Of the tool's own timer: see ffi/interrupt.ts. */
+const TICK = 50
+const QUEUED = 70
+const LOOKS = 3000
+
+describe.skipIf(!canTrace)(`peekSignals${why}`, () => {
+  test("tells the whole queue, however many signals arrive here meanwhile", async () => {
+    using target = await startTarget("idle")
+    using _frozen = freeze(target.pid)
+    for (let i = 0; i < QUEUED; i++)
+      syscall("rt_sigqueueinfo", target.pid, 40, given(encode(siginfo, { si_signo: 40, si_code: -1, si_errno: i, si_pid: process.pid })))
+    using _interrupts = holdInterrupts()
+    const storm = Bun.spawn(["sh", "-c", `while kill -s ${TICK} ${process.pid}; do :; done`])
+    try {
+      const lengths = new Set<number>()
+      for (let look = 0; look < LOOKS; look++) lengths.add(peekSignals(target.pid, true).length)
+      expect([...lengths]).toEqual([QUEUED])
+    } finally {
+      storm.kill("SIGKILL")
+    }
+    const numbers = peekSignals(target.pid, true).map((bytes) => new DataView(bytes.buffer, bytes.byteOffset).getInt32(4, true))
+    expect(numbers).toEqual(Array.from({ length: QUEUED }, (_, index) => index))
+    expect(peekSignals(target.pid, false)).toEqual([])
+  }, 30_000)
+})
