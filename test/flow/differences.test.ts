@@ -64,3 +64,19 @@ test("a SIGSTOP that was on its way has had its effect by the second look; any o
   expect(missing(SIG.STOP)).toEqual([])
   expect(missing(SIG.CONT)).toEqual([expect.stringMatching(/^thread 1141 thread_core signals_p signals: .* is missing$/)])
 })
+
+test("however many terminals there are, each image is read once for all of them", () =>
+  withSet(
+    () => {},
+    (set) => {
+      const aliases = new Aliases()
+      for (let id = 1n; id <= 100n; id++) aliases.unite("tty", id, id)
+      let readings = 0
+      const counted: Entries = (kind, id) => {
+        if (kind === "tty-info") readings++
+        return entriesOf(set)(kind, id)
+      }
+      expect(treeDifferences(counted, entriesOf(set), { ...scopeOf(), aliases })).toEqual([])
+      expect(readings).toBe(1)
+    },
+  ))
