@@ -22,7 +22,6 @@ export const SIG = {
   VTALRM: 26,
   WINCH: 28,
   PWR: 30,
-  SYS: 31,
 } as const
 
 export const NSIG = 64

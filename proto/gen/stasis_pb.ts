@@ -228,6 +228,8 @@ export interface stasis_file_entry {
   socket_peer?: stasis_credentials_entry
   /** Senders of what is in its queue, where it is told them (SO_PASSCRED). */
   socket_senders?: stasis_senders_entry
+  /** Where the file of a unix socket is that was renamed after it was bound; absent = at the socket's name. */
+  socket_file?: string
   /** Options of a socket that differ from those of a new one and have no field in CRIU's images. */
   socket_options?: stasis_socket_options
   /** Bytes of events of an inotify or fanotify that nobody had read, and that are lost; absent = none. */
@@ -256,6 +258,7 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = schema("stasis
   { number: 52, name: "socket_reset", type: "bool", label: "optional" },
   { number: 53, name: "socket_peer", type: "message", label: "optional", message: () => stasis_credentials_entrySchema },
   { number: 54, name: "socket_senders", type: "message", label: "optional", message: () => stasis_senders_entrySchema },
+  { number: 55, name: "socket_file", type: "string", label: "optional" },
   { number: 60, name: "socket_options", type: "message", label: "optional", message: () => stasis_socket_optionsSchema },
   { number: 70, name: "notify_lost", type: "uint32", label: "optional" },
   { number: 71, name: "filesystem_marks", type: "message", label: "optional", message: () => stasis_filesystem_marksSchema },

@@ -1,9 +1,10 @@
+import type { siginfo_entry } from "../../proto/gen/siginfo_pb.ts"
 import type { Rule, Rules } from "../image/compare.ts"
 import { XSAVE_FIELDS } from "../kinds/registers/collect.x86_64.ts"
+import { isStop } from "./queues.ts"
 
 /** A field that need not be equal. */
 export const ignore: Rule = { kind: "ignore" }
-const subset: Rule = { kind: "subset" }
 /** A number of an object: see Rule. */
 export const alias = (space: string): Rule => ({ kind: "alias", space })
 const keyed = (by: string): Rule => ({ kind: "keyed", by })
@@ -104,7 +105,8 @@ export const RULES: Rules = {
   "timerfd_entry.vnsec": ignore,
   "timerfd_entry.ticks": ignore,
   "task_timers_entry.posix": keyed("it_id"),
-  "signal_queue_entry.signals": subset,
+  // SIGSTOP cannot be kept waiting: it has its effect as soon as anything is run in a process, and a restore sends it last of all.
+  "signal_queue_entry.signals": { kind: "subset", mayGo: (entry) => isStop((entry as siginfo_entry).siginfo) },
   // What the kernel found is there for people; the registers that belong to it are compared.
   "stasis_thread_entry.cpu_affinity": { kind: "mask" },
   "stasis_thread_entry.rseq_discovery": ignore,

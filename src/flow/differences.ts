@@ -116,12 +116,13 @@ function objectDifferences(saved: Entries, now: Entries, how: Comparison): strin
     ["tty", "tty-info", tty_info_entrySchema, "id"],
     ["memory", "memfd", memfd_inode_entrySchema, "inode_id"],
   ] as const
-  for (const [space, kind, schema, key] of rows)
+  for (const [space, kind, schema, key] of rows) {
+    const numberOf = (entry: object): bigint => BigInt((entry as Record<string, number | bigint>)[key] ?? -1)
+    const tables = [saved, now].map((entries) => new Map(entries(kind, undefined).map((entry) => [numberOf(entry), entry] as const)))
     for (const [was, is] of how.aliases.of(space)) {
-      const find = (entries: Entries, id: bigint): object | undefined =>
-        entries(kind, undefined).find((entry) => BigInt((entry as unknown as Record<string, number | bigint>)[key] ?? -1) === id)
-      const entry = find(saved, was)
-      if (entry) texts.push(...compareMessages(schema, entry, find(now, is), how, `${space} ${was}`))
+      const entry = tables[0]?.get(was)
+      if (entry) texts.push(...compareMessages(schema, entry, tables[1]?.get(is), how, `${space} ${was}`))
     }
+  }
   return texts
 }

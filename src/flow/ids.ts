@@ -147,8 +147,12 @@ export function heldId(saved: SavedTree, helpers: BirthPlan["helpers"], cause: u
   return new CheckpointError("E_PID_TAKEN", action, "an id of it was taken meanwhile", next, cause)
 }
 
-/** Signals to end the stub with, those that nobody sends first. Real-time ones last: above RLIMIT_SIGPENDING the kernel refuses them. */
-const END_SIGNALS = [SIG.SYS, SIG.STKFLT, SIG.PWR, SIG.URG, SIG.WINCH, ...Array.from({ length: 32 }, (_, i) => 64 - i)] as const
+/**
+ * Signals to end the stub with, those that nobody sends first. Real-time ones last: above RLIMIT_SIGPENDING the kernel refuses them. None of
+ * those of faults (SIGSYS, SIGTRAP ...): with one of them to deliver, the kernel takes that which a fault has queued, even if it is blocked.
+ * Kernel: kernel/signal.c dequeue_synchronous_signal()
+ */
+const END_SIGNALS = [SIG.STKFLT, SIG.PWR, SIG.URG, SIG.WINCH, ...Array.from({ length: 32 }, (_, i) => 64 - i)] as const
 
 /** A signal to end the stub with that nothing in the images has pending and no timer sends: it would be lost. */
 export function freeSignal({ processes }: Pick<SavedTree, "processes">): number {

@@ -84,7 +84,7 @@ const SHELL_JOB = "--shell-job"
 /** What only stopped threads tell, and what may come of it. */
 const UNSEEN = [
   "rseq: registrations and sections; malformed ones are refused (stasis rseq PID stops the threads for a moment and shows them)",
-  "system calls that go to user space, tagged addresses: refused",
+  "system calls that a thread handles itself, tagged addresses: refused",
   "registers, signal handlers, timers: kept",
 ] as const
 

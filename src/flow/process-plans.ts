@@ -47,10 +47,12 @@ export function planProcesses({
     if (known) return known
     const before = layoutOf(cloners.get(task))
     const one = early.has(task) ? byPid.get(task) : undefined
-    const moves = one ? (planVdso(one.mm.vmas, before) ?? []) : []
-    const after = before.map((mapping) => {
+    const moves = one && (planVdso(one.mm.vmas, before) ?? [])
+    const after = before.flatMap((mapping) => {
+      if (!moves) return [mapping]
+      // What does not move is unmapped.
       const to = moves.find(({ from }) => from.start === mapping.start)?.to
-      return to ? { ...mapping, start: to.start, end: to.end } : mapping
+      return to ? [{ ...mapping, start: to.start, end: to.end }] : []
     })
     layouts.set(task, after)
     return after

@@ -39,7 +39,8 @@ export function buildQueues(
 }
 
 const isSignal = (info: Uint8Array, signal: number): boolean => info.length >= siginfo.size && decode(siginfo, info).si_signo === signal
-const isStop = (info: Uint8Array): boolean => isSignal(info, SIG.STOP)
+/** True for a queued SIGSTOP. */
+export const isStop = (info: Uint8Array): boolean => isSignal(info, SIG.STOP)
 
 /** SIGSTOP cannot be blocked, so it would stop the building: it is sent when all is done, see `stopIsPending`. */
 const onTime = (queue: signal_queue_entry | undefined, waits: boolean): signal_queue_entry | undefined =>

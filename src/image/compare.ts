@@ -14,8 +14,8 @@ export type Rule =
     }
   /** A list in any order, whose entries are known by a field. */
   | { readonly kind: "keyed"; readonly by: string }
-  /** A list to which entries may have come. */
-  | { readonly kind: "subset" }
+  /** A list to which entries may have come. Of those that `mayGo` is true for, it need not have any more. */
+  | { readonly kind: "subset"; readonly mayGo: (entry: object) => boolean }
   /** Flags of which some do not count. */
   | { readonly kind: "flags"; readonly without: number }
   /** Bytes of a mask: how many zeros follow is the kernel's affair. */
@@ -137,7 +137,7 @@ function compareLists(
     const left = [...now]
     return saved.flatMap((entry) => {
       const found = left.findIndex((other) => compareValues(field, entry, other, how, undefined, at).length === 0)
-      if (found < 0) return [`${at}: ${valueText(entry)} is missing`]
+      if (found < 0) return rule.mayGo(entry as object) ? [] : [`${at}: ${valueText(entry)} is missing`]
       left.splice(found, 1)
       return []
     })

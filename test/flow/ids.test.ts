@@ -16,15 +16,15 @@ const free = (...processes: ReturnType<typeof one>[]): number => freeSignal({ pr
 
 describe("freeSignal", () => {
   test("prefers one of old, which no limit of queued signals stands against", () => {
-    expect(free(one({}))).toBe(SIG.SYS)
+    expect(free(one({}))).toBe(SIG.STKFLT)
   })
 
   test("takes none that is pending anywhere in the tree, for a process or a thread, or that a timer sends", () => {
-    expect(free(one({ shared: [SIG.SYS] }), one({ own: [SIG.STKFLT] }), one({ timers: [SIG.PWR] }))).toBe(SIG.URG)
+    expect(free(one({ shared: [SIG.STKFLT] }), one({ own: [SIG.PWR] }), one({ timers: [SIG.URG] }))).toBe(SIG.WINCH)
   })
 
   test("takes a real-time one only when all others are wanted, and says when there is none", () => {
-    const old = [SIG.SYS, SIG.STKFLT, SIG.PWR, SIG.URG, SIG.WINCH]
+    const old = [SIG.STKFLT, SIG.PWR, SIG.URG, SIG.WINCH]
     expect(free(one({ shared: old }))).toBe(64)
     const realTime = Array.from({ length: 32 }, (_, i) => 33 + i)
     expect(() => free(one({ shared: old }), one({ timers: realTime }))).toThrow("every signal that could end a call")

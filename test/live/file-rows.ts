@@ -78,6 +78,7 @@ export const files: readonly Row[] = [
   beyondCriu("loses packets of no bytes", row("unixpairs", "empty")),
   ...["listen", "dgram", "accepted", "seqpacket", "waiting", "removed"].map((name) => row("unixnames", name, "{folder}")),
   beyondCriu("gives an accepted socket no name", row("unixnames", "names", "{folder}")),
+  beyondCriu("leaves the files where they were bound", row("unixnames", "renamed", "{folder}")),
   beyondCriu("changes the order of clients", row("unixnames", "pending", "{folder}")),
   beyondCriu("restores no credentials of peers and senders", row("unixcreds", "{folder}")),
   row("unixrights"),

@@ -100,7 +100,8 @@ describe("dump refuses a target", () => {
     victim.ask()
     expect(await victim.answer()).toBe("OK")
   })
-  for (const kind of ["socket", "watch without a handle", "pidfd of init", "netlink with messages", "pipe to outside", "ended leader"])
+  const kinds = ["socket", "watch without a handle", "pidfd of init", "netlink with messages", "pipe to outside", "ended leader"]
+  for (const kind of [...kinds, "dispatched calls"])
     test(`that holds what is not supported: ${kind}`, async () => {
       const victim = await start("unsupported", { args: [kind] })
       expect(isReady(victim)).toBe(true)

@@ -128,6 +128,8 @@ export const rows: readonly Row[] = [
   row("unused"),
   row("unused", "locked"),
   row("maps", "{folder}"),
+  beyondCriu("finds no place for the rest", row("novdso", "vdso")),
+  ...["vvar", "both"].map((name) => row("novdso", name)),
   beyondCriu("loses MADV_WIPEONFORK", row("madvise")),
   beyondCriu("cannot read around guard regions", row("madvise", "guard")),
   row("sharedmem"),

@@ -1,6 +1,7 @@
 /*
  * Holds: blocked signals in the queues: for the process, for the main thread and for another thread; real-time ones queued several
- * times with values. Checks: each comes once, in order, with its code, value and sender.
+ * times with values; one as a fault queues it, on its way when the thread was frozen. Checks: each comes once, in order, with its code, value
+ * and sender, or address.
  */
 #include "victim.h"
 
@@ -24,6 +25,25 @@ static void expect(int number, int code, long value, const char *queue)
 		      info.si_value.sival_ptr, value);
 }
 
+/* As a page fault does: with a code that is not a user's. */
+static void queue_fault(void *address)
+{
+	siginfo_t info = { .si_signo = SIGSEGV, .si_code = SEGV_ACCERR };
+	info.si_addr = address;
+	MUST(syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGSEGV, &info));
+}
+
+static void expect_fault(void *address, const char *queue)
+{
+	siginfo_t info;
+	sigset_t one;
+	struct timespec now = { 0, 0 };
+	sigemptyset(&one);
+	sigaddset(&one, SIGSEGV);
+	CHECK(sigtimedwait(&one, &info, &now) == SIGSEGV, "%s: the fault is not pending", queue);
+	CHECK(info.si_code == SEGV_ACCERR && info.si_addr == address, "%s: fault of code %d at %p", queue, info.si_code, info.si_addr);
+}
+
 static void none(const char *queue)
 {
 	siginfo_t info;
@@ -37,11 +57,13 @@ static void *other(void *unused)
 	for (int i = 0; i < 5; i++)
 		MUST(pthread_sigqueue(pthread_self(), SIGRTMIN + 3, (union sigval){ .sival_ptr = (void *)(0x700000000 + i) }) ? -1 : 0);
 	pthread_kill(pthread_self(), SIGUSR2);
+	queue_fault(&all);
 	pthread_barrier_wait(&queued);
 	pthread_barrier_wait(&asked);
 	for (int i = 0; i < 5; i++)
 		expect(SIGRTMIN + 3, SI_QUEUE, 0x700000000 + i, "other thread");
 	expect(SIGUSR2, SI_TKILL, 0, "other thread");
+	expect_fault(&all, "other thread");
 	none("other thread");
 	return unused;
 }
@@ -63,6 +85,7 @@ int main(int argc, char **argv)
 	MUST(sigqueue(getpid(), SIGHUP, (union sigval){ .sival_ptr = (void *)0x99 }));
 	pthread_kill(pthread_self(), SIGUSR1);
 	pthread_sigqueue(pthread_self(), SIGRTMIN + 4, (union sigval){ .sival_ptr = (void *)0x44 });
+	queue_fault(&queued);
 	victim_ready();
 	victim_wait();
 
@@ -73,6 +96,7 @@ int main(int argc, char **argv)
 	expect(SIGHUP, SI_QUEUE, 0x99, "process");
 	expect(SIGUSR1, SI_TKILL, 0, "main thread");
 	expect(SIGRTMIN + 4, SI_QUEUE, 0x44, "main thread");
+	expect_fault(&queued, "main thread");
 	none("process");
 	pthread_barrier_wait(&asked);
 	victim_join(thread);

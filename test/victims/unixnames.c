@@ -1,7 +1,8 @@
 /*
  * Holds: unix sockets with names, by argument: "listen" listeners by path, by a path below another directory, by an abstract name;
  * "dgram" bound datagram sockets, one of an automatic name, with data and with one that sends to them; "accepted" connections by way of a
- * listener, with data; "names" of connections, which their ends have; "pending" clients that have not been accepted, "waiting" one; "removed" sockets whose files are gone; "seqpacket" a listener of
+ * listener, with data; "names" of connections, which their ends have; "pending" clients that have not been accepted, "waiting" one; "removed" sockets whose files are gone; "renamed" sockets
+ * whose files are elsewhere now, in the place of another file too; "seqpacket" a listener of
  * packets. Checks: names, owner and permissions of files, that clients get in, data, order of clients. Second argument: an empty folder.
  */
 #include "victim.h"
@@ -250,6 +251,42 @@ static void hold_removed(void)
 	ok();
 }
 
+/* As servers do that take the place of others. */
+static void hold_renamed(void)
+{
+	struct address path = in_folder("server.tmp"), other = in_folder("dgram.tmp"), now = in_folder("server"), there = in_folder("sub/dgram");
+	struct address sub = in_folder("sub");
+	MUST(mkdir(sub.un.sun_path, 0755));
+	int listener = listening(SOCK_STREAM, path, 4), client = connected(SOCK_STREAM, path), server = accept(listener, NULL, NULL);
+	int receiver = bound(SOCK_DGRAM, other), sender = connected(SOCK_DGRAM, other), before = bound(SOCK_STREAM, now);
+	MUST(close(before));
+	put(sender, "before");
+	put(client, "to the server");
+	MUST(chmod(path.un.sun_path, 0640));
+	MUST(rename(path.un.sun_path, now.un.sun_path));
+	MUST(rename(other.un.sun_path, there.un.sun_path));
+	int waiting = connected(SOCK_STREAM, now);
+	victim_ready();
+	victim_wait();
+	CHECK(access(path.un.sun_path, F_OK) == -1 && access(other.un.sun_path, F_OK) == -1, "a file is there again");
+	expect_file(now.un.sun_path, 0640, getuid(), getgid());
+	expect_name(listener, path, false, "a renamed listener");
+	expect_name(receiver, other, false, "a renamed dgram socket");
+	expect_name(client, path, true, "a client of a renamed listener");
+	expect_packet(server, "to the server", "connected");
+	int accepted = accept(listener, NULL, NULL);
+	CHECK(accepted != -1, "the client that waits is gone: %s", strerror(errno));
+	put(waiting, "waited");
+	expect_packet(accepted, "waited", "a client that waits");
+	expect_service(listener, SOCK_STREAM, now, "at the new name");
+	expect_packet(receiver, "before", "dgram");
+	put(sender, "after");
+	expect_packet(receiver, "after", "dgram");
+	put(connected(SOCK_DGRAM, there), "from a new one");
+	expect_packet(receiver, "from a new one", "dgram");
+	ok();
+}
+
 int main(int argc, char **argv)
 {
 	victim_begin(argc, argv);
@@ -271,5 +308,7 @@ int main(int argc, char **argv)
 		hold_pending(1);
 	else if (!strcmp(kind, "removed"))
 		hold_removed();
+	else if (!strcmp(kind, "renamed"))
+		hold_renamed();
 	fail("unknown kind %s", kind);
 }

@@ -3,6 +3,7 @@
 #include <linux/netlink.h>
 #include <pthread.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -13,10 +14,32 @@ static void *last_thread(void *unused)
 	return unused;
 }
 
+static volatile char selector = SYSCALL_DISPATCH_FILTER_BLOCK;
+static volatile int dispatched, on, done;
+
+static void on_dispatched(int unused)
+{
+	(void)unused;
+	selector = SYSCALL_DISPATCH_FILTER_ALLOW; /* or its own return is dispatched too */
+	dispatched++;
+}
+
+/* Every system call of this thread is sent to the handler, and it makes none. */
+static void *dispatching(void *unused)
+{
+	MUST(prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &selector));
+	on = 1;
+	while (!done)
+		;
+	selector = SYSCALL_DISPATCH_FILTER_ALLOW;
+	return unused;
+}
+
 int main(int argc, char **argv)
 {
 	int pair[2] = { -1, -1 }, other[2] = { -1, -1 }, fd = -1;
 	pid_t headless = 0;
+	pthread_t thread = 0;
 	victim_begin(argc, argv);
 	const char *kind = victim_argument(argc, argv, 1);
 	bool sockets = !strcmp(kind, "socket");
@@ -54,6 +77,11 @@ int main(int argc, char **argv)
 			close(pair[0]);
 			close(other[0]);
 		}
+	} else if (!strcmp(kind, "dispatched calls")) {
+		signal(SIGSYS, on_dispatched);
+		thread = victim_thread(dispatching, NULL);
+		while (!on)
+			pause_ms(1);
 	} else if (!strcmp(kind, "ended leader")) {
 		MUST(headless = fork());
 		if (headless == 0) {
@@ -77,5 +105,10 @@ int main(int argc, char **argv)
 		CHECK(write(other[1], "s", 1) == 1, "the socket: %s", strerror(errno));
 	if (sockets || !strcmp(kind, "pipe to outside"))
 		CHECK(write(pair[1], "p", 1) == 1, "the pipe: %s", strerror(errno));
+	if (thread) {
+		done = 1;
+		victim_join(thread);
+		CHECK(dispatched == 0, "%d system calls that were not its own were sent to it", dispatched);
+	}
 	ok();
 }

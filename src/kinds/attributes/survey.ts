@@ -83,9 +83,23 @@ function refusalsOf(pid: number, status: Status, rows: readonly Row[]): Refusal[
   })
 }
 
-/** What threads may have done between `surveyAttributes` and the freeze. */
+/** What the kernel tells of a stopped thread alone. Before anything is run in it: calls of ours would be sent to the program's handler as well. */
+const DISPATCH: Row = {
+  remedy: "Dump again when the program has turned it off",
+  find: ({ pid }) => {
+    const answer = attempt("ptrace", PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, pid, SYSCALL_USER_DISPATCH_CONFIG_SIZE, memory.address)
+    const isOn = answer === 0 && memory.view.getBigUint64(0, true) !== 0n
+    return isOn ? "handling its system calls itself (PR_SET_SYSCALL_USER_DISPATCH)" : undefined
+  },
+}
+
+/**
+ * What threads may have done between `surveyAttributes` and the freeze, and what only a stopped thread shows.
+ *
+ * Precondition: all are ptrace-stopped by us, and nothing of ours has run in them.
+ */
 export function resurveyAttributes(pid: number, statuses: readonly Status[]): Refusal[] {
-  const rows = REFUSED.filter(({ again }) => again)
+  const rows = [...REFUSED.filter(({ again }) => again), DISPATCH]
   return statuses.flatMap((status) => refusalsOf(pid, status, rows))
 }
 
@@ -107,29 +121,16 @@ export function surveyAttributes(pid: number, tids: readonly number[], leader?: 
 }
 
 /**
- * What only a stopped thread shows: system calls dispatched to user space, pointers with tags (x86 LAM).
+ * What a thread says of itself alone: pointers with tags (x86 LAM).
  *
- * @param answers of the thread's program with `askThreadAttributes`. Precondition: the thread is ptrace-stopped by us.
+ * @param answers of the thread's program with `askThreadAttributes`
  */
 export function surveyStopped(pid: number, tid: number, answers: Answers, questions: ThreadQuestions): Refusal[] {
-  const where = `thread ${tid} of task ${pid}`
-  const refusals: Refusal[] = []
-  const dispatch = attempt("ptrace", PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, tid, SYSCALL_USER_DISPATCH_CONFIG_SIZE, memory.address)
-  if (dispatch === 0 && memory.view.getBigUint64(0, true))
-    refusals.push({
-      what: "its system calls go to user space (PR_SET_SYSCALL_USER_DISPATCH)",
-      where,
-      remedy: "Use CRIU after the program has turned this off",
-    })
   const mask = answers.bytes(questions.untagMask)
   const untag = new DataView(mask.buffer, mask.byteOffset).getBigInt64(0, true)
-  if (answers.of(questions.untagAnswer) === 0n && untag !== -1n)
-    refusals.push({
-      what: `tagged addresses are on (mask ${hex(BigInt.asUintN(64, untag))})`,
-      where,
-      remedy: "Run the program without linear address masking",
-    })
-  return refusals
+  if (answers.of(questions.untagAnswer) !== 0n || untag === -1n) return []
+  const what = `tagging addresses (mask ${hex(BigInt.asUintN(64, untag))})`
+  return [{ what, where: `thread ${tid} of task ${pid}`, remedy: "Run the program without linear address masking" }]
 }
 
 /** True for programs whose executable is 32-bit; false when it cannot be read. */

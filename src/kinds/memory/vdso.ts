@@ -36,7 +36,8 @@ export const savedSpecial = (vmas: readonly vma_entry[]): { readonly vvar: Range
 const total = (ranges: readonly Range[]): bigint => ranges.reduce((sum, { start, end }) => sum + end - start, 0n)
 
 /**
- * Where each special mapping of the new process goes so that it stands where the dumped process had it.
+ * Where each special mapping of the new process goes so that it stands where the dumped process had it. One of a kind that the images do not have
+ * goes nowhere: valgrind unmaps the vdso alone.
  *
  * @returns undefined when the images have none of them
  * @throws CheckpointError E_IMAGE_UNSUPPORTED the images come from a kernel whose vdso has another shape
@@ -50,7 +51,8 @@ export function planVdso(vmas: readonly vma_entry[], mappings: readonly Mapping[
     const have = special.filter(({ path }) => path.startsWith(`[${kind}`))
     const want = wanted[kind]
     const first = want[0]
-    if (total(have) !== total(want) || !first || want.length !== 1)
+    if (!first) continue
+    if (total(have) !== total(want) || want.length !== 1)
       throw new CheckpointError(
         "E_IMAGE_UNSUPPORTED",
         "Cannot place the vdso",
@@ -68,7 +70,7 @@ export function planVdso(vmas: readonly vma_entry[], mappings: readonly Mapping[
 
 /**
  * Whether the kernel's own mappings of the running kernel fit in the places of the dump's, as far as sizes tell: the code finds its data by
- * their distance.
+ * their distance. What the program has unmapped needs no place.
  */
 export function isSameShape(vmas: readonly vma_entry[], mappings: readonly Mapping[]): boolean {
   const { vvar, vdso } = savedSpecial(vmas)
@@ -78,11 +80,13 @@ export function isSameShape(vmas: readonly vma_entry[], mappings: readonly Mappi
     vdso: joined(special.filter(({ path }) => path === "[vdso]")),
   }
   const distance = (a: readonly Range[], b: readonly Range[]): bigint | undefined => a[0] && b[0] && b[0].start - a[0].start
+  const between = distance(vvar, vdso)
   return (
     (["vvar", "vdso"] as const).every((kind) => {
       const was = { vvar, vdso }[kind]
-      return was.length === have[kind].length && total(was) === total(have[kind])
-    }) && distance(vvar, vdso) === distance(have.vvar, have.vdso)
+      return was.length === 0 || (was.length === have[kind].length && total(was) === total(have[kind]))
+    }) &&
+    (between === undefined || between === distance(have.vvar, have.vdso))
   )
 }
 

@@ -3,7 +3,8 @@ import { openSync, readSync } from "node:fs"
 import { O } from "../../../ffi/abi/file.ts"
 import { attempt, pathArgument, syscall } from "../../../ffi/syscall.ts"
 import { eventsOf, POLL, readable } from "../../../src/kinds/files/poll.ts"
-import { askBytes, askNumber, openPeer } from "../../../src/kinds/files/tty/ask.ts"
+import { askBytes, askNumber, openPeer, tellNumber } from "../../../src/kinds/files/tty/ask.ts"
+import { mayInject } from "../../../src/kinds/files/tty/drain.ts"
 import { infoId } from "../../../src/kinds/files/tty/driver.ts"
 import { termiosEntry } from "../../../src/kinds/files/tty/mode.ts"
 import { makePairs } from "../../../src/kinds/files/tty/reserve.ts"
@@ -37,6 +38,16 @@ describe.if(canOpen)(`makePairs${why}`, () => {
     expect([first, second].map((fd) => askNumber(fd, "TIOCGPKT"))).toEqual([1, 0])
     expect([first, second].map((fd) => askNumber(fd, "TIOCGPTLCK"))).toEqual([0, 1])
     expect(eventsOf(second)).toBe(POLL.OUT)
+  })
+
+  test("whether bytes can be put back is asked of a terminal that is there, which gets none", () => {
+    const master = openMaster()
+    tellNumber(master, "TIOCSPTLCK", 0)
+    const slave = openPeer(master, O.RDWR | O.NONBLOCK)
+    opened.push(slave)
+    expect([mayInject(master), mayInject(slave)]).toEqual([true, true])
+    expect([readable(master), readable(slave)]).toEqual([0, 0])
+    expect(mayInject(-1)).toBe(false)
   })
 
   test("says who has a number", () => {

@@ -144,6 +144,17 @@ describe("restoreUnix", () => {
     ])
   })
 
+  test("renames the file of a socket when those that found it by its name are connected", () => {
+    const files = [
+      socket(1, { state: LISTEN, name: name("/run/x.tmp\0") }),
+      socket(2, { peer: 30, name: name("/run/x.tmp\0") }),
+      socket(3, { peer: 20 }),
+    ]
+    const plan = planOf({ ...imagesOf(files), extension: [{ id: 1, socket_file: "/run/x" }] })
+    const at = (call: RegExp): number => plan.findIndex((line) => call.test(line))
+    expect(at(/^renameat2\(.*"\/run\/x\.tmp\\u0000", .*, "\/run\/x\\u0000", 0\)/)).toBeGreaterThan(at(/^connect/))
+  })
+
   test("gives a connection without a peer its queue from an end that goes again", () => {
     expect(callsOf(imagesOf([socket(1)], [packet(1, "x")]))).toEqual(["socketpair", "dup3", "close", "sendmsg", "close"])
   })

@@ -28,10 +28,19 @@ describe("planVdso", () => {
 
   test("images without any need none", () => expect(planVdso([vma(0x1000n, 0x2000n)], special)).toBeUndefined())
 
+  test("moves only what the images have: the program may have unmapped the rest", () => {
+    expect(planVdso([vvarAt(0x100000n)], special)).toEqual([
+      { from: { start: 0x10000n, end: 0x14000n }, to: { start: 0x100000n, end: 0x104000n } },
+      { from: { start: 0x14000n, end: 0x16000n }, to: { start: 0x104000n, end: 0x106000n } },
+    ])
+    expect(planVdso([vdsoAt(0x200000n)], special)).toEqual([
+      { from: { start: 0x16000n, end: 0x18000n }, to: { start: 0x200000n, end: 0x202000n } },
+    ])
+  })
+
   const wrong: readonly (readonly [string, vma_entry[], string])[] = [
     ["another size of the vdso", [vvarAt(0x100000n), vdsoAt(0x200000n, 0x1000n)], "the images have 4096 bytes of vdso, this kernel 8192"],
     ["another size of vvar", [vvarAt(0x100000n, 0x4000n), vdsoAt(0x200000n)], "the images have 16384 bytes of vvar, this kernel 24576"],
-    ["no vvar", [vdsoAt(0x200000n)], "the images have 0 bytes of vvar, this kernel 24576"],
     ["two of a kind", [vvarAt(0x100000n), vdsoAt(0x200000n, 0x1000n), vdsoAt(0x300000n, 0x1000n)], "8192 bytes of vdso"],
   ]
   for (const [name, vmas, found] of wrong)

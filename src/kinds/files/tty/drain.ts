@@ -1,6 +1,5 @@
-import { O } from "../../../../ffi/abi/file.ts"
 import { TTY_CC, TTY_FLAG, TTY_IOCTL } from "../../../../ffi/abi/tty.ts"
-import { allocate, attempt, errnoName, pathArgument, SyscallError, syscall } from "../../../../ffi/syscall.ts"
+import { allocate, attempt, errnoName, SyscallError, syscall } from "../../../../ffi/syscall.ts"
 import type { termios_entry } from "../../../../proto/gen/tty_pb.ts"
 import { eventsOf, POLL, readable } from "../poll.ts"
 import { askBytes, tell, tellNumber } from "./ask.ts"
@@ -173,13 +172,8 @@ export function turnQueues(master: number, slave: number | undefined, packets: b
   }
 }
 
-/** Whether this process may put bytes back: it is tried on a pair of its own. Since Linux 6.2 the host may forbid it to all but root. */
-export function mayInject(): boolean {
-  const master = attempt("open", pathArgument("/dev/ptmx"), O.RDWR | O.NONBLOCK | O.NOCTTY | O.CLOEXEC, 0)
-  if (master < 0) return false
-  try {
-    return attempt("ioctl", master, TTY_IOCTL.TIOCSTI, memory.address) === 0
-  } finally {
-    syscall("close", master)
-  }
-}
+/**
+ * Whether this process may put bytes back into a terminal, of which one end is open: the kernel asks for the right before it looks for the byte,
+ * and there is none. Since Linux 6.2 the host may forbid it to all but root. Kernel: drivers/tty/tty_io.c tiocsti()
+ */
+export const mayInject = (end: number): boolean => errnoName(-attempt("ioctl", end, TTY_IOCTL.TIOCSTI, 0)) === "EFAULT"

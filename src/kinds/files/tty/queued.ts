@@ -37,7 +37,7 @@ function hindrance({ master, slave, flags, isOpen, signals }: Ends): string | un
   const full = (fd: number | undefined, way: number | undefined): boolean =>
     fd !== undefined && readable(fd) >= DISCIPLINE_ROOM && (way === undefined || (eventsOf(way) & POLL.OUT) === 0)
   if (full(master, slave) || full(slave, master)) return "it is stopped (^S) or has no room"
-  return mayInject() ? undefined : "putting it back needs CAP_SYS_ADMIN"
+  return mayInject(master) ? undefined : "putting it back needs CAP_SYS_ADMIN"
 }
 
 /** Why a mode is left alone: its queue is another one, or a change of the mode would change what is in it. */

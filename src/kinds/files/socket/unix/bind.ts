@@ -21,14 +21,14 @@ export function addressOf(name: Uint8Array): Uint8Array {
 export const socketName = ({ ino, name }: Pick<unix_sk_entry, "ino" | "name">): string =>
   `unix socket ${ino}${name.length > 0 ? ` "${nameText(name)}"` : ""}`
 
-const pathData = (program: Program, { name }: unix_sk_entry): Data =>
-  program.bytes(Buffer.concat([bytesOf(pathText(name)), Buffer.alloc(1)]))
+const textData = (program: Program, text: string): Data => program.bytes(Buffer.concat([bytesOf(text), Buffer.alloc(1)]))
+const pathData = (program: Program, { name }: unix_sk_entry): Data => textData(program, pathText(name))
 
 /** Appends that relative paths count from where this one did. */
 function enter(socket: unix_sk_entry, program: Program): void {
   const { name, name_dir } = socket
   if (!isPath(name) || name_dir === undefined) return
-  program.callWith({ about: socketName(socket) }, "chdir", program.bytes(Buffer.concat([bytesOf(name_dir), Buffer.alloc(1)])))
+  program.callWith({ about: socketName(socket) }, "chdir", textData(program, name_dir))
 }
 
 /**
@@ -56,9 +56,16 @@ export function connectSocket(fd: Argument, to: unix_sk_entry, program: Program)
   program.callWith({ about: `the way to ${socketName(to)}` }, "connect", fd, program.bytes(address), address.length)
 }
 
-/** Appends that the file of a socket goes, which had gone before. Precondition: nobody is to find the socket by it any more. */
-export function unlinkSocket(socket: unix_sk_entry, program: Program): void {
-  if (!isPath(socket.name) || !socket.deleted) return
+/**
+ * Appends that the file of a socket goes, which had gone before, or is renamed as it had been.
+ *
+ * Precondition: nobody is to find the socket by its name any more. `unixChecks` have passed: nobody else uses what the new name leads to.
+ */
+export function unlinkSocket(socket: unix_sk_entry, renamed: string | undefined, program: Program): void {
+  if (!isPath(socket.name) || !(socket.deleted || renamed !== undefined)) return
   enter(socket, program)
-  program.callWith({ about: socketName(socket) }, "unlinkat", AT.FDCWD, pathData(program, socket), 0)
+  const about = socketName(socket)
+  const path = pathData(program, socket)
+  if (renamed === undefined) program.callWith({ about }, "unlinkat", AT.FDCWD, path, 0)
+  else program.callWith({ about }, "renameat2", AT.FDCWD, path, AT.FDCWD, textData(program, renamed), 0)
 }

@@ -46,6 +46,8 @@ export interface Place {
   readonly directory: string | undefined
   /** Nothing, or another file, has the path now. */
   readonly deleted: boolean
+  /** The file was renamed, and is here now; nothing has the path. */
+  readonly renamed?: string
 }
 
 const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf("/"), 1))
@@ -57,7 +59,8 @@ export const pathText = (name: Uint8Array): string => textOf(name.at(-1) === 0 ?
 /**
  * Finds out whether the path that a socket was bound to would lead there again.
  *
- * @returns undefined when it would not: the file was renamed, or the path counts from another root directory
+ * @returns undefined when it would not, even when the file is renamed as it was: something else has the path now, or a relative one counts from
+ *   nobody knows where
  */
 export function placeOf(name: Uint8Array, { target, stat }: Bound): Place | undefined {
   const path = pathText(name)
@@ -69,7 +72,11 @@ export function placeOf(name: Uint8Array, { target, stat }: Bound): Place | unde
   const directory = relative ? was.slice(0, -plain.length - 1) || "/" : undefined
   const whole = relative ? was : path
   const now = statPath(whole, false)
-  if (!gone) return now && sameFile(now, stat) ? { directory, deleted: false } : undefined
+  if (!gone) {
+    if (now) return sameFile(now, stat) ? { directory, deleted: false } : undefined
+    const moved = statPath(was, false)
+    return moved && sameFile(moved, stat) ? { directory, deleted: false, renamed: was } : undefined
+  }
   const [there, here] = [statPath(parentOf(was), true), statPath(parentOf(whole), true)]
   return there && here && sameFile(there, here) && lastOf(was) === lastOf(whole) ? { directory, deleted: true } : undefined
 }

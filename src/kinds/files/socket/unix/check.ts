@@ -56,14 +56,18 @@ function checkRelations(socket: unix_sk_entry, images: Linked, extUnixSk: boolea
 
 /** A name is free, or what is left of the socket stands there. */
 function checkName(socket: unix_sk_entry, inUse: () => readonly UnixSocket[]): void {
-  const { name, name_dir, deleted } = socket
+  const { name, name_dir } = socket
   if (!isPath(name)) {
     const taken = inUse().some((other) => Buffer.compare(other.name, name) === 0 && other.type === socket.type)
     if (taken) throw inTheWay(socket, "another program has this name now", "End that program, or restore in a network namespace of its own")
     return
   }
   const path = pathText(name)
-  const whole = path.startsWith("/") ? path : `${name_dir ?? "."}/${path}`
+  checkPath(socket, path.startsWith("/") ? path : `${name_dir ?? "."}/${path}`, inUse)
+}
+
+/** Nothing is at a path, or what is left of the socket. */
+function checkPath(socket: unix_sk_entry, whole: string, inUse: () => readonly UnixSocket[]): void {
   const folder = whole.slice(0, Math.max(whole.lastIndexOf("/"), 1))
   const there = statPath(folder, true)
   if (!there || kindOf(there.mode) !== S_IF.DIR) throw inTheWay(socket, `there is no directory "${folder}"`, "Make the directory again")
@@ -73,7 +77,7 @@ function checkName(socket: unix_sk_entry, inUse: () => readonly UnixSocket[]): v
   const like = inUse().flatMap(({ file }) => (file && BigInt(file.ino) === BigInt.asUintN(32, now.ino) ? [file.dev] : []))
   const user = like.length > 0 && like.includes(findSystems().deviceOf(whole) ?? now.dev)
   if (user) throw inTheWay(socket, "another program has a socket of this name now", "End that program")
-  if (deleted) throw inTheWay(socket, `"${whole}" was removed, and is there again`, "Remove it: nobody uses it")
+  if (socket.deleted) throw inTheWay(socket, `"${whole}" was removed, and is there again`, "Remove it: nobody uses it")
 }
 
 /** Somebody is there to be connected to. */
@@ -85,10 +89,15 @@ function checkOutside(socket: unix_sk_entry, { name }: unix_sk_entry, inUse: () 
 /**
  * Checks of the unix sockets of a tree, while nothing of it exists.
  *
- * @param used ids of files that are restored   @param extUnixSk sockets may be connected to names outside the tree
+ * @param used ids of files that are restored   @param renamed where files of sockets are that were renamed, by id   @param extUnixSk sockets may be connected to names outside the tree
  * @returns checks that throw E_IMAGE_CORRUPT · E_IMAGE_UNSUPPORTED · E_FILE_CHANGED a name is taken
  */
-export function* unixChecks(used: ReadonlySet<number>, images: Linked, extUnixSk: boolean): Generator<() => void> {
+export function* unixChecks(
+  used: ReadonlySet<number>,
+  images: Linked,
+  renamed: ReadonlyMap<number, string>,
+  extUnixSk: boolean,
+): Generator<() => void> {
   let known: readonly UnixSocket[] | undefined
   const inUse = (): readonly UnixSocket[] => {
     known ??= [...readUnixSockets().values()]
@@ -100,7 +109,10 @@ export function* unixChecks(used: ReadonlySet<number>, images: Linked, extUnixSk
       checkRelations(usk, images, extUnixSk)
       const relation = relationOf(usk, images.files)
       if (relation.kind === "outside") checkOutside(usk, relation.outside, inUse)
-      if (isBound(usk, images.files)) checkName(usk, inUse)
+      if (!isBound(usk, images.files)) return
+      checkName(usk, inUse)
+      const path = renamed.get(id)
+      if (path !== undefined) checkPath(usk, path, inUse)
     }
   }
 }

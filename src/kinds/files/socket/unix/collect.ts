@@ -7,7 +7,7 @@ import type { Collecting, Found, OpenFile, SocketData } from "../../kind.ts"
 import { NO_OWNER } from "../../owner.ts"
 import { askAddress, askNumber, askOption } from "../ask.ts"
 import { collectSocketOptions, NO_OPTIONS } from "../options.ts"
-import { namedFile, placeOf } from "./bound.ts"
+import { namedFile, type Place, placeOf } from "./bound.ts"
 import { hasError } from "./queue.ts"
 import { UFLAGS } from "./relations.ts"
 import { inodeOf, outsidePeer } from "./scene.ts"
@@ -48,17 +48,23 @@ const outsideEntry = (id: number, { ino, name }: UnixSocket): unix_sk_entry => (
 })
 
 /** Where the socket's file is, and whose. */
-function fileFacts(socket: UnixSocket, found: Found): Pick<unix_sk_entry, "file_perms" | "name_dir" | "deleted"> {
+interface FileFacts {
+  readonly place?: Place | undefined
+  readonly fields: Pick<unix_sk_entry, "file_perms" | "name_dir" | "deleted">
+}
+
+function fileFacts(socket: UnixSocket, found: Found): FileFacts {
   const { name } = socket
   const bound = isPath(name) ? (found.bound ?? namedFile(found.pid, socket)) : undefined
-  if (!bound) return {}
+  if (!bound) return { fields: {} }
   const { mode, uid, gid } = bound.stat
   const place = placeOf(name, bound)
-  return {
+  const fields = {
     file_perms: { mode, uid, gid },
     ...(place?.directory === undefined ? {} : { name_dir: place.directory }),
     ...(place?.deleted ? { deleted: true } : {}),
   }
+  return { place, fields }
 }
 
 /** -1, as the kernel tells IDs that there are none of. */
@@ -107,12 +113,14 @@ export function collectUnix(
     losses.push(`the connection of ${socketText(socket)} to outside: it is made anew by its name, or has ended`)
   const pending = unix.listenerOf(ino)?.pending.indexOf(ino)
   const senders = unix.queues?.packets.get(ino)?.flatMap(({ credentials }) => credentials ?? []) ?? []
+  const { place, fields } = fileFacts(socket, file)
   const facts = {
     ...(told.peekOffset >= 0 ? { socket_peek_offset: told.peekOffset } : {}),
     ...(pending ? { socket_pending: pending } : {}),
     ...(told.reset ? { socket_reset: true } : {}),
     ...(told.peer ? { socket_peer: told.peer } : {}),
     ...(senders.length > 0 ? { socket_senders: { senders } } : {}),
+    ...(place?.renamed === undefined ? {} : { socket_file: place.renamed }),
   }
   if (Object.keys(facts).length > 0) extension.push({ id, ...facts })
   // A connection that is given up is one that has ended.
@@ -132,7 +140,7 @@ export function collectUnix(
     opts: told.opts,
     name: socket.name.slice(),
     ...(shutdown === 0 ? {} : { shutdown: shutdown as sk_shutdown }),
-    ...fileFacts(socket, file),
+    ...fields,
   }
 }
 

@@ -114,16 +114,16 @@ export function restoreUnix(entry: unix_sk_entry, making: Making): Opened {
   return made
 }
 
-/** Appends what a socket has got when its queue is full: halves that are shut down, options, and no file if it had none any more. */
+/** Appends what a socket has got when its queue is full: halves that are shut down, options, and no file, or one elsewhere, if it was so. */
 function settle(socket: unix_sk_entry, fd: Argument, { program, files, extension }: Finishing): void {
   const about = socketName(socket)
   if (socket.shutdown) program.callWith({ about }, "shutdown", fd, socket.shutdown - 1)
   restoreSocketOptions(socket.opts, program, fd, about)
   if (socket.opts.reuseaddr) setOption(program, fd, SOL_SOCKET, SO.REUSEADDR, 1, about)
   restoreBuffers(socket.opts, program, fd, about)
-  const offset = extension.get(socket.id)?.socket_peek_offset
+  const { socket_peek_offset: offset, socket_file: renamed } = extension.get(socket.id) ?? {}
   if (offset !== undefined) setOption(program, fd, SOL_SOCKET, SO.PEEK_OFF, offset, about)
-  if (isBound(socket, files)) unlinkSocket(socket, program)
+  if (isBound(socket, files)) unlinkSocket(socket, renamed, program)
 }
 
 /** Fills both queues of a pair; then both are settled, for what was shut down takes nothing any more. */

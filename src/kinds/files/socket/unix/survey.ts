@@ -66,7 +66,8 @@ function refusePlace(socket: UnixSocket, found: Found): Reason | undefined {
   if (placeOf(socket.name, bound)) return undefined
   return {
     what: `the unix socket "${path}", whose file is "${bound.target}" now`,
-    remedy: "Let the program bind its socket where it is to be, or run stasis in the same root directory",
+    remedy:
+      "Remove what is at the name of the socket, or let the program bind it where it is to be; or run stasis in the same root directory",
   }
 }
 
