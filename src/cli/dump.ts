@@ -1,5 +1,5 @@
-import { dump } from "../flow/dump.ts"
-import { failureAsGiven, type HeldPaths, holdPaths } from "../flow/held-paths.ts"
+import { dump } from "../flow/dump/dump.ts"
+import { failureAsGiven, type HeldPaths, holdPaths } from "../flow/dump/held-paths.ts"
 import type { DumpOptions, DumpReport } from "../flow/options.ts"
 import { checkProc, followParent, reachProcess } from "../flow/reach.ts"
 import { wantsReport } from "../flow/report.ts"

@@ -1,5 +1,5 @@
 import type { Refusal } from "../base/errors.ts"
-import type { DumpPlan, PlannedProcess } from "../flow/plan-dump.ts"
+import type { DumpPlan, PlannedProcess } from "../flow/dump/plan-dump.ts"
 import type { Json } from "./show-json.ts"
 import { safeText, tableLines } from "./show-table.ts"
 import { sizeWords } from "./show-words.ts"

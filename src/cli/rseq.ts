@@ -1,6 +1,6 @@
 import type { RseqOptions } from "../flow/options.ts"
 import { checkProc } from "../flow/reach.ts"
-import { inspectRseq } from "../flow/rseq.ts"
+import { inspectRseq } from "../flow/rseq/rseq.ts"
 import { print } from "./print.ts"
 import { rseqJson, rseqText } from "./rseq-text.ts"
 

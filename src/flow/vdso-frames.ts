@@ -3,7 +3,7 @@ import type { mm_entry } from "../../proto/gen/mm_pb.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
 import type { ImageSet } from "../image/set.ts"
 import type { Range } from "../kinds/memory/holes.ts"
-import { savedParts } from "./saved-pages.ts"
+import { savedParts } from "./read-pages.ts"
 
 const { ip, cs } = sigcontext.fields
 /** From the instruction pointer of a signal frame to its segment registers, bytes. */

@@ -12,7 +12,7 @@ import { findHole, type Range } from "../kinds/memory/holes.ts"
 import { type Overlay, withStandIn } from "../kinds/memory/stand-in.ts"
 import { isSameShape, savedSpecial, specialMappings } from "../kinds/memory/vdso.ts"
 import { type Mapping, readMaps } from "../proc/maps.ts"
-import { savedBytes } from "./saved-pages.ts"
+import { savedBytes } from "./read-pages.ts"
 import { interruptedIn, type Stacked } from "./vdso-frames.ts"
 
 const log = logger("restore")

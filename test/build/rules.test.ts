@@ -22,8 +22,14 @@ test("importsOf sees types, lazy imports and long lists, not comments, strings o
 })
 
 test.each([
-  ["src/cli/dump.ts", "src/flow/dump.ts", true],
-  ["src/flow/dump.ts", "src/cli/dump.ts", false],
+  ["src/cli/dump.ts", "src/flow/dump/dump.ts", true],
+  ["src/flow/dump/dump.ts", "src/cli/dump.ts", false],
+  ["src/flow/dump/save.ts", "src/flow/restore/ids.ts", false],
+  ["src/flow/restore/restore.ts", "src/flow/dump/save.ts", false],
+  ["src/flow/restore/restore.ts", "src/flow/verify/verify.ts", true],
+  ["src/flow/dump/save.ts", "src/flow/images.ts", true],
+  ["src/flow/images.ts", "src/flow/dump/state.ts", true],
+  ["src/flow/dump/save.ts", "src/kinds/registers/collect.x86_64.ts", true],
   ["src/base/log.ts", "src/flow/options.ts", false],
   ["src/tracee/seize.ts", "ffi/syscall.ts", true],
   ["src/tracee/seize.ts", "bun:ffi", false],
