@@ -38,7 +38,7 @@ test.each([
   ["ffi/abi/rseq.ts", "ffi/layout.ts", true],
   ["ffi/abi/rseq.ts", "ffi/kernel.ts", false],
   ["src/kinds/files/registry.ts", "src/kinds/files/pipe/collect.ts", true],
-  ["src/kinds/files/pipe/collect.ts", "src/kinds/files/sharing.ts", true],
+  ["src/kinds/files/pipe/collect.ts", "src/kinds/files/group-shared.ts", true],
   ["src/kinds/files/pipe/collect.ts", "src/kinds/files/eventfd/collect.ts", false],
   ["src/kinds/files/pipe/collect.ts", "src/kinds/kind.ts", true],
   ["src/kinds/timers/collect.ts", "src/kinds/signals/collect.ts", false],

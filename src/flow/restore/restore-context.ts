@@ -1,7 +1,7 @@
 import type { file_lock_entry } from "../../../proto/gen/file-lock_pb.ts"
 import type { RestoredClocks } from "../../kinds/clocks/restore.ts"
 import type { Origin } from "../../kinds/creds/origin.ts"
-import type { Given } from "../../kinds/files/kind.ts"
+import type { Given } from "../../kinds/files/restoring.ts"
 import type { SavedAioRing } from "../../kinds/memory/aio/restore.ts"
 import type { Range } from "../../kinds/memory/holes.ts"
 import type { Inheritance } from "../../kinds/memory/inherit.ts"

@@ -1,6 +1,6 @@
 import type { FileImages } from "../../kinds/files/images.ts"
 import type { Reserved } from "../../kinds/files/restore.ts"
-import { restoreControlled, type SharedNumbers } from "../../kinds/files/shared.ts"
+import { restoreControlled, type SharedNumbers } from "../../kinds/files/restore-shared.ts"
 import { makePairs, wantedPairs } from "../../kinds/files/tty/reserve.ts"
 import { restoreControl } from "../../kinds/files/tty/restore.ts"
 import type { TaskId } from "../../kinds/tree/plan.ts"

@@ -1,7 +1,7 @@
 import { hex, PAGE } from "../../base/units.ts"
 import type { Aliases } from "../../image/compare.ts"
 import type { ImageSet } from "../../image/set.ts"
-import type { BpfMapData, PipeData } from "../../kinds/files/kind.ts"
+import type { BpfMapData, PipeData } from "../../kinds/files/payloads.ts"
 import { without } from "../../kinds/memory/holes.ts"
 import type { SharedMemory } from "../../kinds/memory/shared.ts"
 import { openSegment } from "../../kinds/memory/windows.ts"

@@ -1,5 +1,5 @@
 import { OTHER_AF } from "../../../ffi/abi/socket.ts"
-import type { Found } from "./kind.ts"
+import type { Found } from "./collecting.ts"
 
 type Matches = (found: Pick<Found, "target">) => boolean
 

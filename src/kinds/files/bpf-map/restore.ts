@@ -6,7 +6,8 @@ import type { bpfmap_file_entry } from "../../../../proto/gen/bpfmap-file_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import { LIMIT, RLIM_INFINITY } from "../../../proc/limits.ts"
 import type { Data, Program, Result } from "../../../tracee/program.ts"
-import type { BpfMapData, Restoring } from "../kind.ts"
+import type { BpfMapData } from "../payloads.ts"
+import type { Restoring } from "../restoring.ts"
 import { KEPT_TYPES, MOST_CONTENT } from "./ask.ts"
 
 const textOf = ({ map_id, map_name }: bpfmap_file_entry): string => `BPF map ${map_id}${map_name ? ` "${map_name}"` : ""}`

@@ -4,7 +4,7 @@ import { encodeInto } from "../../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../../../ffi/syscall.ts"
 import type { eventpoll_file_entry } from "../../../../proto/gen/eventpoll_pb.ts"
 import { type EpollTarget, epollTargets } from "../../../proc/epoll.ts"
-import type { Found, OpenFile, Reason, Surveying } from "../kind.ts"
+import type { Found, OpenFile, Reason, Surveying } from "../collecting.ts"
 
 const memory = allocate(4096)
 

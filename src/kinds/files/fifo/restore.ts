@@ -4,8 +4,8 @@ import type { fifo_entry } from "../../../../proto/gen/fifo_pb.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import { fillPipe, packetsOf } from "../content.ts"
 import { pathEntry } from "../images.ts"
-import type { Opened, Restoring } from "../kind.ts"
 import { openRegular } from "../open.ts"
+import type { Opened, Restoring } from "../restoring.ts"
 import type { FileFacts } from "../row.ts"
 
 type Ends = Pick<Restoring, "program" | "files" | "users" | "fifoData" | "fifos" | "extension" | "ghosts">

@@ -1,6 +1,6 @@
 import { O, S_IF } from "../../../../ffi/abi/file.ts"
+import type { Found, Reason, Surveying } from "../collecting.ts"
 import { deviceResource } from "../external.ts"
-import type { Found, Reason, Surveying } from "../kind.ts"
 import { kindOf } from "../stat.ts"
 import { refuseRegular } from "./collect.ts"
 

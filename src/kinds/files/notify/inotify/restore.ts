@@ -4,8 +4,8 @@ import { attempt, errnoName, SyscallError, syscall } from "../../../../../ffi/sy
 import type { inotify_file_entry } from "../../../../../proto/gen/fsnotify_pb.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
 import type { Result } from "../../../../tracee/program.ts"
-import type { Restoring } from "../../kind.ts"
 import { layPath } from "../../path.ts"
+import type { Restoring } from "../../restoring.ts"
 import { gone, openTarget, type Targets } from "../target.ts"
 
 const KNOWN = (IN.ALL_EVENTS | IN.EXCL_UNLINK | IN.ONESHOT) >>> 0

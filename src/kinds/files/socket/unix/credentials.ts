@@ -1,5 +1,5 @@
 import type { stasis_credentials_entry } from "../../../../../proto/gen/stasis_pb.ts"
-import type { Restoring } from "../../kind.ts"
+import type { Restoring } from "../../restoring.ts"
 
 type Asking = Pick<Restoring, "program" | "self" | "isBorn" | "extension">
 

@@ -1,7 +1,7 @@
 import { AF, SO, SOCK, SOL_SOCKET, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { unix_sk_entry } from "../../../../../proto/gen/sk-unix_pb.ts"
 import type { Argument } from "../../../../tracee/program.ts"
-import type { Opened, Restoring } from "../../kind.ts"
+import type { Opened, Restoring } from "../../restoring.ts"
 import { restoreBuffers, restoreSocketOptions, setOption } from "../options.ts"
 import { addressOf, bindSocket, connectSocket, socketName, unlinkSocket } from "./bind.ts"
 import { asPeer, sendersOf } from "./credentials.ts"

@@ -1,5 +1,5 @@
 import { SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
-import type { Found, Reason, Surveying } from "../../kind.ts"
+import type { Found, Reason, Surveying } from "../../collecting.ts"
 import { namedFile, pathText, placeOf } from "./bound.ts"
 import { inodeOf, mayBeOutside, outsidePeer } from "./scene.ts"
 import { isListening, isPath, nameText, UNIX_STATES, UNIX_TYPES, type UnixSocket } from "./sockets.ts"

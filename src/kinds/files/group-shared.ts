@@ -1,7 +1,7 @@
 import { KCMP } from "../../../ffi/abi/file.ts"
 import { groupByOrder } from "../../base/order.ts"
 import { compareObjects } from "../../tracee/kcmp.ts"
-import type { Found } from "./kind.ts"
+import type { Found } from "./collecting.ts"
 
 /** Descriptors of one open file description, in the order they were given: dup(2) and fork(2) make them, and they share offset, flags and owner. */
 export type Shared = readonly [first: Found, ...more: Found[]]
