@@ -1,11 +1,10 @@
+import type { Range } from "../base/units.ts"
 import { PT_LOAD } from "./constants.ts"
 import type { Elf } from "./open.ts"
 import { symbolize } from "./symbolize.ts"
 
-/** What is needed of a mapping (src/proc/maps.ts has more). Addresses and offset in bytes. */
-export interface Mapped {
-  readonly start: bigint
-  readonly end: bigint
+/** What is needed of a mapping (src/proc/maps.ts has more). The offset is in bytes. */
+export interface Mapped extends Range {
   readonly offset: bigint
   readonly path: string
 }

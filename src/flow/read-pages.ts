@@ -1,8 +1,8 @@
 import { closeSync, openSync, readSync } from "../../ffi/fs.ts"
-import { PAGE } from "../base/units.ts"
+import { PAGE, type Range } from "../base/units.ts"
 import { type PagemapKind, pagemapRuns } from "../image/pagemap.ts"
 import type { ImageSet } from "../image/set.ts"
-import { type Range, without } from "../kinds/memory/holes.ts"
+import { without } from "../kinds/memory/holes.ts"
 import type { Fill } from "../kinds/memory/restore.ts"
 
 /** Runs of pages with the file each stands in: read by the new process from descriptors that it inherits. */

@@ -1,8 +1,8 @@
 import { SEGMENTS_OF_USER, sigcontext } from "../../ffi/abi/registers.x86_64.ts"
 import type { mm_entry } from "../../proto/gen/mm_pb.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
+import type { Range } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
-import type { Range } from "../kinds/memory/holes.ts"
 import { savedParts } from "./read-pages.ts"
 
 const { ip, cs } = sigcontext.fields

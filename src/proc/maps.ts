@@ -1,11 +1,9 @@
+import type { Range } from "../base/units.ts"
 import { expectAlive, textReader } from "./source.ts"
 import { cutDeleted } from "./text.ts"
 
 /** One line of /proc/PID/maps. See proc_pid_maps(5). */
-export interface Mapping {
-  /** First address, and the first one after it. */
-  readonly start: bigint
-  readonly end: bigint
+export interface Mapping extends Range {
   readonly read: boolean
   readonly write: boolean
   readonly exec: boolean

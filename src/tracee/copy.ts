@@ -7,17 +7,12 @@ import { encode, encodeInto } from "../../ffi/layout.ts"
 import { copyJob, copyPiece, PIECE } from "../../ffi/stub/record.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
+import type { Range } from "../base/units.ts"
 import { withSignalsBlocked } from "./blocked.ts"
 import { openMemory } from "./memory.ts"
 import { checkInterrupt } from "./wait.ts"
 
 const log = logger("memory")
-
-/** A part of a process's memory; bytes, the end is outside. */
-interface Part {
-  readonly start: bigint
-  readonly end: bigint
-}
 
 /** Bytes of a piece at most: they go into the file at once, through a buffer that JavaScript never sees. */
 const PIECE_ROOM = 1 << 20
@@ -70,7 +65,7 @@ class Round {
   ) {}
 
   /** Takes as much of a part as there is room for. @returns bytes taken */
-  take({ start, end }: Part, offset: number, careful: boolean): number {
+  take({ start, end }: Range, offset: number, careful: boolean): number {
     const last = this.list.at(-1)
     const goesOn = last && last.careful === careful && last.length < PIECE_ROOM && last.count < MOST_VECTORS
     if (this.vectorCount === VECTORS || (!goesOn && this.list.length === PIECES)) return 0
@@ -188,10 +183,10 @@ function workOff(withSecond: boolean): void {
  */
 export function copyToFile(
   pid: number,
-  ranges: Iterable<Part>,
+  ranges: Iterable<Range>,
   fd: number,
   position: number,
-  isCommon: (range: Part) => boolean = () => false,
+  isCommon: (range: Range) => boolean = () => false,
 ): number {
   let written = 0
   let carefully = 0

@@ -2,7 +2,7 @@ import { MAP, PROT } from "../../ffi/abi/mman.ts"
 import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
-import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
+import { PAGE_SIZE, type Range, type RemoteAddress, remoteAddress } from "../base/units.ts"
 import { STUB_ENTRY, STUB_STOPPED, stubCode, stubRegisters } from "./arch.x86_64.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "./frozen.ts"
 import { haltAll, isStubSignal } from "./halt.ts"
@@ -56,8 +56,8 @@ export interface Loan {
   start(programs: ReadonlyMap<number, Program>): () => Map<number, Answers>
   /** Starts programs and waits for them. */
   run(programs: ReadonlyMap<number, Program>): Map<number, Answers>
-  /** Where it stands in the process; the end is outside. */
-  readonly area: { readonly start: bigint; readonly end: bigint }
+  /** Where it stands in the process. */
+  readonly area: Range
 }
 
 /** What is to be borrowed of one process. */

@@ -1,6 +1,6 @@
 import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
-import type { Range } from "../../kinds/memory/holes.ts"
+import type { Range } from "../../base/units.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { FrozenProcess } from "../../tracee/frozen.ts"

@@ -1,6 +1,7 @@
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
+import type { Range } from "../../base/units.ts"
 import { collectVmas, type MappedFiles } from "../../kinds/memory/collect.ts"
-import { type Range, without } from "../../kinds/memory/holes.ts"
+import { without } from "../../kinds/memory/holes.ts"
 import { findPages, type PageRange } from "../../kinds/memory/pages.ts"
 import { findStale } from "../../kinds/memory/stale.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"

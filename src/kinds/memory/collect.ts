@@ -5,6 +5,7 @@ import type { stasis_mempolicy_entry, stasis_vma_entry } from "../../../proto/ge
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../proto/values.ts"
 import { logger } from "../../base/log.ts"
+import type { Range } from "../../base/units.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Stat } from "../../proc/stat.ts"
 import type { Program, Result } from "../../tracee/program.ts"
@@ -77,11 +78,7 @@ function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "
  *
  * @param guards ranges under MADV_GUARD_INSTALL
  */
-export function collectVmas(
-  mappings: readonly MappingDetail[],
-  guards: readonly { start: bigint; end: bigint }[],
-  files: MappedFiles,
-): vma_entry[] {
+export function collectVmas(mappings: readonly MappingDetail[], guards: readonly Range[], files: MappedFiles): vma_entry[] {
   const entries: vma_entry[] = []
   for (const mapping of mappings) {
     const { start, end, read, write, exec, offset, vmFlags } = mapping

@@ -2,9 +2,10 @@ import { MREMAP } from "../../../ffi/abi/mman.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../proto/values.ts"
 import { CheckpointError } from "../../base/errors.ts"
+import type { Range } from "../../base/units.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { Program } from "../../tracee/program.ts"
-import { findHole, overlaps, type Range } from "./holes.ts"
+import { findHole, overlaps } from "./holes.ts"
 
 /** One special mapping of the new process and where it must go. */
 interface Move {
