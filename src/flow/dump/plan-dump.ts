@@ -21,7 +21,7 @@ import { MANAGE_CGROUPS, type PlanOptions } from "../options.ts"
 import { collectLayout } from "./layout.ts"
 import { type Extent, type Prediction, predict } from "./predict.ts"
 import { sharedMemoryBy } from "./shared-memory.ts"
-import { hasEnded, lookAtTree, type Member, type Outlook } from "./survey.ts"
+import { hasEnded, lookAtTree, type Outlook, type WalkedProcess } from "./survey.ts"
 
 /** One process of a tree that may be dumped. */
 export interface PlannedProcess {
@@ -150,7 +150,7 @@ export function planDump(
   }
 }
 
-function planProcess(member: Member, { processes, openFiles }: Outlook, table: FileTable<SharedMemory>): PlannedProcess {
+function planProcess(member: WalkedProcess, { processes, openFiles }: Outlook, table: FileTable<SharedMemory>): PlannedProcess {
   const { stat, ppid } = member
   const { pid } = stat
   const tids = hasEnded(member) ? [pid] : (listThreadsIfAlive(pid) ?? [pid])

@@ -5,7 +5,7 @@ import { mayFollowMapped, refusedMapping } from "../../kinds/files/mapped.ts"
 import { refusedThreads } from "../../kinds/files/survey.ts"
 import { surveyMemory } from "../../kinds/memory/survey.ts"
 import { surveyWindows } from "../../kinds/memory/windows.ts"
-import { expectedNamespaces, type Place, surveyNamespaces, surveyTree } from "../../kinds/tree/collect.ts"
+import { expectedNamespaces, surveyNamespaces, surveyTree, type TreePlace } from "../../kinds/tree/collect.ts"
 import { readNamespaces } from "../../proc/links.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Status } from "../../proc/status.ts"
@@ -34,7 +34,7 @@ const resurveyNew = (pid: number, tids: readonly number[], before: Survey, optio
  * @param places of all members, the root first
  * @throws CheckpointError E_UNSUPPORTED with every refusal. Precondition: all of the tree is stopped, and nothing of ours is in it.
  */
-export function resurvey(places: readonly Place[], stopped: readonly Stopped[], before: Survey, options: SurveyOptions): void {
+export function resurvey(places: readonly TreePlace[], stopped: readonly Stopped[], before: Survey, options: SurveyOptions): void {
   const expected = expectedNamespaces(readNamespaces(process.pid), readNamespaces(options.pid))
   const refusals = [
     ...surveyTree(places, options.shellJob, lives),

@@ -7,7 +7,7 @@ import { OWN_SET } from "../../kinds/cgroup/collect.ts"
 import { collectClocks } from "../../kinds/clocks/collect.ts"
 import { clocksOf } from "../../kinds/clocks/now.ts"
 import { collectFs } from "../../kinds/cwd/collect.ts"
-import { collectDescriptors, type Moment } from "../../kinds/files/collect.ts"
+import { type CollectMoment, collectDescriptors } from "../../kinds/files/collect.ts"
 import type { FileOptions } from "../../kinds/files/collecting.ts"
 import { mayFollowMapped } from "../../kinds/files/mapped.ts"
 import { FileTable } from "../../kinds/files/table.ts"
@@ -96,7 +96,7 @@ export interface TreeState {
 export function collectState(
   sources: readonly Source[],
   members: readonly MemberPlace[],
-  options: FileOptions & Omit<Moment, "clock">,
+  options: FileOptions & Omit<CollectMoment, "clock">,
   common: Common,
 ): TreeState {
   const [root] = sources

@@ -62,7 +62,7 @@ export interface Survey {
 /** A tree as it looks from outside, with all that stands against a dump of it. */
 export interface Outlook extends Survey {
   /** Zombies included, parents before their children. */
-  readonly members: readonly Member[]
+  readonly members: readonly WalkedProcess[]
   readonly openFiles: OpenFiles
   /** What is worth knowing of it, and no refusal: sentences without a capital. */
   readonly notes: readonly string[]
@@ -70,15 +70,15 @@ export interface Outlook extends Survey {
 }
 
 /** A member of the tree as a walk along the children shows it. */
-export interface Member {
+export interface WalkedProcess {
   readonly stat: Stat
   /** 0 for the root. */
   readonly ppid: number
 }
 
 /** The living tree, parents before their children. It may change while it is looked at; what is gone by then is left out. */
-function walkTree(root: number): Member[] {
-  const members: Member[] = []
+function walkTree(root: number): WalkedProcess[] {
+  const members: WalkedProcess[] = []
   const seen = new Set<number>()
   const visit = (pid: number, ppid: number): void => {
     const stat = pid === root ? readStat(pid) : readStatIfAlive(pid)
@@ -95,7 +95,7 @@ function walkTree(root: number): Member[] {
 export const lives = (id: number): boolean => readStatIfAlive(id) !== null
 
 /** True for a zombie, but not for a leader that has ended while other threads of its process live on. */
-export const hasEnded = ({ stat: { pid, state } }: Member): boolean =>
+export const hasEnded = ({ stat: { pid, state } }: WalkedProcess): boolean =>
   (state === "Z" || state === "X") && (listThreadsIfAlive(pid)?.length ?? 0) <= 1
 
 /** Namespaces of threads; one that has ended by now, or is ending, is left out. */

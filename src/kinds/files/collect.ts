@@ -25,7 +25,7 @@ import { collectQueued } from "./tty/queued.ts"
 const log = logger("files")
 
 /** When something is collected. */
-export interface Moment {
+export interface CollectMoment {
   /** The processes are stopped: what is queued in terminals may be taken out and put back. */
   readonly stopped: boolean
   /** Time that a clock shows to the tree now, ns. @param clock CLOCK_* number */
@@ -107,7 +107,7 @@ function lookOnce(
 export function collectDescriptors(
   holders: readonly Holder[],
   table: Collecting["table"],
-  options: FileOptions & Moment,
+  options: FileOptions & CollectMoment,
   connections?: Connections,
 ): Descriptors {
   using scope = new DisposableStack()

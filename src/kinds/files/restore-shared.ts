@@ -80,7 +80,7 @@ function finisherOf(id: number, tables: readonly Table[], files: ReadonlyMap<num
 }
 
 /** A process as far as terminals control it. */
-export interface Member extends Table {
+export interface SessionTable extends Table {
   readonly sid: number
 }
 
@@ -90,7 +90,7 @@ export interface Member extends Table {
  *
  * @returns the session by file id; left out are those that another session has too
  */
-export function findControlled(members: readonly Member[], ids: readonly number[], images: Pick<FileImages, "files" | "ttyInfos">) {
+export function findControlled(members: readonly SessionTable[], ids: readonly number[], images: Pick<FileImages, "files" | "ttyInfos">) {
   const infos = new Map(images.ttyInfos.map((info) => [info.id, info]))
   const isCurrent = (id: number): boolean => infos.get(images.files.get(id)?.tty?.tty_info_id ?? 0)?.type === TtyType.CTTY
   return new Map(

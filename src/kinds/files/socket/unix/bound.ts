@@ -41,7 +41,7 @@ export function namedFile(pid: number, { name, file }: Pick<UnixSocket, "name" |
 }
 
 /** How a path leads to the file of a socket. */
-export interface Place {
+export interface BoundPlace {
   /** Directory that a relative path counts from. */
   readonly directory: string | undefined
   /** Nothing, or another file, has the path now. */
@@ -59,7 +59,7 @@ export const pathText = (name: Uint8Array): string => textOf(name.at(-1) === 0 ?
  *
  * @returns undefined when it would not: the file was renamed, or the path counts from another root directory
  */
-export function placeOf(name: Uint8Array, { target, stat }: Bound): Place | undefined {
+export function placeOf(name: Uint8Array, { target, stat }: Bound): BoundPlace | undefined {
   const path = pathText(name)
   const { path: was, deleted } = cutDeleted(target)
   const gone = stat.nlink === 0 || deleted
