@@ -1,6 +1,6 @@
 import { RSEQ_CS_FLAG_KERNEL, RSEQ_ORIGINAL_SIZE, rseqArea } from "../../ffi/abi/rseq.ts"
 import { type RemoteAddress, remoteAddress } from "../base/units.ts"
-import { readMemory, writeMemory } from "../tracee/memory.ts"
+import { readMemory, writeMemory, writeWord } from "../tracee/memory.ts"
 import type { Program, Result } from "../tracee/program.ts"
 import { describeRegistration } from "./discover.ts"
 import type { SavedRseq } from "./image.ts"
@@ -85,7 +85,5 @@ export function clearArea(pid: number, abiPointer: RemoteAddress): void {
  * @param abiPointer address of struct rseq   @throws SyscallError EFAULT · ESRCH
  */
 export function pokeRseqCs(pid: number, abiPointer: RemoteAddress, value: bigint): void {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigUint64(0, value, true)
-  writeMemory(pid, remoteAddress(abiPointer + BigInt(rseqArea.fields.rseq_cs[0])), bytes)
+  writeWord(pid, remoteAddress(abiPointer + BigInt(rseqArea.fields.rseq_cs[0])), value)
 }

@@ -5,7 +5,7 @@ import { runAll } from "../base/all.ts"
 import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
 import { haltAll } from "./halt.ts"
-import { readMemory, writeMemory } from "./memory.ts"
+import { readMemory, writeWord } from "./memory.ts"
 import { detach, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { isSuspended } from "./vfork.ts"
 import { cleanupDeadline, pollReport, type Report, waitReport } from "./wait.ts"
@@ -70,11 +70,7 @@ export function putBack(pid: number, thread: FrozenThread): void {
   if (!thread.touched) return
   setSignalMask(thread.tid, thread.mask)
   setRegisters(thread.tid, destination(pid, thread))
-  if (thread.rseqCs) {
-    const value = new Uint8Array(8)
-    new DataView(value.buffer).setBigUint64(0, thread.rseqCs.value, true)
-    writeMemory(pid, thread.rseqCs.at, value)
-  }
+  if (thread.rseqCs) writeWord(pid, thread.rseqCs.at, thread.rseqCs.value)
   thread.touched = false
 }
 

@@ -9,7 +9,7 @@ import { ptrace } from "./trace.ts"
 const vectors = allocate(4096)
 /** Bytes of one transfer, and those that `peekMemory` gives at most. */
 export const PEEK = 128 * 1024
-/** Bytes that ptrace(2) writes at once. */
+/** Bytes of a 64-bit word, which is what ptrace(2) writes at once. */
 const WORD = 8
 const room = allocate(PEEK)
 
@@ -81,6 +81,13 @@ export function writeMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
     if (moved <= 0) throw new SyscallError("process_vm_writev", moved < 0 ? errnoName(-moved) : "EFAULT", [pid, to + BigInt(done), part])
     done += moved
   }
+}
+
+/** Copies a 64-bit word into a stopped task's writable memory. @throws SyscallError as `writeMemory` */
+export function writeWord(pid: number, to: RemoteAddress, value: bigint): void {
+  const bytes = new Uint8Array(WORD)
+  new DataView(bytes.buffer).setBigUint64(0, value, true)
+  writeMemory(pid, to, bytes)
 }
 
 /** Opens a task's memory past page protection. @throws SyscallError ESRCH task is gone · EACCES no ptrace access */
