@@ -33,7 +33,7 @@ import { collectState, type MemberPlace, type Source, type TreeState, writeMetad
 import { refuseStopped } from "./stopped.ts"
 import { savePages, saveSegment } from "./store-pages.ts"
 import type { ProcessSurvey, Survey } from "./survey.ts"
-import { type InspectedThread, inspectThreads } from "./threads.ts"
+import { type InspectedThread, inspectThreads, prepareThreads } from "./threads.ts"
 import { lostUndo } from "./undo.ts"
 import type { Witnesses } from "./witness.ts"
 
@@ -61,10 +61,12 @@ interface Prepared {
   readonly known: ProcessSurvey | undefined
 }
 
-/** Reads all that must be read before anything runs in a process, and writes down what it will be asked. */
+/** Reads all that must be read before anything runs in a process, prepares its threads, and writes down what it will be asked. */
 function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witnesses: Witnesses, options: DumpOptions): Prepared {
   const { pid } = process
-  const threads = inspectThreads(process, options)
+  const inspected = inspectThreads(process, options)
+  // Up to here nothing of the process was changed.
+  const threads = prepareThreads(process, inspected)
   // Not those of before the freeze, however equal the maps: madvise and mlock change flags that only smaps shows.
   const everything = readSmaps(pid)
   const leftovers = removableLeftovers(process, everything)

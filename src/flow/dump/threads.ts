@@ -30,7 +30,7 @@ export interface InspectedThread {
 }
 
 /**
- * Reads what must be read first: restartable sequences, interrupted calls, pending signals, seccomp. Prepares every thread for injection.
+ * Reads what must be read first: restartable sequences, interrupted calls, pending signals, seccomp. Nothing is changed.
  *
  * @throws CheckpointError E_RSEQ_MALFORMED · E_UNSUPPORTED a seccomp listener · E_PERMISSION · E_KERNEL rseq cannot be found out
  */
@@ -38,7 +38,7 @@ export function inspectThreads(process: FrozenProcess, { rseqDiscovery, rseqMalf
   const { pid } = process
   const read = (address: bigint, length: number): Uint8Array | undefined => readMemoryIfMapped(pid, remoteAddress(address), length)
   const context = lazyGuesses(pid)
-  const threads = process.threads.map((frozen) => {
+  const threads = process.threads.map((frozen): InspectedThread => {
     const status = readStatus(pid, frozen.tid)
     const discovery = discover(frozen, rseqDiscovery, context)
     const rseq = readRseqState(pid, frozen, discovery, kernelRegime)
@@ -54,6 +54,17 @@ export function inspectThreads(process: FrozenProcess, { rseqDiscovery, rseqMalf
     threads.map(({ rseq }) => rseq),
     rseqMalformed,
   )
+  return threads
+}
+
+/**
+ * Prepares the threads of a process for injection: where each goes on, its restartable sequence, and seccomp, which is suspended. Nothing
+ * else has changed a thread since it was stopped.
+ *
+ * @returns the threads with what the image has of them
+ * @throws CheckpointError E_PERMISSION seccomp cannot be suspended · SyscallError EFAULT the area of a malformed restartable sequence cannot be written
+ */
+export function prepareThreads(process: FrozenProcess, threads: readonly InspectedThread[]): InspectedThread[] {
   return threads.map((thread) => {
     const { frozen, rseq, restart } = thread
     if (rseq.warning) log.warn(`thread ${frozen.tid}: ${rseq.warning}`)
