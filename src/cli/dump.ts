@@ -9,7 +9,11 @@ import { openSession } from "./session.ts"
 import type { Canonical } from "./spelling.ts"
 import { describeDump } from "./summary.ts"
 
-/** `stasis dump`: runs the flow, where the process is, and tells a terminal what it did. @returns exit status 0, or that of the tool inside */
+/**
+ * `stasis dump`: runs the flow, where the process is, and tells a terminal what it did.
+ *
+ * @returns exit status 0, or that of the tool inside
+ */
 export async function runDump(line: Canonical): Promise<number> {
   const options = dumpOptions(line, process.cwd())
   followParent()

@@ -54,7 +54,10 @@ export function loadBias(elf: Elf, { start, offset }: Mapped, page = 4096n): big
   return segment ? start - (offset - segment.offset + segment.vaddr) : null
 }
 
-/** "libc.so.6+0xd5b30": the module's last name and the address as the file counts it (file offset where no ELF is known); null = no file there. */
+/**
+ * "libc.so.6+0xd5b30": the module's last name and the address as the file counts it (file offset where no ELF is known); null = no file
+ * there.
+ */
 export function describeModule(elf: Elf | null, mapping: Mapped, address: bigint): string | null {
   const { module, fileOffset } = moduleOffset(mapping, address)
   if (module === "") return null

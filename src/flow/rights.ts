@@ -7,7 +7,10 @@ import type { CheckedFeature } from "./features/feature.ts"
 import { lookAtFeature } from "./features/features.ts"
 import type { SavedTree } from "./images.ts"
 
-/** What an ordinary user types in front of a restore: namespaces of his own, in which he keeps his ID and has every capability. Man page: unshare(1) */
+/**
+ * What an ordinary user types in front of a restore: namespaces of his own, in which he keeps his ID and has every capability. Man page:
+ * unshare(1)
+ */
 export const OWN_NAMESPACES = "unshare -Ucpf --keep-caps --mount-proc"
 
 /**

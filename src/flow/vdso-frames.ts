@@ -16,10 +16,11 @@ export interface Stacked {
 }
 
 /**
- * Whether the stack of a thread holds a signal frame whose code was interrupted within a range: the handler that runs now will return there.
+ * Whether the stack of a thread holds a signal frame whose code was interrupted within a range: the handler that runs now will return
+ * there.
  *
- * Kernel: arch/x86/kernel/signal_64.c __unsafe_setup_sigcontext(): behind the IP stand the flags and the segments, of which those of user mode
- * are always the same word. Stacks other than that of `sp` are not looked at.
+ * Kernel: arch/x86/kernel/signal_64.c __unsafe_setup_sigcontext(): behind the IP stand the flags and the segments, of which those of user
+ * mode are always the same word. Stacks other than that of `sp` are not looked at.
  *
  * @param sp the thread's stack pointer
  */

@@ -120,8 +120,8 @@ function adopted<T extends Saved>({ one, place, bytes }: Foreign<T>, { mappings,
 }
 
 /**
- * Processes as they will be on this kernel. Where it has another vdso than the dump's, the old one stays as plain memory whose functions jump
- * to those of this kernel by name, for the program and its libraries keep their addresses; a later dump saves both as they are.
+ * Processes as they will be on this kernel. Where it has another vdso than the dump's, the old one stays as plain memory whose functions
+ * jump to those of this kernel by name, for the program and its libraries keep their addresses; a later dump saves both as they are.
  *
  * @throws CheckpointError E_IMAGE_UNSUPPORTED a thread was inside the old vdso, or nothing can stand in for a function of it
  * Kernel: arch/x86/entry/vdso/vma.c; the special mappings can be moved and unmapped, but not made.

@@ -60,10 +60,12 @@ export function appendRegistration(program: Program, saved: SavedRseq, size: num
 }
 
 /**
- * Makes an area ready to be registered: no section, and none of the bits that a newer kernel had written into its flags. Kernels before 7.0 leave
- * the flags alone at a registration, and those from 6.1 to 6.18 kill a thread that they meet inside a section with any of them.
+ * Makes an area ready to be registered: no section, and none of the bits that a newer kernel had written into its flags. Kernels before 7.0
+ * leave the flags alone at a registration, and those from 6.1 to 6.18 kill a thread that they meet inside a section with any of them.
  *
- * Kernel: kernel/rseq.c rseq_need_restart(), rseq_warn_flags(). @param abiPointer address of struct rseq   @throws SyscallError EFAULT · ESRCH
+ * Kernel: kernel/rseq.c rseq_need_restart(), rseq_warn_flags().
+ * @param abiPointer address of struct rseq
+ * @throws SyscallError EFAULT · ESRCH
  */
 export function clearArea(pid: number, abiPointer: RemoteAddress): void {
   pokeRseqCs(pid, abiPointer, 0n)

@@ -171,14 +171,15 @@ function workOff(withSecond: boolean): void {
 /**
  * Copies ranges of a stopped task's memory one after another into a file.
  *
- * By process_vm_readv(2) into buffers of 1 MiB, in two threads where there is much. That call pins pages: since Linux 5.19 the kernel gives the
- * task a copy of its own of each page that it shares with another process. And it stops at areas that may not be read. What is either is read
- * in the careful way, through /proc/PID/mem, which takes half as long again.
+ * By process_vm_readv(2) into buffers of 1 MiB, in two threads where there is much. That call pins pages: since Linux 5.19 the kernel gives
+ * the task a copy of its own of each page that it shares with another process. And it stops at areas that may not be read. What is either
+ * is read in the careful way, through /proc/PID/mem, which takes half as long again.
  *
  * @param fd open for writing   @param position offset of the first byte in the file
  * @param isCommon whether pages of a range may be another process's as well: they are read in the careful way
  * @returns bytes written
- * @throws SyscallError EIO not mapped · ESRCH task is gone · FileError the file cannot be written: ENOSPC, EIO · CheckpointError E_INTERRUPTED
+ * @throws SyscallError EIO not mapped · ESRCH task is gone · FileError the file cannot be written: ENOSPC, EIO · CheckpointError
+ *   E_INTERRUPTED
  * Kernel: mm/process_vm_access.c process_vm_rw(), mm/gup.c gup_must_unshare(), fs/proc/base.c mem_rw()
  */
 export function copyToFile(

@@ -13,7 +13,9 @@ export interface Gadgets {
 /** An executable mapping to search. */
 export interface CodeRange extends Range {
   readonly path: string
-  /** Offset in the file, bytes; with path, device and inode it tells what code that is: snapshots of btrfs share numbers. Inode 0 = no file. */
+  /**
+   * Offset in the file, bytes; with path, device and inode it tells what code that is: snapshots of btrfs share numbers. Inode 0 = no file.
+   */
   readonly offset: bigint
   readonly inode: bigint
   readonly devMajor: number

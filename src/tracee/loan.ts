@@ -33,7 +33,8 @@ export function chooseStopSignal(caught: bigint, blocked: bigint, pending: bigin
 }
 
 /**
- * True for the mask of a thread that still goes the way that a killed run laid for it: all but one of our signals are blocked. No library does that.
+ * True for the mask of a thread that still goes the way that a killed run laid for it: all but one of our signals are blocked. No library
+ * does that.
  */
 export const isLoanMask = (mask: bigint): boolean => {
   const always = sigbit(SIG.KILL) | sigbit(SIG.STOP)

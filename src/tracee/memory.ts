@@ -98,7 +98,8 @@ export const openMemory = (pid: number, access: number): number =>
  * Writes through page protection, as a debugger does: for code pages that the task itself may not write.
  *
  * @throws SyscallError EIO not mapped · ESRCH task is gone
- * Precondition: we trace the task, and its first thread is stopped. Kernel: fs/proc/base.c mem_rw() with FOLL_FORCE; of a task whose memory is gone it moves 0 bytes.
+ * Precondition: we trace the task, and its first thread is stopped. Kernel: fs/proc/base.c mem_rw() with FOLL_FORCE; of a task whose memory
+ * is gone it moves 0 bytes.
  */
 export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): void {
   const fd = attempt("openat", AT.FDCWD, pathArgument(`/proc/${pid}/mem`), O.RDWR | O.CLOEXEC)
@@ -124,7 +125,10 @@ export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
   }
 }
 
-/** The same for who may trace a task and not write its files: another user's, without CAP_DAC_OVERRIDE. Kernel: kernel/ptrace.c generic_ptrace_pokedata() */
+/**
+ * The same for who may trace a task and not write its files: another user's, without CAP_DAC_OVERRIDE. Kernel: kernel/ptrace.c
+ * generic_ptrace_pokedata()
+ */
 function pokeMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): void {
   try {
     writeMemory(pid, to, bytes)

@@ -119,7 +119,9 @@ export function pollReport(tid: number): Report | undefined {
   return answer === tid ? reportOf(memory.view.getInt32(0, true)) : undefined
 }
 
-/** Waits until a child of ours has ended, and reaps it; one that is not there is no failure. Precondition: it ends at once, or was killed. */
+/**
+ * Waits until a child of ours has ended, and reaps it; one that is not there is no failure. Precondition: it ends at once, or was killed.
+ */
 export function reap(child: number): void {
   // The tool's own timer interrupts the call on a busy machine.
   while (errnoName(-attempt("wait4", child, 0, W.ALL, 0)) === "EINTR");

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { mayImport } from "../../build/layers.ts"
-import { badNames, bannedWords, brokenLayers, cycles, importsOf, tooLong } from "../../build/rules.ts"
+import { badNames, bannedWords, brokenLayers, cycles, importsOf, tooLong, wideComments } from "../../build/rules.ts"
 
 const source = (path: string, ...lines: string[]) => ({ path, text: `${lines.join("\n")}\n` })
 
@@ -68,6 +68,23 @@ test("tooLong allows 250 lines, and tables any number", () => {
   expect(tooLong([source("src/a.ts", ...lines(250))])).toEqual([])
   expect(tooLong([source("src/a.ts", ...lines(251))])).toEqual(["src/a.ts has 251 lines, 250 are allowed"])
   expect(tooLong([source("src/cli/criu-options.ts", ...lines(999))])).toEqual([])
+})
+
+test("wideComments allows a comment 140 columns, and code any number", () => {
+  const wide = (before: string, behind = ""): string => before.padEnd(141 - behind.length, "x") + behind
+  const lines = [
+    `// ${"x".repeat(137)}`,
+    wide("// "),
+    wide("/** ", " */"),
+    `const a = "${wide("// ")}"`,
+    "/**",
+    wide(" * see `a`, "),
+    " */",
+    wide("b() // "),
+  ]
+  expect(wideComments([source("src/a.ts", ...lines)])).toEqual(
+    [2, 3, 6, 8].map((line) => `src/a.ts:${line} a comment goes beyond column 140`),
+  )
 })
 
 describe("bannedWords", () => {

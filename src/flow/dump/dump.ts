@@ -28,7 +28,8 @@ const microseconds = (since: number): number => Math.round((performance.now() - 
  * Saves a process tree as a set of images; then kills it, or lets it go on.
  *
  * Until the set is complete and on the disk every process can go on exactly as it was: on any error it does. A post-dump script finds the
- * complete set, and when it fails the tree goes on beside it. Afterwards nothing is a failure any more: statistics and the pidfile only warn.
+ * complete set, and when it fails the tree goes on beside it. Afterwards nothing is a failure any more: statistics and the pidfile only
+ * warn.
  *
  * @throws CheckpointError; no image is left then, and an older set is untouched; but E_SCRIPT at post-dump, which leaves the new set
  * Authority: CRIU does the same at post-dump: with a status other than 0 the tree goes on, the images stay and the dump has failed.

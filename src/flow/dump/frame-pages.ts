@@ -9,10 +9,10 @@ import { framePagesSize, isFree, isZero, type LoanTerms } from "../../tracee/hos
 import { readMemoryIfMapped } from "../../tracee/memory.ts"
 
 /**
- * Pages for the bootstrap's signal frame, zeros afterwards. In a quiet process the lowest of the main stack, when they are far below every stack
- * pointer and hold nothing but zeros or what a killed dump left: that is where each dump finds the pages of the one before. Else such that the
- * process never touched, at the low end of the main stack or of any private writable area; else, where all are present (mlockall), the lowest
- * of the main stack when they are zeros.
+ * Pages for the bootstrap's signal frame, zeros afterwards. In a quiet process the lowest of the main stack, when they are far below every
+ * stack pointer and hold nothing but zeros or what a killed dump left: that is where each dump finds the pages of the one before. Else such
+ * that the process never touched, at the low end of the main stack or of any private writable area; else, where all are present (mlockall),
+ * the lowest of the main stack when they are zeros.
  *
  * @param size bytes, whole pages   @param stackPointers of all threads
  * @param isQuiet no thread is on its way back from a killed dump, by a frame that no stack pointer may point to yet

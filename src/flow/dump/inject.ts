@@ -13,7 +13,10 @@ import type { InspectedThread } from "./threads.ts"
 
 const log = logger("dump")
 
-/** Executable mappings in which injection may look for instructions. Not huge pages: a look at one that is absent would take it from the pool. */
+/**
+ * Executable mappings in which injection may look for instructions. Not huge pages: a look at one that is absent would take it from the
+ * pool.
+ */
 export const codeRanges = (mappings: readonly (Mapping & Partial<Pick<MappingDetail, "vmFlags">>)[]): CodeRange[] =>
   mappings.filter(({ exec, read, path, vmFlags }) => exec && read && path !== "[vsyscall]" && !vmFlags?.has("ht"))
 
@@ -60,7 +63,8 @@ const leftoversOf = (pid: number, mappings: readonly MappingDetail[]): Range[] =
   )
 
 /**
- * False when a thread may be on its way back from a killed run, or from several, one after the other: by areas and frames that must stay as they are.
+ * False when a thread may be on its way back from a killed run, or from several, one after the other: by areas and frames that must stay as
+ * they are.
  *
  * @param mappings those that will go left out
  */
@@ -68,8 +72,8 @@ const isQuiet = ({ pid, threads }: FrozenProcess, mappings: readonly MappingDeta
   !threads.some(({ mask }) => isLoanMask(mask)) && leftoversOf(pid, mappings).length === 0
 
 /**
- * Areas that an earlier, killed run left behind. They go with the next questions, but all stay while a thread is on its way back through them:
- * it may have come there from another, and returns by the same way. A stopped process stays on that way until it is continued.
+ * Areas that an earlier, killed run left behind. They go with the next questions, but all stay while a thread is on its way back through
+ * them: it may have come there from another, and returns by the same way. A stopped process stays on that way until it is continued.
  */
 export function removableLeftovers(frozen: FrozenProcess, mappings: readonly MappingDetail[]): Range[] {
   const leftovers = leftoversOf(frozen.pid, mappings)

@@ -12,7 +12,9 @@ const WORTH_ALLOCATING = 1 << 20
 
 /** The pages files of one dump: one for each process, one for each shared segment. */
 export interface PagesFiles {
-  /** Makes a process's file before the freeze and takes the room it will need: done in the freeze, that would make it three times longer. */
+  /**
+   * Makes a process's file before the freeze and takes the room it will need: done in the freeze, that would make it three times longer.
+   */
   prepare(pid: number, mappings: readonly MappingDetail[]): void
   /** The file of a process. */
   take(pid: number): NumberedPages

@@ -100,7 +100,10 @@ export interface Answered {
   readonly statuses: ReadonlyMap<number, Status>
 }
 
-/** Has all questions of all processes answered at the same time. What fails in one does not keep the others from answering. Threads may run on then, until the loans are returned. */
+/**
+ * Has all questions of all processes answered at the same time. What fails in one does not keep the others from answering. Threads may run
+ * on then, until the loans are returned.
+ */
 export function questionAll(asked: readonly Asked[]): ReadonlyMap<number, Answered> {
   const failures: unknown[] = []
   const attempt = (step: () => void): void => {

@@ -51,8 +51,8 @@ function standIn(pid: number): InspectedThread {
  * Does with the running process what the freeze will do, as far as that stops and changes nothing, and throws the result away.
  *
  * Not what writes the images: it takes longer to rehearse than it takes in the freeze.
- * Why: code that JavaScriptCore runs for the first time is several times slower than the second time. What is slow here is not slow in the freeze.
- * A failure is no answer: the process may have changed under our eyes. The survey has refused what can be refused.
+ * Why: code that JavaScriptCore runs for the first time is several times slower than the second time. What is slow here is not slow in the
+ * freeze. A failure is no answer: the process may have changed under our eyes. The survey has refused what can be refused.
  */
 export function rehearse(pid: number, before: Survey, options: DumpOptions): void {
   const { processes, cgroups } = before

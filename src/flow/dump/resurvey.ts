@@ -28,8 +28,8 @@ const resurveyNew = (pid: number, tids: readonly number[], before: Survey, optio
 ]
 
 /**
- * Looks again, in the freeze, at what the tree may have done since `survey`: processes that were born, sessions, namespaces, areas, threads.
- * Descriptors and working directories are judged where they are saved.
+ * Looks again, in the freeze, at what the tree may have done since `survey`: processes that were born, sessions, namespaces, areas,
+ * threads. Descriptors and working directories are judged where they are saved.
  *
  * @param places of all members, the root first
  * @throws CheckpointError E_UNSUPPORTED with every refusal. Precondition: all of the tree is stopped, and nothing of ours is in it.

@@ -56,8 +56,8 @@ export function checkTarget(pid: number): void {
 }
 
 /**
- * Says why the kernel does not let us look at a process. Its descriptors and memory belong to its user even for who may trace it, and signals take a right of
- * their own.
+ * Says why the kernel does not let us look at a process. Its descriptors and memory belong to its user even for who may trace it, and
+ * signals take a right of their own.
  *
  * @throws CheckpointError E_PERMISSION. Kernel: kernel/ptrace.c __ptrace_may_access(), fs/proc/fd.c proc_fd_permission()
  */

@@ -62,7 +62,8 @@ export function inspectThreads(process: FrozenProcess, { rseqDiscovery, rseqMalf
  * else has changed a thread since it was stopped.
  *
  * @returns the threads with what the image has of them
- * @throws CheckpointError E_PERMISSION seccomp cannot be suspended · SyscallError EFAULT the area of a malformed restartable sequence cannot be written
+ * @throws CheckpointError E_PERMISSION seccomp cannot be suspended · SyscallError EFAULT the area of a malformed restartable sequence
+ *   cannot be written
  */
 export function prepareThreads(process: FrozenProcess, threads: readonly InspectedThread[]): InspectedThread[] {
   return threads.map((thread) => {

@@ -21,8 +21,8 @@ const DEADLINE = 5 // s
 /** Processes outside of any Landlock domain of a target, by which its threads can tell whether they are in one. */
 export interface Witnesses extends Disposable {
   /**
-   * PID of the one for a thread: a process that it may look at by all rules but Landlock's. Who has CAP_SYS_PTRACE may look at this tool; for
-   * others a child of ours takes their IDs, without capabilities.
+   * PID of the one for a thread: a process that it may look at by all rules but Landlock's. Who has CAP_SYS_PTRACE may look at this tool;
+   * for others a child of ours takes their IDs, without capabilities.
    *
    * @returns undefined where there is no Landlock. @throws SyscallError a child could not be made
    * Kernel: kernel/ptrace.c __ptrace_may_access()

@@ -105,7 +105,11 @@ export interface PlannedBirths extends Births {
   readonly plan: BirthPlan
 }
 
-/** A process that shares something with its parent must be cloned by that very process. @throws CheckpointError E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT */
+/**
+ * A process that shares something with its parent must be cloned by that very process.
+ *
+ * @throws CheckpointError E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT
+ */
 function checkSharing(birthPlan: BirthPlan, processes: readonly SavedProcess[], shares: ReadonlyMap<number, Share>): void {
   const cloner = clonersOf(birthPlan)
   for (const {

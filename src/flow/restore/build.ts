@@ -124,7 +124,11 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, context: R
   return program
 }
 
-/** Appends the registration, and what needs it. @throws CheckpointError E_IMAGE_UNSUPPORTED this kernel takes no such registration, or nothing but a lesser one */
+/**
+ * Appends the registration, and what needs it.
+ *
+ * @throws CheckpointError E_IMAGE_UNSUPPORTED this kernel takes no such registration, or nothing but a lesser one
+ */
 function appendRseq({ tid, core, extension }: SavedThread, { kernelRseq, strict }: RestoreContext, program: Program): void {
   const rseq = savedRseq(core.rseq_entry)
   if (!rseq) return

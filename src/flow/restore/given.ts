@@ -48,7 +48,9 @@ export function shareGiven(
   }
 }
 
-/** Closes what was given: the other end of a pipe is to learn when the tree closes its own. Standard descriptors stay, for what we print. */
+/**
+ * Closes what was given: the other end of a pipe is to learn when the tree closes its own. Standard descriptors stay, for what we print.
+ */
 export function dropGiven({ inheritFds, statusFd }: Pick<RestoreOptions, "inheritFds" | "statusFd">): void {
   for (const fd of new Set(inheritFds.map((one) => one.fd))) if (fd > 2 && fd !== statusFd) attempt("close", fd)
 }

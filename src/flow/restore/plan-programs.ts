@@ -64,7 +64,8 @@ const numbersOnly = (services: ServiceDescriptors): Services => ({
 /**
  * Builds the programs of a restore as the restore itself does, with `standInFacts`, and runs none.
  *
- * @param jobGroup group of a shell's job   @param terminal whether there is a terminal to be taken over, or its absence has been complained of
+ * @param jobGroup group of a shell's job
+ * @param terminal whether there is a terminal to be taken over, or its absence has been complained of
  * Precondition: the images are complete and fit together.
  */
 export function planPrograms({

@@ -60,7 +60,9 @@ const FATE = {
   ignored: "may abort it there as any other",
 } as const
 
-/** Gives a thread its final registers. Precondition: the stub's area is gone or is not returned to, so nothing of ours runs in it any more. */
+/**
+ * Gives a thread its final registers. Precondition: the stub's area is gone or is not returned to, so nothing of ours runs in it any more.
+ */
 export function putRegisters({ thread: { tid }, registers, xstate }: Departure): void {
   setRegisters(tid, registers)
   setXstate(tid, xstate)
@@ -87,8 +89,8 @@ export function settleThreads({ processes }: SavedTree, departures: readonly Dep
 }
 
 /**
- * True when a SIGCONT has undone a stop that was held back: one that is still on its way is later than any stop, for each takes the others out
- * of the queues when it is sent. Kernel: kernel/signal.c prepare_signal()
+ * True when a SIGCONT has undone a stop that was held back: one that is still on its way is later than any stop, for each takes the others
+ * out of the queues when it is sent. Kernel: kernel/signal.c prepare_signal()
  */
 export function isUndone(pid: number): boolean {
   const status = readStatusIfAlive(pid)
@@ -96,11 +98,11 @@ export function isUndone(pid: number): boolean {
 }
 
 /**
- * Lets the tree run: all of it, or none when this tool is killed meanwhile. From one moment on it goes on whatever becomes of us: before any
- * of its connections is let go, whose peers could not be told a second time.
+ * Lets the tree run: all of it, or none when this tool is killed meanwhile. From one moment on it goes on whatever becomes of us: before
+ * any of its connections is let go, whose peers could not be told a second time.
  *
- * What has been let go may end its process, kill another or execute a program before the rest is let go, and so may a stranger's SIGKILL: which
- * of them it was is not known, so it is told and fails nothing.
+ * What has been let go may end its process, kill another or execute a program before the rest is let go, and so may a stranger's SIGKILL:
+ * which of them it was is not known, so it is told and fails nothing.
  *
  * @param stopped processes that have stopped already   @param stops those that somebody has stopped since they were born
  */
@@ -138,8 +140,8 @@ const inOrderOfRelease = (processes: SavedTree["processes"]): number[] =>
   processes.toReversed().flatMap(({ tree: { pid }, threads }) => [...threads.map(({ tid }) => tid).filter((tid) => tid !== pid), pid])
 
 /**
- * Takes notice of the end of a thread that was still traced. Until then its parent does not see its process end, and an execve in it does not
- * go on: for as long as this tool lives. A child of ours stays for whoever waits for it. Kernel: kernel/exit.c wait_consider_task()
+ * Takes notice of the end of a thread that was still traced. Until then its parent does not see its process end, and an execve in it does
+ * not go on: for as long as this tool lives. A child of ours stays for whoever waits for it. Kernel: kernel/exit.c wait_consider_task()
  */
 function reap(tid: number): void {
   const status = readStatusIfAlive(tid)

@@ -22,9 +22,9 @@ const log = logger("connections")
 const PATIENCE = 5
 
 /**
- * Connections of a new tree on their way back. Its threads must not run while a socket is in repair mode, in which calls on it fail; and a peer
- * must not hear of a tree that may still be killed. So repair mode ends first, unheard, while a guard would begin it again; then the guard would
- * let packets pass, and we do.
+ * Connections of a new tree on their way back. Its threads must not run while a socket is in repair mode, in which calls on it fail; and a
+ * peer must not hear of a tree that may still be killed. So repair mode ends first, unheard, while a guard would begin it again; then the
+ * guard would let packets pass, and we do.
  */
 export interface ReadyConnections extends Disposable {
   /** Descriptors that the guard needs: while it has that of the table, packets are held off. */

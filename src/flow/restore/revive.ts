@@ -47,7 +47,10 @@ export interface ReviveOptions extends RestoreOptions {
   readonly given: ReadonlyMap<number, GivenFd>
 }
 
-/** True when the root gets a signal at its parent's death, which must not be that of a tool that ends before it. Man page: PR_SET_PDEATHSIG(2const) */
+/**
+ * True when the root gets a signal at its parent's death, which must not be that of a tool that ends before it. Man page:
+ * PR_SET_PDEATHSIG(2const)
+ */
 const isOrphaned = ({ root }: SavedTree, { detached, sibling }: RestoreOptions): boolean =>
   detached && !sibling && root.threads.some(({ core }) => (core.pdeath_sig ?? 0) !== 0)
 

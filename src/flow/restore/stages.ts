@@ -69,8 +69,8 @@ export const processPlanOf = ({ processPlans }: Pick<BuildInputs, "processPlans"
 }
 
 /**
- * Processes that do not run at the same time, turn by turn: what one has open for a moment stands at a number of its descriptor table, where
- * another one of the same table may put a file. Who makes the table comes last. One turn, where no table is shared.
+ * Processes that do not run at the same time, turn by turn: what one has open for a moment stands at a number of its descriptor table,
+ * where another one of the same table may put a file. Who makes the table comes last. One turn, where no table is shared.
  */
 export function takeTurns<T>(processes: readonly T[], tableOf: (one: T) => number, makesTable: (one: T) => boolean): T[][] {
   const taken = new Map<number, number>()

@@ -19,8 +19,9 @@ interface Level {
 }
 
 /**
- * How stopped processes are stopped again without their parents hearing of it twice: a parent gets its action for SIGCHLD, and what is queued
- * of that, when its children have stopped and it has waited for them. Those below come first, since a stopped parent does nothing any more.
+ * How stopped processes are stopped again without their parents hearing of it twice: a parent gets its action for SIGCHLD, and what is
+ * queued of that, when its children have stopped and it has waited for them. Those below come first, since a stopped parent does nothing
+ * any more.
  */
 export interface Stops {
   readonly levels: readonly Level[]
@@ -91,9 +92,9 @@ export function runStops({ levels }: Stops, departures: readonly Departure[], st
 }
 
 /**
- * Lets every thread run into the stop before it comes to an instruction of its own: first the leader, to which SIGSTOP is sent, then the others,
- * which are to stop by then. All signals that can be are still blocked. A SIGCONT of somebody else's undoes the stop: the process then waits
- * for its release like any other. Kernel: kernel/signal.c do_signal_stop(), do_jobctl_trap()
+ * Lets every thread run into the stop before it comes to an instruction of its own: first the leader, to which SIGSTOP is sent, then the
+ * others, which are to stop by then. All signals that can be are still blocked. A SIGCONT of somebody else's undoes the stop: the process
+ * then waits for its release like any other. Kernel: kernel/signal.c do_signal_stop(), do_jobctl_trap()
  */
 function stopAgain(pid: number, departures: readonly Departure[]): void {
   for (const departure of departures) putRegisters(departure)

@@ -9,8 +9,8 @@ import { type FileTree, lendFiles } from "./lend-files.ts"
  *
  * @param made descriptors of ours for deleted files, by file id
  * @throws CheckpointError E_FILE_CHANGED · E_KERNEL · E_RESTORE
- * Precondition: every descriptor stands at its number in a process that is stopped, and the programs of the restore have run: what they do to
- * watched files is not told.
+ * Precondition: every descriptor stands at its number in a process that is stopped, and the programs of the restore have run: what they do
+ * to watched files is not told.
  */
 export function restoreWatches(tree: FileTree, made: ReadonlyMap<number, number>): void {
   const { files, ghosts, extension } = tree.root.files

@@ -46,7 +46,11 @@ export const bpfMapDifferences = (saved: readonly BpfMapData[], now: readonly Bp
     return other > 0 ? [`BPF map ${there}: ${other} of ${before.size} entries have other values`] : []
   })
 
-/** Compares shared memory that is no file with its stored pages: those that are not stored are zeros. @returns one text a part that differs */
+/**
+ * Compares shared memory that is no file with its stored pages: those that are not stored are zeros.
+ *
+ * @returns one text a part that differs
+ */
 export const sharedMemoryDifferences = (set: ImageSet, now: readonly SharedMemory[], aliases: Aliases): string[] =>
   aliases.of("sharedMemory").flatMap(([was, is]) => {
     const segment = now.find(({ inode }) => BigInt(inode.shmid) === is)

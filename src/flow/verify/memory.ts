@@ -14,7 +14,10 @@ const PART = 1 << 20
 const TIMESPEC = 16
 const [stored, live] = [Buffer.alloc(PART), Buffer.alloc(PART)]
 
-/** What the kernel writes itself: the restartable-sequence areas, and where a sleep has its time that is left; and what was led from an old vdso. */
+/**
+ * What the kernel writes itself: the restartable-sequence areas, and where a sleep has its time that is left; and what was led from an old
+ * vdso.
+ */
 const kernelOwned = ({ threads, standIn }: SavedProcess): Range[] => [
   ...(standIn?.overlays ?? []).map(({ address, bytes }) => ({ start: address, end: address + BigInt(bytes.length) })),
   ...threads.flatMap(({ core: { rseq_entry: rseq }, extension }) => [
@@ -38,7 +41,12 @@ function firstDifference(length: number, at: bigint, owned: readonly Range[]): b
   return undefined
 }
 
-/** Reads what is there now. @param at address, or offset in a segment, bytes   @returns bytes read into the front of `into`; 0 where nothing is */
+/**
+ * Reads what is there now.
+ *
+ * @param at address, or offset in a segment, bytes
+ * @returns bytes read into the front of `into`; 0 where nothing is
+ */
 type Reader = (into: Buffer, length: number, at: bigint) => number
 
 /** Memory of a process. What is not there, /proc/PID/mem answers with EIO. Kernel: mem_rw in fs/proc/base.c */

@@ -19,7 +19,12 @@ const filterDifferences = (was: Filter, is: Filter | undefined, where: string): 
   ...(was.flags === is?.flags ? [] : [`${where} flags: were ${was.flags}, are ${is?.flags}`]),
 ]
 
-/** Compares seccomp of all threads, filter by filter: the oldest is filter 0. @param tids the leader first   @returns one text a difference */
+/**
+ * Compares seccomp of all threads, filter by filter: the oldest is filter 0.
+ *
+ * @param tids the leader first
+ * @returns one text a difference
+ */
 export function seccompDifferences(saved: Entries, now: Entries, pid: number, tids: readonly number[]): string[] {
   const present = seccompOf(now, pid, tids)
   return [...seccompOf(saved, pid, tids)].flatMap(([tid, was]) => {

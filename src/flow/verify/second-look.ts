@@ -120,8 +120,9 @@ export interface SecondLook {
 }
 
 /**
- * Reads a stopped tree by the very way of a dump, and compares it with a set of images: places in the tree, threads with their seccomp filters,
- * areas, descriptors, open files, what is queued in pipes, which processes share what, and every stored byte of memory, private and shared.
+ * Reads a stopped tree by the very way of a dump, and compares it with a set of images: places in the tree, threads with their seccomp
+ * filters, areas, descriptors, open files, what is queued in pipes, which processes share what, and every stored byte of memory, private
+ * and shared.
  *
  * Not compared: the auxiliary vector, cgroups, the bytes of deleted files, time left of timers and sleeps.
  *

@@ -5,7 +5,11 @@ import type { SysvSegment } from "../../kinds/memory/sysv/collect.ts"
 import type { SavedTree } from "../images.ts"
 import { oneSegment } from "./contents.ts"
 
-/** Compares the System V segments that a tree has attached, with their content. When they were made, and by whom, is not compared. @returns one text a difference */
+/**
+ * Compares the System V segments that a tree has attached, with their content. When they were made, and by whom, is not compared.
+ *
+ * @returns one text a difference
+ */
 export function shmDifferences(set: ImageSet, { shm }: SavedTree, now: readonly SysvSegment[], how: Comparison): string[] {
   const idOf = ({ entry }: Pick<SysvSegment, "entry">): number => entry.desc.id
   return pairUp<Pick<SysvSegment, "entry">>(shm, now, idOf).flatMap(({ key, was, is }) => {

@@ -51,13 +51,15 @@ function asVerifyError(pid: number, error: unknown): unknown {
 }
 
 /**
- * Reads a restored tree again and compares it with its images, see `findDifferences`. What a dump would refuse of the tree as it stands fails it too.
+ * Reads a restored tree again and compares it with its images, see `findDifferences`. What a dump would refuse of the tree as it stands
+ * fails it too.
  *
  * What whoever restores gave is not compared: it is his.
  *
  * Precondition: every thread is stopped by us, with its final registers and mask, and nothing of ours is left in the tree.
  *
- * @throws CheckpointError E_RESTORE naming the first differences (the log has all), or why the tree cannot be read again · E_INTERRUPTED · E_TIMEOUT
+ * @throws CheckpointError E_RESTORE naming the first differences (the log has all), or why the tree cannot be read again · E_INTERRUPTED ·
+ *   E_TIMEOUT
  */
 export function verifyTree(
   set: ImageSet,

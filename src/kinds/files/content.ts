@@ -74,7 +74,11 @@ export function packetsOf(
   return payload.length <= PACKET_MAX && ends.some(({ flags }) => flags & O.DIRECT) ? [payload.length] : undefined
 }
 
-/** Appends the writing of a pipe's size and content. Mirror: contentOf. @param writer an end without any flags, which it has afterwards too */
+/**
+ * Appends the writing of a pipe's size and content. Mirror: contentOf.
+ *
+ * @param writer an end without any flags, which it has afterwards too
+ */
 export function fillPipe(
   writer: Argument,
   { message, payload }: PipeData,

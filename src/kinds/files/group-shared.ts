@@ -3,7 +3,10 @@ import { groupByOrder } from "../../base/order.ts"
 import { compareObjects } from "../../tracee/kcmp.ts"
 import type { Found } from "./collecting.ts"
 
-/** Descriptors of one open file description, in the order they were given: dup(2) and fork(2) make them, and they share offset, flags and owner. */
+/**
+ * Descriptors of one open file description, in the order they were given: dup(2) and fork(2) make them, and they share offset, flags and
+ * owner.
+ */
 export type Shared = readonly [first: Found, ...more: Found[]]
 
 /** What two descriptors of one open file agree in. The target is no part: a file may be renamed between two looks. */

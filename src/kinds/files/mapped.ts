@@ -71,7 +71,10 @@ export function lendMapped<T>(pid: number, mapping: FileMapping, use: (link: str
 /** Names that were seen to lead to the files of mappings: programs map each of theirs several times. */
 const seen = new Set<string>()
 
-/** Why the file of a mapping cannot be kept; undefined when it can. Where links may be followed, names that were not removed are looked at as they are saved. */
+/**
+ * Why the file of a mapping cannot be kept; undefined when it can. Where links may be followed, names that were not removed are looked at
+ * as they are saved.
+ */
 export function refusedMapping(pid: number, mapping: FileMapping, keeping: Keeping): Reason | undefined {
   const { path, deleted } = mapping
   const key = `${mappedInode(mapping)}:${path}`

@@ -131,7 +131,9 @@ export function restoreDescriptors(images: FileImages, program: Program, options
   for (const step of [...last, ...finishing]) step()
 }
 
-/** Appends what makes files go on by themselves, such as clocks. Does nothing for most. Precondition: among the last calls of the process. */
+/**
+ * Appends what makes files go on by themselves, such as clocks. Does nothing for most. Precondition: among the last calls of the process.
+ */
 export function startFiles(
   { fdinfos, files, extension }: FileImages,
   program: Program,

@@ -212,8 +212,8 @@ export class FileTable<S extends NumberedMemory = NumberedMemory> {
 }
 
 /**
- * Access modes of one process's mapped files. Private mappings of one file are taken to have one: the loader maps each in many pieces, from one
- * descriptor, and what a private mapping may do does not depend on it. Kernel: mm/mmap.c do_mmap()
+ * Access modes of one process's mapped files. Private mappings of one file are taken to have one: the loader maps each in many pieces, from
+ * one descriptor, and what a private mapping may do does not depend on it. Kernel: mm/mmap.c do_mmap()
  */
 function openModes(pid: number): (mapping: Mapping) => number {
   const known = new Map<string, number>()

@@ -60,7 +60,8 @@ function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "
     const heap = path === "[heap]" ? VMA.HEAP : 0
     return { status: VMA.REGULAR | VMA.ANON_PRIVATE | heap, flags: sharing | MAP.ANONYMOUS, shmid: 0n }
   }
-  // A memfd with F_SEAL_FUTURE_WRITE is mapped read-only by whoever has it open for writing too. Kernel: mm/memfd.c memfd_check_seals_mmap()
+  // A memfd with F_SEAL_FUTURE_WRITE is mapped read-only by whoever has it open for writing too. Kernel: mm/memfd.c
+  // memfd_check_seals_mmap()
   const isSealed = shared && isKernelShmem(mapping) && !vmFlags.has("mw")
   const fdflags = isSealed ? O.RDONLY : files.openMode(mapping)
   if (isSocketMapping(mapping)) return { status: VMA.REGULAR | VMA.SOCKET, flags, shmid: BigInt(files.ring(mapping)), fdflags }

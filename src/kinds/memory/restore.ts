@@ -53,7 +53,8 @@ const accessOf = ({ fdflags, flags, prot }: vma_entry): number => fdflags ?? (fl
 /**
  * Appends the areas, writable while they are filled. Mirror: ./collect.ts
  *
- * @param isFilled whether pages will be read into an area; others are made as they will be, for the kernel remembers that an area was writable
+ * @param isFilled whether pages will be read into an area; others are made as they will be, for the kernel remembers that an area was
+ *   writable
  * @param inherited areas that are there already
  * @param open appends the opening of file `id` with an access mode; the descriptor is closed here when its last area is mapped
  * Kernel: mmap(2). MAP_FIXED_NOREPLACE makes an overlap an error instead of a loss.
@@ -99,7 +100,8 @@ export interface Fill {
 /**
  * Appends the filling of pages from an open pages file.
  *
- * Populating in front of the read lets the kernel take a run's page faults at once; where MADV_POPULATE_WRITE is missing (before 5.14) the read faults.
+ * Populating in front of the read lets the kernel take a run's page faults at once; where MADV_POPULATE_WRITE is missing (before 5.14) the
+ * read faults.
  */
 export function restorePages(fills: Iterable<Fill>, fd: number, program: Program): void {
   for (const { start, length, offset } of fills) {

@@ -12,8 +12,8 @@ import { isShmem } from "./shmem.ts"
 import { isAttachment } from "./sysv/mapping.ts"
 
 /**
- * A part of shared memory as a process has it mapped: its content can be read there by who may trace, whoever may open it. The range is that
- * of the part: offsets in the segment.
+ * A part of shared memory as a process has it mapped: its content can be read there by who may trace, whoever may open it. The range is
+ * that of the part: offsets in the segment.
  */
 export interface Window extends Range {
   readonly pid: number
@@ -134,7 +134,10 @@ export interface SegmentReader extends Disposable {
   read(into: Buffer, length: number, at: bigint): number
 }
 
-/** Reads until there is no more, for one read may be short; then fills up with zeros: the last page of a segment whose size is no multiple of a page. */
+/**
+ * Reads until there is no more, for one read may be short; then fills up with zeros: the last page of a segment whose size is no multiple
+ * of a page.
+ */
 function readAll(fd: number, into: Buffer, length: number, at: bigint): number {
   let done = 0
   try {

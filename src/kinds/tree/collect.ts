@@ -123,8 +123,8 @@ export const collectTree = (stat: TreePlace, ppid: number, threads: readonly num
 })
 
 /**
- * What a process's parent hears of it: the signal of its end, and whether its stop is still to be waited for. A kernel before 5.17 shows every
- * stop as waited for. Kernel: fs/proc/array.c do_task_stat(), which shows the group's exit code of what is stopped
+ * What a process's parent hears of it: the signal of its end, and whether its stop is still to be waited for. A kernel before 5.17 shows
+ * every stop as waited for. Kernel: fs/proc/array.c do_task_stat(), which shows the group's exit code of what is stopped
  */
 export const collectEnds = (
   { exit_signal, exit_code }: Pick<Stat, "exit_signal" | "exit_code">,

@@ -82,8 +82,9 @@ function openAgain(number: number, access: number, program: Program, about: stri
 }
 
 /**
- * An entry -> an open map appended to the program. Mirror: ./collect.ts. The first file of a map makes it, with its content, and freezes it;
- * others are opened by its ID, as is the first if it may only read or only write. Needs CAP_SYS_ADMIN for that, and Linux 5.6 for the content.
+ * An entry -> an open map appended to the program. Mirror: ./collect.ts. The first file of a map makes it, with its content, and freezes
+ * it; others are opened by its ID, as is the first if it may only read or only write. Needs CAP_SYS_ADMIN for that, and Linux 5.6 for the
+ * content.
  */
 export function restoreBpfMap(
   entry: bpfmap_file_entry,

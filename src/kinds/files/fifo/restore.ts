@@ -21,7 +21,8 @@ export function fifoFacts(entry: fifo_entry, files: ReadonlyMap<number, file_ent
 
 /**
  * Appends the opening of all ends of a FIFO, with its size and content. Until all are open two ends of ours keep any open(2) from waiting
- * for its other side; ours for writing goes first, so that those who have never seen a writer do not see ours either. Kernel: fs/pipe.c fifo_open()
+ * for its other side; ours for writing goes first, so that those who have never seen a writer do not see ours either. Kernel: fs/pipe.c
+ * fifo_open()
  */
 function openEnds({ pipe_id }: fifo_entry, { program, files, users, fifoData, extension, ghosts }: Ends): Map<number, Opened> {
   const ends = [...users.keys()].flatMap((id) => {

@@ -97,9 +97,11 @@ function isRestricted(copy: number, flags: number, pid: number): boolean {
 }
 
 /**
- * An open fanotify -> its entry; marks on whole file systems, which CRIU's images have no field for, go to the extension. Mirror: ./restore.ts
+ * An open fanotify -> its entry; marks on whole file systems, which CRIU's images have no field for, go to the extension. Mirror:
+ * ./restore.ts
  *
- * Lost: events that nobody has read. Precondition: `refuseFanotify` has passed on the same look. Kernel: fs/notify/fdinfo.c fanotify_fdinfo()
+ * Lost: events that nobody has read. Precondition: `refuseFanotify` has passed on the same look. Kernel: fs/notify/fdinfo.c
+ * fanotify_fdinfo()
  */
 export function collectFanotify(
   { id, pid, fd, flags, owner, info }: OpenFile,

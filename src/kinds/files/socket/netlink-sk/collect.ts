@@ -29,7 +29,9 @@ export const refuseNetlink = ({ unread, target }: Pick<Found, "unread" | "target
       }
     : undefined
 
-/** Whether a socket is connected, be it to the kernel: only the tables tell. Undefined where the kernel lacks them. Man page: sock_diag(7) */
+/**
+ * Whether a socket is connected, be it to the kernel: only the tables tell. Undefined where the kernel lacks them. Man page: sock_diag(7)
+ */
 function isConnected(ino: bigint, { protocol }: SocketKind): boolean | undefined {
   try {
     using netlink = openNetlink(NETLINK.SOCK_DIAG)

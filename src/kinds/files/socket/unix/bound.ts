@@ -13,7 +13,10 @@ export interface Bound {
   readonly stat: FileStat
 }
 
-/** The file that a socket of ours, or a copy, is bound to; undefined without one, or without CAP_NET_ADMIN. Kernel: net/unix/af_unix.c unix_open_file() */
+/**
+ * The file that a socket of ours, or a copy, is bound to; undefined without one, or without CAP_NET_ADMIN. Kernel: net/unix/af_unix.c
+ * unix_open_file()
+ */
 export function boundFile(socket: number): Bound | undefined {
   const file = attempt("ioctl", socket, SIOCUNIXFILE, 0)
   if (isFailure(file)) return undefined
@@ -26,7 +29,8 @@ export function boundFile(socket: number): Bound | undefined {
 }
 
 /**
- * The file that a socket is bound to, by its name, for who may not open it by the socket itself: the kernel tells everybody which file it is.
+ * The file that a socket is bound to, by its name, for who may not open it by the socket itself: the kernel tells everybody which file it
+ * is.
  *
  * @param pid whose working directory a relative name may count from
  * @returns undefined when the name leads to another file, or to none

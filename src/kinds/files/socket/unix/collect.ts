@@ -73,8 +73,9 @@ function askPeer(fd: number): Decoded<typeof ucred> | undefined {
 }
 
 /**
- * State of a socket as kernels since 5.15 tell it: before, a datagram socket stays closed when it is connected. One without a name and with a
- * peer that has gone would be told from one that never had one by nothing else. Kernel: net/unix/af_unix.c unix_dgram_connect(), unix_getname()
+ * State of a socket as kernels since 5.15 tell it: before, a datagram socket stays closed when it is connected. One without a name and with
+ * a peer that has gone would be told from one that never had one by nothing else. Kernel: net/unix/af_unix.c unix_dgram_connect(),
+ * unix_getname()
  */
 function stateOf({ type, state, name, peer }: UnixSocket, fd: number): number {
   const silent = type === SOCK.DGRAM && state === TCP_STATE.CLOSE && name.length === 0 && peer === 0

@@ -153,7 +153,9 @@ function fillByName(socket: unix_sk_entry, from: unix_sk_entry | undefined, fini
   if (!from) program.call("close", sender)
 }
 
-/** Appends what a socket gets when all files of the program stand at their numbers. Of a pair the one with the lower id does it for both. */
+/**
+ * Appends what a socket gets when all files of the program stand at their numbers. Of a pair the one with the lower id does it for both.
+ */
 export function finishUnix(entry: unix_sk_entry, finishing: Finishing, fd: number): void {
   const relation = relationOf(entry, finishing.files)
   if (relation.kind === "pair") {

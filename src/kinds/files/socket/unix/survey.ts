@@ -9,7 +9,10 @@ import type { UnixScene } from "./view.ts"
 export const socketText = ({ type, name }: Pick<UnixSocket, "type" | "name">): string =>
   `a unix ${UNIX_TYPES[type] ?? `(type ${type})`} socket${name.length > 0 ? ` "${nameText(name)}"` : ""}`
 
-/** A peer that the dump does not have. Somebody's it is: the survey tells whose; what nobody has may be in flight, which only the freeze shows. */
+/**
+ * A peer that the dump does not have. Somebody's it is: the survey tells whose; what nobody has may be in flight, which only the freeze
+ * shows.
+ */
 function refusePeer(socket: UnixSocket, unix: UnixScene): Reason | undefined {
   const { peer, ino } = socket
   if (isListening(socket) || peer === 0) return undefined
