@@ -5,7 +5,7 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { badNames, bannedWords, brokenLayers, cycles, type Source, tooLong } from "./rules.ts"
+import { badNames, bannedWords, brokenLayers, cycles, type Source, tooLong, wideComments } from "./rules.ts"
 import { generateStubs } from "./stub.ts"
 
 const root = join(import.meta.dir, "..")
@@ -66,6 +66,7 @@ const STEPS: readonly [string, () => string[]][] = [
   ["layers", () => brokenLayers(typescript)],
   ["import cycles", () => cycles(written)],
   ["file sizes", () => tooLong(typescript)],
+  ["comments", () => wideComments(typescript)],
   ["file names", () => badNames(typescript)],
   ["markers, exits, default exports, waiting below src/flow", () => [...bannedWords(typescript), ...bannedWords(others)]],
   ["generated: proto/gen", staleProto],

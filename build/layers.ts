@@ -43,6 +43,15 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "src/base": ["consola", "ffi/fs.ts", "node:"],
 }
 
+/** The folders of src/flow and which others each may import, beside what stands in src/flow itself. A dump knows nothing of a restore. */
+const FLOWS: Readonly<Record<string, readonly string[]>> = {
+  dump: ["rseq", "verify"],
+  restore: ["features", "verify"],
+  verify: ["dump"],
+  rseq: ["dump"],
+  features: [],
+}
+
 /** The folder of a file in LAYERS; undefined for build/ and test/, which may import anything. @throws Error a file in no room at all */
 function layerOf(file: string): string | undefined {
   if (file.startsWith("build/") || file.startsWith("test/")) return undefined
@@ -61,6 +70,7 @@ export function mayImport(file: string, imported: string): boolean {
   const room = layerOf(file)
   if (room === undefined) return true
   if (room === "src/kinds" && inside(imported, "src/kinds")) return sameKind(file, imported)
+  if (room === "src/flow" && inside(imported, "src/flow")) return sameFlow(file, imported)
   return [room, ...(LAYERS[room] ?? [])].some((allowed) => inside(imported, allowed))
 }
 
@@ -68,6 +78,12 @@ export function mayImport(file: string, imported: string): boolean {
 function sameKind(file: string, imported: string): boolean {
   const [mine, other] = [file, imported].map((path) => path.split("/").slice(2, -1)) as [string[], string[]]
   return mine.every((folder, depth) => other[depth] === undefined || other[depth] === folder)
+}
+
+/** See FLOWS. What stands in src/flow itself may import every folder. */
+function sameFlow(file: string, imported: string): boolean {
+  const [mine, other] = [file, imported].map((path) => path.split("/").slice(2, -1)[0])
+  return mine === undefined || other === undefined || mine === other || (FLOWS[mine] ?? []).includes(other)
 }
 
 const inside = (path: string, room: string): boolean =>

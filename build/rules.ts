@@ -61,6 +61,23 @@ export const tooLong = (sources: readonly Source[]): string[] =>
     .filter(({ lines }) => lines > LINE_LIMIT)
     .map(({ path, lines }) => `${path} has ${lines} lines, ${LINE_LIMIT} are allowed`)
 
+/** Columns that a comment may reach; those of code are the formatter's. */
+const COLUMN_LIMIT = 140
+
+/** Comments that go on beyond COLUMN_LIMIT in one line. Code that does holds a text that nobody can break. */
+export const wideComments = (sources: readonly Source[]): string[] =>
+  sources.flatMap(({ path, text }) => {
+    const code = withoutComments(text).split("\n")
+    const isWide = (line: string, index: number): boolean => {
+      const rest = (code[index] ?? "").trimEnd()
+      // Behind code with a backtick, what looks like a comment may stand in a text.
+      return line.length > COLUMN_LIMIT && rest.length <= COLUMN_LIMIT && (rest === "" || !line.includes("`"))
+    }
+    return text
+      .split("\n")
+      .flatMap((line, index) => (isWide(line, index) ? [`${path}:${index + 1} a comment goes beyond column ${COLUMN_LIMIT}`] : []))
+  })
+
 /** A word that must not stand in some files. */
 interface Ban {
   readonly pattern: RegExp

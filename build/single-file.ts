@@ -66,7 +66,11 @@ function pieces(bytes: Uint8Array, elf: Elf, base: number): Piece[] {
 
 const endOf = (list: readonly Piece[]): number => Math.max(...list.map(({ vaddr, bytes }) => vaddr + bytes.length))
 
-/** The loader without the host's list of libraries that every program is to load: those are another libc's. @throws Error there is no such name in it */
+/**
+ * The loader without the host's list of libraries that every program is to load: those are another libc's.
+ *
+ * @throws Error there is no such name in it
+ */
 function withoutPreload(loader: Uint8Array): Uint8Array {
   const copy = Buffer.from(loader)
   const at = copy.indexOf(PRELOAD)

@@ -1,4 +1,6 @@
-/** Kernel structures as data: a literal of offsets and widths gives reading and writing. Little-endian, as both supported architectures are. */
+/**
+ * Kernel structures as data: a literal of offsets and widths gives reading and writing. Little-endian, as both supported architectures are.
+ */
 
 type Scalar = "u8" | "u16" | "u32" | "u64" | "i32" | "i64"
 export type Fields = Readonly<Record<string, readonly [offset: number, width: Scalar]>>

@@ -1,7 +1,7 @@
 /**
- * The test switch STASIS_WITHOUT=FEATURE: this process then lives on a kernel that lacks a feature of `stasis check`. Calls that the feature is
- * made of are answered as such a kernel answers, files that it shows are not there; nothing else is touched. For tests; names that are none do
- * nothing.
+ * The test switch STASIS_WITHOUT=FEATURE: this process then lives on a kernel that lacks a feature of `stasis check`. Calls that the
+ * feature is made of are answered as such a kernel answers, files that it shows are not there; nothing else is touched. For tests; names
+ * that are none do nothing.
  */
 type Argument = number | bigint
 

@@ -21,7 +21,10 @@ function planOf(schema: AnySchema): Plan {
   return plan
 }
 
-/** Types whose value is the varint itself; most stand in one byte, which is read without the package: half of all values are zeros of registers. */
+/**
+ * Types whose value is the varint itself; most stand in one byte, which is read without the package: half of all values are zeros of
+ * registers.
+ */
 const PLAIN: Readonly<Partial<Record<Field["type"], "number" | "bigint">>> = {
   enum: "number",
   int32: "number",
@@ -107,7 +110,11 @@ function takeField(
   else throw new Error(`wire type ${wire}, not ${expected}`)
 }
 
-/** A list's further numbers of one byte, without the package: the registers of a thread are 360 numbers, most of them 0. @param tagAt where its tag stands */
+/**
+ * A list's further numbers of one byte, without the package: the registers of a thread are 360 numbers, most of them 0.
+ *
+ * @param tagAt where its tag stands
+ */
 function takeSmallNumbers(
   reader: BinaryReader,
   bytes: Uint8Array,

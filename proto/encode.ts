@@ -156,8 +156,8 @@ function putMessage(writer: BinaryWriter, schema: AnySchema, message: object): v
 const shared = new BinaryWriter(bytesOf)
 
 /**
- * A message as bytes: fields in the order of the table, repeated ones unpacked, as CRIU writes them. A frozen list is encoded once: its items
- * must not change either.
+ * A message as bytes: fields in the order of the table, repeated ones unpacked, as CRIU writes them. A frozen list is encoded once: its
+ * items must not change either.
  *
  * @throws Error a required field is missing, or a value is out of range of its type: a defect of the caller
  */

@@ -6,6 +6,7 @@ export const TASK = { ALIVE: 1, DEAD: 2, STOPPED: 3 } as const
 /** Bits of vma_entry.status. Authority: REFERENCE 4.2 */
 export const VMA = {
   REGULAR: 1 << 0,
+  STACK: 1 << 1,
   VSYSCALL: 1 << 2,
   VDSO: 1 << 3,
   HEAP: 1 << 5,
@@ -20,6 +21,7 @@ export const VMA = {
   MEMFD: 1 << 14,
   SHSTK: 1 << 15,
   GUARD: 1 << 16,
+  UPROBES: 1 << 17,
   EXT_PLUGIN: 1 << 27,
 } as const
 

@@ -1,9 +1,9 @@
 /**
- * `npm test`: check, build, unit, live, programs, crossing, container and kernel tests, in this order. `npm test -- live unit` runs only the parts named.
- * A test that fails is run a second time, alone, at the end of its part; it counts as passed when it passes then, and the summary names it
- * with what it threw: such a test is to be mended. Ends with the line "N passed, N failed, N skipped", reasons of the skipped ones before it,
- * and status 1 when anything failed. Live, crossing and kernel tests, which wait for much of their time, run in two processes at once; what the
- * second one prints comes when the first has ended.
+ * `npm test`: check, build, unit, live, programs, crossing, container and kernel tests, in this order. `npm test -- live unit` runs only
+ * the parts named. A test that fails is run a second time, alone, at the end of its part; it counts as passed when it passes then, and the
+ * summary names it with what it threw: such a test is to be mended. Ends with the line "N passed, N failed, N skipped", reasons of the
+ * skipped ones before it, and status 1 when anything failed. Live, crossing and kernel tests, which wait for much of their time, run in two
+ * processes at once; what the second one prints comes when the first has ended.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -121,8 +121,8 @@ const told = ({ file, name, text, again }: Failure & { again: boolean }): string
   ].join("\n")
 
 /**
- * Tests that run beside the others of their folder: they take about as long as all those together, and use nothing that others could take or
- * look for in the whole machine: no terminal, segment, connection or table of nf_tables.
+ * Tests that run beside the others of their folder: they take about as long as all those together, and use nothing that others could take
+ * or look for in the whole machine: no terminal, segment, connection or table of nf_tables.
  */
 const BESIDE = {
   live: ["clocks", "crash", "departs", "filesystems", "freezer", "interrupt", "restore-killed", "rseq", "storms", "vdso", "without"],

@@ -54,7 +54,10 @@ export const BPF_F = { RDONLY: 8, WRONLY: 0x10 } as const
 /** Bytes of a name. Header: include/uapi/linux/bpf.h BPF_OBJ_NAME_LEN */
 export const BPF_NAME = 16
 
-/** Argument of MAP_CREATE; `map_name` is the first byte of a name. Every argument is a part of one union, of which bpf(2) takes the first bytes. */
+/**
+ * Argument of MAP_CREATE; `map_name` is the first byte of a name. Every argument is a part of one union, of which bpf(2) takes the first
+ * bytes.
+ */
 export const bpfMapCreate = layout("union bpf_attr", "include/uapi/linux/bpf.h", 72, {
   map_type: [0, "u32"],
   key_size: [4, "u32"],

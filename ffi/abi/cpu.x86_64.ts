@@ -12,10 +12,12 @@ export interface FeatureWord {
 /**
  * Words of cpuinfo.img with capability_ver 2, in their order; version 1 ends after the first FEATURE_WORDS_1.
  *
- * Authority: Intel SDM and AMD APM, CPUID; names: arch/x86/include/asm/cpufeatures.h. The numbers of the words were the kernel's once and are
- * CRIU's now: leaf 7 ECX is word 11 (16 in the kernel), leaf 0FH stands in 12 and 16. test/crossing/cpu.test.ts compares with `criu cpuinfo dump`.
+ * Authority: Intel SDM and AMD APM, CPUID; names: arch/x86/include/asm/cpufeatures.h. The numbers of the words were the kernel's once and
+ * are CRIU's now: leaf 7 ECX is word 11 (16 in the kernel), leaf 0FH stands in 12 and 16. test/crossing/cpu.test.ts compares with
+ * `criu cpuinfo dump`.
  *
- * Words 2, 3, 5, 7 and 8 are what the kernel has from other makers or has made up. CRIU leaves all but three bits of word 3 zero, see ALWAYS.
+ * Words 2, 3, 5, 7 and 8 are what the kernel has from other makers or has made up. CRIU leaves all but three bits of word 3 zero, see
+ * ALWAYS.
  */
 export const FEATURE_WORDS: readonly FeatureWord[] = [
   {
@@ -83,7 +85,10 @@ export type FeatureBit = readonly [word: number, bit: number]
 /** Leaf 0FH has a subleaf 1 only where this bit of EDX is set. */
 export const MONITORS_CACHE = 1
 
-/** What CRIU sets although no leaf of CPUID tells it: nopl and cpuid on any x86-64, rep_good on the families that both makers have built since. */
+/**
+ * What CRIU sets although no leaf of CPUID tells it: nopl and cpuid on any x86-64, rep_good on the families that both makers have built
+ * since.
+ */
 export const ALWAYS: readonly FeatureBit[] = [
   [3, 20],
   [3, 25],

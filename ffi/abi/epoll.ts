@@ -2,7 +2,9 @@ import { layout } from "../layout.ts"
 
 export const EPOLL_CTL_ADD = 1
 
-/** Argument of epoll_ctl(2): packed on x86-64 alone, so that 32-bit programs could use it as well. Header: include/uapi/linux/eventpoll.h */
+/**
+ * Argument of epoll_ctl(2): packed on x86-64 alone, so that 32-bit programs could use it as well. Header: include/uapi/linux/eventpoll.h
+ */
 export const epollEvent = layout("struct epoll_event", "include/uapi/linux/eventpoll.h", process.arch === "x64" ? 12 : 16, {
   events: [0, "u32"],
   data: [process.arch === "x64" ? 4 : 8, "u64"],

@@ -41,7 +41,10 @@ export const S_IF = {
   IFO: 0o10000,
 } as const
 
-/** Commands of fcntl(2). Headers: include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h. GETOWNER_UIDS needs CONFIG_CHECKPOINT_RESTORE. */
+/**
+ * Commands of fcntl(2). Headers: include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h. GETOWNER_UIDS needs
+ * CONFIG_CHECKPOINT_RESTORE.
+ */
 export const F = {
   DUPFD: 0,
   GETFD: 1,
@@ -66,7 +69,10 @@ export const F = {
 /** Where lseek(2) goes. Header: include/uapi/linux/fs.h */
 export const SEEK = { SET: 0, DATA: 3, HOLE: 4 } as const
 
-/** A seal that forbids others; flags of memfd_create(2): seals are allowed, its pages are huge. Headers: include/uapi/linux/fcntl.h, include/uapi/linux/memfd.h */
+/**
+ * A seal that forbids others; flags of memfd_create(2): seals are allowed, its pages are huge. Headers: include/uapi/linux/fcntl.h,
+ * include/uapi/linux/memfd.h
+ */
 export const F_SEAL_SEAL = 1
 export const MFD_ALLOW_SEALING = 2
 export const MFD_HUGETLB = 4

@@ -34,7 +34,9 @@ export const inetDiagMsg = layout("struct inet_diag_msg", "include/uapi/linux/in
   idiag_wqueue: [60, "u32"],
   idiag_inode: [68, "u32"],
 })
-/** Attribute of an answer: halves that were shut down. Bit N - 1 of idiag_ext asks for attribute N. Header: include/uapi/linux/inet_diag.h */
+/**
+ * Attribute of an answer: halves that were shut down. Bit N - 1 of idiag_ext asks for attribute N. Header: include/uapi/linux/inet_diag.h
+ */
 export const INET_DIAG_SHUTDOWN = 8
 /** Told of every listening socket of IPv6: 1, it takes no IPv4. */
 export const INET_DIAG_SKV6ONLY = 11

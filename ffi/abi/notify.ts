@@ -31,7 +31,10 @@ export const fileHandle = layout("struct file_handle", "include/linux/fs.h", 8, 
   handle_bytes: [0, "u32"],
   handle_type: [4, "i32"],
 })
-/** Flag of name_to_handle_at(2): a handle that tells files apart and need not open them, as overlayfs has. Header: include/uapi/linux/fcntl.h, since Linux 6.5 */
+/**
+ * Flag of name_to_handle_at(2): a handle that tells files apart and need not open them, as overlayfs has. Header:
+ * include/uapi/linux/fcntl.h, since Linux 6.5
+ */
 export const AT_HANDLE_FID = 0x200
 /** Longest handle, bytes without its head. Header: include/linux/exportfs.h */
 export const MAX_HANDLE_SZ = 128

@@ -32,7 +32,9 @@ export const sockaddrLl = layout("struct sockaddr_ll", "include/uapi/linux/if_pa
   sll_protocol: [2, "u16"],
   sll_ifindex: [4, "i32"],
 })
-/** Behind it stand LONGEST_ADDRESS bytes, of which `mr_alen` count; struct packet_mreq has room for 8 alone. Kernel: net/packet/internal.h */
+/**
+ * Behind it stand LONGEST_ADDRESS bytes, of which `mr_alen` count; struct packet_mreq has room for 8 alone. Kernel: net/packet/internal.h
+ */
 export const packetMreq = layout("struct packet_mreq", "include/uapi/linux/if_packet.h", 16, {
   mr_ifindex: [0, "i32"],
   mr_type: [4, "u16"],

@@ -76,6 +76,9 @@ export const ARCH = { GET_CPUID: 0x1011, SET_CPUID: 0x1012, GET_UNTAG_MASK: 0x40
 /** personality(2) with this argument only reads. Man page: personality(2) */
 export const PERSONALITY_READ = 0xffffffff
 
-/** A ptrace request that reads whether system calls are dispatched to user space, into 32 bytes. Since 6.4. Header: include/uapi/linux/ptrace.h */
+/**
+ * A ptrace request that reads whether system calls are dispatched to user space, into 32 bytes. Since 6.4. Header:
+ * include/uapi/linux/ptrace.h
+ */
 export const PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG = 0x4211
 export const SYSCALL_USER_DISPATCH_CONFIG_SIZE = 32

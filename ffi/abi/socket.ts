@@ -173,7 +173,10 @@ export const TCP_REPAIR = { ON: 1, OFF: 0, OFF_NO_WP: -1 } as const
 export const TCP_QUEUE = { NONE: 0, RECV: 1, SEND: 2 } as const
 /** Bits of tcpi_options. Header: include/uapi/linux/tcp.h */
 export const TCPI_OPT = { TIMESTAMPS: 1, SACK: 2, WSCALE: 4 } as const
-/** Options that were agreed in the handshake, as TCP_REPAIR_OPTIONS names them: pairs of code and value, 32 bits each. Header: include/net/tcp.h */
+/**
+ * Options that were agreed in the handshake, as TCP_REPAIR_OPTIONS names them: pairs of code and value, 32 bits each. Header:
+ * include/net/tcp.h
+ */
 export const TCPOPT = { MSS: 2, WINDOW: 3, SACK_PERM: 4, TIMESTAMP: 8 } as const
 /** States of a connection; UDP has ESTABLISHED and CLOSE. Header: include/net/tcp_states.h */
 export const TCP_STATE = {

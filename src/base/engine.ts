@@ -4,8 +4,8 @@ const FOR_MUCH = 5
 const MANY = { processes: 32, threads: 200, descriptors: 500 } as const
 
 /**
- * Says how much there is to do, as soon as that is known, so that much of it is compiled sooner: a tenth of the time of a hundred processes.
- * Only ever sooner.
+ * Says how much there is to do, as soon as that is known, so that much of it is compiled sooner: a tenth of the time of a hundred
+ * processes. Only ever sooner.
  */
 export function expectWork(counts: Partial<Record<keyof typeof MANY, number>>): void {
   const { processes = 0, threads = 0, descriptors = 0 } = counts

@@ -16,6 +16,12 @@ export const pageUp = (bytes: bigint): bigint => roundUp(bytes, PAGE)
 /** Rounds bytes down to whole pages. */
 export const pageDown = (bytes: bigint): bigint => bytes & ~(PAGE - 1n)
 
+/** A stretch of memory or of a file, bytes; the end is outside. */
+export interface Range {
+  readonly start: bigint
+  readonly end: bigint
+}
+
 /** In a second. */
 export const NANOSECONDS = 1_000_000_000n
 

@@ -9,7 +9,8 @@ const WORDS: Readonly<Record<string, CpuOptions["cpuCap"]>> = { fpu: ["fpu"], in
 const USUAL: readonly string[] = ["fpu", "ins"]
 
 /**
- * --cpu-cap=WORD,...: each word adds to "fpu,ins", "^WORD" takes away, "none" takes all away; of several options each goes on from the last.
+ * --cpu-cap=WORD,...: each word adds to "fpu,ins", "^WORD" takes away, "none" takes all away; of several options each goes on from the
+ * last.
  *
  * @throws CheckpointError E_USAGE
  *

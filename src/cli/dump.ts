@@ -1,5 +1,5 @@
-import { dump } from "../flow/dump.ts"
-import { failureAsGiven, type HeldPaths, holdPaths } from "../flow/held-paths.ts"
+import { dump } from "../flow/dump/dump.ts"
+import { failureAsGiven, type HeldPaths, holdPaths } from "../flow/dump/held-paths.ts"
 import type { DumpOptions, DumpReport } from "../flow/options.ts"
 import { checkProc, followParent, reachProcess } from "../flow/reach.ts"
 import { wantsReport } from "../flow/report.ts"
@@ -9,7 +9,11 @@ import { openSession } from "./session.ts"
 import type { Canonical } from "./spelling.ts"
 import { describeDump } from "./summary.ts"
 
-/** `stasis dump`: runs the flow, where the process is, and tells a terminal what it did. @returns exit status 0, or that of the tool inside */
+/**
+ * `stasis dump`: runs the flow, where the process is, and tells a terminal what it did.
+ *
+ * @returns exit status 0, or that of the tool inside
+ */
 export async function runDump(line: Canonical): Promise<number> {
   const options = dumpOptions(line, process.cwd())
   followParent()

@@ -1,5 +1,5 @@
 import type { Refusal } from "../base/errors.ts"
-import type { DumpPlan, PlannedProcess } from "../flow/plan-dump.ts"
+import type { DumpPlan, PlannedProcess } from "../flow/dump/plan-dump.ts"
 import type { Json } from "./show-json.ts"
 import { safeText, tableLines } from "./show-table.ts"
 import { sizeWords } from "./show-words.ts"
@@ -78,7 +78,11 @@ function outsideLines({ outside }: DumpPlan): string[] {
   return lines.length > 0 ? ["Leads out of the tree:", ...lines] : []
 }
 
-/** The plan of a dump, for people; without a final newline. @param asked the PID that was asked for: another one for a process in a container */
+/**
+ * The plan of a dump, for people; without a final newline.
+ *
+ * @param asked the PID that was asked for: another one for a process in a container
+ */
 export function dumpPlanText(plan: DumpPlan, asked = plan.pid): string {
   const { files, segments, unseen, prediction } = plan
   const kinds = [...files].map(([kind, count]) => `${KINDS[kind] ?? kind}${count > 1 ? ` x ${count}` : ""}`)

@@ -1,4 +1,4 @@
-import type { RestorePlan } from "../flow/plan-restore.ts"
+import type { RestorePlan } from "../flow/restore/plan-restore.ts"
 import { describe, format } from "./report.ts"
 import type { Json } from "./show-json.ts"
 import { safeText } from "./show-table.ts"

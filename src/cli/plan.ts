@@ -14,7 +14,7 @@ export async function runPlan({ pid, ...options }: PlanOptions): Promise<number>
   checkProc()
   const reach = reachProcess(pid, () => {})
   if ("status" in reach) return reach.status
-  const { planDump } = await import("../flow/plan-dump.ts")
+  const { planDump } = await import("../flow/dump/plan-dump.ts")
   const { dumpPlanJson, dumpPlanText } = await import("./plan-dump.ts")
   const plan = planDump(reach.pid, options)
   print(options.json ? JSON.stringify(dumpPlanJson(plan)) : dumpPlanText(plan, pid))
@@ -22,7 +22,7 @@ export async function runPlan({ pid, ...options }: PlanOptions): Promise<number>
 }
 
 async function planImages(options: PlanOptions): Promise<number> {
-  const { planRestore } = await import("../flow/plan-restore.ts")
+  const { planRestore } = await import("../flow/restore/plan-restore.ts")
   const { restorePlanJson, restorePlanText } = await import("./plan-restore.ts")
   const plan = planRestore(options)
   print(options.json ? JSON.stringify(restorePlanJson(plan, options.syscalls)) : restorePlanText(plan, options.syscalls))

@@ -4,7 +4,11 @@ import { CheckpointError } from "../base/errors.ts"
 /** Milliseconds to wait for a reader whose pipe is full. */
 const FULL_PIPE_WAIT = 1
 
-/** Prints a result on standard output, whole, before it returns; a newline is added. A reader that left is no error. @throws CheckpointError E_DISK_FULL · E_IO */
+/**
+ * Prints a result on standard output, whole, before it returns; a newline is added. A reader that left is no error.
+ *
+ * @throws CheckpointError E_DISK_FULL · E_IO
+ */
 export const print = (text: string): void => writeAll(1, `${text}\n`)
 
 /** Prints on standard error, as `print` does on standard output. */

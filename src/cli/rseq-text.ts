@@ -1,8 +1,8 @@
 import { hex } from "../base/units.ts"
-import type { RseqReport } from "../flow/rseq.ts"
-import type { RseqPlace } from "../flow/rseq-place.ts"
-import type { RseqRow } from "../flow/rseq-row.ts"
-import type { RseqCount } from "../flow/rseq-sample.ts"
+import type { RseqPlace } from "../flow/rseq/place.ts"
+import type { RseqRow } from "../flow/rseq/row.ts"
+import type { RseqReport } from "../flow/rseq/rseq.ts"
+import type { RseqCount } from "../flow/rseq/sample.ts"
 import type { Json } from "./show-json.ts"
 import { tableLines } from "./show-table.ts"
 

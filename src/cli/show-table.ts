@@ -1,6 +1,6 @@
 /**
- * Text of images that is safe on a terminal: a file or a thread may have any name, so control characters, and bytes that are not UTF-8, become
- * \xNN.
+ * Text of images that is safe on a terminal: a file or a thread may have any name, so control characters, and bytes that are not UTF-8,
+ * become \xNN.
  */
 export const safeText = (text: string): string =>
   text.replace(/[\p{Cc}\p{Cs}]/gu, (character) => `\\x${(character.charCodeAt(0) & 0xff).toString(16).padStart(2, "0")}`)

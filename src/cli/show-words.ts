@@ -1,4 +1,6 @@
 import type { file_lock_entry } from "../../proto/gen/file-lock_pb.ts"
+import { PE, TASK, VMA } from "../../proto/values.ts"
+
 /** Names for bits and numbers that images hold as the kernel has them. Each table: value -> word. */
 export type Words = readonly (readonly [bit: number, word: string])[]
 
@@ -16,24 +18,24 @@ const MAP_TYPE = ["", "shared", "private", "shared-validate", "", "", "", "", "d
 
 /** Status bits of vma_entry, CRIU's own. */
 export const VMA_STATUS: Words = [
-  [1 << 0, "regular"],
-  [1 << 1, "stack"],
-  [1 << 2, "vsyscall"],
-  [1 << 3, "vdso"],
-  [1 << 5, "heap"],
-  [1 << 6, "file-private"],
-  [1 << 7, "file-shared"],
-  [1 << 8, "anon-shared"],
-  [1 << 9, "anon-private"],
-  [1 << 10, "sysvipc"],
-  [1 << 11, "socket"],
-  [1 << 12, "vvar"],
-  [1 << 13, "aioring"],
-  [1 << 14, "memfd"],
-  [1 << 15, "shadow-stack"],
-  [1 << 16, "guard"],
-  [1 << 17, "uprobes"],
-  [1 << 27, "plugin"],
+  [VMA.REGULAR, "regular"],
+  [VMA.STACK, "stack"],
+  [VMA.VSYSCALL, "vsyscall"],
+  [VMA.VDSO, "vdso"],
+  [VMA.HEAP, "heap"],
+  [VMA.FILE_PRIVATE, "file-private"],
+  [VMA.FILE_SHARED, "file-shared"],
+  [VMA.ANON_SHARED, "anon-shared"],
+  [VMA.ANON_PRIVATE, "anon-private"],
+  [VMA.SYSVIPC, "sysvipc"],
+  [VMA.SOCKET, "socket"],
+  [VMA.VVAR, "vvar"],
+  [VMA.AIORING, "aioring"],
+  [VMA.MEMFD, "memfd"],
+  [VMA.SHSTK, "shadow-stack"],
+  [VMA.GUARD, "guard"],
+  [VMA.UPROBES, "uprobes"],
+  [VMA.EXT_PLUGIN, "plugin"],
 ]
 
 /** Bits of vma_entry.madv: bit n stands for MADV_n. */
@@ -50,9 +52,9 @@ export const MADVICE: Words = [
 
 /** Flags of pagemap_entry. */
 export const PAGEMAP: Words = [
-  [1, "parent"],
-  [2, "lazy"],
-  [4, "present"],
+  [PE.PARENT, "parent"],
+  [PE.LAZY, "lazy"],
+  [PE.PRESENT, "present"],
 ]
 
 /** Flags of sigaction(2), include/uapi/asm-generic/signal-defs.h and, for restorer, arch/x86. */
@@ -166,7 +168,11 @@ export const AUXV: Readonly<Record<string, string>> = Object.fromEntries(
 )
 
 /** States of task_core_entry, CRIU's own. */
-export const STATES: Readonly<Record<number, string>> = { 1: "alive", 2: "dead", 3: "stopped" }
+export const STATES: Readonly<Record<number, string>> = {
+  [TASK.ALIVE]: "alive",
+  [TASK.DEAD]: "dead",
+  [TASK.STOPPED]: "stopped",
+}
 
 /** Bytes for people: "4 KiB". */
 export function sizeWords(bytes: number | bigint): string {

@@ -1,4 +1,6 @@
-/** Numbers of the ELF-64 format that are used here. Header: include/uapi/linux/elf.h, elf.h of libc; compared in test/elf/constants.test.ts */
+/**
+ * Numbers of the ELF-64 format that are used here. Header: include/uapi/linux/elf.h, elf.h of libc; compared in test/elf/constants.test.ts
+ */
 export const ELFCLASS64 = 2
 export const ELFDATA2LSB = 1
 export const EI_CLASS = 4

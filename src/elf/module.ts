@@ -1,11 +1,10 @@
+import type { Range } from "../base/units.ts"
 import { PT_LOAD } from "./constants.ts"
 import type { Elf } from "./open.ts"
 import { symbolize } from "./symbolize.ts"
 
-/** What is needed of a mapping (src/proc/maps.ts has more). Addresses and offset in bytes. */
-export interface Mapped {
-  readonly start: bigint
-  readonly end: bigint
+/** What is needed of a mapping (src/proc/maps.ts has more). The offset is in bytes. */
+export interface Mapped extends Range {
   readonly offset: bigint
   readonly path: string
 }
@@ -55,7 +54,10 @@ export function loadBias(elf: Elf, { start, offset }: Mapped, page = 4096n): big
   return segment ? start - (offset - segment.offset + segment.vaddr) : null
 }
 
-/** "libc.so.6+0xd5b30": the module's last name and the address as the file counts it (file offset where no ELF is known); null = no file there. */
+/**
+ * "libc.so.6+0xd5b30": the module's last name and the address as the file counts it (file offset where no ELF is known); null = no file
+ * there.
+ */
 export function describeModule(elf: Elf | null, mapping: Mapped, address: bigint): string | null {
   const { module, fileOffset } = moduleOffset(mapping, address)
   if (module === "") return null

@@ -122,7 +122,10 @@ function fileOffset(segments: readonly Segment[], vaddr: bigint): bigint | null 
   return segment ? vaddr - segment.vaddr + segment.offset : null
 }
 
-/** PT_LOADs ascend, as the format demands. In memory glibc has turned the pointers of the dynamic table into addresses of the process; others leave them alone. */
+/**
+ * PT_LOADs ascend, as the format demands. In memory glibc has turned the pointers of the dynamic table into addresses of the process;
+ * others leave them alone.
+ */
 function memoryOffset(segments: readonly Segment[], mappedAt: bigint, vaddr: bigint): bigint | null {
   const loads = segments.filter(({ type }) => type === PT_LOAD)
   const base = loads[0]?.vaddr ?? 0n

@@ -3,7 +3,7 @@ import type { Elf } from "./open.ts"
 import { type ElfSymbol, type SymbolTable, symbolAt, symbolTables } from "./symbols.ts"
 
 /** A place in code. */
-export interface Place {
+export interface CodePlace {
   readonly symbol: ElfSymbol
   /** Bytes from the symbol's start. */
   readonly distance: bigint
@@ -18,7 +18,7 @@ interface CodeIndex {
 }
 
 const indexes = new WeakMap<Elf, readonly CodeIndex[]>()
-const answers = new WeakMap<Elf, Map<bigint, Place | null>>()
+const answers = new WeakMap<Elf, Map<bigint, CodePlace | null>>()
 
 /**
  * The function around an address, from .symtab, then .dynsym: the nearest start whose size reaches over it, else the nearest
@@ -26,12 +26,12 @@ const answers = new WeakMap<Elf, Map<bigint, Place | null>>()
  *
  * @param vaddr address as the file counts, see `vaddrOf`
  */
-function findCode(elf: Elf, vaddr: bigint): Place | null {
-  const known = answers.get(elf) ?? new Map<bigint, Place | null>()
+function findCode(elf: Elf, vaddr: bigint): CodePlace | null {
+  const known = answers.get(elf) ?? new Map<bigint, CodePlace | null>()
   answers.set(elf, known)
   const before = known.get(vaddr)
   if (before !== undefined) return before
-  const place = codeIndexes(elf).reduce<Place | null>((found, index) => found ?? findIn(index, vaddr), null)
+  const place = codeIndexes(elf).reduce<CodePlace | null>((found, index) => found ?? findIn(index, vaddr), null)
   known.set(vaddr, place)
   return place
 }
@@ -43,7 +43,7 @@ export function symbolize(elf: Elf, vaddr: bigint): string | null {
   return place.distance === 0n ? place.symbol.name : `${place.symbol.name}+0x${place.distance.toString(16)}`
 }
 
-function findIn({ table, rows, starts, sizes }: CodeIndex, vaddr: bigint): Place | null {
+function findIn({ table, rows, starts, sizes }: CodeIndex, vaddr: bigint): CodePlace | null {
   const address = Number(vaddr)
   let covering = -1
   let nearest = -1

@@ -25,8 +25,8 @@ const CALLS = ["clock_gettime", "gettimeofday", "time", "getcpu", "clock_getres"
 export type VdsoCall = (typeof CALLS)[number]
 
 /**
- * Functions that need no data of the kernel's, so that their old code goes on doing its work: enclaves, whose device memory no dump takes, and the
- * release of robust futexes, which Linux 7.2 brought. Kernel: arch/x86/entry/vdso/common/vfutex.c
+ * Functions that need no data of the kernel's, so that their old code goes on doing its work: enclaves, whose device memory no dump takes,
+ * and the release of robust futexes, which Linux 7.2 brought. Kernel: arch/x86/entry/vdso/common/vfutex.c
  */
 const SELF_CONTAINED: readonly string[] = ["sgx_enter_enclave", "futex_robust_list64_try_unlock", "futex_robust_list32_try_unlock"]
 
@@ -41,7 +41,10 @@ function jumpTo(address: bigint): Uint8Array {
   return code
 }
 
-/** mov $number, %eax; syscall; ret: a function that makes the call with the arguments it was given, which stand where the kernel wants the first three. */
+/**
+ * mov $number, %eax; syscall; ret: a function that makes the call with the arguments it was given, which stand where the kernel wants the
+ * first three.
+ */
 function makeCall(number: number): Uint8Array {
   const code = Uint8Array.from([0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0xc3])
   new DataView(code.buffer).setUint32(1, number, true)
@@ -69,8 +72,8 @@ const opened = (bytes: Uint8Array): Elf | undefined => {
 }
 
 /**
- * Code that makes each function of a vdso of another kernel go to that of the running one by its name, or to its system call. A C library keeps
- * the addresses of these functions for the life of a program.
+ * Code that makes each function of a vdso of another kernel go to that of the running one by its name, or to its system call. A C library
+ * keeps the addresses of these functions for the life of a program.
  *
  * @param old the whole vdso of the dump
  * @returns why it cannot be done: no 64-bit x86 vdso, a function that nothing can stand in for, or one too short for the jump

@@ -10,8 +10,8 @@ import { MASK_SIZE } from "../kinds/sched/cpus.ts"
 import { parseBitList } from "../proc/bitlist.ts"
 import { readBytesIfAlive } from "../proc/source.ts"
 import { readMemoryIfMapped } from "../tracee/memory.ts"
+import type { TreeState } from "./dump/state.ts"
 import type { SavedProcess } from "./images.ts"
-import type { TreeState } from "./state.ts"
 
 /** CPUs that this machine may come to have. Man page: Documentation/admin-guide/cputopology.rst */
 export function possibleCpus(): number {

@@ -55,7 +55,11 @@ export function checkTask(pid: number, { task_state, timers, rlimits }: task_cor
   if (fault !== undefined) throw new CheckpointError("E_IMAGE_CORRUPT", action, `core-${pid}.img: ${fault}`, "Use another image set")
 }
 
-/** A call with a time left is run in the thread by its number: an image must not choose any other. @throws CheckpointError E_IMAGE_CORRUPT */
+/**
+ * A call with a time left is run in the thread by its number: an image must not choose any other.
+ *
+ * @throws CheckpointError E_IMAGE_CORRUPT
+ */
 export function checkRestart(pid: number, tid: number, restart: stasis_restart_entry | undefined): void {
   if (restart?.remaining_sec === undefined || isTimedSleep(restart.syscall_nr)) return
   throw new CheckpointError(

@@ -17,7 +17,10 @@ import type { DumpOptions } from "./options.ts"
 export const LOCK_METHOD = { iptables: 0, nftables: 1, skip: 2 } as const
 
 const UUID = "/proc/sys/kernel/random/uuid"
-/** The begin of a random UUID, which the kernel makes faster than cryptography is loaded; not every container's /proc has it. Man page: random(4) */
+/**
+ * The begin of a random UUID, which the kernel makes faster than cryptography is loaded; not every container's /proc has it. Man page:
+ * random(4)
+ */
 const newRunId = (): string => (existsSync(UUID) ? readFileSync(UUID, "latin1") : crypto.randomUUID()).slice(0, RUN_ID_ROOM)
 
 /** What a dump does with TCP connections, and what its inventory says of them. */

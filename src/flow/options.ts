@@ -66,8 +66,10 @@ export type CpuCap = (typeof CPU_CAPS)[number]
 
 /** What all directions are told of CPUs. */
 export interface CpuOptions {
-  /** --cpu-cap: what must be as at the dump, or else the restore is refused; undefined = not given: instructions that are lacking are told. A dump
-   * with an empty list writes no cpuinfo.img, and a restore with one does not read it. */
+  /**
+   * --cpu-cap: what must be as at the dump, or else the restore is refused; undefined = not given: instructions that are lacking are told.
+   * A dump with an empty list writes no cpuinfo.img, and a restore with one does not read it.
+   */
   readonly cpuCap: readonly CpuCap[] | undefined
 }
 

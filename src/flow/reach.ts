@@ -14,7 +14,10 @@ import { readStatusIfAlive } from "../proc/status.ts"
 
 const log = logger("reach")
 
-/** Variable with the number of the caller, by which the tool, run again by `runInside`, knows that it is in the target's PID namespace, where the target has another number. */
+/**
+ * Variable with the number of the caller, by which the tool, run again by `runInside`, knows that it is in the target's PID namespace,
+ * where the target has another number.
+ */
 const STARTED_INSIDE = "STASIS_ENTERED"
 
 /** Kinds of namespace that are entered. Not that of clocks: a dump reads those of the tree from outside, see ../kinds/clocks/now.ts */
@@ -68,8 +71,8 @@ export type Reach =
   | { readonly status: Promise<number> }
 
 /**
- * Goes where a process is: into its network, IPC, UTS, cgroup and mount namespaces, as nsenter(1) does. Only a new process can be in another
- * PID namespace, so there the tool is run again, with the same words; that one enters the others.
+ * Goes where a process is: into its network, IPC, UTS, cgroup and mount namespaces, as nsenter(1) does. Only a new process can be in
+ * another PID namespace, so there the tool is run again, with the same words; that one enters the others.
  *
  * From then on paths are those inside.
  *

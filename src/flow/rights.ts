@@ -3,11 +3,14 @@ import { CheckpointError } from "../base/errors.ts"
 import { isMapped, type OwnIds, readOwnIds } from "../proc/idmap.ts"
 import { hasCapability, isFirstProcess } from "../proc/rights.ts"
 import { readStatus, type Status } from "../proc/status.ts"
-import type { CheckedFeature } from "./feature.ts"
-import { lookAtFeature } from "./features.ts"
+import type { CheckedFeature } from "./features/feature.ts"
+import { lookAtFeature } from "./features/features.ts"
 import type { SavedTree } from "./images.ts"
 
-/** What an ordinary user types in front of a restore: namespaces of his own, in which he keeps his ID and has every capability. Man page: unshare(1) */
+/**
+ * What an ordinary user types in front of a restore: namespaces of his own, in which he keeps his ID and has every capability. Man page:
+ * unshare(1)
+ */
 export const OWN_NAMESPACES = "unshare -Ucpf --keep-caps --mount-proc"
 
 /**

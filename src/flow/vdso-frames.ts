@@ -1,9 +1,9 @@
 import { SEGMENTS_OF_USER, sigcontext } from "../../ffi/abi/registers.x86_64.ts"
 import type { mm_entry } from "../../proto/gen/mm_pb.ts"
 import type { pstree_entry } from "../../proto/gen/pstree_pb.ts"
+import type { Range } from "../base/units.ts"
 import type { ImageSet } from "../image/set.ts"
-import type { Range } from "../kinds/memory/holes.ts"
-import { savedParts } from "./saved-pages.ts"
+import { savedParts } from "./read-pages.ts"
 
 const { ip, cs } = sigcontext.fields
 /** From the instruction pointer of a signal frame to its segment registers, bytes. */
@@ -16,10 +16,11 @@ export interface Stacked {
 }
 
 /**
- * Whether the stack of a thread holds a signal frame whose code was interrupted within a range: the handler that runs now will return there.
+ * Whether the stack of a thread holds a signal frame whose code was interrupted within a range: the handler that runs now will return
+ * there.
  *
- * Kernel: arch/x86/kernel/signal_64.c __unsafe_setup_sigcontext(): behind the IP stand the flags and the segments, of which those of user mode
- * are always the same word. Stacks other than that of `sp` are not looked at.
+ * Kernel: arch/x86/kernel/signal_64.c __unsafe_setup_sigcontext(): behind the IP stand the flags and the segments, of which those of user
+ * mode are always the same word. Stacks other than that of `sp` are not looked at.
  *
  * @param sp the thread's stack pointer
  */

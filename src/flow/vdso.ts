@@ -5,14 +5,14 @@ import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
 import { VMA } from "../../proto/values.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
-import { hex } from "../base/units.ts"
+import { hex, type Range } from "../base/units.ts"
 import { redirectVdso, type VdsoTarget } from "../elf/vdso.ts"
 import type { ImageSet } from "../image/set.ts"
-import { findHole, type Range } from "../kinds/memory/holes.ts"
+import { findHole } from "../kinds/memory/holes.ts"
 import { type Overlay, withStandIn } from "../kinds/memory/stand-in.ts"
 import { isSameShape, savedSpecial, specialMappings } from "../kinds/memory/vdso.ts"
 import { type Mapping, readMaps } from "../proc/maps.ts"
-import { savedBytes } from "./saved-pages.ts"
+import { savedBytes } from "./read-pages.ts"
 import { interruptedIn, type Stacked } from "./vdso-frames.ts"
 
 const log = logger("restore")
@@ -120,8 +120,8 @@ function adopted<T extends Saved>({ one, place, bytes }: Foreign<T>, { mappings,
 }
 
 /**
- * Processes as they will be on this kernel. Where it has another vdso than the dump's, the old one stays as plain memory whose functions jump
- * to those of this kernel by name, for the program and its libraries keep their addresses; a later dump saves both as they are.
+ * Processes as they will be on this kernel. Where it has another vdso than the dump's, the old one stays as plain memory whose functions
+ * jump to those of this kernel by name, for the program and its libraries keep their addresses; a later dump saves both as they are.
  *
  * @throws CheckpointError E_IMAGE_UNSUPPORTED a thread was inside the old vdso, or nothing can stand in for a function of it
  * Kernel: arch/x86/entry/vdso/vma.c; the special mappings can be moved and unmapped, but not made.

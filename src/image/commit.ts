@@ -53,8 +53,8 @@ function renames(directory: string) {
       done.push([from, to])
     },
     /**
-     * Takes back what can be, so that `recover` of the next run can do the rest: as long as the marker is there, what has the name of an image
-     * counts as new; without it, as older, if there is no inventory.img.
+     * Takes back what can be, so that `recover` of the next run can do the rest: as long as the marker is there, what has the name of an
+     * image counts as new; without it, as older, if there is no inventory.img.
      */
     undo(marker: string): void {
       const [older, newer] = [done.filter(([from]) => writerOf(from) === undefined), done.filter(([from]) => writerOf(from) !== undefined)]

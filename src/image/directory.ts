@@ -69,8 +69,8 @@ function recover(directory: string, left: readonly string[]): void {
 }
 
 /**
- * Locks a directory against other runs until the descriptor is closed. Where the file system knows no such locks (some network file systems)
- * only temporaries tell of other runs.
+ * Locks a directory against other runs until the descriptor is closed. Where the file system knows no such locks (some network file
+ * systems) only temporaries tell of other runs.
  *
  * @returns a descriptor of the directory
  */

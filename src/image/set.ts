@@ -19,7 +19,10 @@ export interface ImageFile extends ImageName {
 /** Entries of a set of images by kind and id; none where there is no such image. */
 export type Entries = <K extends EntryKind>(kind: K, id: ImageId) => readonly EntryOf<K>[]
 
-/** A complete set of images, read as it is asked for. Every reader throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT or E_IMAGE_VERSION. */
+/**
+ * A complete set of images, read as it is asked for. Every reader throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT or
+ * E_IMAGE_VERSION.
+ */
 export interface ImageSet {
   readonly directory: string
   readonly inventory: inventory_entry
@@ -89,7 +92,8 @@ export interface OpenOptions {
 /**
  * Opens the set in a directory.
  *
- * @throws CheckpointError E_IMAGE_MISSING no directory or no inventory.img · E_IMAGE_VERSION not a version we read, or a pre-dump · E_IMAGE_CORRUPT
+ * @throws CheckpointError E_IMAGE_MISSING no directory or no inventory.img · E_IMAGE_VERSION not a version we read, or a pre-dump ·
+ *   E_IMAGE_CORRUPT
  */
 export function openImages(path: string, { preDump = false, nameOnDisk = (name) => name }: OpenOptions = {}): ImageSet {
   const directory = resolve(path)

@@ -19,7 +19,8 @@ function headOf({ framing, magic }: EntryImage): number[] {
 const isFramed = <K extends EntryKind>(item: EntryOf<K> | Framed<K>): item is Framed<K> => "message" in item
 
 /**
- * An image as bytes, in the form of version-2 sets: magic words, then for each entry its size (u32, little endian), its message and its payload.
+ * An image as bytes, in the form of version-2 sets: magic words, then for each entry its size (u32, little endian), its message and its
+ * payload.
  *
  * @throws Error a message lacks a required field, or a payload is not as long as its entry says: a defect of the caller
  */

@@ -1,6 +1,9 @@
 import { readFileSync } from "../../ffi/fs.ts"
 
-/** A line of /proc/PID/uid_map or gid_map: IDs from `inside` on are IDs from `outside` on in the namespace above. Man page: user_namespaces(7) */
+/**
+ * A line of /proc/PID/uid_map or gid_map: IDs from `inside` on are IDs from `outside` on in the namespace above. Man page:
+ * user_namespaces(7)
+ */
 export interface IdRange {
   readonly inside: number
   readonly outside: number

@@ -1,7 +1,11 @@
 import { expectAlive, linkReader, listIfAlive, procPath, readLinkIfAlive } from "./source.ts"
 import { cutDeleted } from "./text.ts"
 
-/** Executable; null when the task is gone, is a zombie or a kernel thread. "deleted" may lie, see Mapping. @throws CheckpointError E_PERMISSION · E_IO */
+/**
+ * Executable; null when the task is gone, is a zombie or a kernel thread. "deleted" may lie, see Mapping.
+ *
+ * @throws CheckpointError E_PERMISSION · E_IO
+ */
 export const readExeIfAlive = linkReader("exe", cutDeleted)
 
 /** Inode of each namespace by the name of its link: cgroup ipc mnt net pid pid_for_children time time_for_children user uts. */

@@ -1,11 +1,9 @@
+import type { Range } from "../base/units.ts"
 import { expectAlive, textReader } from "./source.ts"
 import { cutDeleted } from "./text.ts"
 
 /** One line of /proc/PID/maps. See proc_pid_maps(5). */
-export interface Mapping {
-  /** First address, and the first one after it. */
-  readonly start: bigint
-  readonly end: bigint
+export interface Mapping extends Range {
   readonly read: boolean
   readonly write: boolean
   readonly exec: boolean
@@ -27,7 +25,10 @@ export interface Mapping {
 export const mappedInode = ({ devMajor, devMinor, inode }: Pick<Mapping, "devMajor" | "devMinor" | "inode">): string =>
   `${devMajor}:${devMinor}:${inode}`
 
-/** The link to the file of a mapping, which only CAP_CHECKPOINT_RESTORE may follow; anybody who may trace may read it. Man page: proc_pid_map_files(5) */
+/**
+ * The link to the file of a mapping, which only CAP_CHECKPOINT_RESTORE may follow; anybody who may trace may read it. Man page:
+ * proc_pid_map_files(5)
+ */
 export const mapLink = (pid: number | "self", { start, end }: Pick<Mapping, "start" | "end">): string =>
   `/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`
 

@@ -7,7 +7,10 @@ const FIRST_USER_NAMESPACE = "user:[4026531837]"
 /** Whether this tool is in the machine's own user namespace: only there do capabilities count for what belongs to the machine. */
 export const inFirstUserNamespace = (): boolean => readlinkSync("/proc/self/ns/user", "buffer").toString() === FIRST_USER_NAMESPACE
 
-/** Whether this tool is the first process of its PID namespace: others without a parent become its children, and all end with it. Man page: pid_namespaces(7) */
+/**
+ * Whether this tool is the first process of its PID namespace: others without a parent become its children, and all end with it. Man page:
+ * pid_namespaces(7)
+ */
 export const isFirstProcess = (): boolean => process.pid === 1
 
 /** Whether this tool has a capability in force, by its number; in a user namespace, for what belongs to that. Man page: capabilities(7) */

@@ -101,5 +101,8 @@ export const readStatIfAlive = textReader("stat", parseStat)
 /** As `readStatIfAlive`. @throws CheckpointError E_NO_PROCESS when it is gone */
 export const readStat = expectAlive("stat", readStatIfAlive)
 
-/** True for a thread that is ending, or gone: it gives back what it shares with others before it leaves the list. Kernel: kernel/exit.c do_exit() */
+/**
+ * True for a thread that is ending, or gone: it gives back what it shares with others before it leaves the list. Kernel: kernel/exit.c
+ * do_exit()
+ */
 export const isEnding = (pid: number, tid: number): boolean => ((readStatIfAlive(pid, tid)?.flags ?? PF_EXITING) & PF_EXITING) !== 0

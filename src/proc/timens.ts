@@ -19,7 +19,11 @@ export function parseClockOffsets(text: string): ClockOffsets {
   return { monotonic, boottime }
 }
 
-/** Those of the namespace that a process's children get; null when it is gone, or without time namespaces (Linux 5.6). @throws CheckpointError E_PERMISSION · E_IO */
+/**
+ * Those of the namespace that a process's children get; null when it is gone, or without time namespaces (Linux 5.6).
+ *
+ * @throws CheckpointError E_PERMISSION · E_IO
+ */
 export const readClockOffsetsIfAlive = textReader("timens_offsets", parseClockOffsets)
 
 /** Offsets as /proc/PID/timens_offsets takes them; clocks by their numbers, which every kernel knows. Mirror: parseClockOffsets */

@@ -42,7 +42,11 @@ export function parseTimers(text: string): PosixTimer[] {
   return timers
 }
 
-/** POSIX timers of a process; null when it is gone or the kernel lacks CONFIG_CHECKPOINT_RESTORE. @throws CheckpointError E_PERMISSION · E_IO */
+/**
+ * POSIX timers of a process; null when it is gone or the kernel lacks CONFIG_CHECKPOINT_RESTORE.
+ *
+ * @throws CheckpointError E_PERMISSION · E_IO
+ */
 const readTimersIfAlive: Reader<PosixTimer[] | null> = textReader("timers", parseTimers)
 
 /** As `readTimersIfAlive`. @throws CheckpointError E_NO_PROCESS it is gone · E_KERNEL the kernel has no such file */

@@ -3,7 +3,7 @@ import { rseqArea } from "../../ffi/abi/rseq.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { type RemoteAddress, remoteAddress } from "../base/units.ts"
 import type { FrozenThread } from "../tracee/frozen.ts"
-import { writeMemory } from "../tracee/memory.ts"
+import { writeWord } from "../tracee/memory.ts"
 import { settled } from "./arch.x86_64.ts"
 import type { RseqClass, RseqState } from "./state.ts"
 
@@ -27,7 +27,7 @@ const FIXUP: Readonly<Record<RseqClass, (thread: FrozenThread, state: RseqState,
   // To Linux 6.18 the kernel looks at the descriptor wherever the thread is, and would kill it at the first injected instruction.
   malformed: (thread, state) => {
     thread.rseqCs = { at: rseqCsAddress(state), value: state.rseqCs }
-    writeMemory(thread.tid, rseqCsAddress(state), new Uint8Array(8))
+    writeWord(thread.tid, rseqCsAddress(state), 0n)
     thread.touched = true
   },
 }

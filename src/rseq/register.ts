@@ -1,6 +1,6 @@
 import { RSEQ_CS_FLAG_KERNEL, RSEQ_ORIGINAL_SIZE, rseqArea } from "../../ffi/abi/rseq.ts"
 import { type RemoteAddress, remoteAddress } from "../base/units.ts"
-import { readMemory, writeMemory } from "../tracee/memory.ts"
+import { readMemory, writeMemory, writeWord } from "../tracee/memory.ts"
 import type { Program, Result } from "../tracee/program.ts"
 import { describeRegistration } from "./discover.ts"
 import type { SavedRseq } from "./image.ts"
@@ -60,10 +60,12 @@ export function appendRegistration(program: Program, saved: SavedRseq, size: num
 }
 
 /**
- * Makes an area ready to be registered: no section, and none of the bits that a newer kernel had written into its flags. Kernels before 7.0 leave
- * the flags alone at a registration, and those from 6.1 to 6.18 kill a thread that they meet inside a section with any of them.
+ * Makes an area ready to be registered: no section, and none of the bits that a newer kernel had written into its flags. Kernels before 7.0
+ * leave the flags alone at a registration, and those from 6.1 to 6.18 kill a thread that they meet inside a section with any of them.
  *
- * Kernel: kernel/rseq.c rseq_need_restart(), rseq_warn_flags(). @param abiPointer address of struct rseq   @throws SyscallError EFAULT · ESRCH
+ * Kernel: kernel/rseq.c rseq_need_restart(), rseq_warn_flags().
+ * @param abiPointer address of struct rseq
+ * @throws SyscallError EFAULT · ESRCH
  */
 export function clearArea(pid: number, abiPointer: RemoteAddress): void {
   pokeRseqCs(pid, abiPointer, 0n)
@@ -85,7 +87,5 @@ export function clearArea(pid: number, abiPointer: RemoteAddress): void {
  * @param abiPointer address of struct rseq   @throws SyscallError EFAULT · ESRCH
  */
 export function pokeRseqCs(pid: number, abiPointer: RemoteAddress, value: bigint): void {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigUint64(0, value, true)
-  writeMemory(pid, remoteAddress(abiPointer + BigInt(rseqArea.fields.rseq_cs[0])), bytes)
+  writeWord(pid, remoteAddress(abiPointer + BigInt(rseqArea.fields.rseq_cs[0])), value)
 }

@@ -4,8 +4,8 @@ import type { Answers, Program, Result } from "../tracee/program.ts"
 
 /**
  * Longer time slices on request, for threads that have turned them on (Linux 7.0). Documentation/userspace-api/rseq.rst; kernel/rseq.c
- * rseq_slice_extension_prctl(). What a thread has asked for at the moment (slice_ctrl) is a wish that the kernel forgets whenever it stops a
- * thread: a registration clears it.
+ * rseq_slice_extension_prctl(). What a thread has asked for at the moment (slice_ctrl) is a wish that the kernel forgets whenever it stops
+ * a thread: a registration clears it.
  */
 
 /** Asks whether a thread has them on. Kernels before 7.0 answer EINVAL, those built without them ENOTSUPP. */

@@ -96,7 +96,10 @@ export const answered = (registers: Registers, answer: bigint): Registers => ({
   orig_ax: NO_SYSCALL,
 })
 
-/** The registers of a thread for which the kernel shall call restart_syscall: at the instruction behind the call, as after a wait that was interrupted. */
+/**
+ * The registers of a thread for which the kernel shall call restart_syscall: at the instruction behind the call, as after a wait that was
+ * interrupted.
+ */
 export const restartBlocked = (registers: Registers, number: number): Registers => ({
   ...registers,
   ax: BigInt.asUintN(64, RESTART_BLOCK),

@@ -15,12 +15,15 @@ const CALLS: ReadonlySet<number> = new Set(
   (["clock_gettime", "gettimeofday", "time", "getcpu", "clock_getres", "getrandom"] as const).map(syscallNumber),
 )
 
-/** How often threads are let go on at least, and how long, ms, if that is longer. One that does nothing but look at the clock is inside nine times of ten and more. */
+/**
+ * How often threads are let go on at least, and how long, ms, if that is longer. One that does nothing but look at the clock is inside nine
+ * times of ten and more.
+ */
 const TRIES = 64
 const BUDGET = 100
 /**
- * How long it is let go on, ns: at least and at most, by chance, so as not to keep step with it; longer each time, for machines on which it has
- * hardly begun by then.
+ * How long it is let go on, ns: at least and at most, by chance, so as not to keep step with it; longer each time, for machines on which it
+ * has hardly begun by then.
  */
 const [SHORTEST, LONGEST] = [20_000, 120_000]
 const [GROWTH, MOST] = [1.1, 5_000_000]

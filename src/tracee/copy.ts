@@ -7,17 +7,12 @@ import { encode, encodeInto } from "../../ffi/layout.ts"
 import { copyJob, copyPiece, PIECE } from "../../ffi/stub/record.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
+import type { Range } from "../base/units.ts"
 import { withSignalsBlocked } from "./blocked.ts"
 import { openMemory } from "./memory.ts"
 import { checkInterrupt } from "./wait.ts"
 
 const log = logger("memory")
-
-/** A part of a process's memory; bytes, the end is outside. */
-interface Part {
-  readonly start: bigint
-  readonly end: bigint
-}
 
 /** Bytes of a piece at most: they go into the file at once, through a buffer that JavaScript never sees. */
 const PIECE_ROOM = 1 << 20
@@ -70,7 +65,7 @@ class Round {
   ) {}
 
   /** Takes as much of a part as there is room for. @returns bytes taken */
-  take({ start, end }: Part, offset: number, careful: boolean): number {
+  take({ start, end }: Range, offset: number, careful: boolean): number {
     const last = this.list.at(-1)
     const goesOn = last && last.careful === careful && last.length < PIECE_ROOM && last.count < MOST_VECTORS
     if (this.vectorCount === VECTORS || (!goesOn && this.list.length === PIECES)) return 0
@@ -176,22 +171,23 @@ function workOff(withSecond: boolean): void {
 /**
  * Copies ranges of a stopped task's memory one after another into a file.
  *
- * By process_vm_readv(2) into buffers of 1 MiB, in two threads where there is much. That call pins pages: since Linux 5.19 the kernel gives the
- * task a copy of its own of each page that it shares with another process. And it stops at areas that may not be read. What is either is read
- * in the careful way, through /proc/PID/mem, which takes half as long again.
+ * By process_vm_readv(2) into buffers of 1 MiB, in two threads where there is much. That call pins pages: since Linux 5.19 the kernel gives
+ * the task a copy of its own of each page that it shares with another process. And it stops at areas that may not be read. What is either
+ * is read in the careful way, through /proc/PID/mem, which takes half as long again.
  *
  * @param fd open for writing   @param position offset of the first byte in the file
  * @param isCommon whether pages of a range may be another process's as well: they are read in the careful way
  * @returns bytes written
- * @throws SyscallError EIO not mapped · ESRCH task is gone · FileError the file cannot be written: ENOSPC, EIO · CheckpointError E_INTERRUPTED
+ * @throws SyscallError EIO not mapped · ESRCH task is gone · FileError the file cannot be written: ENOSPC, EIO · CheckpointError
+ *   E_INTERRUPTED
  * Kernel: mm/process_vm_access.c process_vm_rw(), mm/gup.c gup_must_unshare(), fs/proc/base.c mem_rw()
  */
 export function copyToFile(
   pid: number,
-  ranges: Iterable<Part>,
+  ranges: Iterable<Range>,
   fd: number,
   position: number,
-  isCommon: (range: Part) => boolean = () => false,
+  isCommon: (range: Range) => boolean = () => false,
 ): number {
   let written = 0
   let carefully = 0

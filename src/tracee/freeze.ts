@@ -49,8 +49,8 @@ interface Search {
 }
 
 /**
- * A parent that is suspended by vfork comes to its stop when its child has executed a program or ended: what we hold of its children may go on
- * till then, and is met again by the next walk.
+ * A parent that is suspended by vfork comes to its stop when its child has executed a program or ended: what we hold of its children may go
+ * on till then, and is met again by the next walk.
  */
 function relieve(parent: number, search: Search, lists: TreeLists): void {
   for (const pid of lists.children(parent)) {

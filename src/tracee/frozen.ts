@@ -5,7 +5,7 @@ import { runAll } from "../base/all.ts"
 import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
 import { haltAll } from "./halt.ts"
-import { readMemory, writeMemory } from "./memory.ts"
+import { readMemory, writeWord } from "./memory.ts"
 import { detach, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { isSuspended } from "./vfork.ts"
 import { cleanupDeadline, pollReport, type Report, waitReport } from "./wait.ts"
@@ -23,7 +23,9 @@ export interface FrozenThread {
   readonly mask: bigint
   /** Where the thread goes on once anything was run in it: equals `registers` unless an rseq section was left. */
   resume: Registers
-  /** Of a section that was found by a guess: its rseq_cs word, and where the thread goes on instead when the guess turns out to be false. */
+  /**
+   * Of a section that was found by a guess: its rseq_cs word, and where the thread goes on instead when the guess turns out to be false.
+   */
   guess: { readonly at: RemoteAddress; readonly otherwise: Registers } | undefined
   /** Written back as the very last step: the rseq_cs pointer of a section that must not be restarted. */
   rseqCs: { readonly at: RemoteAddress; readonly value: bigint } | undefined
@@ -44,15 +46,17 @@ export interface FrozenProcess extends Disposable {
   readonly stopSignal: number
   /** PTRACE_O_ bits by which its threads are traced: who sets one of a thread sets all of them. */
   readonly traceOptions: number
-  /** Signals that arrived while we ran code in a thread, which did not block them: sent again on release. SIGSTOP has its effect at once. */
+  /**
+   * Signals that arrived while we ran code in a thread, which did not block them: sent again on release. SIGSTOP has its effect at once.
+   */
   readonly heldSignals: number[]
   /** What release does: let the process run (default), stop it by SIGSTOP, or nothing because it is dead. */
   ending: "run" | "stop" | "dead"
 }
 
 /**
- * Where a thread goes on. The kernel itself tells a true guess from a false one: it clears rseq_cs of the registered area, and of no other, when
- * the thread runs anything outside of its section. One that was given registers and never ran is the kernel's to abort.
+ * Where a thread goes on. The kernel itself tells a true guess from a false one: it clears rseq_cs of the registered area, and of no other,
+ * when the thread runs anything outside of its section. One that was given registers and never ran is the kernel's to abort.
  *
  * Kernel: kernel/rseq.c rseq_ip_fixup(). @throws SyscallError EFAULT the word cannot be read any more · ESRCH
  */
@@ -70,11 +74,7 @@ export function putBack(pid: number, thread: FrozenThread): void {
   if (!thread.touched) return
   setSignalMask(thread.tid, thread.mask)
   setRegisters(thread.tid, destination(pid, thread))
-  if (thread.rseqCs) {
-    const value = new Uint8Array(8)
-    new DataView(value.buffer).setBigUint64(0, thread.rseqCs.value, true)
-    writeMemory(pid, thread.rseqCs.at, value)
-  }
+  if (thread.rseqCs) writeWord(pid, thread.rseqCs.at, thread.rseqCs.value)
   thread.touched = false
 }
 
@@ -109,8 +109,8 @@ export function release(frozen: Released, seized: ReadonlySet<number>): void {
 }
 
 /**
- * Detaches one thread, which may be running or have a signal on its way when the freeze failed: only a stopped one can be detached. One that is
- * suspended by vfork stays attached until the tool ends, which lets it go too.
+ * Detaches one thread, which may be running or have a signal on its way when the freeze failed: only a stopped one can be detached. One
+ * that is suspended by vfork stays attached until the tool ends, which lets it go too.
  */
 function letGo({ pid, threads }: Released, tid: number): void {
   if (detach(tid, signalOf(pollReport(tid))) || isSuspended(pid, tid)) return

@@ -1,4 +1,4 @@
-import { type RemoteAddress, remoteAddress } from "../base/units.ts"
+import { type Range, type RemoteAddress, remoteAddress } from "../base/units.ts"
 import { GADGETS } from "./arch.x86_64.ts"
 import { PEEK, peekMemory, readMemoryIfMapped } from "./memory.ts"
 
@@ -11,11 +11,11 @@ export interface Gadgets {
 }
 
 /** An executable mapping to search. */
-export interface CodeRange {
-  readonly start: bigint
-  readonly end: bigint
+export interface CodeRange extends Range {
   readonly path: string
-  /** Offset in the file, bytes; with path, device and inode it tells what code that is: snapshots of btrfs share numbers. Inode 0 = no file. */
+  /**
+   * Offset in the file, bytes; with path, device and inode it tells what code that is: snapshots of btrfs share numbers. Inode 0 = no file.
+   */
   readonly offset: bigint
   readonly inode: bigint
   readonly devMajor: number

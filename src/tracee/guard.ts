@@ -21,7 +21,11 @@ export interface GuardCall {
 export interface Guard extends Disposable {
   /** Ends the guard: from here on its calls are not made, whatever becomes of the tool. One signal, so there is nothing in between. */
   dismiss(): void
-  /** Puts the later calls in the place of the first ones, at once. Once at most. @throws SyscallError EPIPE somebody has killed the guard */
+  /**
+   * Puts the later calls in the place of the first ones, at once. Once at most.
+   *
+   * @throws SyscallError EPIPE somebody has killed the guard
+   */
   advance(): void
 }
 

@@ -7,7 +7,9 @@ import { cleanupDeadline, type Deadline, waitReport } from "./wait.ts"
 const log = logger("seize")
 const SI_TKILL = -6
 const SI_USER = 0
-/** What a failing instruction raises. Sent by somebody they are blocked, so one that is met is the stub's own, and of no use to the target. */
+/**
+ * What a failing instruction raises. Sent by somebody they are blocked, so one that is met is the stub's own, and of no use to the target.
+ */
 const FAULTS: ReadonlySet<number> = new Set([4, 5, 7, 8, 11, 31])
 
 /** A thread that is ours, and whether it was let run. */

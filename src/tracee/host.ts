@@ -66,7 +66,11 @@ function openHost(process: FrozenProcess, terms: LoanTerms): Host {
   return { process, thread, terms, mask: ALL_SIGNALS & ~sigbit(terms.stopSignal), chain }
 }
 
-/** Puts the host where it was, and leaves no trace of the frame. One that never came out of its call is stopped first. @throws SyscallError */
+/**
+ * Puts the host where it was, and leaves no trace of the frame. One that never came out of its call is stopped first.
+ *
+ * @throws SyscallError
+ */
 export function closeHost({ process, thread, chain }: Host): void {
   if (thread.running) haltAll(process)
   putBack(process.pid, thread)
@@ -111,7 +115,9 @@ export interface HostCall {
 /** What became of a call: the kernel's raw answer, or why there is none. */
 export type HostAnswer = { readonly answer: bigint } | { readonly failure: unknown }
 
-/** Runs one call in each host, all at the same time, from the targets' own syscall instructions. A host that fails does not stop the others. */
+/**
+ * Runs one call in each host, all at the same time, from the targets' own syscall instructions. A host that fails does not stop the others.
+ */
 export function callInHosts(calls: readonly HostCall[], patience: Patience): HostAnswer[] {
   const failures = new Map<HostCall, unknown>()
   const each = (step: (call: HostCall) => void): void => {
@@ -161,10 +167,11 @@ function waitForSyscall({ process, thread }: Host, patience: Patience): void {
 }
 
 /**
- * Judges a stop. A signal that is not blocked is kept for the release, all but SIGSTOP: the process is stopped by it here and now, so that a
- * SIGCONT that comes later undoes it, and what we have run in its threads is run in spite of it.
+ * Judges a stop. A signal that is not blocked is kept for the release, all but SIGSTOP: the process is stopped by it here and now, so that
+ * a SIGCONT that comes later undoes it, and what we have run in its threads is run in spite of it.
  *
- * @returns the signal to go on with. @throws CheckpointError E_TARGET_DIED. Kernel: kernel/signal.c do_signal_stop(), kernel/ptrace.c __ptrace_unlink()
+ * @returns the signal to go on with.
+ * @throws CheckpointError E_TARGET_DIED. Kernel: kernel/signal.c do_signal_stop(), kernel/ptrace.c __ptrace_unlink()
  */
 export function expectStop(process: FrozenProcess, thread: FrozenThread, report: Report): number {
   if (report.kind === "gone") {

@@ -5,8 +5,8 @@ import { allocate, syscall } from "../../ffi/syscall.ts"
 const ends = allocate(8)
 
 /**
- * A pipe into which nobody writes, but for `tell`. Its other end is in this tool alone, and closes when the tool ends, however it ends: by that a child learns
- * of it. Disposal, which may be repeated, closes what is open here.
+ * A pipe into which nobody writes, but for `tell`. Its other end is in this tool alone, and closes when the tool ends, however it ends: by
+ * that a child learns of it. Disposal, which may be repeated, closes what is open here.
  */
 export interface Leash extends Disposable {
   /** The descriptor that children inherit: a read answers 0 when the leash is gone. */

@@ -1,4 +1,4 @@
-import { PAGE_SIZE, pageDown, remoteAddress } from "../base/units.ts"
+import { PAGE_SIZE, pageDown, type Range, remoteAddress } from "../base/units.ts"
 import { stubCode } from "./arch.x86_64.ts"
 import { readMemoryIfMapped } from "./memory.ts"
 
@@ -14,7 +14,7 @@ export function codePage(size: number): Uint8Array {
 }
 
 /** The leftover area that starts at a page; undefined when there is none. */
-function leftoverAt(pid: number, start: bigint): { start: bigint; end: bigint } | undefined {
+function leftoverAt(pid: number, start: bigint): Range | undefined {
   const page = readMemoryIfMapped(pid, remoteAddress(start), PAGE_SIZE)
   if (!page || !stubCode.equals(page.subarray(0, stubCode.length))) return undefined
   return { start, end: start + new DataView(page.buffer).getBigUint64(SIZE_AT, true) }
@@ -25,11 +25,8 @@ function leftoverAt(pid: number, start: bigint): { start: bigint; end: bigint } 
  *
  * @param candidates executable anonymous mappings; the kernel may have merged several areas into one
  */
-export function findLeftovers(
-  pid: number,
-  candidates: readonly { readonly start: bigint; readonly end: bigint }[],
-): { start: bigint; end: bigint }[] {
-  const found: { start: bigint; end: bigint }[] = []
+export function findLeftovers(pid: number, candidates: readonly Range[]): Range[] {
+  const found: Range[] = []
   for (const { start, end } of candidates) {
     for (let at = start; at < end; ) {
       const area = leftoverAt(pid, at)

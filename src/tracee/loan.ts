@@ -2,7 +2,7 @@ import { MAP, PROT } from "../../ffi/abi/mman.ts"
 import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
-import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
+import { PAGE_SIZE, type Range, type RemoteAddress, remoteAddress } from "../base/units.ts"
 import { STUB_ENTRY, STUB_STOPPED, stubCode, stubRegisters } from "./arch.x86_64.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "./frozen.ts"
 import { haltAll, isStubSignal } from "./halt.ts"
@@ -33,7 +33,8 @@ export function chooseStopSignal(caught: bigint, blocked: bigint, pending: bigin
 }
 
 /**
- * True for the mask of a thread that still goes the way that a killed run laid for it: all but one of our signals are blocked. No library does that.
+ * True for the mask of a thread that still goes the way that a killed run laid for it: all but one of our signals are blocked. No library
+ * does that.
  */
 export const isLoanMask = (mask: bigint): boolean => {
   const always = sigbit(SIG.KILL) | sigbit(SIG.STOP)
@@ -56,8 +57,8 @@ export interface Loan {
   start(programs: ReadonlyMap<number, Program>): () => Map<number, Answers>
   /** Starts programs and waits for them. */
   run(programs: ReadonlyMap<number, Program>): Map<number, Answers>
-  /** Where it stands in the process; the end is outside. */
-  readonly area: { readonly start: bigint; readonly end: bigint }
+  /** Where it stands in the process. */
+  readonly area: Range
 }
 
 /** What is to be borrowed of one process. */

@@ -9,7 +9,7 @@ import { ptrace } from "./trace.ts"
 const vectors = allocate(4096)
 /** Bytes of one transfer, and those that `peekMemory` gives at most. */
 export const PEEK = 128 * 1024
-/** Bytes that ptrace(2) writes at once. */
+/** Bytes of a 64-bit word, which is what ptrace(2) writes at once. */
 const WORD = 8
 const room = allocate(PEEK)
 
@@ -83,6 +83,13 @@ export function writeMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
   }
 }
 
+/** Copies a 64-bit word into a stopped task's writable memory. @throws SyscallError as `writeMemory` */
+export function writeWord(pid: number, to: RemoteAddress, value: bigint): void {
+  const bytes = new Uint8Array(WORD)
+  new DataView(bytes.buffer).setBigUint64(0, value, true)
+  writeMemory(pid, to, bytes)
+}
+
 /** Opens a task's memory past page protection. @throws SyscallError ESRCH task is gone · EACCES no ptrace access */
 export const openMemory = (pid: number, access: number): number =>
   syscall("openat", AT.FDCWD, pathArgument(`/proc/${pid}/mem`), access | O.CLOEXEC)
@@ -91,7 +98,8 @@ export const openMemory = (pid: number, access: number): number =>
  * Writes through page protection, as a debugger does: for code pages that the task itself may not write.
  *
  * @throws SyscallError EIO not mapped · ESRCH task is gone
- * Precondition: we trace the task, and its first thread is stopped. Kernel: fs/proc/base.c mem_rw() with FOLL_FORCE; of a task whose memory is gone it moves 0 bytes.
+ * Precondition: we trace the task, and its first thread is stopped. Kernel: fs/proc/base.c mem_rw() with FOLL_FORCE; of a task whose memory
+ * is gone it moves 0 bytes.
  */
 export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): void {
   const fd = attempt("openat", AT.FDCWD, pathArgument(`/proc/${pid}/mem`), O.RDWR | O.CLOEXEC)
@@ -117,7 +125,10 @@ export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
   }
 }
 
-/** The same for who may trace a task and not write its files: another user's, without CAP_DAC_OVERRIDE. Kernel: kernel/ptrace.c generic_ptrace_pokedata() */
+/**
+ * The same for who may trace a task and not write its files: another user's, without CAP_DAC_OVERRIDE. Kernel: kernel/ptrace.c
+ * generic_ptrace_pokedata()
+ */
 function pokeMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): void {
   try {
     writeMemory(pid, to, bytes)

@@ -13,7 +13,8 @@ const OWN = 256
 
 /**
  * Lets the tool, and what it starts, have as many more descriptors open as a tree's size asks for, above its soft limit and, with
- * CAP_SYS_RESOURCE, above its hard limit. Where that is not allowed, the call that lacks a descriptor says so. Disposal puts the limits back.
+ * CAP_SYS_RESOURCE, above its hard limit. Where that is not allowed, the call that lacks a descriptor says so. Disposal puts the limits
+ * back.
  *
  * @param count descriptors that will be open at once   Man page: prlimit(2)
  */

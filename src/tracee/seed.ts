@@ -27,7 +27,8 @@ export interface Keeper {
  * It has the wanted PID from its first moment. Inherited are the tool's descriptors without close-on-exec, and its full signal mask.
  *
  * @param owner who has the PID or keeps it from being given
- * @throws CheckpointError E_PID_TAKEN by an owner that stays · E_TIMEOUT, E_INTERRUPTED waiting for one that ends · E_PERMISSION · E_KERNEL · E_RESTORE
+ * @throws CheckpointError E_PID_TAKEN by an owner that stays · E_TIMEOUT, E_INTERRUPTED waiting for one that ends · E_PERMISSION · E_KERNEL
+ *   · E_RESTORE
  * Kernel: clone3(2) with set_tid (Linux 5.5), needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN.
  */
 export function spawnSeed(
@@ -65,7 +66,8 @@ export function spawnSeed(
 }
 
 /**
- * Starts a child that only waits, stopped and traced, with any PID. It dies with the tool; the caller ends it by SIGKILL and waits for that.
+ * Starts a child that only waits, stopped and traced, with any PID. It dies with the tool; the caller ends it by SIGKILL and waits for
+ * that.
  *
  * @throws SyscallError · CheckpointError E_TIMEOUT, E_INTERRUPTED · E_DISK_FULL a limit of file sizes, which counts for memfds too
  */

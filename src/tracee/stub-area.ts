@@ -3,7 +3,7 @@ import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { type KernelMemory, memoryAt } from "../../ffi/kernel.ts"
 import { errnoName, isFailure, type Syscall, SyscallError, syscall } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
-import { PAGE_SIZE } from "../base/units.ts"
+import { PAGE_SIZE, type Range } from "../base/units.ts"
 import { resultRegister, STUB_ENTRY, STUB_STOPPED, STUB_SYSCALL, stubCode, stubRegisters, syscallRegisters } from "./arch.x86_64.ts"
 import { aligned64 } from "./placement.ts"
 import type { Answers, Program } from "./program.ts"
@@ -25,9 +25,7 @@ export interface Job {
  * The interpreter's area in the processes under restore: shared memory that the first of them maps and all that are cloned inherit, at one
  * address, so that the tool writes programs straight into it.
  */
-export interface StubArea {
-  readonly start: bigint
-  readonly end: bigint
+export interface StubArea extends Range {
   /** Runs programs, all at once, and waits for all. @throws SyscallError · CheckpointError E_RESTORE, E_TIMEOUT */
   run(jobs: readonly Job[]): Map<number, Answers>
   /** Waits until a task that a program cloned is in our hands. */

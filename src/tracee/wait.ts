@@ -49,7 +49,7 @@ export type Report =
 const UNKNOWN_STATUS = -1
 
 /** Turns a wait status into what happened. Man page: ptrace(2), "Stopped states". */
-export function readStatus(status: number): Report {
+export function reportOf(status: number): Report {
   if ((status & 0xff) !== 0x7f) return { kind: "gone", status }
   const signal = (status >> 8) & 0xff
   if (status >> 16 === PTRACE_EVENT_STOP) return { kind: "event-stop", signal }
@@ -104,7 +104,7 @@ export function waitReport(
 ): Report {
   for (;;) {
     const answer = attempt("wait4", tid, memory.address, W.ALL, 0)
-    if (answer === tid) return readStatus(memory.view.getInt32(0, true))
+    if (answer === tid) return reportOf(memory.view.getInt32(0, true))
     const errno = errnoName(-answer)
     if (errno === "ECHILD") return { kind: "gone", status: UNKNOWN_STATUS }
     if (errno !== "EINTR") throw new SyscallError("wait4", errno, [tid])
@@ -116,10 +116,12 @@ export function waitReport(
 /** The report of one traced thread or child if there is one already. */
 export function pollReport(tid: number): Report | undefined {
   const answer = attempt("wait4", tid, memory.address, W.ALL | W.NOHANG, 0)
-  return answer === tid ? readStatus(memory.view.getInt32(0, true)) : undefined
+  return answer === tid ? reportOf(memory.view.getInt32(0, true)) : undefined
 }
 
-/** Waits until a child of ours has ended, and reaps it; one that is not there is no failure. Precondition: it ends at once, or was killed. */
+/**
+ * Waits until a child of ours has ended, and reaps it; one that is not there is no failure. Precondition: it ends at once, or was killed.
+ */
 export function reap(child: number): void {
   // The tool's own timer interrupts the call on a busy machine.
   while (errnoName(-attempt("wait4", child, 0, W.ALL, 0)) === "EINTR");

@@ -1,8 +1,8 @@
 /**
  * `npm run bench`: stasis beside CRIU of Debian 13 in one run, alternating, as markdown tables. Runs itself again in a private mount
  * namespace where /run and the folder of the images are tmpfs: so CRIU keeps its cache of kernel probes, and no disk is measured.
- * Arguments: titles of loads (tiny, threads, threads-1000, memory, tree, descriptors, and of stasis alone threads-10000, tree-1000), or startup; all
- * without.
+ * Arguments: titles of loads (tiny, threads, threads-1000, memory, tree, descriptors, and of stasis alone threads-10000, tree-1000), or
+ * startup; all without.
  */
 import { rmSync } from "node:fs"
 import { fetchPeer } from "../crossing/fetch.ts"

@@ -1,5 +1,5 @@
 /**
- * What `stasis plan` predicts beside what dumps take: run it on a quiet machine and put the costs that fit into src/flow/predict.ts.
+ * What `stasis plan` predicts beside what dumps take: run it on a quiet machine and put the costs that fit into src/flow/dump/predict.ts.
  * `sh build/bootstrap.sh test/bench/calibrate.ts`. Each load is dumped several times with --leave-running, before all others that want to
  * run (SCHED_FIFO), load and tool alike; the least time counts, for whatever else the machine does only adds to it.
  */

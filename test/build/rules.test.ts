@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { mayImport } from "../../build/layers.ts"
-import { badNames, bannedWords, brokenLayers, cycles, importsOf, tooLong } from "../../build/rules.ts"
+import { badNames, bannedWords, brokenLayers, cycles, importsOf, tooLong, wideComments } from "../../build/rules.ts"
 
 const source = (path: string, ...lines: string[]) => ({ path, text: `${lines.join("\n")}\n` })
 
@@ -22,8 +22,14 @@ test("importsOf sees types, lazy imports and long lists, not comments, strings o
 })
 
 test.each([
-  ["src/cli/dump.ts", "src/flow/dump.ts", true],
-  ["src/flow/dump.ts", "src/cli/dump.ts", false],
+  ["src/cli/dump.ts", "src/flow/dump/dump.ts", true],
+  ["src/flow/dump/dump.ts", "src/cli/dump.ts", false],
+  ["src/flow/dump/save.ts", "src/flow/restore/ids.ts", false],
+  ["src/flow/restore/restore.ts", "src/flow/dump/save.ts", false],
+  ["src/flow/restore/restore.ts", "src/flow/verify/verify.ts", true],
+  ["src/flow/dump/save.ts", "src/flow/images.ts", true],
+  ["src/flow/images.ts", "src/flow/dump/state.ts", true],
+  ["src/flow/dump/save.ts", "src/kinds/registers/collect.x86_64.ts", true],
   ["src/base/log.ts", "src/flow/options.ts", false],
   ["src/tracee/seize.ts", "ffi/syscall.ts", true],
   ["src/tracee/seize.ts", "bun:ffi", false],
@@ -32,7 +38,7 @@ test.each([
   ["ffi/abi/rseq.ts", "ffi/layout.ts", true],
   ["ffi/abi/rseq.ts", "ffi/kernel.ts", false],
   ["src/kinds/files/registry.ts", "src/kinds/files/pipe/collect.ts", true],
-  ["src/kinds/files/pipe/collect.ts", "src/kinds/files/sharing.ts", true],
+  ["src/kinds/files/pipe/collect.ts", "src/kinds/files/group-shared.ts", true],
   ["src/kinds/files/pipe/collect.ts", "src/kinds/files/eventfd/collect.ts", false],
   ["src/kinds/files/pipe/collect.ts", "src/kinds/kind.ts", true],
   ["src/kinds/timers/collect.ts", "src/kinds/signals/collect.ts", false],
@@ -62,6 +68,23 @@ test("tooLong allows 250 lines, and tables any number", () => {
   expect(tooLong([source("src/a.ts", ...lines(250))])).toEqual([])
   expect(tooLong([source("src/a.ts", ...lines(251))])).toEqual(["src/a.ts has 251 lines, 250 are allowed"])
   expect(tooLong([source("src/cli/criu-options.ts", ...lines(999))])).toEqual([])
+})
+
+test("wideComments allows a comment 140 columns, and code any number", () => {
+  const wide = (before: string, behind = ""): string => before.padEnd(141 - behind.length, "x") + behind
+  const lines = [
+    `// ${"x".repeat(137)}`,
+    wide("// "),
+    wide("/** ", " */"),
+    `const a = "${wide("// ")}"`,
+    "/**",
+    wide(" * see `a`, "),
+    " */",
+    wide("b() // "),
+  ]
+  expect(wideComments([source("src/a.ts", ...lines)])).toEqual(
+    [2, 3, 6, 8].map((line) => `src/a.ts:${line} a comment goes beyond column 140`),
+  )
 })
 
 describe("bannedWords", () => {

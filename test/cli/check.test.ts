@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test"
 import { checkText } from "../../src/cli/check.ts"
 import { nearest } from "../../src/cli/suggest.ts"
-import type { CheckedFeature } from "../../src/flow/feature.ts"
-import { checkFeatures, featureNames, isSufficient } from "../../src/flow/features.ts"
+import type { CheckedFeature } from "../../src/flow/features/feature.ts"
+import { checkFeatures, featureNames, isSufficient } from "../../src/flow/features/features.ts"
 
 const root = process.getuid?.() === 0
 const feature = (rest: Partial<CheckedFeature>): CheckedFeature => ({

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test"
 import { CheckpointError } from "../../src/base/errors.ts"
 import { dumpPlanJson, dumpPlanText } from "../../src/cli/plan-dump.ts"
 import { restorePlanJson, restorePlanText } from "../../src/cli/plan-restore.ts"
-import type { DumpPlan } from "../../src/flow/plan-dump.ts"
-import type { RestorePlan } from "../../src/flow/plan-restore.ts"
+import type { DumpPlan } from "../../src/flow/dump/plan-dump.ts"
+import type { RestorePlan } from "../../src/flow/restore/plan-restore.ts"
 
 const memory = { areas: 20, mapped: 2 ** 21, stored: 2 ** 17, runs: 6 }
 const fine: DumpPlan = {

@@ -1,7 +1,7 @@
 /**
- * The compiled binary inside containers that the test makes: what they lack is not needed. In each a program with two threads, one of them in
- * a restartable sequence, and a tree are dumped and restored where they were, dumped again, and restored in a second container of the same
- * image, with other mounts, devices and inodes.
+ * The compiled binary inside containers that the test makes: what they lack is not needed. In each a program with two threads, one of them
+ * in a restartable sequence, and a tree are dumped and restored where they were, dumped again, and restored in a second container of the
+ * same image, with other mounts, devices and inodes.
  */
 import { afterAll, describe, expect, test } from "bun:test"
 import { discardAll } from "../harness/folders.ts"

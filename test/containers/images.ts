@@ -123,7 +123,11 @@ export function debianImage(): Image {
 /** Debian's /bin is a link to /usr/bin. */
 const toUsr = (files: [string, string][]): [string, string][] => files.map(([path, source]) => [`usr/${path}`, source])
 
-/** Devices: a folder with these nodes, to be mounted, and places for /dev/pts and /dev/shm. @param names of null, zero, full, random, urandom, tty */
+/**
+ * Devices: a folder with these nodes, to be mounted, and places for /dev/pts and /dev/shm.
+ *
+ * @param names of null, zero, full, random, urandom, tty
+ */
 export function devices(names: readonly string[]): string {
   const folder = scratch("dev")
   for (const path of ["pts", "shm"]) mkdirSync(join(folder, path))

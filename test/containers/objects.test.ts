@@ -11,7 +11,10 @@ const title = (words: readonly string[]): string => words.join(" ")
 /** A victim's command: it is asked by a file, and works in the folder. */
 const command = ([name = "", ...args]: readonly string[]): string[] => [`/bin/${name}`, "/work/ask", ...args]
 
-/** These compare the numbers of their files, so they come back where they were. What they watch is found by its number: no handle leads to it. */
+/**
+ * These compare the numbers of their files, so they come back where they were. What they watch is found by its number: no handle leads to
+ * it.
+ */
 const WATCHING = [
   ["inotifies", "/work"],
   ["inotifies", "/work", "flags"],

@@ -43,7 +43,10 @@ test.skipIf(none)("cpuinfo.img is that of `criu cpuinfo dump`, word by word", as
 })
 
 describe.skipIf(none)("--cpu-cap=CAP refuses what `criu cpuinfo check` refuses", () => {
-  /** Where this CPU is not that of the set. CRIU counts what is speed alone, and what only a kernel can execute, to the instructions: not here. */
+  /**
+   * Where this CPU is not that of the set. CRIU counts what is speed alone, and what only a kernel can execute, to the instructions: not
+   * here.
+   */
   const changes: Readonly<Record<string, (entry: cpuinfo_x86_entry) => void>> = {
     nothing: () => {},
     "an instruction that is missing": putFeatures(true, "mpx", "3dnow", "xop"),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { changeIds } from "../../src/flow/own-ids.ts"
+import { changeIds } from "../../src/flow/restore/own-ids.ts"
 import { idComplaints, type OwnRights } from "../../src/flow/rights.ts"
 
 describe("changeIds", () => {

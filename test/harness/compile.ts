@@ -3,7 +3,10 @@ import { dirname, join } from "node:path"
 import { fetchPackages } from "./debian.ts"
 import { CACHE, ROOT } from "./folders.ts"
 
-/** How a victim is linked: with the shared C library, all in one file, or with Debian's musl, whose loader must be put at /lib by whoever runs it. */
+/**
+ * How a victim is linked: with the shared C library, all in one file, or with Debian's musl, whose loader must be put at /lib by whoever
+ * runs it.
+ */
 export type Linkage = "dynamic" | "static" | "musl"
 
 /** The folder of the C sources. */
@@ -19,7 +22,11 @@ export function compiler(): string | undefined {
 
 const modified = (path: string) => statSync(path).mtimeMs
 
-/** Compiles a C source unless `program` is newer than it and its headers. @throws Error with the compiler's words, or what to install when there is no compiler */
+/**
+ * Compiles a C source unless `program` is newer than it and its headers.
+ *
+ * @throws Error with the compiler's words, or what to install when there is no compiler
+ */
 export function compile(source: string, program: string, flags: readonly string[], headers: readonly string[] = []): string {
   const newest = Math.max(...[source, ...headers].map(modified))
   if (existsSync(program) && modified(program) > newest) return program

@@ -8,7 +8,10 @@ import { CACHE } from "./folders.ts"
 
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-/** The first mirror of Debian itself (not of its security or backport archives) in apt's sources: URI and options of the old or the deb822 form. */
+/**
+ * The first mirror of Debian itself (not of its security or backport archives) in apt's sources: URI and options of the old or the deb822
+ * form.
+ */
 export function mirror(): string | undefined {
   const folder = "/etc/apt/sources.list.d"
   const lists = ["/etc/apt/sources.list", ...(existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [])]

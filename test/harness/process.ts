@@ -95,8 +95,8 @@ export function endNow(pid: number): void {
 }
 
 /**
- * Kills what was remembered and still lives, whether original or restored, with all that it started, and removes the scratch folders. Never touches a PID that
- * means another program now. For afterEach: the end of a bun test run calls no exit listener.
+ * Kills what was remembered and still lives, whether original or restored, with all that it started, and removes the scratch folders. Never
+ * touches a PID that means another program now. For afterEach: the end of a bun test run calls no exit listener.
  */
 export function cleanUp(): void {
   for (const pid of started.keys()) endNow(pid)

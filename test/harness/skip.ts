@@ -18,8 +18,8 @@ const note = (why: string, tests: number): void => {
 }
 
 /**
- * Says that this machine lacks what a test needs. A test that says so and returns is counted as skipped by test/run.ts, for Bun, which knows
- * of none that skips itself, has it passed. Said while a file loads, beside `test.skipIf`, it only gives the reason.
+ * Says that this machine lacks what a test needs. A test that says so and returns is counted as skipped by test/run.ts, for Bun, which
+ * knows of none that skips itself, has it passed. Said while a file loads, beside `test.skipIf`, it only gives the reason.
  */
 export function skip(why: string): undefined {
   const line = why.trim().replaceAll(/\s*\n\s*/g, "; ")

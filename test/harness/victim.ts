@@ -40,7 +40,10 @@ export interface Victim {
   discard(): void
 }
 
-/** Starts any program with /dev/null as input and a file as output; "{folder}" in its command stands for its own empty folder. `command` may use setsid(1) to get a session of its own. */
+/**
+ * Starts any program with /dev/null as input and a file as output; "{folder}" in its command stands for its own empty folder. `command` may
+ * use setsid(1) to get a session of its own.
+ */
 export function launch(
   name: string,
   command: readonly string[],
@@ -101,7 +104,11 @@ export async function start(name: string, options: Start = {}): Promise<Victim> 
   return victim
 }
 
-/** True when the victim set itself up; false when it says that this machine lacks what it needs, and the test is skipped. @throws Error when it failed */
+/**
+ * True when the victim set itself up; false when it says that this machine lacks what it needs, and the test is skipped.
+ *
+ * @throws Error when it failed
+ */
 export function isReady(victim: Victim): boolean {
   const [first = "nothing"] = victim.lines()
   if (first === "READY") return true

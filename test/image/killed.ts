@@ -1,6 +1,6 @@
 /**
- * Writes a set over an older one and dies before the Nth rename or removal of its commit: `bun killed.ts DIRECTORY N`. With further numbers it
- * does not die; those renames fail, and the error's code is printed. Run by full.test.ts.
+ * Writes a set over an older one and dies before the Nth rename or removal of its commit: `bun killed.ts DIRECTORY N`. With further numbers
+ * it does not die; those renames fail, and the error's code is printed. Run by full.test.ts.
  */
 import { mock } from "bun:test"
 import * as fs from "../../ffi/fs.ts"

@@ -7,8 +7,8 @@ import type { Kernel } from "./machine.ts"
 export type Origin = Kernel | "host"
 
 /**
- * What is done to a victim: dump, kill, restore, ask; dump with -R, ask; both many times over, ask; the same with a tool that is killed; the
- * first, with images that other machines get too; what comes from one, as it was or as near to it as this kernel can.
+ * What is done to a victim: dump, kill, restore, ask; dump with -R, ask; both many times over, ask; the same with a tool that is killed;
+ * the first, with images that other machines get too; what comes from one, as it was or as near to it as this kernel can.
  */
 export type Mode = "kill" | "leave" | "again" | "killed" | "save" | `from-${Origin}` | `lesser-${Origin}`
 
@@ -60,7 +60,8 @@ const kept = (title: string): boolean => ALL || CORE.has(title)
 
 /** Titles of what goes from machine to machine; the first ones in the short run. */
 const FAR = ["threads", "rseqcount", "pipes", "unixpairs", "families all"]
-// Not those that compare what is another machine's: devices of files, flags that a kernel does not show, options that it lacks, the day's time.
+// Not those that compare what is another machine's: devices of files, flags that a kernel does not show, options that it lacks, the day's
+// time.
 const FARTHER = [
   "rseqspin",
   "fpu",

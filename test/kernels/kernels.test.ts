@@ -1,7 +1,8 @@
 /**
- * The compiled binary on Debian's own kernels, in virtual machines: 5.10, 6.1, 6.12 and the newest. Each does what it can alone and saves some
- * victims; then each is started once more, with what the others and this machine saved. STASIS_KERNELS names those to boot ("all", or versions
- * between commas, in their order; by default the oldest and the newest), STASIS_KERNEL_ROWS=all takes every victim of test/live/rows.ts.
+ * The compiled binary on Debian's own kernels, in virtual machines: 5.10, 6.1, 6.12 and the newest. Each does what it can alone and saves
+ * some victims; then each is started once more, with what the others and this machine saved. STASIS_KERNELS names those to boot ("all", or
+ * versions between commas, in their order; by default the oldest and the newest), STASIS_KERNEL_ROWS=all takes every victim of
+ * test/live/rows.ts.
  */
 import { beforeAll, describe, expect, test } from "bun:test"
 import { compileVictim } from "../harness/compile.ts"

@@ -117,7 +117,11 @@ export interface Outcome {
 
 /** A kernel with all that is needed to start it. */
 export interface Machine {
-  /** Runs it until it powers itself off; its console is in .cache/linux-KERNEL.console meanwhile. @param seconds after which it is killed */
+  /**
+   * Runs it until it powers itself off; its console is in .cache/linux-KERNEL.console meanwhile.
+   *
+   * @param seconds after which it is killed
+   */
   run(seconds: number): Promise<Outcome>
 }
 

@@ -10,8 +10,8 @@ import type { Row } from "../live/row.ts"
 import { idOf, type Origin } from "./cases.ts"
 
 /**
- * The emulated CPU has neither AVX-512 nor XSAVEC: a C library that has chosen its functions for them here, and a loader that still has names to
- * resolve, would end there by SIGILL.
+ * The emulated CPU has neither AVX-512 nor XSAVEC: a C library that has chosen its functions for them here, and a loader that still has
+ * names to resolve, would end there by SIGILL.
  */
 const LESSER_CPU = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD,-AVX_VNNI,-RTM,-AMX_TILE"
 

@@ -53,8 +53,8 @@ function compileFixture(name: string): string {
 }
 
 /**
- * $0 with the argument $1 and its output in $2, as a child of nobody that Bun would wait for; says its PID. It begins when the shell between, $3,
- * has ended: the signal of that parent's end (PR_SET_PDEATHSIG) would end it.
+ * $0 with the argument $1 and its output in $2, as a child of nobody that Bun would wait for; says its PID. It begins when the shell
+ * between, $3, has ended: the signal of that parent's end (PR_SET_PDEATHSIG) would end it.
  */
 const ORPHAN = `echo $$; exec >"$2" 2>&1 </dev/null; while [ -d "/proc/$3" ]; do sleep 0.005; done; exec "$0" $1`
 

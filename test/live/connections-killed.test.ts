@@ -72,7 +72,8 @@ test.skipIf(!strace)(
       counts.set(call, (await callsOf(server)).length)
     }
     const count = (call: (typeof CALLS)[number]): number => counts.get(call) ?? 0
-    // They come in this order: repair mode ends, the way back is cut (PTRACE_SETOPTIONS), both tables go, the peer is told, the thread is let go.
+    // They come in this order: repair mode ends, the way back is cut (PTRACE_SETOPTIONS), both tables go, the peer is told, the thread is
+    // let go.
     const moments = [
       ["setsockopt", count("setsockopt") - 2, false],
       ["ptrace", count("ptrace") - 1, false],

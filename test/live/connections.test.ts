@@ -36,8 +36,8 @@ function tables(): string[] {
 const GETTABLE = 1
 
 /**
- * Tables that should have gone: of a tool that has ended, and those that dumps into folders below `images` left. Others may dump and restore
- * connections at the same time.
+ * Tables that should have gone: of a tool that has ended, and those that dumps into folders below `images` left. Others may dump and
+ * restore connections at the same time.
  */
 function leftTables(images: string): string[] {
   const inventories = readdirSync(images, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith("inventory.img"))

@@ -1,6 +1,6 @@
 /**
- * Sections with NO_RESTART flags where the kernel kills a thread in one (Linux 6.1 to 6.18) or ignores the flags (later): the thread is stopped in
- * its section first, and gets the flags while it cannot run. Where they are honoured, test/kernels runs such sections for real.
+ * Sections with NO_RESTART flags where the kernel kills a thread in one (Linux 6.1 to 6.18) or ignores the flags (later): the thread is
+ * stopped in its section first, and gets the flags while it cannot run. Where they are honoured, test/kernels runs such sections for real.
  */
 import { afterEach, describe, expect, test } from "bun:test"
 import { closeSync, openSync, writeSync } from "node:fs"

@@ -8,7 +8,10 @@ import { allGone } from "./kin.ts"
 
 afterEach(cleanUp)
 
-/** A victim with sockets that were renamed from "server.tmp" to "server" and from "dgram.tmp" to "sub/dgram". That each is kept: ./file-rows.ts */
+/**
+ * A victim with sockets that were renamed from "server.tmp" to "server" and from "dgram.tmp" to "sub/dgram". That each is kept:
+ * ./file-rows.ts
+ */
 const startRenamed = (): Promise<Victim> => start("unixnames", { args: ["renamed", "{folder}"] })
 
 async function expectWell(victim: Victim): Promise<void> {

@@ -46,7 +46,9 @@ async function killAndRestore(victim: Victim, rounds: number): Promise<void> {
   }
 }
 
-/** What is told of a victim whose one thread is in a section. The kernel may have sent it to its abort handler at that moment: then again. */
+/**
+ * What is told of a victim whose one thread is in a section. The kernel may have sent it to its abort handler at that moment: then again.
+ */
 async function inSection({ pid }: Victim) {
   for (let tries = 0; tries < 50; tries++) {
     const before = await rseqThreads(stasisTool, `${pid}`)

@@ -12,7 +12,9 @@ import { asForeign, placeOf, savedVdso, specialAreas, writeVdso } from "./vdso.t
 
 afterEach(cleanUp)
 
-/** Dumps a victim, kills it, and makes its vdso that of another kernel. Who is hardly ever outside the vdso may be met inside all the same. */
+/**
+ * Dumps a victim, kills it, and makes its vdso that of another kernel. Who is hardly ever outside the vdso may be met inside all the same.
+ */
 async function dumpForeign(victim: Victim, pids: readonly number[] = [victim.pid]): Promise<void> {
   for (let tries = 0; ; tries++) {
     const { stderr } = await dump(stasisTool, victim.pid, victim.images, "--leave-running")

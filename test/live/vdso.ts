@@ -5,7 +5,7 @@ import { STT_FUNC } from "../../src/elf/constants.ts"
 import { openElf } from "../../src/elf/open.ts"
 import { bytesSource } from "../../src/elf/source.ts"
 import { definedSymbols, symbolTables } from "../../src/elf/symbols.ts"
-import { savedBytes } from "../../src/flow/saved-pages.ts"
+import { savedBytes } from "../../src/flow/read-pages.ts"
 import { openImages } from "../../src/image/set.ts"
 import { writeSaved } from "./images.ts"
 

@@ -1,4 +1,6 @@
-/** Every feature of `stasis check` in turn is missing (STASIS_WITHOUT): its probe says so, and what does not need it is dumped and restored. */
+/**
+ * Every feature of `stasis check` in turn is missing (STASIS_WITHOUT): its probe says so, and what does not need it is dumped and restored.
+ */
 import { afterEach, describe, expect, test } from "bun:test"
 import { alive, cleanUp } from "../harness/process.ts"
 import { run, stasisTool, toldError } from "../harness/tool.ts"

@@ -1,4 +1,7 @@
-/** Servers and tools of Debian 13, fetched into .cache/daemons: nothing of this machine is changed. `bun test/programs/fetch.ts` runs it alone. */
+/**
+ * Servers and tools of Debian 13, fetched into .cache/daemons: nothing of this machine is changed. `bun test/programs/fetch.ts` runs it
+ * alone.
+ */
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { fetchPackages } from "../harness/debian.ts"

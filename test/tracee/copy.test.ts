@@ -7,7 +7,7 @@ import { copyBeside } from "../../ffi/kernel.ts"
 import { encodeInto } from "../../ffi/layout.ts"
 import { copyJob, copyPiece, PIECE } from "../../ffi/stub/record.ts"
 import { allocate } from "../../ffi/syscall.ts"
-import { remoteAddress } from "../../src/base/units.ts"
+import { type Range, remoteAddress } from "../../src/base/units.ts"
 import { withSignalsBlocked } from "../../src/tracee/blocked.ts"
 import { copyToFile } from "../../src/tracee/copy.ts"
 import { forceMemory } from "../../src/tracee/memory.ts"
@@ -31,11 +31,7 @@ describe.skipIf(!canTrace)(`copyToFile${why}`, () => {
   const word = (index: number): number => Math.imul(index, 2654435761) >>> 0
 
   /** Copies ranges into a new file and returns what `length` bytes of it from `position` are. */
-  function copied(
-    ranges: readonly { start: bigint; end: bigint }[],
-    position: number,
-    isCommon?: (range: { start: bigint; end: bigint }) => boolean,
-  ): { written: number; bytes: Buffer } {
+  function copied(ranges: readonly Range[], position: number, isCommon?: (range: Range) => boolean): { written: number; bytes: Buffer } {
     const fd = openSync(join(scratch("copy"), "pages"), "w+")
     try {
       const written = copyToFile(target.pid, ranges, fd, position, isCommon)

@@ -65,7 +65,8 @@ describe.skipIf(!canKill)(`the tool is killed with SIGKILL${reason}`, () => {
       await expectWell(target, threads, open)
       const left = areas(pid)
       for (const { start, end } of left) expect([start % 4096n, end > start, end - start < 1n << 20n]).toEqual([0n, true, true])
-      // At most one more a kill. One goes by itself: where the tool died just as the thread was about to give the area back, and was not yet run.
+      // At most one more a kill. One goes by itself: where the tool died just as the thread was about to give the area back, and was not
+      // yet run.
       expect(left.length).toBeLessThanOrEqual(known + 1)
       expect(left.length).toBeGreaterThanOrEqual(known - 1)
       known = left.length

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { SyscallError } from "../../ffi/syscall.ts"
 import { remoteAddress } from "../../src/base/units.ts"
-import { forceMemory, readMemory, readMemoryIfMapped, writeMemory } from "../../src/tracee/memory.ts"
+import { forceMemory, readMemory, readMemoryIfMapped, writeMemory, writeWord } from "../../src/tracee/memory.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { stateOf } from "../harness/process.ts"
 import { failureOf } from "../image/sample.ts"
@@ -43,6 +43,16 @@ describe.skipIf(!canTrace)(`memory of another process${why}`, () => {
     expect(failureOf(() => readMemory(0x3ffffff, at("large"), 8))).toMatchObject({ errno: "ESRCH" })
     expect(failureOf(() => readMemoryIfMapped(0x3ffffff, at("large"), 8))).toMatchObject({ errno: "ESRCH" })
     expect(failureOf(() => writeMemory(0x3ffffff, at("large"), new Uint8Array(8)))).toMatchObject({ errno: "ESRCH" })
+  })
+
+  test("writeWord writes eight bytes, the lowest first, and no more", () => {
+    const saved = readMemory(target.pid, at("large", 8), 24)
+    writeWord(target.pid, at("large", 16), 0xfedcba9876543210n)
+    const words = new BigUint64Array(readMemory(target.pid, at("large", 8), 24).buffer)
+    const before = new BigUint64Array(saved.buffer)
+    expect([...words]).toEqual([before[0] ?? 0n, 0xfedcba9876543210n, before[2] ?? 0n])
+    writeMemory(target.pid, at("large", 8), saved)
+    expect(failureOf(() => writeWord(target.pid, at("constant"), 0n))).toMatchObject({ errno: "EFAULT" })
   })
 
   test("writeMemory writes what is writable, across 1 MiB, and nothing else", () => {

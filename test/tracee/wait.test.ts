@@ -10,16 +10,16 @@ import {
   fixedDeadline,
   patienceOf,
   pollReport,
-  readStatus,
   reap,
+  reportOf,
   waitReport,
 } from "../../src/tracee/wait.ts"
 import { failureOf } from "../image/sample.ts"
 import { canTrace, startTarget, why } from "./fixture.ts"
 
-describe("readStatus", () => {
+describe("reportOf", () => {
   const stopped = (signal: number, event = 0): number => (event << 16) | (signal << 8) | 0x7f
-  const rows: readonly (readonly [string, number, ReturnType<typeof readStatus>])[] = [
+  const rows: readonly (readonly [string, number, ReturnType<typeof reportOf>])[] = [
     ["an interrupt", 0x80057f, { kind: "event-stop", signal: 5 }],
     ["a group stop by SIGSTOP", stopped(19, 128), { kind: "event-stop", signal: 19 }],
     ["a group stop by SIGTTIN", stopped(21, 128), { kind: "event-stop", signal: 21 }],
@@ -32,7 +32,7 @@ describe("readStatus", () => {
     ["a kill", 9, { kind: "gone", status: 9 }],
     ["a kill with a core file", 0x80 | 11, { kind: "gone", status: 0x8b }],
   ]
-  for (const [name, status, report] of rows) test(name, () => expect(readStatus(status)).toEqual(report))
+  for (const [name, status, report] of rows) test(name, () => expect(reportOf(status)).toEqual(report))
 })
 
 describe("deadlines", () => {

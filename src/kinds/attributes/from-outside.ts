@@ -15,8 +15,8 @@ export interface OutsideAttributes {
 }
 
 /**
- * Writes what only another task's hand, or a file, can set: oom_score_adj, coredump_filter, the autogroup's nice value. What is right already is left; the login user ID is
- * looked at, which the process has written.
+ * Writes what only another task's hand, or a file, can set: oom_score_adj, coredump_filter, the autogroup's nice value. What is right
+ * already is left; the login user ID is looked at, which the process has written.
  *
  * As in CRIU a login user ID that cannot be set is an error and the rest a warning.
  *

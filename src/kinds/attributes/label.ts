@@ -2,7 +2,10 @@ import { CheckpointError } from "../../base/errors.ts"
 import { procPath, readBytesIfAlive } from "../../proc/source.ts"
 import { decodeBytes } from "../../proc/text.ts"
 
-/** Whether a security module labels this host's tasks: looked for once, as each failed read of a thousand costs as much as several good ones. */
+/**
+ * Whether a security module labels this host's tasks: looked for once, as each failed read of a thousand costs as much as several good
+ * ones.
+ */
 let labelled: boolean | undefined
 
 /**

@@ -9,9 +9,11 @@ import type { Program } from "../../tracee/program.ts"
 const UNSET = 0xffffffff
 
 /**
- * Appends the login user ID: the kernel takes it from nobody but the task itself. Whether it took it `checkLoginUid` tells. Mirror: ./collect.ts
+ * Appends the login user ID: the kernel takes it from nobody but the task itself. Whether it took it `checkLoginUid` tells. Mirror:
+ * ./collect.ts
  *
- * Preconditions: the first calls of the leader, whose threads inherit it; /proc of the tool is there still. Kernel: fs/proc/base.c proc_loginuid_write()
+ * Preconditions: the first calls of the leader, whose threads inherit it; /proc of the tool is there still. Kernel: fs/proc/base.c
+ * proc_loginuid_write()
  */
 export function restoreLoginUid(loginuid: number | undefined, program: Program): void {
   if (loginuid === undefined || loginuid === (readLoginUidIfAlive(process.pid) ?? loginuid)) return

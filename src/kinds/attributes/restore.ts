@@ -15,7 +15,8 @@ type FromImage = Omit<ProcessAttributes, "extension"> & { readonly extension: Pr
 /**
  * Appends attributes of the process to its leader's program. Mirror: ./collect.ts; rest: `sealProcess`, ./from-outside.ts
  *
- * Preconditions: POSIX timers are made; CAP_SYS_RESOURCE is not yet dropped (memory merge); rseq of all threads is registered, where membarrier asks for it.
+ * Preconditions: POSIX timers are made; CAP_SYS_RESOURCE is not yet dropped (memory merge); rseq of all threads is registered, where
+ * membarrier asks for it.
  */
 export function restoreAttributes({ entry, mm, extension }: FromImage, program: Program): void {
   const thp = extension?.thp_disable ?? (mm.thp_disabled ? 1 : 0)

@@ -83,7 +83,10 @@ function refusalsOf(pid: number, status: Status, rows: readonly Row[]): Refusal[
   })
 }
 
-/** What the kernel tells of a stopped thread alone. Before anything is run in it: calls of ours would be sent to the program's handler as well. */
+/**
+ * What the kernel tells of a stopped thread alone. Before anything is run in it: calls of ours would be sent to the program's handler as
+ * well.
+ */
 const DISPATCH: Row = {
   remedy: "Dump again when the program has turned it off",
   find: ({ pid }) => {

@@ -16,7 +16,9 @@ const FREEZERS = [
 ] as const
 type Freezer = (typeof FREEZERS)[number]
 
-/** Any freezer that does not say that its tasks run, those of the directories above included. Kernel: freezer_read(), cgroup_events_show() */
+/**
+ * Any freezer that does not say that its tasks run, those of the directories above included. Kernel: freezer_read(), cgroup_events_show()
+ */
 export function isFrozen(directory: string): boolean {
   const freezer = freezerOf(directory)
   if (!freezer) return false

@@ -6,8 +6,8 @@ import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { isFrozen } from "./freezer.ts"
 import type { CgroupMode } from "./modes.ts"
-import { type Moment, momentOf, savedValue, writesFor } from "./properties.ts"
-import type { CgroupPlan, Place, PlannedDirectory } from "./restore.ts"
+import { momentOf, type PropertyMoment, savedValue, writesFor } from "./properties.ts"
+import type { CgroupPlace, CgroupPlan, PlannedDirectory } from "./restore.ts"
 
 const log = logger("cgroup")
 
@@ -119,7 +119,7 @@ function inherit({ directory, hierarchy: { controllers } }: PlannedDirectory): v
 }
 
 /** Sets the properties of one moment. What fails is tried once more after the rest: two limits may have to change in the other order. */
-function applyProperties({ directory, properties }: PlannedDirectory, moment: Moment): void {
+function applyProperties({ directory, properties }: PlannedDirectory, moment: PropertyMoment): void {
   const mine = properties.filter(({ name }) => momentOf(name) === moment)
   const apply = ({ name, value, perms }: (typeof mine)[number]): unknown => {
     const file = join(directory, name)
@@ -165,7 +165,7 @@ function givePerms(path: string, { mode, uid, gid }: cgroup_perms): void {
 }
 
 /** A task that is moved into a frozen cgroup could not be built any further. */
-function refuseFrozen({ directory }: Place): void {
+function refuseFrozen({ directory }: CgroupPlace): void {
   if (isFrozen(directory)) throw failed(`${directory} is frozen`, "Thaw it, then restore again")
 }
 

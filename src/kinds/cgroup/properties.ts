@@ -90,7 +90,7 @@ export function propertiesOf(controllers: readonly string[], rules: readonly Pro
  * When a restore sets a property: as soon as the directory is made (no task can enter it, or no child be made, without), when the
  * processes are complete (a limit could hurt their making), or when they run again (they could not be let go).
  */
-export type Moment = "early" | "late" | "last"
+export type PropertyMoment = "early" | "late" | "last"
 
 const EARLY = new Set([
   "cgroup.type",
@@ -107,7 +107,7 @@ const EARLY = new Set([
 const LAST = new Set(["cgroup.freeze", "freezer.state"])
 
 /** When a property is set. */
-export const momentOf = (name: string): Moment =>
+export const momentOf = (name: string): PropertyMoment =>
   LAST.has(name) ? "last" : EARLY.has(name) || name.startsWith("cpuset.") ? "early" : "late"
 
 /**

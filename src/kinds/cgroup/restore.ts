@@ -17,7 +17,7 @@ export interface PlannedDirectory {
 }
 
 /** A cgroup that a task is moved to. */
-export interface Place {
+export interface CgroupPlace {
   readonly directory: string
   readonly version: 1 | 2
 }
@@ -27,7 +27,7 @@ export interface CgroupPlan {
   /** Parents first. */
   readonly directories: readonly PlannedDirectory[]
   /** Where the tasks of each set go; hierarchies in which all of them are where the tool is are left out. */
-  readonly places: ReadonlyMap<number, readonly Place[]>
+  readonly places: ReadonlyMap<number, readonly CgroupPlace[]>
 }
 
 /** What a restore finds. */
@@ -81,7 +81,7 @@ export function planCgroups(
   const away = new Set(
     [...targets.values()].flatMap((paths) => [...paths].flatMap(([name, path]) => (home.get(name) === path ? [] : [name]))),
   )
-  const placesOf = (paths: ReadonlyMap<string, string>): Place[] =>
+  const placesOf = (paths: ReadonlyMap<string, string>): CgroupPlace[] =>
     [...away].flatMap((name) => {
       const path = paths.get(name) ?? home.get(name)
       if (path === undefined) return []

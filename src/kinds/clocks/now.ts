@@ -21,7 +21,10 @@ export function clockNow(clock: number): bigint {
   return memory.view.getBigInt64(0, true) * NANOSECONDS + memory.view.getBigInt64(8, true)
 }
 
-/** Clocks of the machine now, ns, wherever the tool runs: offsets of time namespaces are from these. undefined = there are no time namespaces. */
+/**
+ * Clocks of the machine now, ns, wherever the tool runs: offsets of time namespaces are from these. undefined = there are no time
+ * namespaces.
+ */
 export function machineClocks(): ClockOffsets | undefined {
   const own = readClockOffsetsIfAlive(process.pid)
   if (!own) return undefined

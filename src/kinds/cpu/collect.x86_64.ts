@@ -16,7 +16,9 @@ export function putFeature(words: number[], [word, bit]: FeatureBit, on: boolean
   words[word] = (on ? old | (1 << bit) : old & ~(1 << bit)) >>> 0
 }
 
-/** The words with what CRIU adds to CPUID's and takes away, so that a comparison bit by bit is one of CPUs. Not for K8 and the Pentium 4. */
+/**
+ * The words with what CRIU adds to CPUID's and takes away, so that a comparison bit by bit is one of CPUs. Not for K8 and the Pentium 4.
+ */
 export function capabilityWords({ vendor, family, words }: Pick<Cpu, "vendor" | "family" | "words">): number[] {
   const result = [...words]
   const maker = VENDORS[vendor]

@@ -137,7 +137,8 @@ function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]):
  *
  * @param tables one a process; what is not in `fdinfos` is the same in all of them
  * @param pids of the tree: their files in /proc are not there yet
- * @returns checks that throw E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals, sockets
+ * @returns checks that throw E_FILE_CHANGED · E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_KERNEL fs.nr_open · E_USAGE, E_RESTORE terminals,
+ *   sockets
  */
 export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<number>, options: FileCheckOptions): Generator<() => void> {
   const { extUnixSk = false, given = new Map<number, GivenFd>() } = options

@@ -5,12 +5,13 @@ import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
+import type { Collecting, FileOptions, Holder } from "./collecting.ts"
 import { borrowDescriptors } from "./copies.ts"
 import { judgeAll, scanAll } from "./judged.ts"
-import type { BpfMapData, Collecting, FileOptions, Holder, PipeData, SocketData } from "./kind.ts"
 import { findLeadingOut, notesOn, type OpenFiles } from "./leading-out.ts"
 import { collectFileLocks } from "./lock/collect.ts"
 import { findOutsiders, NOBODY } from "./outsiders.ts"
+import type { BpfMapData, PipeData, SocketData } from "./payloads.ts"
 import type { Connections } from "./socket/inet/connections.ts"
 import { isConnected } from "./socket/inet/survey.ts"
 import { isPacket, lossesOf } from "./socket/packet-sk/survey.ts"
@@ -24,7 +25,7 @@ import { collectQueued } from "./tty/queued.ts"
 const log = logger("files")
 
 /** When something is collected. */
-export interface Moment {
+export interface CollectMoment {
   /** The processes are stopped: what is queued in terminals may be taken out and put back. */
   readonly stopped: boolean
   /** Time that a clock shows to the tree now, ns. @param clock CLOCK_* number */
@@ -106,7 +107,7 @@ function lookOnce(
 export function collectDescriptors(
   holders: readonly Holder[],
   table: Collecting["table"],
-  options: FileOptions & Moment,
+  options: FileOptions & CollectMoment,
   connections?: Connections,
 ): Descriptors {
   using scope = new DisposableStack()

@@ -2,8 +2,9 @@ import { F, O, SPLICE_F_NONBLOCK } from "../../../ffi/abi/file.ts"
 import { allocate, syscall } from "../../../ffi/syscall.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import type { Argument, Program } from "../../tracee/program.ts"
-import type { PipeData, Restoring } from "./kind.ts"
+import type { PipeData } from "./payloads.ts"
 import { readable } from "./poll.ts"
+import type { Restoring } from "./restoring.ts"
 
 const memory = allocate(4096)
 /** Largest content so far: a packet is read whole or loses its rest, so every read has room for all. */
@@ -73,7 +74,11 @@ export function packetsOf(
   return payload.length <= PACKET_MAX && ends.some(({ flags }) => flags & O.DIRECT) ? [payload.length] : undefined
 }
 
-/** Appends the writing of a pipe's size and content. Mirror: contentOf. @param writer an end without any flags, which it has afterwards too */
+/**
+ * Appends the writing of a pipe's size and content. Mirror: contentOf.
+ *
+ * @param writer an end without any flags, which it has afterwards too
+ */
 export function fillPipe(
   writer: Argument,
   { message, payload }: PipeData,

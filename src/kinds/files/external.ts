@@ -1,6 +1,6 @@
 import type { file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { TtyType, type tty_info_entry } from "../../../proto/gen/tty_pb.ts"
-import type { Found } from "./kind.ts"
+import type { Found } from "./collecting.ts"
 import { userDevice, userDeviceOf } from "./stat.ts"
 
 /**

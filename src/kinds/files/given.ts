@@ -1,6 +1,6 @@
 import type { file_entry } from "../../../proto/gen/fdinfo_pb.ts"
-import type { Given, Opened, Restoring } from "./kind.ts"
 import { openGivenPipe } from "./pipe/restore.ts"
+import type { Given, Opened, Restoring } from "./restoring.ts"
 
 /** True when offset, flags and owner are those of whoever gave the descriptor. */
 export const isShared = ({ isPipe }: Given): boolean => !isPipe

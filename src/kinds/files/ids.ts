@@ -1,5 +1,5 @@
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
-import type { Place } from "./keeping.ts"
+import type { WayBack } from "./keeping.ts"
 import type { FileStat } from "./stat.ts"
 
 /** A packet socket whose rings may be mapped. */
@@ -16,7 +16,7 @@ export interface FileIds {
   /** Of a file that is known by its path. */
   path(name: string, stat: FileStat, access: number): number
   /** Keeps what its name does not lead to. @param link in /proc that does @returns the name that it is kept by */
-  place(id: number, place: Place, link: string, stat: FileStat): string
+  place(id: number, place: WayBack, link: string, stat: FileStat): string
   /** Of the memory behind an open memfd. @param shown what its link says, without " (deleted)" */
   memfd(pid: number, fd: number, shown: string, stat: FileStat): number
   /** Notes a packet socket, for its mappings. @param inode of the socket */

@@ -4,7 +4,7 @@ import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
-import type { BpfMapData, PipeData, SocketData } from "./kind.ts"
+import type { BpfMapData, PipeData, SocketData } from "./payloads.ts"
 import type { Stream } from "./socket/inet/stream.ts"
 
 /** A deleted file: ghost-file-N.img. Or one that has another name. */

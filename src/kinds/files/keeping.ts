@@ -33,9 +33,11 @@ export const STRICT: Checking = { fileValidation: "buildid", fileChanged: "fail"
 export const USUAL: Keeping = { ghostLimit: 1 << 20, linkRemap: false, fileLocks: false, fileValidation: "buildid" }
 
 /** How a file is found again. */
-export interface Place {
+export interface WayBack {
   /** That leads to it; or that it had, and gets for a moment. */
   readonly name: string
-  /** By its name; it has none any more and is kept whole ("ghost"); it gets another one in the same folder until it is restored ("link"). */
+  /**
+   * By its name; it has none any more and is kept whole ("ghost"); it gets another one in the same folder until it is restored ("link").
+   */
   readonly way: "name" | "ghost" | "link"
 }

@@ -3,8 +3,8 @@ import { attempt, syscall } from "../../../ffi/syscall.ts"
 import { type Mapping, mapLink, mappedInode, readMaps } from "../../proc/maps.ts"
 import { readMountinfo } from "../../proc/mountinfo.ts"
 import { listIfAlive } from "../../proc/source.ts"
+import type { Reason } from "./collecting.ts"
 import type { Keeping } from "./keeping.ts"
-import type { Reason } from "./kind.ts"
 import { refusedName } from "./name.ts"
 import { layPath } from "./path.ts"
 import { detailsOf, type FileStat, statDescriptor, statPath } from "./stat.ts"
@@ -71,7 +71,10 @@ export function lendMapped<T>(pid: number, mapping: FileMapping, use: (link: str
 /** Names that were seen to lead to the files of mappings: programs map each of theirs several times. */
 const seen = new Set<string>()
 
-/** Why the file of a mapping cannot be kept; undefined when it can. Where links may be followed, names that were not removed are looked at as they are saved. */
+/**
+ * Why the file of a mapping cannot be kept; undefined when it can. Where links may be followed, names that were not removed are looked at
+ * as they are saved.
+ */
 export function refusedMapping(pid: number, mapping: FileMapping, keeping: Keeping): Reason | undefined {
   const { path, deleted } = mapping
   const key = `${mappedInode(mapping)}:${path}`

@@ -2,8 +2,8 @@ import { S_IF } from "../../../ffi/abi/file.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { listIfAlive, missing, readLinkIfAlive } from "../../proc/source.ts"
 import { cutDeleted, DELETED } from "../../proc/text.ts"
-import type { Keeping, Place } from "./keeping.ts"
-import type { Reason } from "./kind.ts"
+import type { Reason } from "./collecting.ts"
+import type { Keeping, WayBack } from "./keeping.ts"
 import { isNameless } from "./overlay.ts"
 import { folderOf } from "./path.ts"
 import { detailsOf, type FileStat, isOfHugePages, kindOf, sameFile, statPath } from "./stat.ts"
@@ -117,7 +117,7 @@ function refuseGhost(link: string, name: string, stat: FileStat, { ghostLimit }:
  *
  * @param link in /proc that leads to it   @param target what that link says
  */
-export function placeOf(link: string, target: string, stat: FileStat, keeping: Keeping): Place | Reason {
+export function placeOf(link: string, target: string, stat: FileStat, keeping: Keeping): WayBack | Reason {
   const refusal = refuseName(target, stat)
   if (!refusal) return { name: target, way: "name" }
   if (!target.startsWith("/")) return refusal
@@ -132,7 +132,7 @@ export function placeOf(link: string, target: string, stat: FileStat, keeping: K
 }
 
 /** The refusal in what `placeOf` found. */
-export const reasonIn = (found: Place | Reason): Reason | undefined => ("what" in found ? found : undefined)
+export const reasonIn = (found: WayBack | Reason): Reason | undefined => ("what" in found ? found : undefined)
 
 /** Name and facts of what a link in /proc leads to. @throws CheckpointError E_TARGET_CHANGED it is gone */
 function follow(link: string): { target: string; stat: FileStat } {
@@ -152,7 +152,7 @@ export function refusedName(link: string, keeping: Keeping): Reason | undefined 
 }
 
 /** What a link in /proc leads to, and how it is found again. @throws CheckpointError E_UNSUPPORTED it is not */
-export function lookAt(link: string, keeping: Keeping): { place: Place; stat: FileStat } {
+export function lookAt(link: string, keeping: Keeping): { place: WayBack; stat: FileStat } {
   const { target, stat } = follow(link)
   const place = placeOf(link, target, stat, keeping)
   if ("what" in place) throw new CheckpointError("E_UNSUPPORTED", `Cannot keep ${link}`, `it is ${place.what}`, place.remedy)

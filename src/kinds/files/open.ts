@@ -13,8 +13,8 @@ export function openFlags(flags: number): number {
 }
 
 /**
- * Appends the opening of a file by its path, which counts from the root of the process that runs the program; of a deleted one by the reserved
- * descriptor that leads to it.
+ * Appends the opening of a file by its path, which counts from the root of the process that runs the program; of a deleted one by the
+ * reserved descriptor that leads to it.
  *
  * @param flags of open(2); what would make or change a file is left out   @param ghosts reserved descriptors by file id
  * @returns the descriptor, with the lowest free number and without close-on-exec

@@ -1,6 +1,6 @@
 import { type Holders, type Other, Outside } from "../../proc/outside.ts"
 import { openBpfMaps } from "./bpf-map/holders.ts"
-import type { Found } from "./kind.ts"
+import type { Found } from "./collecting.ts"
 import { pipeInode } from "./pipe/holders.ts"
 import { socketInode } from "./socket/unix/scene.ts"
 import { inodeKey, statPath } from "./stat.ts"

@@ -8,7 +8,10 @@ import { detailsOf, type FileStat, kindOf } from "./stat.ts"
 
 const memory = allocate(4096)
 const MOUNT_ID = 512
-/** Where an overlayfs handle has its flags, bytes from its begin; and the one of files that no lower layer has. Kernel: fs/overlayfs/overlayfs.h struct ovl_fh */
+/**
+ * Where an overlayfs handle has its flags, bytes from its begin; and the one of files that no lower layer has. Kernel:
+ * fs/overlayfs/overlayfs.h struct ovl_fh
+ */
 const FLAGS_AT = fileHandle.size + 6
 const OF_UPPER = 4
 
@@ -34,7 +37,8 @@ export function lowerStamp(path: string): string | undefined {
 }
 
 /**
- * Whether no name leads to a file any more. A directory has one name; a file of a lower layer keeps its names there when overlayfs hides them.
+ * Whether no name leads to a file any more. A directory has one name; a file of a lower layer keeps its names there when overlayfs hides
+ * them.
  *
  * @param link in /proc that leads to it   @param target what that link says, which is none of its names
  * Kernel: fs/overlayfs/inode.c ovl_getattr()

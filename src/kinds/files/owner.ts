@@ -3,7 +3,7 @@ import { decode, encode } from "../../../ffi/layout.ts"
 import { allocate, syscall } from "../../../ffi/syscall.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
-import type { Holder, Reason } from "./kind.ts"
+import type { Holder, Reason } from "./collecting.ts"
 import type { Self } from "./self.ts"
 
 const memory = allocate(4096)

@@ -1,5 +1,5 @@
 import { OTHER_AF } from "../../../ffi/abi/socket.ts"
-import type { Found } from "./kind.ts"
+import type { Found } from "./collecting.ts"
 
 type Matches = (found: Pick<Found, "target">) => boolean
 
@@ -26,7 +26,10 @@ export const refusedText = ({ what }: RefusedFile, { socket }: Pick<Found, "sock
 
 const refused = (what: string, matches: Matches, remedy: string): RefusedFile => ({ what, matches, remedy })
 
-/** Kinds of open files that are refused; the first row that matches is told, and the last one matches all. Names: anon_inode_getfd() of each. */
+/**
+ * Kinds of open files that are refused; the first row that matches is told, and the last one matches all. Names: anon_inode_getfd() of
+ * each.
+ */
 export const refusedFiles: readonly RefusedFile[] = [
   refused("a socket", linksTo("socket:["), "Let the program close its connections before the dump"),
   // Nor can an idle one be kept: fdinfo shows heads, tails and registered files, and is the same whatever IORING_SETUP_* flags, eventfd,

@@ -4,9 +4,9 @@ import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import { isShared, openGiven } from "./given.ts"
 import { type FileImages, queuesOf, usersOf } from "./images.ts"
-import type { Restoring } from "./kind.ts"
 import { restoreOwner } from "./owner.ts"
 import { fileKinds } from "./registry.ts"
+import type { Restoring } from "./restoring.ts"
 import type { FileRow } from "./row.ts"
 import type { Self } from "./self.ts"
 
@@ -20,7 +20,7 @@ export interface FileRestoreOptions {
   readonly made: Reserved
   /** IDs of the process while the program runs. */
   readonly self: Self
-  /** Reserved descriptors of files that were made before this process was born, by file id: see ./shared.ts */
+  /** Reserved descriptors of files that were made before this process was born, by file id: see ./restore-shared.ts */
   readonly inherited: ReadonlyMap<number, number>
   /** Whether this process is the one that gives an inherited file its owner, and the like. */
   finishes(id: number): boolean
@@ -131,7 +131,9 @@ export function restoreDescriptors(images: FileImages, program: Program, options
   for (const step of [...last, ...finishing]) step()
 }
 
-/** Appends what makes files go on by themselves, such as clocks. Does nothing for most. Precondition: among the last calls of the process. */
+/**
+ * Appends what makes files go on by themselves, such as clocks. Does nothing for most. Precondition: among the last calls of the process.
+ */
 export function startFiles(
   { fdinfos, files, extension }: FileImages,
   program: Program,

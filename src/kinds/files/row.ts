@@ -1,7 +1,8 @@
 import type { fd_types, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
-import type { Collecting, Found, Linked, Opened, OpenFile, Reason, Restoring, Starting, Surveying } from "./kind.ts"
+import type { Collecting, Found, OpenFile, Reason, Surveying } from "./collecting.ts"
+import type { Linked, Opened, Restoring, Starting } from "./restoring.ts"
 
 /** Members of file_entry that have a row. */
 type BodyName =

@@ -3,13 +3,13 @@ import { attempt } from "../../../ffi/syscall.ts"
 import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { isEnding } from "../../proc/stat.ts"
-import type { Found, Reason, Surveying } from "./kind.ts"
+import type { Found, Reason, Surveying } from "./collecting.ts"
+import type { Shared } from "./group-shared.ts"
 import { refuseLocks } from "./lock/collect.ts"
 import { refuseOwner } from "./owner.ts"
 import { type RefusedFile, refusedFiles, refusedText } from "./refused.ts"
 import { fileKinds } from "./registry.ts"
 import type { FileRow } from "./row.ts"
-import type { Shared } from "./sharing.ts"
 
 /** The row of a descriptor's kind; undefined when it is refused. */
 export const rowOf = (found: Found): FileRow | undefined => fileKinds.find(({ matches }) => matches(found))

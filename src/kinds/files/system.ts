@@ -4,8 +4,8 @@ import { detailsOf } from "./stat.ts"
 /** Finds the devices of file systems. Mounts are read once, when the first is asked for. */
 export interface Systems {
   /**
-   * Device of the file system that a path leads to, symbolic links followed, in the kernel's form: what the kernel tells of watches, sockets
-   * and mounts. stat(2) tells that of a part of it on btrfs (subvolumes) and overlayfs (layers).
+   * Device of the file system that a path leads to, symbolic links followed, in the kernel's form: what the kernel tells of watches,
+   * sockets and mounts. stat(2) tells that of a part of it on btrfs (subvolumes) and overlayfs (layers).
    *
    * @returns undefined before Linux 5.8, and for what no mount of ours leads to
    */

@@ -10,7 +10,7 @@ import { readLinkIfAlive } from "../../proc/source.ts"
 import { GhostTable } from "./ghost/collect.ts"
 import type { WantedLink } from "./ghost/links.ts"
 import type { PacketRings } from "./ids.ts"
-import type { Keeping, Place } from "./keeping.ts"
+import type { Keeping, WayBack } from "./keeping.ts"
 import { lowerFiles } from "./lower.ts"
 import { lendMapped, mayFollowMapped, UNREACHABLE } from "./mapped.ts"
 import { lookAt } from "./name.ts"
@@ -66,7 +66,7 @@ export class FileTable<S extends NumberedMemory = NumberedMemory> {
   readonly ghosts = new GhostTable()
 
   /** Notes how file `id` is found again; `link` in /proc leads to it. @returns its name */
-  place(id: number, { name, way }: Place, link: string, stat: FileStat): string {
+  place(id: number, { name, way }: WayBack, link: string, stat: FileStat): string {
     if (way === "ghost") this.ghosts.add(id, link, stat)
     else if (way === "link")
       this.ghosts.remaps.push({ orig_id: id, remap_id: this.newName(name, link, stat), remap_type: remap_type.LINKED })
@@ -212,8 +212,8 @@ export class FileTable<S extends NumberedMemory = NumberedMemory> {
 }
 
 /**
- * Access modes of one process's mapped files. Private mappings of one file are taken to have one: the loader maps each in many pieces, from one
- * descriptor, and what a private mapping may do does not depend on it. Kernel: mm/mmap.c do_mmap()
+ * Access modes of one process's mapped files. Private mappings of one file are taken to have one: the loader maps each in many pieces, from
+ * one descriptor, and what a private mapping may do does not depend on it. Kernel: mm/mmap.c do_mmap()
  */
 function openModes(pid: number): (mapping: Mapping) => number {
   const known = new Map<string, number>()

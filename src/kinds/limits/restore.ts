@@ -11,8 +11,9 @@ import type { Program } from "../../tracee/program.ts"
  * @param current limits that the process has inherited: what is right already is not set again
  * @throws CheckpointError E_IMAGE_CORRUPT more limits than exist
  *
- * Preconditions: memory, descriptors, threads and the queued signals of all threads are in place, since limits may be below what is in use; CAP_SYS_RESOURCE is
- * not yet dropped. Without it limits can only go down: a call that fails names the limit. Kernel: kernel/sys.c do_prlimit()
+ * Preconditions: memory, descriptors, threads and the queued signals of all threads are in place, since limits may be below what is in use;
+ * CAP_SYS_RESOURCE is not yet dropped. Without it limits can only go down: a call that fails names the limit. Kernel: kernel/sys.c
+ * do_prlimit()
  */
 export function restoreLimits({ rlimits }: task_rlimits_entry, program: Program, current: readonly Limit[]): void {
   if (rlimits.length > LIMIT_NAMES.length)

@@ -5,6 +5,7 @@ import type { stasis_mempolicy_entry, stasis_vma_entry } from "../../../proto/ge
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../proto/values.ts"
 import { logger } from "../../base/log.ts"
+import type { Range } from "../../base/units.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Stat } from "../../proc/stat.ts"
 import type { Program, Result } from "../../tracee/program.ts"
@@ -59,7 +60,8 @@ function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "
     const heap = path === "[heap]" ? VMA.HEAP : 0
     return { status: VMA.REGULAR | VMA.ANON_PRIVATE | heap, flags: sharing | MAP.ANONYMOUS, shmid: 0n }
   }
-  // A memfd with F_SEAL_FUTURE_WRITE is mapped read-only by whoever has it open for writing too. Kernel: mm/memfd.c memfd_check_seals_mmap()
+  // A memfd with F_SEAL_FUTURE_WRITE is mapped read-only by whoever has it open for writing too. Kernel: mm/memfd.c
+  // memfd_check_seals_mmap()
   const isSealed = shared && isKernelShmem(mapping) && !vmFlags.has("mw")
   const fdflags = isSealed ? O.RDONLY : files.openMode(mapping)
   if (isSocketMapping(mapping)) return { status: VMA.REGULAR | VMA.SOCKET, flags, shmid: BigInt(files.ring(mapping)), fdflags }
@@ -77,11 +79,7 @@ function describe(mapping: MappingDetail, files: MappedFiles): Pick<vma_entry, "
  *
  * @param guards ranges under MADV_GUARD_INSTALL
  */
-export function collectVmas(
-  mappings: readonly MappingDetail[],
-  guards: readonly { start: bigint; end: bigint }[],
-  files: MappedFiles,
-): vma_entry[] {
+export function collectVmas(mappings: readonly MappingDetail[], guards: readonly Range[], files: MappedFiles): vma_entry[] {
   const entries: vma_entry[] = []
   for (const mapping of mappings) {
     const { start, end, read, write, exec, offset, vmFlags } = mapping

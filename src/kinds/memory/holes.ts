@@ -1,11 +1,5 @@
 import { TASK_SIZE } from "../../../ffi/abi/mman.ts"
-import { PAGE, roundUp } from "../../base/units.ts"
-
-/** A stretch of addresses, bytes, page-aligned; the end is outside. */
-export interface Range {
-  readonly start: bigint
-  readonly end: bigint
-}
+import { PAGE, type Range, roundUp } from "../../base/units.ts"
 
 /** Stacks may grow this far down without asking, so nothing of ours stands so near below a used range. */
 const STACK_GAP = 1n << 20n

@@ -3,9 +3,9 @@ import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../proto/values.ts"
-import { PAGE } from "../../base/units.ts"
+import { PAGE, type Range } from "../../base/units.ts"
 import { ADVICE } from "./advice.ts"
-import { overlaps, type Range } from "./holes.ts"
+import { overlaps } from "./holes.ts"
 import { isHuge } from "./huge-size.ts"
 
 /** Memory that a process can get from its parent by fork, copy-on-write as it was, instead of reading it again. */

@@ -4,20 +4,16 @@ import { decode, encodeInto } from "../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { PE, VMA } from "../../../proto/values.ts"
-import { PAGE_SIZE } from "../../base/units.ts"
+import { PAGE_SIZE, type Range } from "../../base/units.ts"
 
-/** Pages that follow one another and are stored the same way. Addresses in bytes. */
-export interface PageRange {
-  readonly start: bigint
-  readonly end: bigint
+/** Pages that follow one another and are stored the same way. */
+export interface PageRange extends Range {
   /** PE. */
   readonly flags: number
 }
 
 /** Pages in a row that count: their own, or under a guard. */
-export interface Region {
-  readonly start: bigint
-  readonly end: bigint
+export interface Region extends Range {
   readonly guard: boolean
 }
 
@@ -100,9 +96,9 @@ const pageFlags = ({ status, flags }: vma_entry): number =>
  * @returns ascending, non-overlapping ranges
  * Kernel: fs/proc/task_mmu.c pagemap_scan_pmd_entry(), Documentation/admin-guide/mm/pagemap.rst
  */
-export function findPages(pid: number, vmas: readonly vma_entry[]): { ranges: PageRange[]; guards: { start: bigint; end: bigint }[] } {
+export function findPages(pid: number, vmas: readonly vma_entry[]): { ranges: PageRange[]; guards: Range[] } {
   const ranges: PageRange[] = []
-  const guards: { start: bigint; end: bigint }[] = []
+  const guards: Range[] = []
   const fd = openSync(`/proc/${pid}/pagemap`, "r")
   try {
     const groups = areaGroups(vmas)

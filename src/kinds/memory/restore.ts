@@ -14,10 +14,10 @@ import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../proto/values.ts"
-import { hex } from "../../base/units.ts"
+import { hex, type Range } from "../../base/units.ts"
 import type { Argument, Program, Result } from "../../tracee/program.ts"
 import { restoreAdvice } from "./advice.ts"
-import { outside, type Range } from "./holes.ts"
+import { outside } from "./holes.ts"
 import { HUGE_BITS } from "./huge-size.ts"
 import type { Inheritance } from "./inherit.ts"
 import { isSysv } from "./sysv/saved.ts"
@@ -53,7 +53,8 @@ const accessOf = ({ fdflags, flags, prot }: vma_entry): number => fdflags ?? (fl
 /**
  * Appends the areas, writable while they are filled. Mirror: ./collect.ts
  *
- * @param isFilled whether pages will be read into an area; others are made as they will be, for the kernel remembers that an area was writable
+ * @param isFilled whether pages will be read into an area; others are made as they will be, for the kernel remembers that an area was
+ *   writable
  * @param inherited areas that are there already
  * @param open appends the opening of file `id` with an access mode; the descriptor is closed here when its last area is mapped
  * Kernel: mmap(2). MAP_FIXED_NOREPLACE makes an overlap an error instead of a loss.
@@ -99,7 +100,8 @@ export interface Fill {
 /**
  * Appends the filling of pages from an open pages file.
  *
- * Populating in front of the read lets the kernel take a run's page faults at once; where MADV_POPULATE_WRITE is missing (before 5.14) the read faults.
+ * Populating in front of the read lets the kernel take a run's page faults at once; where MADV_POPULATE_WRITE is missing (before 5.14) the
+ * read faults.
  */
 export function restorePages(fills: Iterable<Fill>, fd: number, program: Program): void {
   for (const { start, length, offset } of fills) {

@@ -97,7 +97,8 @@ export function collectWindowed(
 /**
  * Appends the making of shared memory; the result is its descriptor. Mirror: collectSharedMemory. Seals: `sealSharedMemory`.
  *
- * Shared anonymous memory is made as such and opened through /proc/self/map_files, so that its mappings look as before; a memfd by memfd_create.
+ * Shared anonymous memory is made as such and opened through /proc/self/map_files, so that its mappings look as before; a memfd by
+ * memfd_create.
  *
  * @param hole where nothing else is or will be, large enough for it
  * @param mayFollow links to mappings may be opened; else a memfd stands for memory without a name
@@ -149,8 +150,8 @@ export function sealSharedMemory({ inode_id, seals }: memfd_inode_entry, fd: num
 }
 
 /**
- * Gives another number to shared memory whose own is taken: System V segments have their ids as numbers, and their pages stand in images of the
- * same kind.
+ * Gives another number to shared memory whose own is taken: System V segments have their ids as numbers, and their pages stand in images of
+ * the same kind.
  */
 export function numberApart(memories: readonly SharedMemory[], taken: ReadonlySet<number>): SharedMemory[] {
   const used = new Set([...taken, ...memories.map(({ inode }) => inode.shmid)])

@@ -2,7 +2,10 @@ import type { Mapping } from "../../proc/maps.ts"
 
 /** Name under which the kernel shows shared anonymous memory, and CRIU's images know it. */
 export const ANONYMOUS = "/dev/zero"
-/** How it shows such memory that the program has given a name of its own. Man page: PR_SET_VMA(2const). Kernel: fs/proc/task_mmu.c get_vma_name() */
+/**
+ * How it shows such memory that the program has given a name of its own. Man page: PR_SET_VMA(2const). Kernel: fs/proc/task_mmu.c
+ * get_vma_name()
+ */
 const NAMED = "[anon_shmem:"
 
 /** Whether a mapping is shared anonymous memory of ordinary pages. */

@@ -29,8 +29,8 @@ const keyOf = (pid: number, { start, end, offset, inode, path }: MappingDetail):
   `${pid}:${start}:${end}:${offset}:${inode}:${path}`
 
 /**
- * Finds what a mapping of a file still shows of an older one. On overlayfs a mapping stays that of a lower layer when somebody writes to the
- * file, which copies it up; read(2) and new mappings see the copy.
+ * Finds what a mapping of a file still shows of an older one. On overlayfs a mapping stays that of a lower layer when somebody writes to
+ * the file, which copies it up; read(2) and new mappings see the copy.
  *
  * @returns undefined where the mapping shows its file
  * Kernel: fs/overlayfs/file.c ovl_mmap(); Documentation/filesystems/overlayfs.rst, "Non-standard behavior"

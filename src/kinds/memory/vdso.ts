@@ -2,9 +2,10 @@ import { MREMAP } from "../../../ffi/abi/mman.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../proto/values.ts"
 import { CheckpointError } from "../../base/errors.ts"
+import type { Range } from "../../base/units.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { Program } from "../../tracee/program.ts"
-import { findHole, overlaps, type Range } from "./holes.ts"
+import { findHole, overlaps } from "./holes.ts"
 
 /** One special mapping of the new process and where it must go. */
 interface Move {
@@ -36,7 +37,8 @@ export const savedSpecial = (vmas: readonly vma_entry[]): { readonly vvar: Range
 const total = (ranges: readonly Range[]): bigint => ranges.reduce((sum, { start, end }) => sum + end - start, 0n)
 
 /**
- * Where each special mapping of the new process goes so that it stands where the dumped process had it. One of a kind that the images do not have
+ * Where each special mapping of the new process goes so that it stands where the dumped process had it. One of a kind that the images do
+ * not have
  * goes nowhere: valgrind unmaps the vdso alone.
  *
  * @returns undefined when the images have none of them

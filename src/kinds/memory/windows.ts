@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
 import { PE } from "../../../proto/values.ts"
 import { errnoOf } from "../../base/errno.ts"
 import { CheckpointError, type Refusal } from "../../base/errors.ts"
-import { PAGE, PAGE_SIZE } from "../../base/units.ts"
+import { PAGE, PAGE_SIZE, type Range } from "../../base/units.ts"
 import { type Mapping, mappedInode } from "../../proc/maps.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Answers, Data, Program, Result } from "../../tracee/program.ts"
@@ -11,14 +11,14 @@ import type { PageRange } from "./pages.ts"
 import { isShmem } from "./shmem.ts"
 import { isAttachment } from "./sysv/mapping.ts"
 
-/** A part of shared memory as a process has it mapped: its content can be read there by who may trace, whoever may open it. */
-export interface Window {
+/**
+ * A part of shared memory as a process has it mapped: its content can be read there by who may trace, whoever may open it. The range is
+ * that of the part: offsets in the segment.
+ */
+export interface Window extends Range {
   readonly pid: number
   /** Where the part begins in the process. */
   readonly address: bigint
-  /** The part: offsets in the segment, bytes. */
-  readonly start: bigint
-  readonly end: bigint
   /** What of it holds data. */
   readonly ranges: readonly PageRange[]
 }
@@ -134,7 +134,10 @@ export interface SegmentReader extends Disposable {
   read(into: Buffer, length: number, at: bigint): number
 }
 
-/** Reads until there is no more, for one read may be short; then fills up with zeros: the last page of a segment whose size is no multiple of a page. */
+/**
+ * Reads until there is no more, for one read may be short; then fills up with zeros: the last page of a segment whose size is no multiple
+ * of a page.
+ */
 function readAll(fd: number, into: Buffer, length: number, at: bigint): number {
   let done = 0
   try {

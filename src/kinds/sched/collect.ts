@@ -30,7 +30,10 @@ const IOPRIO_CLASS_SHIFT = 13
 /** Policies whose tasks have a real-time priority instead of a nice value in force. */
 export const isRealTime = (policy: number): boolean => policy === SCHED.FIFO || policy === SCHED.RR
 
-/** Appends the question for a thread's timer slack to its own program: /proc/TID/timerslack_ns wants CAP_SYS_NICE. Man page: PR_GET_TIMERSLACK(2const) */
+/**
+ * Appends the question for a thread's timer slack to its own program: /proc/TID/timerslack_ns wants CAP_SYS_NICE. Man page:
+ * PR_GET_TIMERSLACK(2const)
+ */
 export const askTimerSlack = (program: Program): Result => program.call("prctl", PR.GET_TIMERSLACK, 0, 0, 0, 0)
 
 /**

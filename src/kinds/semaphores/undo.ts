@@ -16,8 +16,8 @@ export function lastUsers(rows: readonly SemRow[], ask = (id: number, index: num
 }
 
 /**
- * What processes may have to undo at their end (SEM_UNDO): the kernel does so when the dump kills them, and a restored one does not have to.
- * No interface tells; that a process has a list for it does, which threads that were made by clone(2) have always.
+ * What processes may have to undo at their end (SEM_UNDO): the kernel does so when the dump kills them, and a restored one does not have
+ * to. No interface tells; that a process has a list for it does, which threads that were made by clone(2) have always.
  *
  * @param users whose semaphores are looked at, see `lastUsers`   @param blank makes a process without such a list, only if there is need
  * @returns one text a process. Kernel: ipc/sem.c exit_sem(), copy_semundo()

@@ -64,7 +64,8 @@ const LONGEST = { vsec: 9_223_372_036n, vusec: 854_775n }
 
 function itimer(bytes: Uint8Array): itimer_entry {
   const { it_interval_sec: isec, it_interval_usec: iusec, it_value_sec: vsec, it_value_usec: vusec } = decode(itimerval, bytes)
-  // The kernel adds a tick to the longest time of CPU time and tells the sum as a negative one. Kernel: kernel/time/itimer.c set_cpu_itimer()
+  // The kernel adds a tick to the longest time of CPU time and tells the sum as a negative one. Kernel: kernel/time/itimer.c
+  // set_cpu_itimer()
   return create(itimer_entrySchema, { isec, iusec, ...(vsec < 0n ? LONGEST : { vsec, vusec }) })
 }
 

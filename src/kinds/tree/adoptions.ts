@@ -13,8 +13,8 @@ export function enact(rounds: Rounds, round: number, task: TaskId, act: Act): vo
 }
 
 /**
- * Appends the ends of all helpers that are done when all are born. The final parent of a helper's children is made a subreaper for the round
- * in which the helper exits, and nobody between the two is one then. A helper is waited for by the task that cloned it.
+ * Appends the ends of all helpers that are done when all are born. The final parent of a helper's children is made a subreaper for the
+ * round in which the helper exits, and nobody between the two is one then. A helper is waited for by the task that cloned it.
  * Authority: kernel/exit.c find_new_reaper()
  */
 export function appendAdoptions(rounds: Rounds, passing: readonly Newborn[]): void {

@@ -72,7 +72,7 @@ export function surveyNamespaces(pid: number, expected: Namespaces, theirs: Name
 }
 
 /** A process of the tree: its place as /proc tells it. */
-export type Place = Pick<Stat, "pid" | "session" | "pgrp">
+export type TreePlace = Pick<Stat, "pid" | "session" | "pgrp">
 
 /**
  * What of the processes' places cannot be dumped: sessions and groups whose leaders live outside, unless the tree is a shell's job.
@@ -80,7 +80,7 @@ export type Place = Pick<Stat, "pid" | "session" | "pgrp">
  * @param places the root first
  * @param lives whether a task has this ID now
  */
-export function surveyTree(places: readonly Place[], shellJob: boolean, lives: (id: number) => boolean): Refusal[] {
+export function surveyTree(places: readonly TreePlace[], shellJob: boolean, lives: (id: number) => boolean): Refusal[] {
   const [root] = places
   if (!root) throw new Error("Unreachable: a tree without a root")
   const inside = new Set(places.map(({ pid }) => pid))
@@ -114,7 +114,7 @@ export function surveyTree(places: readonly Place[], shellJob: boolean, lives: (
 }
 
 /** One process of the tree, as pstree.img wants it. A zombie's only thread is itself. */
-export const collectTree = (stat: Place, ppid: number, threads: readonly number[]): pstree_entry => ({
+export const collectTree = (stat: TreePlace, ppid: number, threads: readonly number[]): pstree_entry => ({
   pid: stat.pid,
   ppid,
   pgid: stat.pgrp,
@@ -123,8 +123,8 @@ export const collectTree = (stat: Place, ppid: number, threads: readonly number[
 })
 
 /**
- * What a process's parent hears of it: the signal of its end, and whether its stop is still to be waited for. A kernel before 5.17 shows every
- * stop as waited for. Kernel: fs/proc/array.c do_task_stat(), which shows the group's exit code of what is stopped
+ * What a process's parent hears of it: the signal of its end, and whether its stop is still to be waited for. A kernel before 5.17 shows
+ * every stop as waited for. Kernel: fs/proc/array.c do_task_stat(), which shows the group's exit code of what is stopped
  */
 export const collectEnds = (
   { exit_signal, exit_code }: Pick<Stat, "exit_signal" | "exit_code">,

@@ -15,8 +15,8 @@ const PATIENCE = 5_000_000
 /**
  * Decides from whom each process, and each stand-in for a session leader that is gone, is born.
  *
- * Only ancestors matter, see ./moments.ts: whatever is born at the right place can be brought to its final parent, because a helper can give
- * birth where that parent cannot, and every ancestor can be the only subreaper at the moment the helper ends.
+ * Only ancestors matter, see ./moments.ts: whatever is born at the right place can be brought to its final parent, because a helper can
+ * give birth where that parent cannot, and every ancestor can be the only subreaper at the moment the helper ends.
  *
  * @returns all but the root, by PID or session id
  * @throws CheckpointError E_IMAGE_UNSUPPORTED no order of births leads to this tree

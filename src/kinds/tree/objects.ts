@@ -106,7 +106,8 @@ export function surveyStrangers(
 
 /**
  * Who shows what a process has: its leader, another thread where that has ended, nobody for a thread of the kernel. Only those two have no
- * memory, as kthreadd has none: so one comparison with it is all that most processes need, where a look into /proc would cost ten times that.
+ * memory, as kthreadd has none: so one comparison with it is all that most processes need, where a look into /proc would cost ten times
+ * that.
  */
 function askedFor(stranger: number, kernel: ReadonlySet<number>, compare: typeof compareObjects): number | undefined {
   const [without] = kernel

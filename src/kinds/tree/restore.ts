@@ -33,7 +33,9 @@ export function sameNamespaces(ids: task_kobj_ids_entry, root: task_kobj_ids_ent
     )
 }
 
-/** Appends the wait for the stop of a child, as its parent had done: so that it is not told again. There is none if somebody has undone it. */
+/**
+ * Appends the wait for the stop of a child, as its parent had done: so that it is not told again. There is none if somebody has undone it.
+ */
 export const appendStopSeen = (pid: number, program: Program): void =>
   void program.callWith({ about: `the stop of process ${pid}` }, "wait4", pid, 0, W.ALL | W.UNTRACED | W.NOHANG, 0)
 

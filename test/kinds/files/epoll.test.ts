@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
+import type { Found, Surveying } from "../../../src/kinds/files/collecting.ts"
 import { refuseEpoll } from "../../../src/kinds/files/epoll/collect.ts"
-import type { Found, Surveying } from "../../../src/kinds/files/kind.ts"
 import { parseFdInfo } from "../../../src/proc/fdinfo.ts"
 
 const info = parseFdInfo(

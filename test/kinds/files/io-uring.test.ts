@@ -6,7 +6,9 @@ import { skip } from "../../harness/skip.ts"
 const PARAMS = 120
 const FLAGS_AT = 8
 const REGISTER_EVENTFD = 4
-/** IORING_SETUP_SUBMIT_ALL, COOP_TASKRUN and TASKRUN_FLAG, IOPOLL, CQE32, SINGLE_ISSUER, R_DISABLED. Header: include/uapi/linux/io_uring.h */
+/**
+ * IORING_SETUP_SUBMIT_ALL, COOP_TASKRUN and TASKRUN_FLAG, IOPOLL, CQE32, SINGLE_ISSUER, R_DISABLED. Header: include/uapi/linux/io_uring.h
+ */
 const FLAGS = [0, 1 << 7, 3 << 8, 1, 1 << 11, 1 << 12, 1 << 6] as const
 const memory = allocate(PARAMS)
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { syscall } from "../../../ffi/syscall.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
-import { sharedMemoryBy } from "../../../src/flow/shared-memory.ts"
+import { sharedMemoryBy } from "../../../src/flow/dump/shared-memory.ts"
 import { USUAL } from "../../../src/kinds/files/keeping.ts"
 import { collectMemfd, isMemfd, refuseMemfd } from "../../../src/kinds/files/memfd/collect.ts"
 import { FileTable } from "../../../src/kinds/files/table.ts"

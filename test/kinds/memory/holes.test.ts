@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { TASK_SIZE } from "../../../ffi/abi/mman.ts"
-import { findHole, outside, overlaps, type Range, toucher, without } from "../../../src/kinds/memory/holes.ts"
+import type { Range } from "../../../src/base/units.ts"
+import { findHole, outside, overlaps, toucher, without } from "../../../src/kinds/memory/holes.ts"
 
 const PAGE = 4096n
 const MIB = 1n << 20n

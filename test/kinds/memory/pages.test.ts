@@ -5,6 +5,7 @@ import { allocate } from "../../../ffi/syscall.ts"
 import { memfd_inode_entrySchema } from "../../../proto/gen/memfd_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { PE, VMA } from "../../../proto/values.ts"
+import type { Range } from "../../../src/base/units.ts"
 import { collectVmas, type MappedFiles } from "../../../src/kinds/memory/collect.ts"
 import { countPages, findPages, type PageRange, readRegions, scanRegions } from "../../../src/kinds/memory/pages.ts"
 import { collectSharedMemory } from "../../../src/kinds/memory/shared.ts"
@@ -43,7 +44,7 @@ describe.skipIf(!canTrace)(`pages of another process${why}`, () => {
   afterAll(() => target[Symbol.dispose]())
 
   /** Numbers of the pages, counted from an address that target.c named, that ranges cover. */
-  const pagesFrom = (name: string, count: number, ranges: readonly { start: bigint; end: bigint }[]): number[] => {
+  const pagesFrom = (name: string, count: number, ranges: readonly Range[]): number[] => {
     const base = target.at(name)
     const near = ranges.filter(({ start, end }) => start < base + BigInt(count) * PAGE && end > base)
     const pages = near.flatMap(({ start, end }) =>
@@ -140,8 +141,7 @@ describe.skipIf(!canTrace)(`pages of another process${why}`, () => {
     return bytes.every((byte) => byte === 0)
   }
 
-  const linkOf = ({ start, end }: { start: bigint; end: bigint }): string =>
-    `/proc/${target.pid}/map_files/${start.toString(16)}-${end.toString(16)}`
+  const linkOf = ({ start, end }: Range): string => `/proc/${target.pid}/map_files/${start.toString(16)}-${end.toString(16)}`
 
   test("collectSharedMemory: shared anonymous memory has the parts that hold data", () => {
     const mapping = readMaps(target.pid).find(({ start }) => start === target.at("shared"))!

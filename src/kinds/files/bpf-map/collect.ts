@@ -2,7 +2,7 @@ import { BPF_MAP_TYPES } from "../../../../ffi/abi/bpf.ts"
 import { O } from "../../../../ffi/abi/file.ts"
 import type { bpfmap_file_entry } from "../../../../proto/gen/bpfmap-file_pb.ts"
 import { refusedTarget } from "../../../base/errors.ts"
-import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
+import type { Collecting, Found, OpenFile, Reason, Surveying } from "../collecting.ts"
 import { askMap, KEPT_TYPES, lendReadable, MOST_CONTENT, readEntries } from "./ask.ts"
 
 /** A map of BPF. Kernel: kernel/bpf/syscall.c bpf_map_new_fd() */

@@ -6,7 +6,8 @@ import type { bpfmap_file_entry } from "../../../../proto/gen/bpfmap-file_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import { LIMIT, RLIM_INFINITY } from "../../../proc/limits.ts"
 import type { Data, Program, Result } from "../../../tracee/program.ts"
-import type { BpfMapData, Restoring } from "../kind.ts"
+import type { BpfMapData } from "../payloads.ts"
+import type { Restoring } from "../restoring.ts"
 import { KEPT_TYPES, MOST_CONTENT } from "./ask.ts"
 
 const textOf = ({ map_id, map_name }: bpfmap_file_entry): string => `BPF map ${map_id}${map_name ? ` "${map_name}"` : ""}`
@@ -81,8 +82,9 @@ function openAgain(number: number, access: number, program: Program, about: stri
 }
 
 /**
- * An entry -> an open map appended to the program. Mirror: ./collect.ts. The first file of a map makes it, with its content, and freezes it;
- * others are opened by its ID, as is the first if it may only read or only write. Needs CAP_SYS_ADMIN for that, and Linux 5.6 for the content.
+ * An entry -> an open map appended to the program. Mirror: ./collect.ts. The first file of a map makes it, with its content, and freezes
+ * it; others are opened by its ID, as is the first if it may only read or only write. Needs CAP_SYS_ADMIN for that, and Linux 5.6 for the
+ * content.
  */
 export function restoreBpfMap(
   entry: bpfmap_file_entry,

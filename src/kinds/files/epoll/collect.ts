@@ -4,11 +4,13 @@ import { encodeInto } from "../../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../../../ffi/syscall.ts"
 import type { eventpoll_file_entry } from "../../../../proto/gen/eventpoll_pb.ts"
 import { type EpollTarget, epollTargets } from "../../../proc/epoll.ts"
-import type { Found, OpenFile, Reason, Surveying } from "../kind.ts"
+import type { Found, OpenFile, Reason, Surveying } from "../collecting.ts"
 
 const memory = allocate(4096)
 
-/** True when descriptor `tfd` of the process is the very file that the epoll watches under this number. Man page: kcmp(2), since Linux 4.13. */
+/**
+ * True when descriptor `tfd` of the process is the very file that the epoll watches under this number. Man page: kcmp(2), since Linux 4.13.
+ */
 function isWatched(pid: number, efd: number, tfd: number): boolean {
   encodeInto(kcmpEpollSlot, memory.bytes, { efd, tfd, toff: 0 })
   const answer = attempt("kcmp", pid, pid, KCMP.EPOLL_TFD, tfd, memory.address)
@@ -20,7 +22,10 @@ function isWatched(pid: number, efd: number, tfd: number): boolean {
   throw new SyscallError("kcmp", errno, [pid, pid, KCMP.EPOLL_TFD, tfd])
 }
 
-/** Watched files without a descriptor of the number they were added under: closed while a duplicate lives, or the number has another file now. */
+/**
+ * Watched files without a descriptor of the number they were added under: closed while a duplicate lives, or the number has another file
+ * now.
+ */
 export function refuseEpoll({ pid, fd, info }: Found, { descriptors }: Pick<Surveying, "descriptors">): Reason | undefined {
   const seen = new Set<number>()
   for (const { tfd } of epollTargets(info)) {

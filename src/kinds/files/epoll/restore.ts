@@ -2,7 +2,7 @@ import { EPOLL_CTL_ADD, epollEvent } from "../../../../ffi/abi/epoll.ts"
 import { encode } from "../../../../ffi/layout.ts"
 import type { eventpoll_file_entry } from "../../../../proto/gen/eventpoll_pb.ts"
 import type { Result } from "../../../tracee/program.ts"
-import type { Restoring } from "../kind.ts"
+import type { Restoring } from "../restoring.ts"
 
 /** An entry -> an open epoll appended to the program; `watchTargets` adds what it watches. Mirror: ./collect.ts */
 export const restoreEpoll = ({ id }: eventpoll_file_entry, { program }: Pick<Restoring, "program">): Result =>

@@ -1,5 +1,5 @@
 import type { eventfd_file_entry } from "../../../../proto/gen/eventfd_pb.ts"
-import type { Collecting, OpenFile } from "../kind.ts"
+import type { Collecting, OpenFile } from "../collecting.ts"
 
 const UNTOLD = "whether eventfds are in semaphore mode (EFD_SEMAPHORE), which kernels before 6.5 tell nobody: they will not be"
 

@@ -1,7 +1,7 @@
 import { EFD_SEMAPHORE } from "../../../../ffi/abi/file.ts"
 import type { eventfd_file_entry } from "../../../../proto/gen/eventfd_pb.ts"
 import type { Result } from "../../../tracee/program.ts"
-import type { Restoring } from "../kind.ts"
+import type { Restoring } from "../restoring.ts"
 
 /**
  * An entry -> an open eventfd appended to the program. Mirror: ./collect.ts

@@ -4,8 +4,8 @@ import type { fifo_entry } from "../../../../proto/gen/fifo_pb.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import { fillPipe, packetsOf } from "../content.ts"
 import { pathEntry } from "../images.ts"
-import type { Opened, Restoring } from "../kind.ts"
 import { openRegular } from "../open.ts"
+import type { Opened, Restoring } from "../restoring.ts"
 import type { FileFacts } from "../row.ts"
 
 type Ends = Pick<Restoring, "program" | "files" | "users" | "fifoData" | "fifos" | "extension" | "ghosts">
@@ -21,7 +21,8 @@ export function fifoFacts(entry: fifo_entry, files: ReadonlyMap<number, file_ent
 
 /**
  * Appends the opening of all ends of a FIFO, with its size and content. Until all are open two ends of ours keep any open(2) from waiting
- * for its other side; ours for writing goes first, so that those who have never seen a writer do not see ours either. Kernel: fs/pipe.c fifo_open()
+ * for its other side; ours for writing goes first, so that those who have never seen a writer do not see ours either. Kernel: fs/pipe.c
+ * fifo_open()
  */
 function openEnds({ pipe_id }: fifo_entry, { program, files, users, fifoData, extension, ghosts }: Ends): Map<number, Opened> {
   const ends = [...users.keys()].flatMap((id) => {

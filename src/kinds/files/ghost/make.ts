@@ -19,8 +19,8 @@ const removal = (path: string, flags: number): GuardCall => ({ call: "unlinkat",
 const remove = (path: string, flags = 0): void => void syscall("unlinkat", AT.FDCWD, layPath(path), flags)
 
 /**
- * Makes the deleted files of a set again, without names: each is made in the folder that it was in, and so are folders that are gone; then all
- * names are removed, before anything is written. A guard removes them if the tool is killed in between.
+ * Makes the deleted files of a set again, without names: each is made in the folder that it was in, and so are folders that are gone; then
+ * all names are removed, before anything is written. A guard removes them if the tool is killed in between.
  *
  * @returns a descriptor (O_PATH) of each by its number, close-on-exec, the caller's
  * @throws CheckpointError E_RESTORE, E_DISK_FULL: nothing is left then

@@ -1,9 +1,9 @@
 import type { file_lock_entry } from "../../../../proto/gen/file-lock_pb.ts"
 import { type FileLock, fileLocks } from "../../../proc/locks.ts"
+import type { Found, Reason } from "../collecting.ts"
+import type { Shared } from "../group-shared.ts"
 import type { Keeping } from "../keeping.ts"
-import type { Found, Reason } from "../kind.ts"
 import { isNameless } from "../overlay.ts"
-import type { Shared } from "../sharing.ts"
 import { LOCK_FLAG, LOCK_TYPE } from "./words.ts"
 
 /** Why locks held through a descriptor cannot be kept; undefined when they can, or there are none. */

@@ -1,5 +1,5 @@
 import type { memfd_file_entry } from "../../../../proto/gen/memfd_pb.ts"
-import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
+import type { Collecting, Found, OpenFile, Reason, Surveying } from "../collecting.ts"
 
 const NAME = /^(\/memfd:.*) \(deleted\)$/s
 

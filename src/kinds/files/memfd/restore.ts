@@ -2,8 +2,8 @@ import { F, O } from "../../../../ffi/abi/file.ts"
 import type { memfd_file_entry } from "../../../../proto/gen/memfd_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import type { Result } from "../../../tracee/program.ts"
-import type { Restoring } from "../kind.ts"
 import { openRegular } from "../open.ts"
+import type { Restoring } from "../restoring.ts"
 
 const NO_GHOSTS: ReadonlyMap<number, number> = new Map()
 

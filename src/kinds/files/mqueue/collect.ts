@@ -1,7 +1,7 @@
 import { readFileSync } from "../../../../ffi/fs.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import { errnoOf } from "../../../base/errno.ts"
-import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
+import type { Collecting, Found, OpenFile, Reason, Surveying } from "../collecting.ts"
 import { sameFile } from "../stat.ts"
 import { isHidden, lookUpQueue } from "./queue.ts"
 

@@ -1,6 +1,6 @@
 import { MQUEUE_MAGIC, O, S_IF } from "../../../../ffi/abi/file.ts"
 import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError } from "../../../../ffi/syscall.ts"
-import type { Found } from "../kind.ts"
+import type { Found } from "../collecting.ts"
 import { type FileStat, kindOf, statDescriptor } from "../stat.ts"
 
 const memory = allocate(4096)

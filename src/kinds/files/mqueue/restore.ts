@@ -2,10 +2,12 @@ import { O, SEEK } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import type { Result } from "../../../tracee/program.ts"
-import type { Restoring } from "../kind.ts"
+import type { Restoring } from "../restoring.ts"
 import { isHidden, lookUpQueue, queueName } from "./queue.ts"
 
-/** An entry -> an open queue appended to the program. What is in it has stayed where it is. Mirror: ./collect.ts. Man page: mq_overview(7) */
+/**
+ * An entry -> an open queue appended to the program. What is in it has stayed where it is. Mirror: ./collect.ts. Man page: mq_overview(7)
+ */
 export function restoreQueue({ name, flags, pos }: reg_file_entry, { program }: Pick<Restoring, "program">): Result {
   const about = `message queue "${name}"`
   const fd = program.callWith({ about }, "mq_open", program.string(queueName(name)), flags & (O.ACCMODE | O.NONBLOCK), 0, 0)

@@ -32,7 +32,10 @@ export function handleOf({ type, bytes, handle }: fh_entry): FileHandle | null {
 /** True when an entry has all the bytes that it says. */
 export const isWhole = ({ bytes, handle }: fh_entry): boolean => bytes <= MAX_HANDLE_SZ && bytes <= handle.length * 8
 
-/** False when a file has another handle: its number may be that of a file that is gone. Undefined where no handle is told. Man page: name_to_handle_at(2) */
+/**
+ * False when a file has another handle: its number may be that of a file that is gone. Undefined where no handle is told. Man page:
+ * name_to_handle_at(2)
+ */
 export function hasHandle(fd: number, { type, bytes }: FileHandle): boolean | undefined {
   const mountId = memory.address + MAX_HANDLE_SZ + fileHandle.size
   const ask = (flags: number): boolean => {

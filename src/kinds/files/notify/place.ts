@@ -1,5 +1,5 @@
 import { readLinkIfAlive } from "../../../proc/source.ts"
-import type { Found, Reason, Surveying } from "../kind.ts"
+import type { Found, Reason, Surveying } from "../collecting.ts"
 import { isNameless } from "../overlay.ts"
 import { type FileStat, sameFile, statDescriptor, statPath } from "../stat.ts"
 import type { Handles } from "./handle.ts"

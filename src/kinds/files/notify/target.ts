@@ -31,7 +31,8 @@ export const ghostOf = ({ i_ino, s_dev }: SavedTarget, ghosts: FileImages["ghost
   ghosts.entries().find(([, { entry }]) => entry.ino === i_ino && entry.dev === s_dev)?.[0]
 
 /**
- * Opens (O_PATH) what is watched: the deleted file that was made again; by its handle, which is right whatever its name is by now; by its path.
+ * Opens (O_PATH) what is watched: the deleted file that was made again; by its handle, which is right whatever its name is by now; by its
+ * path.
  *
  * @param isFirst true: warns when its path leads to another file by now; what opens it again need not
  * @returns undefined when it is gone; else the caller's to close

@@ -1,7 +1,7 @@
 import type { ns_file_entry } from "../../../../proto/gen/ns_pb.ts"
 import { readNamespaces, readNamespacesIfAlive } from "../../../proc/links.ts"
 import { NAMESPACE_IDS, NAMESPACE_KINDS, type NamespaceKind, OWN_TIME } from "../../namespaces.ts"
-import type { Found, OpenFile, Reason } from "../kind.ts"
+import type { Found, OpenFile, Reason } from "../collecting.ts"
 
 const LINK = /^([a-z]+):\[\d+\]$/
 

@@ -4,9 +4,9 @@ import type { ns_file_entry } from "../../../../proto/gen/ns_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import type { Result } from "../../../tracee/program.ts"
 import { NAMESPACE_KINDS } from "../../namespaces.ts"
-import type { Restoring } from "../kind.ts"
 import { openFlags } from "../open.ts"
 import { NO_OWNER } from "../owner.ts"
+import type { Restoring } from "../restoring.ts"
 import type { FileFacts } from "../row.ts"
 
 /** A namespace has no owner for signals. */

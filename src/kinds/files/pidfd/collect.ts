@@ -1,7 +1,7 @@
 import { O } from "../../../../ffi/abi/file.ts"
 import { PIDFD_THREAD } from "../../../../ffi/abi/pidfd.ts"
 import type { pidfd_entry } from "../../../../proto/gen/pidfd_pb.ts"
-import type { Found, OpenFile, Reason, Surveying } from "../kind.ts"
+import type { Found, OpenFile, Reason, Surveying } from "../collecting.ts"
 
 /** PID of who has ended and was reaped, in fdinfo and in images. */
 export const DEPARTED = -1

@@ -3,7 +3,7 @@ import { PIDFD_THREAD } from "../../../../ffi/abi/pidfd.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { pidfd_entry } from "../../../../proto/gen/pidfd_pb.ts"
 import type { Program, Result } from "../../../tracee/program.ts"
-import type { Restoring } from "../kind.ts"
+import type { Restoring } from "../restoring.ts"
 import { DEPARTED } from "./collect.ts"
 
 /** True for a file that leads to a process which had ended: it is made before the tree, see ./departed.ts */

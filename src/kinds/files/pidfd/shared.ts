@@ -1,7 +1,7 @@
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import { Program } from "../../../tracee/program.ts"
 import type { FileImages } from "../images.ts"
-import type { SharedNumbers } from "../shared.ts"
+import type { SharedNumbers } from "../restore-shared.ts"
 import { isDeparted, makeSharedPidfd, takeSharedPidfds } from "./restore.ts"
 
 /** Shared files that lead to processes of the tree, with their reserved numbers. */

@@ -1,8 +1,8 @@
 import { O } from "../../../../ffi/abi/file.ts"
 import type { pipe_entry } from "../../../../proto/gen/pipe_pb.ts"
+import type { Collecting, Found, OpenFile, Reason, Surveying } from "../collecting.ts"
 import { contentOf } from "../content.ts"
 import { inheritOption, pipeResource } from "../external.ts"
-import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
 import { eventsOf, POLL } from "../poll.ts"
 import { pipeInode } from "./holders.ts"
 

@@ -1,5 +1,5 @@
 import { O } from "../../../../ffi/abi/file.ts"
-import type { Found } from "../kind.ts"
+import type { Found } from "../collecting.ts"
 
 const PIPE = "pipe:["
 

@@ -1,7 +1,7 @@
 import { AT, O } from "../../../../ffi/abi/file.ts"
 import type { pipe_entry } from "../../../../proto/gen/pipe_pb.ts"
 import { fillPipe, packetsOf } from "../content.ts"
-import type { NewPipe, Opened, Restoring } from "../kind.ts"
+import type { NewPipe, Opened, Restoring } from "../restoring.ts"
 
 type Ends = Pick<Restoring, "program" | "files" | "users" | "pipesData" | "pipes" | "extension" | "later">
 

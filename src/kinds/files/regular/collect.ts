@@ -1,7 +1,7 @@
 import { O, S_IF } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
+import type { Collecting, Found, OpenFile, Reason, Surveying } from "../collecting.ts"
 import { fileResource } from "../external.ts"
-import type { Collecting, Found, OpenFile, Reason, Surveying } from "../kind.ts"
 import { placeOf, reasonIn } from "../name.ts"
 import { kindOf } from "../stat.ts"
 import { fileFacts } from "../table.ts"

@@ -1,6 +1,6 @@
 import { O, S_IF } from "../../../../ffi/abi/file.ts"
+import type { Found, Reason, Surveying } from "../collecting.ts"
 import { deviceResource } from "../external.ts"
-import type { Found, Reason, Surveying } from "../kind.ts"
 import { kindOf } from "../stat.ts"
 import { refuseRegular } from "./collect.ts"
 
@@ -8,7 +8,10 @@ import { refuseRegular } from "./collect.ts"
 export const isDevice = ({ target, stat, flags }: Found): boolean =>
   target.startsWith("/") && (flags & O.PATH) === 0 && [S_IF.CHR, S_IF.BLK].some((kind) => kind === kindOf(stat.mode))
 
-/** Devices that are bound to what their openers made by them: opened anew, they would be bound to nothing. Documentation/admin-guide/devices.txt */
+/**
+ * Devices that are bound to what their openers made by them: opened anew, they would be bound to nothing.
+ * Documentation/admin-guide/devices.txt
+ */
 const BOUND = [
   {
     name: /^\/dev\/fuse$/,

@@ -1,8 +1,8 @@
 import { O, SEEK } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import type { Result } from "../../../tracee/program.ts"
-import type { Restoring } from "../kind.ts"
 import { openRegular } from "../open.ts"
+import type { Restoring } from "../restoring.ts"
 
 /** Position of files that cannot be sought: -1. */
 const NO_POSITION = 0xffff_ffff_ffff_ffffn

@@ -1,5 +1,5 @@
 import type { signalfd_entry } from "../../../../proto/gen/signalfd_pb.ts"
-import type { OpenFile } from "../kind.ts"
+import type { OpenFile } from "../collecting.ts"
 
 /**
  * An open signalfd -> its entry. Mirror: ./restore.ts. Kernel: fs/signalfd.c signalfd_show_fdinfo()

@@ -1,6 +1,6 @@
 import type { signalfd_entry } from "../../../../proto/gen/signalfd_pb.ts"
 import type { Result } from "../../../tracee/program.ts"
-import type { Restoring } from "../kind.ts"
+import type { Restoring } from "../restoring.ts"
 
 /** An entry -> an open signalfd appended to the program. Mirror: ./collect.ts */
 export function restoreSignalfd({ id, sigmask }: signalfd_entry, { program }: Pick<Restoring, "program">): Result {

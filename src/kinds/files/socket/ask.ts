@@ -25,7 +25,10 @@ export function askNumber(fd: number, level: number, name: number): number | und
   return bytes && new DataView(bytes.buffer).getInt32(0, true)
 }
 
-/** The classic filter of a socket, 8 bytes an instruction; "extended" for one that no program may read. Man page: socket(7), SO_ATTACH_FILTER */
+/**
+ * The classic filter of a socket, 8 bytes an instruction; "extended" for one that no program may read. Man page: socket(7),
+ * SO_ATTACH_FILTER
+ */
 export function askFilter(fd: number): Uint8Array | "extended" {
   memory.view.setUint32(LENGTH, VALUE / 8, true)
   const answer = attempt("getsockopt", fd, SOL_SOCKET, SO.ATTACH_FILTER, memory.address, memory.address + LENGTH)

@@ -3,7 +3,7 @@ import { AF, IP, IPPROTO, IPV6, SO, SOCK, SOL_SOCKET, TCP } from "../../../../ff
 import { attempt, isFailure, syscall } from "../../../../ffi/syscall.ts"
 import type { stasis_socket_option } from "../../../../proto/gen/stasis_pb.ts"
 import type { Program } from "../../../tracee/program.ts"
-import type { Opened } from "../kind.ts"
+import type { Opened } from "../restoring.ts"
 import { askOption, type SocketKind } from "./ask.ts"
 import { setOption } from "./options.ts"
 

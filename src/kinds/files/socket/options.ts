@@ -40,7 +40,10 @@ function filterBytes(words: readonly bigint[]): Uint8Array {
   return bytes
 }
 
-/** Options of SOL_SOCKET as the images want them, through a copy of the socket. Buffers as the kernel counts them. Mirror: restoreSocketOptions */
+/**
+ * Options of SOL_SOCKET as the images want them, through a copy of the socket. Buffers as the kernel counts them. Mirror:
+ * restoreSocketOptions
+ */
 export function collectSocketOptions(fd: number): sk_opts_entry {
   const number = (name: number): number => askNumber(fd, SOL_SOCKET, name) ?? 0
   const is = (name: number): boolean => number(name) !== 0

@@ -4,7 +4,7 @@ import type { timerfd_entry } from "../../../../proto/gen/timerfd_pb.ts"
 import { NANOSECONDS } from "../../../base/units.ts"
 import { readFdInfo } from "../../../proc/fdinfo.ts"
 import { type TimerfdState, type Timespec, timerfdState } from "../../../proc/timerfd.ts"
-import type { Collecting, OpenFile } from "../kind.ts"
+import type { Collecting, OpenFile } from "../collecting.ts"
 
 const memory = allocate(itimerspec.size)
 /** Looks at a timer that runs out faster than it can be looked at. */

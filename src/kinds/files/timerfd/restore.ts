@@ -4,7 +4,7 @@ import type { timerfd_entry } from "../../../../proto/gen/timerfd_pb.ts"
 import { NANOSECONDS } from "../../../base/units.ts"
 import type { Timespec } from "../../../proc/timerfd.ts"
 import type { Result } from "../../../tracee/program.ts"
-import type { NewClocks, Opened, Starting } from "../kind.ts"
+import type { NewClocks, Opened, Starting } from "../restoring.ts"
 
 const isAlarm = ({ clockid }: timerfd_entry): boolean => clockid === CLOCK.REALTIME_ALARM || clockid === CLOCK.BOOTTIME_ALARM
 

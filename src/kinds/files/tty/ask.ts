@@ -6,7 +6,10 @@ const memory = allocate(4096)
 
 type Request = keyof typeof TTY_IOCTL
 
-/** A terminal's answer that is a struct; undefined when it does not answer: one that was hung up answers EIO to everything. Valid until the next question. */
+/**
+ * A terminal's answer that is a struct; undefined when it does not answer: one that was hung up answers EIO to everything. Valid until the
+ * next question.
+ */
 export const askBytes = (fd: number, request: Request): Uint8Array | undefined =>
   isFailure(attempt("ioctl", fd, TTY_IOCTL[request], memory.address)) ? undefined : memory.bytes
 

@@ -7,7 +7,7 @@ import { type Holders, Other, type Outside } from "../../../proc/outside.ts"
 import { readStatIfAlive } from "../../../proc/stat.ts"
 import { listProcesses } from "../../../proc/tasks.ts"
 import { DELETED } from "../../../proc/text.ts"
-import type { Found } from "../kind.ts"
+import type { Found } from "../collecting.ts"
 import { statPath, userDevice } from "../stat.ts"
 import { driverOf } from "./driver.ts"
 

@@ -5,7 +5,10 @@ import { readable } from "../poll.ts"
 import { tell } from "./ask.ts"
 import { controlCharacters, termiosBytes } from "./mode.ts"
 
-/** Bytes that the line discipline holds for a reader; what is written beyond waits in front of it. Kernel: drivers/tty/n_tty.c N_TTY_BUF_SIZE */
+/**
+ * Bytes that the line discipline holds for a reader; what is written beyond waits in front of it. Kernel: drivers/tty/n_tty.c
+ * N_TTY_BUF_SIZE
+ */
 export const DISCIPLINE_ROOM = 4095
 /** Bytes written before their echo is awaited. */
 const CHUNK = 128

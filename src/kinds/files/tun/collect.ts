@@ -1,7 +1,7 @@
 import { S_IF } from "../../../../ffi/abi/file.ts"
 import { fd_types } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { tunfile_entry } from "../../../../proto/gen/tun_pb.ts"
-import type { Collecting, Found, OpenFile, Reason } from "../kind.ts"
+import type { Collecting, Found, OpenFile, Reason } from "../collecting.ts"
 import { refuseName } from "../name.ts"
 import { kindOf } from "../stat.ts"
 import { fileFacts } from "../table.ts"

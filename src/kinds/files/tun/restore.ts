@@ -4,8 +4,8 @@ import type { tunfile_entry } from "../../../../proto/gen/tun_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import type { Result } from "../../../tracee/program.ts"
 import { pathEntry } from "../images.ts"
-import type { Restoring } from "../kind.ts"
 import { openRegular } from "../open.ts"
+import type { Restoring } from "../restoring.ts"
 import type { FileFacts } from "../row.ts"
 
 const pathOf = ({ id }: tunfile_entry, files: ReadonlyMap<number, file_entry>): reg_file_entry => pathEntry(id, id, "device", files)

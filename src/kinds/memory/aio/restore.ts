@@ -61,7 +61,11 @@ export function savedAioRings(
 /** Requests that are made at once. */
 const BATCH = 64
 
-/** Appends requests that end at once, each of which moves the ring's tail by one. @param taken their events are taken again, which moves the head */
+/**
+ * Appends requests that end at once, each of which moves the ring's tail by one.
+ *
+ * @param taken their events are taken again, which moves the head
+ */
 function advance({ start }: SavedAioRing, count: number, pointers: Data, events: Data | undefined, program: Program): void {
   const about = `AIO ring ${hex(start)}`
   for (let left = count; left > 0; left -= BATCH) {
@@ -78,7 +82,8 @@ function advance({ start }: SavedAioRing, count: number, pointers: Data, events:
  * Lost: requests that had not ended. Nobody can tell that there are any.
  *
  * @param number of a descriptor that is free
- * Precondition: the rest of the address space is laid out, for io_setup(2) takes any place. Kernel: fs/aio.c aio_ring_mremap(), aio_complete()
+ * Precondition: the rest of the address space is laid out, for io_setup(2) takes any place. Kernel: fs/aio.c aio_ring_mremap(),
+ * aio_complete()
  */
 export function restoreAioRings(rings: readonly SavedAioRing[], number: number, program: Program): void {
   if (rings.length === 0) return

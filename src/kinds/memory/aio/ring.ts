@@ -1,9 +1,8 @@
 import { aioRing, ioEvent } from "../../../../ffi/abi/aio.ts"
 import type { vma_entry } from "../../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../../proto/values.ts"
-import { PAGE_SIZE } from "../../../base/units.ts"
+import { PAGE_SIZE, type Range } from "../../../base/units.ts"
 import type { Mapping } from "../../../proc/maps.ts"
-import type { Range } from "../holes.ts"
 
 /** Whether a mapping is the ring of io_setup(2). Kernel: fs/aio.c aio_private_file() */
 export const isAioRing = ({ path, deleted, inode }: Mapping): boolean => path === "/[aio]" && deleted && inode !== 0n

@@ -1,8 +1,7 @@
 import { MAP } from "../../../../ffi/abi/mman.ts"
 import type { vma_entry } from "../../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../../proto/values.ts"
-import { roundUp } from "../../../base/units.ts"
-import type { Range } from "../holes.ts"
+import { type Range, roundUp } from "../../../base/units.ts"
 import { isHuge, namedSize, pageSizeOf } from "../huge-size.ts"
 import type { Inheritance } from "../inherit.ts"
 

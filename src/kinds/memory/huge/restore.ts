@@ -27,8 +27,8 @@ function checkSegment({ inode_id, size, hugetlb_flag = 0 }: memfd_inode_entry, f
 /**
  * Appends the making of a segment of huge pages; the result is its descriptor. Mirror: collectSharedMemory of ../shared.ts
  *
- * It is filled through a mapping, for nobody can write(2) to hugetlbfs. That mapping asks for no promise of pages: the areas that are mapped
- * later do, each as it did before. What was anonymous is opened through /proc/self/map_files, so that its mappings look as before.
+ * It is filled through a mapping, for nobody can write(2) to hugetlbfs. That mapping asks for no promise of pages: the areas that are
+ * mapped later do, each as it did before. What was anonymous is opened through /proc/self/map_files, so that its mappings look as before.
  *
  * @param hole where nothing else is or will be, large enough for the segment, at a multiple of its page size
  * @param mayFollow links to mappings may be opened; else a memfd stands for memory without a name

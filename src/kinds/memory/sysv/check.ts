@@ -15,8 +15,8 @@ const cannot = (id: number, found: string, next: string): CheckpointError =>
   new CheckpointError("E_RESTORE", `Cannot restore System V segment ${id}`, found, next)
 
 /**
- * In what a segment that is there differs from the one that was dumped. One that is alike but younger is taken for it if the root of the tree
- * has made it: then a restore did.
+ * In what a segment that is there differs from the one that was dumped. One that is alike but younger is taken for it if the root of the
+ * tree has made it: then a restore did.
  */
 function difference({ entry: { desc, size }, extension }: SavedShm, row: ShmRow, root: number): string | undefined {
   const was = { ...desc, size }
@@ -80,8 +80,8 @@ function planOne(
 /**
  * Decides how each segment of a set comes back. Nothing is changed.
  *
- * One that is still there and in nobody's use gets the content that it had in the dump; one that others use is left alone, for whose content
- * would it be? One that has gone is made again.
+ * One that is still there and in nobody's use gets the content that it had in the dump; one that others use is left alone, for whose
+ * content would it be? One that has gone is made again.
  *
  * @param rows of the IPC namespace   @param root PID of the tree's root
  * @param canMake the kernel gives IDs that are asked for   @param self the user that makes them

@@ -22,7 +22,12 @@ export interface SysvSegment {
   readonly source: SegmentSource
 }
 
-/** A segment's row -> its entries. Mirror: ./restore.ts. Kernel: ipc/shm.c. @param madeKey the key in its name, which outlives IPC_RMID   @param pageSize bytes, of huge pages alone */
+/**
+ * A segment's row -> its entries. Mirror: ./restore.ts. Kernel: ipc/shm.c.
+ *
+ * @param madeKey the key in its name, which outlives IPC_RMID
+ * @param pageSize bytes, of huge pages alone
+ */
 export const collectShm = (row: ShmRow, madeKey: number, pageSize?: bigint): Pick<SysvSegment, "entry" | "extension"> => {
   const { id, key, uid, gid, cuid, cgid, mode, size, ctime, cpid } = row
   return {

@@ -15,7 +15,8 @@ const OUTSIDE = "Dump a tree that has all processes which use it, or let them de
  * Segments that a tree does not have for itself: what is in them at a restore would be others' as well.
  *
  * @param rows of the tool's IPC namespace, read after the mappings
- * @param holders processes outside the tree by the segments that they have attached; undefined = the counts alone decide, for the tree is stopped
+ * @param holders processes outside the tree by the segments that they have attached; undefined = the counts alone decide, for the tree is
+ *   stopped
  */
 export function surveySysvSegments(
   attached: ReadonlyMap<number, Attached>,

@@ -8,7 +8,7 @@ import type { FdInfo } from "../../../../proc/fdinfo.ts"
 import { deviceOf } from "../../../../proc/mountinfo.ts"
 import { type Fanotify, type FanotifyMark, fanotifyState } from "../../../../proc/notify.ts"
 import { readStatus } from "../../../../proc/status.ts"
-import type { Collecting, Found, OpenFile, Reason, Surveying } from "../../kind.ts"
+import type { Collecting, Found, OpenFile, Reason, Surveying } from "../../collecting.ts"
 import { readable } from "../../poll.ts"
 import { type Handles, isInSight, openHandles, savedHandle } from "../handle.ts"
 import { placeWatched } from "../place.ts"
@@ -97,9 +97,11 @@ function isRestricted(copy: number, flags: number, pid: number): boolean {
 }
 
 /**
- * An open fanotify -> its entry; marks on whole file systems, which CRIU's images have no field for, go to the extension. Mirror: ./restore.ts
+ * An open fanotify -> its entry; marks on whole file systems, which CRIU's images have no field for, go to the extension. Mirror:
+ * ./restore.ts
  *
- * Lost: events that nobody has read. Precondition: `refuseFanotify` has passed on the same look. Kernel: fs/notify/fdinfo.c fanotify_fdinfo()
+ * Lost: events that nobody has read. Precondition: `refuseFanotify` has passed on the same look. Kernel: fs/notify/fdinfo.c
+ * fanotify_fdinfo()
  */
 export function collectFanotify(
   { id, pid, fd, flags, owner, info }: OpenFile,

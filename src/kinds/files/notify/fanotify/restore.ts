@@ -6,8 +6,8 @@ import { type fanotify_file_entry, type fanotify_mark_entry, mark_type } from ".
 import type { stasis_file_entry } from "../../../../../proto/gen/stasis_pb.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
 import type { Result } from "../../../../tracee/program.ts"
-import type { Restoring } from "../../kind.ts"
 import { layPath } from "../../path.ts"
+import type { Restoring } from "../../restoring.ts"
 import { gone, openTarget, type Targets } from "../target.ts"
 
 /**

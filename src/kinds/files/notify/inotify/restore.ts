@@ -4,8 +4,8 @@ import { attempt, errnoName, SyscallError, syscall } from "../../../../../ffi/sy
 import type { inotify_file_entry } from "../../../../../proto/gen/fsnotify_pb.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
 import type { Result } from "../../../../tracee/program.ts"
-import type { Restoring } from "../../kind.ts"
 import { layPath } from "../../path.ts"
+import type { Restoring } from "../../restoring.ts"
 import { gone, openTarget, type Targets } from "../target.ts"
 
 const KNOWN = (IN.ALL_EVENTS | IN.EXCL_UNLINK | IN.ONESHOT) >>> 0
@@ -15,7 +15,8 @@ export const restoreInotify = ({ id }: inotify_file_entry, { program }: Pick<Res
   program.callWith({ about: `inotify ${id} (instances are limited by fs.inotify.max_user_instances)` }, "inotify_init1", 0)
 
 /**
- * Gives an inotify of a new process its watches, each with its own number; the next one that the program adds gets the number after the last.
+ * Gives an inotify of a new process its watches, each with its own number; the next one that the program adds gets the number after the
+ * last.
  *
  * By the tool, not in the process: what is opened for it needs no numbers there, and rights that the process has given up.
  *

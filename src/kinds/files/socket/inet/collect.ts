@@ -1,7 +1,7 @@
 import { AF, ICMP_FILTER, ICMPV6_FILTER, IP, IPPROTO, IPV6, SOCK, TCP, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { inet_sk_entry, ip_opts_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
 import type { tcp_opts_entry } from "../../../../../proto/gen/tcp-stream_pb.ts"
-import type { Collecting, OpenFile } from "../../kind.ts"
+import type { Collecting, OpenFile } from "../../collecting.ts"
 import { askAddress, askNumber, askOption, type SocketKind } from "../ask.ts"
 import { collectBeyond } from "../beyond.ts"
 import { deviceName } from "../device.ts"

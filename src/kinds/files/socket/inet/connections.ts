@@ -61,7 +61,11 @@ function tablesOf(netlink: Netlink, names: readonly string[]): Tables {
   }
 }
 
-/** Holds connections off with a table that is gone with us, or with the last copy of its socket. @throws CheckpointError E_KERNEL there is no nf_tables · E_PERMISSION */
+/**
+ * Holds connections off with a table that is gone with us, or with the last copy of its socket.
+ *
+ * @throws CheckpointError E_KERNEL there is no nf_tables · E_PERMISSION
+ */
 export function lockConnections(connections: readonly Ends[]): Tables {
   const name = `stasis-${process.pid}`
   let netlink: Netlink | undefined

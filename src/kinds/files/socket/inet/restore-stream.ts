@@ -97,8 +97,8 @@ function restoreEnds(entry: inet_sk_entry, stream: Stream, program: Program, fd:
 }
 
 /**
- * Appends a connection to a socket that was just made: numbers, queues, window and ends. It stays in repair mode, in which nothing is sent and
- * a death is silent, until `release` of src/flow/connections.ts. Mirror: readStream of ./stream.ts
+ * Appends a connection to a socket that was just made: numbers, queues, window and ends. It stays in repair mode, in which nothing is sent
+ * and a death is silent, until `release` of src/flow/connections.ts. Mirror: readStream of ./stream.ts
  *
  * Precondition: packets of the connection are held off; needs CAP_NET_ADMIN and CAP_NET_RAW. Kernel: net/ipv4/tcp.c do_tcp_setsockopt()
  */

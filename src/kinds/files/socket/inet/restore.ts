@@ -15,7 +15,7 @@ import {
 import type { inet_sk_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
 import { sk_shutdown } from "../../../../../proto/gen/sk-opts_pb.ts"
 import type { Program, Result } from "../../../../tracee/program.ts"
-import type { Restoring } from "../../kind.ts"
+import type { Restoring } from "../../restoring.ts"
 import { restoreBeyond } from "../beyond.ts"
 import { restoreBuffers, restoreSocketOptions, setOption } from "../options.ts"
 import { bytesOfWords, isAny } from "./address.ts"

@@ -100,10 +100,10 @@ function askWindow(fd: number): Decoded<typeof tcpRepairWindow> {
 }
 
 /**
- * The number that the next byte of the peer's will have. The kernel takes a window that was last told at this number or before it and refuses
- * one beyond: so it is looked for from where the window was last told, mostly with two calls, and the window is set as it was. TCP_QUEUE_SEQ
- * would tell it, but wants the receive queue chosen: were we killed then, the program would go on, and what it sends would go into its own
- * receive queue until a guard ends repair mode.
+ * The number that the next byte of the peer's will have. The kernel takes a window that was last told at this number or before it and
+ * refuses one beyond: so it is looked for from where the window was last told, mostly with two calls, and the window is set as it was.
+ * TCP_QUEUE_SEQ would tell it, but wants the receive queue chosen: were we killed then, the program would go on, and what it sends would go
+ * into its own receive queue until a guard ends repair mode.
  *
  * Precondition: repair mode. Kernel: net/ipv4/tcp.c tcp_repair_set_window(), tcp_sendmsg_locked(); net/ipv4/tcp_input.c tcp_send_rcvq()
  */

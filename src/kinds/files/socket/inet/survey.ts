@@ -1,5 +1,5 @@
 import { AF, IPPROTO, SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
-import type { Found, Reason, Surveying } from "../../kind.ts"
+import type { Found, Reason, Surveying } from "../../collecting.ts"
 import type { SocketKind } from "../ask.ts"
 
 /** A socket of IPv4 or IPv6, whatever its protocol. */

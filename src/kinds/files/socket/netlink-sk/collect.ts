@@ -4,7 +4,7 @@ import { decode, encode } from "../../../../../ffi/layout.ts"
 import { SyscallError } from "../../../../../ffi/syscall.ts"
 import type { netlink_sk_entry } from "../../../../../proto/gen/sk-netlink_pb.ts"
 import type { stasis_socket_option } from "../../../../../proto/gen/stasis_pb.ts"
-import type { Collecting, Found, OpenFile, Reason } from "../../kind.ts"
+import type { Collecting, Found, OpenFile, Reason } from "../../collecting.ts"
 import { askAddress, askNumber, askOption, type SocketKind } from "../ask.ts"
 import { askSockets } from "../diag.ts"
 import { openNetlink } from "../netlink.ts"
@@ -29,7 +29,9 @@ export const refuseNetlink = ({ unread, target }: Pick<Found, "unread" | "target
       }
     : undefined
 
-/** Whether a socket is connected, be it to the kernel: only the tables tell. Undefined where the kernel lacks them. Man page: sock_diag(7) */
+/**
+ * Whether a socket is connected, be it to the kernel: only the tables tell. Undefined where the kernel lacks them. Man page: sock_diag(7)
+ */
 function isConnected(ino: bigint, { protocol }: SocketKind): boolean | undefined {
   try {
     using netlink = openNetlink(NETLINK.SOCK_DIAG)

@@ -23,7 +23,11 @@ function faultOfPacket({ type, protocol, mclist, rx_ring, tx_ring }: packet_sock
   return undefined
 }
 
-/** Checks that an entry fits together, and that this machine has its network devices. @throws CheckpointError E_IMAGE_CORRUPT · E_RESTORE */
+/**
+ * Checks that an entry fits together, and that this machine has its network devices.
+ *
+ * @throws CheckpointError E_IMAGE_CORRUPT · E_RESTORE
+ */
 export function checkPacket(entry: packet_sock_entry, extension: stasis_file_entry | undefined): void {
   const { id, ifindex, mclist } = entry
   const fault = faultOfPacket(entry)

@@ -1,6 +1,6 @@
 import { PACKET, PDI, SOL_PACKET } from "../../../../../ffi/abi/packet.ts"
 import type { packet_sock_entry } from "../../../../../proto/gen/packet-sock_pb.ts"
-import type { Collecting, OpenFile } from "../../kind.ts"
+import type { Collecting, OpenFile } from "../../collecting.ts"
 import { askNumber } from "../ask.ts"
 import { collectBeyond } from "../beyond.ts"
 import { deviceName } from "../device.ts"

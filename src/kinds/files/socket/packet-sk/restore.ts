@@ -4,7 +4,7 @@ import { encode } from "../../../../../ffi/layout.ts"
 import type { packet_sock_entry } from "../../../../../proto/gen/packet-sock_pb.ts"
 import type { stasis_file_entry } from "../../../../../proto/gen/stasis_pb.ts"
 import type { Program, Result } from "../../../../tracee/program.ts"
-import type { Restoring } from "../../kind.ts"
+import type { Restoring } from "../../restoring.ts"
 import { restoreBeyond } from "../beyond.ts"
 import { deviceName, deviceNumber } from "../device.ts"
 import { restoreBuffers, restoreSocketOptions, setOption } from "../options.ts"
@@ -13,7 +13,9 @@ import { ringRequest } from "./table.ts"
 /** No group. Kernel: none, this is CRIU's. Authority: REFERENCE 5.8 */
 const NO_FANOUT = 0xffffffff
 
-/** Where the name of a device stands in a bind(2) of SOCK_PACKET, and bytes of its address. Header: include/linux/socket.h struct sockaddr */
+/**
+ * Where the name of a device stands in a bind(2) of SOCK_PACKET, and bytes of its address. Header: include/linux/socket.h struct sockaddr
+ */
 const [NAME_AT, SOCKADDR] = [2, 16]
 
 /** Name that a device had, by its number then; undefined where images do not say. */
@@ -51,8 +53,9 @@ function join(index: number, type: number, addr: Uint8Array, program: Program, f
 }
 
 /**
- * An entry -> a packet socket appended to the program: with options, rings and memberships, then bound, then in its group. Mirror: ./collect.ts
- * Nothing comes in before it is bound, but for SOCK_PACKET, which is of its protocol from the first. Lost: packets in its queue and rings.
+ * An entry -> a packet socket appended to the program: with options, rings and memberships, then bound, then in its group. Mirror:
+ * ./collect.ts Nothing comes in before it is bound, but for SOCK_PACKET, which is of its protocol from the first. Lost: packets in its
+ * queue and rings.
  */
 export function restorePacket(entry: packet_sock_entry, { program, extension }: Pick<Restoring, "program" | "extension">): Result {
   const { id, type, protocol, ifindex, opts, mclist, fanout = NO_FANOUT, rx_ring, tx_ring } = entry

@@ -1,6 +1,6 @@
 import { PACKET_FANOUT } from "../../../../../ffi/abi/packet.ts"
 import { AF } from "../../../../../ffi/abi/socket.ts"
-import type { Found, Reason, Surveying } from "../../kind.ts"
+import type { Found, Reason, Surveying } from "../../collecting.ts"
 import { GONE, type PacketSocket } from "./table.ts"
 
 /** A packet socket, of whatever type. */

@@ -13,7 +13,10 @@ export interface Bound {
   readonly stat: FileStat
 }
 
-/** The file that a socket of ours, or a copy, is bound to; undefined without one, or without CAP_NET_ADMIN. Kernel: net/unix/af_unix.c unix_open_file() */
+/**
+ * The file that a socket of ours, or a copy, is bound to; undefined without one, or without CAP_NET_ADMIN. Kernel: net/unix/af_unix.c
+ * unix_open_file()
+ */
 export function boundFile(socket: number): Bound | undefined {
   const file = attempt("ioctl", socket, SIOCUNIXFILE, 0)
   if (isFailure(file)) return undefined
@@ -26,7 +29,8 @@ export function boundFile(socket: number): Bound | undefined {
 }
 
 /**
- * The file that a socket is bound to, by its name, for who may not open it by the socket itself: the kernel tells everybody which file it is.
+ * The file that a socket is bound to, by its name, for who may not open it by the socket itself: the kernel tells everybody which file it
+ * is.
  *
  * @param pid whose working directory a relative name may count from
  * @returns undefined when the name leads to another file, or to none
@@ -41,7 +45,7 @@ export function namedFile(pid: number, { name, file }: Pick<UnixSocket, "name" |
 }
 
 /** How a path leads to the file of a socket. */
-export interface Place {
+export interface BoundPlace {
   /** Directory that a relative path counts from. */
   readonly directory: string | undefined
   /** Nothing, or another file, has the path now. */
@@ -59,10 +63,11 @@ export const pathText = (name: Uint8Array): string => textOf(name.at(-1) === 0 ?
 /**
  * Finds out whether the path that a socket was bound to would lead there again.
  *
- * @returns undefined when it would not, even when the file is renamed as it was: something else has the path now, or a relative one counts from
+ * @returns undefined when it would not, even when the file is renamed as it was: something else has the path now, or a relative one counts
+ * from
  *   nobody knows where
  */
-export function placeOf(name: Uint8Array, { target, stat }: Bound): Place | undefined {
+export function placeOf(name: Uint8Array, { target, stat }: Bound): BoundPlace | undefined {
   const path = pathText(name)
   const { path: was, deleted } = cutDeleted(target)
   const gone = stat.nlink === 0 || deleted

@@ -2,7 +2,7 @@ import { S_IF } from "../../../../../ffi/abi/file.ts"
 import { SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { unix_sk_entry } from "../../../../../proto/gen/sk-unix_pb.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
-import type { Linked } from "../../kind.ts"
+import type { Linked } from "../../restoring.ts"
 import { kindName, kindOf, statPath } from "../../stat.ts"
 import { findSystems } from "../../system.ts"
 import { socketName } from "./bind.ts"
@@ -89,7 +89,8 @@ function checkOutside(socket: unix_sk_entry, { name }: unix_sk_entry, inUse: () 
 /**
  * Checks of the unix sockets of a tree, while nothing of it exists.
  *
- * @param used ids of files that are restored   @param renamed where files of sockets are that were renamed, by id   @param extUnixSk sockets may be connected to names outside the tree
+ * @param used ids of files that are restored   @param renamed where files of sockets are that were renamed, by id
+ * @param extUnixSk sockets may be connected to names outside the tree
  * @returns checks that throw E_IMAGE_CORRUPT · E_IMAGE_UNSUPPORTED · E_FILE_CHANGED a name is taken
  */
 export function* unixChecks(

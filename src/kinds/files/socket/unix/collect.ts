@@ -3,11 +3,12 @@ import { type Decoded, decode } from "../../../../../ffi/layout.ts"
 import { fd_types } from "../../../../../proto/gen/fdinfo_pb.ts"
 import type { sk_shutdown } from "../../../../../proto/gen/sk-opts_pb.ts"
 import type { unix_sk_entry } from "../../../../../proto/gen/sk-unix_pb.ts"
-import type { Collecting, Found, OpenFile, SocketData } from "../../kind.ts"
+import type { Collecting, Found, OpenFile } from "../../collecting.ts"
 import { NO_OWNER } from "../../owner.ts"
+import type { SocketData } from "../../payloads.ts"
 import { askAddress, askNumber, askOption } from "../ask.ts"
 import { collectSocketOptions, NO_OPTIONS } from "../options.ts"
-import { namedFile, type Place, placeOf } from "./bound.ts"
+import { type BoundPlace, namedFile, placeOf } from "./bound.ts"
 import { hasError } from "./queue.ts"
 import { UFLAGS } from "./relations.ts"
 import { inodeOf, outsidePeer } from "./scene.ts"
@@ -49,7 +50,7 @@ const outsideEntry = (id: number, { ino, name }: UnixSocket): unix_sk_entry => (
 
 /** Where the socket's file is, and whose. */
 interface FileFacts {
-  readonly place?: Place | undefined
+  readonly place?: BoundPlace | undefined
   readonly fields: Pick<unix_sk_entry, "file_perms" | "name_dir" | "deleted">
 }
 
@@ -78,8 +79,9 @@ function askPeer(fd: number): Decoded<typeof ucred> | undefined {
 }
 
 /**
- * State of a socket as kernels since 5.15 tell it: before, a datagram socket stays closed when it is connected. One without a name and with a
- * peer that has gone would be told from one that never had one by nothing else. Kernel: net/unix/af_unix.c unix_dgram_connect(), unix_getname()
+ * State of a socket as kernels since 5.15 tell it: before, a datagram socket stays closed when it is connected. One without a name and with
+ * a peer that has gone would be told from one that never had one by nothing else. Kernel: net/unix/af_unix.c unix_dgram_connect(),
+ * unix_getname()
  */
 function stateOf({ type, state, name, peer }: UnixSocket, fd: number): number {
   const silent = type === SOCK.DGRAM && state === TCP_STATE.CLOSE && name.length === 0 && peer === 0

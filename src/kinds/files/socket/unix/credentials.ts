@@ -1,9 +1,11 @@
 import type { stasis_credentials_entry } from "../../../../../proto/gen/stasis_pb.ts"
-import type { Restoring } from "../../kind.ts"
+import type { Restoring } from "../../restoring.ts"
 
 type Asking = Pick<Restoring, "program" | "self" | "isBorn" | "extension">
 
-/** Senders of what was in a socket's queue. One that does not exist is told by the process that fills the queue, with the IDs that it had. */
+/**
+ * Senders of what was in a socket's queue. One that does not exist is told by the process that fills the queue, with the IDs that it had.
+ */
 export const sendersOf = (id: number, { extension, self, isBorn }: Asking): stasis_credentials_entry[] | undefined =>
   extension.get(id)?.socket_senders?.senders.map((sender) => (isBorn(sender.pid) ? sender : { ...sender, pid: self.pid }))
 

@@ -1,7 +1,7 @@
 import { SOCK } from "../../../../../ffi/abi/socket.ts"
 import { attempt } from "../../../../../ffi/syscall.ts"
+import type { Found, Reason } from "../../collecting.ts"
 import type { Copies } from "../../copies.ts"
-import type { Found, Reason } from "../../kind.ts"
 import { scanOwn } from "../../scan.ts"
 import { hasError, hasUrgent, type Packet, peekQueue } from "./queue.ts"
 import { inodeOf, isUnix } from "./scene.ts"

@@ -1,7 +1,7 @@
 import { SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { file_entry } from "../../../../../proto/gen/fdinfo_pb.ts"
 import type { unix_sk_entry } from "../../../../../proto/gen/sk-unix_pb.ts"
-import type { Linked } from "../../kind.ts"
+import type { Linked } from "../../restoring.ts"
 
 type Files = ReadonlyMap<number, file_entry>
 

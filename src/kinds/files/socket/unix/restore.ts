@@ -1,7 +1,7 @@
 import { AF, SO, SOCK, SOL_SOCKET, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { unix_sk_entry } from "../../../../../proto/gen/sk-unix_pb.ts"
 import type { Argument } from "../../../../tracee/program.ts"
-import type { Opened, Restoring } from "../../kind.ts"
+import type { Opened, Restoring } from "../../restoring.ts"
 import { restoreBuffers, restoreSocketOptions, setOption } from "../options.ts"
 import { addressOf, bindSocket, connectSocket, socketName, unlinkSocket } from "./bind.ts"
 import { asPeer, sendersOf } from "./credentials.ts"
@@ -114,7 +114,9 @@ export function restoreUnix(entry: unix_sk_entry, making: Making): Opened {
   return made
 }
 
-/** Appends what a socket has got when its queue is full: halves that are shut down, options, and no file, or one elsewhere, if it was so. */
+/**
+ * Appends what a socket has got when its queue is full: halves that are shut down, options, and no file, or one elsewhere, if it was so.
+ */
 function settle(socket: unix_sk_entry, fd: Argument, { program, files, extension }: Finishing): void {
   const about = socketName(socket)
   if (socket.shutdown) program.callWith({ about }, "shutdown", fd, socket.shutdown - 1)
@@ -153,7 +155,9 @@ function fillByName(socket: unix_sk_entry, from: unix_sk_entry | undefined, fini
   if (!from) program.call("close", sender)
 }
 
-/** Appends what a socket gets when all files of the program stand at their numbers. Of a pair the one with the lower id does it for both. */
+/**
+ * Appends what a socket gets when all files of the program stand at their numbers. Of a pair the one with the lower id does it for both.
+ */
 export function finishUnix(entry: unix_sk_entry, finishing: Finishing, fd: number): void {
   const relation = relationOf(entry, finishing.files)
   if (relation.kind === "pair") {

@@ -1,6 +1,6 @@
 import { AF, SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { Holders } from "../../../../proc/outside.ts"
-import type { Found } from "../../kind.ts"
+import type { Found } from "../../collecting.ts"
 import { readUnixSockets, type UnixSocket } from "./sockets.ts"
 import type { AllowedPeers, Queues, UnixScene } from "./view.ts"
 

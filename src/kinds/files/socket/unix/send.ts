@@ -3,7 +3,7 @@ import { cmsghdr, MSG, msghdr, SCM, SOL_SOCKET, ucred } from "../../../../../ffi
 import { encode } from "../../../../../ffi/layout.ts"
 import type { stasis_credentials_entry } from "../../../../../proto/gen/stasis_pb.ts"
 import type { Argument, Program } from "../../../../tracee/program.ts"
-import type { SocketData } from "../../kind.ts"
+import type { SocketData } from "../../payloads.ts"
 import { sizeBuffer } from "../buffers.ts"
 
 /** Memory that one packet takes besides its bytes, and most that a buffer may be asked for. */

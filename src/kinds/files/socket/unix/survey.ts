@@ -1,5 +1,5 @@
 import { SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
-import type { Found, Reason, Surveying } from "../../kind.ts"
+import type { Found, Reason, Surveying } from "../../collecting.ts"
 import { namedFile, pathText, placeOf } from "./bound.ts"
 import { inodeOf, mayBeOutside, outsidePeer } from "./scene.ts"
 import { isListening, isPath, nameText, UNIX_STATES, UNIX_TYPES, type UnixSocket } from "./sockets.ts"
@@ -9,7 +9,10 @@ import type { UnixScene } from "./view.ts"
 export const socketText = ({ type, name }: Pick<UnixSocket, "type" | "name">): string =>
   `a unix ${UNIX_TYPES[type] ?? `(type ${type})`} socket${name.length > 0 ? ` "${nameText(name)}"` : ""}`
 
-/** A peer that the dump does not have. Somebody's it is: the survey tells whose; what nobody has may be in flight, which only the freeze shows. */
+/**
+ * A peer that the dump does not have. Somebody's it is: the survey tells whose; what nobody has may be in flight, which only the freeze
+ * shows.
+ */
 function refusePeer(socket: UnixSocket, unix: UnixScene): Reason | undefined {
   const { peer, ino } = socket
   if (isListening(socket) || peer === 0) return undefined

@@ -1,0 +1,92 @@
+import { PM } from "../../../ffi/abi/mman.ts"
+import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
+import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../../base/units.ts"
+import { without } from "../../kinds/memory/holes.ts"
+import type { PageRange } from "../../kinds/memory/pages.ts"
+import type { MappingDetail } from "../../proc/smaps.ts"
+import type { FrozenProcess } from "../../tracee/frozen.ts"
+import { framePagesSize, isFree, isZero, type LoanTerms } from "../../tracee/host.ts"
+import { readMemoryIfMapped } from "../../tracee/memory.ts"
+
+/**
+ * Pages for the bootstrap's signal frame, zeros afterwards. In a quiet process the lowest of the main stack, when they are far below every
+ * stack pointer and hold nothing but zeros or what a killed dump left: that is where each dump finds the pages of the one before. Else such
+ * that the process never touched, at the low end of the main stack or of any private writable area; else, where all are present (mlockall),
+ * the lowest of the main stack when they are zeros.
+ *
+ * @param size bytes, whole pages   @param stackPointers of all threads
+ * @param isQuiet no thread is on its way back from a killed dump, by a frame that no stack pointer may point to yet
+ * @returns undefined when every writable page is in use
+ */
+export function untouchedPages(
+  pid: number,
+  mappings: readonly MappingDetail[],
+  size: number,
+  stackPointers: readonly bigint[],
+  isQuiet: boolean,
+): RemoteAddress | undefined {
+  const stack = mappings.find(({ path, read, write }) => path === "[stack]" && read && write)
+  const fd = openSync(`/proc/${pid}/pagemap`, "r")
+  try {
+    // Absent pages are not read: that would make them present.
+    const present = stack && pagesOf(fd, stack.start, size / PAGE_SIZE).every((entry) => (entry & PM.PRESENT) !== 0n)
+    const lowest = (isWanted: (pages: Uint8Array) => boolean) =>
+      present ? lowestPages(pid, stack, size, stackPointers, isWanted) : undefined
+    return (isQuiet ? lowest(isFree) : undefined) ?? absentPages(fd, mappings, size) ?? lowest(isZero)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** What a handler or a call of the program may still write below its stack pointer without asking, bytes: it is left alone. */
+const STACK_DISTANCE = 16 * 1024
+
+function lowestPages(
+  pid: number,
+  stack: MappingDetail,
+  size: number,
+  stackPointers: readonly bigint[],
+  isWanted: (pages: Uint8Array) => boolean,
+): RemoteAddress | undefined {
+  const pointers = stackPointers.filter((sp) => sp >= stack.start && sp <= stack.end)
+  // Without one the main stack is not where the leader's frames end: nobody knows what lies there.
+  if (pointers.length === 0) return undefined
+  const lowest = pointers.reduce((least, sp) => (sp < least ? sp : least))
+  if (stack.start + BigInt(size + STACK_DISTANCE) > lowest) return undefined
+  const bytes = readMemoryIfMapped(pid, remoteAddress(stack.start), size)
+  return bytes && isWanted(bytes) ? remoteAddress(stack.start) : undefined
+}
+
+/** Nobody can write to a guard. */
+const TAKEN = PM.PRESENT | PM.SWAP | PM.GUARD
+const pagemapWindow = Buffer.alloc(8 * 512)
+
+/** Pagemap entries from an address on. @param pages 512 at most */
+function pagesOf(fd: number, start: bigint, pages: number): bigint[] {
+  const got = readSync(fd, pagemapWindow, 0, pages * 8, (Number(start) / PAGE_SIZE) * 8) / 8
+  return Array.from({ length: got }, (_, i) => pagemapWindow.readBigUInt64LE(i * 8))
+}
+
+function absentPages(fd: number, mappings: readonly MappingDetail[], size: number): RemoteAddress | undefined {
+  const writable = mappings.filter(
+    ({ read, write, shared, inode, path, vmFlags }) =>
+      read && write && !shared && inode === 0n && !path.startsWith("[v") && !vmFlags.has("ht"),
+  )
+  const stacksFirst = [...writable].sort((a, b) => Number(b.path === "[stack]") - Number(a.path === "[stack]"))
+  const pages = size / PAGE_SIZE
+  for (const { start, end } of stacksFirst) {
+    let run = 0
+    for (const [i, entry] of pagesOf(fd, start, Math.min(512, Number(end - start) / PAGE_SIZE)).entries()) {
+      run = (entry & TAKEN) === 0n ? run + 1 : 0
+      if (run === pages) return remoteAddress(start + BigInt((i + 1 - pages) * PAGE_SIZE))
+    }
+  }
+  return undefined
+}
+
+/** Pages to store but those that hold a frame of ours now: they are zeros before and after, as those that are not stored. */
+export function withoutFrame(process: FrozenProcess, ranges: readonly PageRange[], { framePages }: LoanTerms): PageRange[] {
+  if (framePages === undefined) return [...ranges]
+  const frame = { start: framePages, end: framePages + BigInt(framePagesSize(process)) }
+  return ranges.flatMap((range) => without(range, [frame]).map((part) => ({ ...range, ...part })))
+}

@@ -1,0 +1,84 @@
+import { CheckpointError } from "../../base/errors.ts"
+import { logger } from "../../base/log.ts"
+import type { Range } from "../../base/units.ts"
+import type { Mapping } from "../../proc/maps.ts"
+import type { MappingDetail } from "../../proc/smaps.ts"
+import type { FrozenProcess } from "../../tracee/frozen.ts"
+import { type CodeRange, findGadgets, type Gadgets, gadgetsStand } from "../../tracee/gadgets.ts"
+import { framePagesSize, type LoanTerms } from "../../tracee/host.ts"
+import { findLeftovers, isInLeftover } from "../../tracee/leftover.ts"
+import { chooseStopSignal, isLoanMask } from "../../tracee/loan.ts"
+import { untouchedPages } from "./frame-pages.ts"
+import type { InspectedThread } from "./threads.ts"
+
+const log = logger("dump")
+
+/**
+ * Executable mappings in which injection may look for instructions. Not huge pages: a look at one that is absent would take it from the
+ * pool.
+ */
+export const codeRanges = (mappings: readonly (Mapping & Partial<Pick<MappingDetail, "vmFlags">>)[]): CodeRange[] =>
+  mappings.filter(({ exec, read, path, vmFlags }) => exec && read && path !== "[vsyscall]" && !vmFlags?.has("ht"))
+
+/** What the target lends for injection. @throws CheckpointError E_INJECTION naming what it lacks */
+export function findTerms(
+  frozen: FrozenProcess,
+  threads: readonly InspectedThread[],
+  mappings: readonly MappingDetail[],
+  known: Gadgets | undefined,
+): LoanTerms {
+  const { pid } = frozen
+  const action = `Cannot ask task ${pid} about itself`
+  const gadgets = known && gadgetsStand(pid, known) ? known : findGadgets(pid, codeRanges(mappings))
+  if (!gadgets)
+    throw new CheckpointError(
+      "E_INJECTION",
+      action,
+      "it has no system call instruction in any readable executable mapping",
+      "Run it with the vdso enabled",
+    )
+  const stackPointers = frozen.threads.map(({ registers }) => registers.sp)
+  const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers, isQuiet(frozen, mappings))
+  const union = (pick: (thread: InspectedThread) => bigint): bigint => threads.reduce((set, thread) => set | pick(thread), 0n)
+  const pending = union(({ status }) => status.sigPending | status.sharedPending)
+  const stopSignal = chooseStopSignal(
+    union(({ status }) => status.sigCaught),
+    union(({ frozen: { mask } }) => mask),
+    pending,
+  )
+  if (stopSignal === undefined)
+    throw new CheckpointError(
+      "E_INJECTION",
+      action,
+      "it uses SIGURG, SIGWINCH, SIGCHLD and SIGCONT all at once",
+      "Let the program leave one of them at its default",
+    )
+  return { gadgets, framePages, stopSignal }
+}
+
+const leftoversOf = (pid: number, mappings: readonly MappingDetail[]): Range[] =>
+  findLeftovers(
+    pid,
+    mappings.filter(({ exec, write, inode, path }) => exec && !write && inode === 0n && path === ""),
+  )
+
+/**
+ * False when a thread may be on its way back from a killed run, or from several, one after the other: by areas and frames that must stay as
+ * they are.
+ *
+ * @param mappings those that will go left out
+ */
+const isQuiet = ({ pid, threads }: FrozenProcess, mappings: readonly MappingDetail[]): boolean =>
+  !threads.some(({ mask }) => isLoanMask(mask)) && leftoversOf(pid, mappings).length === 0
+
+/**
+ * Areas that an earlier, killed run left behind. They go with the next questions, but all stay while a thread is on its way back through
+ * them: it may have come there from another, and returns by the same way. A stopped process stays on that way until it is continued.
+ */
+export function removableLeftovers(frozen: FrozenProcess, mappings: readonly MappingDetail[]): Range[] {
+  const leftovers = leftoversOf(frozen.pid, mappings)
+  if (leftovers.length === 0 || frozen.threads.some(({ registers: { ip }, mask }) => isLoanMask(mask) || isInLeftover(frozen.pid, ip)))
+    return []
+  log.warn(`task ${frozen.pid}: removing what a killed run of stasis left in it`)
+  return leftovers
+}

@@ -1,0 +1,140 @@
+import { askAttributes, askThreadAttributes } from "../../kinds/attributes/collect.ts"
+import { askLandlock } from "../../kinds/attributes/landlock.ts"
+import { askCreds } from "../../kinds/creds/collect.ts"
+import { askKeyrings } from "../../kinds/creds/keyrings.ts"
+import { mayFollowMapped } from "../../kinds/files/mapped.ts"
+import { askAioRings } from "../../kinds/memory/aio/collect.ts"
+import { askBreak } from "../../kinds/memory/collect.ts"
+import { askAreaPolicies, askThreadPolicy } from "../../kinds/memory/policy/collect.ts"
+import { askWindows } from "../../kinds/memory/windows.ts"
+import { askTimerSlack } from "../../kinds/sched/collect.ts"
+import { askAltStack, askSigactions } from "../../kinds/signals/collect.ts"
+import { askTidAddress } from "../../kinds/thread/collect.ts"
+import { askTimers, collectTimers } from "../../kinds/timers/collect.ts"
+import type { MappingDetail } from "../../proc/smaps.ts"
+import { readStatus, type Status } from "../../proc/status.ts"
+import { readTimers } from "../../proc/timers.ts"
+import { askSliceExtension } from "../../rseq/slice.ts"
+import type { Loan } from "../../tracee/loan.ts"
+import { type Answers, Program } from "../../tracee/program.ts"
+import type { InspectedThread } from "./threads.ts"
+
+/** Everything that only the process and its threads can say, put as programs of questions. */
+export interface Questions {
+  readonly programs: ReadonlyMap<number, Program>
+  readonly process: ReturnType<typeof askProcess>
+  readonly threads: ReadonlyMap<number, ReturnType<typeof askThread>>
+}
+
+function askProcess(pid: number, mappings: readonly MappingDetail[], program: Program) {
+  return {
+    actions: askSigactions(program),
+    timers: askTimers(program, readTimers(pid)),
+    brk: askBreak(program),
+    attributes: askAttributes(program),
+    policies: askAreaPolicies(program, mappings),
+    aioRings: askAioRings(program, mappings),
+    windows: mayFollowMapped() ? [] : askWindows(program, mappings),
+  }
+}
+
+export function askThread(program: Program, witness: number | undefined) {
+  return {
+    stack: askAltStack(program),
+    tidAddress: askTidAddress(program),
+    creds: askCreds(program),
+    attributes: askThreadAttributes(program),
+    slack: askTimerSlack(program),
+    policy: askThreadPolicy(program),
+    landlock: askLandlock(program, witness),
+    sliceExtension: askSliceExtension(program),
+    keyrings: askKeyrings(program),
+  }
+}
+
+/**
+ * Writes the questions for every thread; the leader also answers for the process.
+ *
+ * @param threads thread IDs, each with its witness, see `askLandlock`
+ */
+export function planQuestions(
+  pid: number,
+  threads: ReadonlyMap<number, number | undefined>,
+  mappings: readonly MappingDetail[],
+): Questions {
+  const tids = [...threads.keys()]
+  const programs = new Map(tids.map((tid) => [tid, new Program()]))
+  const leader = programs.get(pid)
+  if (!leader) throw new Error(`Unreachable: process ${pid} has no leader among ${tids.join(", ")}`)
+  return {
+    programs,
+    process: askProcess(pid, mappings, leader),
+    threads: new Map([...programs].map(([tid, program]) => [tid, askThread(program, threads.get(tid))])),
+  }
+}
+
+/** Sets of pending signals, which change when a timer runs out. */
+const pendingOf = (statuses: ReadonlyMap<number, Status>): string =>
+  [...statuses.values()].map(({ sigPending, sharedPending }) => `${sigPending} ${sharedPending}`).join()
+
+const MOST_ROUNDS = 5
+
+/** True when a timer may run out at any moment. */
+function isTicking(answers: Answers | undefined, questions: Questions): boolean {
+  if (!answers) return false
+  const { real, virt, prof, posix } = collectTimers(answers, questions.process.timers)
+  return posix.length > 0 || [real, virt, prof].some(({ vsec, vusec }) => vsec !== 0n || vusec !== 0n)
+}
+
+/** A process that has lent itself, and what it is to be asked. */
+export interface Asked {
+  readonly pid: number
+  readonly threads: readonly InspectedThread[]
+  readonly questions: Questions
+  readonly loan: Loan
+}
+
+/** What a process said, and the status of every thread that belongs to it. */
+export interface Answered {
+  readonly answers: ReadonlyMap<number, Answers>
+  readonly statuses: ReadonlyMap<number, Status>
+}
+
+/**
+ * Has all questions of all processes answered at the same time. What fails in one does not keep the others from answering. Threads may run
+ * on then, until the loans are returned.
+ */
+export function questionAll(asked: readonly Asked[]): ReadonlyMap<number, Answered> {
+  const failures: unknown[] = []
+  const attempt = (step: () => void): void => {
+    try {
+      step()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  const answered = new Map<number, Answered>()
+  const waits: (() => void)[] = []
+  for (const one of asked)
+    attempt(() => {
+      const wait = one.loan.start(one.questions.programs)
+      waits.push(() => answered.set(one.pid, settle(one, wait())))
+    })
+  for (const wait of waits) attempt(wait)
+  if (failures.length > 0) throw failures[0]
+  return answered
+}
+
+/** Asks again while timers run out: their signals would be saved and the timers too. */
+function settle({ pid, threads, questions, loan }: Asked, first: ReadonlyMap<number, Answers>): Answered {
+  const look = (): Map<number, Status> => new Map(threads.map(({ frozen: { tid } }) => [tid, readStatus(pid, tid)]))
+  let before = new Map(threads.map(({ frozen: { tid }, status }) => [tid, status]))
+  let answers = first
+  for (let round = 1; ; round++) {
+    if (!isTicking(answers.get(pid), questions)) return { answers, statuses: before }
+    const after = look()
+    if (pendingOf(before) === pendingOf(after) || round === MOST_ROUNDS) return { answers, statuses: after }
+    before = after
+    answers = loan.run(questions.programs)
+  }
+}

@@ -1,0 +1,83 @@
+import { AT, O } from "../../../ffi/abi/file.ts"
+import { allocate, attempt, errnoName, pathArgument } from "../../../ffi/syscall.ts"
+import { CheckpointError } from "../../base/errors.ts"
+import { PF_KTHREAD } from "../../proc/source.ts"
+import { readStat } from "../../proc/stat.ts"
+import { readStatus, readStatusIfAlive } from "../../proc/status.ts"
+
+const ROOM = 256
+const room = allocate(4096)
+
+/** Errors of the target itself, which no option can change. @throws CheckpointError E_SELF · E_NO_PROCESS · E_KERNEL_THREAD · E_TRACED */
+export function checkTarget(pid: number): void {
+  if (pid === process.pid)
+    throw new CheckpointError("E_SELF", `Cannot dump task ${pid}`, "it is stasis itself", "Name the PID of another process")
+  const alive = attempt("kill", pid, 0)
+  if (alive < 0 && errnoName(-alive) === "ESRCH")
+    throw new CheckpointError("E_NO_PROCESS", `Cannot dump task ${pid}`, "there is no such process", "Look for its PID with ps")
+  const stat = readStat(pid)
+  if (stat.flags & PF_KTHREAD)
+    throw new CheckpointError(
+      "E_KERNEL_THREAD",
+      `Cannot dump task ${pid}`,
+      `it is the kernel thread "${stat.comm}"`,
+      "Name the PID of a program",
+    )
+  const { tgid, tracerPid, ppid, threads } = readStatus(pid)
+  if ((stat.state === "Z" || stat.state === "X") && threads <= 1)
+    throw new CheckpointError(
+      "E_NO_PROCESS",
+      `Cannot dump task ${pid}`,
+      `it has ended, and its parent ${ppid} has not waited for it (a zombie)`,
+      "Name a running process",
+    )
+  if (tgid !== pid)
+    throw new CheckpointError(
+      "E_NO_PROCESS",
+      `Cannot dump task ${pid}`,
+      `it is a thread of process ${tgid}`,
+      `Dump ${tgid}: a process is saved with all its threads`,
+    )
+  if (tracerPid !== 0)
+    throw new CheckpointError(
+      "E_TRACED",
+      `Cannot dump task ${pid}`,
+      `it is traced by process ${tracerPid}`,
+      `Detach the debugger ${tracerPid}, then dump again`,
+    )
+  for (let ancestor = process.ppid; ancestor > 0; ancestor = readStatus(ancestor).ppid)
+    if (ancestor === pid)
+      throw new CheckpointError(
+        "E_SELF",
+        `Cannot dump task ${pid}`,
+        "it is an ancestor of stasis",
+        "Run stasis from outside the tree, for example with setsid",
+      )
+}
+
+/**
+ * Says why the kernel does not let us look at a process. Its descriptors and memory belong to its user even for who may trace it, and
+ * signals take a right of their own.
+ *
+ * @throws CheckpointError E_PERMISSION. Kernel: kernel/ptrace.c __ptrace_may_access(), fs/proc/fd.c proc_fd_permission()
+ */
+export function checkAccess(pid: number): void {
+  const isTraceable = !isDenied(attempt("readlink", pathArgument(`/proc/${pid}/ns/user`), room.address, ROOM))
+  const descriptors = isTraceable ? attempt("openat", AT.FDCWD, pathArgument(`/proc/${pid}/fd`), O.DIRECTORY | O.CLOEXEC, 0) : -1
+  if (descriptors >= 0) attempt("close", descriptors)
+  const answer = attempt("kill", pid, 0)
+  if (isTraceable && !isDenied(descriptors) && !(answer < 0 && errnoName(-answer) === "EPERM")) return
+  const [theirs, ours] = [readStatusIfAlive(pid), readStatus(process.pid)]
+  if (!theirs) return
+  const [user, own] = [theirs.uid.real, ours.uid.filesystem]
+  const found =
+    user !== own
+      ? `it belongs to user ${user}, and stasis runs as user ${own}`
+      : theirs.capPermitted & ~ours.capPermitted
+        ? "it has capabilities that stasis does not have"
+        : "it lets nobody but root look at it (prctl PR_SET_DUMPABLE, or a program that its user may not read)"
+  const next = "Run stasis as that user, as root, or with CAP_SYS_PTRACE, CAP_CHECKPOINT_RESTORE, CAP_DAC_READ_SEARCH and CAP_KILL"
+  throw new CheckpointError("E_PERMISSION", `Cannot dump task ${pid}`, found, next)
+}
+
+const isDenied = (answer: number): boolean => answer < 0 && errnoName(-answer) === "EACCES"

@@ -1,0 +1,82 @@
+import type { Inheritance } from "../../kinds/memory/inherit.ts"
+import { planVdso, specialMappings } from "../../kinds/memory/vdso.ts"
+import { type BirthPlan, clonersOf, type TaskId } from "../../kinds/tree/plan.ts"
+import type { Mapping } from "../../proc/maps.ts"
+import type { SavedTree } from "../images.ts"
+import type { InheritedPages, ProcessPlan, Share } from "./restore-context.ts"
+
+/** What the plans of the processes of a tree are made from. */
+interface PlanSources {
+  readonly saved: SavedTree
+  readonly birthPlan: BirthPlan
+  /** Of the seed. */
+  readonly mappings: readonly Mapping[]
+  readonly shares: ReadonlyMap<number, Share>
+  readonly inheritances: ReadonlyMap<number, Inheritance>
+  readonly pages: ReadonlyMap<number, readonly InheritedPages[]>
+  readonly aioRings: ReadonlyMap<number, ProcessPlan["aioRings"]>
+  readonly keyring: ProcessPlan["keyring"]
+}
+
+/**
+ * What each process is made from. A process whose children inherit memory makes its own before it clones them, and then all its children
+ * begin with its layout; the others begin with the seed's.
+ *
+ * @throws CheckpointError E_IMAGE_UNSUPPORTED the vdso of the images has another shape
+ */
+export function planProcesses({
+  saved: { processes },
+  birthPlan,
+  mappings,
+  shares,
+  inheritances,
+  pages,
+  aioRings,
+  keyring,
+}: PlanSources): Map<number, ProcessPlan> {
+  const cloners = clonersOf(birthPlan)
+  const early = new Set([...inheritances.keys()].flatMap((pid) => cloners.get(pid) ?? []))
+  const special = specialMappings(mappings)
+  const byPid = new Map(processes.map((one) => [one.tree.pid, one]))
+  const layouts = new Map<TaskId, readonly Mapping[]>()
+
+  /** The kernel's mappings of a task when its children are born: where it has moved them if it has its memory by then. */
+  function layoutOf(task: TaskId | undefined): readonly Mapping[] {
+    if (task === undefined) return special
+    const known = layouts.get(task)
+    if (known) return known
+    const before = layoutOf(cloners.get(task))
+    const one = early.has(task) ? byPid.get(task) : undefined
+    const moves = one && (planVdso(one.mm.vmas, before) ?? [])
+    const after = before.flatMap((mapping) => {
+      if (!moves) return [mapping]
+      // What does not move is unmapped.
+      const to = moves.find(({ from }) => from.start === mapping.start)?.to
+      return to ? [{ ...mapping, start: to.start, end: to.end }] : []
+    })
+    layouts.set(task, after)
+    return after
+  }
+
+  /** The nearest task above that had its memory when it cloned: its executable is the one that this task is born with. */
+  function ancestry(task: TaskId): number | undefined {
+    for (let at = cloners.get(task); at !== undefined; at = cloners.get(at)) if (early.has(at)) return byPid.get(at)?.mm.exe_file_id
+    return undefined
+  }
+
+  return new Map(
+    processes.map(({ tree: { pid }, mm }) => [
+      pid,
+      {
+        pages: pages.get(pid) ?? [],
+        moves: planVdso(mm.vmas, layoutOf(cloners.get(pid))) ?? [],
+        makes: shares.get(pid) ?? { memory: true, files: true, directories: true, handlers: true },
+        aioRings: aioRings.get(pid) ?? [],
+        inherited: inheritances.get(pid),
+        early: early.has(pid),
+        exe: ancestry(pid),
+        keyring,
+      },
+    ]),
+  )
+}

@@ -1,0 +1,139 @@
+import { holdInterrupts } from "../../../ffi/interrupt.ts"
+import { SyscallError } from "../../../ffi/syscall.ts"
+import { errnoOf } from "../../base/errno.ts"
+import { CheckpointError } from "../../base/errors.ts"
+import { logger } from "../../base/log.ts"
+import { openImages } from "../../image/set.ts"
+import { writeStats } from "../../image/stats.ts"
+import { checkFiles } from "../../kinds/files/check.ts"
+import { checkGivenFd } from "../../kinds/files/given-check.ts"
+import { planBirths } from "../../kinds/tree/births.ts"
+import type { BirthPlan } from "../../kinds/tree/plan.ts"
+import { deadlineIn } from "../../tracee/wait.ts"
+import { buildIdOf } from "../build-ids.ts"
+import { openCgroups } from "../cgroups.ts"
+import { readSavedTree, type SavedTree } from "../images.ts"
+import type { RestoreOptions, RestoreReport } from "../options.ts"
+import { checkOutputs, finish } from "../outputs.ts"
+import { announceReady } from "../ready.ts"
+import { isTerminal } from "../report.ts"
+import { checkBackground, rightsComplaints } from "../rights.ts"
+import { runScripts } from "../scripts.ts"
+import { lookAtCpu } from "./cpu.ts"
+import { dropLinks } from "./ghosts.ts"
+import { dropGiven, findGiven } from "./given.ts"
+import { checkHugePages } from "./huge-pages.ts"
+import { checkIdsFree, heldId, pidsOf } from "./ids.ts"
+import { jobBefore, waitForEnd } from "./job.ts"
+import { withOwnIds } from "./own-ids.ts"
+import { revive } from "./revive.ts"
+
+const log = logger("restore")
+const microseconds = (since: number): number => Math.round((performance.now() - since) * 1000)
+
+/**
+ * Brings a saved process tree back, with its PIDs, and lets it run.
+ *
+ * Everything is read, planned and checked before anything is created. On any failure what is half-built is killed and reaped. Once the tree
+ * runs nothing is a failure any more: statistics, a post-resume script and what waits for the tree only warn.
+ *
+ * @returns when the tree runs (detached), else when its root has ended
+ * @throws CheckpointError
+ */
+export async function restore(options: RestoreOptions): Promise<RestoreReport> {
+  const started = performance.now()
+  const { imagesDir, shellJob } = options
+  const verifier = options.verify ? (await import("../verify/verify.ts")).verifyTree : undefined
+  for (const one of options.inheritFds) checkGivenFd(one)
+  checkBackground(options)
+  const set = withOwnIds(openImages(imagesDir))
+  const saved = readSavedTree(set, options)
+  const { pid } = saved.root.tree
+  const [complaint] = rightsComplaints(saved, imagesDir)
+  if (complaint) throw complaint
+  const cpu = lookAtCpu(set, pid, options)
+  for (const refusal of cpu.complaints) throw refusal
+  for (const warning of cpu.warnings) log.warn(warning)
+  const birthPlan = planBirths(membersOf(saved), shellJob)
+  const terminal = [0, 1, 2].find(isTerminal)
+  const job = jobBefore(saved, terminal)
+  const pids = pidsOf(saved)
+  const given = findGiven(saved, options.inheritFds)
+  checkFiles(
+    saved.processes.map(({ files }) => files),
+    pids,
+    { ...options, terminal: terminal !== undefined, buildIdOf, given, namespaces: saved.root.ids },
+  )
+  checkOutputs(options)
+  {
+    using _interrupts = holdInterrupts()
+    runScripts(options.actionScripts, "pre-restore", { imagesDir })
+    // A script takes its own time, and may be the one that makes room.
+    const deadline = deadlineIn(options.timeoutSeconds)
+    checkIdsFree(saved, birthPlan.helpers, deadline)
+    // The dumped tree has given back its own by now.
+    checkHugePages(set, saved, birthPlan)
+    using cgroups = openCgroups(set, saved, options)
+    const pages = explained(saved, birthPlan, () =>
+      revive(set, saved, birthPlan, { ...options, verifier, given }, terminal, job, deadline, cgroups),
+    )
+    cgroups?.keep()
+    const times = { forking_time: 0, restore_time: microseconds(started) }
+    const stats = { pages_compared: 0n, pages_skipped_cow: 0n, ...times, pages_restored: BigInt(pages) }
+    finish(
+      log,
+      () => dropLinks(saved.root.files),
+      () => dropGiven(options),
+      () => writeStats(options.workDir, "restore", { restore: stats }),
+      () => runScripts(options.actionScripts, "post-resume", { imagesDir, initPid: pid }),
+      () => announceReady(options, pid),
+    )
+  }
+  log.info(`process ${pid} runs again after ${microseconds(started)} µs`)
+  return { pid, exitStatus: options.detached ? undefined : waitForEnd(pid, job) }
+}
+
+/** Places of all processes in the order of pstree.img. */
+export const membersOf = ({ processes, dead }: SavedTree): Parameters<typeof planBirths>[0] => [
+  ...processes.map(({ tree: { pid, ppid, pgid, sid } }) => ({ pid, ppid, pgid, sid, dead: false })),
+  ...dead.map(({ tree: { pid, ppid, pgid, sid } }) => ({ pid, ppid, pgid, sid, dead: true })),
+]
+
+/** A call that failed in a new process, told as what it means for the restore. */
+function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): T {
+  try {
+    return step()
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    const isCall = error instanceof SyscallError
+    if (isCall && error.call === "clone3" && error.errno === "EEXIST") throw heldId(saved, helpers, error)
+    if (isCall && error.call === "bind" && (error.errno === "EADDRINUSE" || error.errno === "EADDRNOTAVAIL"))
+      throw new CheckpointError(
+        "E_RESTORE",
+        `Cannot build the tree of process ${saved.root.tree.pid}`,
+        error.errno === "EADDRINUSE"
+          ? "another program uses the address of one of its sockets"
+          : "this machine lacks the address of one of its sockets",
+        error.errno === "EADDRINUSE"
+          ? "End that program (ss -tulnp names it), or wait until a connection that lingers is gone (ss -tan shows it), then restore again"
+          : "Give the address to a device, then restore again",
+        error,
+      )
+    if (errnoOf(error) === "EFBIG")
+      throw new CheckpointError(
+        "E_RESTORE",
+        `Cannot build the tree of process ${saved.root.tree.pid}`,
+        "the limit of file sizes (RLIMIT_FSIZE) is too small for what is filled, memory among it",
+        "Raise ulimit -f, then restore again: the tree gets its own limits back",
+        error,
+      )
+    const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"
+    throw new CheckpointError(
+      "E_RESTORE",
+      `Cannot build the tree of process ${saved.root.tree.pid}`,
+      isCall ? "a call in it failed" : "a file that it needs cannot be read",
+      next,
+      error,
+    )
+  }
+}

@@ -1,0 +1,89 @@
+import { RSEQ_ORIGINAL_FEATURES, RSEQ_ORIGINAL_SIZE } from "../../../ffi/abi/rseq.ts"
+import { CheckpointError } from "../../base/errors.ts"
+import { remoteAddress } from "../../base/units.ts"
+import { AT, readAuxv } from "../../proc/auxv.ts"
+import { UNREGISTERED } from "../../rseq/classify.ts"
+import { describeRegistration } from "../../rseq/discover.ts"
+import { appendProof, appendSignatureProof, isSignature, judgeProof } from "../../rseq/proof.ts"
+import type { Registration, RseqState } from "../../rseq/state.ts"
+import type { Loan } from "../../tracee/loan.ts"
+import { Program } from "../../tracee/program.ts"
+import type { InspectedThread } from "../dump/threads.ts"
+
+/** What stands for a guess that there is none: only whether any registration exists is asked then. */
+const NOTHING: Registration = { strategy: "libc", abiPointer: remoteAddress(0n), abiSize: 0, signature: 0, flags: 0 }
+
+/** Lengths that a registration may have, bytes: that of old, and what this kernel's features take, rounded as libc does. */
+function lengths(): number[] {
+  const auxv = readAuxv(process.pid)
+  const features = Number(auxv.value(AT.RSEQ_FEATURE_SIZE) ?? RSEQ_ORIGINAL_FEATURES)
+  const align = Number(auxv.value(AT.RSEQ_ALIGN) ?? RSEQ_ORIGINAL_SIZE)
+  return [RSEQ_ORIGINAL_SIZE, features, Math.ceil(features / align) * align]
+}
+
+/** Questions that prove the guessed registrations of a process, by thread. Empty where the kernel told them. */
+export type Proofs = ReadonlyMap<number, { readonly program: Program; readonly proof: ReturnType<typeof appendProof> }>
+
+/** Puts the questions for every thread whose registration is a guess. */
+export const planProofs = (threads: readonly InspectedThread[]): Proofs =>
+  new Map(
+    threads
+      .filter(({ proven }) => !proven)
+      .map(({ rseq: { tid, registration } }) => {
+        const program = new Program()
+        return [tid, { program, proof: appendProof(program, registration ?? NOTHING, registration ? lengths() : []) }]
+      }),
+  )
+
+/**
+ * Proves every guess inside its thread, and gives the threads with what was found. Nothing is registered otherwise than before.
+ *
+ * @throws CheckpointError E_KERNEL a guess is wrong: nothing certain is known of that thread
+ * Precondition: all threads have been classified and prepared; no thread with a proven registration is touched.
+ */
+export function proveGuesses(threads: readonly InspectedThread[], proofs: Proofs, loan: Loan): InspectedThread[] {
+  if (proofs.size === 0) return [...threads]
+  const answers = loan.run(new Map([...proofs].map(([tid, { program }]) => [tid, program])))
+  const judged = threads.map((thread) => {
+    const { tid } = thread.frozen
+    const [asked, answer] = [proofs.get(tid), answers.get(tid)]
+    return asked && answer ? { ...thread, rseq: confirmed(thread.rseq, judgeProof(asked.proof, answer)) } : thread
+  })
+  proveSignatures(
+    judged.filter(({ frozen }) => proofs.has(frozen.tid)),
+    loan,
+  )
+  return judged
+}
+
+/** A state with the length that was proved. @throws CheckpointError E_KERNEL */
+function confirmed(state: RseqState, judgement: ReturnType<typeof judgeProof>): RseqState {
+  const { registration } = state
+  if (judgement.kind === "registered" && registration) return { ...state, registration: { ...registration, abiSize: judgement.size } }
+  const harmless = state.class === "idle" || state.class === "outside" || state.class === "unregistered"
+  // The area is a plain piece of memory then, and its bytes stay what they are.
+  if (judgement.kind === "unregistered" && harmless) return { ...state, ...UNREGISTERED, registration: undefined, area: undefined }
+  throw wrong(state, judgement.kind === "unregistered" ? "it has none" : "it has another one")
+}
+
+function proveSignatures(threads: readonly InspectedThread[], loan: Loan): void {
+  const asked = threads.flatMap(({ rseq }) => {
+    if (!rseq.registration) return []
+    const program = new Program()
+    return [{ rseq, program, question: appendSignatureProof(program, rseq.registration) }]
+  })
+  if (asked.length === 0) return
+  const answers = loan.run(new Map(asked.map(({ rseq, program }) => [rseq.tid, program])))
+  for (const { rseq, question } of asked) {
+    const answer = answers.get(rseq.tid)
+    if (!answer || !isSignature(question, answer)) throw wrong(rseq, "it was made with another signature")
+  }
+}
+
+const wrong = ({ tid, registration }: RseqState, found: string): CheckpointError =>
+  new CheckpointError(
+    "E_KERNEL",
+    `Cannot prove the rseq registration of thread ${tid}`,
+    `${registration ? `${registration.strategy} says ${describeRegistration(registration)}` : "libc says that there is none"}, but ${found}`,
+    "Leave --rseq-discovery at auto; before Linux 5.13 only registrations by libc or a thread-local __rseq_abi can be found",
+  )

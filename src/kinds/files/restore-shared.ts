@@ -1,0 +1,182 @@
+import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import { TtyType } from "../../../proto/gen/tty_pb.ts"
+import type { Program } from "../../tracee/program.ts"
+import { missingTarget } from "./epoll/restore.ts"
+import type { FileImages } from "./images.ts"
+import { isDeparted } from "./pidfd/restore.ts"
+import { beginRestoring, holdNumbers, openAt, type Reserved, rowOfType } from "./restore.ts"
+import type { Linked, Restoring } from "./restoring.ts"
+import type { Self } from "./self.ts"
+import { masterOfSession } from "./tty/driver.ts"
+
+/** Descriptors of one table, as the image has them. */
+export interface Table {
+  readonly pid: number
+  readonly fdinfos: readonly fdinfo_entry[]
+}
+
+/** Files that several tables have open. */
+export interface SharedFiles {
+  /** In the order of their first descriptors. */
+  readonly ids: readonly number[]
+  /** The process that gives each its owner, and the like; none for what is in flight alone. */
+  readonly finisher: ReadonlyMap<number, number>
+}
+
+/**
+ * Finds the open files that no process can open for itself alone: those that several tables have, and every end of a pipe with ends in
+ * several, and what is in flight. The first process makes them, and all others inherit them.
+ *
+ * Precondition: `checkFiles` has passed.
+ */
+export function findShared(tables: readonly Table[], images: Linked): SharedFiles {
+  const holders = new Map<number, Set<Table>>()
+  for (const table of tables) for (const { id } of table.fdinfos) holders.getOrInsertComputed(id, () => new Set()).add(table)
+  const ids = groupLinked([...holders.keys()], images).flatMap((group) => {
+    const all = new Set(group.flatMap((id) => [...(holders.get(id) ?? [])]))
+    // What is in flight belongs to no table, and who has departed was there before the tree.
+    return all.size > 1 || group.some((id) => !holders.has(id) || isDeparted(images.files.get(id))) ? group : []
+  })
+  return { ids, finisher: new Map(ids.flatMap((id) => (holders.has(id) ? [[id, finisherOf(id, tables, images.files)] as const] : []))) }
+}
+
+/** Groups files that one program must make together, with those that only such files lead to. In the order in which each comes first. */
+function groupLinked(ids: readonly number[], images: Linked): number[][] {
+  const above = new Map<number, number>()
+  const topOf = (id: number): number => {
+    let at = id
+    for (let next = above.get(at) ?? at; next !== at; next = above.get(at) ?? at) {
+      above.set(at, above.get(next) ?? next)
+      at = next
+    }
+    return at
+  }
+  const firstOf = new Map<string, number>()
+  const seen = new Set<number>()
+  const waiting = [...ids]
+  for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+    if (seen.has(id)) continue
+    seen.add(id)
+    const file = images.files.get(id)
+    if (!file) throw new Error(`Unreachable: file ${id} was not checked`)
+    const row = rowOfType(file.type)
+    const links = row.links(file, images)
+    waiting.push(...links)
+    for (const link of [firstOf.getOrInsert(row.object(file), id), ...links])
+      if (topOf(link) !== topOf(id)) above.set(topOf(id), topOf(link))
+  }
+  return [...Map.groupBy(seen, topOf).values()]
+}
+
+/** The first process that has a file and, for an epoll, all that it watches. */
+function finisherOf(id: number, tables: readonly Table[], files: ReadonlyMap<number, file_entry>): number {
+  const holders = tables.filter(({ fdinfos }) => fdinfos.some((info) => info.id === id))
+  const epoll = files.get(id)?.epfd
+  const isAble = ({ fdinfos }: Table): boolean =>
+    !epoll || missingTarget(epoll, (fd) => fdinfos.some((info) => info.fd === fd)) === undefined
+  const holder = holders.find(isAble) ?? holders[0]
+  if (!holder) throw new Error(`Unreachable: file ${id} has no descriptor`)
+  return holder.pid
+}
+
+/** A process as far as terminals control it. */
+export interface SessionTable extends Table {
+  readonly sid: number
+}
+
+/**
+ * Shared files that are open as /dev/tty: that can be opened only where a terminal controls the process, so the leader of their session
+ * makes them, and those inherit them who are born later, as everybody in its session is.
+ *
+ * @returns the session by file id; left out are those that another session has too
+ */
+export function findControlled(members: readonly SessionTable[], ids: readonly number[], images: Pick<FileImages, "files" | "ttyInfos">) {
+  const infos = new Map(images.ttyInfos.map((info) => [info.id, info]))
+  const isCurrent = (id: number): boolean => infos.get(images.files.get(id)?.tty?.tty_info_id ?? 0)?.type === TtyType.CTTY
+  return new Map(
+    ids.filter(isCurrent).flatMap((id): [number, number][] => {
+      const sids = new Set(members.filter(({ fdinfos }) => fdinfos.some((info) => info.id === id)).map(({ sid }) => sid))
+      const [sid = 0] = sids
+      return sids.size === 1 && masterOfSession(sid, infos) ? [[id, sid]] : []
+    }),
+  )
+}
+
+/** Appends the opening of files, each at a reserved number. */
+function openShared(
+  images: Omit<FileImages, "fdinfos">,
+  numbers: readonly (readonly [id: number, fd: number])[],
+  made: Reserved,
+  self: Self,
+  isControlled: boolean,
+  program: Program,
+): Restoring {
+  const fdinfos = numbers.map(([id, fd]): fdinfo_entry => ({ id, fd, flags: 0, type: images.files.get(id)?.type ?? 0 }))
+  const maker = { isControlled, inherited: new Map(), self, isBorn: (tid: number) => tid === self.pid }
+  const last: (() => void)[] = []
+  const restoring = beginRestoring({ ...images, fdinfos }, program, made, maker, (step) => last.push(step))
+  // Process descriptors are there already, or their processes are not.
+  for (const [id] of numbers) if (!images.files.get(id)?.pidfd) openAt(id, restoring)
+  for (const step of last) step()
+  return restoring
+}
+
+/** Reserved descriptors of shared files, by id; the session of those that its leader makes; and who finishes each, see SharedFiles. */
+export interface SharedNumbers {
+  readonly shared: ReadonlyMap<number, number>
+  readonly controlled: ReadonlyMap<number, number>
+  readonly finisher: SharedFiles["finisher"]
+}
+
+/**
+ * Appends the making of shared files, each at a reserved number, to the program of the process that all others descend from.
+ *
+ * @param placeholder any open descriptor   @param made, self as for restoreDescriptors
+ */
+export function restoreShared(
+  images: Omit<FileImages, "fdinfos">,
+  { shared, controlled, finisher }: SharedNumbers,
+  placeholder: number,
+  made: Reserved,
+  self: Self,
+  program: Program,
+): void {
+  holdNumbers(
+    [...shared].filter(([id]) => !isDeparted(images.files.get(id))).map(([, number]) => number),
+    placeholder,
+    program,
+  )
+  const own = [...shared].filter(([id]) => !controlled.has(id))
+  const restoring = openShared(images, own, made, self, false, program)
+  for (const [id, number] of own) {
+    const file = images.files.get(id)
+    if (file && !finisher.has(id) && !made.given.has(id)) rowOfType(file.type).finish(file, restoring, number)
+  }
+}
+
+/** A terminal is made of no other files, and of no times. */
+const NO_MORE = {
+  ghosts: new Map(),
+  memfds: new Map(),
+  executed: new Set<number>(),
+  given: new Map(),
+  clocks: { goOn: false, now: () => 0n },
+}
+
+/**
+ * Appends the making of what the leader of a session shares as /dev/tty: see `findControlled`.
+ *
+ * Preconditions: `restoreShared` has run in an ancestor, `restoreControl` in this process; it has no child yet.
+ */
+export function restoreControlled(
+  sid: number,
+  images: Omit<FileImages, "fdinfos">,
+  { shared, controlled }: SharedNumbers,
+  terminals: Pick<Reserved, "terminal" | "masters">,
+  program: Program,
+): void {
+  // A terminal is nobody's.
+  const self = { pid: sid, uid: 0, euid: 0, egid: 0 }
+  const own = [...shared].filter(([id]) => controlled.get(id) === sid)
+  if (own.length > 0) openShared(images, own, { ...terminals, ...NO_MORE }, self, true, program)
+}

@@ -1,0 +1,82 @@
+import { expect, test } from "bun:test"
+import { SIG, siginfo } from "../../../ffi/abi/signal.ts"
+import { encode } from "../../../ffi/layout.ts"
+import { type Scope, treeDifferences } from "../../../src/flow/verify/differences.ts"
+import { Aliases } from "../../../src/image/compare.ts"
+import type { Entries, ImageSet } from "../../../src/image/set.ts"
+import { withSet } from "../draft.ts"
+
+const [PID, TID] = [1140, 1141]
+const entriesOf =
+  (set: ImageSet): Entries =>
+  (kind, id) =>
+    set.optional(kind, id)
+
+const scopeOf = (): Scope => ({
+  processes: [{ pid: PID, threads: [PID, TID], sleepers: new Set<number>(), tables: [2, 2] }],
+  dead: [],
+  shellJob: false,
+  complete: true,
+  aliases: new Aliases(),
+})
+
+/** What is different when one thread has another ax, and signals have come to another set of queues. */
+function differences(signals: number): string[] {
+  return withSet(
+    () => {},
+    (saved) =>
+      withSet(
+        ({ cores }) => {
+          const core = cores.get(TID)
+          if (!core?.thread_info || !core.thread_core) throw new Error("the example has no such thread")
+          core.thread_info.gpregs.ax += 1n
+          core.thread_core.signals_p = { signals: Array.from({ length: signals }, () => ({ siginfo: new Uint8Array(128) })) }
+        },
+        (now) => {
+          return treeDifferences(entriesOf(saved), entriesOf(now), scopeOf())
+        },
+      ),
+  )
+}
+
+test("registers of a thread are compared", () => {
+  expect(differences(0)).toEqual([expect.stringMatching(/^thread 1141 thread_info gpregs ax: was \d+.*, is \d+/)])
+})
+
+test("a signal that came between two looks may have ended the thread's call: its answer is no difference then", () => {
+  expect(differences(1)).toEqual([])
+})
+
+test("a SIGSTOP that was on its way has had its effect by the second look; any other queued signal must still be there", () => {
+  const missing = (si_signo: number): string[] =>
+    withSet(
+      ({ cores }) => {
+        const core = cores.get(TID)
+        if (!core?.thread_core) throw new Error("the example has no such thread")
+        core.thread_core.signals_p = { signals: [{ siginfo: encode(siginfo, { si_signo }) }] }
+      },
+      (saved) =>
+        withSet(
+          () => {},
+          (now) => treeDifferences(entriesOf(saved), entriesOf(now), scopeOf()),
+        ),
+    )
+  expect(missing(SIG.STOP)).toEqual([])
+  expect(missing(SIG.CONT)).toEqual([expect.stringMatching(/^thread 1141 thread_core signals_p signals: .* is missing$/)])
+})
+
+test("however many terminals there are, each image is read once for all of them", () =>
+  withSet(
+    () => {},
+    (set) => {
+      const aliases = new Aliases()
+      for (let id = 1n; id <= 100n; id++) aliases.unite("tty", id, id)
+      let readings = 0
+      const counted: Entries = (kind, id) => {
+        if (kind === "tty-info") readings++
+        return entriesOf(set)(kind, id)
+      }
+      expect(treeDifferences(counted, entriesOf(set), { ...scopeOf(), aliases })).toEqual([])
+      expect(readings).toBe(1)
+    },
+  ))
