@@ -50,7 +50,7 @@ async function mountedAgain(one: Row, { again }: Mounted): Promise<void> {
   await victim.gone()
   again()
   expect((await must(stasisTool, "plan", victim.images)).stderr).toBe("")
-  // See the row of ghosts unnamed.
+  // The name of a file that never had one is made of its number.
   const { stderr } = await restore(stasisTool, victim.images, ...(one.title === "ghosts unnamed" ? [] : ["--verify"]))
   expect(stderr).not.toContain("another file")
   await expectWell(victim, one)

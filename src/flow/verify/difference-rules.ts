@@ -1,3 +1,4 @@
+import { O } from "../../../ffi/abi/file.ts"
 import type { siginfo_entry } from "../../../proto/gen/siginfo_pb.ts"
 import type { Rule, Rules } from "../../image/compare.ts"
 import { XSAVE_FIELDS } from "../../kinds/registers/collect.x86_64.ts"
@@ -78,6 +79,8 @@ export const RULES: Rules = {
   "ns_file_entry.ns_id": ignore,
   "tunfile_entry.ns_id": ignore,
   "unix_sk_entry.backlog": ignore,
+  // A file that O_TMPFILE made is opened again as any other is, and what is not at its name by a link that must be followed.
+  "reg_file_entry.flags": { kind: "flags", without: O.TMPFILE | O.DIRECTORY | O.NOFOLLOW },
   // Compared before anything was made, as the options want it.
   "reg_file_entry.build_id": ignore,
   // Flags of the kernel's own, and the order of what is numbered in cgroup.img, which restores its own way.

@@ -1,9 +1,13 @@
 import { expect, test } from "bun:test"
+import { O } from "../../../ffi/abi/file.ts"
 import { SIG, siginfo } from "../../../ffi/abi/signal.ts"
 import { encode } from "../../../ffi/layout.ts"
+import { reg_file_entrySchema } from "../../../proto/gen/regfile_pb.ts"
+import { RULES } from "../../../src/flow/verify/difference-rules.ts"
 import { type Scope, treeDifferences } from "../../../src/flow/verify/differences.ts"
-import { Aliases } from "../../../src/image/compare.ts"
+import { Aliases, compareMessages } from "../../../src/image/compare.ts"
 import type { Entries, ImageSet } from "../../../src/image/set.ts"
+import { NO_OWNER } from "../../../src/kinds/files/owner.ts"
 import { withSet } from "../draft.ts"
 
 const [PID, TID] = [1140, 1141]
@@ -63,6 +67,21 @@ test("a SIGSTOP that was on its way has had its effect by the second look; any o
     )
   expect(missing(SIG.STOP)).toEqual([])
   expect(missing(SIG.CONT)).toEqual([expect.stringMatching(/^thread 1141 thread_core signals_p signals: .* is missing$/)])
+})
+
+test("how a file was opened is compared, but for what a file without a name cannot be opened by again", () => {
+  const entry = { id: 1, pos: 0n, fown: NO_OWNER, name: "/tmp/#7", build_id: [] }
+  const changed = (was: number, is: number): string[] =>
+    compareMessages(
+      reg_file_entrySchema,
+      { ...entry, flags: was },
+      { ...entry, flags: is },
+      { rules: RULES, aliases: new Aliases(), complete: true },
+      "reg",
+    )
+  expect(changed(O.RDWR | O.TMPFILE | O.DIRECTORY, O.RDWR)).toEqual([])
+  expect(changed(O.PATH | O.NOFOLLOW, O.PATH)).toEqual([])
+  expect(changed(O.RDWR | O.APPEND, O.RDWR)).toEqual([expect.stringMatching(/^reg flags: was /)])
 })
 
 test("however many terminals there are, each image is read once for all of them", () =>
