@@ -145,6 +145,7 @@ export const rows: readonly Row[] = [
   row("sigactions"),
   row("altstack"),
   row("sigpending"),
+  beyondCriu("cannot run anything in who has a fault on its way", row("sigpending", "faults")),
   row("sigmask"),
   row("itimers"),
   row("itimers", "tick"),
