@@ -87,9 +87,9 @@ const STEP = 8 << 20
 const TRIES = 20
 
 /**
- * Takes room on the disk for a file's first bytes. Step by step: before Linux 6.17 tmpfs gives everything back when a signal arrives, and
- * the tool's own timer sends one every 20 ms. Kernel: fallocate(2), mm/shmem.c shmem_fallocate(); file systems without it get their blocks
- * when they are written.
+ * Takes room on the disk for a file's first bytes. Step by step: until a change of 2024 tmpfs gave everything back when a signal arrived,
+ * and the tool's own timer sends one every 20 ms. Kernel: fallocate(2), mm/shmem.c shmem_fallocate(); file systems without it get their
+ * blocks when they are written.
  *
  * @throws CheckpointError E_INTERRUPTED
  */
