@@ -21,8 +21,7 @@ export function kill({ processes }: Processes): void {
  * Waits until the killed tree has gone. The root's own parent reaps it, init the rest.
  *
  * @param patience how long each thread may take, which frees the memory when it is the last; after that it is only told: the set is
- *   complete,
- * and nothing of the tree ever runs again
+ *   complete, and nothing of the tree ever runs again
  */
 export function awaitEnd({ processes }: Processes, patience: () => Deadline = cleanupDeadline): void {
   // Threads first: the leader reports its end when it is the last.

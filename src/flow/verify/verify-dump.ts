@@ -17,8 +17,7 @@ const log = logger("dump")
  *
  * @param set the images under the names that they have now   @param survey, provisions of the dump
  * @throws CheckpointError E_TARGET_CHANGED naming the first differences (the log has all) · E_IMAGE_CORRUPT, E_IMAGE_MISSING what was
- *   written cannot
- * be read · as `saveTree`
+ *   written cannot be read · as `saveTree`
  */
 export function verifyImages(set: ImageSet, survey: Survey, provisions: Provisions, options: DumpOptions): void {
   const { pid } = options

@@ -38,8 +38,7 @@ const total = (ranges: readonly Range[]): bigint => ranges.reduce((sum, { start,
 
 /**
  * Where each special mapping of the new process goes so that it stands where the dumped process had it. One of a kind that the images do
- * not have
- * goes nowhere: valgrind unmaps the vdso alone.
+ * not have goes nowhere: valgrind unmaps the vdso alone.
  *
  * @returns undefined when the images have none of them
  * @throws CheckpointError E_IMAGE_UNSUPPORTED the images come from a kernel whose vdso has another shape

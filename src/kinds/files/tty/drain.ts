@@ -174,7 +174,6 @@ export function turnQueues(master: number, slave: number | undefined, packets: b
 
 /**
  * Whether this process may put bytes back into a terminal, of which one end is open: the kernel asks for the right before it looks for the
- * byte,
- * and there is none. Since Linux 6.2 the host may forbid it to all but root. Kernel: drivers/tty/tty_io.c tiocsti()
+ * byte, and there is none. Since Linux 6.2 the host may forbid it to all but root. Kernel: drivers/tty/tty_io.c tiocsti()
  */
 export const mayInject = (end: number): boolean => errnoName(-attempt("ioctl", end, TTY_IOCTL.TIOCSTI, 0)) === "EFAULT"
