@@ -33,3 +33,18 @@ export function readNamespacesIfAlive(pid: number, tid?: number): Namespaces | n
 
 /** As `readNamespacesIfAlive`. @throws CheckpointError E_NO_PROCESS */
 export const readNamespaces = expectAlive("ns", readNamespacesIfAlive)
+
+let own: Namespaces | undefined
+
+/** Those of the tool, read once. Precondition: it is where it stays (see `reachProcess`). @throws as `readNamespaces` */
+export const ownNamespaces = (): Namespaces => (own ??= readNamespaces(process.pid))
+
+/**
+ * One namespace of a process, at a tenth of the price of all.
+ *
+ * @returns its inode; undefined on a kernel without that kind, and when the process is gone   @throws CheckpointError E_PERMISSION · E_IO
+ */
+export function readNamespace(pid: number, name: string): bigint | undefined {
+  const link = readLinkIfAlive(procPath(pid, undefined, `ns/${name}`))
+  return link === null ? undefined : parseNamespace(link)
+}

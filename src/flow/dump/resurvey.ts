@@ -6,7 +6,7 @@ import { refusedThreads } from "../../kinds/files/survey.ts"
 import { surveyMemory } from "../../kinds/memory/survey.ts"
 import { surveyWindows } from "../../kinds/memory/windows.ts"
 import { expectedNamespaces, surveyNamespaces, surveyTree, type TreePlace } from "../../kinds/tree/collect.ts"
-import { readNamespaces } from "../../proc/links.ts"
+import { ownNamespaces, readNamespace, readNamespaces } from "../../proc/links.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Status } from "../../proc/status.ts"
 import { surveyProcessCgroups } from "../cgroups.ts"
@@ -35,7 +35,7 @@ const resurveyNew = (pid: number, tids: readonly number[], before: Survey, optio
  * @throws CheckpointError E_UNSUPPORTED with every refusal. Precondition: all of the tree is stopped, and nothing of ours is in it.
  */
 export function resurvey(places: readonly TreePlace[], stopped: readonly Stopped[], before: Survey, options: SurveyOptions): void {
-  const expected = expectedNamespaces(readNamespaces(process.pid), readNamespaces(options.pid))
+  const expected = expectedNamespaces(ownNamespaces(), readNamespace(options.pid, "time"))
   const refusals = [
     ...surveyTree(places, options.shellJob, lives),
     ...stopped.flatMap(({ pid, statuses, mappings }): Refusal[] => [

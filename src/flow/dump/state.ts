@@ -29,7 +29,7 @@ import {
 } from "../../kinds/tree/collect.ts"
 import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../../kinds/tree/objects.ts"
 import { readAuxv } from "../../proc/auxv.ts"
-import { readNamespaces } from "../../proc/links.ts"
+import { ownNamespaces, readNamespace } from "../../proc/links.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import { readStat, type Stat } from "../../proc/stat.ts"
 import { readShm } from "../../proc/sysvipc.ts"
@@ -146,7 +146,7 @@ export function collectState(
     sysv,
     descriptors,
     clocks: collectClocks(root.pid),
-    ownTime: readNamespaces(root.pid).get("time") !== readNamespaces(process.pid).get("time"),
+    ownTime: readNamespace(root.pid, "time") !== ownNamespaces().get("time"),
     common,
   }
 }

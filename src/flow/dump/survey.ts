@@ -26,7 +26,7 @@ import {
   surveyStrangers,
 } from "../../kinds/tree/objects.ts"
 import { readLimits } from "../../proc/limits.ts"
-import { type Namespaces, readNamespaces, readNamespacesIfAlive } from "../../proc/links.ts"
+import { type Namespaces, ownNamespaces, readNamespace, readNamespaces, readNamespacesIfAlive } from "../../proc/links.ts"
 import { descends, Outside } from "../../proc/outside.ts"
 import { type MappingDetail, readSmaps } from "../../proc/smaps.ts"
 import { isEnding, readStat, readStatIfAlive, type Stat } from "../../proc/stat.ts"
@@ -194,7 +194,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const living = members.filter((member) => !hasEnded(member))
   expectWork({ processes: living.length, threads: living.reduce((sum, { stat }) => sum + stat.num_threads, 0) })
   checkAccess(root)
-  const namespaces = expectedNamespaces(readNamespaces(process.pid), readNamespaces(root))
+  const namespaces = expectedNamespaces(ownNamespaces(), readNamespace(root, "time"))
   const processes = new Map<number, ProcessSurvey>()
   const refusals = surveyTree(
     members.map(({ stat }) => stat),

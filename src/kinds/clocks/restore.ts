@@ -5,7 +5,7 @@ import type { timens_entry, timespec } from "../../../proto/gen/timens_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { NANOSECONDS } from "../../base/units.ts"
-import { readNamespaces } from "../../proc/links.ts"
+import { ownNamespaces, readNamespace } from "../../proc/links.ts"
 import { hasCapability } from "../../proc/rights.ts"
 import { type ClockOffsets, formatClockOffsets, readClockOffsetsIfAlive } from "../../proc/timens.ts"
 import type { Program } from "../../tracee/program.ts"
@@ -82,7 +82,7 @@ export class RestoredClocks {
 
 /** Whether a process has clocks of its own: offsets that could not be set are those of the tool, to the nanosecond. */
 export function hasOwnClocks(pid: number): boolean {
-  if (readNamespaces(pid).get("time") === readNamespaces(process.pid).get("time")) return false
+  if (readNamespace(pid, "time") === ownNamespaces().get("time")) return false
   const [ours, theirs] = [readClockOffsetsIfAlive(process.pid), readClockOffsetsIfAlive(pid)]
   return ours?.monotonic !== theirs?.monotonic || ours?.boottime !== theirs?.boottime
 }

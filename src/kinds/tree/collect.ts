@@ -38,9 +38,8 @@ export const collectIds = (objects: ObjectIds, ownTime: boolean): task_kobj_ids_
   ...(ownTime ? { time_ns_id: OWN_TIME } : {}),
 })
 
-/** Namespaces that every process of a tree must be in: the tool's own, and the root's clocks. */
-export function expectedNamespaces(ours: Namespaces, root: Namespaces): Namespaces {
-  const time = root.get("time")
+/** Namespaces that every process of a tree must be in: the tool's own, and that of the root's clocks. */
+export function expectedNamespaces(ours: Namespaces, time: bigint | undefined): Namespaces {
   return time === undefined ? ours : new Map([...ours, ["time", time], ["time_for_children", time]])
 }
 

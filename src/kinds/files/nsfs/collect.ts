@@ -1,5 +1,5 @@
 import type { ns_file_entry } from "../../../../proto/gen/ns_pb.ts"
-import { readNamespaces, readNamespacesIfAlive } from "../../../proc/links.ts"
+import { ownNamespaces, readNamespace } from "../../../proc/links.ts"
 import { NAMESPACE_IDS, NAMESPACE_KINDS, type NamespaceKind, OWN_TIME } from "../../namespaces.ts"
 import type { Found, OpenFile, Reason } from "../collecting.ts"
 
@@ -16,7 +16,7 @@ export const isNamespace = ({ target }: Found): boolean => kindOf(target) !== un
 
 /** A namespace is kept as the one that the program is in itself; any other would have to be made anew. */
 export function refuseNamespace({ target, stat, pid }: Found): Reason | undefined {
-  const own = readNamespacesIfAlive(pid)?.get(kindOf(target)?.name ?? "")
+  const own = readNamespace(pid, kindOf(target)?.name ?? "")
   if (own === undefined || own === stat.ino) return undefined
   return { what: `a namespace ("${target}") that the program is not in`, remedy: "Let the program close it before the dump" }
 }
@@ -25,6 +25,6 @@ export function refuseNamespace({ target, stat, pid }: Found): Reason | undefine
 export function collectNamespace({ id, flags, target, stat }: OpenFile): ns_file_entry {
   const kind = kindOf(target)
   if (!kind) throw new Error(`Unreachable: "${target}" is no namespace`)
-  const isOwn = kind.id === "time_ns_id" && readNamespaces(process.pid).get("time") !== stat.ino
+  const isOwn = kind.id === "time_ns_id" && ownNamespaces().get("time") !== stat.ino
   return { id, ns_id: isOwn ? OWN_TIME : NAMESPACE_IDS[kind.id], ns_cflag: kind.flag, flags }
 }
