@@ -32,9 +32,24 @@ const makeRoot = (): ConsolaInstance =>
 /** Levels: debug = every call, info = one line a step, warn = what users must know. */
 export type Logger = Readonly<Record<"debug" | "info" | "warn" | "error", (line: string) => void>>
 
+/** Warnings of the step that gathers them now. */
+let gathered: string[] | undefined
+
+/** Takes a step, and gives back what it warns of instead of writing it. What a step that throws has warned of is nothing any more. */
+export function gatherWarnings<T>(step: () => T): { readonly value: T; readonly warnings: readonly string[] } {
+  const [outer, warnings] = [gathered, [] as string[]]
+  gathered = warnings
+  try {
+    return { value: step(), warnings }
+  } finally {
+    gathered = outer
+  }
+}
+
 /** A logger whose lines carry the folder's name. */
 export function logger(tag: string): Logger {
   const at = (type: keyof Logger) => (line: string) => {
+    if (type === "warn" && gathered) return void gathered.push(line)
     if (level < LogLevels[type]) return
     root ??= makeRoot()
     const tagged = root.withTag(tag)

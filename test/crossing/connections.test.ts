@@ -25,7 +25,8 @@ for (const kind of ["held", "stream"]) {
   test.skipIf(typeof peer === "string")(`the real CRIU restores the TCP connections that stasis dumped: ${kind}`, async () => {
     if (typeof peer !== "string") await carry(kind, stasisTool, peer.criu)
   })
-  for (const lock of ["nftables", "skip"])
+  // Without a lock CRIU loses what is still on its way through the kernel, and a stream never is without that.
+  for (const lock of kind === "held" ? ["nftables", "skip"] : ["nftables"])
     test.skipIf(typeof peer === "string")(`stasis restores the TCP connections that the real CRIU dumped: ${kind}, ${lock}`, async () => {
       if (typeof peer !== "string") await carry(kind, peer.criu, stasisTool, "--network-lock", lock)
     })

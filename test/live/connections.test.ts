@@ -4,6 +4,7 @@ import { dirname, join } from "node:path"
 import { NETLINK, NLM_F } from "../../ffi/abi/netlink.ts"
 import { NFNL } from "../../ffi/abi/nftables.ts"
 import { openImages } from "../../src/image/set.ts"
+import { encodeImage } from "../../src/image/write.ts"
 import { message, openNetlink, parseAttributes } from "../../src/kinds/files/socket/netlink.ts"
 import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
@@ -81,6 +82,21 @@ test("--tcp-established: a program that never accepts refuses the dump, and is o
   expect(readdirSync(victim.images)).toEqual([])
   // Other tests may hold listeners of their own for a moment.
   await waitFor("listeners that are let go", () => !tables().some((name) => name.startsWith("stasis-listeners")))
+}, 60_000)
+
+test("a set that has lost bytes on their way is told before a restore", async () => {
+  const victim = await start("connections", { args: ["held"] })
+  await dump(stasisTool, victim.pid, victim.images, "--tcp-established")
+  await victim.gone()
+  const planned = () => run([...stasisTool.command, "plan", "-D", victim.images, "--tcp-established", "--json"])
+  expect((await planned()).stdout).not.toContain("on their way")
+  for (const name of readdirSync(victim.images).filter((name) => name.startsWith("tcp-stream-"))) {
+    const [stream] = openImages(victim.images).withPayloads("tcp-stream", Number.parseInt(name.slice("tcp-stream-".length), 16))
+    if (!stream) throw new Error(`${name} has no entry`)
+    const message = { ...stream.message, inq_seq: (stream.message.inq_seq - 5000) >>> 0 }
+    writeFileSync(join(victim.images, name), encodeImage("tcp-stream", [{ ...stream, message }]))
+  }
+  expect((await planned()).stdout).toContain("the dump lost 5000 bytes on their way from ")
 }, 60_000)
 
 for (const kind of ["held", "stream"]) {

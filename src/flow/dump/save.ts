@@ -168,7 +168,12 @@ export const saveTree = (
 ): Saved => readFrozenTree(frozen, before, provisions, options, (reading) => save(reading, provisions.pagesFiles, options))
 
 function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFiles, options: DumpOptions): Saved {
-  for (const loss of [...state.descriptors.losses, ...lostUndo(state.processes.map(({ pid }) => pid))]) log.warn(`not kept: ${loss}`)
+  for (const loss of [
+    ...state.descriptors.losses,
+    ...lostUndo(state.processes.map(({ pid }) => pid)),
+    ...(state.common.connections?.lost() ?? []),
+  ])
+    log.warn(`not kept: ${loss}`)
   using undo = new DisposableStack()
   const links = undo.use(makeLinks(state.table.links))
   const copyingSince = performance.now()

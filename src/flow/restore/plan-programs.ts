@@ -14,7 +14,7 @@ import { tellOwnFilters } from "./filter-jobs.ts"
 import { reserveGhosts } from "./ghosts.ts"
 import { shareGiven } from "./given.ts"
 import { openPagesSource } from "./pages-source.ts"
-import { tellForeignLock } from "./restored-connections.ts"
+import { tellConnections } from "./restored-connections.ts"
 import { inOrder, layStages } from "./stages.ts"
 import { reserveTerminals } from "./terminals.ts"
 
@@ -107,7 +107,7 @@ export function planPrograms({
     })
     const inputs = gatherInputs(saved, prepared, standInFacts(), { strict, jobGroup, fileChanged })
     // What building warns of is said as it is built; a restore says this when it comes to it.
-    tellForeignLock(set, saved)
+    tellConnections(set, saved)
     tellOwnFilters()
     inputs.context.clocks.tellJump()
     for (const { title, drafts } of inOrder(layStages(inputs))) {

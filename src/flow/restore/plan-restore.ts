@@ -1,4 +1,5 @@
 import { type CheckpointError, complaintsOf, EXIT_STATUS } from "../../base/errors.ts"
+import { gatherWarnings } from "../../base/log.ts"
 import { isEntryKind } from "../../image/catalog.ts"
 import { type ImageSet, openImages } from "../../image/set.ts"
 import { fileChecks } from "../../kinds/files/check.ts"
@@ -92,7 +93,12 @@ function openLedger(): Ledger {
  * Looks at images as a restore would before it creates anything, and at all of it, not only up to the first complaint.
  * No process is made, no file written.
  */
-export function planRestore({ imagesDir = "", shellJob, strict, ...checking }: PlanOptions): RestorePlan {
+export function planRestore(options: PlanOptions): RestorePlan {
+  const { value: plan, warnings } = gatherWarnings(() => lookAtImages(options))
+  return { ...plan, warnings: [...new Set([...plan.warnings, ...warnings])] }
+}
+
+function lookAtImages({ imagesDir = "", shellJob, strict, ...checking }: PlanOptions): RestorePlan {
   const ledger = openLedger()
   const inheritFds = checking.inheritFds.filter((one) =>
     ledger.keep(() => {

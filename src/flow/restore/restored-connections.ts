@@ -6,7 +6,7 @@ import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import type { ImageSet } from "../../image/set.ts"
 import { tellOption } from "../../kinds/files/socket/ask.ts"
-import { lockConnections, optionCall, stayingTables, type Tables } from "../../kinds/files/socket/inet/connections.ts"
+import { lockConnections, lostOnTheWay, optionCall, stayingTables, type Tables } from "../../kinds/files/socket/inet/connections.ts"
 import { inetText } from "../../kinds/files/socket/inet/entry.ts"
 import { endsOf } from "../../kinds/files/socket/inet/restore-stream.ts"
 import { askTcp } from "../../kinds/files/socket/inet/tcp-info.ts"
@@ -56,9 +56,16 @@ const connectionsOf = ({ root }: FileTree): inet_sk_entry[] =>
 
 const lockMethodOf = ({ inventory }: ImageSet): number => inventory.network_lock_method ?? LOCK_METHOD.iptables
 
-/** Warns of rules that CRIU's dump left, and stasis does not remove. */
-export function tellForeignLock(set: ImageSet, saved: FileTree): void {
-  if (connectionsOf(saved).length > 0 && lockMethodOf(set) === LOCK_METHOD.iptables)
+/** Warns of rules that CRIU's dump left, and stasis does not remove, and of what a dump without any lost. */
+export function tellConnections(set: ImageSet, saved: FileTree): void {
+  const all = connectionsOf(saved)
+  const { tcpStreams } = saved.root.files
+  const read = all.flatMap((entry) => {
+    const stream = tcpStreams.get(entry.ino)
+    return stream ? [{ ends: endsOf(entry), queues: stream.message }] : []
+  })
+  for (const loss of lostOnTheWay(read)) log.warn(`the dump lost ${loss}`)
+  if (all.length > 0 && lockMethodOf(set) === LOCK_METHOD.iptables)
     log.warn("CRIU held the connections off with iptables: remove its rules, or dump with --network-lock nftables")
 }
 
@@ -70,7 +77,7 @@ export function tellForeignLock(set: ImageSet, saved: FileTree): void {
 export function holdConnections(set: ImageSet, saved: FileTree, { networkLock }: Pick<RestoreOptions, "networkLock">): RestoredConnections {
   const all = connectionsOf(saved)
   const method = lockMethodOf(set)
-  tellForeignLock(set, saved)
+  tellConnections(set, saved)
   const lock = all.length > 0 && networkLock === "nftables" ? lockConnections(all.map(endsOf)) : undefined
   const runId = method === LOCK_METHOD.nftables ? set.inventory.dump_criu_run_id : undefined
   return {

@@ -17,7 +17,7 @@ import { decode, encode } from "../../../ffi/layout.ts"
 import { isFailure, syscall } from "../../../ffi/syscall.ts"
 import type { inet_sk_entry } from "../../../proto/gen/sk-inet_pb.ts"
 import { askAddress, askCount, askNumber, askOption, offerOption, tellOption } from "../../../src/kinds/files/socket/ask.ts"
-import { outwards } from "../../../src/kinds/files/socket/inet/connections.ts"
+import { lostOnTheWay, outwards } from "../../../src/kinds/files/socket/inet/connections.ts"
 import { makeSegment } from "../../../src/kinds/files/socket/inet/packet.ts"
 import { restoreStream } from "../../../src/kinds/files/socket/inet/restore-stream.ts"
 import { readStream } from "../../../src/kinds/files/socket/inet/stream.ts"
@@ -104,6 +104,31 @@ test("outwards tells connections whose peers are not among them", () => {
   const back = { source: b, sourcePort: 2, target: a, targetPort: 1 }
   const away = { source: a, sourcePort: 1, target: c, targetPort: 2 }
   expect(outwards([there, away, back])).toEqual([away])
+})
+
+describe("lostOnTheWay", () => {
+  const [a, b] = [Uint8Array.of(127, 0, 0, 1), Uint8Array.of(127, 0, 0, 2)] as const
+  const there = { source: a, sourcePort: 1, target: b, targetPort: 2 }
+  const back = { source: b, sourcePort: 2, target: a, targetPort: 1 }
+  const lost = (outq_seq: number, outq_len: number, inq_seq: number): string[] =>
+    lostOnTheWay([
+      { ends: there, queues: { outq_seq, outq_len, inq_seq: 7 } },
+      { ends: back, queues: { outq_seq: 7, outq_len: 0, inq_seq } },
+    ])
+
+  test("tells what one end holds for delivered and the other has not got, over the end of the numbers too", () => {
+    const sentence = (bytes: number): string =>
+      `${bytes} bytes on their way from 127.0.0.1:1 to 127.0.0.2:2: nothing held packets off (--network-lock skip), and the connection waits for them for ever`
+    expect(lost(1000, 0, 900)).toEqual([sentence(100)])
+    expect(lost(50, 0, 0xffff_fff0)).toEqual([sentence(66)])
+  })
+
+  test("says nothing of what is still to be acknowledged, of a FIN, and of a peer that is elsewhere", () => {
+    expect(lost(1000, 100, 900)).toEqual([])
+    expect(lost(1000, 100, 1000)).toEqual([])
+    expect(lost(1000, 0, 999)).toEqual([])
+    expect(lostOnTheWay([{ ends: there, queues: { outq_seq: 1000, outq_len: 0, inq_seq: 7 } }])).toEqual([])
+  })
 })
 
 /** Both ends of a connection on the loopback. */

@@ -1,13 +1,14 @@
 import { F } from "../../../../../ffi/abi/file.ts"
 import { IPPROTO, SO, SOL_SOCKET, TCP, TCP_REPAIR } from "../../../../../ffi/abi/socket.ts"
 import { attempt, SyscallError, syscall } from "../../../../../ffi/syscall.ts"
+import type { tcp_stream_entry } from "../../../../../proto/gen/tcp-stream_pb.ts"
 import { errnoOf } from "../../../../base/errno.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
 import { type GuardCall, standGuard } from "../../../../tracee/guard.ts"
 import { roomForDescriptors } from "../../../../tracee/own-limit.ts"
 import { askAddress, askNumber, tellOption } from "../ask.ts"
 import { type Netlink, openNetlink } from "../netlink.ts"
-import { parseAddress } from "./address.ts"
+import { addressText, parseAddress } from "./address.ts"
 import { type Owner, readStream, type Stream } from "./stream.ts"
 import { type Ends, holdOff, NETFILTER, removing } from "./table.ts"
 
@@ -33,6 +34,30 @@ const turned = ({ source, sourcePort, target, targetPort }: Ends): Ends => ({
 export function outwards(all: readonly Ends[]): Ends[] {
   const known = new Set(all.map(keyOf))
   return all.filter((one) => !known.has(keyOf(turned(one))))
+}
+
+/** Where the queues of a connection stand. */
+type Queues = Pick<tcp_stream_entry, "inq_seq" | "outq_seq" | "outq_len">
+
+/**
+ * What one end of a connection holds for delivered and the other, which stands beside it, has not got: a dump that holds no packets off
+ * reads one end before a segment comes and the other after it was acknowledged. The connection would wait for those bytes for ever.
+ *
+ * @returns a phrase for each end that lost some. Kernel: net/ipv4/tcp_input.c tcp_ack()
+ */
+export function lostOnTheWay(all: readonly { readonly ends: Ends; readonly queues: Queues }[]): string[] {
+  const queuesOf = new Map(all.map(({ ends, queues }) => [keyOf(ends), queues]))
+  return all.flatMap(({ ends, queues: { outq_seq, outq_len } }) => {
+    const other = queuesOf.get(keyOf(turned(ends)))
+    // Numbers of 32 bits that wrap, in which a FIN counts as one byte.
+    const bytes = other ? (outq_seq - outq_len - other.inq_seq) | 0 : 0
+    if (bytes <= 1) return []
+    const { source, sourcePort, target, targetPort } = ends
+    const way = `from ${addressText(source, sourcePort)} to ${addressText(target, targetPort)}`
+    return [
+      `${bytes} bytes on their way ${way}: nothing held packets off (--network-lock skip), and the connection waits for them for ever`,
+    ]
+  })
 }
 
 /** Tables of nf_tables that hold connections off. */
@@ -109,6 +134,8 @@ export interface Connections extends Disposable {
   /** Reads one that is kept, once. */
   read(inode: number): void
   readonly streams: ReadonlyMap<number, Stream>
+  /** See `lostOnTheWay`. Precondition: all are read. */
+  lost(): string[]
   /** Whether somebody could answer while the tree is away, or CRIU would, which sends at once what was not sent yet. */
   isAnswered(): boolean
   /**
@@ -170,6 +197,10 @@ export function openConnections(locking: boolean, owner: Owner): Connections {
       const one = kept.get(inode)
       if (one) streams.set(inode, readStream(one.fd, owner))
     },
+    lost: () =>
+      lostOnTheWay(
+        [...kept].flatMap(([inode, one]) => (streams.has(inode) ? [{ ends: one.ends, queues: streams.get(inode)!.message }] : [])),
+      ),
     isAnswered: () => answered().length > 0,
     abandon(runId) {
       const left = answered()
