@@ -10,6 +10,7 @@ export const SIG = {
   BUS: 7,
   KILL: 9,
   SEGV: 11,
+  PIPE: 13,
   TERM: 15,
   STKFLT: 16,
   CHLD: 17,

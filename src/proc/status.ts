@@ -37,6 +37,7 @@ export interface Status {
   readonly sigPending: bigint
   readonly sharedPending: bigint
   readonly sigBlocked: bigint
+  readonly sigIgnored: bigint
   readonly sigCaught: bigint
   /** Capability sets: bit n is capability n. */
   readonly capInheritable: bigint
@@ -136,6 +137,9 @@ class StatusText implements Status {
   }
   get sigBlocked(): bigint {
     return this.set("\nSigBlk:\t")
+  }
+  get sigIgnored(): bigint {
+    return this.set("\nSigIgn:\t")
   }
   get sigCaught(): bigint {
     return this.set("\nSigCgt:\t")

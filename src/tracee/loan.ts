@@ -1,5 +1,5 @@
 import { MAP, PROT } from "../../ffi/abi/mman.ts"
-import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
+import { SIG } from "../../ffi/abi/signal.ts"
 import { errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE, type Range, type RemoteAddress, remoteAddress } from "../base/units.ts"
@@ -13,33 +13,6 @@ import { placePrograms } from "./placement.ts"
 import type { Answers, Program } from "./program.ts"
 import { getRegisters, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { cleanupDeadline, type Deadline, type Patience, waitReport } from "./wait.ts"
-
-/** Signals whose default is to be ignored, best first. SIGCONT last: sending it drops pending stop signals. */
-const STOP_SIGNALS = [SIG.URG, SIG.WINCH, SIG.CHLD, SIG.CONT] as const
-
-/**
- * Chooses the signal that ends a stub: one without a handler and not pending; if possible one that no thread blocks.
- *
- * A blocked one is not lost either when it comes from outside meanwhile: it is sent again on release.
- * @returns undefined when the target has a use for all of them
- */
-export function chooseStopSignal(caught: bigint, blocked: bigint, pending: bigint): number | undefined {
-  const stops = sigbit(SIG.STOP) | sigbit(SIG.TSTP) | sigbit(SIG.TTIN) | sigbit(SIG.TTOU)
-  const free = STOP_SIGNALS.filter((signal) => {
-    if (signal === SIG.CONT && pending & stops) return false
-    return ((caught | pending) & sigbit(signal)) === 0n
-  })
-  return free.find((signal) => !(blocked & sigbit(signal))) ?? free[0]
-}
-
-/**
- * True for the mask of a thread that still goes the way that a killed run laid for it: all but one of our signals are blocked. No library
- * does that.
- */
-export const isLoanMask = (mask: bigint): boolean => {
-  const always = sigbit(SIG.KILL) | sigbit(SIG.STOP)
-  return STOP_SIGNALS.some((signal) => (mask | always) === (ALL_SIGNALS & ~sigbit(signal)))
-}
 
 /**
  * A piece of the target's address space with the interpreter in it, on loan.

@@ -11,10 +11,10 @@ import { listThreads } from "../../src/proc/tasks.ts"
 import type { FrozenProcess } from "../../src/tracee/frozen.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
 import { liveTasks } from "../../src/tracee/lists.ts"
-import { chooseStopSignal } from "../../src/tracee/loan.ts"
 import { loanSize } from "../../src/tracee/placement.ts"
 import { type Answers, type Data, Program, type Result } from "../../src/tracee/program.ts"
 import { seizeProcess } from "../../src/tracee/seize.ts"
+import { chooseStopSignal, signalUse } from "../../src/tracee/stop-signal.ts"
 import { deadlineIn } from "../../src/tracee/wait.ts"
 import { compiler } from "../harness/compile.ts"
 import { scratch } from "../harness/folders.ts"
@@ -110,12 +110,7 @@ export function inside<Q, T>(
   )
   const stack = maps.find(({ path }) => path === "[stack]")
   const statuses = listThreads(pid).map((tid) => readStatus(pid, tid))
-  const union = (of: (status: (typeof statuses)[number]) => bigint): bigint => statuses.reduce((set, status) => set | of(status), 0n)
-  const stopSignal = chooseStopSignal(
-    union(({ sigCaught }) => sigCaught),
-    union(({ sigBlocked }) => sigBlocked),
-    union(({ sigPending, sharedPending }) => sigPending | sharedPending),
-  )
+  const stopSignal = chooseStopSignal(signalUse(statuses))
   if (!gadgets || !stack || !stopSignal) throw new Error("the fixture has no gadgets, stack or free signal")
   using loan = borrow(
     frozen,

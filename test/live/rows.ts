@@ -147,6 +147,8 @@ export const rows: readonly Row[] = [
   row("sigpending"),
   beyondCriu("cannot run anything in who has a fault on its way", row("sigpending", "faults")),
   row("sigmask"),
+  row("hearsall", "PIPE"),
+  row("hearsall", "TTOU"),
   row("itimers"),
   row("itimers", "tick"),
   row("posixtimers"),

@@ -13,11 +13,12 @@ import type { RseqClass, RseqState } from "../../src/rseq/state.ts"
 import type { FrozenProcess } from "../../src/tracee/frozen.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
 import { liveTasks } from "../../src/tracee/lists.ts"
-import { chooseStopSignal, type Loan } from "../../src/tracee/loan.ts"
+import type { Loan } from "../../src/tracee/loan.ts"
 import { readMemory, writeMemory } from "../../src/tracee/memory.ts"
 import { loanSize } from "../../src/tracee/placement.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { seizeProcess } from "../../src/tracee/seize.ts"
+import { chooseStopSignal } from "../../src/tracee/stop-signal.ts"
 import { deadlineIn, patienceOf } from "../../src/tracee/wait.ts"
 import { borrow } from "../tracee/borrow.ts"
 import { canCompile, type Fixture, startFixture } from "./fixture.ts"
@@ -38,7 +39,7 @@ function lend(process: FrozenProcess, programs: readonly Program[]): Loan & Disp
     maps.filter(({ exec, path }) => exec && path.startsWith("/")),
   )
   const stack = maps.find(({ path }) => path === "[stack]")
-  const stopSignal = chooseStopSignal(0n, 0n, 0n)
+  const stopSignal = chooseStopSignal({ caught: 0n, ignored: 0n, blocked: 0n, pending: 0n })
   if (!gadgets || !stack || !stopSignal) throw new Error("the fixture has no gadgets, stack or free signal")
   return borrow(process, { gadgets, framePages: remoteAddress(stack.start), stopSignal }, loanSize(process, programs), patienceOf(DEADLINE))
 }

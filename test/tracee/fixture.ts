@@ -11,11 +11,12 @@ import type { FrozenProcess } from "../../src/tracee/frozen.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
 import { framePagesSize, type LoanTerms } from "../../src/tracee/host.ts"
 import { liveTasks } from "../../src/tracee/lists.ts"
-import { chooseStopSignal, type Loan } from "../../src/tracee/loan.ts"
+import type { Loan } from "../../src/tracee/loan.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
 import { loanSize } from "../../src/tracee/placement.ts"
 import type { Program } from "../../src/tracee/program.ts"
 import { seizeProcess } from "../../src/tracee/seize.ts"
+import { chooseStopSignal, signalUse } from "../../src/tracee/stop-signal.ts"
 import { deadlineIn, patienceOf } from "../../src/tracee/wait.ts"
 import { compiler } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
@@ -109,12 +110,7 @@ export function termsOf(frozen: FrozenProcess): LoanTerms & { framePages: Remote
     true,
   )
   const statuses = listThreads(pid).map((tid) => readStatus(pid, tid))
-  const union = (of: (status: (typeof statuses)[number]) => bigint): bigint => statuses.reduce((set, status) => set | of(status), 0n)
-  const stopSignal = chooseStopSignal(
-    union(({ sigCaught }) => sigCaught),
-    union(({ sigBlocked }) => sigBlocked),
-    union(({ sigPending, sharedPending }) => sigPending | sharedPending),
-  )
+  const stopSignal = chooseStopSignal(signalUse(statuses))
   if (!gadgets || !framePages || !stopSignal) throw new Error(`process ${pid} has no gadgets, room or free signal`)
   return { gadgets, framePages, stopSignal }
 }

@@ -7,29 +7,34 @@ import { stubCode } from "../../src/tracee/arch.x86_64.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
 import { framePagesSize, marked } from "../../src/tracee/host.ts"
 import { codePage, findLeftovers } from "../../src/tracee/leftover.ts"
-import { chooseStopSignal } from "../../src/tracee/loan.ts"
 import { readMemory, writeMemory } from "../../src/tracee/memory.ts"
+import { chooseStopSignal, type SignalUse } from "../../src/tracee/stop-signal.ts"
 import { canTrace, freeze, startTarget, termsOf, why } from "./fixture.ts"
 
 describe("chooseStopSignal", () => {
   const set = (...signals: number[]): bigint => signals.reduce((bits, signal) => bits | sigbit(signal), 0n)
-  const { URG, WINCH, CHLD, CONT } = SIG
-  const rows: readonly (readonly [string, bigint, bigint, bigint, number | undefined])[] = [
-    ["nothing in use: SIGURG", 0n, 0n, 0n, URG],
-    ["SIGURG caught (Go): SIGWINCH", set(URG), 0n, 0n, WINCH],
-    ["SIGURG pending", 0n, set(URG), set(URG), WINCH],
-    ["the best blocked: the next that is not", 0n, set(URG, WINCH), 0n, CHLD],
-    ["all blocked: the best, for a blocked one is not lost", 0n, ALL_SIGNALS, 0n, URG],
-    ["all but one caught", set(URG, WINCH, CHLD), 0n, 0n, CONT],
-    ["SIGCONT is no choice while a stop is pending", set(URG, WINCH, CHLD), set(SIG.TSTP), set(SIG.TSTP), undefined],
-    ["SIGCONT is no choice while SIGSTOP is pending", set(URG, WINCH, CHLD), 0n, set(SIG.STOP), undefined],
-    ["a pending stop is no matter while another is free", set(URG), 0n, set(SIG.TTIN), WINCH],
-    ["an unblocked SIGCONT before a blocked SIGURG", 0n, set(URG, WINCH, CHLD), 0n, CONT],
-    ["all four caught: none", set(URG, WINCH, CHLD, CONT), 0n, 0n, undefined],
-    ["all pending: none", 0n, ALL_SIGNALS, ALL_SIGNALS, undefined],
+  const { URG, WINCH, CHLD, CONT, PIPE, TTOU } = SIG
+  const four = set(URG, WINCH, CHLD, CONT)
+  const rows: readonly (readonly [string, Partial<SignalUse>, number | undefined])[] = [
+    ["nothing in use: SIGURG", {}, URG],
+    ["SIGURG caught (Go): SIGWINCH", { caught: set(URG) }, WINCH],
+    ["SIGURG pending", { blocked: set(URG), pending: set(URG) }, WINCH],
+    ["the best blocked: the next that is not", { blocked: set(URG, WINCH) }, CHLD],
+    ["all blocked: the best, for a blocked one is not lost", { blocked: ALL_SIGNALS }, URG],
+    ["all but one caught", { caught: set(URG, WINCH, CHLD) }, CONT],
+    ["SIGCONT is no choice while a stop is pending", { caught: set(URG, WINCH, CHLD), pending: set(SIG.TSTP) }, undefined],
+    ["SIGCONT is no choice while SIGSTOP is pending", { caught: set(URG, WINCH, CHLD), pending: set(SIG.STOP) }, undefined],
+    ["a pending stop is no matter while another is free", { caught: set(URG), pending: set(SIG.TTIN) }, WINCH],
+    ["an unblocked SIGCONT before a blocked SIGURG", { caught: set(WINCH, CHLD), blocked: set(URG) }, CONT],
+    ["all four caught: none", { caught: four }, undefined],
+    ["all pending: none", { blocked: ALL_SIGNALS, pending: ALL_SIGNALS }, undefined],
+    ["all four caught: SIGPIPE where it is ignored", { caught: four, ignored: set(PIPE, TTOU) }, PIPE],
+    ["and one that stops (ksh at its prompt)", { caught: four, ignored: set(TTOU, SIG.TTIN) }, TTOU],
+    ["but not while SIGCONT is pending, which it would drop", { caught: four, ignored: set(TTOU), pending: set(CONT) }, undefined],
+    ["one that stops and is not ignored: none", { caught: four, ignored: set(SIG.INT) }, undefined],
   ]
-  for (const [name, caught, blocked, pending, signal] of rows)
-    test(name, () => expect(chooseStopSignal(caught, blocked, pending)).toBe(signal))
+  const nothing: SignalUse = { caught: 0n, ignored: 0n, blocked: 0n, pending: 0n }
+  for (const [name, use, signal] of rows) test(name, () => expect(chooseStopSignal({ ...nothing, ...use })).toBe(signal))
 })
 
 describe("codePage", () => {

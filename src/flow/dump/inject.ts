@@ -7,7 +7,7 @@ import type { FrozenProcess } from "../../tracee/frozen.ts"
 import { type CodeRange, findGadgets, type Gadgets, gadgetsStand } from "../../tracee/gadgets.ts"
 import { framePagesSize, type LoanTerms } from "../../tracee/host.ts"
 import { findLeftovers, isInLeftover } from "../../tracee/leftover.ts"
-import { chooseStopSignal, isLoanMask } from "../../tracee/loan.ts"
+import { chooseStopSignal, isLoanMask, NO_STOP_SIGNAL, signalUse } from "../../tracee/stop-signal.ts"
 import { untouchedPages } from "./frame-pages.ts"
 import type { InspectedThread } from "./threads.ts"
 
@@ -39,20 +39,13 @@ export function findTerms(
     )
   const stackPointers = frozen.threads.map(({ registers }) => registers.sp)
   const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers, isQuiet(frozen, mappings))
-  const union = (pick: (thread: InspectedThread) => bigint): bigint => threads.reduce((set, thread) => set | pick(thread), 0n)
-  const pending = union(({ status }) => status.sigPending | status.sharedPending)
   const stopSignal = chooseStopSignal(
-    union(({ status }) => status.sigCaught),
-    union(({ frozen: { mask } }) => mask),
-    pending,
+    signalUse(
+      threads.map(({ status }) => status),
+      threads.map(({ frozen: { mask } }) => mask),
+    ),
   )
-  if (stopSignal === undefined)
-    throw new CheckpointError(
-      "E_INJECTION",
-      action,
-      "it uses SIGURG, SIGWINCH, SIGCHLD and SIGCONT all at once",
-      "Let the program leave one of them at its default",
-    )
+  if (stopSignal === undefined) throw new CheckpointError("E_INJECTION", action, `it is ${NO_STOP_SIGNAL.what}`, NO_STOP_SIGNAL.remedy)
   return { gadgets, framePages, stopSignal }
 }
 

@@ -33,7 +33,7 @@ import { isEnding, readStat, readStatIfAlive, type Stat } from "../../proc/stat.
 import { readStatus, type Status } from "../../proc/status.ts"
 import { hasMemory, kernelChildren, listProcesses, listThreads, listThreadsIfAlive, livingThread, readChildren } from "../../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../../tracee/gadgets.ts"
-import { chooseStopSignal } from "../../tracee/loan.ts"
+import { chooseStopSignal, NO_STOP_SIGNAL, signalUse } from "../../tracee/stop-signal.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "../cgroups.ts"
 import type { DumpOptions } from "../options.ts"
 import { lookForSysvSegments } from "../sysv-segments.ts"
@@ -111,10 +111,9 @@ export function surveyThreads(pid: number, tids: readonly number[]): Refusal[] {
 }
 
 /** A dump ends what it runs in a thread by a signal that means nothing to the program. */
-function surveySignals(pid: number, { sigCaught, sigPending, sharedPending }: Status): Refusal[] {
-  if (chooseStopSignal(sigCaught, 0n, sigPending | sharedPending) !== undefined) return []
-  const what = "handling or keeping pending every one of SIGURG, SIGWINCH, SIGCHLD and SIGCONT"
-  return [{ what, where: `task ${pid}`, remedy: "Let the program leave one of them at its default: a dump needs one" }]
+function surveySignals(pid: number, status: Status): Refusal[] {
+  if (chooseStopSignal(signalUse([status])) !== undefined) return []
+  return [{ ...NO_STOP_SIGNAL, where: `task ${pid}` }]
 }
 
 /** What one living process has that a dump could not keep, but for its open files. */
