@@ -1,6 +1,6 @@
 import type { Linkage } from "../harness/compile.ts"
 import type { Row } from "../live/row.ts"
-import { rows } from "../live/rows.ts"
+import { NO_LIBRARY_RSEQ, rows } from "../live/rows.ts"
 import type { Kernel } from "./machine.ts"
 
 /** Where images come from: a kernel's machine, or this one. */
@@ -50,6 +50,8 @@ const CORE = titled([
 ])
 
 const own = (source: string): Row => ({ title: source, source, args: ["{folder}"] })
+/** The kernel lengthens time slices of threads that have registered more than 32 bytes. Kernel: kernel/rseq.c rseq_register() */
+const slices: Row = { ...own("rseqslice"), env: NO_LIBRARY_RSEQ }
 const musl = (source: string): Row => ({ title: `${source}, musl`, source, linkage: "musl" })
 
 /** A thread that stays in one section with all NO_RESTART flags. */
@@ -101,7 +103,7 @@ export const farRows: readonly Row[] = [
 const kills: readonly Row[] = [
   ...plain.filter(({ title }) => kept(title)),
   ...(ALL ? ["threads", "vdso", "pipes", "families"] : ["threads", "vdso"]).map(musl),
-  ...(ALL ? [own("rseqslice")] : []),
+  ...(ALL ? [slices] : []),
 ]
 const far = new Set(farRows.map(({ title }) => title))
 
@@ -110,6 +112,7 @@ export const ownCases: readonly Case[] = [
   ...farRows.map((row): Case => ({ mode: "save", row })),
   ...kills.filter(({ title }) => !far.has(title)).map((row): Case => ({ mode: "kill", row })),
   ...plain.filter(({ title }) => ALL || title === "rseqspin").map((row): Case => ({ mode: "leave", row })),
+  ...(ALL ? [{ mode: "leave", row: slices } as const] : []),
   { mode: "again", row: own("rseqspin") },
   STAY,
   { mode: "killed", row: own("rseqcount") },

@@ -6,7 +6,8 @@ const RESTART_BLOCK = "turns calls with a restart block into EINTR"
 const NEEDS_RESOURCE = "needs CAP_SYS_RESOURCE for processes of other users"
 const LOST_ATTRIBUTES = ["personality", "timer_slack", "coredump_filter"]
 const ONLY_PTRACE = ["5.13", "a registration without a name is told by ptrace alone"] as const
-const NO_LIBRARY_RSEQ = { GLIBC_TUNABLES: "glibc.pthread.rseq=0" }
+/** A program registers its own area, of any length: libraries of this age take 32 bytes. */
+export const NO_LIBRARY_RSEQ = { GLIBC_TUNABLES: "glibc.pthread.rseq=0" }
 
 const attributes: readonly Row[] = [
   "umask",

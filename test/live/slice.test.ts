@@ -12,6 +12,7 @@ import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { isReady, start, type Victim } from "../harness/victim.ts"
 import { writeSaved } from "./images.ts"
+import { NO_LIBRARY_RSEQ } from "./rows.ts"
 
 afterEach(cleanUp)
 const lack = lackOfSliceExtension()
@@ -75,7 +76,7 @@ describe("longer time slices", () => {
     if (lack !== undefined) {
       return skip(lack)
     }
-    const victim = await start("rseqslice", { args: ["{folder}"] })
+    const victim = await start("rseqslice", { args: ["{folder}"], env: NO_LIBRARY_RSEQ })
     if (!isReady(victim)) return
     await dump(stasisTool, victim.pid, victim.images)
     await victim.gone()

@@ -12,8 +12,9 @@ static void *hold(void *argument)
 {
 	bool wanted = argument != NULL;
 	struct rseq_area *area = rseq_mine(64);
-	if (wanted && prctl(SLICE_EXTENSION, SET, 1, 0, 0) == -1)
+	if (prctl(SLICE_EXTENSION, GET, 0, 0, 0) == -1)
 		skip("this kernel gives no longer time slices");
+	CHECK(!wanted || prctl(SLICE_EXTENSION, SET, 1, 0, 0) == 0, "set-up: SET: %s", strerror(errno));
 	pthread_barrier_wait(&started);
 	while (!victim_go)
 		pause_ms(10);

@@ -49,7 +49,9 @@ export function restoreSched(entry: SchedEntry, extension: SchedExtension | unde
   program.callWith({ about }, "sched_setattr", 0, program.bytes(attributes), 0)
   if (!extension) return
   const ioprio = extension.ioprio ?? 0
-  program.callWith({ about: `I/O priority ${ioprio}` }, "ioprio_set", IOPRIO_WHO_PROCESS, 0, ioprio)
+  const aboutIo = `I/O priority ${ioprio}`
+  // A kernel without block devices has none, and nothing of the tool's to take back.
+  program.callWith({ about: aboutIo, ...(ioprio === 0 ? { expects: "ENOSYS" } : {}) }, "ioprio_set", IOPRIO_WHO_PROCESS, 0, ioprio)
   // 0 would mean "back to the default"; the kernel shows it for real-time threads, which have no slack.
   if (timerslack_ns) program.callWith({ about: `timer slack ${timerslack_ns} ns` }, "prctl", PR.SET_TIMERSLACK, timerslack_ns, 0, 0, 0)
 }
