@@ -69,9 +69,9 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const gathered = gather(stat, threads, questions, { answers, statuses }, 0, filters)
     const sets = saveCgroups([{ pid, threads: threads.map(({ frozen }) => frozen) }], cgroups, undefined, options)
     const source = { pid, threads, mappings, gathered }
-    const place = { stat, ppid: 0, dead: false }
+    const member = { stat, ppid: 0, dead: false }
     const common = { ...openDumpConnections(options, undefined), cgroups: sets, filters }
-    collectState([source], [place], { ...options, stopped: false, most: MOST_DESCRIPTORS }, common)
+    collectState([source], [member], { ...options, stopped: false, most: MOST_DESCRIPTORS }, common)
     resurvey([stat], [{ pid, mappings, statuses: [...statuses.values()] }], before, options)
     log.debug(`done after ${(performance.now() - started).toFixed(1)} ms`)
   } catch (error) {

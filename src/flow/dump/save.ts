@@ -29,7 +29,7 @@ import { findTerms, removableLeftovers } from "./inject.ts"
 import type { PagesFiles } from "./pages-files.ts"
 import { planQuestions, type Questions, questionAll } from "./question.ts"
 import { resurvey } from "./resurvey.ts"
-import { collectState, type MemberPlace, type Source, type TreeState, writeMetadata } from "./state.ts"
+import { collectState, type MemberStat, type Source, type TreeState, writeMetadata } from "./state.ts"
 import { refuseStopped } from "./stopped.ts"
 import { savePages, saveSegment } from "./store-pages.ts"
 import type { ProcessSurvey, Survey } from "./survey.ts"
@@ -113,9 +113,9 @@ export function readFrozenTree<T>(
   use: (reading: TreeReading) => T,
 ): T {
   const inspected = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), witnesses, options))
-  const places = frozen.members.map(placeOf)
+  const members = frozen.members.map(statOf)
   resurvey(
-    places.map(({ stat }) => stat),
+    members.map(({ stat }) => stat),
     inspected.map(({ process: { pid }, threads, mappings }) => ({ pid, mappings, statuses: threads.map(({ status }) => status) })),
     before,
     options,
@@ -143,7 +143,7 @@ export function readFrozenTree<T>(
     }),
   )
   const filters = new FilterTable()
-  const stats = new Map(places.map(({ stat }) => [stat.pid, stat]))
+  const stats = new Map(members.map(({ stat }) => [stat.pid, stat]))
   const sources = prepared.map(({ process: { pid, stopSignal }, threads, mappings, questions }, index): Source => {
     const said = answered.get(pid)
     if (!said) throw new Error(`Unreachable: process ${pid} was not asked`)
@@ -155,7 +155,7 @@ export function readFrozenTree<T>(
     return { pid, threads, mappings, gathered }
   })
   const cgroups = saveCgroups(frozen.processes, before.cgroups, cgroup, options)
-  const state = collectState(sources, places, { ...options, stopped: true }, { ...connections, cgroups, filters })
+  const state = collectState(sources, members, { ...options, stopped: true }, { ...connections, cgroups, filters })
   return use({ state, requests, loans: loans.all, rseq: sources.map(({ threads }) => threads.map(({ rseq }) => rseq)) })
 }
 
@@ -178,7 +178,7 @@ function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFi
   const links = undo.use(makeLinks(state.table.links))
   const copyingSince = performance.now()
   const stored = withAioRingsAtRest(state, () => [
-    ...state.processes.map(({ pid, layout: { ranges, common } }, i) => {
+    ...state.processes.map(({ pid, memory: { ranges, common } }, i) => {
       const request = requests[i]
       const own = request ? withoutFrame(request.process, ranges, request.terms) : ranges
       return savePages(pid, pagesFiles.take(pid), { ranges: own, common }, imagePatches(rseq[i] ?? []))
@@ -217,7 +217,7 @@ function askLeader(pid: number, loan: Loan, program: Program): Answers {
   return answers
 }
 
-function placeOf(member: FrozenTree["members"][number]): MemberPlace {
+function statOf(member: FrozenTree["members"][number]): MemberStat {
   const dead = "dead" in member
   return { stat: readStat(dead ? member.dead.pid : member.frozen.pid), ppid: member.ppid, dead }
 }

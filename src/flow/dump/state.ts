@@ -37,7 +37,7 @@ import { buildIdOf } from "../build-ids.ts"
 import type { DumpedConnections } from "../connections.ts"
 import type { Gathered } from "./gather.ts"
 import { extensionHead } from "./gather.ts"
-import { collectLayout, type SavedLayout } from "./layout.ts"
+import { type CollectedMemory, collectMemory } from "./memory.ts"
 import { sharedMemoryBy } from "./shared-memory.ts"
 import type { StoredPages } from "./store-pages.ts"
 import type { InspectedThread } from "./threads.ts"
@@ -50,8 +50,8 @@ export interface Source {
   readonly gathered: Gathered
 }
 
-/** A member of the tree, dead or alive, in the order of pstree.img. */
-export interface MemberPlace {
+/** What /proc says of a member of the tree, dead or alive. */
+export interface MemberStat {
   readonly stat: Stat
   readonly ppid: number
   readonly dead: boolean
@@ -60,7 +60,7 @@ export interface MemberPlace {
 /** All of one process but its pages, as entries. */
 interface ProcessState extends Gathered {
   readonly pid: number
-  readonly layout: SavedLayout
+  readonly memory: CollectedMemory
   readonly entry: ReturnType<typeof collectMm>
   readonly fs: ReturnType<typeof collectFs>
   readonly vmaExtension: ReturnType<typeof collectVmaExtension>
@@ -95,15 +95,15 @@ export interface TreeState {
 /** What is read from outside: files, areas, bounds, sharing. Changes nothing; exact only while the processes are stopped. */
 export function collectState(
   sources: readonly Source[],
-  members: readonly MemberPlace[],
+  members: readonly MemberStat[],
   options: FileOptions & Omit<CollectMoment, "clock">,
   common: Common,
 ): TreeState {
   const [root] = sources
   if (!root) throw new Error("Unreachable: a tree without a living process")
-  const places = new Map(members.map((member) => [member.stat.pid, member]))
+  const byMember = new Map(members.map((member) => [member.stat.pid, member]))
   const objects = collectObjects(sources.map(({ pid }) => pid))
-  const split = surveyObjects(objects, (pid) => places.get(pid)?.ppid ?? 0)
+  const split = surveyObjects(objects, (pid) => byMember.get(pid)?.ppid ?? 0)
   const byPid = new Map(sources.map((source) => [source.pid, source]))
   const attached = findAttached(ownersOf(objects, "vm_id").flatMap((pid) => byPid.get(pid) ?? []))
   const rows = attached.size > 0 ? readShm() : []
@@ -115,21 +115,21 @@ export function collectState(
   const holders = ownersOf(objects, "files_id").map((pid) => ({
     pid,
     threads: threadsOf.get(pid) ?? [],
-    group: places.get(pid)?.stat.pgrp ?? 0,
+    group: byMember.get(pid)?.stat.pgrp ?? 0,
   }))
   // What runs is only looked at in part.
-  const whole = options.stopped ? { members: new Set(places.keys()) } : {}
+  const whole = options.stopped ? { members: new Set(byMember.keys()) } : {}
   const descriptors = collectDescriptors(holders, table, { ...options, ...whole, clock: clocksOf(root.pid) }, common.connections)
   const processes = sources.map(({ pid, mappings, gathered }): ProcessState => {
-    const layout = collectLayout(pid, mappings, table.of(pid))
-    const stat = places.get(pid)?.stat ?? readStat(pid)
-    const entry = { ...collectMm(stat, gathered.brk, readAuxv(pid).pairs.flat(), layout.vmas, table.exe(pid)), ...gathered.mm }
+    const memory = collectMemory(pid, mappings, table.of(pid))
+    const stat = byMember.get(pid)?.stat ?? readStat(pid)
+    const entry = { ...collectMm(stat, gathered.brk, readAuxv(pid).pairs.flat(), memory.vmas, table.exe(pid)), ...gathered.mm }
     const extension = { ...gathered.extension, ...collectEnds(stat, gathered.cores.get(pid)) }
     return {
       ...gathered,
       extension,
       pid,
-      layout,
+      memory,
       entry,
       fs: collectFs(pid, gathered.umask, table),
       vmaExtension: collectVmaExtension(mappings, gathered.policies),

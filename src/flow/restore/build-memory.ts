@@ -5,7 +5,7 @@ import { restoreAioRings } from "../../kinds/memory/aio/restore.ts"
 import { toucher } from "../../kinds/memory/holes.ts"
 import { nodesWithMemory } from "../../kinds/memory/policy/nodes.ts"
 import { restoreAreaPolicies } from "../../kinds/memory/policy/restore.ts"
-import { clearLayout, restoreInherited, restoreMm, restorePages, restoreProtection, restoreVmas } from "../../kinds/memory/restore.ts"
+import { clearAddressSpace, restoreInherited, restoreMm, restorePages, restoreProtection, restoreVmas } from "../../kinds/memory/restore.ts"
 import { restoreOverlays } from "../../kinds/memory/stand-in.ts"
 import { attachedLengths, restoreAttachments } from "../../kinds/memory/sysv/restore.ts"
 import type { Program, Result } from "../../tracee/program.ts"
@@ -38,7 +38,7 @@ export function appendMemory(
   program: Program,
 ): void {
   const { tree, mm, extension } = saved
-  clearLayout(moves, [context.area, ...(inherited?.kept.map(({ area }) => area) ?? [])], program)
+  clearAddressSpace(moves, [context.area, ...(inherited?.kept.map(({ area }) => area) ?? [])], program)
   const filled = pages.flatMap(({ fills }) => fills.map(({ start, length }) => ({ start, end: start + length })))
   const isFilled = toucher(filled.sort((a, b) => (a.start < b.start ? -1 : 1)))
   if (inherited) restoreInherited(inherited, isFilled, program)

@@ -36,16 +36,16 @@ export function planProcesses({
 }: PlanSources): Map<number, ProcessPlan> {
   const cloners = clonersOf(birthPlan)
   const early = new Set([...inheritances.keys()].flatMap((pid) => cloners.get(pid) ?? []))
-  const special = specialMappings(mappings)
+  const ofSeed = specialMappings(mappings)
   const byPid = new Map(processes.map((one) => [one.tree.pid, one]))
-  const layouts = new Map<TaskId, readonly Mapping[]>()
+  const found = new Map<TaskId, readonly Mapping[]>()
 
-  /** The kernel's mappings of a task when its children are born: where it has moved them if it has its memory by then. */
-  function layoutOf(task: TaskId | undefined): readonly Mapping[] {
-    if (task === undefined) return special
-    const known = layouts.get(task)
+  /** The special mappings of a task when its children are born: where it has moved them if it has its memory by then. */
+  function specialOf(task: TaskId | undefined): readonly Mapping[] {
+    if (task === undefined) return ofSeed
+    const known = found.get(task)
     if (known) return known
-    const before = layoutOf(cloners.get(task))
+    const before = specialOf(cloners.get(task))
     const one = early.has(task) ? byPid.get(task) : undefined
     const moves = one && (planVdso(one.mm.vmas, before) ?? [])
     const after = before.flatMap((mapping) => {
@@ -54,7 +54,7 @@ export function planProcesses({
       const to = moves.find(({ from }) => from.start === mapping.start)?.to
       return to ? [{ ...mapping, start: to.start, end: to.end }] : []
     })
-    layouts.set(task, after)
+    found.set(task, after)
     return after
   }
 
@@ -69,7 +69,7 @@ export function planProcesses({
       pid,
       {
         pages: pages.get(pid) ?? [],
-        moves: planVdso(mm.vmas, layoutOf(cloners.get(pid))) ?? [],
+        moves: planVdso(mm.vmas, specialOf(cloners.get(pid))) ?? [],
         makes: shares.get(pid) ?? { memory: true, files: true, directories: true, handlers: true },
         aioRings: aioRings.get(pid) ?? [],
         inherited: inheritances.get(pid),
