@@ -113,6 +113,15 @@ export function waitReport(
   }
 }
 
+/**
+ * Waits until one traced thread or child is gone, whatever it reports before that. Precondition: it was killed, or ends by itself.
+ *
+ * @param doing "the end of thread 12"   @throws CheckpointError as `waitReport`
+ */
+export function awaitGone(tid: number, deadline: Deadline, doing: string): void {
+  while (waitReport(tid, deadline, doing).kind !== "gone");
+}
+
 /** The report of one traced thread or child if there is one already. */
 export function pollReport(tid: number): Report | undefined {
   const answer = attempt("wait4", tid, memory.address, W.ALL | W.NOHANG, 0)

@@ -8,12 +8,12 @@ import { decode, encode } from "../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure } from "../../../ffi/syscall.ts"
 import { AT, readAuxv } from "../../proc/auxv.ts"
 import { probeRegime } from "../../rseq/regime.ts"
-import { startWaiter } from "../../tracee/seed.ts"
+import { endWaiter, startWaiter } from "../../tracee/seed.ts"
 import { getRseqConfiguration, getXstate, tryPtrace } from "../../tracee/trace.ts"
-import { fixedDeadline, waitReport } from "../../tracee/wait.ts"
+import { fixedDeadline } from "../../tracee/wait.ts"
 import type { Feature, Found } from "./feature.ts"
 
-/** Seconds that a child may take to stop, or to end. */
+/** Seconds that a child may take to stop. */
 const CHILD_SECONDS = 2
 
 /** Starts a stopped child, looks, and kills it. */
@@ -22,8 +22,7 @@ function withStoppedChild(look: (tid: number) => Found): Found {
   try {
     return look(child)
   } finally {
-    attempt("kill", child, SIG.KILL)
-    while (waitReport(child, fixedDeadline(CHILD_SECONDS), "the end of a child").kind !== "gone");
+    endWaiter(child)
   }
 }
 
