@@ -70,8 +70,8 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const sets = saveCgroups([{ pid, threads: threads.map(({ frozen }) => frozen) }], cgroups, undefined, options)
     const source = { pid, threads, mappings, gathered }
     const member = { stat, ppid: 0, dead: false }
-    const common = { ...openDumpConnections(options, undefined), cgroups: sets, filters }
-    collectState([source], [member], { ...options, stopped: false, most: MOST_DESCRIPTORS }, common)
+    const treeWide = { ...openDumpConnections(options, undefined), cgroups: sets, filters }
+    collectState([source], [member], { ...options, stopped: false, most: MOST_DESCRIPTORS }, treeWide)
     resurvey([stat], [{ pid, mappings, statuses: [...statuses.values()] }], before, options)
     log.debug(`done after ${(performance.now() - started).toFixed(1)} ms`)
   } catch (error) {

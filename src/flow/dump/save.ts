@@ -112,15 +112,15 @@ export function readFrozenTree<T>(
   options: DumpOptions,
   use: (reading: TreeReading) => T,
 ): T {
-  const inspected = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), witnesses, options))
+  const prepared = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), witnesses, options))
   const members = frozen.members.map(statOf)
   resurvey(
     members.map(({ stat }) => stat),
-    inspected.map(({ process: { pid }, threads, mappings }) => ({ pid, mappings, statuses: threads.map(({ status }) => status) })),
+    prepared.map(({ process: { pid }, threads, mappings }) => ({ pid, mappings, statuses: threads.map(({ status }) => status) })),
     before,
     options,
   )
-  const requests = inspected.map(({ process, threads, mappings, questions, proofs, known }) => ({
+  const requests = prepared.map(({ process, threads, mappings, questions, proofs, known }) => ({
     process,
     terms: findTerms(process, threads, mappings, known?.gadgets),
     bytes: Math.max(
@@ -132,19 +132,19 @@ export function readFrozenTree<T>(
     ),
   }))
   using loans = borrowAll(requests, patienceOf(options.timeoutSeconds))
-  const prepared = inspected.map((one, index) => {
+  const proved = prepared.map((one, index) => {
     const loan = loans.all[index]
     return loan ? { ...one, threads: proveGuesses(one.threads, one.proofs, loan) } : one
   })
   const answered = questionAll(
-    prepared.flatMap(({ process: { pid }, threads, questions }, index) => {
+    proved.flatMap(({ process: { pid }, threads, questions }, index) => {
       const loan = loans.all[index]
       return loan ? [{ pid, threads, questions, loan }] : []
     }),
   )
   const filters = new FilterTable()
   const stats = new Map(members.map(({ stat }) => [stat.pid, stat]))
-  const sources = prepared.map(({ process: { pid, stopSignal }, threads, mappings, questions }, index): Source => {
+  const sources = proved.map(({ process: { pid, stopSignal }, threads, mappings, questions }, index): Source => {
     const said = answered.get(pid)
     if (!said) throw new Error(`Unreachable: process ${pid} was not asked`)
     refuseStopped(pid, questions, said.answers, options.landlock)
@@ -171,7 +171,7 @@ function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFi
   for (const loss of [
     ...state.descriptors.losses,
     ...lostUndo(state.processes.map(({ pid }) => pid)),
-    ...(state.common.connections?.lost() ?? []),
+    ...(state.treeWide.connections?.lost() ?? []),
   ])
     log.warn(`not kept: ${loss}`)
   using undo = new DisposableStack()

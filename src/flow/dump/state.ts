@@ -66,8 +66,8 @@ interface ProcessState extends Gathered {
   readonly vmaExtension: ReturnType<typeof collectVmaExtension>
 }
 
-/** What is collected over all threads of a tree. */
-export interface Common extends Pick<DumpedConnections, "connections" | "runId" | "network"> {
+/** What belongs to a tree as a whole, and is not read here: its connections, and what its threads have together. */
+export interface TreeWide extends Pick<DumpedConnections, "connections" | "runId" | "network"> {
   readonly cgroups: CollectedCgroups
   /** Seccomp filters. */
   readonly filters: FilterTable
@@ -88,8 +88,7 @@ export interface TreeState {
   readonly clocks: timens_entry | undefined
   /** The tree is in a time namespace that is not the tool's. */
   readonly ownTime: boolean
-  /** What is collected over all threads. */
-  readonly common: Common
+  readonly treeWide: TreeWide
 }
 
 /** What is read from outside: files, areas, bounds, sharing. Changes nothing; exact only while the processes are stopped. */
@@ -97,7 +96,7 @@ export function collectState(
   sources: readonly Source[],
   members: readonly MemberStat[],
   options: FileOptions & Omit<CollectMoment, "clock">,
-  common: Common,
+  treeWide: TreeWide,
 ): TreeState {
   const [root] = sources
   if (!root) throw new Error("Unreachable: a tree without a living process")
@@ -119,7 +118,7 @@ export function collectState(
   }))
   // What runs is only looked at in part.
   const whole = options.stopped ? { members: new Set(byMember.keys()) } : {}
-  const descriptors = collectDescriptors(holders, table, { ...options, ...whole, clock: clocksOf(root.pid) }, common.connections)
+  const descriptors = collectDescriptors(holders, table, { ...options, ...whole, clock: clocksOf(root.pid) }, treeWide.connections)
   const processes = sources.map(({ pid, mappings, gathered }): ProcessState => {
     const memory = collectMemory(pid, mappings, table.of(pid))
     const stat = byMember.get(pid)?.stat ?? readStat(pid)
@@ -147,14 +146,14 @@ export function collectState(
     descriptors,
     clocks: collectClocks(root.pid),
     ownTime: readNamespace(root.pid, "time") !== ownNamespaces().get("time"),
-    common,
+    treeWide,
   }
 }
 
 /** Writes every image but the pages. */
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
-  const { tree, dead, processes, objects, table, memfds, sysv, descriptors, clocks, ownTime, common } = state
-  const { cgroups, filters, connections, runId, network } = common
+  const { tree, dead, processes, objects, table, memfds, sysv, descriptors, clocks, ownTime, treeWide } = state
+  const { cgroups, filters, connections, runId, network } = treeWide
   images.write("inventory", undefined, [collectInventory(runId, OWN_SET, network())])
   images.write("pstree", undefined, tree)
   if (clocks) images.write("timens", clocksId(ownTime), [clocks])

@@ -33,7 +33,7 @@ function fileOpener(saved: SavedProcess, { memfds, ghosts }: RestoreContext, pro
 /** Appends everything of a process's memory. */
 export function appendMemory(
   saved: SavedProcess,
-  { pages, moves, aioRings, inherited, exe: bornWith }: ProcessPlan,
+  { pages, moves, aioRings, inherited, exeAtBirth }: ProcessPlan,
   context: RestoreContext,
   program: Program,
 ): void {
@@ -44,12 +44,12 @@ export function appendMemory(
   if (inherited) restoreInherited(inherited, isFilled, program)
   restoreVmas(mm.vmas, fileOpener(saved, context, program), isFilled, inherited, program)
   restoreAttachments(mm.vmas, attachedLengths(context.shm), context.shmHole, program)
-  restoreAioRings(aioRings, context.exe, program)
+  restoreAioRings(aioRings, context.exeNumber, program)
   restoreAreaPolicies(extension?.vmas ?? [], nodesWithMemory, program)
   for (const { fd, fills } of pages) restorePages(fills, fd, program)
   restoreOverlays(saved.standIn?.overlays ?? [], tree.pid, program)
   restoreProtection(mm.vmas, extension?.vmas ?? [], isFilled, inherited, program)
-  if (bornWith === mm.exe_file_id) {
+  if (exeAtBirth === mm.exe_file_id) {
     restoreMm(mm, undefined, program)
     return
   }
@@ -64,7 +64,7 @@ export function appendMemory(
     )
   const reg = exe?.reg ?? { id: mm.exe_file_id, name: `/proc/self/fd/${made}` }
   const opened = openRegular(program, reg, 0, context.ghosts)
-  program.call("dup3", opened, context.exe, 0)
+  program.call("dup3", opened, context.exeNumber, 0)
   program.call("close", opened)
-  restoreMm(mm, context.exe, program)
+  restoreMm(mm, context.exeNumber, program)
 }

@@ -3,7 +3,7 @@ import { planVdso, specialMappings } from "../../kinds/memory/vdso.ts"
 import { type BirthPlan, clonersOf, type TaskId } from "../../kinds/tree/plan.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { SavedTree } from "../images.ts"
-import type { InheritedPages, ProcessPlan, Share } from "./restore-context.ts"
+import type { PagesToRead, ProcessPlan, Share } from "./restore-context.ts"
 
 /** What the plans of the processes of a tree are made from. */
 interface PlanSources {
@@ -13,7 +13,7 @@ interface PlanSources {
   readonly mappings: readonly Mapping[]
   readonly shares: ReadonlyMap<number, Share>
   readonly inheritances: ReadonlyMap<number, Inheritance>
-  readonly pages: ReadonlyMap<number, readonly InheritedPages[]>
+  readonly pages: ReadonlyMap<number, readonly PagesToRead[]>
   readonly aioRings: ReadonlyMap<number, ProcessPlan["aioRings"]>
   readonly keyring: ProcessPlan["keyring"]
 }
@@ -59,7 +59,7 @@ export function planProcesses({
   }
 
   /** The nearest task above that had its memory when it cloned: its executable is the one that this task is born with. */
-  function ancestry(task: TaskId): number | undefined {
+  function exeAtBirth(task: TaskId): number | undefined {
     for (let at = cloners.get(task); at !== undefined; at = cloners.get(at)) if (early.has(at)) return byPid.get(at)?.mm.exe_file_id
     return undefined
   }
@@ -74,7 +74,7 @@ export function planProcesses({
         aioRings: aioRings.get(pid) ?? [],
         inherited: inheritances.get(pid),
         early: early.has(pid),
-        exe: ancestry(pid),
+        exeAtBirth: exeAtBirth(pid),
         keyring,
       },
     ]),

@@ -1,13 +1,14 @@
 import { closeSync } from "../../../ffi/fs.ts"
 import { syscall } from "../../../ffi/syscall.ts"
 import { logger } from "../../base/log.ts"
-import { PAGE, remoteAddress } from "../../base/units.ts"
+import { PAGE } from "../../base/units.ts"
 import type { ImageSet } from "../../image/set.ts"
 import { applyFromOutside } from "../../kinds/attributes/from-outside.ts"
 import type { PreparedCgroups } from "../../kinds/cgroup/place.ts"
 import { hasOwnClocks } from "../../kinds/clocks/restore.ts"
 import type { GivenFd } from "../../kinds/files/external.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
+import { savedRseq } from "../../rseq/image.ts"
 import { clearArea } from "../../rseq/register.ts"
 import { memoryFile } from "../../tracee/child.ts"
 import { lendCapabilities } from "../../tracee/own-caps.ts"
@@ -93,7 +94,7 @@ export function revive(
   terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])
-  half.defer(() => removeMadeSysvSegments(prepared.numbers.shm, pid))
+  half.defer(() => removeMadeSysvSegments(prepared.context.shm, pid))
   half.defer(() => killHalfBuilt([...born]))
   tellOwnFilters()
   suspendFilters(saved)
@@ -157,7 +158,10 @@ function runStages(
   for (const { tid } of run(stages.deaths)) born.delete(tid)
   for (const stage of stages.first) run(stage)
   held[Symbol.dispose]()
-  for (const one of saved.processes) adoptThreads(one, stubArea)
+  for (const one of saved.processes) {
+    adoptThreads(one, stubArea)
+    clearAreas(one)
+  }
   placeThreads(cgroups, saved)
   run(stages.own)
   for (const { tree, tc, extension } of saved.processes) applyFromOutside(tree.pid, { entry: tc, extension })
@@ -182,9 +186,13 @@ function runStages(
 
 /** Takes the threads that a process has just cloned into our hands. */
 function adoptThreads({ tree: { pid }, threads }: SavedProcess, stubArea: StubArea): void {
-  for (const { tid, core } of threads) {
-    if (tid !== pid) stubArea.adopt(pid, tid)
-    // CRIU's images may hold a stale pointer, and some kernels look at it when the area is registered.
-    if (core.rseq_entry?.rseq_abi_pointer) clearArea(pid, remoteAddress(core.rseq_entry.rseq_abi_pointer))
+  for (const { tid } of threads) if (tid !== pid) stubArea.adopt(pid, tid)
+}
+
+/** Makes rseq areas ready to be registered. CRIU's images may hold a stale pointer there, and some kernels look at it then. */
+function clearAreas({ tree: { pid }, threads }: SavedProcess): void {
+  for (const { core } of threads) {
+    const rseq = savedRseq(core.rseq_entry)
+    if (rseq) clearArea(pid, rseq.abiPointer)
   }
 }
