@@ -47,12 +47,12 @@ export const stubAreaSize = (programs: Iterable<Program>): number => {
 }
 
 /** The tool's view of the area's memfd. */
-export interface SharedArea extends Disposable {
+export interface AreaView extends Disposable {
   readonly memory: KernelMemory
 }
 
 /** Maps a memfd of the area into the tool. Disposal unmaps; the descriptor stays the caller's. */
-export function openArea(fd: number, size: number): SharedArea {
+export function viewArea(fd: number, size: number): AreaView {
   const address = syscall("mmap", 0, size, PROT.READ | PROT.WRITE, MAP.SHARED, fd, 0)
   const memory = memoryAt(address, size)
   memory.bytes.set(stubCode)
@@ -74,7 +74,7 @@ export function openArea(fd: number, size: number): SharedArea {
 export function openStubArea(
   seed: number,
   fd: number,
-  { memory }: SharedArea,
+  { memory }: AreaView,
   start: bigint,
   stopSignal: number,
   patience: Patience,

@@ -42,7 +42,7 @@ function standIn(pid: number): InspectedThread {
     status: readStatus(pid),
     rseq: { ...UNREGISTERED, tid: pid, registration: undefined, area: undefined, ip: 0n },
     proven: true,
-    restart: { image: registers, live: undefined, entry: undefined },
+    restart: { image: registers, resume: undefined, entry: undefined },
     seccomp: UNFILTERED,
   }
 }

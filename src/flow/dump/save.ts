@@ -29,12 +29,12 @@ import { findTerms, removableLeftovers } from "./inject.ts"
 import type { PagesFiles } from "./pages-files.ts"
 import { planQuestions, type Questions, questionAll } from "./question.ts"
 import { resurvey } from "./resurvey.ts"
+import { lostSemUndo } from "./sem-undo.ts"
 import { collectState, type MemberStat, type Source, type TreeState, writeMetadata } from "./state.ts"
 import { refuseStopped } from "./stopped.ts"
 import { savePages, saveSegment } from "./store-pages.ts"
 import type { ProcessSurvey, Survey } from "./survey.ts"
 import { type InspectedThread, inspectThreads, prepareThreads } from "./threads.ts"
-import { lostUndo } from "./undo.ts"
 import type { Witnesses } from "./witness.ts"
 
 const log = logger("dump")
@@ -81,7 +81,7 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witne
   return { process, threads, mappings, questions, proofs: planProofs(threads), known }
 }
 
-/** What was made ready before the freeze. */
+/** What the reading of a frozen tree takes beside the tree: each is there before anything is asked, and outlasts the reading. */
 export interface Provisions {
   readonly witnesses: Witnesses
   /** The cgroup that was frozen to catch the tree. */
@@ -92,7 +92,7 @@ export interface Provisions {
 /** All of a frozen tree but its pages. */
 export interface TreeReading {
   readonly state: TreeState
-  /** By process, in the order of `state.processes`; so are the loans and the rseq states. */
+  /** What was asked of each process, in the order of `state.processes`; so are the loans and the rseq states. */
   readonly requests: readonly LoanRequest[]
   readonly loans: readonly Loan[]
   readonly rseq: readonly (readonly RseqState[])[]
@@ -170,7 +170,7 @@ export const saveTree = (
 function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFiles, options: DumpOptions): Saved {
   for (const loss of [
     ...state.descriptors.losses,
-    ...lostUndo(state.processes.map(({ pid }) => pid)),
+    ...lostSemUndo(state.processes.map(({ pid }) => pid)),
     ...(state.treeWide.connections?.lost() ?? []),
   ])
     log.warn(`not kept: ${loss}`)

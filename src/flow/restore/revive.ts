@@ -14,7 +14,7 @@ import { memoryFile } from "../../tracee/child.ts"
 import { lendCapabilities } from "../../tracee/own-caps.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { spawnSeed } from "../../tracee/seed.ts"
-import { type Job, openArea, openStubArea, type StubArea, stubAreaSize } from "../../tracee/stub-area.ts"
+import { type Job, openStubArea, type StubArea, stubAreaSize, viewArea } from "../../tracee/stub-area.ts"
 import { type Deadline, patienceOf } from "../../tracee/wait.ts"
 import { placeProcess, placeThreads } from "../cgroups.ts"
 import type { SavedProcess, SavedTree } from "../images.ts"
@@ -129,8 +129,8 @@ function runStages(
   log.debug(`the programs have ${[...built.values()].flat().reduce((sum, { program }) => sum + program.length, 0)} calls`)
   const size = Math.max(...[...built.values()].map((jobs) => stubAreaSize(jobs.map(({ program }) => program))))
   syscall("ftruncate", areaFile, size)
-  using shared = openArea(areaFile, size)
-  const stubArea = openStubArea(pid, areaFd, shared, context.area.start, freeSignal(saved), patienceOf(0))
+  using view = viewArea(areaFile, size)
+  const stubArea = openStubArea(pid, areaFd, view, context.area.start, freeSignal(saved), patienceOf(0))
   const run = (stage: Stage): readonly Job[] => {
     const jobs = built.get(stage) ?? []
     stubArea.run(jobs)

@@ -6,7 +6,7 @@ import { fixedDeadline } from "../../tracee/wait.ts"
 const DEADLINE = 5 // s
 
 /** What of System V semaphores is lost with the processes of a stopped tree, for people. */
-export function lostUndo(pids: readonly number[]): string[] {
+export function lostSemUndo(pids: readonly number[]): string[] {
   const rows = readSem()
   if (rows.length === 0) return []
   using scope = new DisposableStack()
