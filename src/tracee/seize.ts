@@ -92,6 +92,7 @@ export interface Seizure {
   readonly relieve: (() => void) | undefined
 }
 
+/** A process of which nothing is seized yet. @param relieve see `Seizure` */
 export const beginSeizure = (pid: number, relieve?: () => void): Seizure => ({ pid, seized: new Set(), moving: [], stopSignal: 0, relieve })
 
 /** Attaches to threads that are not yet ours, and asks them to stop. @returns whether there were any */

@@ -29,6 +29,7 @@ export const fixedDeadline = (seconds: number): Deadline => ({ ...deadlineIn(sec
 
 /** How long a clean-up waits for a task that should answer at once, seconds. */
 const CLEANUP = 5
+/** The deadline of a clean-up, which goes on although the user asked the tool to stop. */
 export const cleanupDeadline = (): Deadline => ({ ...fixedDeadline(CLEANUP), deaf: true })
 
 /** Makes the deadline of one wait: what comes late in a long run has as much time as what comes early. */

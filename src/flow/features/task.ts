@@ -6,7 +6,7 @@ import { RSEQ_ORIGINAL_FEATURES } from "../../../ffi/abi/rseq.ts"
 import { SIG } from "../../../ffi/abi/signal.ts"
 import { decode, encode } from "../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure } from "../../../ffi/syscall.ts"
-import { AT, readAuxv } from "../../proc/auxv.ts"
+import { AUXV, readAuxv } from "../../proc/auxv.ts"
 import { probeRegime } from "../../rseq/regime.ts"
 import { endWaiter, startWaiter } from "../../tracee/seed.ts"
 import { getRseqConfiguration, getXstate, tryPtrace } from "../../tracee/trace.ts"
@@ -60,9 +60,9 @@ function openPidfd(): Found {
 function registrations(): Found {
   if (probeRegime() === "none") return { present: false, detail: "rseq answered a failure to a child of ours (CONFIG_RSEQ, seccomp)" }
   const auxv = readAuxv(process.pid)
-  const size = auxv.value(AT.RSEQ_FEATURE_SIZE)
+  const size = auxv.value(AUXV.RSEQ_FEATURE_SIZE)
   const found =
-    size === null ? `32 bytes only, ${RSEQ_ORIGINAL_FEATURES} filled in` : `feature size ${size}, align ${auxv.value(AT.RSEQ_ALIGN)}`
+    size === null ? `32 bytes only, ${RSEQ_ORIGINAL_FEATURES} filled in` : `feature size ${size}, align ${auxv.value(AUXV.RSEQ_ALIGN)}`
   return { present: true, detail: found }
 }
 

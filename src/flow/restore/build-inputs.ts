@@ -11,7 +11,7 @@ import { holeFor } from "../../kinds/memory/shared.ts"
 import { planShm } from "../../kinds/memory/sysv/check.ts"
 import { roomFor } from "../../kinds/memory/sysv/restore.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
-import { AT, readAuxv } from "../../proc/auxv.ts"
+import { AUXV, readAuxv } from "../../proc/auxv.ts"
 import { type Limit, readLimits } from "../../proc/limits.ts"
 import { type Mapping, readMaps } from "../../proc/maps.ts"
 import { readShm } from "../../proc/sysvipc.ts"
@@ -54,7 +54,7 @@ export type Services = Pick<ServiceDescriptors, "numbers" | "share" | "reserve">
 function kernelRseq(): RestoreContext["kernelRseq"] {
   const auxv = readAuxv(process.pid)
   const number = (type: bigint): number | undefined => (auxv.value(type) === null ? undefined : Number(auxv.value(type)))
-  return { featureSize: number(AT.RSEQ_FEATURE_SIZE), align: number(AT.RSEQ_ALIGN) }
+  return { featureSize: number(AUXV.RSEQ_FEATURE_SIZE), align: number(AUXV.RSEQ_ALIGN) }
 }
 
 /** Parts of the context that are known before the first process exists: numbers of descriptors for the most part, and what has them. */

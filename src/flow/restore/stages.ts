@@ -62,9 +62,10 @@ export const inOrder = ({ root, births, deaths, first, own, queues, filters, cre
 /** Builds the programs of a stage. @throws CheckpointError */
 export const realise = ({ drafts }: Stage): Job[] => drafts.map(({ build, ...job }) => ({ ...job, program: build() }))
 
+/** What a process is made from. */
 export const processPlanOf = ({ processPlans }: Pick<BuildInputs, "processPlans">, { tree }: SavedProcess): ProcessPlan => {
   const processPlan = processPlans.get(tree.pid)
-  if (!processPlan) throw new Error(`Unreachable: process ${tree.pid} has no processPlan`)
+  if (!processPlan) throw new Error(`Unreachable: process ${tree.pid} has no plan`)
   return processPlan
 }
 

@@ -1,7 +1,7 @@
 import { RSEQ_ORIGINAL_FEATURES, RSEQ_ORIGINAL_SIZE } from "../../../ffi/abi/rseq.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { remoteAddress } from "../../base/units.ts"
-import { AT, readAuxv } from "../../proc/auxv.ts"
+import { AUXV, readAuxv } from "../../proc/auxv.ts"
 import { UNREGISTERED } from "../../rseq/classify.ts"
 import { describeRegistration } from "../../rseq/discover.ts"
 import { appendProof, appendSignatureProof, isSignature, judgeProof } from "../../rseq/proof.ts"
@@ -16,8 +16,8 @@ const NOTHING: Registration = { strategy: "libc", abiPointer: remoteAddress(0n),
 /** Lengths that a registration may have, bytes: that of old, and what this kernel's features take, rounded as libc does. */
 function lengths(): number[] {
   const auxv = readAuxv(process.pid)
-  const features = Number(auxv.value(AT.RSEQ_FEATURE_SIZE) ?? RSEQ_ORIGINAL_FEATURES)
-  const align = Number(auxv.value(AT.RSEQ_ALIGN) ?? RSEQ_ORIGINAL_SIZE)
+  const features = Number(auxv.value(AUXV.RSEQ_FEATURE_SIZE) ?? RSEQ_ORIGINAL_FEATURES)
+  const align = Number(auxv.value(AUXV.RSEQ_ALIGN) ?? RSEQ_ORIGINAL_SIZE)
   return [RSEQ_ORIGINAL_SIZE, features, Math.ceil(features / align) * align]
 }
 

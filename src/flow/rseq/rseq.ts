@@ -1,7 +1,7 @@
 import { RSEQ_ORIGINAL_FEATURES } from "../../../ffi/abi/rseq.ts"
 import { holdInterrupts, interruptedBy } from "../../../ffi/interrupt.ts"
 import { CheckpointError } from "../../base/errors.ts"
-import { AT, readAuxv } from "../../proc/auxv.ts"
+import { AUXV, readAuxv } from "../../proc/auxv.ts"
 import { readExeIfAlive } from "../../proc/links.ts"
 import { type Mapping, readMaps } from "../../proc/maps.ts"
 import { readStatus } from "../../proc/status.ts"
@@ -85,7 +85,7 @@ function openContext(pid: number): Context {
     pid,
     maps,
     places,
-    featureSize: Number(readAuxv(process.pid).value(AT.RSEQ_FEATURE_SIZE) ?? RSEQ_ORIGINAL_FEATURES),
+    featureSize: Number(readAuxv(process.pid).value(AUXV.RSEQ_FEATURE_SIZE) ?? RSEQ_ORIGINAL_FEATURES),
     guesses: () => {
       guesses ??= readGuesses(pid, maps, places, readExeIfAlive(pid)?.path ?? "")
       return guesses
