@@ -32,6 +32,7 @@ export const stubCode = Buffer.from(restorer.code, "base64")
 export const STUB_ENTRY = BigInt(restorer.symbols.restorer)
 /** Where a thread stands when its program has ended. */
 export const STUB_STOPPED = BigInt(restorer.symbols.stopped)
+/** A system call instruction in it that a remote call can use. */
 export const STUB_SYSCALL = BigInt(restorer.symbols.remote_syscall)
 
 /** Byte patterns to look for in executable mappings: a system call that returns, and the signal return of libc's restorer. */

@@ -6,7 +6,7 @@ import { FilterTable, UNFILTERED } from "../../kinds/seccomp/collect.ts"
 import { readStat } from "../../proc/stat.ts"
 import { readStatus } from "../../proc/status.ts"
 import { UNREGISTERED } from "../../rseq/classify.ts"
-import type { FrozenThread } from "../../tracee/frozen.ts"
+import { freshlyStopped } from "../../tracee/frozen.ts"
 import { saveCgroups } from "../cgroups.ts"
 import { openDumpConnections } from "../connections.ts"
 import type { DumpOptions } from "../options.ts"
@@ -24,21 +24,10 @@ const XSTATE = 4096
 const MOST_DESCRIPTORS = 16
 
 /** The leader as the freeze would show it, with every register 0. */
-function standIn(pid: number): InspectedThread {
+function imaginedLeader(pid: number): InspectedThread {
   const registers: Registers = decode(userRegsStruct, new Uint8Array(userRegsStruct.size))
-  const frozen: FrozenThread = {
-    tid: pid,
-    registers,
-    xstate: new Uint8Array(XSTATE),
-    mask: 0n,
-    resume: registers,
-    rseqCs: undefined,
-    guess: undefined,
-    touched: false,
-    running: false,
-  }
   return {
-    frozen,
+    frozen: freshlyStopped({ tid: pid, registers, xstate: new Uint8Array(XSTATE), mask: 0n }),
     status: readStatus(pid),
     rseq: { ...UNREGISTERED, tid: pid, registration: undefined, area: undefined, ip: 0n },
     proven: true,
@@ -62,7 +51,7 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     // One thread: more teach the engine nothing new.
     const questions = planQuestions(pid, new Map([[pid, undefined]]), mappings)
     const answers = new Map([...questions.programs].map(([tid, program]) => [tid, program.imagined()] as const))
-    const threads = [standIn(pid)]
+    const threads = [imaginedLeader(pid)]
     const statuses = new Map(threads.map(({ frozen, status }) => [frozen.tid, status]))
     const filters = new FilterTable()
     const stat = readStat(pid)

@@ -11,13 +11,13 @@ import { holeFor } from "../../kinds/memory/shared.ts"
 import { planShm } from "../../kinds/memory/sysv/check.ts"
 import { roomFor } from "../../kinds/memory/sysv/restore.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
-import { AUXV, readAuxv } from "../../proc/auxv.ts"
 import { type Limit, readLimits } from "../../proc/limits.ts"
 import { type Mapping, readMaps } from "../../proc/maps.ts"
 import { readShm } from "../../proc/sysvipc.ts"
 import { aioRingsOf } from "../aio-rings.ts"
 import type { SavedProcess, SavedTree } from "../images.ts"
 import { kernelAreas } from "../kernel-areas.ts"
+import { kernelRseq } from "../kernel-rseq.ts"
 import { readFills } from "../read-pages.ts"
 import { distinctTables, endSignalsOf, type PlannedBirths, prepareBirths, raisedLimits, sharesOf } from "./birth.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
@@ -49,13 +49,6 @@ export const readSeedFacts = (pid: number): SeedFacts => ({
 
 /** Numbers for descriptors of ours in the new processes. */
 export type Services = Pick<ServiceDescriptors, "numbers" | "share" | "reserve">
-
-/** What the running kernel says of rseq lengths. */
-function kernelRseq(): RestoreContext["kernelRseq"] {
-  const auxv = readAuxv(process.pid)
-  const number = (type: bigint): number | undefined => (auxv.value(type) === null ? undefined : Number(auxv.value(type)))
-  return { featureSize: number(AUXV.RSEQ_FEATURE_SIZE), align: number(AUXV.RSEQ_ALIGN) }
-}
 
 /** Parts of the context that are known before the first process exists: numbers of descriptors for the most part, and what has them. */
 type EarlyContext =
