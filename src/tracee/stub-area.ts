@@ -68,7 +68,7 @@ export function viewArea(fd: number, size: number): AreaView {
  * Sets the interpreter up in a fresh seed.
  *
  * @param fd number of the area's memfd in the seed   @param start where the area goes: free now and in the final layout of every process
- * @param stopSignal unblocked in every thread until the end; no thread may have it pending in the images
+ * @param stubSignal ends a stub: unblocked in every thread until the end; no thread may have it pending in the images
  * Precondition: the seed is in ptrace-stop.
  */
 export function openStubArea(
@@ -76,12 +76,12 @@ export function openStubArea(
   fd: number,
   { memory }: AreaView,
   start: bigint,
-  stopSignal: number,
+  stubSignal: number,
   patience: Patience,
 ): StubArea {
   const size = memory.bytes.length
   const base = getRegisters(seed)
-  const mask = ALL_SIGNALS & ~sigbit(stopSignal)
+  const mask = ALL_SIGNALS & ~sigbit(stubSignal)
   const dataStart = start + BigInt(PAGE_SIZE)
 
   const stops = new Set<number>()
@@ -112,7 +112,7 @@ export function openStubArea(
         const at = offset
         const header = start + BigInt(at)
         if (at + program.size > size) throw new Error(`Unreachable: programs larger than the area of ${size} bytes`)
-        memory.bytes.set(program.place(header, { pid, tid, signal: stopSignal }), at)
+        memory.bytes.set(program.place(header, { pid, tid, signal: stubSignal }), at)
         offset = at + aligned64(program.size)
         return { ...job, at, header }
       })
@@ -120,7 +120,7 @@ export function openStubArea(
       for (const { tid } of placed) ptrace("CONT", tid)
       for (const { pid, tid, ends } of placed) {
         if (ends) waitForEnd(tid, patience())
-        else waitForStop(pid, tid, { signal: stopSignal, at: start + STUB_STOPPED }, patience(), stops)
+        else waitForStop(pid, tid, { signal: stubSignal, at: start + STUB_STOPPED }, patience(), stops)
       }
       return new Map(
         placed.map(({ pid, tid, program, at }) => [

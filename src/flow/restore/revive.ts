@@ -29,13 +29,14 @@ import { ServiceDescriptors } from "./descriptors.ts"
 import { restoreHashes, suspendFilters, tellOwnFilters } from "./filter-jobs.ts"
 import { shareGhosts } from "./ghosts.ts"
 import { shareGiven } from "./given.ts"
-import { freeSignal, keeperOf } from "./ids.ts"
+import { keeperOf } from "./ids.ts"
 import type { ShellJob } from "./job.ts"
 import { openPagesSource } from "./pages-source.ts"
 import { depart, killHalfBuilt, prepareDepartures, settleThreads } from "./release.ts"
 import { holdConnections, type RestoredConnections } from "./restored-connections.ts"
 import { inOrder, layStages, processPlanOf, realise, type Stage } from "./stages.ts"
 import { runStops } from "./stops.ts"
+import { freeStubSignal } from "./stub-signal.ts"
 import { shareTerminals } from "./terminals.ts"
 import { restoreWatches } from "./watches.ts"
 
@@ -130,7 +131,7 @@ function runStages(
   const size = Math.max(...[...built.values()].map((jobs) => stubAreaSize(jobs.map(({ program }) => program))))
   syscall("ftruncate", areaFile, size)
   using view = viewArea(areaFile, size)
-  const stubArea = openStubArea(pid, areaFd, view, context.area.start, freeSignal(saved), patienceOf(0))
+  const stubArea = openStubArea(pid, areaFd, view, context.area.start, freeStubSignal(saved), patienceOf(0))
   const run = (stage: Stage): readonly Job[] => {
     const jobs = built.get(stage) ?? []
     stubArea.run(jobs)
