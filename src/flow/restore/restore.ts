@@ -75,7 +75,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     checkHugePages(set, saved, birthPlan)
     using cgroups = openCgroups(set, saved, options)
     const pages = explained(saved, birthPlan, () =>
-      revive(set, saved, birthPlan, { ...options, verifier, given }, terminal, job, deadline, cgroups),
+      revive(set, saved, birthPlan, { ...options, verifier, given, ownTerminal: terminal, jobGroup: job?.group }, deadline, cgroups),
     )
     cgroups?.keep()
     const times = { forking_time: 0, restore_time: microseconds(started) }

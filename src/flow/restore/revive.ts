@@ -30,7 +30,6 @@ import { restoreHashes, suspendFilters, tellOwnFilters } from "./filter-jobs.ts"
 import { shareGhosts } from "./ghosts.ts"
 import { shareGiven } from "./given.ts"
 import { keeperOf } from "./ids.ts"
-import type { ShellJob } from "./job.ts"
 import { openPagesSource } from "./pages-source.ts"
 import { depart, killHalfBuilt, prepareDepartures, settleThreads } from "./release.ts"
 import { holdConnections, type RestoredConnections } from "./restored-connections.ts"
@@ -47,6 +46,10 @@ export interface ReviveOptions extends RestoreOptions {
   readonly verifier: typeof verifyTree | undefined
   /** What descriptors of ours stand for, by file id. */
   readonly given: ReadonlyMap<number, GivenFd>
+  /** Descriptor of the terminal that the tool runs on; undefined without one. */
+  readonly ownTerminal: number | undefined
+  /** Group of a shell's job that is in the foreground, see RestoreContext. */
+  readonly jobGroup: number | undefined
 }
 
 /**
@@ -59,6 +62,7 @@ const isOrphaned = ({ root }: SavedTree, { detached, sibling }: RestoreOptions):
 /**
  * Creates the tree, fills it and lets it go.
  *
+ * @param deadline until which the first process must exist   @param cgroups that its processes go into; undefined = they stay in the tool's
  * @returns pages restored
  * @throws CheckpointError, SyscallError; nothing that was created is left then
  */
@@ -67,8 +71,6 @@ export function revive(
   saved: SavedTree,
   birthPlan: BirthPlan,
   options: ReviveOptions,
-  ownTerminal: number | undefined,
-  job: ShellJob | undefined,
   deadline: Deadline,
   cgroups: PreparedCgroups | undefined,
 ): number {
@@ -81,7 +83,7 @@ export function revive(
   const source = openPagesSource(services)
   const areaFile = scope.adopt(memoryFile("stasis"), closeSync)
   const areaFd = services.share(areaFile)
-  const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
+  const terminals = scope.use(shareTerminals(root.files, options.ownTerminal, services))
   const connections = scope.use(holdConnections(set, saved, options))
   const ghosts = shareGhosts(root.files, services)
   const given = shareGiven(saved, options.given, services)
@@ -100,7 +102,7 @@ export function revive(
   tellOwnFilters()
   suspendFilters(saved)
   placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
-  const inputs = gatherInputs(saved, prepared, readSeedFacts(pid), { ...options, jobGroup: job?.group })
+  const inputs = gatherInputs(saved, prepared, readSeedFacts(pid), options)
   runStages({ ...inputs, set, cgroups, connections }, areaFile, areaFd, born, options)
   half.move()
   let count = 0
