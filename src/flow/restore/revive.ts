@@ -159,14 +159,14 @@ function runStages(
     for (const { tid, ends } of jobs) if (ends) born.delete(tid)
   }
   for (const { tid } of run(stages.deaths)) born.delete(tid)
-  for (const stage of stages.first) run(stage)
+  for (const stage of stages.processes) run(stage)
   held[Symbol.dispose]()
   for (const one of saved.processes) {
     adoptThreads(one, stubArea)
     clearAreas(one)
   }
   placeThreads(cgroups, saved)
-  run(stages.own)
+  run(stages.threads)
   for (const { tree, tc, extension } of saved.processes) applyFromOutside(tree.pid, { entry: tc, extension })
   restoreHashes(saved, stubArea, (member) => processPlans.get(member)?.makes.memory ?? true)
   run(stages.queues)
