@@ -4,7 +4,7 @@ import { findUsedBpfMaps, type LoadedProgram } from "./bpf-map/ask.ts"
 import { isBpfMap } from "./bpf-map/collect.ts"
 import type { CollectMoment, FileOptions, Found, Holder, Surveying } from "./collecting.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
-import { groupShared } from "./group-shared.ts"
+import { groupShared, type Shared } from "./group-shared.ts"
 import { openersAmong } from "./notify/place.ts"
 import { NOBODY, type Outsiders } from "./outsiders.ts"
 import { findWholePipes } from "./pipe/holders.ts"
@@ -16,8 +16,11 @@ import { type Flight, lookInFlight } from "./socket/unix/flight.ts"
 import { rehearsePeek } from "./socket/unix/queue.ts"
 import { openScene } from "./socket/unix/scene.ts"
 import { inodeKey } from "./stat.ts"
-import { describeRefused, judge, refusedOf } from "./survey.ts"
+import { describeRefused, type Judgement, judge, refusedOf } from "./survey.ts"
 import { masterIndex } from "./tty/holders.ts"
+
+/** An open file with what was found of it, and all descriptors that share it. */
+export type JudgedFile = Judgement & { readonly shared: Shared }
 
 /** What a process has open, and the way to it. */
 export interface Scan {
@@ -93,7 +96,7 @@ export function judgeAll(
     packetSockets,
     hasBothEnds,
     outsiders,
-    judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })),
+    judged: groupShared(all).map((shared): JudgedFile => ({ shared, ...judge(shared, surveyingOf) })),
   }
 }
 
