@@ -14,7 +14,11 @@ import { lackOfPath, lackOfRight } from "./without.ts"
 /** False where this build has no machine code for the processor: files can be read and written, and nothing else can be done. */
 export const machineKnown = doorExists
 
-/** A failed call, told as node:fs does: branch on `code`. */
+/**
+ * A failed call on a file, told as node:fs does: branch on `code`. A class of its own beside SyscallError, since what is
+ * here answers as node:fs does, and is node:fs itself where no door exists: who catches a failure finds a code and a path either way.
+ * Where both classes are met, `errnoOf` of src/base/errno.ts reads either.
+ */
 export class FileError extends Error {
   override readonly name = "FileError"
   constructor(

@@ -1,4 +1,5 @@
 import { run } from "./cli/run.ts"
 
-// The only place that ends the process: what a command has still open belongs to nobody then.
+// The only place that ends the process, and at once: a command that has its exit status has let go of every task, and no timer or
+// descriptor that it left open may keep the tool alive.
 run(process.argv.slice(2)).then((status) => process.exit(status))

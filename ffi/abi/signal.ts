@@ -8,6 +8,7 @@ export const SIG = {
   ILL: 4,
   TRAP: 5,
   BUS: 7,
+  FPE: 8,
   KILL: 9,
   SEGV: 11,
   PIPE: 13,
@@ -23,6 +24,7 @@ export const SIG = {
   VTALRM: 26,
   WINCH: 28,
   PWR: 30,
+  SYS: 31,
 } as const
 
 export const NSIG = 64

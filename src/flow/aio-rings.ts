@@ -40,7 +40,7 @@ export function aioRingsOf(set: ImageSet, { tree: { pid }, mm }: SavedProcess): 
 /** The heads of all rings of a stopped tree, to be compared with later ones: requests that were made go on to their ends. */
 function headsOf({ processes }: Pick<TreeState, "processes">): Map<string, string> {
   return new Map(
-    processes.flatMap(({ pid, layout: { vmas } }) =>
+    processes.flatMap(({ pid, memory: { vmas } }) =>
       vmas.filter(isAioRingArea).map(({ start }) => {
         const bytes = readMemoryIfMapped(pid, remoteAddress(start), aioRing.size)
         return [`task ${pid} AIO ring ${hex(start)}`, Buffer.from(bytes ?? []).toString("hex")]

@@ -1,18 +1,12 @@
 import { bytesReader, expectAlive } from "./source.ts"
 
-/** AT_* numbers that something here looks for. Header: include/uapi/linux/auxvec.h */
-export const AT = {
+/** AT_* types of pairs that something here looks for. Header: include/uapi/linux/auxvec.h */
+export const AUXV = {
   NULL: 0n,
-  PHDR: 3n,
-  PHENT: 4n,
-  PHNUM: 5n,
   PAGESZ: 6n,
   BASE: 7n,
-  ENTRY: 9n,
   RSEQ_FEATURE_SIZE: 27n,
   RSEQ_ALIGN: 28n,
-  EXECFN: 31n,
-  SYSINFO_EHDR: 33n,
 } as const
 
 /** The auxiliary vector as it stands in memory. */
@@ -34,7 +28,7 @@ export function parseAuxv(bytes: Uint8Array): Auxv {
     const type = view.getBigUint64(at, true)
     const value = view.getBigUint64(at + 8, true)
     words.push(type, value)
-    if (type === AT.NULL) break
+    if (type === AUXV.NULL) break
     pairs.push([type, value])
   }
   return { words, pairs, value: (type) => pairs.find(([found]) => found === type)?.[1] ?? null }

@@ -25,6 +25,7 @@ export interface OwnIds {
   readonly mayGroup: boolean
 }
 
+/** Reads the maps of this tool. @throws FileError */
 export const readOwnIds = (): OwnIds => {
   const read = (name: string): string => readFileSync(`/proc/self/${name}`, "latin1")
   return { uids: parseIdMap(read("uid_map")), gids: parseIdMap(read("gid_map")), mayGroup: read("setgroups").trim() !== "deny" }

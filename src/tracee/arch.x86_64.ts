@@ -10,7 +10,7 @@ import {
   sigcontext,
   UC_FLAGS,
 } from "../../ffi/abi/registers.x86_64.ts"
-import { decode, encodeInto } from "../../ffi/layout.ts"
+import { encodeInto } from "../../ffi/layout.ts"
 import { restorer } from "../../ffi/stub/gen/x86_64.ts"
 import { syscallNumber } from "../../ffi/syscall.ts"
 
@@ -32,6 +32,7 @@ export const stubCode = Buffer.from(restorer.code, "base64")
 export const STUB_ENTRY = BigInt(restorer.symbols.restorer)
 /** Where a thread stands when its program has ended. */
 export const STUB_STOPPED = BigInt(restorer.symbols.stopped)
+/** A system call instruction in it that a remote call can use. */
 export const STUB_SYSCALL = BigInt(restorer.symbols.remote_syscall)
 
 /** Byte patterns to look for in executable mappings: a system call that returns, and the signal return of libc's restorer. */
@@ -145,9 +146,6 @@ export function signalFrame(address: bigint, returnTo: bigint, registers: Regist
   return frame
 }
 
-/** Reads back where a frame leads to, for tests. */
-export const frameRegisters = (frame: Uint8Array) => decode(sigcontext, frame, SIGFRAME_MCONTEXT)
-
 /** Arguments of the system call that a thread sits in or just left, in order. The kernel keeps these registers. */
 export const callArguments = ({ di, si, dx, r10, r8, r9 }: Registers): readonly [bigint, bigint, bigint, bigint, bigint, bigint] => [
   di,
@@ -162,8 +160,9 @@ export const callArguments = ({ di, si, dx, r10, r8, r9 }: Registers): readonly 
 export const answeredInterrupted = (registers: Registers): boolean =>
   BigInt.asIntN(64, registers.orig_ax) >= 0n && resultRegister(registers) === EINTR
 
-/** Bytes in front of a system call that may load its number, and the number if they do: `mov $imm32, %eax`. */
+/** Bytes in front of a system call that may load its number: `mov $imm32, %eax`. */
 export const CALL_LOAD_SIZE = 5
+/** The number that such bytes load; undefined when they are another instruction. */
 export function loadedNumber(code: Uint8Array): number | undefined {
   return code[0] === 0xb8 ? new DataView(code.buffer, code.byteOffset).getUint32(1, true) : undefined
 }

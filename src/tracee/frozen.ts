@@ -6,7 +6,7 @@ import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
 import { haltAll } from "./halt.ts"
 import { readMemory, writeWord } from "./memory.ts"
-import { detach, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
+import { detach, getRegisters, getSignalMask, getXstate, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { isSuspended } from "./vfork.ts"
 import { cleanupDeadline, pollReport, type Report, waitReport } from "./wait.ts"
 
@@ -34,6 +34,20 @@ export interface FrozenThread {
   /** Let run by us, and not yet met at the stop that ends what it runs: see ./halt.ts. */
   running: boolean
 }
+
+/** A thread that has just stopped: nothing was run in it yet. */
+export const freshlyStopped = (state: Pick<FrozenThread, "tid" | "registers" | "xstate" | "mask">): FrozenThread => ({
+  ...state,
+  resume: state.registers,
+  guess: undefined,
+  rseqCs: undefined,
+  touched: false,
+  running: false,
+})
+
+/** Reads a thread that has just stopped. @throws SyscallError ESRCH it was killed */
+export const readThread = (tid: number): FrozenThread =>
+  freshlyStopped({ tid, registers: getRegisters(tid), xstate: getXstate(tid), mask: getSignalMask(tid) })
 
 /** Every thread of a process, stopped by us. Disposal, which may be repeated, puts all of them back and lets them run. */
 export interface FrozenProcess extends Disposable {

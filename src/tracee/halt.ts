@@ -10,7 +10,7 @@ const SI_USER = 0
 /**
  * What a failing instruction raises. Sent by somebody they are blocked, so one that is met is the stub's own, and of no use to the target.
  */
-const FAULTS: ReadonlySet<number> = new Set([4, 5, 7, 8, 11, 31])
+const FAULTS: ReadonlySet<number> = new Set([SIG.ILL, SIG.TRAP, SIG.BUS, SIG.FPE, SIG.SEGV, SIG.SYS])
 
 /** A thread that is ours, and whether it was let run. */
 interface Runner {

@@ -19,7 +19,7 @@ export interface LoanTerms {
   /** Pages of zeros that the target does not use, at the low end of a stack: the bootstrap's signal frame goes there. undefined = none. */
   readonly framePages: RemoteAddress | undefined
   /** A signal that the target ignores by default, does not catch, and no thread has pending. */
-  readonly stopSignal: number
+  readonly stubSignal: number
 }
 
 /** Bytes of frame pages that a loan of this process needs. */
@@ -63,7 +63,7 @@ function openHost(process: FrozenProcess, terms: LoanTerms): Host {
   if (chain !== undefined && signalReturn !== undefined)
     writeMemory(pid, chain, marked(signalFrame(chain, signalReturn, thread.resume, thread.xstate, thread.mask), framePagesSize(process)))
   else log.warn(`task ${pid} has no return chain: until it is released it does not survive a kill -9 of stasis`)
-  return { process, thread, terms, mask: ALL_SIGNALS & ~sigbit(terms.stopSignal), chain }
+  return { process, thread, terms, mask: ALL_SIGNALS & ~sigbit(terms.stubSignal), chain }
 }
 
 /**

@@ -110,7 +110,7 @@ function openLoan(host: Host, size: number, start: RemoteAddress, patience: Pati
   const loan: Loan = {
     area: { start, end: start + BigInt(size) },
     start(programs) {
-      const blocks = placePrograms(process, programs, data, size - PAGE_SIZE, terms.stopSignal)
+      const blocks = placePrograms(process, programs, data, size - PAGE_SIZE, terms.stubSignal)
       forceMemory(pid, data, blocks.image)
       for (const { thread, header } of blocks.threads) {
         setRegisters(thread.tid, stubRegisters(thread.registers, start + STUB_ENTRY, header))
@@ -122,7 +122,7 @@ function openLoan(host: Host, size: number, start: RemoteAddress, patience: Pati
         ptrace("CONT", thread.tid)
       }
       return () => {
-        for (const { thread } of blocks.threads) waitForStub(process, thread, terms.stopSignal, start + STUB_STOPPED, patience())
+        for (const { thread } of blocks.threads) waitForStub(process, thread, terms.stubSignal, start + STUB_STOPPED, patience())
         const image = readMemory(pid, data, blocks.image.length)
         return new Map(
           blocks.threads.map(({ thread, program, offset }) => [

@@ -57,7 +57,7 @@ export function peekMemory(pid: number, from: RemoteAddress, length: number): Bu
   throw new SyscallError("process_vm_readv", errnoName(-moved), [pid, from, length])
 }
 
-/** The same; undefined where the memory is not there or not readable. */
+/** As `readMemory`; undefined where the memory is not there or not readable. @throws SyscallError EPERM · ESRCH */
 export function readMemoryIfMapped(pid: number, from: RemoteAddress, length: number): Uint8Array | undefined {
   try {
     return readMemory(pid, from, length)
@@ -126,7 +126,7 @@ export function forceMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): 
 }
 
 /**
- * The same for who may trace a task and not write its files: another user's, without CAP_DAC_OVERRIDE. Kernel: kernel/ptrace.c
+ * As `forceMemory`, for who may trace a task and not write its files: another user's, without CAP_DAC_OVERRIDE. Kernel: kernel/ptrace.c
  * generic_ptrace_pokedata()
  */
 function pokeMemory(pid: number, to: RemoteAddress, bytes: Uint8Array): void {

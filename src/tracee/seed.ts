@@ -9,7 +9,7 @@ import { executable, memoryFile, spawnFile, startChild } from "./child.ts"
 import type { Late } from "./late.ts"
 import { type Leash, openLeash } from "./leash.ts"
 import { ptrace } from "./trace.ts"
-import { checkDeadline, type Deadline, waitReport } from "./wait.ts"
+import { awaitGone, checkDeadline, cleanupDeadline, type Deadline, waitReport } from "./wait.ts"
 
 /** A system call instruction in the seed that a remote call can use. */
 export const SEED_SYSCALL = BigInt(seed.base + seed.symbols.remote_syscall)
@@ -66,8 +66,8 @@ export function spawnSeed(
 }
 
 /**
- * Starts a child that only waits, stopped and traced, with any PID. It dies with the tool; the caller ends it by SIGKILL and waits for
- * that.
+ * Starts a child that only waits, stopped and traced, with any PID. It dies with the tool; the caller ends it by
+ * `endWaiter`.
  *
  * @throws SyscallError · CheckpointError E_TIMEOUT, E_INTERRUPTED · E_DISK_FULL a limit of file sizes, which counts for memfds too
  */
@@ -76,6 +76,12 @@ export function startWaiter(deadline: Deadline): number {
   const pid = startLeashed(leash)
   hold(pid, deadline)
   return pid
+}
+
+/** Kills what `startWaiter` has started, and reaps it. @throws CheckpointError E_TIMEOUT */
+export function endWaiter(pid: number): void {
+  attempt("kill", pid, SIG.KILL)
+  awaitGone(pid, cleanupDeadline(), `the end of process ${pid}`)
 }
 
 function startLeashed(leash: Leash): number {

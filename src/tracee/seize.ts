@@ -5,9 +5,9 @@ import { failuresOf } from "../base/all.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
-import { type FrozenProcess, type FrozenThread, release } from "./frozen.ts"
+import { type FrozenProcess, type FrozenThread, readThread, release } from "./frozen.ts"
 import { type Late, lateReport } from "./late.ts"
-import { getRegisters, getSignalMask, getXstate, ptrace, tryPtrace } from "./trace.ts"
+import { ptrace, tryPtrace } from "./trace.ts"
 import { isSuspended } from "./vfork.ts"
 import { checkDeadline, type Deadline, waitReport } from "./wait.ts"
 
@@ -92,6 +92,7 @@ export interface Seizure {
   readonly relieve: (() => void) | undefined
 }
 
+/** A process of which nothing is seized yet. @param relieve see `Seizure` */
 export const beginSeizure = (pid: number, relieve?: () => void): Seizure => ({ pid, seized: new Set(), moving: [], stopSignal: 0, relieve })
 
 /** Attaches to threads that are not yet ours, and asks them to stop. @returns whether there were any */
@@ -140,19 +141,7 @@ export function readFrozen({ pid, seized, stopSignal }: Seizure, frozenAt: numbe
   const threads: FrozenThread[] = []
   for (const tid of seized)
     try {
-      const registers = getRegisters(tid)
-      const mask = getSignalMask(tid)
-      threads.push({
-        tid,
-        registers,
-        xstate: getXstate(tid),
-        mask,
-        resume: registers,
-        guess: undefined,
-        rseqCs: undefined,
-        touched: false,
-        running: false,
-      })
+      threads.push(readThread(tid))
     } catch (error) {
       if (!(error instanceof SyscallError && error.errno === "ESRCH")) throw error
       throw new CheckpointError(

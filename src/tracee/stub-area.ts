@@ -47,12 +47,12 @@ export const stubAreaSize = (programs: Iterable<Program>): number => {
 }
 
 /** The tool's view of the area's memfd. */
-export interface SharedArea extends Disposable {
+export interface AreaView extends Disposable {
   readonly memory: KernelMemory
 }
 
 /** Maps a memfd of the area into the tool. Disposal unmaps; the descriptor stays the caller's. */
-export function openArea(fd: number, size: number): SharedArea {
+export function viewArea(fd: number, size: number): AreaView {
   const address = syscall("mmap", 0, size, PROT.READ | PROT.WRITE, MAP.SHARED, fd, 0)
   const memory = memoryAt(address, size)
   memory.bytes.set(stubCode)
@@ -68,20 +68,20 @@ export function openArea(fd: number, size: number): SharedArea {
  * Sets the interpreter up in a fresh seed.
  *
  * @param fd number of the area's memfd in the seed   @param start where the area goes: free now and in the final layout of every process
- * @param stopSignal unblocked in every thread until the end; no thread may have it pending in the images
+ * @param stubSignal ends a stub: unblocked in every thread until the end; no thread may have it pending in the images
  * Precondition: the seed is in ptrace-stop.
  */
 export function openStubArea(
   seed: number,
   fd: number,
-  { memory }: SharedArea,
+  { memory }: AreaView,
   start: bigint,
-  stopSignal: number,
+  stubSignal: number,
   patience: Patience,
 ): StubArea {
   const size = memory.bytes.length
   const base = getRegisters(seed)
-  const mask = ALL_SIGNALS & ~sigbit(stopSignal)
+  const mask = ALL_SIGNALS & ~sigbit(stubSignal)
   const dataStart = start + BigInt(PAGE_SIZE)
 
   const stops = new Set<number>()
@@ -112,7 +112,7 @@ export function openStubArea(
         const at = offset
         const header = start + BigInt(at)
         if (at + program.size > size) throw new Error(`Unreachable: programs larger than the area of ${size} bytes`)
-        memory.bytes.set(program.place(header, { pid, tid, signal: stopSignal }), at)
+        memory.bytes.set(program.place(header, { pid, tid, signal: stubSignal }), at)
         offset = at + aligned64(program.size)
         return { ...job, at, header }
       })
@@ -120,7 +120,7 @@ export function openStubArea(
       for (const { tid } of placed) ptrace("CONT", tid)
       for (const { pid, tid, ends } of placed) {
         if (ends) waitForEnd(tid, patience())
-        else waitForStop(pid, tid, { signal: stopSignal, at: start + STUB_STOPPED }, patience(), stops)
+        else waitForStop(pid, tid, { signal: stubSignal, at: start + STUB_STOPPED }, patience(), stops)
       }
       return new Map(
         placed.map(({ pid, tid, program, at }) => [

@@ -29,6 +29,7 @@ export const fixedDeadline = (seconds: number): Deadline => ({ ...deadlineIn(sec
 
 /** How long a clean-up waits for a task that should answer at once, seconds. */
 const CLEANUP = 5
+/** The deadline of a clean-up, which goes on although the user asked the tool to stop. */
 export const cleanupDeadline = (): Deadline => ({ ...fixedDeadline(CLEANUP), deaf: true })
 
 /** Makes the deadline of one wait: what comes late in a long run has as much time as what comes early. */
@@ -111,6 +112,15 @@ export function waitReport(
     meanwhile?.()
     checkDeadline(deadline, doing, late)
   }
+}
+
+/**
+ * Waits until one traced thread or child is gone, whatever it reports before that. Precondition: it was killed, or ends by itself.
+ *
+ * @param doing "the end of thread 12"   @throws CheckpointError as `waitReport`
+ */
+export function awaitGone(tid: number, deadline: Deadline, doing: string): void {
+  while (waitReport(tid, deadline, doing).kind !== "gone");
 }
 
 /** The report of one traced thread or child if there is one already. */

@@ -110,11 +110,11 @@ export function inside<Q, T>(
   )
   const stack = maps.find(({ path }) => path === "[stack]")
   const statuses = listThreads(pid).map((tid) => readStatus(pid, tid))
-  const stopSignal = chooseStopSignal(signalUse(statuses))
-  if (!gadgets || !stack || !stopSignal) throw new Error("the fixture has no gadgets, stack or free signal")
+  const stubSignal = chooseStopSignal(signalUse(statuses))
+  if (!gadgets || !stack || !stubSignal) throw new Error("the fixture has no gadgets, stack or free signal")
   using loan = borrow(
     frozen,
-    { gadgets, framePages: remoteAddress(stack.start), stopSignal },
+    { gadgets, framePages: remoteAddress(stack.start), stubSignal },
     loanSize(frozen, [...programs.values()]),
     () => deadline,
   )

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { AT, parseAuxv, readAuxv } from "../../src/proc/auxv.ts"
+import { AUXV, parseAuxv, readAuxv } from "../../src/proc/auxv.ts"
 import { parseCgroups } from "../../src/proc/cgroup.ts"
 import { LIMIT_NAMES, parseLimits, RLIM_INFINITY, readLimits } from "../../src/proc/limits.ts"
 import { parseNamespace } from "../../src/proc/links.ts"
@@ -50,12 +50,12 @@ ClockID: 1
 })
 
 test("parseAuxv stops after AT_NULL and ignores half a pair", () => {
-  const auxv = parseAuxv(new Uint8Array(BigUint64Array.of(AT.PAGESZ, 4096n, AT.RSEQ_ALIGN, 32n, 0n, 0n, 6n, 1n).buffer))
+  const auxv = parseAuxv(new Uint8Array(BigUint64Array.of(AUXV.PAGESZ, 4096n, AUXV.RSEQ_ALIGN, 32n, 0n, 0n, 6n, 1n).buffer))
   expect(auxv.words).toHaveLength(6)
-  expect(auxv.value(AT.RSEQ_ALIGN)).toBe(32n)
-  expect(auxv.value(AT.BASE)).toBeNull()
+  expect(auxv.value(AUXV.RSEQ_ALIGN)).toBe(32n)
+  expect(auxv.value(AUXV.BASE)).toBeNull()
   expect(parseAuxv(new Uint8Array(15)).words).toEqual([])
-  expect(readAuxv(process.pid).value(AT.PAGESZ)).toBe(4096n)
+  expect(readAuxv(process.pid).value(AUXV.PAGESZ)).toBe(4096n)
 })
 
 test("parseMountinfo reads tags, octal escapes and an empty source", () => {

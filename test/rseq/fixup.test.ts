@@ -6,7 +6,7 @@ import { settled } from "../../src/rseq/arch.x86_64.ts"
 import { applyFixup, imagePatches, refuseMalformed, resumedRegisters, rseqCsAddress } from "../../src/rseq/fixup.ts"
 import { rseqEntry, rseqExtension, savedRseq } from "../../src/rseq/image.ts"
 import type { RseqClass, RseqState } from "../../src/rseq/state.ts"
-import type { FrozenThread } from "../../src/tracee/frozen.ts"
+import { type FrozenThread, freshlyStopped } from "../../src/tracee/frozen.ts"
 
 const NO_SYSCALL = (1n << 64n) - 1n
 const registers = (values: Partial<Registers>): Registers => ({
@@ -30,20 +30,8 @@ const state = (kind: RseqClass, rest: Partial<RseqState> = {}): RseqState => ({
   ip: 0x1010n,
   ...rest,
 })
-const thread = (values: Partial<Registers>): FrozenThread => {
-  const found = registers(values)
-  return {
-    tid: 12,
-    registers: found,
-    xstate: new Uint8Array(),
-    mask: 0n,
-    resume: found,
-    guess: undefined,
-    rseqCs: undefined,
-    touched: false,
-    running: false,
-  }
-}
+const thread = (values: Partial<Registers>): FrozenThread =>
+  freshlyStopped({ tid: 12, registers: registers(values), xstate: new Uint8Array(), mask: 0n })
 
 describe("applyFixup", () => {
   test("sends an abortable thread to its abort handler and changes nothing else", () => {

@@ -39,9 +39,9 @@ function lend(process: FrozenProcess, programs: readonly Program[]): Loan & Disp
     maps.filter(({ exec, path }) => exec && path.startsWith("/")),
   )
   const stack = maps.find(({ path }) => path === "[stack]")
-  const stopSignal = chooseStopSignal({ caught: 0n, ignored: 0n, blocked: 0n, pending: 0n })
-  if (!gadgets || !stack || !stopSignal) throw new Error("the fixture has no gadgets, stack or free signal")
-  return borrow(process, { gadgets, framePages: remoteAddress(stack.start), stopSignal }, loanSize(process, programs), patienceOf(DEADLINE))
+  const stubSignal = chooseStopSignal({ caught: 0n, ignored: 0n, blocked: 0n, pending: 0n })
+  if (!gadgets || !stack || !stubSignal) throw new Error("the fixture has no gadgets, stack or free signal")
+  return borrow(process, { gadgets, framePages: remoteAddress(stack.start), stubSignal }, loanSize(process, programs), patienceOf(DEADLINE))
 }
 
 /** Runs something harmless in every thread, as a dump does. */

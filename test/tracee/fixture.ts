@@ -110,9 +110,9 @@ export function termsOf(frozen: FrozenProcess): LoanTerms & { framePages: Remote
     true,
   )
   const statuses = listThreads(pid).map((tid) => readStatus(pid, tid))
-  const stopSignal = chooseStopSignal(signalUse(statuses))
-  if (!gadgets || !framePages || !stopSignal) throw new Error(`process ${pid} has no gadgets, room or free signal`)
-  return { gadgets, framePages, stopSignal }
+  const stubSignal = chooseStopSignal(signalUse(statuses))
+  if (!gadgets || !framePages || !stubSignal) throw new Error(`process ${pid} has no gadgets, room or free signal`)
+  return { gadgets, framePages, stubSignal }
 }
 
 /** Borrows room for one run of these programs. */

@@ -1,12 +1,11 @@
 import { describe, expect, test } from "bun:test"
-import { fpxSwBytes, type Registers, rtSigframe, userRegsStruct } from "../../ffi/abi/registers.x86_64.ts"
+import { fpxSwBytes, type Registers, rtSigframe, SIGFRAME_MCONTEXT, sigcontext, userRegsStruct } from "../../ffi/abi/registers.x86_64.ts"
 import { decode } from "../../ffi/layout.ts"
 import { syscallNumber } from "../../ffi/syscall.ts"
 import {
   answered,
   answeredInterrupted,
   callArguments,
-  frameRegisters,
   frameSize,
   frameStack,
   interruptedAnswer,
@@ -22,6 +21,9 @@ import {
   stubRegisters,
   syscallRegisters,
 } from "../../src/tracee/arch.x86_64.ts"
+
+/** Where a frame leads to. */
+const frameRegisters = (frame: Uint8Array) => decode(sigcontext, frame, SIGFRAME_MCONTEXT)
 
 const u64 = (value: bigint): bigint => BigInt.asUintN(64, value)
 /** Each register holds another value; not in a system call. */

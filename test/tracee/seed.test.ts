@@ -16,7 +16,7 @@ import { executable } from "../../src/tracee/child.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { SEED_SYSCALL, spawnSeed } from "../../src/tracee/seed.ts"
-import { openArea, openStubArea, type StubArea, stubAreaSize } from "../../src/tracee/stub-area.ts"
+import { openStubArea, type StubArea, stubAreaSize, viewArea } from "../../src/tracee/stub-area.ts"
 import { cleanupDeadline, deadlineIn, patienceOf, waitReport } from "../../src/tracee/wait.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { stateOf, statusOf } from "../harness/process.ts"
@@ -126,7 +126,7 @@ describe.skipIf(!canTrace)(`openStubArea${why}`, () => {
     const file = syscall("memfd_create", pathArgument("area"), 0)
     try {
       ftruncateSync(file, stubAreaSize(programs))
-      using area = openArea(file, stubAreaSize(programs))
+      using area = viewArea(file, stubAreaSize(programs))
       const pid = start()
       const { start: at } = findHole(readMaps(pid), 1n << 30n)
       step(pid, openStubArea(pid, file, area, at, STOP_SIGNAL, patienceOf(10)))

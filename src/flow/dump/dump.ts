@@ -75,8 +75,8 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   }
 }
 
-/** What a dump has ready before the freeze. */
-interface Made {
+/** What a dump has ready when the freeze begins. */
+interface ReadyForFreeze {
   readonly images: ImageTransaction
   readonly pagesFiles: PagesFiles
   readonly witnesses: Witnesses
@@ -89,7 +89,7 @@ interface Made {
  *
  * @returns numbers; times in µs
  */
-function saveFrozen(options: DumpOptions, before: Survey, { images, pagesFiles, witnesses, script, verifier }: Made) {
+function saveFrozen(options: DumpOptions, before: Survey, { images, pagesFiles, witnesses, script, verifier }: ReadyForFreeze) {
   const { pid, leaveRunning, leaveStopped } = options
   const facts = { pages: 0, bytes: 0, processes: 0, threads: 0, freezing: 0, copying: 0, frozen: 0 }
   using listeners = holdNewConnections(options, before.processes.keys())

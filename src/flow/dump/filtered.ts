@@ -24,7 +24,7 @@ export function withoutRestart(seccomp: Seccomp, { tid, registers }: FrozenThrea
   log.warn(
     `thread ${tid}: its seccomp filter forbids restart_syscall, so the wait it is in ${restart.entry ? "answers EINTR" : "begins anew"}`,
   )
-  return { image: restart.image, live: restart.image, entry: undefined }
+  return { image: restart.image, resume: restart.image, entry: undefined }
 }
 
 /**

@@ -39,14 +39,14 @@ export function findTerms(
     )
   const stackPointers = frozen.threads.map(({ registers }) => registers.sp)
   const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers, isQuiet(frozen, mappings))
-  const stopSignal = chooseStopSignal(
+  const stubSignal = chooseStopSignal(
     signalUse(
       threads.map(({ status }) => status),
       threads.map(({ frozen: { mask } }) => mask),
     ),
   )
-  if (stopSignal === undefined) throw new CheckpointError("E_INJECTION", action, `it is ${NO_STOP_SIGNAL.what}`, NO_STOP_SIGNAL.remedy)
-  return { gadgets, framePages, stopSignal }
+  if (stubSignal === undefined) throw new CheckpointError("E_INJECTION", action, `it is ${NO_STOP_SIGNAL.what}`, NO_STOP_SIGNAL.remedy)
+  return { gadgets, framePages, stubSignal }
 }
 
 const leftoversOf = (pid: number, mappings: readonly MappingDetail[]): Range[] =>

@@ -3,7 +3,7 @@ import { attempt } from "../../../ffi/syscall.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import type { FrozenTree } from "../../tracee/freeze.ts"
-import { cleanupDeadline, type Deadline, waitReport } from "../../tracee/wait.ts"
+import { awaitGone, cleanupDeadline, type Deadline } from "../../tracee/wait.ts"
 
 const log = logger("dump")
 
@@ -27,7 +27,7 @@ export function awaitEnd({ processes }: Processes, patience: () => Deadline = cl
   // Threads first: the leader reports its end when it is the last.
   for (const { pid, threads } of processes)
     try {
-      for (const { tid } of [...threads].reverse()) while (waitReport(tid, patience(), `the end of thread ${tid}`).kind !== "gone");
+      for (const { tid } of [...threads].reverse()) awaitGone(tid, patience(), `the end of thread ${tid}`)
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error
       log.warn(`process ${pid} is saved and was killed, but has not ended yet: its PID is free when it has`)

@@ -18,7 +18,7 @@ import { readShm } from "../../proc/sysvipc.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../../proc/tasks.ts"
 import { holdsListeners } from "../connections.ts"
 import { MANAGE_CGROUPS, type PlanOptions } from "../options.ts"
-import { collectLayout } from "./layout.ts"
+import { collectMemory } from "./memory.ts"
 import { type Extent, type Prediction, predict } from "./predict.ts"
 import { sharedMemoryBy } from "./shared-memory.ts"
 import { hasEnded, lookAtTree, type Outlook, type WalkedProcess } from "./survey.ts"
@@ -197,7 +197,7 @@ function planMemory(pid: number, smaps: readonly MappingDetail[], table: FileTab
         !isSocketMapping(mapping) &&
         surveyMemory(pid, [mapping], (one) => refusedMapping(pid, one, table.keeping), lowerFiles).length === 0,
     )
-    const { ranges } = collectLayout(pid, keepable, table.of(pid))
+    const { ranges } = collectMemory(pid, keepable, table.of(pid))
     return { ...facts, stored: countPages(ranges) * PAGE_SIZE, runs: ranges.length }
   } catch (error) {
     if (!(error instanceof CheckpointError) && errnoOf(error) === undefined) throw error

@@ -26,6 +26,7 @@ export interface Questions {
   readonly threads: ReadonlyMap<number, ReturnType<typeof askThread>>
 }
 
+/** Questions that the leader is asked for its process. */
 function askProcess(pid: number, mappings: readonly MappingDetail[], program: Program) {
   return {
     actions: askSigactions(program),
@@ -38,6 +39,7 @@ function askProcess(pid: number, mappings: readonly MappingDetail[], program: Pr
   }
 }
 
+/** Questions that each thread is asked for itself. @param witness see `askLandlock` */
 export function askThread(program: Program, witness: number | undefined) {
   return {
     stack: askAltStack(program),

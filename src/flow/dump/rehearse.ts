@@ -6,7 +6,7 @@ import { FilterTable, UNFILTERED } from "../../kinds/seccomp/collect.ts"
 import { readStat } from "../../proc/stat.ts"
 import { readStatus } from "../../proc/status.ts"
 import { UNREGISTERED } from "../../rseq/classify.ts"
-import type { FrozenThread } from "../../tracee/frozen.ts"
+import { freshlyStopped } from "../../tracee/frozen.ts"
 import { saveCgroups } from "../cgroups.ts"
 import { openDumpConnections } from "../connections.ts"
 import type { DumpOptions } from "../options.ts"
@@ -24,25 +24,14 @@ const XSTATE = 4096
 const MOST_DESCRIPTORS = 16
 
 /** The leader as the freeze would show it, with every register 0. */
-function standIn(pid: number): InspectedThread {
+function imaginedLeader(pid: number): InspectedThread {
   const registers: Registers = decode(userRegsStruct, new Uint8Array(userRegsStruct.size))
-  const frozen: FrozenThread = {
-    tid: pid,
-    registers,
-    xstate: new Uint8Array(XSTATE),
-    mask: 0n,
-    resume: registers,
-    rseqCs: undefined,
-    guess: undefined,
-    touched: false,
-    running: false,
-  }
   return {
-    frozen,
+    frozen: freshlyStopped({ tid: pid, registers, xstate: new Uint8Array(XSTATE), mask: 0n }),
     status: readStatus(pid),
     rseq: { ...UNREGISTERED, tid: pid, registration: undefined, area: undefined, ip: 0n },
     proven: true,
-    restart: { image: registers, live: undefined, entry: undefined },
+    restart: { image: registers, resume: undefined, entry: undefined },
     seccomp: UNFILTERED,
   }
 }
@@ -62,16 +51,16 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     // One thread: more teach the engine nothing new.
     const questions = planQuestions(pid, new Map([[pid, undefined]]), mappings)
     const answers = new Map([...questions.programs].map(([tid, program]) => [tid, program.imagined()] as const))
-    const threads = [standIn(pid)]
+    const threads = [imaginedLeader(pid)]
     const statuses = new Map(threads.map(({ frozen, status }) => [frozen.tid, status]))
     const filters = new FilterTable()
     const stat = readStat(pid)
     const gathered = gather(stat, threads, questions, { answers, statuses }, 0, filters)
     const sets = saveCgroups([{ pid, threads: threads.map(({ frozen }) => frozen) }], cgroups, undefined, options)
     const source = { pid, threads, mappings, gathered }
-    const place = { stat, ppid: 0, dead: false }
-    const common = { ...openDumpConnections(options, undefined), cgroups: sets, filters }
-    collectState([source], [place], { ...options, stopped: false, most: MOST_DESCRIPTORS }, common)
+    const member = { stat, ppid: 0, dead: false }
+    const treeWide = { ...openDumpConnections(options, undefined), cgroups: sets, filters }
+    collectState([source], [member], { ...options, stopped: false, most: MOST_DESCRIPTORS }, treeWide)
     resurvey([stat], [{ pid, mappings, statuses: [...statuses.values()] }], before, options)
     log.debug(`done after ${(performance.now() - started).toFixed(1)} ms`)
   } catch (error) {

@@ -29,12 +29,12 @@ import { findTerms, removableLeftovers } from "./inject.ts"
 import type { PagesFiles } from "./pages-files.ts"
 import { planQuestions, type Questions, questionAll } from "./question.ts"
 import { resurvey } from "./resurvey.ts"
-import { collectState, type MemberPlace, type Source, type TreeState, writeMetadata } from "./state.ts"
+import { lostSemUndo } from "./sem-undo.ts"
+import { collectState, type MemberStat, type Source, type TreeState, writeMetadata } from "./state.ts"
 import { refuseStopped } from "./stopped.ts"
 import { savePages, saveSegment } from "./store-pages.ts"
 import type { ProcessSurvey, Survey } from "./survey.ts"
 import { type InspectedThread, inspectThreads, prepareThreads } from "./threads.ts"
-import { lostUndo } from "./undo.ts"
 import type { Witnesses } from "./witness.ts"
 
 const log = logger("dump")
@@ -81,7 +81,7 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witne
   return { process, threads, mappings, questions, proofs: planProofs(threads), known }
 }
 
-/** What was made ready before the freeze. */
+/** What the reading of a frozen tree takes beside the tree: each is there before anything is asked, and outlasts the reading. */
 export interface Provisions {
   readonly witnesses: Witnesses
   /** The cgroup that was frozen to catch the tree. */
@@ -92,7 +92,7 @@ export interface Provisions {
 /** All of a frozen tree but its pages. */
 export interface TreeReading {
   readonly state: TreeState
-  /** By process, in the order of `state.processes`; so are the loans and the rseq states. */
+  /** What was asked of each process, in the order of `state.processes`; so are the loans and the rseq states. */
   readonly requests: readonly LoanRequest[]
   readonly loans: readonly Loan[]
   readonly rseq: readonly (readonly RseqState[])[]
@@ -112,15 +112,15 @@ export function readFrozenTree<T>(
   options: DumpOptions,
   use: (reading: TreeReading) => T,
 ): T {
-  const inspected = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), witnesses, options))
-  const places = frozen.members.map(placeOf)
+  const prepared = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), witnesses, options))
+  const members = frozen.members.map(statOf)
   resurvey(
-    places.map(({ stat }) => stat),
-    inspected.map(({ process: { pid }, threads, mappings }) => ({ pid, mappings, statuses: threads.map(({ status }) => status) })),
+    members.map(({ stat }) => stat),
+    prepared.map(({ process: { pid }, threads, mappings }) => ({ pid, mappings, statuses: threads.map(({ status }) => status) })),
     before,
     options,
   )
-  const requests = inspected.map(({ process, threads, mappings, questions, proofs, known }) => ({
+  const requests = prepared.map(({ process, threads, mappings, questions, proofs, known }) => ({
     process,
     terms: findTerms(process, threads, mappings, known?.gadgets),
     bytes: Math.max(
@@ -132,19 +132,19 @@ export function readFrozenTree<T>(
     ),
   }))
   using loans = borrowAll(requests, patienceOf(options.timeoutSeconds))
-  const prepared = inspected.map((one, index) => {
+  const proved = prepared.map((one, index) => {
     const loan = loans.all[index]
     return loan ? { ...one, threads: proveGuesses(one.threads, one.proofs, loan) } : one
   })
   const answered = questionAll(
-    prepared.flatMap(({ process: { pid }, threads, questions }, index) => {
+    proved.flatMap(({ process: { pid }, threads, questions }, index) => {
       const loan = loans.all[index]
       return loan ? [{ pid, threads, questions, loan }] : []
     }),
   )
   const filters = new FilterTable()
-  const stats = new Map(places.map(({ stat }) => [stat.pid, stat]))
-  const sources = prepared.map(({ process: { pid, stopSignal }, threads, mappings, questions }, index): Source => {
+  const stats = new Map(members.map(({ stat }) => [stat.pid, stat]))
+  const sources = proved.map(({ process: { pid, stopSignal }, threads, mappings, questions }, index): Source => {
     const said = answered.get(pid)
     if (!said) throw new Error(`Unreachable: process ${pid} was not asked`)
     refuseStopped(pid, questions, said.answers, options.landlock)
@@ -155,7 +155,7 @@ export function readFrozenTree<T>(
     return { pid, threads, mappings, gathered }
   })
   const cgroups = saveCgroups(frozen.processes, before.cgroups, cgroup, options)
-  const state = collectState(sources, places, { ...options, stopped: true }, { ...connections, cgroups, filters })
+  const state = collectState(sources, members, { ...options, stopped: true }, { ...connections, cgroups, filters })
   return use({ state, requests, loans: loans.all, rseq: sources.map(({ threads }) => threads.map(({ rseq }) => rseq)) })
 }
 
@@ -170,15 +170,15 @@ export const saveTree = (
 function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFiles, options: DumpOptions): Saved {
   for (const loss of [
     ...state.descriptors.losses,
-    ...lostUndo(state.processes.map(({ pid }) => pid)),
-    ...(state.common.connections?.lost() ?? []),
+    ...lostSemUndo(state.processes.map(({ pid }) => pid)),
+    ...(state.treeWide.connections?.lost() ?? []),
   ])
     log.warn(`not kept: ${loss}`)
   using undo = new DisposableStack()
   const links = undo.use(makeLinks(state.table.links))
   const copyingSince = performance.now()
   const stored = withAioRingsAtRest(state, () => [
-    ...state.processes.map(({ pid, layout: { ranges, common } }, i) => {
+    ...state.processes.map(({ pid, memory: { ranges, common } }, i) => {
       const request = requests[i]
       const own = request ? withoutFrame(request.process, ranges, request.terms) : ranges
       return savePages(pid, pagesFiles.take(pid), { ranges: own, common }, imagePatches(rseq[i] ?? []))
@@ -217,7 +217,7 @@ function askLeader(pid: number, loan: Loan, program: Program): Answers {
   return answers
 }
 
-function placeOf(member: FrozenTree["members"][number]): MemberPlace {
+function statOf(member: FrozenTree["members"][number]): MemberStat {
   const dead = "dead" in member
   return { stat: readStat(dead ? member.dead.pid : member.frozen.pid), ppid: member.ppid, dead }
 }

@@ -7,8 +7,8 @@ import { OWN_SET } from "../../kinds/cgroup/collect.ts"
 import { collectClocks } from "../../kinds/clocks/collect.ts"
 import { clocksOf } from "../../kinds/clocks/now.ts"
 import { collectFs } from "../../kinds/cwd/collect.ts"
-import { type CollectMoment, collectDescriptors } from "../../kinds/files/collect.ts"
-import type { FileOptions } from "../../kinds/files/collecting.ts"
+import { collectDescriptors } from "../../kinds/files/collect.ts"
+import type { CollectMoment, FileOptions } from "../../kinds/files/collecting.ts"
 import { mayFollowMapped } from "../../kinds/files/mapped.ts"
 import { FileTable } from "../../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../../kinds/memory/collect.ts"
@@ -37,7 +37,7 @@ import { buildIdOf } from "../build-ids.ts"
 import type { DumpedConnections } from "../connections.ts"
 import type { Gathered } from "./gather.ts"
 import { extensionHead } from "./gather.ts"
-import { collectLayout, type SavedLayout } from "./layout.ts"
+import { type CollectedMemory, collectMemory } from "./memory.ts"
 import { sharedMemoryBy } from "./shared-memory.ts"
 import type { StoredPages } from "./store-pages.ts"
 import type { InspectedThread } from "./threads.ts"
@@ -50,8 +50,8 @@ export interface Source {
   readonly gathered: Gathered
 }
 
-/** A member of the tree, dead or alive, in the order of pstree.img. */
-export interface MemberPlace {
+/** What /proc says of a member of the tree, dead or alive. */
+export interface MemberStat {
   readonly stat: Stat
   readonly ppid: number
   readonly dead: boolean
@@ -60,14 +60,14 @@ export interface MemberPlace {
 /** All of one process but its pages, as entries. */
 interface ProcessState extends Gathered {
   readonly pid: number
-  readonly layout: SavedLayout
+  readonly memory: CollectedMemory
   readonly entry: ReturnType<typeof collectMm>
   readonly fs: ReturnType<typeof collectFs>
   readonly vmaExtension: ReturnType<typeof collectVmaExtension>
 }
 
-/** What is collected over all threads of a tree. */
-export interface Common extends Pick<DumpedConnections, "connections" | "runId" | "network"> {
+/** What belongs to a tree as a whole, and is not read here: its connections, and what its threads have together. */
+export interface TreeWide extends Pick<DumpedConnections, "connections" | "runId" | "network"> {
   readonly cgroups: CollectedCgroups
   /** Seccomp filters. */
   readonly filters: FilterTable
@@ -88,22 +88,21 @@ export interface TreeState {
   readonly clocks: timens_entry | undefined
   /** The tree is in a time namespace that is not the tool's. */
   readonly ownTime: boolean
-  /** What is collected over all threads. */
-  readonly common: Common
+  readonly treeWide: TreeWide
 }
 
 /** What is read from outside: files, areas, bounds, sharing. Changes nothing; exact only while the processes are stopped. */
 export function collectState(
   sources: readonly Source[],
-  members: readonly MemberPlace[],
+  members: readonly MemberStat[],
   options: FileOptions & Omit<CollectMoment, "clock">,
-  common: Common,
+  treeWide: TreeWide,
 ): TreeState {
   const [root] = sources
   if (!root) throw new Error("Unreachable: a tree without a living process")
-  const places = new Map(members.map((member) => [member.stat.pid, member]))
+  const byMember = new Map(members.map((member) => [member.stat.pid, member]))
   const objects = collectObjects(sources.map(({ pid }) => pid))
-  const split = surveyObjects(objects, (pid) => places.get(pid)?.ppid ?? 0)
+  const split = surveyObjects(objects, (pid) => byMember.get(pid)?.ppid ?? 0)
   const byPid = new Map(sources.map((source) => [source.pid, source]))
   const attached = findAttached(ownersOf(objects, "vm_id").flatMap((pid) => byPid.get(pid) ?? []))
   const rows = attached.size > 0 ? readShm() : []
@@ -115,21 +114,21 @@ export function collectState(
   const holders = ownersOf(objects, "files_id").map((pid) => ({
     pid,
     threads: threadsOf.get(pid) ?? [],
-    group: places.get(pid)?.stat.pgrp ?? 0,
+    group: byMember.get(pid)?.stat.pgrp ?? 0,
   }))
   // What runs is only looked at in part.
-  const whole = options.stopped ? { members: new Set(places.keys()) } : {}
-  const descriptors = collectDescriptors(holders, table, { ...options, ...whole, clock: clocksOf(root.pid) }, common.connections)
+  const whole = options.stopped ? { members: new Set(byMember.keys()) } : {}
+  const descriptors = collectDescriptors(holders, table, { ...options, ...whole, clock: clocksOf(root.pid) }, treeWide.connections)
   const processes = sources.map(({ pid, mappings, gathered }): ProcessState => {
-    const layout = collectLayout(pid, mappings, table.of(pid))
-    const stat = places.get(pid)?.stat ?? readStat(pid)
-    const entry = { ...collectMm(stat, gathered.brk, readAuxv(pid).pairs.flat(), layout.vmas, table.exe(pid)), ...gathered.mm }
+    const memory = collectMemory(pid, mappings, table.of(pid))
+    const stat = byMember.get(pid)?.stat ?? readStat(pid)
+    const entry = { ...collectMm(stat, gathered.brk, readAuxv(pid).pairs.flat(), memory.vmas, table.exe(pid)), ...gathered.mm }
     const extension = { ...gathered.extension, ...collectEnds(stat, gathered.cores.get(pid)) }
     return {
       ...gathered,
       extension,
       pid,
-      layout,
+      memory,
       entry,
       fs: collectFs(pid, gathered.umask, table),
       vmaExtension: collectVmaExtension(mappings, gathered.policies),
@@ -147,14 +146,14 @@ export function collectState(
     descriptors,
     clocks: collectClocks(root.pid),
     ownTime: readNamespace(root.pid, "time") !== ownNamespaces().get("time"),
-    common,
+    treeWide,
   }
 }
 
 /** Writes every image but the pages. */
 export function writeMetadata(images: Pick<ImageTransaction, "write">, state: TreeState, stored: readonly StoredPages[]): void {
-  const { tree, dead, processes, objects, table, memfds, sysv, descriptors, clocks, ownTime, common } = state
-  const { cgroups, filters, connections, runId, network } = common
+  const { tree, dead, processes, objects, table, memfds, sysv, descriptors, clocks, ownTime, treeWide } = state
+  const { cgroups, filters, connections, runId, network } = treeWide
   images.write("inventory", undefined, [collectInventory(runId, OWN_SET, network())])
   images.write("pstree", undefined, tree)
   if (clocks) images.write("timens", clocksId(ownTime), [clocks])

@@ -9,7 +9,7 @@ import type { SharedMemory } from "../../kinds/memory/shared.ts"
 import { openSegment } from "../../kinds/memory/windows.ts"
 import { copyToFile } from "../../tracee/copy.ts"
 import { checkInterrupt } from "../../tracee/wait.ts"
-import type { SavedLayout } from "./layout.ts"
+import type { CollectedMemory } from "./memory.ts"
 import type { NumberedPages, PagesFiles } from "./pages-files.ts"
 
 const log = logger("pages")
@@ -39,7 +39,7 @@ export interface StoredPages {
 export function savePages(
   pid: number,
   { pagesId, file }: NumberedPages,
-  { ranges, common }: Pick<SavedLayout, "ranges" | "common">,
+  { ranges, common }: Pick<CollectedMemory, "ranges" | "common">,
   patches: readonly { readonly address: bigint; readonly bytes: Uint8Array }[],
 ): StoredPages {
   const bytes = file.fill((fd) => copyToFile(pid, ranges, fd, 0, toucher(common)))

@@ -71,12 +71,12 @@ export function prepareThreads(process: FrozenProcess, threads: readonly Inspect
     if (rseq.warning) log.warn(`thread ${frozen.tid}: ${rseq.warning}`)
     if (rseq.class !== "idle" && rseq.class !== "unregistered")
       log.info(`thread ${frozen.tid}: rseq ${rseq.class} at 0x${rseq.ip.toString(16)}`)
-    if (restart.live) frozen.resume = restart.live
+    if (restart.resume) frozen.resume = restart.resume
     applyFixup(frozen, rseq, thread.proven)
     if (thread.seccomp.mode !== 0) suspendSeccomp(frozen.tid, process.traceOptions)
     // A thread sent to its abort handler has nothing to restart.
     if (rseq.class === "abortable")
-      return { ...thread, restart: { image: resumedRegisters(frozen.registers, rseq), live: undefined, entry: undefined } }
+      return { ...thread, restart: { image: resumedRegisters(frozen.registers, rseq), resume: undefined, entry: undefined } }
     return thread
   })
 }

@@ -1,9 +1,8 @@
 import { CAP, capData, capHeader, LINUX_CAPABILITY_VERSION_3 } from "../../../ffi/abi/caps.ts"
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import { PR } from "../../../ffi/abi/prctl.ts"
-import { SIG } from "../../../ffi/abi/signal.ts"
 import { encode } from "../../../ffi/layout.ts"
-import { attempt, errnoName, isFailure, type Syscall, SyscallError } from "../../../ffi/syscall.ts"
+import { errnoName, isFailure, type Syscall, SyscallError } from "../../../ffi/syscall.ts"
 import { logger } from "../../base/log.ts"
 import { PAGE_SIZE, remoteAddress } from "../../base/units.ts"
 import { hasLandlock } from "../../kinds/attributes/landlock.ts"
@@ -11,9 +10,9 @@ import { hasCapability } from "../../proc/rights.ts"
 import { readStatus, type Status } from "../../proc/status.ts"
 import { resultRegister, syscallRegisters } from "../../tracee/arch.x86_64.ts"
 import { writeMemory } from "../../tracee/memory.ts"
-import { SEED_SYSCALL, startWaiter } from "../../tracee/seed.ts"
+import { endWaiter, SEED_SYSCALL, startWaiter } from "../../tracee/seed.ts"
 import { getRegisters, ptrace, setRegisters } from "../../tracee/trace.ts"
-import { cleanupDeadline, fixedDeadline, waitReport } from "../../tracee/wait.ts"
+import { fixedDeadline, waitReport } from "../../tracee/wait.ts"
 
 const log = logger("landlock")
 const DEADLINE = 5 // s
@@ -54,7 +53,7 @@ export function openWitnesses(): Witnesses {
       return pid
     },
     [Symbol.dispose]() {
-      for (const pid of started.values()) end(pid)
+      for (const pid of started.values()) endWaiter(pid)
     },
   }
 }
@@ -86,9 +85,4 @@ function dress(pid: number, uid: number, gid: number): void {
   call("setresuid", uid, uid, uid)
   call("capset", page, page + BigInt(capHeader.size))
   call("prctl", PR.SET_DUMPABLE, 1, 0, 0, 0)
-}
-
-function end(pid: number): void {
-  attempt("kill", pid, SIG.KILL)
-  while (waitReport(pid, cleanupDeadline(), `the end of witness ${pid}`).kind !== "gone");
 }

@@ -7,7 +7,7 @@ import { allocate, attempt, errnoName, isFailure } from "../../../ffi/syscall.ts
 import { remoteAddress } from "../../base/units.ts"
 import { aioRingLength } from "../../kinds/memory/aio/ring.ts"
 import { NEXT_ID } from "../../kinds/memory/sysv/restore.ts"
-import { AT, readAuxv } from "../../proc/auxv.ts"
+import { AUXV, readAuxv } from "../../proc/auxv.ts"
 import { mapLink, readMaps } from "../../proc/maps.ts"
 import { tryMemoryFile } from "../../tracee/child.ts"
 import { readMemory } from "../../tracee/memory.ts"
@@ -115,7 +115,7 @@ export const memoryFeatures: readonly Feature[] = [
     need: "required",
     lost: "any dump: only pages of 4096 bytes are known",
     probe: () => {
-      const size = readAuxv(process.pid).value(AT.PAGESZ)
+      const size = readAuxv(process.pid).value(AUXV.PAGESZ)
       return { present: size === BigInt(PAGE), detail: `${size} bytes` }
     },
   },

@@ -6,14 +6,14 @@ import { RSEQ_ORIGINAL_FEATURES } from "../../../ffi/abi/rseq.ts"
 import { SIG } from "../../../ffi/abi/signal.ts"
 import { decode, encode } from "../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure } from "../../../ffi/syscall.ts"
-import { AT, readAuxv } from "../../proc/auxv.ts"
 import { probeRegime } from "../../rseq/regime.ts"
-import { startWaiter } from "../../tracee/seed.ts"
+import { endWaiter, startWaiter } from "../../tracee/seed.ts"
 import { getRseqConfiguration, getXstate, tryPtrace } from "../../tracee/trace.ts"
-import { fixedDeadline, waitReport } from "../../tracee/wait.ts"
+import { fixedDeadline } from "../../tracee/wait.ts"
+import { kernelRseq } from "../kernel-rseq.ts"
 import type { Feature, Found } from "./feature.ts"
 
-/** Seconds that a child may take to stop, or to end. */
+/** Seconds that a child may take to stop. */
 const CHILD_SECONDS = 2
 
 /** Starts a stopped child, looks, and kills it. */
@@ -22,8 +22,7 @@ function withStoppedChild(look: (tid: number) => Found): Found {
   try {
     return look(child)
   } finally {
-    attempt("kill", child, SIG.KILL)
-    while (waitReport(child, fixedDeadline(CHILD_SECONDS), "the end of a child").kind !== "gone");
+    endWaiter(child)
   }
 }
 
@@ -60,10 +59,9 @@ function openPidfd(): Found {
 
 function registrations(): Found {
   if (probeRegime() === "none") return { present: false, detail: "rseq answered a failure to a child of ours (CONFIG_RSEQ, seccomp)" }
-  const auxv = readAuxv(process.pid)
-  const size = auxv.value(AT.RSEQ_FEATURE_SIZE)
+  const { featureSize, align } = kernelRseq()
   const found =
-    size === null ? `32 bytes only, ${RSEQ_ORIGINAL_FEATURES} filled in` : `feature size ${size}, align ${auxv.value(AT.RSEQ_ALIGN)}`
+    featureSize === undefined ? `32 bytes only, ${RSEQ_ORIGINAL_FEATURES} filled in` : `feature size ${featureSize}, align ${align}`
   return { present: true, detail: found }
 }
 

@@ -20,7 +20,7 @@ import type { SavedProcess, SavedTree } from "../images.ts"
 import { selfOf } from "./build.ts"
 import { rangesOutside } from "./descriptors.ts"
 import { sparePids } from "./ids.ts"
-import type { InheritedPages, RestoreContext, Share } from "./restore-context.ts"
+import type { PagesToRead, RestoreContext, Share } from "./restore-context.ts"
 
 /**
  * First program of all, in the root before it has children: closes what the tool left open, and makes what several processes share. All
@@ -28,7 +28,7 @@ import type { InheritedPages, RestoreContext, Share } from "./restore-context.ts
  *
  * @param hole where nothing is, as large as the largest shared memory
  */
-export function buildRoot(saved: SavedTree, context: RestoreContext, pages: ReadonlyMap<number, InheritedPages>, hole: bigint): Program {
+export function buildRoot(saved: SavedTree, context: RestoreContext, pages: ReadonlyMap<number, PagesToRead>, hole: bigint): Program {
   const { root, memfds } = saved
   const program = new Program()
   for (const [first, last] of rangesOutside(context.services)) program.call("close_range", first, last, 0)
@@ -62,7 +62,7 @@ function appendSharedMemory(
   inode: memfd_inode_entry,
   unreserved: boolean,
   { memfds }: RestoreContext,
-  pages: ReadonlyMap<number, InheritedPages>,
+  pages: ReadonlyMap<number, PagesToRead>,
   hole: bigint,
   program: Program,
 ): void {

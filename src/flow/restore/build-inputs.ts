@@ -11,13 +11,13 @@ import { holeFor } from "../../kinds/memory/shared.ts"
 import { planShm } from "../../kinds/memory/sysv/check.ts"
 import { roomFor } from "../../kinds/memory/sysv/restore.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
-import { AT, readAuxv } from "../../proc/auxv.ts"
 import { type Limit, readLimits } from "../../proc/limits.ts"
 import { type Mapping, readMaps } from "../../proc/maps.ts"
 import { readShm } from "../../proc/sysvipc.ts"
 import { aioRingsOf } from "../aio-rings.ts"
 import type { SavedProcess, SavedTree } from "../images.ts"
 import { kernelAreas } from "../kernel-areas.ts"
+import { kernelRseq } from "../kernel-rseq.ts"
 import { readFills } from "../read-pages.ts"
 import { distinctTables, endSignalsOf, type PlannedBirths, prepareBirths, raisedLimits, sharesOf } from "./birth.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
@@ -26,7 +26,7 @@ import { pidsOf } from "./ids.ts"
 import { type Fills, planInheritances, withoutInherited } from "./inherit.ts"
 import type { PagesSource } from "./pages-source.ts"
 import { planProcesses } from "./process-plans.ts"
-import type { InheritedPages, ProcessPlan, RestoreContext, Share } from "./restore-context.ts"
+import type { PagesToRead, ProcessPlan, RestoreContext, Share } from "./restore-context.ts"
 import type { SharedTerminals } from "./terminals.ts"
 
 /** Address space kept free for the stub's area: more than any program needs. */
@@ -50,17 +50,11 @@ export const readSeedFacts = (pid: number): SeedFacts => ({
 /** Numbers for descriptors of ours in the new processes. */
 export type Services = Pick<ServiceDescriptors, "numbers" | "share" | "reserve">
 
-/** What the running kernel says of rseq lengths. */
-function kernelRseq(): RestoreContext["kernelRseq"] {
-  const auxv = readAuxv(process.pid)
-  const number = (type: bigint): number | undefined => (auxv.value(type) === null ? undefined : Number(auxv.value(type)))
-  return { featureSize: number(AT.RSEQ_FEATURE_SIZE), align: number(AT.RSEQ_ALIGN) }
-}
-
-type Numbers =
+/** Parts of the context that are known before the first process exists: numbers of descriptors for the most part, and what has them. */
+type EarlyContext =
   | "services"
   | "placeholder"
-  | "exe"
+  | "exeNumber"
   | "terminal"
   | "masters"
   | "ghosts"
@@ -75,10 +69,10 @@ type Numbers =
 
 /** What is prepared before the first process exists. */
 export interface PreparedTree {
-  readonly numbers: Pick<RestoreContext, Numbers>
+  readonly context: Pick<RestoreContext, EarlyContext>
   readonly birthPlan: BirthPlan
-  readonly pages: ReadonlyMap<number, readonly InheritedPages[]>
-  readonly sharedPages: ReadonlyMap<number, InheritedPages>
+  readonly pages: ReadonlyMap<number, readonly PagesToRead[]>
+  readonly sharedPages: ReadonlyMap<number, PagesToRead>
   /** AIO rings by process. */
   readonly aioRings: ReadonlyMap<number, ProcessPlan["aioRings"]>
   readonly shares: ReadonlyMap<number, Share>
@@ -87,7 +81,7 @@ export interface PreparedTree {
 }
 
 /** What the new processes inherit of the tool's. */
-export interface Inherited {
+export interface HandedDown {
   readonly services: Services
   readonly source: PagesSource
   /** Number at which they have the stub's area. */
@@ -109,11 +103,11 @@ export function prepareTree(
   set: ImageSet,
   saved: SavedTree,
   birthPlan: BirthPlan,
-  { services, source, areaFd, terminals, ghosts, departed, given }: Inherited,
+  { services, source, areaFd, terminals, ghosts, departed, given }: HandedDown,
 ): PreparedTree {
   const { root, processes, memfds } = saved
   const shm = planShm(saved.shm, readShm(), root.tree.pid)
-  const exe = services.reserve()
+  const exeNumber = services.reserve()
   const shares = sharesOf(processes)
   const fills = new Map(processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, fillsOf(set, one)] as const] : [])))
   const inheritances = planInheritances(saved, birthPlan, fills)
@@ -137,10 +131,10 @@ export function prepareTree(
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
   const living = new Set(processes.map(({ tree }) => tree.pid))
   const births = prepareBirths(birthPlan, saved, shares, wanted, terminals.takeTerminal(living, { shared, controlled, finisher }))
-  const numbers = {
+  const context = {
     services: services.numbers,
     placeholder: areaFd,
-    exe,
+    exeNumber,
     ...terminals.numbers,
     ghosts: new Map([...ghosts, ...given.opened]),
     given: given.given,
@@ -155,7 +149,7 @@ export function prepareTree(
   const aioRings = new Map(
     processes.flatMap((one) => (shares.get(one.tree.pid)?.memory ? [[one.tree.pid, aioRingsOf(set, one)] as const] : [])),
   )
-  return { numbers, birthPlan, pages, sharedPages, aioRings, shares, inheritances, births }
+  return { context, birthPlan, pages, sharedPages, aioRings, shares, inheritances, births }
 }
 
 /** Every process with memory of its own has a pagemap: without it, all pages would be lost and nobody told. */
@@ -190,13 +184,13 @@ export function gatherInputs(
   { strict, jobGroup, ...checking }: Pick<RestoreContext, "strict" | "jobGroup"> & Pick<Checking, "fileChanged">,
 ): BuildInputs {
   const { processes, memfds } = saved
-  const { numbers, sharedPages, births } = prepared
+  const { context: early, sharedPages, births } = prepared
   const used = [...processes.flatMap(({ mm }) => mm.vmas), ...mappings]
   const area = findHole(used, AREA_ROOM)
-  const shmRoom = roomFor(numbers.shm)
+  const shmRoom = roomFor(early.shm)
   const shmHole = findHole([...used, area], shmRoom.size, shmRoom.unit).start
   const context: RestoreContext = {
-    ...numbers,
+    ...early,
     shmHole,
     endSignals: endSignalsOf(saved),
     cuts: findCuts(saved.root.files.files, checking),

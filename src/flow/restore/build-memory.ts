@@ -5,7 +5,7 @@ import { restoreAioRings } from "../../kinds/memory/aio/restore.ts"
 import { toucher } from "../../kinds/memory/holes.ts"
 import { nodesWithMemory } from "../../kinds/memory/policy/nodes.ts"
 import { restoreAreaPolicies } from "../../kinds/memory/policy/restore.ts"
-import { clearLayout, restoreInherited, restoreMm, restorePages, restoreProtection, restoreVmas } from "../../kinds/memory/restore.ts"
+import { clearAddressSpace, restoreInherited, restoreMm, restorePages, restoreProtection, restoreVmas } from "../../kinds/memory/restore.ts"
 import { restoreOverlays } from "../../kinds/memory/stand-in.ts"
 import { attachedLengths, restoreAttachments } from "../../kinds/memory/sysv/restore.ts"
 import type { Program, Result } from "../../tracee/program.ts"
@@ -33,23 +33,23 @@ function fileOpener(saved: SavedProcess, { memfds, ghosts }: RestoreContext, pro
 /** Appends everything of a process's memory. */
 export function appendMemory(
   saved: SavedProcess,
-  { pages, moves, aioRings, inherited, exe: bornWith }: ProcessPlan,
+  { pages, moves, aioRings, inherited, exeAtBirth }: ProcessPlan,
   context: RestoreContext,
   program: Program,
 ): void {
   const { tree, mm, extension } = saved
-  clearLayout(moves, [context.area, ...(inherited?.kept.map(({ area }) => area) ?? [])], program)
+  clearAddressSpace(moves, [context.area, ...(inherited?.kept.map(({ area }) => area) ?? [])], program)
   const filled = pages.flatMap(({ fills }) => fills.map(({ start, length }) => ({ start, end: start + length })))
   const isFilled = toucher(filled.sort((a, b) => (a.start < b.start ? -1 : 1)))
   if (inherited) restoreInherited(inherited, isFilled, program)
   restoreVmas(mm.vmas, fileOpener(saved, context, program), isFilled, inherited, program)
   restoreAttachments(mm.vmas, attachedLengths(context.shm), context.shmHole, program)
-  restoreAioRings(aioRings, context.exe, program)
+  restoreAioRings(aioRings, context.exeNumber, program)
   restoreAreaPolicies(extension?.vmas ?? [], nodesWithMemory, program)
   for (const { fd, fills } of pages) restorePages(fills, fd, program)
   restoreOverlays(saved.standIn?.overlays ?? [], tree.pid, program)
   restoreProtection(mm.vmas, extension?.vmas ?? [], isFilled, inherited, program)
-  if (bornWith === mm.exe_file_id) {
+  if (exeAtBirth === mm.exe_file_id) {
     restoreMm(mm, undefined, program)
     return
   }
@@ -64,7 +64,7 @@ export function appendMemory(
     )
   const reg = exe?.reg ?? { id: mm.exe_file_id, name: `/proc/self/fd/${made}` }
   const opened = openRegular(program, reg, 0, context.ghosts)
-  program.call("dup3", opened, context.exe, 0)
+  program.call("dup3", opened, context.exeNumber, 0)
   program.call("close", opened)
-  restoreMm(mm, context.exe, program)
+  restoreMm(mm, context.exeNumber, program)
 }

@@ -74,7 +74,7 @@ export const fileOptions = (
   }
 }
 
-/** First program of a process whose whole tree is born: everything that its threads share, then the threads themselves. */
+/** Program of a process when its whole tree is born: everything that its threads share, then the threads themselves. */
 export function buildProcess(saved: SavedProcess, processPlan: ProcessPlan, context: RestoreContext): Program {
   const { tree, threads, tc } = saved
   const { makes } = processPlan
@@ -108,7 +108,7 @@ function appendKeyring(
   restoreSessionKeyring(extension.session_keyring, inherited, uid, origin.status.uid.real, program)
 }
 
-/** Second program of each thread: what is its own, rseq last. */
+/** First program of each thread: what is its own, rseq last. */
 export function buildThread(saved: SavedProcess, thread: SavedThread, context: RestoreContext): Program {
   const { info, core, extension, tid } = thread
   const program = new Program()

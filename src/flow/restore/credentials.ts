@@ -15,7 +15,7 @@ import type { RestoreContext } from "./restore-context.ts"
 
 const log = logger("creds")
 
-/** Fourth program of each thread: what takes privileges away. */
+/** Program of each thread when all that needs privileges is done: takes them away. */
 export function buildCreds({ tree, tc }: SavedProcess, { tid, core }: SavedThread, { limits, origin }: RestoreContext): Program {
   const program = new Program()
   if (tid === tree.pid && tc.rlimits) restoreLimits(tc.rlimits, program, limits)

@@ -8,7 +8,7 @@ import { mayOnMachine } from "../../proc/rights.ts"
 import { lookAtFeature } from "../features/features.ts"
 import type { SavedTree } from "../images.ts"
 import { raisedLimits } from "./birth.ts"
-import { freeSignal } from "./ids.ts"
+import { freeStubSignal } from "./stub-signal.ts"
 
 /** Features without which no restore works, as far as a look at them makes no process. */
 const NEEDED = ["pr_set_mm_map", "memfd_create", "close_range", "page_size"] as const
@@ -31,7 +31,7 @@ export function* processChecks(saved: SavedTree): Generator<() => void> {
   const current = raisedLimits(readLimits(process.pid))
   const mayRaise = mayOnMachine(CAP.SYS_RESOURCE)
   const rights = { mayRaise, mostFiles: readMostFiles() }
-  yield () => void freeSignal(saved)
+  yield () => void freeStubSignal(saved)
   for (const {
     tree: { pid },
     threads,

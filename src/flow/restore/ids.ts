@@ -1,5 +1,3 @@
-import { SIG, siginfo } from "../../../ffi/abi/signal.ts"
-import { decode } from "../../../ffi/layout.ts"
 import { attempt } from "../../../ffi/syscall.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
@@ -64,7 +62,7 @@ const taken = ({ id, pid, what }: WantedId, owner: Pick<Owner, "name" | "ours">,
 const highest = (wanted: readonly WantedId[]): number => Math.max(...wanted.map(({ id }) => id))
 
 /** A process that keeps an ID from being given although nobody has it. */
-interface Holder {
+interface IdKeeper {
   readonly id: number
   /** The session or group, and the process in it. */
   readonly name: string
@@ -79,7 +77,7 @@ interface Holder {
  *
  * @param ours processes that may be in them
  */
-function* holdersOf(ids: ReadonlySet<number>, ours: ReadonlySet<number>): Generator<Holder> {
+function* keepersBehind(ids: ReadonlySet<number>, ours: ReadonlySet<number>): Generator<IdKeeper> {
   for (const pid of listProcesses()) {
     const stat = ours.has(pid) ? undefined : readStatIfAlive(pid)
     if (!stat) continue
@@ -93,9 +91,9 @@ function* holdersOf(ids: ReadonlySet<number>, ours: ReadonlySet<number>): Genera
 export function keeperOf(id: number): Keeper {
   const owner = ownerOf(id)
   if (owner) return { ...owner, late: () => lateEnd(id) }
-  const holders = [...holdersOf(new Set([id]), new Set())]
-  const holder = holders.find(({ dying }) => !dying) ?? holders[0]
-  if (holder) return { ...holder, late: () => lateEnd(holder.member) }
+  const keepers = [...keepersBehind(new Set([id]), new Set())]
+  const keeper = keepers.find(({ dying }) => !dying) ?? keepers[0]
+  if (keeper) return { ...keeper, late: () => lateEnd(keeper.member) }
   return { name: "a process that just ended", dying: true, late: () => lateEnd(id) }
 }
 
@@ -104,10 +102,10 @@ export function takenIds(saved: SavedTree, helpers: BirthPlan["helpers"]): Check
   const wanted = wantedIds(saved, helpers)
   const owners = new Map(wanted.map(({ id }) => [id, ownerOf(id)]))
   const ownerless = new Set(wanted.flatMap(({ id }) => (owners.get(id) ? [] : [id])))
-  const holders = Map.groupBy(holdersOf(ownerless, new Set(wanted.map(({ id }) => id))), ({ id }) => id)
+  const keepers = Map.groupBy(keepersBehind(ownerless, new Set(wanted.map(({ id }) => id))), ({ id }) => id)
   return wanted.flatMap((one) => {
-    const holder = holders.get(one.id)?.find(({ dying }) => !dying)
-    const keeper = owners.get(one.id) ?? (holder && { ...holder, ours: false })
+    const other = keepers.get(one.id)?.find(({ dying }) => !dying)
+    const keeper = owners.get(one.id) ?? (other && { ...other, ours: false })
     return keeper && !keeper.dying ? [taken(one, keeper, highest(wanted))] : []
   })
 }
@@ -141,33 +139,10 @@ export function checkIdsFree(saved: SavedTree, helpers: BirthPlan["helpers"], de
 export function heldId(saved: SavedTree, helpers: BirthPlan["helpers"], cause: unknown): CheckpointError {
   const ids = new Set(wantedIds(saved, helpers).map(({ id }) => id))
   const action = `Cannot restore process ${saved.root.tree.pid}`
-  for (const { id, name } of holdersOf(ids, ids))
+  for (const { id, name } of keepersBehind(ids, ids))
     return new CheckpointError("E_PID_TAKEN", action, `ID ${id} is kept by ${name}`, END_OR_NAMESPACE, cause)
   const next = "Look for its owner with ps, and restore again when it has ended"
   return new CheckpointError("E_PID_TAKEN", action, "an id of it was taken meanwhile", next, cause)
-}
-
-/**
- * Signals to end the stub with, those that nobody sends first. Real-time ones last: above RLIMIT_SIGPENDING the kernel refuses them.
- * None of those of faults (SIGSYS, SIGTRAP ...): with one of them to deliver, the kernel takes that which a fault has queued, even if it
- * is blocked.
- * Kernel: kernel/signal.c dequeue_synchronous_signal()
- */
-const END_SIGNALS = [SIG.STKFLT, SIG.PWR, SIG.URG, SIG.WINCH, ...Array.from({ length: 32 }, (_, i) => 64 - i)] as const
-
-/** A signal to end the stub with that nothing in the images has pending and no timer sends: it would be lost. */
-export function freeSignal({ processes }: Pick<SavedTree, "processes">): number {
-  const queues = processes.flatMap(({ tc, threads }) => [tc.signals_s, ...threads.map(({ core }) => core.signals_p)])
-  const pending = queues.flatMap((queue) => queue?.signals ?? []).map(({ siginfo: info }) => decode(siginfo, info).si_signo)
-  const wanted = new Set([...pending, ...processes.flatMap(({ tc }) => (tc.timers?.posix ?? []).map((timer) => timer.si_signo))])
-  const free = END_SIGNALS.find((signal) => !wanted.has(signal))
-  if (free !== undefined) return free
-  throw new CheckpointError(
-    "E_IMAGE_UNSUPPORTED",
-    "Cannot restore this process tree",
-    "every signal that could end a call is pending or sent by a timer",
-    "Restore it with CRIU",
-  )
 }
 
 /**

@@ -2,12 +2,12 @@ import { closeSync, openSync } from "../../../ffi/fs.ts"
 import { ioFailure } from "../../image/failure.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
 import type { Fills } from "./inherit.ts"
-import type { InheritedPages } from "./restore-context.ts"
+import type { PagesToRead } from "./restore-context.ts"
 
 /** Files of pages, each opened once and inherited by all new processes; the copies for that are the service descriptors' to close. */
 export interface PagesSource {
   /** Parts of memory by the inherited descriptor that they are read from. */
-  of(fills: Fills): InheritedPages[]
+  of(fills: Fills): PagesToRead[]
 }
 
 function openPages(path: string): number {

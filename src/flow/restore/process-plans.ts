@@ -3,7 +3,7 @@ import { planVdso, specialMappings } from "../../kinds/memory/vdso.ts"
 import { type BirthPlan, clonersOf, type TaskId } from "../../kinds/tree/plan.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { SavedTree } from "../images.ts"
-import type { InheritedPages, ProcessPlan, Share } from "./restore-context.ts"
+import type { PagesToRead, ProcessPlan, Share } from "./restore-context.ts"
 
 /** What the plans of the processes of a tree are made from. */
 interface PlanSources {
@@ -13,7 +13,7 @@ interface PlanSources {
   readonly mappings: readonly Mapping[]
   readonly shares: ReadonlyMap<number, Share>
   readonly inheritances: ReadonlyMap<number, Inheritance>
-  readonly pages: ReadonlyMap<number, readonly InheritedPages[]>
+  readonly pages: ReadonlyMap<number, readonly PagesToRead[]>
   readonly aioRings: ReadonlyMap<number, ProcessPlan["aioRings"]>
   readonly keyring: ProcessPlan["keyring"]
 }
@@ -36,16 +36,16 @@ export function planProcesses({
 }: PlanSources): Map<number, ProcessPlan> {
   const cloners = clonersOf(birthPlan)
   const early = new Set([...inheritances.keys()].flatMap((pid) => cloners.get(pid) ?? []))
-  const special = specialMappings(mappings)
+  const ofSeed = specialMappings(mappings)
   const byPid = new Map(processes.map((one) => [one.tree.pid, one]))
-  const layouts = new Map<TaskId, readonly Mapping[]>()
+  const found = new Map<TaskId, readonly Mapping[]>()
 
-  /** The kernel's mappings of a task when its children are born: where it has moved them if it has its memory by then. */
-  function layoutOf(task: TaskId | undefined): readonly Mapping[] {
-    if (task === undefined) return special
-    const known = layouts.get(task)
+  /** The special mappings of a task when its children are born: where it has moved them if it has its memory by then. */
+  function specialOf(task: TaskId | undefined): readonly Mapping[] {
+    if (task === undefined) return ofSeed
+    const known = found.get(task)
     if (known) return known
-    const before = layoutOf(cloners.get(task))
+    const before = specialOf(cloners.get(task))
     const one = early.has(task) ? byPid.get(task) : undefined
     const moves = one && (planVdso(one.mm.vmas, before) ?? [])
     const after = before.flatMap((mapping) => {
@@ -54,12 +54,12 @@ export function planProcesses({
       const to = moves.find(({ from }) => from.start === mapping.start)?.to
       return to ? [{ ...mapping, start: to.start, end: to.end }] : []
     })
-    layouts.set(task, after)
+    found.set(task, after)
     return after
   }
 
   /** The nearest task above that had its memory when it cloned: its executable is the one that this task is born with. */
-  function ancestry(task: TaskId): number | undefined {
+  function exeAtBirth(task: TaskId): number | undefined {
     for (let at = cloners.get(task); at !== undefined; at = cloners.get(at)) if (early.has(at)) return byPid.get(at)?.mm.exe_file_id
     return undefined
   }
@@ -69,12 +69,12 @@ export function planProcesses({
       pid,
       {
         pages: pages.get(pid) ?? [],
-        moves: planVdso(mm.vmas, layoutOf(cloners.get(pid))) ?? [],
+        moves: planVdso(mm.vmas, specialOf(cloners.get(pid))) ?? [],
         makes: shares.get(pid) ?? { memory: true, files: true, directories: true, handlers: true },
         aioRings: aioRings.get(pid) ?? [],
         inherited: inheritances.get(pid),
         early: early.has(pid),
-        exe: ancestry(pid),
+        exeAtBirth: exeAtBirth(pid),
         keyring,
       },
     ]),

@@ -12,7 +12,7 @@ import { fileOptions } from "./build.ts"
 import type { ProcessPlan, RestoreContext } from "./restore-context.ts"
 
 /**
- * Third program of each thread: what needs all threads of the tree to be there, and every queue of signals.
+ * Program of each thread when all of the tree are there: what needs them, and every queue of signals.
  *
  * @param waits a child is to be stopped yet: what concerns SIGCHLD comes after that, see ./stops.ts
  */

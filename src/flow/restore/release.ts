@@ -12,7 +12,7 @@ import { answered, RESTART_BLOCK, restartBlocked } from "../../tracee/arch.x86_6
 import { killing, standGuard } from "../../tracee/guard.ts"
 import type { StubArea } from "../../tracee/stub-area.ts"
 import { detach, getXstate, outliveUs, setRegisters, setSignalMask, setXstate } from "../../tracee/trace.ts"
-import { cleanupDeadline, waitReport } from "../../tracee/wait.ts"
+import { awaitGone, cleanupDeadline } from "../../tracee/wait.ts"
 import type { SavedThread, SavedTree } from "../images.ts"
 import { stopsAtOnce } from "./queues.ts"
 import type { ReadyConnections } from "./restored-connections.ts"
@@ -132,7 +132,7 @@ export function depart(
   guard?.dismiss()
   for (const { tree } of processes)
     if (lost.includes(tree.pid)) log.warn(`process ${tree.pid} ended, or executed a program, before all of it was let go`)
-  for (const tid of lost) reap(tid)
+  for (const tid of lost) noticeEnd(tid)
 }
 
 /** All threads: children before their parents, who would see them traced; the leader of a process last of its own. */
@@ -143,11 +143,11 @@ const inOrderOfRelease = (processes: SavedTree["processes"]): number[] =>
  * Takes notice of the end of a thread that was still traced. Until then its parent does not see its process end, and an execve in it does
  * not go on: for as long as this tool lives. A child of ours stays for whoever waits for it. Kernel: kernel/exit.c wait_consider_task()
  */
-function reap(tid: number): void {
+function noticeEnd(tid: number): void {
   const status = readStatusIfAlive(tid)
   if (!status || (status.tgid === tid && status.ppid === process.pid)) return
   try {
-    while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
+    awaitGone(tid, cleanupDeadline(), `the end of thread ${tid}`)
   } catch (error) {
     log.warn(`${error}`)
   }
@@ -165,8 +165,8 @@ export function killHalfBuilt(wanted: readonly number[]): void {
   for (const [pid, others] of threads)
     try {
       // Each thread is our tracee and stays until it is waited for; the leader reports its end only after them.
-      for (const tid of others) while (waitReport(tid, cleanupDeadline(), `the end of thread ${tid}`).kind !== "gone");
-      while (waitReport(pid, cleanupDeadline(), `the end of process ${pid}`).kind !== "gone");
+      for (const tid of others) awaitGone(tid, cleanupDeadline(), `the end of thread ${tid}`)
+      awaitGone(pid, cleanupDeadline(), `the end of process ${pid}`)
     } catch (error) {
       log.warn(`the half-built process ${pid} was killed but has not ended yet: ${error}`)
     }

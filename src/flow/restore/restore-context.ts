@@ -17,8 +17,8 @@ export interface RestoreContext {
   readonly services: readonly number[]
   /** Any inherited descriptor, to fill a number with. */
   readonly placeholder: number
-  /** Number at which a process opens its executable. */
-  readonly exe: number
+  /** Number at which a process opens its executable, and before that what its AIO rings are filled from. */
+  readonly exeNumber: number
   /** Copy of the terminal that the tool runs on; undefined without one. */
   readonly terminal: number | undefined
   /** Inherited masters of new pairs, by the numbers of their terminals. */
@@ -67,15 +67,16 @@ export interface Share {
 }
 
 /** A pages file that all new processes have open, and what is read from where in it. */
-export interface InheritedPages {
+export interface PagesToRead {
   readonly fd: number
   readonly fills: readonly Fill[]
 }
 
 /** What one new process is made from. */
 export interface ProcessPlan {
-  /** For the private memory. */
-  readonly pages: readonly InheritedPages[]
+  /** What is read into its private memory. */
+  readonly pages: readonly PagesToRead[]
+  /** Where the special mappings go that it is born with, see `planVdso`. */
   readonly moves: NonNullable<ReturnType<typeof planVdso>>
   readonly makes: Share
   /** AIO rings. */
@@ -87,5 +88,5 @@ export interface ProcessPlan {
   /** Session keyring that it is born with; undefined = just its user's. */
   readonly keyring: number | undefined
   /** The executable that the process has by birth, as a file id; undefined = the seed's. */
-  readonly exe: number | undefined
+  readonly exeAtBirth: number | undefined
 }

@@ -75,7 +75,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     checkHugePages(set, saved, birthPlan)
     using cgroups = openCgroups(set, saved, options)
     const pages = explained(saved, birthPlan, () =>
-      revive(set, saved, birthPlan, { ...options, verifier, given }, terminal, job, deadline, cgroups),
+      revive(set, saved, birthPlan, { ...options, verifier, given, ownTerminal: terminal, jobGroup: job?.group }, deadline, cgroups),
     )
     cgroups?.keep()
     const times = { forking_time: 0, restore_time: microseconds(started) }
@@ -93,7 +93,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   return { pid, exitStatus: options.detached ? undefined : waitForEnd(pid, job) }
 }
 
-/** Places of all processes in the order of pstree.img. */
+/** All processes as far as their places in the tree go, in the order of pstree.img. */
 export const membersOf = ({ processes, dead }: SavedTree): Parameters<typeof planBirths>[0] => [
   ...processes.map(({ tree: { pid, ppid, pgid, sid } }) => ({ pid, ppid, pgid, sid, dead: false })),
   ...dead.map(({ tree: { pid, ppid, pgid, sid } }) => ({ pid, ppid, pgid, sid, dead: true })),

@@ -1,19 +1,20 @@
 import { closeSync } from "../../../ffi/fs.ts"
 import { syscall } from "../../../ffi/syscall.ts"
 import { logger } from "../../base/log.ts"
-import { PAGE, remoteAddress } from "../../base/units.ts"
+import { PAGE } from "../../base/units.ts"
 import type { ImageSet } from "../../image/set.ts"
 import { applyFromOutside } from "../../kinds/attributes/from-outside.ts"
 import type { PreparedCgroups } from "../../kinds/cgroup/place.ts"
 import { hasOwnClocks } from "../../kinds/clocks/restore.ts"
 import type { GivenFd } from "../../kinds/files/external.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
+import { savedRseq } from "../../rseq/image.ts"
 import { clearArea } from "../../rseq/register.ts"
 import { memoryFile } from "../../tracee/child.ts"
 import { lendCapabilities } from "../../tracee/own-caps.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { spawnSeed } from "../../tracee/seed.ts"
-import { type Job, openArea, openStubArea, type StubArea, stubAreaSize } from "../../tracee/stub-area.ts"
+import { type Job, openStubArea, type StubArea, stubAreaSize, viewArea } from "../../tracee/stub-area.ts"
 import { type Deadline, patienceOf } from "../../tracee/wait.ts"
 import { placeProcess, placeThreads } from "../cgroups.ts"
 import type { SavedProcess, SavedTree } from "../images.ts"
@@ -28,13 +29,13 @@ import { ServiceDescriptors } from "./descriptors.ts"
 import { restoreHashes, suspendFilters, tellOwnFilters } from "./filter-jobs.ts"
 import { shareGhosts } from "./ghosts.ts"
 import { shareGiven } from "./given.ts"
-import { freeSignal, keeperOf } from "./ids.ts"
-import type { ShellJob } from "./job.ts"
+import { keeperOf } from "./ids.ts"
 import { openPagesSource } from "./pages-source.ts"
 import { depart, killHalfBuilt, prepareDepartures, settleThreads } from "./release.ts"
 import { holdConnections, type RestoredConnections } from "./restored-connections.ts"
 import { inOrder, layStages, processPlanOf, realise, type Stage } from "./stages.ts"
 import { runStops } from "./stops.ts"
+import { freeStubSignal } from "./stub-signal.ts"
 import { shareTerminals } from "./terminals.ts"
 import { restoreWatches } from "./watches.ts"
 
@@ -45,6 +46,10 @@ export interface ReviveOptions extends RestoreOptions {
   readonly verifier: typeof verifyTree | undefined
   /** What descriptors of ours stand for, by file id. */
   readonly given: ReadonlyMap<number, GivenFd>
+  /** Descriptor of the terminal that the tool runs on; undefined without one. */
+  readonly ownTerminal: number | undefined
+  /** Group of a shell's job that is in the foreground, see RestoreContext. */
+  readonly jobGroup: number | undefined
 }
 
 /**
@@ -57,6 +62,7 @@ const isOrphaned = ({ root }: SavedTree, { detached, sibling }: RestoreOptions):
 /**
  * Creates the tree, fills it and lets it go.
  *
+ * @param deadline until which the first process must exist   @param cgroups that its processes go into; undefined = they stay in the tool's
  * @returns pages restored
  * @throws CheckpointError, SyscallError; nothing that was created is left then
  */
@@ -65,8 +71,6 @@ export function revive(
   saved: SavedTree,
   birthPlan: BirthPlan,
   options: ReviveOptions,
-  ownTerminal: number | undefined,
-  job: ShellJob | undefined,
   deadline: Deadline,
   cgroups: PreparedCgroups | undefined,
 ): number {
@@ -79,7 +83,7 @@ export function revive(
   const source = openPagesSource(services)
   const areaFile = scope.adopt(memoryFile("stasis"), closeSync)
   const areaFd = services.share(areaFile)
-  const terminals = scope.use(shareTerminals(root.files, ownTerminal, services))
+  const terminals = scope.use(shareTerminals(root.files, options.ownTerminal, services))
   const connections = scope.use(holdConnections(set, saved, options))
   const ghosts = shareGhosts(root.files, services)
   const given = shareGiven(saved, options.given, services)
@@ -93,12 +97,12 @@ export function revive(
   terminals.release()
   using half = new DisposableStack()
   const born = new Set([pid])
-  half.defer(() => removeMadeSysvSegments(prepared.numbers.shm, pid))
+  half.defer(() => removeMadeSysvSegments(prepared.context.shm, pid))
   half.defer(() => killHalfBuilt([...born]))
   tellOwnFilters()
   suspendFilters(saved)
   placeProcess(cgroups, pid, saved) // the seed alone: all memory that follows counts for the right cgroup
-  const inputs = gatherInputs(saved, prepared, readSeedFacts(pid), { ...options, jobGroup: job?.group })
+  const inputs = gatherInputs(saved, prepared, readSeedFacts(pid), options)
   runStages({ ...inputs, set, cgroups, connections }, areaFile, areaFd, born, options)
   half.move()
   let count = 0
@@ -128,8 +132,8 @@ function runStages(
   log.debug(`the programs have ${[...built.values()].flat().reduce((sum, { program }) => sum + program.length, 0)} calls`)
   const size = Math.max(...[...built.values()].map((jobs) => stubAreaSize(jobs.map(({ program }) => program))))
   syscall("ftruncate", areaFile, size)
-  using shared = openArea(areaFile, size)
-  const stubArea = openStubArea(pid, areaFd, shared, context.area.start, freeSignal(saved), patienceOf(0))
+  using view = viewArea(areaFile, size)
+  const stubArea = openStubArea(pid, areaFd, view, context.area.start, freeStubSignal(saved), patienceOf(0))
   const run = (stage: Stage): readonly Job[] => {
     const jobs = built.get(stage) ?? []
     stubArea.run(jobs)
@@ -155,11 +159,14 @@ function runStages(
     for (const { tid, ends } of jobs) if (ends) born.delete(tid)
   }
   for (const { tid } of run(stages.deaths)) born.delete(tid)
-  for (const stage of stages.first) run(stage)
+  for (const stage of stages.processes) run(stage)
   held[Symbol.dispose]()
-  for (const one of saved.processes) adoptThreads(one, stubArea)
+  for (const one of saved.processes) {
+    adoptThreads(one, stubArea)
+    clearAreas(one)
+  }
   placeThreads(cgroups, saved)
-  run(stages.own)
+  run(stages.threads)
   for (const { tree, tc, extension } of saved.processes) applyFromOutside(tree.pid, { entry: tc, extension })
   restoreHashes(saved, stubArea, (member) => processPlans.get(member)?.makes.memory ?? true)
   run(stages.queues)
@@ -182,9 +189,13 @@ function runStages(
 
 /** Takes the threads that a process has just cloned into our hands. */
 function adoptThreads({ tree: { pid }, threads }: SavedProcess, stubArea: StubArea): void {
-  for (const { tid, core } of threads) {
-    if (tid !== pid) stubArea.adopt(pid, tid)
-    // CRIU's images may hold a stale pointer, and some kernels look at it when the area is registered.
-    if (core.rseq_entry?.rseq_abi_pointer) clearArea(pid, remoteAddress(core.rseq_entry.rseq_abi_pointer))
+  for (const { tid } of threads) if (tid !== pid) stubArea.adopt(pid, tid)
+}
+
+/** Makes rseq areas ready to be registered. CRIU's images may hold a stale pointer there, and some kernels look at it then. */
+function clearAreas({ tree: { pid }, threads }: SavedProcess): void {
+  for (const { core } of threads) {
+    const rseq = savedRseq(core.rseq_entry)
+    if (rseq) clearArea(pid, rseq.abiPointer)
   }
 }

@@ -32,9 +32,10 @@ export interface Stages {
   readonly root: Stage
   readonly births: readonly Stage[]
   readonly deaths: Stage
-  /** One for all, unless processes share descriptor tables: see `takeTurns`. */
-  readonly first: readonly Stage[]
-  readonly own: Stage
+  /** What the threads of a process share, and the threads. One for all, unless processes share descriptor tables: see `takeTurns`. */
+  readonly processes: readonly Stage[]
+  /** What is each thread's own. */
+  readonly threads: Stage
   readonly queues: Stage
   readonly filters: readonly Stage[]
   readonly creds: Stage
@@ -46,12 +47,12 @@ export interface Stages {
 const built = ({ program, ...job }: Job): Draft => ({ ...job, build: () => program })
 
 /** All stages in one list. */
-export const inOrder = ({ root, births, deaths, first, own, queues, filters, creds, end, stops }: Stages): Stage[] => [
+export const inOrder = ({ root, births, deaths, processes, threads, queues, filters, creds, end, stops }: Stages): Stage[] => [
   root,
   ...births,
   deaths,
-  ...first,
-  own,
+  ...processes,
+  threads,
   queues,
   ...filters,
   creds,
@@ -62,9 +63,10 @@ export const inOrder = ({ root, births, deaths, first, own, queues, filters, cre
 /** Builds the programs of a stage. @throws CheckpointError */
 export const realise = ({ drafts }: Stage): Job[] => drafts.map(({ build, ...job }) => ({ ...job, program: build() }))
 
+/** What a process is made from. */
 export const processPlanOf = ({ processPlans }: Pick<BuildInputs, "processPlans">, { tree }: SavedProcess): ProcessPlan => {
   const processPlan = processPlans.get(tree.pid)
-  if (!processPlan) throw new Error(`Unreachable: process ${tree.pid} has no processPlan`)
+  if (!processPlan) throw new Error(`Unreachable: process ${tree.pid} has no plan`)
   return processPlan
 }
 
@@ -127,7 +129,7 @@ export function layStages(inputs: BuildInputs): Stages {
       return stage(`births, sessions and groups, round ${index + 1}`, jobs.map(built), born.map(births.pidOf))
     }),
     deaths: stage("the end of zombies", buildDeaths(saved).map(built)),
-    first: [
+    processes: [
       ...pidfds,
       ...turns.map((turn, index) =>
         perProcess(
@@ -137,7 +139,7 @@ export function layStages(inputs: BuildInputs): Stages {
         ),
       ),
     ],
-    own: perThread("what is each thread's own, rseq last", (one, thread) => buildThread(one, thread, context)),
+    threads: perThread("what is each thread's own, rseq last", (one, thread) => buildThread(one, thread, context)),
     queues: perThread("timers, attributes, queued signals", (one, thread) =>
       buildQueues(one, thread, processPlanOf(inputs, one), context, stops.parents.has(one)),
     ),

@@ -4,7 +4,7 @@ import type { stasis_thread_entry } from "../../../proto/gen/stasis_pb.ts"
 import { TASK, VMA } from "../../../proto/values.ts"
 import type { Mapped } from "../../elf/module.ts"
 import { type ImageSet, openImages } from "../../image/set.ts"
-import { AT } from "../../proc/auxv.ts"
+import { AUXV } from "../../proc/auxv.ts"
 import { decodeSection, UNREGISTERED } from "../../rseq/classify.ts"
 import { savedRseq } from "../../rseq/image.ts"
 import type { Section } from "../../rseq/state.ts"
@@ -45,7 +45,7 @@ export function inspectImages(directory: string): RseqRow[] {
       }),
     )
     using places = openPlaces(mappings, ({ path }) => [path])
-    const feature = mm_saved_auxv.findIndex((word, index) => index % 2 === 0 && word === AT.RSEQ_FEATURE_SIZE)
+    const feature = mm_saved_auxv.findIndex((word, index) => index % 2 === 0 && word === AUXV.RSEQ_FEATURE_SIZE)
     const featureSize = feature < 0 ? RSEQ_ORIGINAL_FEATURES : Number(mm_saved_auxv[feature + 1])
     const own = set.optional("stasis-core", pid)[0]?.threads
     return threads.map((tid) =>

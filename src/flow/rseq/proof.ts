@@ -1,7 +1,6 @@
 import { RSEQ_ORIGINAL_FEATURES, RSEQ_ORIGINAL_SIZE } from "../../../ffi/abi/rseq.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { remoteAddress } from "../../base/units.ts"
-import { AT, readAuxv } from "../../proc/auxv.ts"
 import { UNREGISTERED } from "../../rseq/classify.ts"
 import { describeRegistration } from "../../rseq/discover.ts"
 import { appendProof, appendSignatureProof, isSignature, judgeProof } from "../../rseq/proof.ts"
@@ -9,16 +8,15 @@ import type { Registration, RseqState } from "../../rseq/state.ts"
 import type { Loan } from "../../tracee/loan.ts"
 import { Program } from "../../tracee/program.ts"
 import type { InspectedThread } from "../dump/threads.ts"
+import { kernelRseq } from "../kernel-rseq.ts"
 
 /** What stands for a guess that there is none: only whether any registration exists is asked then. */
 const NOTHING: Registration = { strategy: "libc", abiPointer: remoteAddress(0n), abiSize: 0, signature: 0, flags: 0 }
 
 /** Lengths that a registration may have, bytes: that of old, and what this kernel's features take, rounded as libc does. */
 function lengths(): number[] {
-  const auxv = readAuxv(process.pid)
-  const features = Number(auxv.value(AT.RSEQ_FEATURE_SIZE) ?? RSEQ_ORIGINAL_FEATURES)
-  const align = Number(auxv.value(AT.RSEQ_ALIGN) ?? RSEQ_ORIGINAL_SIZE)
-  return [RSEQ_ORIGINAL_SIZE, features, Math.ceil(features / align) * align]
+  const { featureSize = RSEQ_ORIGINAL_FEATURES, align = RSEQ_ORIGINAL_SIZE } = kernelRseq()
+  return [RSEQ_ORIGINAL_SIZE, featureSize, Math.ceil(featureSize / align) * align]
 }
 
 /** Questions that prove the guessed registrations of a process, by thread. Empty where the kernel told them. */

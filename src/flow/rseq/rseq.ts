@@ -1,7 +1,6 @@
 import { RSEQ_ORIGINAL_FEATURES } from "../../../ffi/abi/rseq.ts"
 import { holdInterrupts, interruptedBy } from "../../../ffi/interrupt.ts"
 import { CheckpointError } from "../../base/errors.ts"
-import { AT, readAuxv } from "../../proc/auxv.ts"
 import { readExeIfAlive } from "../../proc/links.ts"
 import { type Mapping, readMaps } from "../../proc/maps.ts"
 import { readStatus } from "../../proc/status.ts"
@@ -15,6 +14,7 @@ import type { FrozenProcess } from "../../tracee/frozen.ts"
 import { liveTasks } from "../../tracee/lists.ts"
 import { seizeProcess } from "../../tracee/seize.ts"
 import { deadlineIn } from "../../tracee/wait.ts"
+import { kernelRseq } from "../kernel-rseq.ts"
 import type { RseqOptions } from "../options.ts"
 import { inspectImages } from "./from-images.ts"
 import { filesBehind, readGuesses } from "./guess.ts"
@@ -85,7 +85,7 @@ function openContext(pid: number): Context {
     pid,
     maps,
     places,
-    featureSize: Number(readAuxv(process.pid).value(AT.RSEQ_FEATURE_SIZE) ?? RSEQ_ORIGINAL_FEATURES),
+    featureSize: kernelRseq().featureSize ?? RSEQ_ORIGINAL_FEATURES,
     guesses: () => {
       guesses ??= readGuesses(pid, maps, places, readExeIfAlive(pid)?.path ?? "")
       return guesses

@@ -10,9 +10,8 @@ import { encodeImage, type Framed } from "../../image/write.ts"
 import { withoutConnection } from "../../kinds/files/socket/inet/closed.ts"
 import type { Owner } from "../../kinds/files/socket/inet/stream.ts"
 import type { FrozenTree, TreeMember } from "../../tracee/freeze.ts"
-import { type FrozenProcess, type FrozenThread, putBack } from "../../tracee/frozen.ts"
+import { type FrozenProcess, putBack, readThread } from "../../tracee/frozen.ts"
 import { haltAll } from "../../tracee/halt.ts"
-import { getRegisters, getSignalMask, getXstate } from "../../tracee/trace.ts"
 import { openDumpConnections } from "../connections.ts"
 import { type Provisions, readFrozenTree } from "../dump/save.ts"
 import { writeMetadata } from "../dump/state.ts"
@@ -24,24 +23,9 @@ import { treeDifferences } from "./differences.ts"
 import { memoryDifferences } from "./memory.ts"
 import { shmDifferences } from "./shm.ts"
 
-const threadNow = (tid: number): FrozenThread => {
-  const registers = getRegisters(tid)
-  return {
-    tid,
-    registers,
-    xstate: getXstate(tid),
-    mask: getSignalMask(tid),
-    resume: registers,
-    guess: undefined,
-    rseqCs: undefined,
-    touched: false,
-    running: false,
-  }
-}
-
 const processNow = (saved: SavedProcess, traceOptions: number): FrozenProcess => ({
   pid: saved.tree.pid,
-  threads: saved.threads.map(({ tid }) => threadNow(tid)),
+  threads: saved.threads.map(({ tid }) => readThread(tid)),
   frozenAt: performance.now(),
   stopSignal: stopSignalOf(saved),
   traceOptions,

@@ -3,36 +3,19 @@ import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { file_lock_entry } from "../../../proto/gen/file-lock_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
-import { refusedTarget } from "../../base/errors.ts"
-import { logger } from "../../base/log.ts"
-import type { Collecting, FileOptions, Holder } from "./collecting.ts"
-import { borrowDescriptors } from "./copies.ts"
-import { judgeAll, scanAll } from "./judged.ts"
+import { collectFiles, emptyTables } from "./collect-files.ts"
+import type { Collecting, CollectMoment, FileOptions, Holder } from "./collecting.ts"
+import { type JudgedFiles, judgeAll, judgeForGood, scanAll } from "./judge.ts"
 import { findLeadingOut, notesOn, type OpenFiles } from "./leading-out.ts"
-import { collectFileLocks } from "./lock/collect.ts"
-import { findOutsiders, NOBODY } from "./outsiders.ts"
+import { findOutsiders } from "./outsiders.ts"
 import type { BpfMapData, PipeData, SocketData } from "./payloads.ts"
 import type { Connections } from "./socket/inet/connections.ts"
 import { isConnected } from "./socket/inet/survey.ts"
 import { isPacket, lossesOf } from "./socket/packet-sk/survey.ts"
 import { collectQueues } from "./socket/unix/collect.ts"
-import { lookInFlight } from "./socket/unix/flight.ts"
-import { rehearsePeek } from "./socket/unix/queue.ts"
-import { hasPeer, inodeOf, isConnectedAnew, isUnix } from "./socket/unix/scene.ts"
-import { describeRefused, kindWord, type Refused, refusedOf, refusedThreads, rowOf, stillRefused } from "./survey.ts"
+import { isConnectedAnew } from "./socket/unix/scene.ts"
+import { describeRefused, kindWord, type Refused, refusedOf, refusedThreads, stillRefused } from "./survey.ts"
 import { collectQueued } from "./tty/queued.ts"
-
-const log = logger("files")
-
-/** When something is collected. */
-export interface CollectMoment {
-  /** The processes are stopped: what is queued in terminals may be taken out and put back. */
-  readonly stopped: boolean
-  /** Time that a clock shows to the tree now, ns. @param clock CLOCK_* number */
-  clock(clock: number): bigint
-  /** Even number of descriptors of a process that are enough; all when undefined. */
-  readonly most?: number
-}
 
 /** The descriptors of a dump as images want them. The files themselves are in the table. */
 export interface Descriptors {
@@ -93,6 +76,15 @@ function lookOnce(
   }
 }
 
+/** Hands TCP connections over to who keeps them, and has their packets held off. */
+function keepConnections({ judged, scans, inetSockets }: JudgedFiles, connections: Connections): void {
+  for (const { by } of judged) {
+    const found = by.socket?.protocol === IPPROTO.TCP ? inetSockets.get(by.stat.ino) : undefined
+    if (found && isConnected(found.state)) scans.get(by.pid)?.copies.lend(by.fd, (copy) => connections.keep(Number(by.stat.ino), copy))
+  }
+  connections.lock()
+}
+
 /**
  * The descriptors of frozen processes -> their entries. Mirror: restoreDescriptors of ./restore.ts
  *
@@ -111,85 +103,24 @@ export function collectDescriptors(
   connections?: Connections,
 ): Descriptors {
   using scope = new DisposableStack()
-  const scans = scanAll(holders, scope, false, options.most)
-  // Who else has a pipe, a connection or a terminal was looked up before the freeze: it takes a walk through every process.
-  const found = options.stopped ? [...scans.values()].flatMap((scan) => scan.found) : []
-  if (!options.stopped) rehearsePeek()
-  const flight = scope.use(lookInFlight(found, (pid) => scans.get(pid)?.copies))
-  const { judged, unix, inetSockets, packetSockets, hasBothEnds } = judgeAll(holders, scans, options, () => NOBODY, flight)
-  const refused = refusedOf(judged)
-  if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
-  if (connections) {
-    for (const { by } of judged) {
-      const found = by.socket?.protocol === IPPROTO.TCP ? inetSockets.get(by.stat.ino) : undefined
-      if (found && isConnected(found.state)) scans.get(by.pid)?.copies.lend(by.fd, (copy) => connections.keep(Number(by.stat.ino), copy))
-    }
-    connections.lock()
-  }
-  const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
-  const locks: file_lock_entry[] = []
-  const collected = {
-    table,
-    keeping: options,
-    pipesData: new Map(),
-    fifoData: new Map(),
-    bpfMapsData: new Map(),
-    ttyInfos: new Map(),
-    ttyEnds: new Map(),
-    externals: options.externals ?? [],
-    hasBothEnds,
-    unix,
-    outsidePeers: new Map(),
-    extension: [],
-    losses: [],
-    clock: options.clock,
-    inetSockets,
-    packetSockets,
-    connections,
-  }
-  const ours = flight.found.length > 0 ? scope.use(borrowDescriptors(process.pid)) : undefined
-  const collectedBy = new Map<number, Collecting>()
-  const flying = new Map<number, number>()
-  const socketIds = new Map<number, number>()
-  // CRIU finds a peer only among the sockets that it has read before.
-  for (const { shared, by } of judged.sort((a, b) => Number(hasPeer(a.by, unix)) - Number(hasPeer(b.by, unix)))) {
-    const row = rowOf(by)
-    const copies = by.pid === process.pid ? ours : scans.get(by.pid)?.copies
-    if (!row || !copies) throw new Error(`Unreachable: fd ${by.fd} was not refused and has no row`)
-    const id = table.nextId()
-    table.add(
-      row.collect(
-        { ...by, id },
-        collectedBy.getOrInsertComputed(by.pid, () => ({ ...collected, copies })),
-      ),
-    )
-    locks.push(...collectFileLocks(shared))
-    if (isUnix(by)) socketIds.set(inodeOf(by), id)
-    for (const { pid, fd, cloexec } of shared) {
-      if (pid === process.pid) flying.set(fd, id)
-      fdinfos.get(pid)?.push({ id, flags: cloexec ? 1 : 0, type: row.type, fd })
-    }
-  }
-  const skQueues = collectQueues(
-    flight,
-    socketIds,
-    (fd) => flying.get(fd) ?? 0,
-    (ino) => !isConnectedAnew(ino, unix),
-  )
-  for (const [pid, entries] of fdinfos) {
-    entries.sort((a, b) => a.fd - b.fd)
-    log.debug(`${entries.length} descriptors of task ${pid}`)
-  }
-  const { pipesData, fifoData, bpfMapsData, ttyInfos, ttyEnds, extension, losses } = collected
-  const ttyData = options.stopped ? collectQueued(ttyEnds, losses) : []
+  const judged = judgeForGood(holders, options, scope)
+  if (connections) keepConnections(judged, connections)
+  const tables = emptyTables(judged, table, options, connections)
+  const { fdinfos, locks, flying, socketIds } = collectFiles(holders, judged, tables, scope)
+  const { pipesData, fifoData, bpfMapsData, ttyInfos, ttyEnds, extension, losses } = tables
   return {
     fdinfos,
     pipesData: [...pipesData.values()],
     fifoData: [...fifoData.values()],
     bpfMapsData: [...bpfMapsData.values()],
-    skQueues,
+    skQueues: collectQueues(
+      judged.flight,
+      socketIds,
+      (fd) => flying.get(fd) ?? 0,
+      (ino) => !isConnectedAnew(ino, judged.unix),
+    ),
     ttyInfos: [...ttyInfos.values()],
-    ttyData,
+    ttyData: options.stopped ? collectQueued(ttyEnds, losses) : [],
     extension,
     locks,
     losses,

@@ -65,8 +65,16 @@ export interface FileOptions extends Keeping, AllowedPeers {
   readonly externals?: readonly string[]
   /** PIDs of the tree, zombies included; absent where only a part of it is looked at. */
   readonly members?: ReadonlySet<number>
-  /** The processes run: queues, which only those of stopped ones can be looked into unseen, are left out. */
-  readonly isRunning?: true
+}
+
+/** When something is collected. */
+export interface CollectMoment {
+  /** The processes are stopped: what is queued in terminals may be taken out and put back. */
+  readonly stopped: boolean
+  /** Time that a clock shows to the tree now, ns. @param clock CLOCK_* number */
+  clock(clock: number): bigint
+  /** Even number of descriptors of a process that are enough; all when undefined. */
+  readonly most?: number
 }
 
 /** What a row may look at when it judges a descriptor. */

@@ -16,7 +16,8 @@ const likeness = ({ stat, info, flags }: Found): string => `${stat.dev}:${stat.i
  * Groups descriptors of several processes by open file, in the order in which each file comes first.
  *
  * @throws SyscallError ENOSYS a kernel without CONFIG_KCMP · EPERM no ptrace access
- * Precondition: the processes are stopped, else offsets move between two looks. Man page: kcmp(2).
+ * Man page: kcmp(2). Exact only while the processes are stopped: one that runs may move an offset between two looks, and then its open file
+ * counts as two.
  */
 export function groupShared(all: readonly Found[]): Shared[] {
   const place = new Map(all.map((found, index) => [found, index]))

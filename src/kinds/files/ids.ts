@@ -16,7 +16,7 @@ export interface FileIds {
   /** Of a file that is known by its path. */
   path(name: string, stat: FileStat, access: number): number
   /** Keeps what its name does not lead to. @param link in /proc that does @returns the name that it is kept by */
-  place(id: number, place: WayBack, link: string, stat: FileStat): string
+  noteWayBack(id: number, wayBack: WayBack, link: string, stat: FileStat): string
   /** Of the memory behind an open memfd. @param shown what its link says, without " (deleted)" */
   memfd(pid: number, fd: number, shown: string, stat: FileStat): number
   /** Notes a packet socket, for its mappings. @param inode of the socket */

@@ -2,8 +2,9 @@ import { S_IF } from "../../../ffi/abi/file.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { DELETED } from "../../proc/text.ts"
 import { bpfMapId, isBpfMap } from "./bpf-map/collect.ts"
-import type { FileOptions, Found, Reason } from "./collecting.ts"
+import type { FileOptions, Found } from "./collecting.ts"
 import { deviceResource, fileResource, pipeResource, socketResource, terminalResource } from "./external.ts"
+import type { JudgedFile } from "./judge.ts"
 import { leadsTo } from "./name.ts"
 import type { Outsiders } from "./outsiders.ts"
 import { isNameless } from "./overlay.ts"
@@ -39,11 +40,9 @@ export interface OpenFiles {
   readonly losses: readonly string[]
 }
 
-type Judged = { readonly by: Found; readonly reason: Reason | undefined; readonly shared: readonly Found[] }
-
 /** What leads out of the tree: pipes with their other end outside, and what --external names. One entry a resource and process. */
 export function findLeadingOut(
-  judged: readonly Judged[],
+  judged: readonly JudgedFile[],
   { pipes, sockets }: Outsiders,
   options: Pick<FileOptions, "externals" | "externalUnix">,
 ): OutsideFile[] {
@@ -72,7 +71,7 @@ export function findLeadingOut(
 
 /** Words of --external that name nothing which is open; inodes of -x as words of --external. */
 function findStrays(
-  judged: readonly Pick<Judged, "by">[],
+  judged: readonly Pick<JudgedFile, "by">[],
   { externals = [], externalUnix = [] }: Pick<FileOptions, "externals" | "externalUnix">,
 ): string[] {
   const names = new Set(judged.flatMap(({ by }) => [fileResource(by), terminalResource(by), deviceResource(by)]))
@@ -97,7 +96,7 @@ function noteOnNames(by: Found): string[] {
 
 /** Words of --external that are of no use, and deleted files and BPF maps that somebody outside has open too. */
 export function notesOn(
-  judged: readonly Pick<Judged, "by">[],
+  judged: readonly Pick<JudgedFile, "by">[],
   { files, bpfMaps }: Pick<Outsiders, "files" | "bpfMaps">,
   options: Pick<FileOptions, "externals" | "externalUnix">,
 ): string[] {

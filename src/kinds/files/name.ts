@@ -117,7 +117,7 @@ function refuseGhost(link: string, name: string, stat: FileStat, { ghostLimit }:
  *
  * @param link in /proc that leads to it   @param target what that link says
  */
-export function placeOf(link: string, target: string, stat: FileStat, keeping: Keeping): WayBack | Reason {
+export function wayBackTo(link: string, target: string, stat: FileStat, keeping: Keeping): WayBack | Reason {
   const refusal = refuseName(target, stat)
   if (!refusal) return { name: target, way: "name" }
   if (!target.startsWith("/")) return refusal
@@ -131,7 +131,7 @@ export function placeOf(link: string, target: string, stat: FileStat, keeping: K
   return refuseFolder(link, name) ?? { name, way: "link" }
 }
 
-/** The refusal in what `placeOf` found. */
+/** The refusal in what `wayBackTo` found. */
 export const reasonIn = (found: WayBack | Reason): Reason | undefined => ("what" in found ? found : undefined)
 
 /** Name and facts of what a link in /proc leads to. @throws CheckpointError E_TARGET_CHANGED it is gone */
@@ -148,13 +148,13 @@ function follow(link: string): { target: string; stat: FileStat } {
 /** Why what a link such as /proc/PID/cwd leads to cannot be kept. @throws CheckpointError E_NO_PROCESS · E_TARGET_CHANGED */
 export function refusedName(link: string, keeping: Keeping): Reason | undefined {
   const { target, stat } = follow(link)
-  return reasonIn(placeOf(link, target, stat, keeping))
+  return reasonIn(wayBackTo(link, target, stat, keeping))
 }
 
 /** What a link in /proc leads to, and how it is found again. @throws CheckpointError E_UNSUPPORTED it is not */
-export function lookAt(link: string, keeping: Keeping): { place: WayBack; stat: FileStat } {
+export function lookAt(link: string, keeping: Keeping): { wayBack: WayBack; stat: FileStat } {
   const { target, stat } = follow(link)
-  const place = placeOf(link, target, stat, keeping)
-  if ("what" in place) throw new CheckpointError("E_UNSUPPORTED", `Cannot keep ${link}`, `it is ${place.what}`, place.remedy)
-  return { place, stat }
+  const wayBack = wayBackTo(link, target, stat, keeping)
+  if ("what" in wayBack) throw new CheckpointError("E_UNSUPPORTED", `Cannot keep ${link}`, `it is ${wayBack.what}`, wayBack.remedy)
+  return { wayBack, stat }
 }

@@ -80,6 +80,7 @@ export interface FileDetails {
   readonly changed: FileTime
 }
 
+/** Since 1970. */
 export interface FileTime {
   readonly seconds: bigint
   readonly nanoseconds: number

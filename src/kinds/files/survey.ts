@@ -47,7 +47,7 @@ export interface Refused {
 }
 
 /** An open file that can be kept, through the descriptor that it is collected by; or why it cannot. */
-type Judged = { readonly by: Found; readonly reason: undefined } | Refused
+export type Judgement = { readonly by: Found; readonly reason: undefined } | Refused
 
 /**
  * Judges an open file: it is kept when one of its descriptors shows all of it. An epoll that was inherited by fork watches what its maker
@@ -55,8 +55,8 @@ type Judged = { readonly by: Found; readonly reason: undefined } | Refused
  *
  * @param surveyingOf what to look at beside a descriptor, by its process
  */
-export function judge(shared: Shared, surveyingOf: (pid: number) => Surveying): Judged {
-  let first: Judged | undefined
+export function judge(shared: Shared, surveyingOf: (pid: number) => Surveying): Judgement {
+  let first: Judgement | undefined
   for (const found of shared) {
     const reason = reasonOf(found, surveyingOf(found.pid))
     if (!reason) return { by: found, reason }
@@ -67,7 +67,7 @@ export function judge(shared: Shared, surveyingOf: (pid: number) => Surveying): 
 }
 
 /** Every open file that cannot be kept. */
-export const refusedOf = (judged: readonly Judged[]): Refused[] => judged.flatMap((file) => (file.reason ? [file] : []))
+export const refusedOf = (judged: readonly Judgement[]): Refused[] => judged.flatMap((file) => (file.reason ? [file] : []))
 
 /** Those of a first look that a later one finds again: a running program may close and open files while it is looked at. */
 export const stillRefused = (first: readonly Refused[], later: readonly Refused[]): Refused[] =>

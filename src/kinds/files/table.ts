@@ -66,7 +66,7 @@ export class FileTable<S extends NumberedMemory = NumberedMemory> {
   readonly ghosts = new GhostTable()
 
   /** Notes how file `id` is found again; `link` in /proc leads to it. @returns its name */
-  place(id: number, { name, way }: WayBack, link: string, stat: FileStat): string {
+  noteWayBack(id: number, { name, way }: WayBack, link: string, stat: FileStat): string {
     if (way === "ghost") this.ghosts.add(id, link, stat)
     else if (way === "link")
       this.ghosts.remaps.push({ orig_id: id, remap_id: this.newName(name, link, stat), remap_type: remap_type.LINKED })
@@ -112,10 +112,10 @@ export class FileTable<S extends NumberedMemory = NumberedMemory> {
    * @throws CheckpointError E_UNSUPPORTED its name leads to nothing or to another file by now
    */
   link(link: string, access: number): number {
-    const { place, stat } = lookAt(link, this.keeping)
-    return this.path(place.name, stat, access, (entry) => {
-      this.place(entry.id, place, link, stat)
-      if (place.way === "name" && kindOf(stat.mode) === S_IF.REG) entry.build_id = this.buildIdOf(link, stat)
+    const { wayBack, stat } = lookAt(link, this.keeping)
+    return this.path(wayBack.name, stat, access, (entry) => {
+      this.noteWayBack(entry.id, wayBack, link, stat)
+      if (wayBack.way === "name" && kindOf(stat.mode) === S_IF.REG) entry.build_id = this.buildIdOf(link, stat)
     })
   }
 

@@ -5,6 +5,7 @@ import { PAGE, type Range, roundUp } from "../../base/units.ts"
 const STACK_GAP = 1n << 20n
 const LOWEST = 0x100000n
 
+/** Whether two ranges have a byte in common. */
 export const overlaps = (a: Range, b: Range): boolean => a.start < b.end && b.start < a.end
 
 /**

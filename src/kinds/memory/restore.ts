@@ -31,7 +31,7 @@ const isFile = ({ status }: vma_entry): boolean => (status & (VMA.FILE_PRIVATE |
 const isPrivate = ({ flags }: vma_entry): boolean => (flags & MAP.SHARED) === 0
 
 /** Empties the address space but for `keep` and the special mappings, which go to their places. */
-export function clearLayout(moves: Parameters<typeof restoreVdso>[0], keep: readonly Range[], program: Program): void {
+export function clearAddressSpace(moves: Parameters<typeof restoreVdso>[0], keep: readonly Range[], program: Program): void {
   for (const { start, end } of outside([...keep, ...moves.map(({ from }) => from)])) program.call("munmap", start, end - start)
   restoreVdso(moves, keep, program)
 }

@@ -22,8 +22,8 @@ const CLOCK_MONOTONIC = 1n
 export interface Restart {
   /** Registers for the image: never with a -ERESTART answer. */
   readonly image: Registers
-  /** Registers for the thread itself when it is let go; undefined = as they were, the kernel restarts the call. */
-  readonly live: Registers | undefined
+  /** Registers for the thread itself when it is let go, see FrozenThread; undefined = as they were, the kernel restarts the call. */
+  readonly resume: Registers | undefined
   /** What the restore needs to arm a wait again with the time that was left. */
   readonly entry: stasis_restart_entry | undefined
 }
@@ -94,20 +94,20 @@ function remainingTime(number: number, args: readonly bigint[], read: ReadIfMapp
 export function decideRestart(tid: number, registers: Registers, signalled: boolean, read: ReadIfMapped): Restart {
   const kind = interruptedCall(registers)
   const args = callArguments(registers)
-  if (kind === "restart") return { image: rewound(registers), live: undefined, entry: undefined }
+  if (kind === "restart") return { image: rewound(registers), resume: undefined, entry: undefined }
   if (kind === "restart-block") {
     const number = realNumber(registers, read)
     const entry = number === undefined ? undefined : remainingTime(number, args, read)
-    if (entry) return { image: interruptedAnswer(registers), live: undefined, entry }
+    if (entry) return { image: interruptedAnswer(registers), resume: undefined, entry }
     if (number !== undefined && REPEATED.some((call) => syscallNumber(call) === number))
-      return { image: rewound(registers, BigInt(number)), live: undefined, entry: undefined }
+      return { image: rewound(registers, BigInt(number)), resume: undefined, entry: undefined }
     log.info(`thread ${tid}: the call interrupted at 0x${registers.ip.toString(16)} is not known; it will answer EINTR`)
-    return { image: interruptedAnswer(registers), live: undefined, entry: undefined }
+    return { image: interruptedAnswer(registers), resume: undefined, entry: undefined }
   }
   const endless = ENDLESS.find(({ call }) => syscallNumber(call) === interruptedNumber(registers))
   if (answeredInterrupted(registers) && !signalled && endless?.endless(args)) {
     const again = rewound(registers)
-    return { image: again, live: again, entry: undefined }
+    return { image: again, resume: again, entry: undefined }
   }
-  return { image: registers, live: undefined, entry: undefined }
+  return { image: registers, resume: undefined, entry: undefined }
 }

@@ -25,7 +25,7 @@ function collecting() {
   const fifoData = new Map<string, PipeData>()
   const table = {
     path: () => 0,
-    place: () => name,
+    noteWayBack: () => name,
     memfd: () => 0,
     notePacketRings: () => {},
     nextId: () => 100 + files.length,

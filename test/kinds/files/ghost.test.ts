@@ -24,7 +24,7 @@ import { makeGhosts } from "../../../src/kinds/files/ghost/make.ts"
 import { planGhosts, type Wanted } from "../../../src/kinds/files/ghost/plan.ts"
 import { savedGhosts } from "../../../src/kinds/files/ghost/saved.ts"
 import { USUAL } from "../../../src/kinds/files/keeping.ts"
-import { placeOf } from "../../../src/kinds/files/name.ts"
+import { wayBackTo } from "../../../src/kinds/files/name.ts"
 import { statPath } from "../../../src/kinds/files/stat.ts"
 import { scratch } from "../../harness/folders.ts"
 
@@ -91,8 +91,8 @@ describe("a deleted file", () => {
       const fd = deletedFile(folder, "file", size)
       const link = `/proc/${process.pid}/fd/${fd}`
       const stat = statPath(link, true)
-      const place = stat && placeOf(link, readlinkSync(link), stat, USUAL)
-      expect(place).toEqual({ name: join(folder, "file"), way: "ghost" })
+      const wayBack = stat && wayBackTo(link, readlinkSync(link), stat, USUAL)
+      expect(wayBack).toEqual({ name: join(folder, "file"), way: "ghost" })
       const table = new GhostTable()
       for (const id of [4, 7]) table.add(id, link, stat!)
       expect(table.remaps).toEqual([4, 7].map((orig_id) => ({ orig_id, remap_id: 1, remap_type: remap_type.GHOST })))
@@ -120,7 +120,7 @@ describe("a deleted file", () => {
     const made = makeGhosts([wanted(3, path, S_IF.REG | 0o600)])
     const link = `/proc/${process.pid}/fd/${made.get(3)}`
     expect(readlinkSync(link)).toBe(`${folder}/.file.stasis-${process.pid}-3 (deleted)`)
-    expect(placeOf(link, readlinkSync(link), statPath(link, true)!, USUAL)).toEqual({ name: path, way: "ghost" })
+    expect(wayBackTo(link, readlinkSync(link), statPath(link, true)!, USUAL)).toEqual({ name: path, way: "ghost" })
     expect(readFileSync(path, "utf8")).toBe("other")
     for (const fd of made.values()) closeSync(fd)
   })

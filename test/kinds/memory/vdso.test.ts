@@ -4,7 +4,7 @@ import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../proto/values.ts"
 import type { Range } from "../../../src/base/units.ts"
 import { overlaps } from "../../../src/kinds/memory/holes.ts"
-import { clearLayout } from "../../../src/kinds/memory/restore.ts"
+import { clearAddressSpace } from "../../../src/kinds/memory/restore.ts"
 import { planVdso, restoreVdso } from "../../../src/kinds/memory/vdso.ts"
 import { parseMaps } from "../../../src/proc/maps.ts"
 import { failureOf } from "../../image/sample.ts"
@@ -95,9 +95,9 @@ describe("restoreVdso", () => {
       }
   })
 
-  test("clearLayout unmaps all but what is kept and what moves, before it moves", () => {
+  test("clearAddressSpace unmaps all but what is kept and what moves, before it moves", () => {
     const moves = planVdso([vvarAt(0x100000n), vdsoAt(0x200000n)], special)!
-    const lines = plan((program) => clearLayout(moves, [keep[0]!], program))
+    const lines = plan((program) => clearAddressSpace(moves, [keep[0]!], program))
     expect(lines.slice(0, 3)).toEqual([
       "#0 munmap(0, 0x10000)",
       "#1 munmap(0x18000, 0x8e8000)",

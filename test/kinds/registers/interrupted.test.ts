@@ -43,7 +43,7 @@ describe("decideRestart: no call, and calls that have answered", () => {
     ["a call that answered", inCall("read", 5n)],
     ["a call that failed", inCall("read", -9n)],
   ] as const)
-    test(`${name}: as it is`, () => expect(decide(registers)).toEqual({ image: registers, live: undefined, entry: undefined }))
+    test(`${name}: as it is`, () => expect(decide(registers)).toEqual({ image: registers, resume: undefined, entry: undefined }))
 })
 
 describe("decideRestart: restarted from the start by the kernel", () => {
@@ -54,9 +54,9 @@ describe("decideRestart: restarted from the start by the kernel", () => {
   ] as const)
     test(`${name}: rewound in the image, left to the kernel in the thread`, () => {
       const registers = inCall("read", answer, 3n, 0x5000n, 10n)
-      expect(decide(registers)).toEqual({ image: { ...registers, ...again("read") }, live: undefined, entry: undefined })
+      expect(decide(registers)).toEqual({ image: { ...registers, ...again("read") }, resume: undefined, entry: undefined })
       // the kernel itself decides whether a handler turns it into EINTR
-      expect(decide(registers, nothing, true).live).toBeUndefined()
+      expect(decide(registers, nothing, true).resume).toBeUndefined()
     })
 })
 
@@ -64,9 +64,9 @@ describe("decideRestart: in a restart block", () => {
   const sleep = inCall("nanosleep", -516n, 0x5000n, 0x6000n)
 
   test("nanosleep with a remainder: EINTR for CRIU, the time left in our own entry", () => {
-    const { image, live, entry } = decide(sleep, memory({ "0x6000": timespec(7n, 250n) }))
+    const { image, resume, entry } = decide(sleep, memory({ "0x6000": timespec(7n, 250n) }))
     expect(image).toMatchObject(answersEintr)
-    expect(live).toBeUndefined()
+    expect(resume).toBeUndefined()
     expect(entry).toEqual({
       syscall_nr: syscallNumber("nanosleep"),
       clock_id: 1,
@@ -93,17 +93,17 @@ describe("decideRestart: in a restart block", () => {
     ["a remainder that is none (nanoseconds)", sleep, memory({ "0x6000": timespec(1n, 1_000_000_000n) })],
   ] as const)
     test(`nanosleep, ${name}: runs again`, () =>
-      expect(decide(registers, read)).toEqual({ image: { ...registers, ...again("nanosleep") }, live: undefined, entry: undefined }))
+      expect(decide(registers, read)).toEqual({ image: { ...registers, ...again("nanosleep") }, resume: undefined, entry: undefined }))
 
   for (const call of ["futex", "poll", "ppoll", "clock_nanosleep"] as const)
     test(`${call} without a known time left: runs again`, () => {
       const registers = inCall(call, -516n, 1n, 0n, 3n, 0n)
-      expect(decide(registers)).toEqual({ image: { ...registers, ...again(call) }, live: undefined, entry: undefined })
+      expect(decide(registers)).toEqual({ image: { ...registers, ...again(call) }, resume: undefined, entry: undefined })
     })
 
   test("a call that nobody knows answers EINTR", () => {
     const registers = inCall("io_getevents", -516n)
-    expect(decide(registers)).toEqual({ image: { ...registers, ...answersEintr }, live: undefined, entry: undefined })
+    expect(decide(registers)).toEqual({ image: { ...registers, ...answersEintr }, resume: undefined, entry: undefined })
   })
 
   const restarted = inCall("restart_syscall", -516n, 0x5000n, 0x6000n)
@@ -139,8 +139,8 @@ describe("decideRestart: ended with EINTR by the freeze", () => {
     test(`${call} for ever: runs again, in the thread too; not when a signal is the cause`, () => {
       const registers = inCall(call, -4n, ...args)
       const wanted = { ...registers, ...again(call) }
-      expect(decide(registers)).toEqual({ image: wanted, live: wanted, entry: undefined })
-      expect(decide(registers, nothing, true)).toEqual({ image: registers, live: undefined, entry: undefined })
+      expect(decide(registers)).toEqual({ image: wanted, resume: wanted, entry: undefined })
+      expect(decide(registers, nothing, true)).toEqual({ image: registers, resume: undefined, entry: undefined })
     })
 
   const finite: readonly (readonly [Syscall, bigint[]])[] = [
@@ -154,6 +154,6 @@ describe("decideRestart: ended with EINTR by the freeze", () => {
   for (const [call, args] of finite)
     test(`${call}(${args.join(", ")}) with a time limit or of another kind: keeps its EINTR`, () => {
       const registers = inCall(call, -4n, ...args)
-      expect(decide(registers)).toEqual({ image: registers, live: undefined, entry: undefined })
+      expect(decide(registers)).toEqual({ image: registers, resume: undefined, entry: undefined })
     })
 })

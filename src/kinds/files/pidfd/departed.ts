@@ -1,11 +1,10 @@
 import { F, O } from "../../../../ffi/abi/file.ts"
 import { PIDFD_THREAD } from "../../../../ffi/abi/pidfd.ts"
-import { SIG } from "../../../../ffi/abi/signal.ts"
 import { closeSync } from "../../../../ffi/fs.ts"
-import { attempt, syscall } from "../../../../ffi/syscall.ts"
+import { syscall } from "../../../../ffi/syscall.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
-import { startWaiter } from "../../../tracee/seed.ts"
-import { type Deadline, reap } from "../../../tracee/wait.ts"
+import { endWaiter, startWaiter } from "../../../tracee/seed.ts"
+import type { Deadline } from "../../../tracee/wait.ts"
 import { isDeparted } from "./restore.ts"
 
 /** Files that lead to processes which had ended, those of one process together: two of them must stay equal in st_ino. */
@@ -36,7 +35,6 @@ export function makeDeparted(group: readonly file_entry[], deadline: Deadline): 
     for (const fd of made.values()) closeSync(fd)
     throw error
   } finally {
-    attempt("kill", child, SIG.KILL)
-    reap(child)
+    endWaiter(child)
   }
 }

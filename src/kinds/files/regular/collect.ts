@@ -2,7 +2,7 @@ import { O, S_IF } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../collecting.ts"
 import { fileResource } from "../external.ts"
-import { placeOf, reasonIn } from "../name.ts"
+import { reasonIn, wayBackTo } from "../name.ts"
 import { kindOf } from "../stat.ts"
 import { fileFacts } from "../table.ts"
 
@@ -30,7 +30,7 @@ export function refuseRegular(found: Found, { keeping, externals = [] }: Pick<Su
   const { target, stat } = found
   if (isExternal(found, externals)) return undefined
   if (ofThread.test(target)) return { what: `"${target}", a file about one thread`, remedy: "Let the program close it before the dump" }
-  return reasonIn(placeOf(linkOf(found), target, stat, keeping))
+  return reasonIn(wayBackTo(linkOf(found), target, stat, keeping))
 }
 
 /** True for a file that whoever restores gives. */
@@ -46,8 +46,8 @@ export function collectRegular(
   const { id, flags, info, owner, target, stat } = file
   const known = { id, flags, pos: BigInt.asUintN(64, info.pos), fown: owner }
   if (isExternal(file, externals)) return { ...known, ...fileFacts(fileResource(file), stat, flags), ext: true, build_id: [] }
-  const place = placeOf(linkOf(file), target, stat, keeping)
-  if ("what" in place) throw new Error(`Unreachable: fd ${file.fd} was not refused and is ${place.what}`)
-  const name = table.place(id, place, linkOf(file), stat)
+  const wayBack = wayBackTo(linkOf(file), target, stat, keeping)
+  if ("what" in wayBack) throw new Error(`Unreachable: fd ${file.fd} was not refused and is ${wayBack.what}`)
+  const name = table.noteWayBack(id, wayBack, linkOf(file), stat)
   return { ...known, ...fileFacts(name, stat, flags), build_id: [] }
 }

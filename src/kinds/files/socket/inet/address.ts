@@ -44,6 +44,7 @@ export function wordsOf(bytes: Uint8Array): number[] {
 /** Mirror: wordsOf. */
 export const bytesOfWords = (words: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(words).buffer)
 
+/** Whether an address is that of no host: 0.0.0.0 or ::. */
 export const isAny = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
 
 /** Address and port for people. */

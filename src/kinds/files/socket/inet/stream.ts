@@ -26,9 +26,9 @@ export interface Stream {
 }
 
 const { FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK, CLOSING } = TCP_STATE
-/** States in which our end, or the peer's, was announced. */
 const SENT_FIN: ReadonlySet<number> = new Set([FIN_WAIT1, FIN_WAIT2, LAST_ACK, CLOSING])
 const GOT_FIN: ReadonlySet<number> = new Set([CLOSE_WAIT, LAST_ACK, CLOSING])
+/** Whether a connection in this state has told its peer that no more is sent; whether the peer has. */
 export const hasSentFin = (state: number): boolean => SENT_FIN.has(state)
 export const hasGotFin = (state: number): boolean => GOT_FIN.has(state)
 

@@ -10,7 +10,9 @@ const SOCKET = "socket:["
 export const socketInode = (target: string): bigint | undefined =>
   target.startsWith(SOCKET) ? BigInt(target.slice(SOCKET.length, -1)) : undefined
 
+/** Whether a descriptor leads to a unix socket. */
 export const isUnix = ({ socket }: Pick<Found, "socket">): boolean => socket?.family === AF.UNIX
+/** Inode of a socket as its link says it; 0 for what is none. */
 export const inodeOf = ({ target }: Pick<Found, "target">): number => Number(socketInode(target) ?? 0n)
 
 /** True for a unix socket that is connected to another one, or waits to be accepted. */

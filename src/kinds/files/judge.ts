@@ -1,22 +1,26 @@
-import { CheckpointError } from "../../base/errors.ts"
+import { CheckpointError, refusedTarget } from "../../base/errors.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { findUsedBpfMaps, type LoadedProgram } from "./bpf-map/ask.ts"
 import { isBpfMap } from "./bpf-map/collect.ts"
-import type { FileOptions, Found, Holder, Surveying } from "./collecting.ts"
+import type { CollectMoment, FileOptions, Found, Holder, Surveying } from "./collecting.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
-import { groupShared } from "./group-shared.ts"
+import { groupShared, type Shared } from "./group-shared.ts"
 import { openersAmong } from "./notify/place.ts"
-import type { Outsiders } from "./outsiders.ts"
+import { NOBODY, type Outsiders } from "./outsiders.ts"
 import { findWholePipes } from "./pipe/holders.ts"
 import { scanDescriptors } from "./scan.ts"
 import { findInetSockets } from "./socket/diag.ts"
 import { isPacket } from "./socket/packet-sk/survey.ts"
 import { findPacketSockets } from "./socket/packet-sk/table.ts"
-import type { Flight } from "./socket/unix/flight.ts"
+import { type Flight, lookInFlight } from "./socket/unix/flight.ts"
+import { rehearsePeek } from "./socket/unix/queue.ts"
 import { openScene } from "./socket/unix/scene.ts"
 import { inodeKey } from "./stat.ts"
-import { judge } from "./survey.ts"
+import { describeRefused, type Judgement, judge, refusedOf } from "./survey.ts"
 import { masterIndex } from "./tty/holders.ts"
+
+/** An open file with what was found of it, and all descriptors that share it. */
+export type JudgedFile = Judgement & { readonly shared: Shared }
 
 /** What a process has open, and the way to it. */
 export interface Scan {
@@ -92,6 +96,30 @@ export function judgeAll(
     packetSockets,
     hasBothEnds,
     outsiders,
-    judged: groupShared(all).map((shared) => ({ shared, ...judge(shared, surveyingOf) })),
+    judged: groupShared(all).map((shared): JudgedFile => ({ shared, ...judge(shared, surveyingOf) })),
   }
+}
+
+/** All that is open, judged, with the ways to it. */
+export interface JudgedFiles extends ReturnType<typeof judgeAll> {
+  readonly scans: ReturnType<typeof scanAll>
+  readonly flight: Flight
+}
+
+/**
+ * Looks at processes for the last time before they are collected. Who else has a pipe, a connection or a terminal was looked up before the
+ * freeze: it takes a walk through every process.
+ *
+ * @param scope keeps the ways to them open   @throws CheckpointError E_UNSUPPORTED
+ */
+export function judgeForGood(holders: readonly Holder[], options: FileOptions & CollectMoment, scope: DisposableStack): JudgedFiles {
+  const scans = scanAll(holders, scope, false, options.most)
+  // Queues of those that run are not looked into; so that the code for it is warm in the freeze, another one is.
+  const found = options.stopped ? [...scans.values()].flatMap((scan) => scan.found) : []
+  if (!options.stopped) rehearsePeek()
+  const flight = scope.use(lookInFlight(found, (pid) => scans.get(pid)?.copies))
+  const all = judgeAll(holders, scans, options, () => NOBODY, flight)
+  const refused = refusedOf(all.judged)
+  if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
+  return { ...all, scans, flight }
 }

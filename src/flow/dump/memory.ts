@@ -7,7 +7,7 @@ import { findStale } from "../../kinds/memory/stale.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 
 /** What is kept of a process's memory. */
-export interface SavedLayout {
+export interface CollectedMemory {
   readonly vmas: vma_entry[]
   readonly ranges: PageRange[]
   /** Areas with pages of their own that other processes have as well, ascending. */
@@ -19,7 +19,7 @@ const hasCommonPages = ({ shared, inode, counters }: MappingDetail): boolean =>
   !shared && (counters.sharedDirty + counters.sharedHugetlb > 0 || (inode === 0n && counters.sharedClean > 0))
 
 /** The areas of a frozen process and the pages to store. */
-export function collectLayout(pid: number, mappings: readonly MappingDetail[], files: MappedFiles): SavedLayout {
+export function collectMemory(pid: number, mappings: readonly MappingDetail[], files: MappedFiles): CollectedMemory {
   const areas = collectVmas(mappings, [], files)
   const { ranges: own, guards } = findPages(pid, areas)
   const stale = mappings.flatMap((mapping) => (mapping.shared ? [] : (findStale(pid, mapping, files.lower)?.ranges ?? [])))

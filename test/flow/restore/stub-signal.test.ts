@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { SIG, siginfo } from "../../../ffi/abi/signal.ts"
 import { encode } from "../../../ffi/layout.ts"
 import type { SavedTree } from "../../../src/flow/images.ts"
-import { freeSignal } from "../../../src/flow/restore/ids.ts"
+import { freeStubSignal } from "../../../src/flow/restore/stub-signal.ts"
 
 const queue = (...signals: number[]) => ({ signals: signals.map((si_signo) => ({ siginfo: encode(siginfo, { si_signo }) })) })
 
@@ -12,9 +12,9 @@ const one = ({ shared, own, timers }: { shared?: number[]; own?: number[]; timer
   threads: [{ core: { signals_p: own && queue(...own) } }],
 })
 
-const free = (...processes: ReturnType<typeof one>[]): number => freeSignal({ processes } as unknown as Pick<SavedTree, "processes">)
+const free = (...processes: ReturnType<typeof one>[]): number => freeStubSignal({ processes } as unknown as Pick<SavedTree, "processes">)
 
-describe("freeSignal", () => {
+describe("freeStubSignal", () => {
   test("prefers one of old, which no limit of queued signals stands against", () => {
     expect(free(one({}))).toBe(SIG.STKFLT)
   })
