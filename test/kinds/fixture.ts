@@ -14,7 +14,7 @@ import { liveTasks } from "../../src/tracee/lists.ts"
 import { loanSize } from "../../src/tracee/placement.ts"
 import { type Answers, type Data, Program, type Result } from "../../src/tracee/program.ts"
 import { seizeProcess } from "../../src/tracee/seize.ts"
-import { chooseStopSignal, signalUse } from "../../src/tracee/stop-signal.ts"
+import { chooseStubSignal, signalUse } from "../../src/tracee/stub-signal.ts"
 import { deadlineIn } from "../../src/tracee/wait.ts"
 import { compiler } from "../harness/compile.ts"
 import { scratch } from "../harness/folders.ts"
@@ -110,7 +110,7 @@ export function inside<Q, T>(
   )
   const stack = maps.find(({ path }) => path === "[stack]")
   const statuses = listThreads(pid).map((tid) => readStatus(pid, tid))
-  const stubSignal = chooseStopSignal(signalUse(statuses))
+  const stubSignal = chooseStubSignal(signalUse(statuses))
   if (!gadgets || !stack || !stubSignal) throw new Error("the fixture has no gadgets, stack or free signal")
   using loan = borrow(
     frozen,

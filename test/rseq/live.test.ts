@@ -18,7 +18,7 @@ import { readMemory, writeMemory } from "../../src/tracee/memory.ts"
 import { loanSize } from "../../src/tracee/placement.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { seizeProcess } from "../../src/tracee/seize.ts"
-import { chooseStopSignal } from "../../src/tracee/stop-signal.ts"
+import { chooseStubSignal } from "../../src/tracee/stub-signal.ts"
 import { deadlineIn, patienceOf } from "../../src/tracee/wait.ts"
 import { borrow } from "../tracee/borrow.ts"
 import { canCompile, type Fixture, startFixture } from "./fixture.ts"
@@ -39,7 +39,7 @@ function lend(process: FrozenProcess, programs: readonly Program[]): Loan & Disp
     maps.filter(({ exec, path }) => exec && path.startsWith("/")),
   )
   const stack = maps.find(({ path }) => path === "[stack]")
-  const stubSignal = chooseStopSignal({ caught: 0n, ignored: 0n, blocked: 0n, pending: 0n })
+  const stubSignal = chooseStubSignal({ caught: 0n, ignored: 0n, blocked: 0n, pending: 0n })
   if (!gadgets || !stack || !stubSignal) throw new Error("the fixture has no gadgets, stack or free signal")
   return borrow(process, { gadgets, framePages: remoteAddress(stack.start), stubSignal }, loanSize(process, programs), patienceOf(DEADLINE))
 }

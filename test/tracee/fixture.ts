@@ -16,7 +16,7 @@ import { readMemory } from "../../src/tracee/memory.ts"
 import { loanSize } from "../../src/tracee/placement.ts"
 import type { Program } from "../../src/tracee/program.ts"
 import { seizeProcess } from "../../src/tracee/seize.ts"
-import { chooseStopSignal, signalUse } from "../../src/tracee/stop-signal.ts"
+import { chooseStubSignal, signalUse } from "../../src/tracee/stub-signal.ts"
 import { deadlineIn, patienceOf } from "../../src/tracee/wait.ts"
 import { compiler } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
@@ -110,7 +110,7 @@ export function termsOf(frozen: FrozenProcess): LoanTerms & { framePages: Remote
     true,
   )
   const statuses = listThreads(pid).map((tid) => readStatus(pid, tid))
-  const stubSignal = chooseStopSignal(signalUse(statuses))
+  const stubSignal = chooseStubSignal(signalUse(statuses))
   if (!gadgets || !framePages || !stubSignal) throw new Error(`process ${pid} has no gadgets, room or free signal`)
   return { gadgets, framePages, stubSignal }
 }

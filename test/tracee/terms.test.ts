@@ -8,10 +8,10 @@ import { findGadgets } from "../../src/tracee/gadgets.ts"
 import { framePagesSize, marked } from "../../src/tracee/host.ts"
 import { codePage, findLeftovers } from "../../src/tracee/leftover.ts"
 import { readMemory, writeMemory } from "../../src/tracee/memory.ts"
-import { chooseStopSignal, type SignalUse } from "../../src/tracee/stop-signal.ts"
+import { chooseStubSignal, type SignalUse } from "../../src/tracee/stub-signal.ts"
 import { canTrace, freeze, startTarget, termsOf, why } from "./fixture.ts"
 
-describe("chooseStopSignal", () => {
+describe("chooseStubSignal", () => {
   const set = (...signals: number[]): bigint => signals.reduce((bits, signal) => bits | sigbit(signal), 0n)
   const { URG, WINCH, CHLD, CONT, PIPE, TTOU } = SIG
   const four = set(URG, WINCH, CHLD, CONT)
@@ -34,7 +34,7 @@ describe("chooseStopSignal", () => {
     ["one that stops and is not ignored: none", { caught: four, ignored: set(SIG.INT) }, undefined],
   ]
   const nothing: SignalUse = { caught: 0n, ignored: 0n, blocked: 0n, pending: 0n }
-  for (const [name, use, signal] of rows) test(name, () => expect(chooseStopSignal({ ...nothing, ...use })).toBe(signal))
+  for (const [name, use, signal] of rows) test(name, () => expect(chooseStubSignal({ ...nothing, ...use })).toBe(signal))
 })
 
 describe("codePage", () => {

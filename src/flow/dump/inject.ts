@@ -7,7 +7,7 @@ import type { FrozenProcess } from "../../tracee/frozen.ts"
 import { type CodeRange, findGadgets, type Gadgets, gadgetsStand } from "../../tracee/gadgets.ts"
 import { framePagesSize, type LoanTerms } from "../../tracee/host.ts"
 import { findLeftovers, isInLeftover } from "../../tracee/leftover.ts"
-import { chooseStopSignal, isLoanMask, NO_STOP_SIGNAL, signalUse } from "../../tracee/stop-signal.ts"
+import { chooseStubSignal, isLoanMask, NO_STUB_SIGNAL, signalUse } from "../../tracee/stub-signal.ts"
 import { untouchedPages } from "./frame-pages.ts"
 import type { InspectedThread } from "./threads.ts"
 
@@ -39,13 +39,13 @@ export function findTerms(
     )
   const stackPointers = frozen.threads.map(({ registers }) => registers.sp)
   const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers, isQuiet(frozen, mappings))
-  const stubSignal = chooseStopSignal(
+  const stubSignal = chooseStubSignal(
     signalUse(
       threads.map(({ status }) => status),
       threads.map(({ frozen: { mask } }) => mask),
     ),
   )
-  if (stubSignal === undefined) throw new CheckpointError("E_INJECTION", action, `it is ${NO_STOP_SIGNAL.what}`, NO_STOP_SIGNAL.remedy)
+  if (stubSignal === undefined) throw new CheckpointError("E_INJECTION", action, `it is ${NO_STUB_SIGNAL.what}`, NO_STUB_SIGNAL.remedy)
   return { gadgets, framePages, stubSignal }
 }
 

@@ -33,7 +33,7 @@ import { isEnding, readStat, readStatIfAlive, type Stat } from "../../proc/stat.
 import { readStatus, type Status } from "../../proc/status.ts"
 import { hasMemory, kernelChildren, listProcesses, listThreads, listThreadsIfAlive, livingThread, readChildren } from "../../proc/tasks.ts"
 import { findGadgets, type Gadgets } from "../../tracee/gadgets.ts"
-import { chooseStopSignal, NO_STOP_SIGNAL, signalUse } from "../../tracee/stop-signal.ts"
+import { chooseStubSignal, NO_STUB_SIGNAL, signalUse } from "../../tracee/stub-signal.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "../cgroups.ts"
 import type { DumpOptions } from "../options.ts"
 import { lookForSysvSegments } from "../sysv-segments.ts"
@@ -112,8 +112,8 @@ export function surveyThreads(pid: number, tids: readonly number[]): Refusal[] {
 
 /** A dump ends what it runs in a thread by a signal that means nothing to the program. */
 function surveySignals(pid: number, status: Status): Refusal[] {
-  if (chooseStopSignal(signalUse([status])) !== undefined) return []
-  return [{ ...NO_STOP_SIGNAL, where: `task ${pid}` }]
+  if (chooseStubSignal(signalUse([status])) !== undefined) return []
+  return [{ ...NO_STUB_SIGNAL, where: `task ${pid}` }]
 }
 
 /** What one living process has that a dump could not keep, but for its open files. */

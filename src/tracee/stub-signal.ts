@@ -7,7 +7,7 @@ const setOf = (signals: readonly number[]): bigint => signals.reduce((set, signa
 const MEANINGLESS = [SIG.URG, SIG.WINCH, SIG.CHLD, SIG.CONT] as const
 /** And those that programs ignore, as shells do. Those that stop last: sending one drops a pending SIGCONT. */
 const OFTEN_IGNORED = [SIG.PIPE, SIG.TTOU, SIG.TTIN, SIG.TSTP] as const
-const STOP_SIGNALS: readonly number[] = [...MEANINGLESS, ...OFTEN_IGNORED]
+const STUB_SIGNALS: readonly number[] = [...MEANINGLESS, ...OFTEN_IGNORED]
 const STOPPING = setOf([SIG.STOP, SIG.TSTP, SIG.TTIN, SIG.TTOU])
 
 /** Sets of signals of a process, of all its threads together. */
@@ -26,9 +26,9 @@ export interface SignalUse {
  * @returns undefined when the target has a use for all of them
  * Kernel: kernel/signal.c prepare_signal(), and sig_ignored(), by which a tracer is told of ignored ones too
  */
-export function chooseStopSignal({ caught, ignored, blocked, pending }: SignalUse): number | undefined {
+export function chooseStubSignal({ caught, ignored, blocked, pending }: SignalUse): number | undefined {
   const meaningless = setOf(MEANINGLESS) | ignored
-  const free = STOP_SIGNALS.filter((signal) => {
+  const free = STUB_SIGNALS.filter((signal) => {
     const bit = sigbit(signal)
     const drops = signal === SIG.CONT ? STOPPING : bit & STOPPING ? sigbit(SIG.CONT) : 0n
     return bit & meaningless && !(bit & (caught | pending)) && !(pending & drops)
@@ -36,8 +36,8 @@ export function chooseStopSignal({ caught, ignored, blocked, pending }: SignalUs
   return free.find((signal) => !(blocked & sigbit(signal))) ?? free[0]
 }
 
-/** What is said of a process for which `chooseStopSignal` finds none. */
-export const NO_STOP_SIGNAL = {
+/** What is said of a process for which `chooseStubSignal` finds none. */
+export const NO_STUB_SIGNAL = {
   what: "handling every one of SIGURG, SIGWINCH, SIGCHLD and SIGCONT (or having it pending), and ignoring no SIGPIPE, SIGTTOU, SIGTTIN or SIGTSTP",
   remedy: "Let the program leave one of those four at its default, or ignore SIGPIPE: a dump needs one",
 } as const
@@ -59,5 +59,5 @@ export function signalUse(statuses: readonly Status[], masks?: readonly bigint[]
  */
 export const isLoanMask = (mask: bigint): boolean => {
   const always = sigbit(SIG.KILL) | sigbit(SIG.STOP)
-  return STOP_SIGNALS.some((signal) => (mask | always) === (ALL_SIGNALS & ~sigbit(signal)))
+  return STUB_SIGNALS.some((signal) => (mask | always) === (ALL_SIGNALS & ~sigbit(signal)))
 }
