@@ -4,10 +4,10 @@ import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.
 import { logger } from "../../base/log.ts"
 import { surveyAttributes } from "../../kinds/attributes/survey.ts"
 import { surveyFs } from "../../kinds/cwd/collect.ts"
-import { lookAtDescriptors } from "../../kinds/files/collect.ts"
 import type { Holder } from "../../kinds/files/collecting.ts"
 import type { Keeping } from "../../kinds/files/keeping.ts"
 import type { OpenFiles } from "../../kinds/files/leading-out.ts"
+import { lookAtDescriptors } from "../../kinds/files/look.ts"
 import { lowerFiles } from "../../kinds/files/lower.ts"
 import { mayFollowMapped, refusedMapping } from "../../kinds/files/mapped.ts"
 import { refusedName } from "../../kinds/files/name.ts"
@@ -37,8 +37,8 @@ import { chooseStubSignal, NO_STUB_SIGNAL, signalUse } from "../../tracee/stub-s
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "../cgroups.ts"
 import type { DumpOptions } from "../options.ts"
 import { lookForSysvSegments } from "../sysv-segments.ts"
-import { codeRanges } from "./inject.ts"
 import { checkAccess, checkTarget } from "./target.ts"
+import { codeRanges } from "./terms.ts"
 
 const log = logger("survey")
 

@@ -5,16 +5,12 @@ import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { collectFiles, emptyTables } from "./collect-files.ts"
 import type { Collecting, CollectMoment, FileOptions, Holder } from "./collecting.ts"
-import { type JudgedFiles, judgeAll, judgeForGood, scanAll } from "./judge.ts"
-import { findLeadingOut, notesOn, type OpenFiles } from "./leading-out.ts"
-import { findOutsiders } from "./outsiders.ts"
+import { type JudgedFiles, judgeForGood } from "./judge.ts"
 import type { BpfMapData, PipeData, SocketData } from "./payloads.ts"
 import type { Connections } from "./socket/inet/connections.ts"
 import { isConnected } from "./socket/inet/survey.ts"
-import { isPacket, lossesOf } from "./socket/packet-sk/survey.ts"
 import { collectQueues } from "./socket/unix/collect.ts"
 import { isConnectedAnew } from "./socket/unix/scene.ts"
-import { describeRefused, kindWord, type Refused, refusedOf, refusedThreads, stillRefused } from "./survey.ts"
 import { collectQueued } from "./tty/queued.ts"
 
 /** The descriptors of a dump as images want them. The files themselves are in the table. */
@@ -36,44 +32,6 @@ export interface Descriptors {
   readonly extension: stasis_file_entry[]
   /** What is lost although its object is kept, for people. */
   readonly losses: readonly string[]
-}
-
-/**
- * Looks at the descriptors of running processes. Nothing is stopped or changed.
- *
- * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · E_KERNEL
- */
-export function lookAtDescriptors(holders: readonly Holder[], options: FileOptions): OpenFiles {
-  const first = lookOnce(holders, options)
-  let { refused } = first
-  for (let again = 1; refused.length > 0 && again < LOOKS; again++) refused = stillRefused(refused, lookOnce(holders, options).refused)
-  return { ...first, refusals: [...describeRefused(refused), ...holders.flatMap(({ pid, threads }) => refusedThreads(pid, threads))] }
-}
-
-/** Looks at running processes before an open file counts as one that cannot be kept. */
-const LOOKS = 4
-
-function lookOnce(
-  holders: readonly Holder[],
-  options: FileOptions,
-): Pick<OpenFiles, "descriptors" | "kinds" | "outside" | "notes" | "losses"> & { refused: Refused[] } {
-  using scope = new DisposableStack()
-  const inside = new Set(holders.map(({ pid }) => pid))
-  const scans = scanAll(holders, scope, true)
-  const { judged, outsiders, packetSockets } = judgeAll(holders, scans, options, (all) => findOutsiders(inside, all))
-  const kinds = new Map<string, number>()
-  for (const { by } of judged) kinds.set(kindWord(by), (kinds.get(kindWord(by)) ?? 0) + 1)
-  return {
-    descriptors: new Map([...scans].map(([pid, { found }]) => [pid, found.length])),
-    kinds,
-    outside: findLeadingOut(judged, outsiders, options),
-    notes: notesOn(judged, outsiders, options),
-    losses: judged.flatMap(({ by, reason }) => {
-      const packet = reason ? undefined : packetSockets.get(by.stat.ino)
-      return packet && isPacket(by) ? lossesOf(packet, `task ${by.pid} fd ${by.fd}`) : []
-    }),
-    refused: refusedOf(judged),
-  }
 }
 
 /** Hands TCP connections over to who keeps them, and has their packets held off. */
