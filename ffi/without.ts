@@ -61,6 +61,8 @@ const LACKS: Readonly<Record<string, Lack>> = {
     call: (call, a, _, c) => (call === "socket" && Number(a) === 16 && Number(c) === 4 ? EPROTONOSUPPORT : undefined),
   },
   socket_buf_lock: request("getsockopt", 2, [72], ENOPROTOOPT),
+  cgroups: files(/\/cgroup$/),
+  user_namespaces: files(/\/(ns\/user|[ug]id_map|setgroups)$/),
   time_namespace: {
     path: /\/ns\/time$/,
     call: (call, a) => (call === "unshare" && Number(a) & CLONE_NEWTIME ? EINVAL : undefined),

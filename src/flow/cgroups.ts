@@ -9,7 +9,7 @@ import { type PreparedCgroups, prepareCgroups } from "../kinds/cgroup/place.ts"
 import { type CgroupFacts, type CgroupPlan, planCgroups } from "../kinds/cgroup/restore.ts"
 import { parseProperties } from "../kinds/cgroup/spec.ts"
 import { surveyCgroups } from "../kinds/cgroup/survey.ts"
-import { readCgroups, readCgroupsIfAlive } from "../proc/cgroup.ts"
+import { readCgroupsIfAlive } from "../proc/cgroup.ts"
 import { readMountinfo } from "../proc/mountinfo.ts"
 import type { SavedProcess, SavedThread, SavedTree } from "./images.ts"
 import type { CgroupOptions, DumpOptions } from "./options.ts"
@@ -22,7 +22,8 @@ export interface CgroupSurvey extends CgroupFacts {
 }
 
 const readCgroupFacts = (): CgroupFacts => {
-  const own = readCgroups(process.pid)
+  // A kernel without CONFIG_CGROUPS has no such file, and as long as nobody has mounted a hierarchy it is empty: then nobody is in any.
+  const own = readCgroupsIfAlive(process.pid) ?? []
   return { own, hierarchies: findHierarchies(own, readMountinfo(process.pid)) }
 }
 
@@ -63,7 +64,7 @@ export function saveCgroups(
   frozen: FrozenCgroup | undefined,
   { manageCgroups }: DumpOptions,
 ): CollectedCgroups {
-  if (manageCgroups === "ignore") return { setOf: () => OWN_SET, entry: () => undefined }
+  if (manageCgroups === "ignore" || own.length === 0) return { setOf: () => OWN_SET, entry: () => undefined }
   const instead = new Map(frozen ? [[frozen.file, frozen.found] as const] : [])
   const tasks = processes.map(({ pid, threads }) => ({ pid, tids: threads.map(({ tid }) => tid) }))
   return collectCgroups(tasks, own, hierarchies, { ...saving, instead })

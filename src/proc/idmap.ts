@@ -1,4 +1,4 @@
-import { readFileSync } from "../../ffi/fs.ts"
+import { readBytesIfAlive } from "./source.ts"
 
 /**
  * A line of /proc/PID/uid_map or gid_map: IDs from `inside` on are IDs from `outside` on in the namespace above. Man page:
@@ -25,10 +25,14 @@ export interface OwnIds {
   readonly mayGroup: boolean
 }
 
-/** Reads the maps of this tool. @throws FileError */
-export const readOwnIds = (): OwnIds => {
-  const read = (name: string): string => readFileSync(`/proc/self/${name}`, "latin1")
-  return { uids: parseIdMap(read("uid_map")), gids: parseIdMap(read("gid_map")), mayGroup: read("setgroups").trim() !== "deny" }
+/** The map of the machine's own user namespace, and of a kernel without CONFIG_USER_NS, which has no such files. */
+const EVERY_ID = "0 0 4294967295"
+
+/** Reads the maps of this tool. @throws CheckpointError E_PERMISSION · E_IO */
+export function readOwnIds(): OwnIds {
+  const read = (name: string): string | undefined => readBytesIfAlive(`/proc/self/${name}`)?.toString("latin1")
+  const map = (name: string): IdRange[] => parseIdMap(read(name) ?? EVERY_ID)
+  return { uids: map("uid_map"), gids: map("gid_map"), mayGroup: read("setgroups")?.trim() !== "deny" }
 }
 
 /** True for an ID that exists in this user namespace. */

@@ -40,6 +40,16 @@ describe("restoreSched", () => {
     expect(calls({}, extension, parseBitList("0", MASK_SIZE))).toEqual(["sched_setattr", "ioprio_set"])
   })
 
+  test("a kernel without I/O priorities can restore who has none, and nobody else", () => {
+    const last = (extension: SchedExtension): string | undefined => {
+      const program = new Program()
+      restoreSched({}, extension, online, program)
+      return program.describe().at(-1)
+    }
+    expect(last({})).toContain(" = 0 or ENOSYS ")
+    expect(last({ ioprio: (2 << 13) | 3 })).not.toContain("ENOSYS")
+  })
+
   test("refuses values out of range, and SCHED_DEADLINE without its times", () => {
     for (const entry of [
       { sched_nice: 20 },

@@ -72,6 +72,13 @@ for (const { name, need } of features)
     })
   })
 
+test("unix sockets are refused by name where the kernel does not tell them", async () => {
+  const victim = await start("unixpairs")
+  const dump = await stasis("unix_sockets", "dump", `${victim.pid}`, victim.images, "--json")
+  expect(toldError(dump)).toMatchObject({ code: "E_KERNEL", next: "Load the module: modprobe unix_diag" })
+  await expectWell(victim)
+})
+
 test("a tree is dumped and restored without /proc/PID/task/TID/children", async () => {
   const victim = await start("families", { args: ["all"] })
   const dump = await stasis("proc_children", "dump", `${victim.pid}`, victim.images)

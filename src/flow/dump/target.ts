@@ -62,7 +62,7 @@ export function checkTarget(pid: number): void {
  * @throws CheckpointError E_PERMISSION. Kernel: kernel/ptrace.c __ptrace_may_access(), fs/proc/fd.c proc_fd_permission()
  */
 export function checkAccess(pid: number): void {
-  const isTraceable = !isDenied(attempt("readlink", pathArgument(`/proc/${pid}/ns/user`), room.address, ROOM))
+  const isTraceable = !isDenied(attempt("readlink", pathArgument(`/proc/${pid}/ns/mnt`), room.address, ROOM))
   const descriptors = isTraceable ? attempt("openat", AT.FDCWD, pathArgument(`/proc/${pid}/fd`), O.DIRECTORY | O.CLOEXEC, 0) : -1
   if (descriptors >= 0) attempt("close", descriptors)
   const answer = attempt("kill", pid, 0)

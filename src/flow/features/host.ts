@@ -85,4 +85,16 @@ export const hostFeatures: readonly Feature[] = [
     lost: "clocks that go on where they were dumped, on another machine (CONFIG_TIME_NS)",
     probe: () => file("/proc/self/ns/time"),
   },
+  {
+    name: "cgroups",
+    need: "special",
+    lost: "cgroups: nobody is in any, and those of images cannot be made (CONFIG_CGROUPS)",
+    probe: () => file("/proc/self/cgroup"),
+  },
+  {
+    name: "user_namespaces",
+    need: "special",
+    lost: "restores by an ordinary user, inside a user namespace of their own (CONFIG_USER_NS)",
+    probe: () => file("/proc/self/ns/user"),
+  },
 ]

@@ -1,6 +1,8 @@
 import { NETLINK, UDIAG_SHOW, UNIX_DIAG, unixDiagMsg, unixDiagReq } from "../../../../../ffi/abi/netlink.ts"
 import { AF, SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import { decode, encode } from "../../../../../ffi/layout.ts"
+import { errnoOf } from "../../../../base/errno.ts"
+import { CheckpointError } from "../../../../base/errors.ts"
 import { askSockets } from "../diag.ts"
 import { openNetlink, parseAttributes, type Reply } from "../netlink.ts"
 
@@ -67,7 +69,7 @@ export function parseUnix({ body }: Pick<Reply, "body">): UnixSocket {
 /**
  * Every unix socket of our network namespace that somebody has a descriptor of, by inode, in one pass.
  *
- * @throws SyscallError ENOENT a kernel without CONFIG_UNIX_DIAG
+ * @throws CheckpointError E_KERNEL a kernel without CONFIG_UNIX_DIAG
  */
 export function readUnixSockets(): ReadonlyMap<number, UnixSocket> {
   const request = encode(unixDiagReq, {
@@ -75,13 +77,26 @@ export function readUnixSockets(): ReadonlyMap<number, UnixSocket> {
     udiag_states: 0xffffffff,
     udiag_show: UDIAG_SHOW.NAME | UDIAG_SHOW.VFS | UDIAG_SHOW.PEER | UDIAG_SHOW.ICONS | UDIAG_SHOW.RQLEN,
   })
-  using netlink = openNetlink(NETLINK.SOCK_DIAG)
   return new Map(
-    askSockets(netlink, request).map((one) => {
+    askUnix(request).map((one) => {
       const socket = parseUnix(one)
       return [socket.ino, socket]
     }),
   )
+}
+
+/** Errors of a kernel that has no such table: without sock_diag at all, without this family, or of a time when it was another call. */
+const NO_TABLE: readonly string[] = ["EPROTONOSUPPORT", "ENOENT", "EINVAL"]
+
+function askUnix(request: Uint8Array): Reply[] {
+  try {
+    using netlink = openNetlink(NETLINK.SOCK_DIAG)
+    return askSockets(netlink, request)
+  } catch (error) {
+    if (!NO_TABLE.includes(errnoOf(error) ?? "")) throw error
+    const found = "the kernel does not tell them: it has no CONFIG_UNIX_DIAG, or cannot load that module from here"
+    throw new CheckpointError("E_KERNEL", "Cannot look at unix sockets", found, "Load the module: modprobe unix_diag", error)
+  }
 }
 
 /** True for a name in the file system. */
