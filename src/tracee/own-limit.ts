@@ -1,6 +1,8 @@
 import { rlimit64 } from "../../ffi/abi/resource.ts"
 import { decode, encode } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName } from "../../ffi/syscall.ts"
+import { errnoOf } from "../base/errno.ts"
+import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
 import { LIMIT } from "../proc/limits.ts"
 
@@ -8,13 +10,24 @@ const log = logger("limits")
 const memory = allocate(4096)
 const SET = 64
 
+/** What a call that lacks a descriptor of the tool's means for what was being done; undefined for other failures. */
+export function lackOfDescriptors(action: string, cause: unknown): CheckpointError | undefined {
+  const errno = errnoOf(cause)
+  if (errno !== "EMFILE" && errno !== "ENFILE") return undefined
+  const [found, next] =
+    errno === "EMFILE"
+      ? ["stasis may not have as many files open as it takes (RLIMIT_NOFILE)", "Raise the limit of stasis: ulimit -n"]
+      : ["no more files may be open on this machine", "Raise /proc/sys/fs/file-max"]
+  return new CheckpointError("E_KERNEL", action, found, next, cause)
+}
+
 /** Descriptors that the tool has open beside those that it was asked about. */
 const OWN = 256
 
 /**
  * Lets the tool, and what it starts, have as many more descriptors open as a tree's size asks for, above its soft limit and, with
- * CAP_SYS_RESOURCE, above its hard limit. Where that is not allowed, the call that lacks a descriptor says so. Disposal puts the limits
- * back.
+ * CAP_SYS_RESOURCE, above its hard limit. Where that is not allowed, the call that lacks a descriptor says so, see `lackOfDescriptors`.
+ * Disposal puts the limits back.
  *
  * @param count descriptors that will be open at once   Man page: prlimit(2)
  */

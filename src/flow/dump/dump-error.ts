@@ -4,6 +4,7 @@ import { CheckpointError, type ErrorCode } from "../../base/errors.ts"
 import { isEnding } from "../../proc/stat.ts"
 import { listThreadsIfAlive } from "../../proc/tasks.ts"
 import type { FrozenProcess } from "../../tracee/frozen.ts"
+import { lackOfDescriptors } from "../../tracee/own-limit.ts"
 
 /** Failures by which an end shows too: of a process that is ending much cannot be read any more, and looks as if it were not supported. */
 const BY_DEATH: readonly ErrorCode[] = ["E_UNSUPPORTED", "E_NAMESPACE", "E_KERNEL", "E_PERMISSION", "E_INJECTION"]
@@ -31,5 +32,7 @@ export function asDumpError({ root: pid, processes }: TreeMembers, error: unknow
       error,
     )
   if (!(error instanceof SyscallError || error instanceof FileError)) return error
+  const lack = lackOfDescriptors(action, error)
+  if (lack) return lack
   return new CheckpointError("E_INJECTION", action, "a call failed", "Read the log of -v4; the task runs on as before", error)
 }

@@ -1,5 +1,5 @@
 import { F } from "../../../ffi/abi/file.ts"
-import { attempt, syscall } from "../../../ffi/syscall.ts"
+import { attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
 
 /**
  * Descriptor numbers for our own use in a process under restore: none of them is a number that the process had.
@@ -29,7 +29,12 @@ export class ServiceDescriptors implements Disposable {
   /** A copy of `fd` that the seed inherits; its number here and there. */
   share(fd: number): number {
     const number = this.next()
-    const copy = syscall("fcntl", fd, F.DUPFD, number)
+    const copy = attempt("fcntl", fd, F.DUPFD, number)
+    if (copy < 0) {
+      const errno = errnoName(-copy)
+      // How this call says that the number is beyond RLIMIT_NOFILE. Man page: fcntl(2)
+      throw new SyscallError("fcntl", errno === "EINVAL" ? "EMFILE" : errno, [fd, F.DUPFD, number])
+    }
     if (copy !== number) throw new Error(`Unreachable: descriptor ${number} was free`)
     this.taken.add(number)
     this.copies.push(number)

@@ -9,6 +9,7 @@ import { checkFiles } from "../../kinds/files/check.ts"
 import { checkGivenFd } from "../../kinds/files/given-check.ts"
 import { planBirths } from "../../kinds/tree/births.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
+import { lackOfDescriptors } from "../../tracee/own-limit.ts"
 import { deadlineIn } from "../../tracee/wait.ts"
 import { buildIdOf } from "../build-ids.ts"
 import { openCgroups } from "../cgroups.ts"
@@ -127,6 +128,8 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
         "Raise ulimit -f, then restore again: the tree gets its own limits back",
         error,
       )
+    const lack = lackOfDescriptors(`Cannot build the tree of process ${saved.root.tree.pid}`, error)
+    if (lack) throw lack
     const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"
     throw new CheckpointError(
       "E_RESTORE",

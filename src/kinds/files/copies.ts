@@ -1,5 +1,6 @@
 import { attempt, errnoName, SyscallError, syscall } from "../../../ffi/syscall.ts"
 import { CheckpointError } from "../../base/errors.ts"
+import { lackOfDescriptors } from "../../tracee/own-limit.ts"
 
 /** Access to another process's open files through descriptors of our own. */
 export interface Copies extends Disposable {
@@ -42,7 +43,5 @@ function refusal(pid: number, call: string, errno: number, args: readonly number
   if (name === "EPERM")
     return new CheckpointError("E_PERMISSION", action, "access was denied", "Run as root, or as its owner with CAP_SYS_PTRACE", cause)
   if (name === "ENOSYS") return new CheckpointError("E_KERNEL", action, `this kernel has no ${call}`, "Use Linux 5.6 or later", cause)
-  if (name === "EMFILE" || name === "ENFILE")
-    return new CheckpointError("E_KERNEL", action, "no further descriptor is to be had", "Raise RLIMIT_NOFILE (ulimit -n) of stasis", cause)
-  return cause
+  return lackOfDescriptors(action, cause) ?? cause
 }

@@ -1,0 +1,31 @@
+import { afterEach, expect, test } from "bun:test"
+import { readdirSync } from "node:fs"
+import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
+import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
+import { start } from "../harness/victim.ts"
+import { allGone, treeOf } from "./kin.ts"
+
+afterEach(cleanUp)
+
+/** A command of a stasis that may have few descriptors; with CAP_SYS_RESOURCE it gives itself more. */
+const limited = (most: number, ...words: string[]) =>
+  run(["sh", "-c", `ulimit -n ${most}; exec "$@"`, "sh", ...stasisTool.command, ...words, "--json"])
+
+const told = { code: "E_KERNEL", found: expect.stringContaining("RLIMIT_NOFILE"), next: "Raise the limit of stasis: ulimit -n" }
+
+test("a tree is larger than the descriptors that stasis may have: what to raise is said, and the tree is as before", async () => {
+  const victim = await start("forest", { args: ["4", "9"] })
+  const members = treeOf(victim.pid)
+  const few = await limited(32, "dump", `${victim.pid}`, "-D", victim.images)
+  if (few.status === 0) return skip("stasis may raise its limits here")
+  expect(toldError(few)).toMatchObject(told)
+  expect(readdirSync(victim.images)).toEqual([])
+  await dump(stasisTool, victim.pid, victim.images)
+  await allGone(members)
+  expect(toldError(await limited(8, "restore", "-d", "-D", victim.images))).toMatchObject(told)
+  await allGone(members)
+  await restore(stasisTool, victim.images)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+})
