@@ -1,4 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs"
+import { IPC } from "../../ffi/abi/ipc.ts"
+import { attempt } from "../../ffi/syscall.ts"
+import { readShm } from "../../src/proc/sysvipc.ts"
 import { CACHE, discardAll } from "./folders.ts"
 
 /** Where compiled victims are. */
@@ -87,6 +90,15 @@ function endTrees(): void {
   }
 }
 
+/** When this run began, seconds since 1970. */
+const BEGAN = BigInt(Math.floor(Date.now() / 1000 - process.uptime()))
+
+/** Removes the System V segments that the remembered roots made, and that nobody uses: a victim that is killed leaves its own. */
+function removeSegments(): void {
+  for (const { id, cpid, nattch, ctime } of readShm())
+    if (started.has(cpid) && nattch === 0 && ctime >= BEGAN) attempt("shmctl", id, IPC.RMID, 0)
+}
+
 /** Ends one remembered process now, if it lives. */
 export function endNow(pid: number): void {
   const output = started.get(pid)
@@ -101,6 +113,7 @@ export function endNow(pid: number): void {
 export function cleanUp(): void {
   for (const pid of started.keys()) endNow(pid)
   endTrees()
+  removeSegments()
   started.clear()
   discardAll()
 }
