@@ -44,3 +44,14 @@ test("restore refuses to put the file of a socket in the place of another, and r
   await restore(stasisTool, victim.images)
   await expectWell(victim)
 })
+
+test.each([
+  ["replaced", "removed"],
+  ["shelved", "renamed"],
+])("dump refuses two unix sockets of one path: %s", async (kind, went) => {
+  const victim = await start("unixnames", { args: [kind, "{folder}"] })
+  const told = toldError(await run([...stasisTool.command, "dump", "--json", "-t", `${victim.pid}`, "-D", victim.images]))
+  expect(told.code).toBe("E_UNSUPPORTED")
+  expect(told.found).toContain(`the unix socket "${join(victim.folder, "server")}", whose file was ${went}; socket:[`)
+  await expectWell(victim)
+})

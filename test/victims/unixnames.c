@@ -2,7 +2,8 @@
  * Holds: unix sockets with names, by argument: "listen" listeners by path, by a path below another directory, by an abstract name;
  * "dgram" bound datagram sockets, one of an automatic name, with data and with one that sends to them; "accepted" connections by way of a
  * listener, with data; "names" of connections, which their ends have; "pending" clients that have not been accepted, "waiting" one; "removed" sockets whose files are gone; "renamed" sockets
- * whose files are elsewhere now, in the place of another file too; "seqpacket" a listener of
+ * whose files are elsewhere now, in the place of another file too; "replaced" one whose file was removed, and another of its name;
+ * "shelved" two of one name, whose files are elsewhere; "seqpacket" a listener of
  * packets. Checks: names, owner and permissions of files, that clients get in, data, order of clients. Second argument: an empty folder.
  */
 #include "victim.h"
@@ -287,6 +288,26 @@ static void hold_renamed(void)
 	ok();
 }
 
+/* As servers do that begin anew, or publish one socket after the other, within one process. */
+static void hold_namesakes(bool elsewhere)
+{
+	struct address path = in_folder("server"), places[] = { in_folder("one"), in_folder("two") };
+	int listeners[2];
+	for (int i = 0; i < 2; i++) {
+		listeners[i] = listening(SOCK_STREAM, path, 4);
+		if (elsewhere)
+			MUST(rename(path.un.sun_path, places[i].un.sun_path));
+		else if (i == 0)
+			MUST(unlink(path.un.sun_path));
+	}
+	victim_ready();
+	victim_wait();
+	if (elsewhere)
+		expect_service(listeners[0], SOCK_STREAM, places[0], "the first");
+	expect_service(listeners[1], SOCK_STREAM, elsewhere ? places[1] : path, "the second");
+	ok();
+}
+
 int main(int argc, char **argv)
 {
 	victim_begin(argc, argv);
@@ -310,5 +331,9 @@ int main(int argc, char **argv)
 		hold_removed();
 	else if (!strcmp(kind, "renamed"))
 		hold_renamed();
+	else if (!strcmp(kind, "replaced"))
+		hold_namesakes(false);
+	else if (!strcmp(kind, "shelved"))
+		hold_namesakes(true);
 	fail("unknown kind %s", kind);
 }

@@ -44,6 +44,10 @@ export function namedFile(pid: number, { name, file }: Pick<UnixSocket, "name" |
   return stat && Number(stat.ino & 0xffffffffn) === file.ino && stat.dev === file.dev ? { target, stat } : undefined
 }
 
+/** The whole of the path that a socket is bound to again. */
+export const wholePath = (name: Uint8Array, { directory }: BoundPlace): string =>
+  directory === undefined ? pathText(name) : `${directory === "/" ? "" : directory}/${pathText(name).replace(/^(?:\.\/+)+/, "")}`
+
 /** How a path leads to the file of a socket. */
 export interface BoundPlace {
   /** Directory that a relative path counts from. */

@@ -1,7 +1,8 @@
 import { AF, SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { Holders } from "../../../../proc/outside.ts"
 import type { Found } from "../../collecting.ts"
-import { readUnixSockets, type UnixSocket } from "./sockets.ts"
+import { namedFile, placeOf, wholePath } from "./bound.ts"
+import { isPlaced, readUnixSockets, type UnixSocket } from "./sockets.ts"
 import type { AllowedPeers, Queues, UnixScene } from "./view.ts"
 
 const SOCKET = "socket:["
@@ -38,6 +39,20 @@ export const isExternalUnix = (ino: number, { externalUnix = [] }: AllowedPeers)
 export const mayBeOutside = ({ ino, type }: UnixSocket, peer: UnixSocket, { allowed }: UnixScene): boolean =>
   isExternalUnix(ino, allowed) || (allowed.extUnixSk === true && type === SOCK.DGRAM && peer.name.length > 0)
 
+/** Inodes of the sockets that are to be bound to each path. */
+function findPlaces(own: readonly Found[], sockets: UnixScene["sockets"]): ReadonlyMap<string, ReadonlySet<number>> {
+  const places = new Map<string, Set<number>>()
+  for (const found of own) {
+    const socket = sockets.get(inodeOf(found))
+    const bound = socket && isPlaced(socket) ? (found.bound ?? namedFile(found.pid, socket)) : undefined
+    const place = socket && bound && placeOf(socket.name, bound)
+    if (!place) continue
+    const path = wholePath(socket.name, place)
+    places.set(path, (places.get(path) ?? new Set()).add(socket.ino))
+  }
+  return places
+}
+
 /**
  * Looks at the sockets of the machine, if there are any in the dump.
  *
@@ -53,10 +68,15 @@ export function openScene(
   const sockets = stopped?.sockets ?? (own.length > 0 ? readUnixSockets() : new Map<number, UnixSocket>())
   const listeners = new Map<number, UnixSocket>()
   for (const socket of sockets.values()) for (const client of socket.pending) listeners.set(client, socket)
+  let places: ReturnType<typeof findPlaces> | undefined
   return {
     sockets,
     inside: new Set(own.map(inodeOf)),
     listenerOf: (client) => listeners.get(client),
+    namesake: (path, ino) => {
+      places ??= findPlaces(own, sockets)
+      return [...(places.get(path) ?? [])].find((other) => other !== ino)
+    },
     holder: (inode) => holders.get(BigInt(inode)),
     allowed,
     queues: stopped,

@@ -102,6 +102,10 @@ function askUnix(request: Uint8Array): Reply[] {
 /** True for a name in the file system. */
 export const isPath = (name: Uint8Array): boolean => name.length > 0 && name[0] !== 0
 
+/** True for one whose path is made again: an accepted socket has its listener's, and is not bound. */
+export const isPlaced = ({ name, type, state }: Pick<UnixSocket, "name" | "type" | "state">): boolean =>
+  isPath(name) && (type === SOCK.DGRAM || state !== TCP_STATE.ESTABLISHED)
+
 /** A name as people write it: abstract ones with "@". */
 export const nameText = (name: Uint8Array): string =>
   isPath(name) ? Buffer.from(name).toString().replace(/\0$/, "") : `@${Buffer.from(name.subarray(1)).toString()}`

@@ -1,8 +1,8 @@
-import { SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
+import { SOCK } from "../../../../../ffi/abi/socket.ts"
 import type { Found, Reason, Surveying } from "../../collecting.ts"
-import { namedFile, pathText, placeOf } from "./bound.ts"
+import { namedFile, pathText, placeOf, wholePath } from "./bound.ts"
 import { inodeOf, mayBeOutside, outsidePeer } from "./scene.ts"
-import { isListening, isPath, nameText, UNIX_STATES, UNIX_TYPES, type UnixSocket } from "./sockets.ts"
+import { isListening, isPlaced, nameText, UNIX_STATES, UNIX_TYPES, type UnixSocket } from "./sockets.ts"
 import type { UnixScene } from "./view.ts"
 
 /** "a unix stream socket "/run/x.sock"" */
@@ -56,9 +56,8 @@ function refusePending(socket: UnixSocket, unix: UnixScene): Reason | undefined 
   return { what: `${socketText(socket)} that has sent data to a listener which has not accepted it yet`, remedy }
 }
 
-function refusePlace(socket: UnixSocket, found: Found): Reason | undefined {
-  // An accepted socket has its listener's name; it is not bound again.
-  if (!isPath(socket.name) || (socket.type !== SOCK.DGRAM && socket.state === TCP_STATE.ESTABLISHED)) return undefined
+function refusePlace(socket: UnixSocket, found: Found, unix: UnixScene): Reason | undefined {
+  if (!isPlaced(socket)) return undefined
   const path = pathText(socket.name)
   const bound = found.bound ?? namedFile(found.pid, socket)
   if (!bound)
@@ -66,7 +65,15 @@ function refusePlace(socket: UnixSocket, found: Found): Reason | undefined {
       what: `the unix socket "${path}", whose file only CAP_NET_ADMIN may look for: its name does not lead there`,
       remedy: "Run stasis as root, or with CAP_NET_ADMIN; or let the program bind its socket anew",
     }
-  if (placeOf(socket.name, bound)) return undefined
+  const place = placeOf(socket.name, bound)
+  // All are bound before the first file goes again: one would take the other's.
+  const namesake = place?.deleted || place?.renamed !== undefined ? unix.namesake(wholePath(socket.name, place), socket.ino) : undefined
+  if (namesake !== undefined)
+    return {
+      what: `the unix socket "${path}", whose file was ${place?.deleted ? "removed" : "renamed"}; socket:[${namesake}] was bound to the same name`,
+      remedy: "Let the program close one of the two before the dump",
+    }
+  if (place) return undefined
   return {
     what: `the unix socket "${path}", whose file is "${bound.target}" now`,
     remedy:
@@ -84,5 +91,7 @@ export function refuseUnix(found: Found, { unix }: Pick<Surveying, "unix">): Rea
     }
   if (!(socket.type in UNIX_TYPES) || !UNIX_STATES.has(socket.state))
     return { what: `${socketText(socket)} in state ${socket.state}`, remedy: "Let the program close it before the dump" }
-  return unix.queues?.unreadable.get(socket.ino) ?? refusePeer(socket, unix) ?? refusePending(socket, unix) ?? refusePlace(socket, found)
+  return (
+    unix.queues?.unreadable.get(socket.ino) ?? refusePeer(socket, unix) ?? refusePending(socket, unix) ?? refusePlace(socket, found, unix)
+  )
 }

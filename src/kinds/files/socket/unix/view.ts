@@ -25,6 +25,8 @@ export interface UnixScene {
   readonly inside: ReadonlySet<number>
   /** The listener that has not accepted the client with this inode yet. */
   listenerOf(client: number): UnixSocket | undefined
+  /** Inode of another socket of the dump that is to be bound to this path; undefined when this one alone is. */
+  namesake(path: string, ino: number): number | undefined
   /** Task outside the dump that has a socket open, if one was looked for and found. */
   holder(inode: number): number | undefined
   readonly allowed: AllowedPeers
