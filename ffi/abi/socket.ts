@@ -104,6 +104,7 @@ export const IP = {
   CHECKSUM: 23,
   BIND_ADDRESS_NO_PORT: 24,
   RECVFRAGSIZE: 25,
+  MULTICAST_IF: 32,
   MULTICAST_TTL: 33,
   MULTICAST_LOOP: 34,
   MULTICAST_ALL: 49,
@@ -114,11 +115,13 @@ export const IP = {
 export const IPV6 = {
   CHECKSUM: 7,
   UNICAST_HOPS: 16,
+  MULTICAST_IF: 17,
   MULTICAST_HOPS: 18,
   MULTICAST_LOOP: 19,
   MTU_DISCOVER: 23,
   RECVERR: 25,
   V6ONLY: 26,
+  MULTICAST_ALL: 29,
   HDRINCL: 36,
   RECVPKTINFO: 49,
   RECVHOPLIMIT: 51,
@@ -131,6 +134,21 @@ export const IPV6 = {
   TRANSPARENT: 75,
   FREEBIND: 78,
 } as const
+
+/** Options of memberships in multicast groups, of IPv4 and IPv6 alike. Header: include/uapi/linux/in.h */
+export const MCAST = { JOIN_GROUP: 42, MSFILTER: 48 } as const
+/** Whom a membership hears: all but its sources, or its sources only. Header: include/uapi/linux/in.h */
+export const MCAST_MODE = { EXCLUDE: 0, INCLUDE: 1 } as const
+/** Bytes of struct sockaddr_storage. Header: include/uapi/linux/socket.h */
+export const SOCKADDR_STORAGE = 128
+/** A sockaddr_storage, the group, stands at 8. */
+export const groupReq = layout("struct group_req", "include/uapi/linux/in.h", 136, { gr_interface: [0, "u32"] })
+/** The group stands at 8, the first source, a sockaddr_storage as well, at 144. */
+export const groupFilter = layout("struct group_filter", "include/uapi/linux/in.h", 272, {
+  gf_interface: [0, "u32"],
+  gf_fmode: [136, "u32"],
+  gf_numsrc: [140, "u32"],
+})
 
 /** Options of raw sockets: which ICMP messages are left out. Headers: include/uapi/linux/icmp.h, icmpv6.h */
 export const ICMP_FILTER = 1

@@ -204,6 +204,34 @@ export const stasis_devicesSchema: Schema<stasis_devices> = schema("stasis_devic
   { number: 1, name: "devices", type: "message", label: "repeated", message: () => stasis_deviceSchema },
 ])
 
+/** Membership of a socket in a multicast group. */
+export interface stasis_membership {
+  /** Name of the network device. */
+  device: string
+  /** Address in network order, 4 or 16 bytes. */
+  group: Uint8Array
+  /** MCAST_INCLUDE: it hears these senders only; else it hears all but these. */
+  includes?: boolean
+  /** Addresses as that of the group. */
+  sources: Uint8Array[]
+}
+export const stasis_membershipSchema: Schema<stasis_membership> = schema("stasis_membership", () => [
+  { number: 1, name: "device", type: "string", label: "required" },
+  { number: 2, name: "group", type: "bytes", label: "required" },
+  { number: 3, name: "includes", type: "bool", label: "optional" },
+  { number: 4, name: "sources", type: "bytes", label: "repeated" },
+])
+
+export interface stasis_multicast {
+  memberships: stasis_membership[]
+  /** Name of the network device that IPV6_MULTICAST_IF names. */
+  device?: string
+}
+export const stasis_multicastSchema: Schema<stasis_multicast> = schema("stasis_multicast", () => [
+  { number: 1, name: "memberships", type: "message", label: "repeated", message: () => stasis_membershipSchema },
+  { number: 2, name: "device", type: "string", label: "optional" },
+])
+
 /** One open file of files.img. */
 export interface stasis_file_entry {
   id: number
@@ -232,6 +260,8 @@ export interface stasis_file_entry {
   socket_file?: string
   /** Options of a socket that differ from those of a new one and have no field in CRIU's images. */
   socket_options?: stasis_socket_options
+  /** Multicast of a socket of the internet; absent = a member of no group. */
+  multicast?: stasis_multicast
   /** Bytes of events of an inotify or fanotify that nobody had read, and that are lost; absent = none. */
   notify_lost?: number
   /** Marks of a fanotify on whole file systems. */
@@ -260,6 +290,7 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = schema("stasis
   { number: 54, name: "socket_senders", type: "message", label: "optional", message: () => stasis_senders_entrySchema },
   { number: 55, name: "socket_file", type: "string", label: "optional" },
   { number: 60, name: "socket_options", type: "message", label: "optional", message: () => stasis_socket_optionsSchema },
+  { number: 61, name: "multicast", type: "message", label: "optional", message: () => stasis_multicastSchema },
   { number: 70, name: "notify_lost", type: "uint32", label: "optional" },
   { number: 71, name: "filesystem_marks", type: "message", label: "optional", message: () => stasis_filesystem_marksSchema },
   { number: 72, name: "fanotify_user", type: "uint32", label: "optional" },

@@ -31,6 +31,7 @@ export const files: readonly Row[] = [
   beyondCriu("loses semaphore mode", { ...row("eventfds", "semaphore"), since: ["6.5", "the mode is told nobody before"] }),
   row("epolls"),
   ...["tcp", "udp", "udplite"].flatMap((name) => [row("inets", name), beyondCriu("loses such options", row("inets", name, "beyond"))]),
+  beyondCriu("loses memberships in groups", row("inets", "multicast")),
   beyondCriu("finds raw sockets by a table that this kernel may lack", row("inets", "raw")),
   row("inotifies", "{folder}"),
   row("inotifies", "{folder}", "shared"),

@@ -1,11 +1,12 @@
 /*
  * Holds: sockets of the internet without a TCP connection, those of the argument: "tcp" new, bound and listening; "udp" bound, connected,
- * sharing a port; "udplite"; "queued" a datagram; "raw" (and ping); a second one "beyond": with options too that CRIU loses.
+ * sharing a port; "udplite"; "queued" a datagram; "multicast" members of groups; "raw" (and ping); a second one "beyond": with options too that CRIU loses.
  * Checks: addresses, options, and that they still work with each other.
  */
 #include "options.h"
 #include <arpa/inet.h>
 #include <linux/filter.h>
+#include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -332,6 +333,94 @@ static void raw(void)
 	CHECK(ping == -1 || port_of(ping) == 4321, "the ping socket has id %d", port_of(ping));
 }
 
+/* A membership as the kernel tells it: its mode, or -1 without one, and the first sender that it names. */
+static int membership(int fd, bool six, const void *group, uint32_t *sender)
+{
+	struct group_filter *filter = calloc(1, GROUP_FILTER_SIZE(4));
+	socklen_t size = GROUP_FILTER_SIZE(4);
+	filter->gf_interface = if_nametoindex("lo");
+	filter->gf_numsrc = 4;
+	if (six) {
+		struct sockaddr_in6 *in6 = (void *)&filter->gf_group;
+		in6->sin6_family = AF_INET6;
+		memcpy(&in6->sin6_addr, group, 16);
+	} else {
+		struct sockaddr_in *in = (void *)&filter->gf_group;
+		in->sin_family = AF_INET;
+		memcpy(&in->sin_addr, group, 4);
+	}
+	bool member = getsockopt(fd, six ? IPPROTO_IPV6 : IPPROTO_IP, MCAST_MSFILTER, filter, &size) == 0;
+	int mode = member ? (int)filter->gf_fmode : -1;
+	*sender = member && filter->gf_numsrc == 1 ? ntohl(((struct sockaddr_in *)filter->gf_slist)->sin_addr.s_addr) : 0;
+	free(filter);
+	return mode;
+}
+
+static void join(int fd, const char *group, const char *only, const char *all_but)
+{
+	struct ip_mreqn request = { .imr_multiaddr.s_addr = inet_addr(group), .imr_ifindex = if_nametoindex("lo") };
+	struct ip_mreq_source sender = { .imr_multiaddr = request.imr_multiaddr, .imr_interface.s_addr = htonl(INADDR_LOOPBACK) };
+	sender.imr_sourceaddr.s_addr = inet_addr(only ? only : all_but ? all_but : "0.0.0.0");
+	if (!only && setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof request) == -1)
+		skip("this kernel has no multicast");
+	if (only)
+		MUST(setsockopt(fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &sender, sizeof sender));
+	if (all_but)
+		MUST(setsockopt(fd, IPPROTO_IP, IP_BLOCK_SOURCE, &sender, sizeof sender));
+}
+
+static void expect_member(int fd, const char *group, int mode, uint32_t sender)
+{
+	struct in_addr four = { inet_addr(group) };
+	uint32_t found;
+	int is = membership(fd, false, &four, &found);
+	CHECK(is == mode && found == sender, "fd %d in %s: the mode is %d, not %d; the sender %x", fd, group, is, mode, found);
+}
+
+static void multicast(void)
+{
+	struct sockaddr_storage at;
+	struct ipv6_mreq wanted = { .ipv6mr_interface = if_nametoindex("lo") };
+	struct in_addr loopback = { htonl(INADDR_LOOPBACK) }, from;
+	int four = hold(socket(AF_INET, SOCK_DGRAM, 0), false), sender = hold(socket(AF_INET, SOCK_DGRAM, 0), false);
+	int six = hold(socket(AF_INET6, SOCK_DGRAM, 0), false);
+	join(four, "239.1.2.3", NULL, NULL);
+	join(four, "239.1.2.4", NULL, "127.0.0.9");
+	join(four, "232.1.2.5", "127.0.0.1", NULL);
+	join(six, "239.1.2.6", NULL, NULL);
+	MUST(inet_pton(AF_INET6, "ff02::1:77", &wanted.ipv6mr_multiaddr));
+	MUST(setsockopt(six, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &wanted, sizeof wanted));
+	set(six, IPPROTO_IPV6, IPV6_MULTICAST_IF, wanted.ipv6mr_interface);
+	MUST(setsockopt(sender, IPPROTO_IP, IP_MULTICAST_IF, &loopback, sizeof loopback));
+	socklen_t size = local(&at, AF_INET, 0);
+	struct sockaddr_in *in = (struct sockaddr_in *)&at;
+	in->sin_addr.s_addr = INADDR_ANY;
+	MUST(bind(four, (struct sockaddr *)&at, size));
+	note();
+	victim_ready();
+	victim_wait();
+	compare();
+	expect_member(four, "239.1.2.3", MCAST_EXCLUDE, 0);
+	expect_member(four, "239.1.2.4", MCAST_EXCLUDE, 0x7f000009);
+	expect_member(four, "232.1.2.5", MCAST_INCLUDE, 0x7f000001);
+	expect_member(four, "239.1.2.6", -1, 0);
+	expect_member(six, "239.1.2.6", MCAST_EXCLUDE, 0);
+	uint32_t none;
+	CHECK(membership(six, true, &wanted.ipv6mr_multiaddr, &none) == MCAST_EXCLUDE, "the socket of IPv6 has left its group");
+	CHECK(get(six, IPPROTO_IPV6, IPV6_MULTICAST_IF) == (int)wanted.ipv6mr_interface, "the device of IPv6 is another");
+	size = sizeof from;
+	CHECK(getsockopt(sender, IPPROTO_IP, IP_MULTICAST_IF, &from, &size) == 0 && from.s_addr == loopback.s_addr, "the device is another");
+	in->sin_port = htons(port_of(four));
+	const char *groups[] = { "239.1.2.3", "239.1.2.4", "232.1.2.5" };
+	for (int i = 0; i < 3; i++) {
+		char text[16];
+		in->sin_addr.s_addr = inet_addr(groups[i]);
+		CHECK(sendto(sender, "to all", 6, 0, (struct sockaddr *)&at, sizeof *in) == 6, "to %s: %s", groups[i], strerror(errno));
+		struct pollfd heard = { .fd = four, .events = POLLIN };
+		CHECK(poll(&heard, 1, 5000) == 1 && read(four, text, sizeof text) == 6, "nothing is heard of %s", groups[i]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	victim_begin(argc, argv);
@@ -349,6 +438,8 @@ int main(int argc, char **argv)
 		udp(IPPROTO_UDPLITE);
 	} else if (!strcmp(kind, "queued"))
 		queued();
+	else if (!strcmp(kind, "multicast"))
+		multicast();
 	else
 		raw();
 	ok();

@@ -184,7 +184,7 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
       }
   const extension = new Map(images.extension.map((facts) => [facts.id, facts]))
   for (const { id, psk } of files.values()) if (psk && used.has(id)) yield () => checkPacket(psk, extension.get(id))
-  for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options)
+  for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options, extension.get(id))
   for (const { id, nsf } of files.values()) if (nsf && used.has(id)) yield () => checkNamespace(nsf, options.namespaces ?? {})
   for (const { id, tunf } of files.values()) if (tunf && used.has(id)) yield () => checkTun(tunf)
   const made = new Set([...used].filter((id) => !given.has(id)))

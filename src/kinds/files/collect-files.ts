@@ -3,6 +3,7 @@ import type { file_lock_entry } from "../../../proto/gen/file-lock_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { logger } from "../../base/log.ts"
+import { type Group, readGroups } from "../../proc/groups.ts"
 import type { Collecting, CollectMoment, FileOptions, Holder, TtyEnds } from "./collecting.ts"
 import { borrowDescriptors } from "./copies.ts"
 import type { JudgedFiles } from "./judge.ts"
@@ -13,6 +14,11 @@ import { hasPeer, inodeOf, isUnix } from "./socket/unix/scene.ts"
 import { rowOf } from "./survey.ts"
 
 const log = logger("files")
+
+function groupsOnce(): () => readonly Group[] {
+  let groups: readonly Group[] | undefined
+  return () => (groups ??= readGroups())
+}
 
 /** Where rows put what they collect: empty. All processes have the same, but for the way to their descriptors. */
 export const emptyTables = (
@@ -37,6 +43,7 @@ export const emptyTables = (
   clock: options.clock,
   inetSockets,
   packetSockets,
+  groups: groupsOnce(),
   connections,
 })
 

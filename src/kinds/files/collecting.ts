@@ -3,6 +3,7 @@ import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
 import type { FdInfo } from "../../proc/fdinfo.ts"
+import type { Group } from "../../proc/groups.ts"
 import type { LoadedProgram } from "./bpf-map/ask.ts"
 import type { Copies } from "./copies.ts"
 import type { FileIds } from "./ids.ts"
@@ -142,6 +143,8 @@ export interface Collecting {
   readonly extension: stasis_file_entry[]
   readonly inetSockets: ReadonlyMap<bigint, DiagSocket>
   readonly packetSockets: ReadonlyMap<bigint, PacketSocket>
+  /** Multicast groups of the network namespace, read when they are first asked for. */
+  groups(): readonly Group[]
   /** TCP connections to be kept, held off; undefined where none is to be touched. */
   readonly connections: Connections | undefined
   /** What is lost although its object is kept, for people. */

@@ -11,6 +11,8 @@ import {
   IP,
   IPPROTO,
   IPV6,
+  MCAST,
+  MCAST_MODE,
   MSG,
   OTHER_AF,
   SHUT,
@@ -37,6 +39,8 @@ const MACROS = [
   ...named("SO_", SO),
   ...named("IP_", IP),
   ...named("IPV6_", IPV6),
+  ...named("MCAST_", MCAST),
+  ...named("MCAST_", MCAST_MODE),
   ...named("TCP_", TCP),
   ...named("PACKET_", PACKET),
 ]

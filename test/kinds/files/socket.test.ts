@@ -89,6 +89,12 @@ describe("checkInet", () => {
   ])("refuses %p", (change, found) => {
     expect(() => checkInet({ ...tcp, ...change }, options)).toThrow(found)
   })
+  const multicast = (device: string, group: Uint8Array) => ({ id: 1, multicast: { memberships: [{ device, group, sources: [] }] } })
+  test("refuses a membership on a device that is not there, and one in no group", () => {
+    checkInet(tcp, options, multicast("lo", Uint8Array.of(239, 1, 2, 3)))
+    expect(() => checkInet(tcp, options, multicast("nothing", Uint8Array.of(239, 1, 2, 3)))).toThrow('no network device "nothing"')
+    expect(() => checkInet(tcp, options, multicast("lo", Uint8Array.of(1)))).toThrow("a group whose address has 1 bytes")
+  })
   test("takes a connection with an option", () => {
     const connection = { ...tcp, state: TCP_STATE.ESTABLISHED, dst_port: 5 }
     checkInet(connection, { ...options, tcpEstablished: true })

@@ -19,6 +19,20 @@ export function askOption(fd: number, level: number, name: number, room: number)
   throw new SyscallError("getsockopt", errno, [fd, level, name])
 }
 
+/** Errors that say that a socket has nothing of what an option was asked for. */
+const ABSENT: ReadonlySet<string> = new Set([...LACKING, "EADDRNOTAVAIL", "ENODEV"])
+
+/** An option that is asked with a value. @param question as long as its answer may be   @returns undefined when there is none such */
+export function askWith(fd: number, level: number, name: number, question: Uint8Array): Uint8Array | undefined {
+  memory.bytes.set(question)
+  memory.view.setUint32(LENGTH, question.length, true)
+  const answer = attempt("getsockopt", fd, level, name, memory.address, memory.address + LENGTH)
+  if (!isFailure(answer)) return memory.bytes.slice(0, memory.view.getUint32(LENGTH, true))
+  const errno = errnoName(-answer)
+  if (ABSENT.has(errno)) return undefined
+  throw new SyscallError("getsockopt", errno, [fd, level, name])
+}
+
 /** An option that is a number; undefined when there is none such. */
 export function askNumber(fd: number, level: number, name: number): number | undefined {
   const bytes = askOption(fd, level, name, 4)

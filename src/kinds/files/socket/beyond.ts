@@ -73,12 +73,12 @@ const LEVELS: readonly Level[] = [
   },
   {
     level: IPPROTO.IP,
-    names: [IP.MULTICAST_TTL, IP.MULTICAST_LOOP, IP.MULTICAST_ALL],
+    names: [IP.MULTICAST_IF, IP.MULTICAST_TTL, IP.MULTICAST_LOOP, IP.MULTICAST_ALL],
     belongs: ({ family, type }) => family === AF.INET && type !== SOCK.STREAM,
   },
   {
     level: IPPROTO.IPV6,
-    names: [IPV6.MULTICAST_HOPS, IPV6.MULTICAST_LOOP],
+    names: [IPV6.MULTICAST_HOPS, IPV6.MULTICAST_LOOP, IPV6.MULTICAST_ALL],
     belongs: ({ family, type }) => family === AF.INET6 && type !== SOCK.STREAM,
   },
   {

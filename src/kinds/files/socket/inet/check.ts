@@ -1,9 +1,11 @@
 import { AF, IPPROTO } from "../../../../../ffi/abi/socket.ts"
 import type { inet_sk_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
+import type { stasis_file_entry } from "../../../../../proto/gen/stasis_pb.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
 import { deviceNumber } from "../device.ts"
 import { addressLength } from "./address.ts"
 import { inetText, isConnection } from "./entry.ts"
+import { missingDevice } from "./multicast.ts"
 
 /** How connections come back. */
 export interface InetOptions {
@@ -18,7 +20,7 @@ const corrupt = (id: number, found: string): CheckpointError =>
   new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore socket ${id}`, found, "Dump the program again: this image was damaged or changed")
 
 /** Checks that an entry fits together, and that this machine and the options have what it needs. @throws CheckpointError */
-export function checkInet(entry: inet_sk_entry, { tcpEstablished, tcpClose }: InetOptions): void {
+export function checkInet(entry: inet_sk_entry, { tcpEstablished, tcpClose }: InetOptions, extension?: stasis_file_entry): void {
   const { id, family, src_addr, dst_addr, src_port, dst_port, backlog, ifname, proto } = entry
   if (family !== AF.INET && family !== AF.INET6) throw corrupt(id, `it is of family ${family}, known are ${AF.INET} and ${AF.INET6}`)
   const words = addressLength(family) / 4
@@ -26,11 +28,17 @@ export function checkInet(entry: inet_sk_entry, { tcpEstablished, tcpClose }: In
     throw corrupt(id, `its addresses have ${src_addr.length} and ${dst_addr.length} words, not ${words}`)
   if (src_port > PORT_MOST || dst_port > PORT_MOST) throw corrupt(id, `it has port ${Math.max(src_port, dst_port)}`)
   if (backlog > BACKLOG_MOST) throw corrupt(id, `its backlog is ${backlog}`)
-  if (ifname !== undefined && deviceNumber(ifname) === undefined)
+  const foreign = extension?.multicast?.memberships.find(({ group, sources }) =>
+    [group, ...sources].some(({ length }) => length !== 4 && length !== 16),
+  )
+  if (foreign) throw corrupt(id, `it is a member of a group whose address has ${foreign.group.length} bytes`)
+  const missing = extension?.multicast && missingDevice(extension.multicast)
+  const lacking = ifname !== undefined && deviceNumber(ifname) === undefined ? ifname : missing
+  if (lacking !== undefined)
     throw new CheckpointError(
       "E_RESTORE",
       `Cannot restore ${inetText(entry)}`,
-      `there is no network device "${ifname}"`,
+      `there is no network device "${lacking}"`,
       "Make the device, or restore where it is",
     )
   if (proto === IPPROTO.MPTCP)

@@ -8,6 +8,7 @@ import { deviceName } from "../device.ts"
 import { collectSocketOptions } from "../options.ts"
 import { addressLength, parseAddress, wordsOf } from "./address.ts"
 import { closedHalves } from "./closed.ts"
+import { collectMulticast } from "./multicast.ts"
 import { askTcp } from "./tcp-info.ts"
 
 /** Only what is set: the images leave out the rest. */
@@ -97,20 +98,22 @@ export function collectInet(
     copies,
     extension,
     inetSockets,
+    groups,
     losses,
     connections,
-  }: Pick<Collecting, "copies" | "extension" | "inetSockets" | "losses" | "connections">,
+  }: Pick<Collecting, "copies" | "extension" | "inetSockets" | "groups" | "losses" | "connections">,
 ): inet_sk_entry {
   const found = copies.lend(fd, (copy) => {
     if (!socket) throw new Error(`Unreachable: fd ${fd} is no socket`)
     const facts = collectFacts(copy, socket)
     const closed = socket.protocol === IPPROTO.TCP && facts.state === TCP_STATE.CLOSE ? closedHalves(copy) : undefined
-    return { facts, closed, options: collectBeyond(copy, socket) }
+    return { facts, closed, options: collectBeyond(copy, socket), multicast: collectMulticast(copy, socket, groups) }
   })
   if (!found) throw new Error(`Unreachable: fd ${fd} is open`)
   const table = inetSockets.get(stat.ino)
-  const { facts, options, closed } = found
-  if (options.length > 0) extension.push({ id, socket_options: { options } })
+  const { facts, options, closed, multicast } = found
+  if (options.length > 0 || multicast)
+    extension.push({ id, ...(options.length > 0 ? { socket_options: { options } } : {}), ...(multicast ? { multicast } : {}) })
   if (facts.proto !== IPPROTO.TCP && (table?.received ?? 0) > 0)
     losses.push(`datagrams that a socket had not read yet (fd ${fd}, ${table?.received} bytes of the kernel's)`)
   connections?.read(Number(stat.ino))

@@ -20,6 +20,7 @@ import { restoreBeyond } from "../beyond.ts"
 import { restoreBuffers, restoreSocketOptions, setOption } from "../options.ts"
 import { bytesOfWords, isAny } from "./address.ts"
 import { giveAddress, inetText, isConnection } from "./entry.ts"
+import { restoreMulticast } from "./multicast.ts"
 import { restoreStream } from "./restore-stream.ts"
 
 /** Appends options of IPv4 and IPv6. Mirror: collectIp of ./collect.ts */
@@ -64,7 +65,9 @@ function makeSocket(entry: inet_sk_entry, { program, extension }: Pick<Restoring
   restoreSocketOptions(opts, program, fd, about)
   restoreIp(entry, program, fd, about)
   if (proto === IPPROTO.TCP) restoreTcpOptions(entry, program, fd, about)
-  restoreBeyond(extension.get(id)?.socket_options?.options ?? [], program, fd, about)
+  const { socket_options, multicast } = extension.get(id) ?? {}
+  restoreBeyond(socket_options?.options ?? [], program, fd, about)
+  if (multicast) restoreMulticast(multicast, program, fd, about)
   setOption(program, fd, SOL_SOCKET, SO.REUSEADDR, 1, about)
   return fd
 }
