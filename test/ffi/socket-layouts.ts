@@ -19,7 +19,7 @@ import {
   sockaddrLl,
   tpacketReq3,
 } from "../../ffi/abi/packet.ts"
-import { cmsghdr, linger, msghdr, sockaddrIn, sockaddrIn6, tcpRepairWindow, ucred } from "../../ffi/abi/socket.ts"
+import { cmsghdr, groupFilter, groupReq, linger, msghdr, sockaddrIn, sockaddrIn6, tcpRepairWindow, ucred } from "../../ffi/abi/socket.ts"
 import type { Fields, Layout } from "../../ffi/layout.ts"
 import type { Headers } from "./compiled.ts"
 
@@ -90,6 +90,8 @@ export const sockets: readonly Group[] = [
   {
     headers: ["linux/netlink.h", "linux/inet_diag.h", "linux/in.h", "linux/in6.h", "linux/tcp.h"],
     rows: [
+      [groupReq, "struct group_req"],
+      [groupFilter, "struct group_filter"],
       [inetDiagReqV2, "struct inet_diag_req_v2"],
       [inetDiagMsg, "struct inet_diag_msg"],
       [sockaddrIn, "struct sockaddr_in"],
