@@ -149,6 +149,8 @@ export const statfsStruct = layout("struct statfs", "include/uapi/asm-generic/st
 
 /** File system of huge pages, as statfs(2) names it. Header: include/uapi/linux/magic.h */
 export const HUGETLBFS_MAGIC = 0x958458f6
+/** Of /proc and /sys. Header: include/uapi/linux/magic.h */
+export const [PROC_SUPER_MAGIC, SYSFS_MAGIC] = [0x9fa0, 0x62656572]
 
 /** Flag of eventfd2(2). Header: include/uapi/linux/eventfd.h */
 export const EFD_SEMAPHORE = 1

@@ -144,6 +144,11 @@ describe("too many open files", () => {
     const failure = ioFailure("Cannot create x", new FileError("EMFILE", "openat", "x"))
     expect(failure).toMatchObject({ code: "E_IO", next: "Raise ulimit -n, then try again" })
   })
+
+  test.each(["ENAMETOOLONG", "ELOOP", "EEXIST"])("%s names the directory, not the disk", (errno) => {
+    const failure = ioFailure("Cannot write images to x", new FileError(errno, "mkdirat", "x"))
+    expect(failure).toMatchObject({ code: "E_DIRECTORY", next: "Name a directory with -D" })
+  })
 })
 
 describe("preallocate and truncate", () => {

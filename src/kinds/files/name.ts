@@ -6,7 +6,7 @@ import type { Reason } from "./collecting.ts"
 import type { Keeping, WayBack } from "./keeping.ts"
 import { isNameless } from "./overlay.ts"
 import { folderOf } from "./path.ts"
-import { detailsOf, type FileStat, isOfHugePages, kindOf, sameFile, statPath } from "./stat.ts"
+import { detailsOf, type FileStat, isOfHugePages, isOfKernel, kindOf, sameFile, statPath } from "./stat.ts"
 
 /** Longest path that open(2) takes, bytes without the NUL. */
 const PATH_LIMIT = 4095
@@ -121,6 +121,8 @@ export function wayBackTo(link: string, target: string, stat: FileStat, keeping:
   const refusal = refuseName(target, stat)
   if (!refusal) return { name: target, way: "name" }
   if (!target.startsWith("/")) return refusal
+  // Nothing can be made there.
+  if (isOfKernel(link)) return { what: `"${target}", a file of the kernel's that went with its process or device`, remedy: CLOSE }
   const name = formerName(target)
   if (stat.nlink === 0) return refuseGhost(link, name, stat, keeping) ?? { name, way: "ghost" }
   if (!target.endsWith(DELETED)) return refusal

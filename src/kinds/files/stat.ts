@@ -1,4 +1,14 @@
-import { AT, HUGETLBFS_MAGIC, S_IF, STATX_BASIC_STATS, STATX_MNT_ID, statx, statxDetails } from "../../../ffi/abi/file.ts"
+import {
+  AT,
+  HUGETLBFS_MAGIC,
+  PROC_SUPER_MAGIC,
+  S_IF,
+  STATX_BASIC_STATS,
+  STATX_MNT_ID,
+  SYSFS_MAGIC,
+  statx,
+  statxDetails,
+} from "../../../ffi/abi/file.ts"
 import { decode } from "../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
 import { layPath } from "./path.ts"
@@ -105,6 +115,11 @@ export function detailsOf(path: string): FileDetails | null {
 /** True for a file of hugetlbfs, which nobody can write(2) to; false for one that is gone. */
 export const isOfHugePages = (path: string): boolean =>
   attempt("statfs", layPath(path), memory.address) >= 0 && view.getUint32(0, true) === HUGETLBFS_MAGIC
+
+const KERNELS: ReadonlySet<number> = new Set([PROC_SUPER_MAGIC, SYSFS_MAGIC])
+/** Whether a path leads to a file of /proc or /sys, which the kernel alone makes and takes away. Man page: statfs(2) */
+export const isOfKernel = (path: string): boolean =>
+  attempt("statfs", layPath(path), memory.address) >= 0 && KERNELS.has(view.getUint32(0, true))
 
 /** The file behind one of our descriptors. @throws SyscallError */
 export function statDescriptor(fd: number): FileStat {
