@@ -69,7 +69,13 @@ describe("parseStatus", () => {
   })
 
   test("reads signal and capability sets whole", () => {
-    expect(status).toMatchObject({ sigPending: 1n, sharedPending: 1n << 63n, sigBlocked: 0xfffffffe7ffbfeffn, sigCaught: 0x180004202n })
+    expect(status).toMatchObject({
+      sigPending: 1n,
+      sharedPending: 1n << 63n,
+      sigBlocked: 0xfffffffe7ffbfeffn,
+      sigIgnored: 0x1000n,
+      sigCaught: 0x180004202n,
+    })
     expect(status).toMatchObject({ capPermitted: 0x1ffffffffffn, capAmbient: 0x400n, noNewPrivs: true, seccomp: 2 })
   })
 

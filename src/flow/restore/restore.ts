@@ -106,12 +106,13 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
     return step()
   } catch (error) {
     if (errnoOf(error) === undefined) throw error
+    const action = `Cannot build the tree of process ${saved.root.tree.pid}`
     const isCall = error instanceof SyscallError
     if (isCall && error.call === "clone3" && error.errno === "EEXIST") throw heldId(saved, helpers, error)
     if (isCall && error.call === "bind" && (error.errno === "EADDRINUSE" || error.errno === "EADDRNOTAVAIL"))
       throw new CheckpointError(
         "E_RESTORE",
-        `Cannot build the tree of process ${saved.root.tree.pid}`,
+        action,
         error.errno === "EADDRINUSE"
           ? "another program uses the address of one of its sockets"
           : "this machine lacks the address of one of its sockets",
@@ -123,20 +124,14 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
     if (errnoOf(error) === "EFBIG")
       throw new CheckpointError(
         "E_RESTORE",
-        `Cannot build the tree of process ${saved.root.tree.pid}`,
+        action,
         "the limit of file sizes (RLIMIT_FSIZE) is too small for what is filled, memory among it",
         "Raise ulimit -f, then restore again: the tree gets its own limits back",
         error,
       )
-    const lack = lackOfDescriptors(`Cannot build the tree of process ${saved.root.tree.pid}`, error)
+    const lack = lackOfDescriptors(action, error)
     if (lack) throw lack
     const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"
-    throw new CheckpointError(
-      "E_RESTORE",
-      `Cannot build the tree of process ${saved.root.tree.pid}`,
-      isCall ? "a call in it failed" : "a file that it needs cannot be read",
-      next,
-      error,
-    )
+    throw new CheckpointError("E_RESTORE", action, isCall ? "a call in it failed" : "a file that it needs cannot be read", next, error)
   }
 }

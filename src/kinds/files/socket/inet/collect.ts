@@ -107,7 +107,7 @@ export function collectInet(
     if (!socket) throw new Error(`Unreachable: fd ${fd} is no socket`)
     const facts = collectFacts(copy, socket)
     const closed = socket.protocol === IPPROTO.TCP && facts.state === TCP_STATE.CLOSE ? closedHalves(copy) : undefined
-    return { facts, closed, options: collectBeyond(copy, socket), multicast: collectMulticast(copy, socket, groups) }
+    return { facts, closed, options: collectBeyond(copy, socket), multicast: collectMulticast(copy, socket, { groups, losses }) }
   })
   if (!found) throw new Error(`Unreachable: fd ${fd} is open`)
   const table = inetSockets.get(stat.ino)

@@ -3,6 +3,7 @@ import { decode, encodeInto } from "../../../../../ffi/layout.ts"
 import type { stasis_membership, stasis_multicast } from "../../../../../proto/gen/stasis_pb.ts"
 import type { Group } from "../../../../proc/groups.ts"
 import type { Argument, Program } from "../../../../tracee/program.ts"
+import type { Collecting } from "../../collecting.ts"
 import { askNumber, askWith, type SocketKind } from "../ask.ts"
 import { deviceName, deviceNumber } from "../device.ts"
 import { setOption } from "../options.ts"
@@ -28,7 +29,7 @@ function filterOf(index: number, group: Uint8Array, mode: number, sources: reado
 }
 
 /** What a socket has to do with one group; undefined when it is no member. Kernel: net/ipv4/igmp.c ip_mc_gsfget(), net/ipv6/mcast.c */
-function askMembership(fd: number, { index, address }: Group): stasis_membership | undefined {
+function askMembership(fd: number, { index, address }: Group, losses: string[]): stasis_membership | undefined {
   const ask = (room: number) => askWith(fd, levelOf(address), MCAST.MSFILTER, filterOf(index, address, 0, [], room))
   // Most have no senders of their own.
   const brief = ask(0)
@@ -36,6 +37,7 @@ function askMembership(fd: number, { index, address }: Group): stasis_membership
   const device = full && deviceName(index)
   if (!full || device === undefined) return undefined
   const { gf_fmode, gf_numsrc } = decode(groupFilter, full)
+  if (gf_numsrc > MOST_SOURCES) losses.push(`${gf_numsrc - MOST_SOURCES} senders of a multicast group on ${device}, which has ${gf_numsrc}`)
   const sources = Array.from({ length: Math.min(gf_numsrc, MOST_SOURCES) }, (_, at) => {
     const from = SOURCES + at * SOCKADDR_STORAGE
     return parseAddress(full.slice(from, from + SOCKADDR_STORAGE)).bytes
@@ -47,13 +49,18 @@ function askMembership(fd: number, { index, address }: Group): stasis_membership
  * Memberships of a socket in multicast groups, of which the kernel has no list: it is asked for each group that a device of the machine
  * listens to. Mirror: restoreMulticast
  *
- * @param fd a copy of the socket   @param groups those of its network namespace   @returns undefined when there is nothing to tell
+ * @param fd a copy of the socket   @param groups those of its network namespace   @param losses gets what cannot be told, for people
+ * @returns undefined when there is nothing to tell   @throws SyscallError
  */
-export function collectMulticast(fd: number, { family, type }: SocketKind, groups: () => readonly Group[]): stasis_multicast | undefined {
+export function collectMulticast(
+  fd: number,
+  { family, type }: SocketKind,
+  { groups, losses }: Pick<Collecting, "groups" | "losses">,
+): stasis_multicast | undefined {
   if (type === SOCK.STREAM) return undefined
   const isSix = family === AF.INET6
   // A socket of IPv6 may be a member of groups of IPv4 too.
-  const memberships = groups().flatMap((group) => (isSix || group.address.length !== SIX ? (askMembership(fd, group) ?? []) : []))
+  const memberships = groups().flatMap((group) => (isSix || group.address.length !== SIX ? (askMembership(fd, group, losses) ?? []) : []))
   const index = isSix ? (askNumber(fd, IPPROTO.IPV6, IPV6.MULTICAST_IF) ?? 0) : 0
   const device = index === 0 ? undefined : deviceName(index)
   return memberships.length > 0 || device !== undefined ? { memberships, ...(device === undefined ? {} : { device }) } : undefined
