@@ -7,7 +7,7 @@ const setOf = (signals: readonly number[]): bigint => signals.reduce((set, signa
 const MEANINGLESS = [SIG.URG, SIG.WINCH, SIG.CHLD, SIG.CONT] as const
 /** And those that programs ignore, as shells do. Those that stop last: sending one drops a pending SIGCONT. */
 const OFTEN_IGNORED = [SIG.PIPE, SIG.TTOU, SIG.TTIN, SIG.TSTP] as const
-const STUB_SIGNALS: readonly number[] = [...MEANINGLESS, ...OFTEN_IGNORED]
+const LOAN_SIGNALS: readonly number[] = [...MEANINGLESS, ...OFTEN_IGNORED]
 const STOPPING = setOf([SIG.STOP, SIG.TSTP, SIG.TTIN, SIG.TTOU])
 
 /** Sets of signals of a process, of all its threads together. */
@@ -28,7 +28,7 @@ export interface SignalUse {
  */
 export function chooseStubSignal({ caught, ignored, blocked, pending }: SignalUse): number | undefined {
   const meaningless = setOf(MEANINGLESS) | ignored
-  const free = STUB_SIGNALS.filter((signal) => {
+  const free = LOAN_SIGNALS.filter((signal) => {
     const bit = sigbit(signal)
     const drops = signal === SIG.CONT ? STOPPING : bit & STOPPING ? sigbit(SIG.CONT) : 0n
     return bit & meaningless && !(bit & (caught | pending)) && !(pending & drops)
@@ -59,5 +59,5 @@ export function signalUse(statuses: readonly Status[], masks?: readonly bigint[]
  */
 export const isLoanMask = (mask: bigint): boolean => {
   const always = sigbit(SIG.KILL) | sigbit(SIG.STOP)
-  return STUB_SIGNALS.some((signal) => (mask | always) === (ALL_SIGNALS & ~sigbit(signal)))
+  return LOAN_SIGNALS.some((signal) => (mask | always) === (ALL_SIGNALS & ~sigbit(signal)))
 }
