@@ -79,7 +79,7 @@ beforeAll(
       const load = { rounds: ROUNDS, firstPid: 10_000 + 4000 * KERNELS.indexOf(kernel) }
       const report = await boot(kernel, ownCases, load)
       first.set(kernel, report)
-      summarise(kernel, report)
+      summarise(kernel, report, ownCases)
     })
     ;[here] = await Promise.all([saveHere(hostRows), booted])
     await each(chosen, async (kernel) => {
@@ -88,53 +88,53 @@ beforeAll(
       const load = { rounds: 0, crossed: parcelOf(parcels), abroad: programsAbroad(hostRows) }
       second.set(kernel, await boot(kernel, fromOthers(kernel), load))
     })
-    for (const [kernel, report] of second) summarise(`${kernel}, from elsewhere`, report)
+    for (const [kernel, report] of second) summarise(`${kernel}, from elsewhere`, report, fromOthers(kernel))
   },
   2 * Math.ceil(KERNELS.length / AT_ONCE) * SECONDS * 1000 + 600_000,
 )
 
-function summarise(name: string, report: Report | string): void {
+function summarise(name: string, report: Report | string, cases: readonly Case[]): void {
   if (typeof report === "string") {
     skip(`Linux ${name}: ${report}`)
     return
   }
-  const said = [...report.words.values()]
-  const count = (start: string): number => said.filter((word) => word.startsWith(start)).length
+  const outcomes = cases.map((one) => outcomeOf(one, report))
+  const count = (start: string): number => outcomes.filter((word) => word.startsWith(start)).length
   const sections = report.regime === "" ? "" : `; NO_RESTART sections ${report.regime}`
   console.log(
     `Linux ${name} (${report.release}): ${count("OK")} OK, ${count("SKIP")} skipped, ${count("FAIL")} failed, ${report.seconds} s${sections}`,
   )
 }
 
-/** Why a case means nothing on a kernel; undefined when it does. */
+/** Why a row means nothing on a kernel; undefined when it does. */
 function notHere({ since }: Row, release: string): string | undefined {
   const [first, why] = since ?? []
   return first !== undefined && isBefore(release, first) ? `needs Linux ${first}: ${why}` : undefined
 }
 
-function check(one: Case, report: Report | string | undefined, reason: string | undefined): void {
-  const word = typeof report === "object" ? (report.words.get(nameOf(one)) ?? "FAIL the machine did not come to it") : ""
-  if (typeof report !== "object") skip(report ?? "this kernel was not started")
-  else if (reason) skip(reason)
-  else if (word.startsWith("SKIP")) skip(word.replace(/^SKIP /, ""))
-  else expect(word).toBe("OK")
+/** Why a case means nothing on the machine of a report, or on the one that saved it. */
+function meaningless(one: Case, { release, regime }: Report): string | undefined {
+  if (one === STAY && regime !== "honoured") return `NO_RESTART sections are ${regime} here`
+  const [, way, origin] = /^(from|lesser)-(.*)/.exec(one.mode) ?? []
+  return (origin && notHere(one.row, releaseOf(origin as Origin))) || (way === "lesser" ? undefined : notHere(one.row, release))
+}
+
+/** What a case came to: OK, or FAIL or SKIP and why. */
+function outcomeOf(one: Case, report: Report): string {
+  const reason = meaningless(one, report)
+  return reason ? `SKIP ${reason}` : (report.words.get(nameOf(one)) ?? "FAIL the machine did not come to it")
+}
+
+function check(one: Case, report: Report | string | undefined): void {
+  const outcome = typeof report === "object" ? outcomeOf(one, report) : `SKIP ${report ?? "this kernel was not started"}`
+  if (outcome.startsWith("SKIP")) skip(outcome.replace(/^SKIP /, ""))
+  else expect(outcome).toBe("OK")
 }
 
 for (const kernel of chosen)
   describe(`Linux ${kernel}`, () => {
-    for (const one of ownCases)
-      test(nameOf(one), () => {
-        const report = first.get(kernel)
-        const regime = typeof report === "object" ? report.regime : ""
-        const stays = one === STAY && regime !== "honoured" ? `NO_RESTART sections are ${regime} here` : undefined
-        check(one, report, stays ?? notHere(one.row, releaseOf(kernel)))
-      })
-    for (const one of fromOthers(kernel))
-      test(nameOf(one), () => {
-        const origin = one.mode.replace(/^\w+-/, "") as Origin
-        const lesser = one.mode.startsWith("lesser")
-        check(one, second.get(kernel), notHere(one.row, releaseOf(origin)) ?? (lesser ? undefined : notHere(one.row, releaseOf(kernel))))
-      })
+    for (const one of ownCases) test(nameOf(one), () => check(one, first.get(kernel)))
+    for (const one of fromOthers(kernel)) test(nameOf(one), () => check(one, second.get(kernel)))
   })
 
 describe("this machine", () => {
