@@ -1,4 +1,4 @@
-import { closeSync, writeFileSync, writeSync } from "../../ffi/fs.ts"
+import { closeSync, FileError, writeFileSync, writeSync } from "../../ffi/fs.ts"
 import { CheckpointError } from "../base/errors.ts"
 import type { CommonOptions } from "./options.ts"
 
@@ -31,12 +31,10 @@ export function announceReady({ pidfile, statusFd }: Pick<CommonOptions, "pidfil
     // Not ours to close: whoever passed 0, 1 or 2 still needs them for what we print.
     if (statusFd > 2) closeSync(statusFd)
   } catch (error) {
-    throw new CheckpointError(
-      "E_IO",
-      `Cannot write to descriptor ${statusFd}`,
-      "Nobody reads it any more",
-      "Keep the other end of --status-fd open",
-      error,
-    )
+    const [found, remedy] =
+      error instanceof FileError && error.code === "EBADF"
+        ? ["It is not open for writing", `Open it so in the shell, for example ${statusFd}>FILE`]
+        : ["Nobody reads it any more, or there is no room", "Keep the other end of --status-fd open, and room in it"]
+    throw new CheckpointError("E_IO", `Cannot write to descriptor ${statusFd}`, found, remedy, error)
   }
 }

@@ -43,7 +43,12 @@ describe("what comes after the last point at which a command can fail", () => {
     const pidfile = join(victim.folder, "pid")
     const result = await tool("restore", "-d", "-D", victim.images, "--pidfile", pidfile, "--action-script", script, "--status-fd", "0")
     expect(result.status).toBe(0)
-    for (const told of ["Cannot write", "at post-resume: it ended with status 3", "Cannot write to descriptor 0"])
+    for (const told of [
+      "Cannot write",
+      "at post-resume: it ended with status 3",
+      "Cannot write to descriptor 0",
+      "It is not open for writing",
+    ])
       expect(result.stderr).toContain(told)
     expect(readFileSync(pidfile, "utf8")).toBe(`${victim.pid}`)
     await expectWell(victim)

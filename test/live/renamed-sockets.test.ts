@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test"
-import { rmSync, writeFileSync } from "node:fs"
+import { renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { cleanUp } from "../harness/process.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
@@ -53,5 +53,20 @@ test.each([
   const told = toldError(await run([...stasisTool.command, "dump", "--json", "-t", `${victim.pid}`, "-D", victim.images]))
   expect(told.code).toBe("E_UNSUPPORTED")
   expect(told.found).toContain(`the unix socket "${join(victim.folder, "server")}", whose file was ${went}; socket:[`)
+  await expectWell(victim)
+})
+
+test("dump refuses a unix socket with a relative name whose file was renamed, and takes it when the file has its name again", async () => {
+  const victim = await start("unixnames", { args: ["strayed", "{folder}"] })
+  const [name, elsewhere] = [join(victim.folder, "server"), join(victim.folder, "elsewhere")]
+  const told = toldError(await run([...stasisTool.command, "dump", "--json", "-t", `${victim.pid}`, "-D", victim.images]))
+  expect(told.code).toBe("E_UNSUPPORTED")
+  expect(told.found).toContain(`the unix socket "server", whose file is "${elsewhere}" now: nobody knows`)
+  expect(told.next).toContain("bind it by an absolute path")
+  renameSync(elsewhere, name)
+  await dump(stasisTool, victim.pid, victim.images)
+  await allGone([victim.pid])
+  await restore(stasisTool, victim.images)
+  renameSync(name, elsewhere)
   await expectWell(victim)
 })

@@ -3,8 +3,7 @@
  * "dgram" bound datagram sockets, one of an automatic name, with data and with one that sends to them; "accepted" connections by way of a
  * listener, with data; "names" of connections, which their ends have; "pending" clients that have not been accepted, "waiting" one; "removed" sockets whose files are gone; "renamed" sockets
  * whose files are elsewhere now, in the place of another file too; "replaced" one whose file was removed, and another of its name;
- * "shelved" two of one name, whose files are elsewhere; "seqpacket" a listener of
- * packets. Checks: names, owner and permissions of files, that clients get in, data, order of clients. Second argument: an empty folder.
+ * "shelved" two of one name, whose files are elsewhere; "strayed" one with a relative name, renamed; "seqpacket" a listener of packets. Checks: names, owner and permissions of files, that clients get in, data, order of clients. Second argument: an empty folder.
  */
 #include "victim.h"
 #include <stddef.h>
@@ -308,6 +307,18 @@ static void hold_namesakes(bool elsewhere)
 	ok();
 }
 
+/* Its name counts from a directory that is not to be found any more. */
+static void hold_strayed(void)
+{
+	MUST(chdir(folder));
+	int listener = listening(SOCK_STREAM, at_path("%s", "server"), 4);
+	MUST(rename("server", "elsewhere"));
+	victim_ready();
+	victim_wait();
+	expect_service(listener, SOCK_STREAM, in_folder("elsewhere"), "renamed");
+	ok();
+}
+
 int main(int argc, char **argv)
 {
 	victim_begin(argc, argv);
@@ -335,5 +346,7 @@ int main(int argc, char **argv)
 		hold_namesakes(false);
 	else if (!strcmp(kind, "shelved"))
 		hold_namesakes(true);
+	else if (!strcmp(kind, "strayed"))
+		hold_strayed();
 	fail("unknown kind %s", kind);
 }

@@ -74,6 +74,11 @@ function refusePlace(socket: UnixSocket, found: Found, unix: UnixScene): Reason 
       remedy: "Let the program close one of the two before the dump",
     }
   if (place) return undefined
+  if (!path.startsWith("/") && !bound.target.endsWith(`/${path}`))
+    return {
+      what: `the unix socket "${path}", whose file is "${bound.target}" now: nobody knows which directory its name counts from`,
+      remedy: "Let the program bind it by an absolute path, or give the file its name back",
+    }
   return {
     what: `the unix socket "${path}", whose file is "${bound.target}" now`,
     remedy:
