@@ -1,8 +1,11 @@
 /* Holds: one object that a dump refuses, named by the argument (see main). Checks: the object is still there and the process well. */
 #include "victim.h"
+#include <linux/if.h>
+#include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <pthread.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -66,6 +69,17 @@ int main(int argc, char **argv)
 		MUST(fd = open(path, O_RDONLY | O_DIRECTORY));
 		MUST(kill(child, SIGKILL));
 		MUST(waitpid(child, NULL, 0));
+	} else if (!strcmp(kind, "folder of a gone device")) {
+		char path[60];
+		struct ifreq request = { .ifr_name = "victim%d", .ifr_flags = IFF_TUN };
+		int device = open("/dev/net/tun", O_RDWR);
+		if (device < 0 || ioctl(device, TUNSETIFF, &request) < 0)
+			skip("no device can be made with /dev/net/tun");
+		snprintf(path, sizeof path, "/sys/class/net/%s", request.ifr_name);
+		fd = open(path, O_RDONLY | O_DIRECTORY);
+		close(device);
+		if (fd < 0)
+			skip("/sys does not show devices of this network namespace");
 	} else if (sockets || !strcmp(kind, "pipe to outside")) {
 		MUST(sockets ? socketpair(AF_UNIX, SOCK_STREAM, 0, pair) : pipe(pair));
 		if (sockets)
