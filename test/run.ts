@@ -125,7 +125,21 @@ const told = ({ file, name, text, again }: Failure & { again: boolean }): string
  * or look for in the whole machine: no terminal, segment, connection or table of nf_tables.
  */
 const BESIDE = {
-  live: ["clocks", "crash", "departs", "filesystems", "freezer", "interrupt", "restore-killed", "rseq", "storms", "vdso", "without"],
+  live: [
+    "clocks",
+    "crash",
+    "departs",
+    "ends",
+    "filesystems",
+    "freezer",
+    "interrupt",
+    "moving",
+    "restore-killed",
+    "rseq",
+    "storms",
+    "vdso",
+    "without",
+  ],
   crossing: ["clocks", "cpu", "filesystems"],
   kernels: ["arm64"],
 } as const
