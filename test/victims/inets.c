@@ -1,6 +1,7 @@
 /*
  * Holds: sockets of the internet without a TCP connection, those of the argument: "tcp" new, bound and listening; "udp" bound, connected,
- * sharing a port; "udplite"; "queued" a datagram; "multicast" members of groups; "raw" (and ping); a second one "beyond": with options too that CRIU loses.
+ * sharing a port; "udplite"; "queued" a datagram; "multicast" members of groups; "raw" (and ping); a second one "beyond": with options
+ * too that CRIU loses.
  * Checks: addresses, options, and that they still work with each other.
  */
 #include "options.h"

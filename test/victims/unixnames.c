@@ -1,9 +1,11 @@
 /*
  * Holds: unix sockets with names, by argument: "listen" listeners by path, by a path below another directory, by an abstract name;
  * "dgram" bound datagram sockets, one of an automatic name, with data and with one that sends to them; "accepted" connections by way of a
- * listener, with data; "names" of connections, which their ends have; "pending" clients that have not been accepted, "waiting" one; "removed" sockets whose files are gone; "renamed" sockets
- * whose files are elsewhere now, in the place of another file too; "replaced" one whose file was removed, and another of its name;
- * "shelved" two of one name, whose files are elsewhere; "strayed" one with a relative name, renamed; "seqpacket" a listener of packets. Checks: names, owner and permissions of files, that clients get in, data, order of clients. Second argument: an empty folder.
+ * listener, with data; "names" of connections, which their ends have; "pending" clients that have not been accepted, "waiting" one;
+ * "removed" sockets whose files are gone; "renamed" sockets whose files are elsewhere now, in the place of another file too; "replaced" one
+ * whose file was removed, and another of its name; "shelved" two of one name, whose files are elsewhere; "strayed" one with a relative
+ * name, renamed; "seqpacket" a listener of packets.
+ * Checks: names, owner and permissions of files, that clients get in, data, order of clients. Second argument: an empty folder.
  */
 #include "victim.h"
 #include <stddef.h>

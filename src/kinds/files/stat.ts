@@ -112,14 +112,16 @@ export function detailsOf(path: string): FileDetails | null {
   }
 }
 
+/** What names the file system of a path; undefined for a file that is gone. Man page: statfs(2) */
+const magicOf = (path: string): number | undefined =>
+  attempt("statfs", layPath(path), memory.address) >= 0 ? view.getUint32(0, true) : undefined
+
 /** True for a file of hugetlbfs, which nobody can write(2) to; false for one that is gone. */
-export const isOfHugePages = (path: string): boolean =>
-  attempt("statfs", layPath(path), memory.address) >= 0 && view.getUint32(0, true) === HUGETLBFS_MAGIC
+export const isOfHugePages = (path: string): boolean => magicOf(path) === HUGETLBFS_MAGIC
 
 const KERNELS: ReadonlySet<number> = new Set([PROC_SUPER_MAGIC, SYSFS_MAGIC])
-/** Whether a path leads to a file of /proc or /sys, which the kernel alone makes and takes away. Man page: statfs(2) */
-export const isOfKernel = (path: string): boolean =>
-  attempt("statfs", layPath(path), memory.address) >= 0 && KERNELS.has(view.getUint32(0, true))
+/** Whether a path leads to a file of /proc or /sys, which the kernel alone makes and takes away */
+export const isOfKernel = (path: string): boolean => KERNELS.has(magicOf(path) ?? 0)
 
 /** The file behind one of our descriptors. @throws SyscallError */
 export function statDescriptor(fd: number): FileStat {

@@ -8,29 +8,33 @@ const memory = allocate(VALUE + 4096)
 /** Errors that say that a socket has no such option. */
 const LACKING: ReadonlySet<string> = new Set(["ENOPROTOOPT", "EOPNOTSUPP", "EINVAL", "ENOTCONN"])
 
-/** An option of a socket; undefined when sockets of its kind have none such. @param room bytes, as setsockopt(2) counts them */
-export function askOption(fd: number, level: number, name: number, room: number): Uint8Array | undefined {
-  memory.bytes.fill(0, 0, Math.max(room, 8))
+/** Errors that say that a socket has nothing of what an option was asked for. */
+const ABSENT: ReadonlySet<string> = new Set([...LACKING, "EADDRNOTAVAIL", "ENODEV"])
+
+/** What getsockopt(2) answers to `room` bytes of `memory`; undefined for the errors of `lacking`. @throws SyscallError */
+function answerOf(fd: number, level: number, name: number, room: number, lacking: ReadonlySet<string>): Uint8Array | undefined {
   memory.view.setUint32(LENGTH, room, true)
   const answer = attempt("getsockopt", fd, level, name, memory.address, memory.address + LENGTH)
   if (!isFailure(answer)) return memory.bytes.slice(0, memory.view.getUint32(LENGTH, true))
   const errno = errnoName(-answer)
-  if (LACKING.has(errno)) return undefined
+  if (lacking.has(errno)) return undefined
   throw new SyscallError("getsockopt", errno, [fd, level, name])
 }
 
-/** Errors that say that a socket has nothing of what an option was asked for. */
-const ABSENT: ReadonlySet<string> = new Set([...LACKING, "EADDRNOTAVAIL", "ENODEV"])
+/** An option; undefined when sockets of its kind have none such. @param room bytes, as getsockopt(2) counts them   @throws SyscallError */
+export function askOption(fd: number, level: number, name: number, room: number): Uint8Array | undefined {
+  memory.bytes.fill(0, 0, Math.max(room, 8))
+  return answerOf(fd, level, name, room, LACKING)
+}
 
-/** An option that is asked with a value. @param question as long as its answer may be   @returns undefined when there is none such */
+/**
+ * An option that is asked with a value; undefined when there is none such.
+ *
+ * @param question as long as its answer may be, at most 64 KiB   @throws SyscallError
+ */
 export function askWith(fd: number, level: number, name: number, question: Uint8Array): Uint8Array | undefined {
   memory.bytes.set(question)
-  memory.view.setUint32(LENGTH, question.length, true)
-  const answer = attempt("getsockopt", fd, level, name, memory.address, memory.address + LENGTH)
-  if (!isFailure(answer)) return memory.bytes.slice(0, memory.view.getUint32(LENGTH, true))
-  const errno = errnoName(-answer)
-  if (ABSENT.has(errno)) return undefined
-  throw new SyscallError("getsockopt", errno, [fd, level, name])
+  return answerOf(fd, level, name, question.length, ABSENT)
 }
 
 /** An option that is a number; undefined when there is none such. */

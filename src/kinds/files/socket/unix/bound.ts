@@ -39,14 +39,14 @@ export function namedFile(pid: number, { name, file }: Pick<UnixSocket, "name" |
   const path = pathText(name)
   const folder = path.startsWith("/") ? undefined : readLinkIfAlive(`/proc/${pid}/cwd`)
   if (folder === null || !file) return undefined
-  const target = folder === undefined ? path : `${folder === "/" ? "" : folder}/${path.replace(/^(?:\.\/+)+/, "")}`
+  const target = folder === undefined ? path : below(folder, path)
   const stat = statPath(target, false)
   return stat && Number(stat.ino & 0xffffffffn) === file.ino && stat.dev === file.dev ? { target, stat } : undefined
 }
 
 /** The whole of the path that a socket is bound to again. */
 export const wholePath = (name: Uint8Array, { directory }: BoundPlace): string =>
-  directory === undefined ? pathText(name) : `${directory === "/" ? "" : directory}/${pathText(name).replace(/^(?:\.\/+)+/, "")}`
+  directory === undefined ? pathText(name) : below(directory, pathText(name))
 
 /** How a path leads to the file of a socket. */
 export interface BoundPlace {
@@ -64,22 +64,30 @@ const lastOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 /** A path without its NUL, as text that keeps every byte. */
 export const pathText = (name: Uint8Array): string => textOf(name.at(-1) === 0 ? name.subarray(0, -1) : name)
 
+const isRelative = (path: string): boolean => !path.startsWith("/")
+/** A relative path without what says that it is one. */
+const plainOf = (path: string): string => path.replace(/^(?:\.\/+)+/, "")
+/** Where a relative path leads from a directory. */
+const below = (directory: string, path: string): string => `${directory === "/" ? "" : directory}/${plainOf(path)}`
+
+/** True for a relative name with which the path of its file does not end: nobody knows which directory it counts from. */
+export function isAdrift(name: Uint8Array, { target }: Pick<Bound, "target">): boolean {
+  const path = pathText(name)
+  return isRelative(path) && !cutDeleted(target).path.endsWith(`/${plainOf(path)}`)
+}
+
 /**
  * Finds out whether the path that a socket was bound to would lead there again.
  *
- * @returns undefined when it would not, even when the file is renamed as it was: something else has the path now, or a relative one counts
- * from
- *   nobody knows where
+ * @returns undefined when it would not, even when the file is renamed as it was: something else has the path now, or it is adrift
  */
 export function placeOf(name: Uint8Array, { target, stat }: Bound): BoundPlace | undefined {
   const path = pathText(name)
   const { path: was, deleted } = cutDeleted(target)
   const gone = stat.nlink === 0 || deleted
-  const relative = !path.startsWith("/")
-  const plain = path.replace(/^(?:\.\/+)+/, "")
-  if (relative && !was.endsWith(`/${plain}`)) return undefined
-  const directory = relative ? was.slice(0, -plain.length - 1) || "/" : undefined
-  const whole = relative ? was : path
+  if (isAdrift(name, { target })) return undefined
+  const directory = isRelative(path) ? was.slice(0, -plainOf(path).length - 1) || "/" : undefined
+  const whole = isRelative(path) ? was : path
   const now = statPath(whole, false)
   if (!gone) {
     if (now) return sameFile(now, stat) ? { directory, deleted: false } : undefined

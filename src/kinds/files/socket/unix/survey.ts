@@ -1,6 +1,6 @@
 import { SOCK } from "../../../../../ffi/abi/socket.ts"
 import type { Found, Reason, Surveying } from "../../collecting.ts"
-import { namedFile, pathText, placeOf, wholePath } from "./bound.ts"
+import { isAdrift, namedFile, pathText, placeOf, wholePath } from "./bound.ts"
 import { inodeOf, mayBeOutside, outsidePeer } from "./scene.ts"
 import { isListening, isPlaced, nameText, UNIX_STATES, UNIX_TYPES, type UnixSocket } from "./sockets.ts"
 import type { UnixScene } from "./view.ts"
@@ -74,7 +74,7 @@ function refusePlace(socket: UnixSocket, found: Found, unix: UnixScene): Reason 
       remedy: "Let the program close one of the two before the dump",
     }
   if (place) return undefined
-  if (!path.startsWith("/") && !bound.target.endsWith(`/${path}`))
+  if (isAdrift(socket.name, bound))
     return {
       what: `the unix socket "${path}", whose file is "${bound.target}" now: nobody knows which directory its name counts from`,
       remedy: "Let the program bind it by an absolute path, or give the file its name back",
