@@ -47,7 +47,7 @@ describe("plan of a process", () => {
   test("tells what is there, and neither stops nor traces any thread", async () => {
     const victim = await start("threads")
     const { result, states, tracers, looks } = await watched(victim.pid, plan(`${victim.pid}`))
-    expect(looks).toBeGreaterThan(10)
+    expect(looks).toBeGreaterThan(2)
     expect([...tracers]).toEqual(["0"])
     expect([...states].filter((state) => !"RSD".includes(state))).toEqual([])
     expect(result.status).toBe(0)
