@@ -212,9 +212,9 @@ for (const kind of ["input", "echoed", "shown", "lines"])
     const victim = await start("ptys", { args: [kind] })
     if (!isReady(victim)) return
     // What is done with a running program before the freeze takes nothing out.
-    const holder = { pid: victim.pid, threads: [victim.pid], group: victim.pid }
+    const insider = { pid: victim.pid, threads: [victim.pid], group: victim.pid }
     const look = (stopped: boolean) =>
-      collectDescriptors([holder], plainTable(), { ...USUAL, ...REFUSED, shellJob: false, stopped, clock: clockNow }).ttyData
+      collectDescriptors([insider], plainTable(), { ...USUAL, ...REFUSED, shellJob: false, stopped, clock: clockNow }).ttyData
     expect(look(false)).toEqual([])
     for (let round = 0; round < 5; round++) {
       const { stderr } = await dump(stasisTool, victim.pid, scratch(`queued-${round}`), "-R")

@@ -111,14 +111,14 @@ export function collectState(
   const threadsOf = new Map(sources.map(({ pid, threads }) => [pid, threads.map(({ frozen: { tid } }) => tid)]))
   const windows = joinWindows(ownersOf(objects, "vm_id").flatMap((pid) => byPid.get(pid)?.gathered.windows ?? []))
   const table = new FileTable<SharedMemory>(sharedMemoryBy(windows), options, options.fileValidation === "buildid" ? buildIdOf : undefined)
-  const holders = ownersOf(objects, "files_id").map((pid) => ({
+  const insiders = ownersOf(objects, "files_id").map((pid) => ({
     pid,
     threads: threadsOf.get(pid) ?? [],
     group: byMember.get(pid)?.stat.pgrp ?? 0,
   }))
   // What runs is only looked at in part.
   const whole = options.stopped ? { members: new Set(byMember.keys()) } : {}
-  const descriptors = collectDescriptors(holders, table, { ...options, ...whole, clock: clocksOf(root.pid) }, treeWide.connections)
+  const descriptors = collectDescriptors(insiders, table, { ...options, ...whole, clock: clocksOf(root.pid) }, treeWide.connections)
   const processes = sources.map(({ pid, mappings, gathered }): ProcessState => {
     const memory = collectMemory(pid, mappings, table.of(pid))
     const stat = byMember.get(pid)?.stat ?? readStat(pid)

@@ -4,7 +4,7 @@ import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.
 import { logger } from "../../base/log.ts"
 import { surveyAttributes } from "../../kinds/attributes/survey.ts"
 import { surveyFs } from "../../kinds/cwd/collect.ts"
-import type { Holder } from "../../kinds/files/collecting.ts"
+import type { Insider } from "../../kinds/files/collecting.ts"
 import type { Keeping } from "../../kinds/files/keeping.ts"
 import type { OpenFiles } from "../../kinds/files/leading-out.ts"
 import { lookAtDescriptors } from "../../kinds/files/look.ts"
@@ -200,7 +200,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
     shellJob,
     lives,
   )
-  const holders: Holder[] = []
+  const insiders: Insider[] = []
   for (const { stat } of living) {
     const { pid, state } = stat
     if (state === "Z" || state === "X") {
@@ -214,12 +214,12 @@ export function lookAtTree(options: SurveyOptions): Outlook {
       const { found, refusals: own } = surveyProcess(pid, threads, namespaces, options)
       // Of one that is ending much cannot be read any more, and looks as if it could not be kept.
       if (own.length > 0 && pid !== root && isEnding(pid, pid)) return
-      holders.push({ pid, threads, group: stat.pgrp })
+      insiders.push({ pid, threads, group: stat.pgrp })
       refusals.push(...own, ...surveyProcessCgroups(pid, threads, cgroups, options))
       processes.set(pid, found)
     })
   }
-  const openFiles = lookAtDescriptors(holders, { ...options, members: new Set(members.map(({ stat }) => stat.pid)) })
+  const openFiles = lookAtDescriptors(insiders, { ...options, members: new Set(members.map(({ stat }) => stat.pid)) })
   refusals.push(...openFiles.refusals)
   const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
   const { objects, groups } = objectsOfLiving([...processes.keys()])

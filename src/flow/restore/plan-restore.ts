@@ -18,10 +18,10 @@ import { findGiven } from "./given.ts"
 import { hostComplaints, processChecks } from "./here.ts"
 import { checkHugePages } from "./huge-pages.ts"
 import { dyingIds, pidsOf, takenIds } from "./ids.ts"
-import { jobBefore } from "./job.ts"
 import { withOwnIds } from "./own-ids.ts"
 import { type PlannedPrograms, planPrograms } from "./plan-programs.ts"
 import { membersOf } from "./restore.ts"
+import { jobBefore } from "./shell-job.ts"
 
 /** What a restore would bring back. */
 interface PlannedTree {

@@ -25,9 +25,9 @@ import { dropLinks } from "./ghosts.ts"
 import { dropGiven, findGiven } from "./given.ts"
 import { checkHugePages } from "./huge-pages.ts"
 import { checkIdsFree, heldId, pidsOf } from "./ids.ts"
-import { jobBefore, waitForEnd } from "./job.ts"
 import { withOwnIds } from "./own-ids.ts"
 import { revive } from "./revive.ts"
+import { jobBefore, waitForEnd } from "./shell-job.ts"
 
 const log = logger("restore")
 const microseconds = (since: number): number => Math.round((performance.now() - since) * 1000)

@@ -4,7 +4,7 @@ import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { logger } from "../../base/log.ts"
 import { type Group, readGroups } from "../../proc/groups.ts"
-import type { Collecting, CollectMoment, FileOptions, Holder, TtyEnds } from "./collecting.ts"
+import type { Collecting, CollectMoment, FileOptions, Insider, TtyEnds } from "./collecting.ts"
 import { borrowDescriptors } from "./copies.ts"
 import type { JudgedFiles } from "./judge.ts"
 import { collectFileLocks } from "./lock/collect.ts"
@@ -59,12 +59,12 @@ export interface CollectedFiles {
 
 /** Has every open file collected by its row. @param scope keeps the way to files in flight open */
 export function collectFiles(
-  holders: readonly Holder[],
+  insiders: readonly Insider[],
   { judged, scans, flight, unix }: JudgedFiles,
   tables: ReturnType<typeof emptyTables>,
   scope: DisposableStack,
 ): CollectedFiles {
-  const fdinfos = new Map(holders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
+  const fdinfos = new Map(insiders.map(({ pid }): [number, fdinfo_entry[]] => [pid, []]))
   const locks: file_lock_entry[] = []
   const flying = new Map<number, number>()
   const socketIds = new Map<number, number>()

@@ -4,7 +4,7 @@ import type { file_lock_entry } from "../../../proto/gen/file-lock_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { collectFiles, emptyTables } from "./collect-files.ts"
-import type { Collecting, CollectMoment, FileOptions, Holder } from "./collecting.ts"
+import type { Collecting, CollectMoment, FileOptions, Insider } from "./collecting.ts"
 import { type JudgedFiles, judgeForGood } from "./judge.ts"
 import type { BpfMapData, PipeData, SocketData } from "./payloads.ts"
 import type { Connections } from "./socket/inet/connections.ts"
@@ -46,7 +46,7 @@ function keepConnections({ judged, scans, inetSockets }: JudgedFiles, connection
 /**
  * The descriptors of frozen processes -> their entries. Mirror: restoreDescriptors of ./restore.ts
  *
- * @param holders one for each table of descriptors
+ * @param insiders one for each table of descriptors
  * @param table gets an entry for every open file
  * @param connections takes TCP connections, unless they are to be closed; without it they are not touched
  * @throws CheckpointError E_UNSUPPORTED something has been opened since the survey that cannot be kept
@@ -55,16 +55,16 @@ function keepConnections({ judged, scans, inetSockets }: JudgedFiles, connection
  * files their offsets.
  */
 export function collectDescriptors(
-  holders: readonly Holder[],
+  insiders: readonly Insider[],
   table: Collecting["table"],
   options: FileOptions & CollectMoment,
   connections?: Connections,
 ): Descriptors {
   using scope = new DisposableStack()
-  const judged = judgeForGood(holders, options, scope)
+  const judged = judgeForGood(insiders, options, scope)
   if (connections) keepConnections(judged, connections)
   const tables = emptyTables(judged, table, options, connections)
-  const { fdinfos, locks, flying, socketIds } = collectFiles(holders, judged, tables, scope)
+  const { fdinfos, locks, flying, socketIds } = collectFiles(insiders, judged, tables, scope)
   const { pipesData, fifoData, bpfMapsData, ttyInfos, ttyEnds, extension, losses } = tables
   return {
     fdinfos,

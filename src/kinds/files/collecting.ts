@@ -44,8 +44,8 @@ export interface OpenFile extends Found {
   readonly id: number
 }
 
-/** A process whose descriptors are kept. */
-export interface Holder {
+/** A process of the dump whose table of descriptors is kept. */
+export interface Insider {
   readonly pid: number
   readonly threads: readonly number[]
   /** Its process group. */
@@ -91,7 +91,7 @@ export interface Surveying extends FileOptions {
   /** Descriptors of the same process. */
   readonly descriptors: ReadonlyMap<number, Found>
   /** Every process of the dump. */
-  readonly holders: readonly Holder[]
+  readonly insiders: readonly Insider[]
   /** Descriptors of all processes that lead to a file with this number, in whatever file system. */
   openers(ino: bigint): readonly Found[]
   /** Task outside the dump that has this pipe open, if one was looked for and found. */

@@ -2,7 +2,7 @@ import { CheckpointError, refusedTarget } from "../../base/errors.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { findUsedBpfMaps, type LoadedProgram } from "./bpf-map/ask.ts"
 import { isBpfMap } from "./bpf-map/collect.ts"
-import type { CollectMoment, FileOptions, Found, Holder, Surveying } from "./collecting.ts"
+import type { CollectMoment, FileOptions, Found, Insider, Surveying } from "./collecting.ts"
 import { borrowDescriptors, type Copies } from "./copies.ts"
 import { groupShared, type Shared } from "./group-shared.ts"
 import { openersAmong } from "./notify/place.ts"
@@ -35,10 +35,10 @@ export interface Scan {
  * @param most as of `scanDescriptors`
  * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · SyscallError
  */
-export function scanAll(holders: readonly Holder[], scope: DisposableStack, mayGo: boolean, most?: number): ReadonlyMap<number, Scan> {
+export function scanAll(insiders: readonly Insider[], scope: DisposableStack, mayGo: boolean, most?: number): ReadonlyMap<number, Scan> {
   const scans = new Map<number, Scan>()
-  scope.use(roomForDescriptors(holders.length))
-  for (const { pid } of holders) {
+  scope.use(roomForDescriptors(insiders.length))
+  for (const { pid } of insiders) {
     try {
       const copies = scope.use(borrowDescriptors(pid))
       scans.set(pid, { copies, found: scanDescriptors(pid, copies, most) })
@@ -56,7 +56,7 @@ export function scanAll(holders: readonly Holder[], scope: DisposableStack, mayG
  * @throws SyscallError
  */
 export function judgeAll(
-  holders: readonly Holder[],
+  insiders: readonly Insider[],
   scans: ReadonlyMap<number, Scan>,
   options: FileOptions,
   outsidersOf: (all: readonly Found[]) => Outsiders,
@@ -80,7 +80,7 @@ export function judgeAll(
       usedBpfMaps,
       keeping: options,
       descriptors: new Map(scans.get(pid)?.found.map((found) => [found.fd, found])),
-      holders,
+      insiders,
       openers,
       masters,
       hasBothEnds,
@@ -112,14 +112,14 @@ export interface JudgedFiles extends ReturnType<typeof judgeAll> {
  *
  * @param scope keeps the ways to them open   @throws CheckpointError E_UNSUPPORTED
  */
-export function judgeForGood(holders: readonly Holder[], options: FileOptions & CollectMoment, scope: DisposableStack): JudgedFiles {
-  const scans = scanAll(holders, scope, false, options.most)
+export function judgeForGood(insiders: readonly Insider[], options: FileOptions & CollectMoment, scope: DisposableStack): JudgedFiles {
+  const scans = scanAll(insiders, scope, false, options.most)
   // Queues of those that run are not looked into; so that the code for it is warm in the freeze, another one is.
   const found = options.stopped ? [...scans.values()].flatMap((scan) => scan.found) : []
   if (!options.stopped) rehearsePeek()
   const flight = scope.use(lookInFlight(found, (pid) => scans.get(pid)?.copies))
-  const all = judgeAll(holders, scans, options, () => NOBODY, flight)
+  const all = judgeAll(insiders, scans, options, () => NOBODY, flight)
   const refused = refusedOf(all.judged)
-  if (refused.length > 0) throw refusedTarget(holders[0]?.pid ?? 0, describeRefused(refused))
+  if (refused.length > 0) throw refusedTarget(insiders[0]?.pid ?? 0, describeRefused(refused))
   return { ...all, scans, flight }
 }

@@ -1,4 +1,4 @@
-import type { FileOptions, Holder } from "./collecting.ts"
+import type { FileOptions, Insider } from "./collecting.ts"
 import { judgeAll, scanAll } from "./judge.ts"
 import { findLeadingOut, notesOn, type OpenFiles } from "./leading-out.ts"
 import { findOutsiders } from "./outsiders.ts"
@@ -10,24 +10,24 @@ import { describeRefused, kindWord, type Refused, refusedOf, refusedThreads, sti
  *
  * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · E_KERNEL
  */
-export function lookAtDescriptors(holders: readonly Holder[], options: FileOptions): OpenFiles {
-  const first = lookOnce(holders, options)
+export function lookAtDescriptors(insiders: readonly Insider[], options: FileOptions): OpenFiles {
+  const first = lookOnce(insiders, options)
   let { refused } = first
-  for (let again = 1; refused.length > 0 && again < LOOKS; again++) refused = stillRefused(refused, lookOnce(holders, options).refused)
-  return { ...first, refusals: [...describeRefused(refused), ...holders.flatMap(({ pid, threads }) => refusedThreads(pid, threads))] }
+  for (let again = 1; refused.length > 0 && again < LOOKS; again++) refused = stillRefused(refused, lookOnce(insiders, options).refused)
+  return { ...first, refusals: [...describeRefused(refused), ...insiders.flatMap(({ pid, threads }) => refusedThreads(pid, threads))] }
 }
 
 /** Looks at running processes before an open file counts as one that cannot be kept. */
 const LOOKS = 4
 
 function lookOnce(
-  holders: readonly Holder[],
+  insiders: readonly Insider[],
   options: FileOptions,
 ): Pick<OpenFiles, "descriptors" | "kinds" | "outside" | "notes" | "losses"> & { refused: Refused[] } {
   using scope = new DisposableStack()
-  const inside = new Set(holders.map(({ pid }) => pid))
-  const scans = scanAll(holders, scope, true)
-  const { judged, outsiders, packetSockets } = judgeAll(holders, scans, options, (all) => findOutsiders(inside, all))
+  const inside = new Set(insiders.map(({ pid }) => pid))
+  const scans = scanAll(insiders, scope, true)
+  const { judged, outsiders, packetSockets } = judgeAll(insiders, scans, options, (all) => findOutsiders(inside, all))
   const kinds = new Map<string, number>()
   for (const { by } of judged) kinds.set(kindWord(by), (kinds.get(kindWord(by)) ?? 0) + 1)
   return {

@@ -3,7 +3,7 @@ import { decode, encode } from "../../../ffi/layout.ts"
 import { allocate, syscall } from "../../../ffi/syscall.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
-import type { Holder, Reason } from "./collecting.ts"
+import type { Insider, Reason } from "./collecting.ts"
 import type { Self } from "./self.ts"
 
 const memory = allocate(4096)
@@ -32,15 +32,15 @@ export function collectOwner(copy: number, flags: number): fown_entry {
 }
 
 /** True when a process is what an owner names, or belongs to it. */
-const IS_OWNER: Readonly<Record<number, (holder: Holder, id: number) => boolean>> = {
+const IS_OWNER: Readonly<Record<number, (insider: Insider, id: number) => boolean>> = {
   [F_OWNER.TID]: ({ threads }, id) => threads.includes(id),
   [F_OWNER.PID]: ({ pid }, id) => pid === id,
   [F_OWNER.PGRP]: ({ group }, id) => group === id,
 }
 
 /** Why an owner cannot be kept: it must be a process, a thread or a process group of the dump. */
-export function refuseOwner({ pid, pid_type }: fown_entry, holders: readonly Holder[]): Reason | undefined {
-  if (pid === 0 || holders.some((holder) => IS_OWNER[pid_type]?.(holder, pid))) return undefined
+export function refuseOwner({ pid, pid_type }: fown_entry, insiders: readonly Insider[]): Reason | undefined {
+  if (pid === 0 || insiders.some((insider) => IS_OWNER[pid_type]?.(insider, pid))) return undefined
   const kind = pid_type === F_OWNER.PGRP ? "process group" : "task"
   return {
     what: `a file that signals ${kind} ${pid}, which is not part of the dump`,

@@ -35,7 +35,7 @@ function reasonOf(found: Found, surveying: Surveying): Reason | undefined {
       what: `a socket with a filter of eBPF, which nobody can read ("${found.target}")`,
       remedy: "Let the program attach a classic filter (SO_ATTACH_FILTER) instead, or detach it before the dump",
     }
-  if (row) return row.refuse(found, surveying) ?? refuseLocks(found, surveying.keeping) ?? refuseOwner(found.owner, surveying.holders)
+  if (row) return row.refuse(found, surveying) ?? refuseLocks(found, surveying.keeping) ?? refuseOwner(found.owner, surveying.insiders)
   const refused = refusedRowOf(found)
   return { what: `${refusedText(refused, found)} ("${found.target}")`, remedy: refused.remedy }
 }

@@ -34,7 +34,7 @@ const mark = (fd: number, flags: number, mask: number, path: string): number =>
   syscall("fanotify_mark", fd, FAN_MARK.ADD | flags, mask, AT.FDCWD, pathArgument(path))
 
 const told = (fd: number): readonly string[] => readFdInfo(process.pid, fd).lines
-const tree = { holders: [{ pid: process.pid, threads: [], group: 0 }], openers: () => [] }
+const tree = { insiders: [{ pid: process.pid, threads: [], group: 0 }], openers: () => [] }
 
 function collect(fd: number): { entry: fanotify_file_entry; facts: stasis_file_entry | undefined } {
   const found = openFile(fd, { flags: 0o4002 })
@@ -105,7 +105,7 @@ describe("refuseFanotify", () => {
   test("takes none that is on its way through a socket", () => {
     const fd = group(FAN.NONBLOCK)
     if (fd === undefined) return
-    expect(refuseFanotify(openFile(fd), { ...tree, holders: [] })?.what).toContain("through a socket")
+    expect(refuseFanotify(openFile(fd), { ...tree, insiders: [] })?.what).toContain("through a socket")
     close(fd)
   })
 })

@@ -40,8 +40,8 @@ function watch(fd: number, path: string, mask: number, wd: number): void {
 const watchesOf = (fd: number) => inotifyWatches(readFdInfo(process.pid, fd)).sort((a, b) => a.wd - b.wd)
 
 /** The tree is this process, with these descriptors. */
-const tree = (...found: readonly Found[]): Pick<Surveying, "holders" | "openers"> => ({
-  holders: [{ pid: process.pid, threads: [], group: 0 }],
+const tree = (...found: readonly Found[]): Pick<Surveying, "insiders" | "openers"> => ({
+  insiders: [{ pid: process.pid, threads: [], group: 0 }],
   openers: (ino) => found.filter(({ stat }) => stat.ino === ino).map((one) => ({ ...one, pid: 1 })),
 })
 
@@ -190,8 +190,8 @@ describe("refuseInotify", () => {
 
   test("refuses one that is on its way through a socket", () => {
     const fd = open()
-    const holders = [{ pid: 1, threads: [1], group: 1 }]
-    expect(refuseInotify(openFile(fd), { ...tree(), holders })?.what).toContain("through a socket")
+    const insiders = [{ pid: 1, threads: [1], group: 1 }]
+    expect(refuseInotify(openFile(fd), { ...tree(), insiders })?.what).toContain("through a socket")
     close(fd)
   })
 })

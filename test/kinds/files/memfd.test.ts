@@ -13,7 +13,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const memfd = (name: string, flags = 0): number => syscall("memfd_create", given(bytes(`${name}\0`)), flags)
 
 /** A dump of one process. */
-const scene = (pid: number) => ({ holders: [{ pid, threads: [pid], group: pid }] })
+const scene = (pid: number) => ({ insiders: [{ pid, threads: [pid], group: pid }] })
 
 describe("collectMemfd", () => {
   test("gives two open files of one memory one inode, with name, size and content", () => {

@@ -11,7 +11,7 @@ import { fown, imagesOf, openFile, ownCollecting, plansOf } from "./plans.ts"
 
 const name = `stasis test ${process.pid}`
 const target = `/${name}`
-const holders = [{ pid: process.pid, threads: [process.pid], group: 1 }]
+const insiders = [{ pid: process.pid, threads: [process.pid], group: 1 }]
 let fd = -1
 beforeAll(() => {
   fd = syscall("mq_open", pathArgument(name), 0o100 | 0o200 | 2, 0o640, 0)
@@ -43,9 +43,9 @@ describe("a POSIX message queue", () => {
 
   test("is refused without its name, and where a process is to be told of messages", () => {
     const queue = openFile(fd, { target })
-    expect(refuseQueue(queue, { holders })).toBeUndefined()
-    expect(refuseQueue({ ...queue, stat: { ...queue.stat, nlink: 0 } }, { holders })?.what).toContain("that was unlinked")
-    expect(refuseQueue({ ...queue, target: "/another name" }, { holders })?.what).toContain("of another IPC namespace")
+    expect(refuseQueue(queue, { insiders })).toBeUndefined()
+    expect(refuseQueue({ ...queue, stat: { ...queue.stat, nlink: 0 } }, { insiders })?.what).toContain("that was unlinked")
+    expect(refuseQueue({ ...queue, target: "/another name" }, { insiders })?.what).toContain("of another IPC namespace")
   })
 
   test("is opened by its name, and must be there", () => {

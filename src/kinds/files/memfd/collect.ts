@@ -7,8 +7,8 @@ const NAME = /^(\/memfd:.*) \(deleted\)$/s
 export const isMemfd = ({ target }: Found): boolean => NAME.test(target)
 
 /** Memory files that only a message in a socket's queue leads to: their pages are read when it is closed again. */
-export const refuseMemfd = ({ pid, target }: Found, { holders }: Pick<Surveying, "holders">): Reason | undefined =>
-  holders.some((holder) => holder.pid === pid)
+export const refuseMemfd = ({ pid, target }: Found, { insiders }: Pick<Surveying, "insiders">): Reason | undefined =>
+  insiders.some((insider) => insider.pid === pid)
     ? undefined
     : {
         what: `"${target}", a memory file that is on its way through a socket`,

@@ -17,7 +17,7 @@ function notified({ pid, fd }: Found): number {
 }
 
 /** Queues that would be gone with their last descriptor, and those that tell a process of the tree of messages: how, nobody is told. */
-export function refuseQueue(found: Found, { holders }: Pick<Surveying, "holders">): Reason | undefined {
+export function refuseQueue(found: Found, { insiders }: Pick<Surveying, "insiders">): Reason | undefined {
   const { target, stat } = found
   const what = `"${target}", a POSIX message queue`
   // Who reads its messages takes them out: whoever waits for room in it would send, and a killed tool would have lost them.
@@ -27,7 +27,7 @@ export function refuseQueue(found: Found, { holders }: Pick<Surveying, "holders"
       remedy: "Let the program receive what is queued and close it, or unlink it (mq_unlink) only after the dump",
     }
   const told = notified(found)
-  if (holders.some(({ pid }) => pid === told))
+  if (insiders.some(({ pid }) => pid === told))
     return {
       what: `${what} with a notification (mq_notify)`,
       remedy: "Let the program remove it (mq_notify without an event) before the dump",

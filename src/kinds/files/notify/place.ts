@@ -39,15 +39,15 @@ export function openersAmong(all: readonly Found[]): Surveying["openers"] {
 }
 
 /** What of the tree has a file open. */
-export type Openers = Pick<Surveying, "openers" | "holders">
+export type Openers = Pick<Surveying, "openers" | "insiders">
 
 /** Whether a link in /proc leads to what is watched. Only a look by its handle tells the device that stat(2) does. */
 const isAt = (link: string, stat: FileStat, watched: Watched, seen: Seen | undefined): boolean =>
   seen ? sameFile(stat, seen.stat) : stat.ino === watched.ino && (stat.dev === watched.sdev || leadsToWatched(link, watched, true))
 
 /** A file that is the directory or the program of a process: a deleted one is kept with it, and has no path here. */
-function usedBy(watched: Watched, seen: Seen | undefined, { holders }: Openers): WatchPlace | undefined {
-  for (const { pid } of holders)
+function usedBy(watched: Watched, seen: Seen | undefined, { insiders }: Openers): WatchPlace | undefined {
+  for (const { pid } of insiders)
     for (const name of ["cwd", "root", "exe"]) {
       const link = `/proc/${pid}/${name}`
       const stat = statPath(link, true)

@@ -8,7 +8,7 @@ import { deviceOf } from "../../../proc/mountinfo.ts"
 import type { FileHandle } from "../../../proc/notify.ts"
 import { inotifyWatches } from "../../../proc/notify.ts"
 import { readLinkIfAlive } from "../../../proc/source.ts"
-import type { Holder } from "../collecting.ts"
+import type { Insider } from "../collecting.ts"
 import { folderOf, layPath } from "../path.ts"
 import { type FileStat, kindOf, statPath } from "../stat.ts"
 import { findSystems } from "../system.ts"
@@ -58,13 +58,13 @@ export interface Search {
 }
 
 /** @param isTold whoever watches hears of it when a directory is read: only names that are known anyway are looked at then */
-export function openSearch(group: readonly Watched[], isTold: boolean, holders: readonly Holder[], { mounts }: Handles): Search {
+export function openSearch(group: readonly Watched[], isTold: boolean, insiders: readonly Insider[], { mounts }: Handles): Search {
   const searched = new Map<number, ReadonlyMap<string, string>>()
   const search = (sdev: number): ReadonlyMap<string, string> => {
     const points = mounts.filter((mount) => deviceOf(mount) === sdev && mount.type !== "proc" && isInSight(mount)).map(({ point }) => point)
     const wanted = group.filter((watched) => watched.sdev === sdev)
     const isWalked = !isTold && !wanted.every(isMissed)
-    const found = lookFor(wanted, [knownNames(holders), ...(isWalked ? [namesBelow(sdev, points, holders)] : [])])
+    const found = lookFor(wanted, [knownNames(insiders), ...(isWalked ? [namesBelow(sdev, points, insiders)] : [])])
     if (isWalked) for (const key of wanted.map(keyOf)) if (!found.has(key)) missed.add(key)
     return found
   }
@@ -97,13 +97,13 @@ function lookFor(wanted: readonly Watched[], sources: readonly Iterable<Name>[])
 }
 
 /** Directories that a process works in, and its program. */
-const homesOf = ({ pid }: Holder): string[] =>
+const homesOf = ({ pid }: Insider): string[] =>
   ["cwd", "root", "exe"].flatMap((name) => readLinkIfAlive(`/proc/${pid}/${name}`)?.match(/^\/.*/s)?.[0] ?? [])
 
 /** These, and the directories above them. */
-function* knownNames(holders: readonly Holder[]): Generator<Name> {
+function* knownNames(insiders: readonly Insider[]): Generator<Name> {
   const seen = new Set<string>()
-  for (const home of holders.flatMap(homesOf))
+  for (const home of insiders.flatMap(homesOf))
     for (let path = home; !seen.has(path); path = folderOf(path)) {
       seen.add(path)
       const stat = look(path)
@@ -112,14 +112,14 @@ function* knownNames(holders: readonly Holder[]): Generator<Name> {
 }
 
 /** What stands in the same file system below some directories, those that the processes work in first; nearer names before further ones. */
-function* namesBelow(sdev: number, points: readonly string[], holders: readonly Holder[]): Generator<Name> {
+function* namesBelow(sdev: number, points: readonly string[], insiders: readonly Insider[]): Generator<Name> {
   const roots = points.flatMap((point) => look(point) ?? [])
   const systems = findSystems()
   // A subvolume of btrfs has a device of its own.
   const isOurs = (path: string, { mode, dev }: FileStat): boolean =>
     kindOf(mode) === S_IF.DIR && (roots.some((root) => root.dev === dev) || systems.deviceOf(path) === sdev)
   const seen = new Set<string>()
-  for (const start of [...holders.flatMap(homesOf), ...points]) {
+  for (const start of [...insiders.flatMap(homesOf), ...points]) {
     const stat = look(start)
     if (!stat || !isOurs(start, stat)) continue
     yield [start, stat]

@@ -27,8 +27,8 @@ const placed = new WeakMap<FdInfo, { readonly group: Fanotify; readonly marks: r
 const STOP = "Let the program close it before the dump"
 
 /** Groups that decide on accesses, for who waits for them would be stasis too; marks on what a restore could not find again. */
-export function refuseFanotify({ pid, info }: Found, surveying: Pick<Surveying, "holders" | "openers">): Reason | undefined {
-  if (!surveying.holders.some((holder) => holder.pid === pid))
+export function refuseFanotify({ pid, info }: Found, surveying: Pick<Surveying, "insiders" | "openers">): Reason | undefined {
+  if (!surveying.insiders.some((insider) => insider.pid === pid))
     return { what: "a fanotify that is on its way through a socket", remedy: "Let the program receive its messages before the dump" }
   const group = fanotifyState(info)
   if (!group) return { what: "a fanotify of which this kernel tells nothing", remedy: STOP }
@@ -42,7 +42,7 @@ export function refuseFanotify({ pid, info }: Found, surveying: Pick<Surveying, 
   const marks: PlacedMark[] = []
   const inodes = group.marks.flatMap((mark) => (mark.kind === "inode" ? [watchedBy(mark)] : []))
   const isTold = group.marks.some(({ mask }) => (mask & READING) !== 0 && (mask & FAN.ONDIR) !== 0)
-  const search = openSearch(inodes, isTold, surveying.holders, handles)
+  const search = openSearch(inodes, isTold, surveying.insiders, handles)
   for (const mark of group.marks) {
     const place = placeMark(mark, handles, surveying, search)
     if ("what" in place) return place
@@ -60,7 +60,7 @@ const watchedBy = ({ sdev, ino, handle }: FanotifyMark): Watched => ({ sdev: sde
 function placeMark(
   mark: FanotifyMark,
   handles: Handles,
-  surveying: Pick<Surveying, "holders" | "openers">,
+  surveying: Pick<Surveying, "insiders" | "openers">,
   search: Search,
 ): PlacedMark | Reason {
   const { kind, mntId } = mark

@@ -19,8 +19,8 @@ type PlacedWatch = InotifyWatch & WatchPlace
 const placed = new WeakMap<FdInfo, readonly PlacedWatch[]>()
 
 /** Watches whose files a restore could not find again, and an inotify that only a message in a socket's queue leads to. */
-export function refuseInotify({ pid, info }: Found, surveying: Pick<Surveying, "holders" | "openers">): Reason | undefined {
-  if (!surveying.holders.some((holder) => holder.pid === pid))
+export function refuseInotify({ pid, info }: Found, surveying: Pick<Surveying, "insiders" | "openers">): Reason | undefined {
+  if (!surveying.insiders.some((insider) => insider.pid === pid))
     return { what: "an inotify that is on its way through a socket", remedy: "Let the program receive its messages before the dump" }
   const found: PlacedWatch[] = []
   placed.set(info, found)
@@ -30,7 +30,7 @@ export function refuseInotify({ pid, info }: Found, surveying: Pick<Surveying, "
   const search = openSearch(
     watches,
     watches.some(({ mask }) => (mask & READING) !== 0),
-    surveying.holders,
+    surveying.insiders,
     handles,
   )
   for (const watch of watches) {
