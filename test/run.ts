@@ -1,15 +1,16 @@
 /**
- * `npm test`: check, build, unit, live, programs, crossing, container and kernel tests, in this order. `npm test -- live unit` runs only
- * the parts named. A test that fails is run a second time, alone, at the end of its part; it counts as passed when it passes then, and the
+ * `npm test`: check, build, unit, live, programs, crossing, container and kernel tests. `npm test -- live unit` runs only
+ * the parts named. A test that fails is run a second time, alone, when its part has ended; it counts as passed when it passes then, and the
  * summary names it with what it threw: such a test is to be mended. Ends with the line "N passed, N failed, N skipped", reasons of the
- * skipped ones before it, and status 1 when anything failed. Live, crossing and kernel tests, which wait for much of their time, run in two
- * processes at once; what the second one prints comes when the first has ended.
+ * skipped ones before it, and status 1 when anything failed. Most tests wait for much of their time: they run in two processes at once, see
+ * ./harness/lanes.ts; what the second one prints comes when both have ended.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { compileReaper } from "./harness/compile.ts"
-import { CACHE, ROOT } from "./harness/folders.ts"
+import { CACHE } from "./harness/folders.ts"
 import { type Failure, failures, pattern, skippedFiles } from "./harness/junit.ts"
+import { ALONGSIDE, lanesOf, STEPS, type TestPart } from "./harness/lanes.ts"
 import { heading, require, show, showLater } from "./harness/script.ts"
 import { mergeSkips, NOTES, readSkips, type Skip } from "./harness/skip.ts"
 
@@ -27,17 +28,6 @@ interface Count {
 const BUN = process.execPath
 /** Milliseconds for a test that does not say how long it may take; each wait inside has a shorter deadline of its own. */
 const TIMEOUT_MS = 60_000
-
-/** Folders of test/ that hold tests without a live part of their own below. */
-const unitFolders = (): string[] =>
-  readdirSync(join(ROOT, "test"), { withFileTypes: true })
-    .filter(
-      (entry) =>
-        entry.isDirectory() &&
-        !["live", "programs", "crossing", "containers", "kernels", "bench", "victims", "harness"].includes(entry.name),
-    )
-    .map(({ name }) => `test/${name}/`)
-    .filter((folder) => readdirSync(join(ROOT, folder), { recursive: true }).some((name) => `${name}`.endsWith(".test.ts")))
 
 /** One thing that is done or not: a gate, a build. */
 const single = (status: number): Count => ({
@@ -83,20 +73,8 @@ const sum = (counts: readonly Count[]): Count =>
     faults: [...all.faults, ...faults],
   }))
 
-/** Runs two lists of files at once. */
-async function runBoth(name: string, [first, second]: readonly [readonly string[], readonly string[]]): Promise<Count> {
-  const path = join(CACHE, `${name}.second.log`)
-  const counts = await Promise.all([run(name, first), run(`${name}-second`, second, (command) => showLater(command, path))])
-  console.log(readFileSync(path, "utf8"))
-  return sum(counts)
-}
-
 /** More failures than this in a part are not unsteady tests, and are not run again. */
 const AGAIN_AT_MOST = 10
-
-async function bunTest(name: string, folders: readonly string[]): Promise<Count> {
-  return again(name, await run(name, folders))
-}
 
 /** Runs what has failed once more. */
 async function again(name: string, count: Count): Promise<Count> {
@@ -120,74 +98,97 @@ const told = ({ file, name, text, again }: Failure & { again: boolean }): string
       .map((line) => `    ${line}`),
   ].join("\n")
 
-/**
- * Tests that run beside the others of their folder: they take about as long as all those together, and use nothing that others could take
- * or look for in the whole machine: no terminal, segment, connection or table of nf_tables.
- */
-const BESIDE = {
-  live: [
-    "clocks",
-    "crash",
-    "departs",
-    "ends",
-    "filesystems",
-    "freezer",
-    "interrupt",
-    "moving",
-    "restore-killed",
-    "rseq",
-    "storms",
-    "vdso",
-    "without",
-  ],
-  crossing: ["clocks", "cpu", "filesystems"],
-  kernels: ["arm64"],
-} as const
-
-/** Runs the test files of a folder in two processes at once. */
-async function bunTestTwice(name: keyof typeof BESIDE): Promise<Count> {
-  const folder = `test/${name}`
-  const beside = BESIDE[name].map((file) => `${folder}/${file}.test.ts`)
-  const files = readdirSync(join(ROOT, folder)).filter((file) => file.endsWith(".test.ts"))
-  const others = files.map((file) => `${folder}/${file}`).filter((file) => !beside.includes(file))
-  return again(name, await runBoth(name, [others, beside]))
+const gates: Record<string, () => Promise<number>> = {
+  check: () => show([BUN, "build/check.ts"]),
+  build: () => show([BUN, "build/compile.ts"]),
 }
 
-const parts: Record<string, () => Promise<Count>> = {
-  check: async () => single(await show([BUN, "build/check.ts"])),
-  build: async () => single(await show([BUN, "build/compile.ts"])),
-  unit: () => bunTest("unit", unitFolders()),
-  live: () => bunTestTwice("live"),
-  programs: () => bunTest("programs", ["test/programs/"]),
-  crossing: () => bunTestTwice("crossing"),
-  containers: () => bunTest("containers", ["test/containers/"]),
-  kernels: () => bunTestTwice("kernels"),
+/** A part with what came of it. */
+type Outcome = readonly [part: string, count: Count, seconds: number]
+
+/** Parts that run. */
+interface Begun {
+  /** Where lanes print that are shown later. */
+  readonly logs: readonly string[]
+  readonly ended: Promise<Outcome[]>
 }
 
-require()
-const wanted = process.argv.slice(2)
-const unknown = wanted.find((name) => !(name in parts))
-if (unknown) {
-  console.error(`No part is called ${unknown}: ${Object.keys(parts).join(", ")}`)
-  process.exit(2)
+/** Starts parts at once, each in its lanes. @param isShown whether the first lane prints here */
+function begin(names: readonly TestPart[], isShown: boolean): Begun {
+  const started = performance.now()
+  const logs: string[] = []
+  const parts = names.map(async (name, part): Promise<Outcome> => {
+    const lanes = lanesOf(name).map((files, index) => {
+      const title = index === 0 ? name : `${name}-${index + 1}`
+      if (isShown && part + index === 0) return run(title, files)
+      const log = join(CACHE, `${title}.log`)
+      logs.push(log)
+      return run(title, files, (command) => showLater(command, log))
+    })
+    return [name, sum(await Promise.all(lanes)), seconds(started)]
+  })
+  return { logs, ended: Promise.all(parts) }
+}
+
+/** Waits for the end of what was started, shows what was not yet shown, and runs what has failed once more. */
+async function finish({ logs, ended }: Begun): Promise<Outcome[]> {
+  const outcomes = await ended
+  for (const log of logs) console.log(readFileSync(log, "utf8"))
+  const settled: Outcome[] = []
+  for (const [name, count, took] of outcomes) {
+    const started = performance.now()
+    settled.push([name, await again(name, count), took + seconds(started)])
+  }
+  return settled
+}
+
+/** Since a time of performance.now(). */
+const seconds = (started: number): number => (performance.now() - started) / 1000
+
+async function runStep(names: readonly string[]): Promise<Outcome[]> {
+  const started = performance.now()
+  const [first = ""] = names
+  const gate = gates[first]
+  return gate ? [[first, single(await gate()), seconds(started)]] : finish(begin(names as TestPart[], true))
 }
 
 const total: Count = { passed: 0, failed: 0, skipped: 0, skips: [], faults: [] }
 const summary: string[] = []
-for (const [name, part] of Object.entries(parts)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue
-  heading(name)
-  const started = performance.now()
-  const { passed, failed, skipped, skips, faults } = await part()
+
+function add([name, { passed, failed, skipped, skips, faults }, took]: Outcome): void {
   total.passed += passed
   total.failed += failed
   total.skipped += skipped
   total.skips.push(...skips)
   total.faults.push(...faults)
-  summary.push(
-    `${name.padEnd(10)} ${`${passed}`.padStart(5)} passed ${`${failed}`.padStart(4)} failed ${`${skipped}`.padStart(4)} skipped ${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s`,
-  )
-  if (name === "build" && failed > 0) break
+  const counts = `${`${passed}`.padStart(5)} passed ${`${failed}`.padStart(4)} failed ${`${skipped}`.padStart(4)} skipped`
+  summary.push(`${name.padEnd(10)} ${counts} ${took.toFixed(0).padStart(5)} s`)
+}
+
+require()
+const known: readonly string[] = [...STEPS.flat(), ALONGSIDE]
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : known
+const unknown = wanted.find((name) => !known.includes(name))
+if (unknown) {
+  console.error(`No part is called ${unknown}: ${known.join(", ")}`)
+  process.exit(2)
+}
+
+let isBroken = false
+let alongside: Begun | undefined
+for (const step of STEPS) {
+  const names = step.filter((name) => wanted.includes(name))
+  if (names.length === 0) continue
+  heading(names.join(", "))
+  if (wanted.includes(ALONGSIDE) && !gates[step[0]]) alongside ??= begin([ALONGSIDE], false)
+  const outcomes = await runStep(names)
+  outcomes.forEach(add)
+  isBroken = outcomes.some(([name, { failed }]) => name === "build" && failed > 0)
+  if (isBroken) break
+}
+if (wanted.includes(ALONGSIDE) && !isBroken) {
+  heading(ALONGSIDE)
+  for (const outcome of await finish(alongside ?? begin([ALONGSIDE], true))) add(outcome)
 }
 heading("summary")
 for (const fault of total.faults) console.log(told(fault))

@@ -91,7 +91,8 @@ export function fetchPackages(name: string, wanted: Wanted): string {
     try {
       download(temporary, wanted)
       mkdirSync(CACHE, { recursive: true })
-      renameSync(temporary, folder)
+      // Tests in another process may have fetched the same meanwhile.
+      if (!existsSync(folder)) renameSync(temporary, folder)
     } finally {
       rmSync(temporary, { recursive: true, force: true })
     }
