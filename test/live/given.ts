@@ -4,7 +4,7 @@ import { F } from "../../ffi/abi/file.ts"
 import { AF, SOCK } from "../../ffi/abi/socket.ts"
 import { allocate, syscall } from "../../ffi/syscall.ts"
 import { eventsOf, POLL } from "../../src/kinds/files/poll.ts"
-import { waitFor } from "../harness/deadline.ts"
+import { DEADLINE_SECONDS, waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import type { Run, Tool } from "../harness/tool.ts"
 
@@ -49,7 +49,9 @@ export async function runWith(tool: Tool, args: readonly string[], fds: readonly
   writeFileSync(log, "")
   const command = [...tool.command, ...args]
   const output = Bun.file(log)
-  const child = Bun.spawn(command, { stdio: ["ignore", output, output, ...fds] })
+  // Without `env` it would get what this program started with, and not the CRIU_FAULT that fetch.ts found to be needed.
+  const patience = { timeout: DEADLINE_SECONDS * 1000, killSignal: "SIGKILL" } as const
+  const child = Bun.spawn(command, { stdio: ["ignore", output, output, ...fds], env: process.env, ...patience })
   for (const fd of fds) closeSync(fd)
   const status = await child.exited
   const stderr = readFileSync(log, "utf8")

@@ -46,7 +46,7 @@ public class Count {
 					return value;
 				}));
 			}
-			for (int i = 0; i < 50; i++) {
+			for (int i = 0; i < 100; i++) {
 				Thread.sleep(25);
 				writer.write(i + "\n");
 				writer.flush();
