@@ -4,6 +4,8 @@ import { writeSync } from "../../ffi/fs.ts"
 
 /** Where log lines go: 2 = standard error, or a file opened by `logTo`. */
 let sink = 2
+/** Whether each is an object. */
+let asJson = false
 const started = performance.now()
 
 /** CRIU's scale as consola's: 0 nothing, 1 errors, 2 warnings, 3 steps, 4 calls. */
@@ -22,7 +24,9 @@ const makeRoot = (): ConsolaInstance =>
       {
         log({ tag, type, args }) {
           const seconds = ((performance.now() - started) / 1000).toFixed(6)
-          const kind = type === "warn" ? "warning: " : type === "error" ? "error: " : ""
+          const level = type === "warn" ? "warning" : type
+          if (asJson) return write(`${JSON.stringify({ log: { seconds: Number(seconds), level, tag, text: args.join(" ") } })}\n`)
+          const kind = type === "warn" || type === "error" ? `${level}: ` : ""
           write(`(${seconds}) ${kind}${tag ? `${tag}: ` : ""}${args.join(" ")}\n`)
         },
       },
@@ -64,9 +68,11 @@ export function logger(tag: string): Logger {
  *
  * @param fd open descriptor that lines are appended to; stays open
  * @param verbosity CRIU's scale: 0 nothing, 1 errors, 2 warnings, 3 steps, 4 and above calls
+ * @param form text as CRIU's logs have it, or an object a line: `{"log":{"seconds","level","tag","text"}}`
  */
-export function logTo(fd: number, verbosity: number): void {
+export function logTo(fd: number, verbosity: number, form: "text" | "json" = "text"): void {
   sink = fd
+  asJson = form === "json"
   level = LEVELS[Math.min(verbosity, LEVELS.length - 1)] ?? LogLevels.debug
 }
 

@@ -43,7 +43,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     const line = canonical(argv)
     json = flag(line, "json")
     if (flag(line, "help")) return await help(line.command)
-    logTo(2, verbosityOf(line))
+    logTo(2, verbosityOf(line), json ? "json" : "text")
     requireMachine(line)
     return await RUN[line.command](line)
   } catch (error) {

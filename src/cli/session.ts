@@ -22,7 +22,7 @@ export function openSession(
 ): void {
   if (statusFd !== undefined && !isOpen(statusFd))
     throw misused(command, `--status-fd ${statusFd} is not open`, `Open it in the shell, for example ${statusFd}>FILE`)
-  logTo(logFile === undefined ? 2 : openLog(logFile, command === "dump" && dirname(logFile) === imagesDir), verbosity)
+  if (logFile !== undefined) logTo(openLog(logFile, command === "dump" && dirname(logFile) === imagesDir), verbosity)
 }
 
 function openLog(path: string, makesDirectory: boolean): number {

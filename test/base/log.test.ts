@@ -58,3 +58,19 @@ test("logger loses a line rather than throw when it cannot be written", () => {
   logTo(openSync("/dev/full", "a"), 3)
   expect(() => early.info("lost")).not.toThrow()
 })
+
+test("logger writes objects when it is to", () => {
+  logTo(fd, 3, "json")
+  early.warn('a "b"\nc')
+  early.info("d")
+  const [first, second, ...more] = readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line).log)
+  expect([first, second]).toMatchObject([
+    { level: "warning", tag: "early", text: 'a "b"\nc' },
+    { level: "info", tag: "early", text: "d" },
+  ])
+  expect(first.seconds).toBeGreaterThanOrEqual(0)
+  expect(more).toEqual([])
+})

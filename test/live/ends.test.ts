@@ -73,7 +73,13 @@ describe("what comes after the last point at which a command can fail", () => {
     expect(result.status).toBe(0)
     expect(result.stderr).toContain("warning: dump: Cannot write")
     await victim.gone()
-    expect((await tool("restore", "-d", "-D", victim.images)).status).toBe(0)
+    mkdirSync(join(victim.images, "stats-restore"))
+    const told = await tool("restore", "-d", "--json", "-D", victim.images)
+    expect(told.status).toBe(0)
+    const lines = told.stderr.trimEnd().split("\n")
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { log: { level: "warning", tag: "restore", text: expect.stringContaining("Cannot write") } },
+    ])
     await expectWell(victim)
   })
 
