@@ -166,7 +166,7 @@ function add([name, { passed, failed, skipped, skips, faults }, took]: Outcome):
 }
 
 require()
-const known: readonly string[] = [...STEPS.flat(), ALONGSIDE]
+const known: readonly string[] = [...STEPS.flat(), ALONGSIDE.part]
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : known
 const unknown = wanted.find((name) => !known.includes(name))
 if (unknown) {
@@ -175,20 +175,22 @@ if (unknown) {
 }
 
 let isBroken = false
+let isTime = false
 let alongside: Begun | undefined
 for (const step of STEPS) {
+  isTime ||= step.some((name) => name === ALONGSIDE.from)
   const names = step.filter((name) => wanted.includes(name))
   if (names.length === 0) continue
   heading(names.join(", "))
-  if (wanted.includes(ALONGSIDE) && !gates[step[0]]) alongside ??= begin([ALONGSIDE], false)
+  if (isTime && wanted.includes(ALONGSIDE.part)) alongside ??= begin([ALONGSIDE.part], false)
   const outcomes = await runStep(names)
   outcomes.forEach(add)
   isBroken = outcomes.some(([name, { failed }]) => name === "build" && failed > 0)
   if (isBroken) break
 }
-if (wanted.includes(ALONGSIDE) && !isBroken) {
-  heading(ALONGSIDE)
-  for (const outcome of await finish(alongside ?? begin([ALONGSIDE], true))) add(outcome)
+if (wanted.includes(ALONGSIDE.part) && !isBroken) {
+  heading(ALONGSIDE.part)
+  for (const outcome of await finish(alongside ?? begin([ALONGSIDE.part], true))) add(outcome)
 }
 heading("summary")
 for (const fault of total.faults) console.log(told(fault))

@@ -6,10 +6,10 @@ import { ROOT } from "./folders.ts"
 export const STEPS = [["check"], ["build"], ["unit"], ["live"], ["programs", "containers"], ["crossing"]] as const
 
 /**
- * A part that computes and does not mind how long: it begins when the binary is built, and its machines get what the others leave of the
- * processors (test/kernels/machine.ts), a fifth in most parts.
+ * A part that computes and does not mind how long: it begins with the step of `from`, and its machines get what the others leave of the
+ * processors (test/kernels/machine.ts), which is a third there. Before, it is too little: the machines' own deadlines pass.
  */
-export const ALONGSIDE = "kernels"
+export const ALONGSIDE = { part: "kernels", from: "programs" } as const
 
 /**
  * Tests that run beside the others of their folder: they take about as long as all those together, and use nothing that others could take

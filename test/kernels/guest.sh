@@ -53,7 +53,7 @@ tell() { echo "ROW $mode $title: $*"; }
 words() { head -c 700 $d/log | tr '\n' ' '; }
 
 dumped() {
-  stasis dump -t $pid -D $d/images --no-sync "$@" >$d/log 2>&1
+  stasis dump --timeout 60 -t $pid -D $d/images --no-sync "$@" >$d/log 2>&1
   status=$?
   [ $status = 0 ] && return 0
   # What ends by itself may be done before its dump on a machine as slow as this.
@@ -67,7 +67,7 @@ dumped() {
 revived() {
   # Reaped by us: until then its PID is taken.
   wait $pid 2>/dev/null
-  stasis restore -d -D $d/images "$@" >$d/log 2>&1
+  stasis restore --timeout 60 -d -D $d/images "$@" >$d/log 2>&1
   status=$?
   [ $status = 0 ] && return 0
   tell "FAIL restore ended with $status: $(words)"
@@ -138,7 +138,7 @@ one() {
   killed)
     # The tool is killed: in dumps the program goes on, in restores it is whole or not there.
     for round in $(seq ${rounds:-20}); do
-      killed stasis dump -t $pid -D $d/images --no-sync -R || return
+      killed stasis dump --timeout 60 -t $pid -D $d/images --no-sync -R || return
       lives || { tell FAIL it ended with a killed dump; return; }
       rm -rf $d/images
       mkdir $d/images
@@ -147,7 +147,7 @@ one() {
     wait $pid 2>/dev/null
     for round in $(seq ${rounds:-20}); do
       lives && break
-      killed stasis restore -d -D $d/images || return
+      killed stasis restore --timeout 60 -d -D $d/images || return
     done
     lives || revived || return
     ;;
@@ -162,7 +162,7 @@ one() {
     ;;
   from-*)
     wait $pid 2>/dev/null
-    stasis restore -d --verify -D $d/images >$d/log 2>&1
+    stasis restore --timeout 60 -d --verify -D $d/images >$d/log 2>&1
     status=$?
     # Its dump has said so: who is hardly ever outside may be met inside.
     grep -q "inside the dump's vdso" $d/log && { tell "SKIP it was met inside the vdso"; return; }
@@ -173,7 +173,7 @@ one() {
   lesser-*)
     # A registration that this kernel does not take as it was: told, and refused where nothing lesser will do.
     # The emulated CPU is a lesser one too, which --strict alone would refuse first.
-    stasis restore -d --strict --cpu-cap=none -D $d/images >$d/log 2>&1 && { tell FAIL --strict restored it; return; }
+    stasis restore --timeout 60 -d --strict --cpu-cap=none -D $d/images >$d/log 2>&1 && { tell FAIL --strict restored it; return; }
     grep -q -- "--strict forbids 32 bytes instead of 64" $d/log || { tell "FAIL --strict: $(words)"; return; }
     revived || return
     grep -q "registered with 32 bytes instead of 64" $d/log || { tell "FAIL no warning: $(words)"; return; }
