@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { inside } from "../harness/folders.ts"
 import { cleanUp, statusOf } from "../harness/process.ts"
-import { dump, stasisTool } from "../harness/tool.ts"
+import { dump, restore, stasisTool } from "../harness/tool.ts"
 import { start } from "../harness/victim.ts"
 
 afterEach(cleanUp)
@@ -21,6 +21,20 @@ describe("dumps of one program again and again", () => {
         await dump(stasisTool, victim.pid, inside(victim.images, `${round}`), "--leave-running", "--no-sync")
       expect(resident()).toEqual(first)
       victim.ask()
+      expect(await victim.answer()).toBe("OK")
+    })
+})
+
+describe("a wait that an earlier dump has restarted, by a call whose number is no constant, goes on when restored", () => {
+  for (const name of ["poll_number", "nanosleep_number", "clock_number", "futex_absolute", "futex_timeout"])
+    test(name, async () => {
+      const victim = await start("restarts", { args: [name] })
+      await dump(stasisTool, victim.pid, inside(victim.images, "first"), "--leave-running", "--no-sync")
+      const second = inside(victim.images, "second")
+      await dump(stasisTool, victim.pid, second, "--no-sync")
+      await victim.gone()
+      await restore(stasisTool, second)
+      if (name === "poll_number") victim.ask()
       expect(await victim.answer()).toBe("OK")
     })
 })

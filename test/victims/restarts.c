@@ -163,6 +163,23 @@ static void in_epoll(void)
 	CHECK(count == 1 && got.data.u64 == 3, "epoll_wait gave %d: %s", count, strerror(errno));
 }
 
+/* The same by numbers that are no constants in front of the call, as musl and glibc since 2.41 make them. */
+static void in_poll_number(void)
+{
+	struct pollfd wanted = { ends[0], POLLIN, 0 };
+	CHECK(syscall(SYS_poll, &wanted, 1, -1) == 1 && wanted.revents == POLLIN, "poll: %s", strerror(errno));
+}
+static void in_nanosleep_number(void)
+{
+	struct timespec left = { 77, 77 };
+	CHECK(syscall(SYS_nanosleep, &two_seconds, &left) == 0, "nanosleep: %s, left %ld", strerror(errno), left.tv_sec);
+}
+static void in_clock_number(void)
+{
+	struct timespec left = { 77, 77 };
+	CHECK(syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &two_seconds, &left) == 0, "clock_nanosleep: %s", strerror(errno));
+}
+
 static const struct row {
 	const char *name;
 	void (*call)(void);
@@ -187,6 +204,9 @@ static const struct row {
 	{ "sigsuspend", in_sigsuspend, wake_signal },
 	{ "sigwaitinfo", in_sigwaitinfo, wake_queue },
 	{ "epoll", in_epoll, wake_write },
+	{ "poll_number", in_poll_number, wake_write },
+	{ "nanosleep_number", in_nanosleep_number, NULL },
+	{ "clock_number", in_clock_number, NULL },
 };
 
 static void *waker(void *argument)

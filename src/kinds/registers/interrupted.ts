@@ -5,15 +5,13 @@ import { logger } from "../../base/log.ts"
 import { NANOSECONDS } from "../../base/units.ts"
 import {
   answeredInterrupted,
-  CALL_LOAD_SIZE,
   callArguments,
   interruptedAnswer,
   interruptedCall,
   interruptedNumber,
-  loadedNumber,
   rewound,
-  SYSCALL_SIZE,
 } from "../../tracee/arch.x86_64.ts"
+import { type ReadIfMapped, restartedNumber } from "./restarted.ts"
 
 const log = logger("restart")
 const CLOCK_MONOTONIC = 1n
@@ -27,9 +25,6 @@ export interface Restart {
   /** What the restore needs to arm a wait again with the time that was left. */
   readonly entry: stasis_restart_entry | undefined
 }
-
-/** Reads the tracee's memory; undefined where nothing is mapped. */
-export type ReadIfMapped = (address: bigint, length: number) => Uint8Array | undefined
 
 /** Sleeps whose remaining time the kernel wrote to the program's own memory when it was interrupted: argument of that pointer. */
 const SLEEPS: readonly { call: Syscall; clock: number | undefined; remaining: number }[] = [
@@ -51,12 +46,10 @@ const ENDLESS: readonly { call: Syscall; endless: (args: readonly bigint[]) => b
   { call: "io_getevents", endless: ([, , , , timeout]) => timeout === 0n },
 ]
 
-/** The call's own number; a call that was restarted once before shows restart_syscall, and its number is in the code in front of it. */
-function realNumber(registers: Registers, read: ReadIfMapped): number | undefined {
+/** The call's own number; a call that was restarted once before shows restart_syscall. */
+function realNumber(registers: Registers, args: readonly bigint[], read: ReadIfMapped): number | undefined {
   const number = interruptedNumber(registers)
-  if (number !== syscallNumber("restart_syscall")) return number
-  const code = read(registers.ip - SYSCALL_SIZE - BigInt(CALL_LOAD_SIZE), CALL_LOAD_SIZE)
-  return code && loadedNumber(code)
+  return number === syscallNumber("restart_syscall") ? restartedNumber(registers.ip, args, read) : number
 }
 
 /** Whether a call is a sleep that can be armed again with the time that was left. */
@@ -96,12 +89,12 @@ export function decideRestart(tid: number, registers: Registers, signalled: bool
   const args = callArguments(registers)
   if (kind === "restart") return { image: rewound(registers), resume: undefined, entry: undefined }
   if (kind === "restart-block") {
-    const number = realNumber(registers, read)
+    const number = realNumber(registers, args, read)
     const entry = number === undefined ? undefined : remainingTime(number, args, read)
     if (entry) return { image: interruptedAnswer(registers), resume: undefined, entry }
     if (number !== undefined && REPEATED.some((call) => syscallNumber(call) === number))
       return { image: rewound(registers, BigInt(number)), resume: undefined, entry: undefined }
-    log.info(`thread ${tid}: the call interrupted at 0x${registers.ip.toString(16)} is not known; it will answer EINTR`)
+    log.warn(`thread ${tid}: which call was interrupted at 0x${registers.ip.toString(16)} is not known: when restored it answers EINTR`)
     return { image: interruptedAnswer(registers), resume: undefined, entry: undefined }
   }
   const endless = ENDLESS.find(({ call }) => syscallNumber(call) === interruptedNumber(registers))

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test"
 import { type Registers, userRegsStruct } from "../../../ffi/abi/registers.x86_64.ts"
 import { type Syscall, syscallNumber } from "../../../ffi/syscall.ts"
-import { decideRestart, type ReadIfMapped } from "../../../src/kinds/registers/interrupted.ts"
+import { decideRestart } from "../../../src/kinds/registers/interrupted.ts"
+import type { ReadIfMapped } from "../../../src/kinds/registers/restarted.ts"
 import { NO_SYSCALL } from "../../../src/tracee/arch.x86_64.ts"
 
 const u64 = (value: bigint): bigint => BigInt.asUintN(64, value)
