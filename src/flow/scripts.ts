@@ -1,5 +1,6 @@
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
+import { checkInterrupt } from "../tracee/wait.ts"
 
 const log = logger("scripts")
 
@@ -33,10 +34,11 @@ export interface ScriptFacts {
  * Calls every script once, one after the other, and waits for each. The first that fails ends the row.
  *
  * A script gets CRTOOLS_SCRIPT_ACTION, CRTOOLS_IMAGE_DIR and, where known, CRTOOLS_INIT_PID in its environment, an empty standard
- * input, and our standard error as its standard output, which stays free for results. No other child of ours is reaped meanwhile.
+ * input, and our standard error as its standard output, which stays free for results. No other child of ours is reaped meanwhile. Who asks
+ * us to stop meanwhile is heard when the script has ended, but at post-resume, where nothing is left to undo.
  *
  * @param scripts paths of executable files
- * @throws CheckpointError E_SCRIPT: it could not be started, ended with a status other than 0, or was killed
+ * @throws CheckpointError E_SCRIPT: it could not be started, ended with a status other than 0, or was killed · E_INTERRUPTED
  */
 export function runScripts(scripts: readonly string[], hook: ScriptHook, { imagesDir, initPid }: ScriptFacts): void {
   if (scripts.length === 0) return
@@ -52,6 +54,8 @@ export function runScripts(scripts: readonly string[], hook: ScriptHook, { image
   for (const script of scripts) {
     log.info(`${hook}: ${script}`)
     const { status, signal, error } = spawnSync(script, [], { env, stdio: ["ignore", 2, 2] })
+    // Before its status: ^C at a terminal goes to the script too.
+    if (hook !== "post-resume") checkInterrupt(`the command, at ${hook}`)
     if (error) throw failed(script, hook, "it could not be started", "Give --action-script the path of an executable file", error)
     if (signal) throw failed(script, hook, `it was killed by ${signal}`, `Run "CRTOOLS_SCRIPT_ACTION=${hook} ${script}" by hand`)
     if (status !== 0)

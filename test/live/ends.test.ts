@@ -142,3 +142,32 @@ test("a pre-restore script takes its own time, not that of the restore", async (
   expect(result.status).toBe(0)
   await expectWell(victim)
 })
+
+describe("who asks stasis to stop while an action script runs is heard when it has ended", () => {
+  const STOPPED = "kill -TERM $PPID; exit 0"
+
+  for (const hook of ["pre-restore", "post-restore", "pre-resume"])
+    test(`restore, ${hook}: nothing is left`, async () => {
+      const victim = await dumped()
+      const script = scriptAt(victim, hook, STOPPED)
+      const result = await tool("restore", "-d", "-D", victim.images, "--json", "--action-script", script)
+      expect(toldError(result).code).toBe("E_INTERRUPTED")
+      expect(alive(victim.pid)).toBe(false)
+    })
+
+  test("restore, post-resume: the tree runs", async () => {
+    const victim = await dumped()
+    const result = await tool("restore", "-d", "-D", victim.images, "--action-script", scriptAt(victim, "post-resume", STOPPED))
+    expect(result).toMatchObject({ status: 0, stderr: "" })
+    await expectWell(victim)
+  })
+
+  test("dump, post-dump: the tree goes on, and the set stays", async () => {
+    const victim = await start("threads")
+    const script = scriptAt(victim, "post-dump", STOPPED)
+    const result = await tool("dump", "-t", `${victim.pid}`, "-D", victim.images, "--json", "--action-script", script)
+    expect(toldError(result).code).toBe("E_INTERRUPTED")
+    expect((await tool("show", victim.images)).status).toBe(0)
+    await expectWell(victim)
+  })
+})

@@ -12,15 +12,16 @@ const ROOM = { process: 64n << 10n, thread: 16n << 10n }
 export function surveyLimits(pid: number, limits: readonly Limit[], { vmSize, vmData, threads }: Status): Refusal[] {
   const room = ROOM.process + ROOM.thread * BigInt(threads)
   const needs = [
-    { name: "RLIMIT_DATA", limit: limits[LIMIT.DATA], used: vmData },
-    { name: "RLIMIT_AS", limit: limits[LIMIT.AS], used: vmSize },
+    { name: "RLIMIT_DATA", option: "--data", limit: limits[LIMIT.DATA], used: vmData },
+    { name: "RLIMIT_AS", option: "--as", limit: limits[LIMIT.AS], used: vmSize },
   ]
-  return needs.flatMap(({ name, limit, used }) => {
+  return needs.flatMap(({ name, option, limit, used }) => {
     if (!limit) return []
     const most = name === "RLIMIT_DATA" && limit.soft === 0n ? limit.hard : limit.soft
     const bytes = (BigInt(used) << 10n) + room
     if (bytes <= most) return []
     const what = `without room for the dump under its ${name} of ${limit.soft} bytes (${bytes} are needed)`
-    return [{ what, where: `task ${pid}`, remedy: `Raise it for the dump: prlimit --pid ${pid}` }]
+    const raised = limit.hard < bytes ? `${bytes}` : `${bytes}:`
+    return [{ what, where: `task ${pid}`, remedy: `Raise it for the dump: prlimit --pid ${pid} ${option}=${raised}` }]
   })
 }

@@ -20,4 +20,10 @@ describe("surveyLimits", () => {
     ["address space: soft 0 is none", withLimit(LIMIT.AS, 0n, RLIM_INFINITY), 1],
   ]
   for (const [name, limits, refusals] of cases) test(name, () => expect(surveyLimits(7, limits, status)).toHaveLength(refusals))
+
+  test("the remedy is a whole command: a hard limit that is high enough stays", () => {
+    const remedy = (limits: Limit[]): string | undefined => surveyLimits(7, limits, status)[0]?.remedy
+    expect(remedy(withLimit(LIMIT.DATA, data - 1n))).toBe(`Raise it for the dump: prlimit --pid 7 --data=${data}`)
+    expect(remedy(withLimit(LIMIT.AS, 0n, RLIM_INFINITY))).toBe(`Raise it for the dump: prlimit --pid 7 --as=${(4000n + 96n) << 10n}:`)
+  })
 })
