@@ -10,7 +10,7 @@ import { join } from "node:path"
 import { compileReaper } from "./harness/compile.ts"
 import { CACHE } from "./harness/folders.ts"
 import { type Failure, failures, pattern, skippedFiles } from "./harness/junit.ts"
-import { ALONGSIDE, lanesOf, STEPS, type TestPart } from "./harness/lanes.ts"
+import { lanesOf, STEPS, type TestPart } from "./harness/lanes.ts"
 import { heading, require, show, showLater } from "./harness/script.ts"
 import { mergeSkips, NOTES, readSkips, type Skip } from "./harness/skip.ts"
 
@@ -106,38 +106,26 @@ const gates: Record<string, () => Promise<number>> = {
 /** A part with what came of it. */
 type Outcome = readonly [part: string, count: Count, seconds: number]
 
-/** Parts that run. */
-interface Begun {
-  /** Where lanes print that are shown later. */
-  readonly logs: readonly string[]
-  readonly ended: Promise<Outcome[]>
-}
-
-/** Starts parts at once, each in its lanes. @param isShown whether the first lane prints here */
-function begin(names: readonly TestPart[], isShown: boolean): Begun {
+/** Runs parts at once, each in its lanes. What other lanes than the first print comes when all have ended. */
+async function runTests(names: readonly TestPart[]): Promise<Outcome[]> {
   const started = performance.now()
   const logs: string[] = []
   const parts = names.map(async (name, part): Promise<Outcome> => {
     const lanes = lanesOf(name).map((files, index) => {
       const title = index === 0 ? name : `${name}-${index + 1}`
-      if (isShown && part + index === 0) return run(title, files)
+      if (part + index === 0) return run(title, files)
       const log = join(CACHE, `${title}.log`)
       logs.push(log)
       return run(title, files, (command) => showLater(command, log))
     })
     return [name, sum(await Promise.all(lanes)), seconds(started)]
   })
-  return { logs, ended: Promise.all(parts) }
-}
-
-/** Waits for the end of what was started, shows what was not yet shown, and runs what has failed once more. */
-async function finish({ logs, ended }: Begun): Promise<Outcome[]> {
-  const outcomes = await ended
+  const outcomes = await Promise.all(parts)
   for (const log of logs) console.log(readFileSync(log, "utf8"))
   const settled: Outcome[] = []
   for (const [name, count, took] of outcomes) {
-    const started = performance.now()
-    settled.push([name, await again(name, count), took + seconds(started)])
+    const before = performance.now()
+    settled.push([name, await again(name, count), took + seconds(before)])
   }
   return settled
 }
@@ -149,7 +137,7 @@ async function runStep(names: readonly string[]): Promise<Outcome[]> {
   const started = performance.now()
   const [first = ""] = names
   const gate = gates[first]
-  return gate ? [[first, single(await gate()), seconds(started)]] : finish(begin(names as TestPart[], true))
+  return gate ? [[first, single(await gate()), seconds(started)]] : runTests(names as TestPart[])
 }
 
 const total: Count = { passed: 0, failed: 0, skipped: 0, skips: [], faults: [] }
@@ -166,7 +154,7 @@ function add([name, { passed, failed, skipped, skips, faults }, took]: Outcome):
 }
 
 require()
-const known: readonly string[] = [...STEPS.flat(), ALONGSIDE.part]
+const known: readonly string[] = STEPS.flat()
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : known
 const unknown = wanted.find((name) => !known.includes(name))
 if (unknown) {
@@ -174,23 +162,13 @@ if (unknown) {
   process.exit(2)
 }
 
-let isBroken = false
-let isTime = false
-let alongside: Begun | undefined
 for (const step of STEPS) {
-  isTime ||= step.some((name) => name === ALONGSIDE.from)
   const names = step.filter((name) => wanted.includes(name))
   if (names.length === 0) continue
   heading(names.join(", "))
-  if (isTime && wanted.includes(ALONGSIDE.part)) alongside ??= begin([ALONGSIDE.part], false)
   const outcomes = await runStep(names)
   outcomes.forEach(add)
-  isBroken = outcomes.some(([name, { failed }]) => name === "build" && failed > 0)
-  if (isBroken) break
-}
-if (wanted.includes(ALONGSIDE.part) && !isBroken) {
-  heading(ALONGSIDE.part)
-  for (const outcome of await finish(alongside ?? begin([ALONGSIDE.part], true))) add(outcome)
+  if (outcomes.some(([name, { failed }]) => name === "build" && failed > 0)) break
 }
 heading("summary")
 for (const fault of total.faults) console.log(told(fault))

@@ -3,13 +3,7 @@ import { join } from "node:path"
 import { ROOT } from "./folders.ts"
 
 /** The parts of `npm test` in their order; those of one step run at the same time. */
-export const STEPS = [["check"], ["build"], ["unit"], ["live"], ["programs", "containers"], ["crossing"]] as const
-
-/**
- * A part that computes and does not mind how long: it begins with the step of `from`, and its machines get what the others leave of the
- * processors (test/kernels/machine.ts), which is a third there. Before, it is too little: the machines' own deadlines pass.
- */
-export const ALONGSIDE = { part: "kernels", from: "programs" } as const
+export const STEPS = [["check"], ["build"], ["unit"], ["live"], ["programs", "containers"], ["crossing"], ["kernels"]] as const
 
 /**
  * Tests that run beside the others of their folder: they take about as long as all those together, and use nothing that others could take
@@ -25,6 +19,7 @@ const BESIDE = {
     "freezer",
     "interrupt",
     "moving",
+    "programs",
     "restore-killed",
     "rseq",
     "storms",

@@ -14,7 +14,7 @@ import { HERE, isBefore, parcelOf, programsAbroad, saveHere } from "./travel.ts"
 
 const ROUNDS = ALL ? 100 : 3
 /** Longest run of a machine; its victims have deadlines of their own. */
-const SECONDS = ALL ? 4000 : 1200
+const SECONDS = ALL ? 4000 : 600
 /** Machines that run at the same time. */
 const AT_ONCE = 2
 

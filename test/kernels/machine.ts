@@ -126,8 +126,7 @@ export interface Machine {
 }
 
 /**
- * Makes a virtual machine ready: one kernel, emulated in software, whose only program is ./guest.sh. It gets the time of the processors
- * that nobody else wants (SCHED_IDLE), so that other tests can run beside it.
+ * Makes a virtual machine ready: one kernel, emulated in software, whose only program is ./guest.sh.
  *
  * @throws Error why this machine cannot have it
  */
@@ -139,7 +138,6 @@ export function prepareMachine(kernel: Kernel, load: Load): Machine {
   const outbox = `${initrd}.out`
   const console = join(CACHE, `linux-${kernel}${load.crossed ? "-elsewhere" : ""}.console`)
   const command = [
-    ...(Bun.which("chrt") ? ["chrt", "--idle", "0"] : []),
     ...["/lib64/ld-linux-x86-64.so.2", "--library-path", `${library}:${join(emulator, "lib/x86_64-linux-gnu")}`],
     ...[join(emulator, "usr/bin/qemu-system-x86_64"), "-L", join(emulator, "usr/share/qemu"), "-L", join(emulator, "usr/share/seabios")],
     ...["-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024", "-cpu", "max"],
@@ -157,7 +155,7 @@ export function prepareMachine(kernel: Kernel, load: Load): Machine {
       "-initrd",
       initrd,
     ],
-    ...["-append", `console=ttyS0 quiet panic=-1 rounds=${load.rounds} pids=${load.firstPid ?? 300}`],
+    ...["-append", `console=ttyS0 quiet panic=-1 no_timer_check rounds=${load.rounds} pids=${load.firstPid ?? 300}`],
   ]
   const run = async (seconds: number): Promise<Outcome> => {
     rmSync(console, { force: true })

@@ -8,7 +8,10 @@ import { must, run, startDump, stasisTool } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
 
 afterEach(cleanUp)
+/** Random moments for each signal, over all its victims. */
 const MOMENTS = Number(process.env.STASIS_MOMENTS ?? 200)
+const VICTIMS = [["threads"], ["rseqcount", "{folder}"], ["seccomp", "filters"]] as const
+const SHARE = Math.ceil(MOMENTS / VICTIMS.length)
 
 /** Middle of three leave-running dumps, ms. */
 async function usualDuration(victim: Victim, folder: string): Promise<number> {
@@ -32,12 +35,12 @@ async function expectReleased(victim: Victim, folder: string, threads: number): 
   if (existsSync(join(folder, "inventory.img"))) await must(stasisTool, "show", folder)
 }
 
-/** Dumps and sends the tool a signal after a random part of a dump's duration, MOMENTS times. Returns how many runs it ended. */
+/** Dumps and sends the tool a signal after a random part of a dump's duration, SHARE times. Returns how many runs it ended. */
 async function disturb(victim: Victim, folder: string, name: "SIGKILL" | "SIGINT"): Promise<number> {
   const duration = await usualDuration(victim, folder)
   const threads = threadsOf(victim.pid).length
   let ended = 0
-  for (let i = 0; i < MOMENTS; i++) {
+  for (let i = 0; i < SHARE; i++) {
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder)
     // Every other one reads the tree a second time, and takes longer.
@@ -61,13 +64,13 @@ async function disturb(victim: Victim, folder: string, name: "SIGKILL" | "SIGINT
 
 for (const name of ["SIGKILL", "SIGINT"] as const)
   describe(`${name} at ${MOMENTS} random moments of a leave-running dump`, () => {
-    for (const [source, ...args] of [["threads"], ["rseqcount", "{folder}"], ["seccomp", "filters"]] as const)
+    for (const [source, ...args] of VICTIMS)
       test(`${source} stays well and can be dumped afterwards`, async () => {
         const victim = await start(source, { args })
         const folder = join(victim.images, "set")
         const ended = await disturb(victim, folder, name)
         // On a machine whose speed changes most of the moments may come too late.
-        expect(ended).toBeGreaterThan(MOMENTS / 10)
+        expect(ended).toBeGreaterThan(SHARE / 10)
         await dumpInto(victim, folder)
         victim.ask()
         expect(await victim.answer()).toBe("OK")

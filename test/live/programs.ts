@@ -81,9 +81,9 @@ function make(): readonly string[] | undefined {
 }
 
 /** vim in a terminal that python makes and types into: script(1) of util-linux would do, but waits by a signalfd, which is refused. */
-function editor(): readonly string[] | undefined {
-  const [python, vim] = [executable("python3"), executable("vim")]
-  return python && vim ? [python, source("editor.py"), "{folder}", vim, "-u", "NONE", "-N", "-n", "-i", "NONE"] : undefined
+function vim(): readonly string[] | undefined {
+  const [python, program] = [executable("python3"), executable("vim")]
+  return python && program ? [python, source("editor.py"), "{folder}", program, "-u", "NONE", "-N", "-n", "-i", "NONE"] : undefined
 }
 
 export const programs: readonly Program[] = [
@@ -99,5 +99,7 @@ export const programs: readonly Program[] = [
   { title: "perl, a tree of processes", packages: "perl", command: script("perl", "forks.pl") },
   { title: "bash, background jobs", packages: "bash", command: script("bash", "jobs.sh") },
   { title: "make -j4", packages: "make", command: make },
-  { title: "vim on a terminal of its own", packages: "vim python3", command: editor },
 ]
+
+/** The one that has a terminal. */
+export const editor: Program = { title: "vim on a terminal of its own", packages: "vim python3", command: vim }
