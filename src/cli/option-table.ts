@@ -16,6 +16,8 @@ export interface OptionRow {
   readonly negativeOnly?: true
   /** Commands that take it. */
   readonly commands: readonly CommandName[]
+  /** Commands for which it means nothing, and which take it as CRIU does: scripts have one list of options for dump and restore. */
+  readonly idle?: readonly CommandName[]
   readonly help: string
 }
 
@@ -59,7 +61,7 @@ export const OPTIONS: readonly OptionRow[] = [
     help: "How packets are kept away from connections meanwhile (nftables)",
   },
   { name: "tcp-close", commands: planned, help: "Have TCP connections come back closed" },
-  { name: "skip-in-flight", commands: ["dump", "plan"], help: "Lose connections that nobody has accepted yet" },
+  { name: "skip-in-flight", commands: ["dump", "plan"], idle: ["restore"], help: "Lose connections that nobody has accepted yet" },
   { name: "restore-detached", short: "d", commands: ["restore"], help: "End when the tree runs, instead of waiting for its root" },
   { name: "restore-sibling", short: "S", commands: ["restore"], help: "Make the root a child of our parent; needs -d" },
   { name: "pidfile", value: "FILE", commands: both, help: "Write the root's PID to FILE in the work directory" },
@@ -74,7 +76,13 @@ export const OPTIONS: readonly OptionRow[] = [
     help: "What to do with rseq state that the kernel would kill for (refuse)",
   },
   { name: "landlock", value: "refuse|drop", commands: ["dump"], help: "What to do with threads in a Landlock domain (refuse)" },
-  { name: "ghost-limit", value: "BYTES[K|M|G]", commands: ["dump", "plan"], help: "Largest deleted file that is kept whole (1M)" },
+  {
+    name: "ghost-limit",
+    value: "BYTES[K|M|G]",
+    commands: ["dump", "plan"],
+    idle: ["restore"],
+    help: "Largest deleted file that is kept whole (1M)",
+  },
   {
     name: "file-locks",
     short: "l",
@@ -101,8 +109,13 @@ export const OPTIONS: readonly OptionRow[] = [
     commands: planned,
     help: "What of the dump's CPU this one must have: fpu, ins, cpu, all, none, ^CAP (fpu,ins; alone: all); without it, lacking instructions are told",
   },
-  { name: "skip-file-rwx-check", commands: ["restore", "plan"], help: "Take files whose permissions have changed" },
-  { name: "link-remap", commands: ["dump", "plan"], help: "Give files that lost one of several names a new one until they are restored" },
+  { name: "skip-file-rwx-check", commands: ["restore", "plan"], idle: ["dump"], help: "Take files whose permissions have changed" },
+  {
+    name: "link-remap",
+    commands: ["dump", "plan"],
+    idle: ["restore"],
+    help: "Give files that lost one of several names a new one until they are restored",
+  },
   { name: "rseq-discovery", value: "auto|ptrace|libc|tls", commands: ["dump", "rseq"], help: "How rseq registrations are found (auto)" },
   { name: "syscalls", commands: ["plan"], help: "With images: every system call that the restore would make" },
   { name: "verify", commands: both, help: "Read the tree again before it is killed or let go, and fail when it differs from the images" },
@@ -167,10 +180,12 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "help", short: "h", commands: every, help: "Show this text" },
 ]
 
+const takes = ({ commands, idle = [] }: OptionRow, command: CommandName): boolean => commands.includes(command) || idle.includes(command)
+
 /** The row of a name as this command knows it; undefined when the command does not take it. */
 export const findOption = (name: string, command: CommandName): OptionRow | undefined =>
-  OPTIONS.find((row) => row.name === name && row.commands.includes(command))
+  OPTIONS.find((row) => row.name === name && takes(row, command))
 
 /** The row of a single letter as this command knows it. */
 export const findLetter = (letter: string, command: CommandName): OptionRow | undefined =>
-  OPTIONS.find((row) => row.short === letter && row.commands.includes(command))
+  OPTIONS.find((row) => row.short === letter && takes(row, command))

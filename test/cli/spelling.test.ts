@@ -58,6 +58,17 @@ describe("canonical", () => {
     expect(verbosity(line)).toBe(expected)
   })
 
+  test("one list of options does for dump and restore where CRIU takes it for both", () => {
+    const shared = ["--link-remap", "--ghost-limit", "2M", "--skip-in-flight", "--skip-file-rwx-check"]
+    for (const command of ["dump", "restore"] as const)
+      expect(canonical([command, ...shared]).options.slice(0, -1)).toEqual([
+        { name: "link-remap", value: true },
+        { name: "ghost-limit", value: "2M" },
+        { name: "skip-in-flight", value: true },
+        { name: "skip-file-rwx-check", value: true },
+      ])
+  })
+
   test.each([
     ["", "No command is given"],
     ["-R", "No command is given"],
