@@ -101,7 +101,14 @@ export const fOwnerEx = layout("struct f_owner_ex", "include/uapi/asm-generic/fc
 })
 
 /** Header: include/uapi/linux/fcntl.h */
-export const AT = { FDCWD: -100, SYMLINK_NOFOLLOW: 0x100, REMOVEDIR: 0x200, SYMLINK_FOLLOW: 0x400, EMPTY_PATH: 0x1000 } as const
+export const AT = {
+  FDCWD: -100,
+  SYMLINK_NOFOLLOW: 0x100,
+  REMOVEDIR: 0x200,
+  SYMLINK_FOLLOW: 0x400,
+  EMPTY_PATH: 0x1000,
+  STATX_DONT_SYNC: 0x4000,
+} as const
 /** Everything that stat(2) tells. Header: include/uapi/linux/stat.h */
 export const STATX_BASIC_STATS = 0x7ff
 /** Answer of statx(2); the same on every architecture, as struct stat is not. Times are left out. */

@@ -125,20 +125,21 @@ function entering<T>(pid: number, { name }: NamespaceKind, step: () => T): T {
  * @returns its exit status
  */
 function runInside(pid: number, kind: NamespaceKind, statusFd: number | undefined): Promise<number> {
-  const fd = openSync(`/proc/${pid}/ns/pid`, O.RDONLY | O.CLOEXEC)
-  entering(pid, kind, () => syscall("setns", fd, CLONE.NEWPID))
-  closeSync(fd)
-  leaveKeyboardToJob()
   const { spawn } = process.getBuiltinModule("node:child_process")
+  const [theirs, ours] = [pid, selfInProc()].map((one) => openSync(`/proc/${one}/ns/pid`, O.RDONLY | O.CLOEXEC))
+  leaveKeyboardToJob()
   const [program, script = "", ...words] = process.argv
   // A compiled program's second word is a path in itself.
   const line = script.startsWith("/$bunfs/") ? words : [script, ...words]
   // Before it is there: none of them shall end us and leave it alone.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => inside.kill(signal))
-  const inside = spawn(process.execPath ?? program, line, {
-    env: { ...process.env, [STARTED_INSIDE]: String(selfInProc()) },
-    stdio: withStandardThree(statusFd),
-  })
+  const options = { env: { ...process.env, [STARTED_INSIDE]: String(selfInProc()) }, stdio: withStandardThree(statusFd) }
+  entering(pid, kind, () => syscall("setns", theirs ?? -1, CLONE.NEWPID))
+  const inside = spawn(process.execPath ?? program, line, options)
+  // A task whose children would be in another PID namespace can make no thread, and the engine makes one whenever it likes.
+  // Kernel: kernel/fork.c copy_process(). Who may not enter his own one again goes on without.
+  attempt("setns", ours ?? -1, CLONE.NEWPID)
+  for (const fd of [theirs, ours]) closeSync(fd ?? -1)
   return new Promise((resolve, reject) => {
     inside.on("error", reject)
     inside.on("exit", (status, signal) => resolve(signal ? 128 + (SIG[signal.slice(3) as keyof typeof SIG] ?? 0) : (status ?? 1)))

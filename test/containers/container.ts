@@ -81,9 +81,13 @@ export async function startContainer(image: Image, shape: Shape, words: readonly
   closeSync(output)
   const end = (): void => child.kill("SIGKILL")
   try {
-    const text = await waitFor("a container", () => /^(?:READY|FAIL.*)$/m.test(readFileSync(said, "utf8")) && readFileSync(said, "utf8"))
+    // Two processes say what must be there: either may be the first.
+    const text = await waitFor("a container", () => {
+      const text = readFileSync(said, "utf8")
+      return /^FAIL/m.test(text) || [/^READY$/m, /^PID \d+$/m].every((word) => word.test(text)) ? text : undefined
+    })
+    if (text.includes("FAIL")) throw new Error(`A container was not made: ${text}`)
     const pid = Number(/^PID (\d+)$/m.exec(text)?.[1])
-    if (text.includes("FAIL") || !pid) throw new Error(`A container was not made: ${text}`)
     return contained(pid, end)
   } catch (error) {
     end()

@@ -3,7 +3,7 @@ import { openBpfMaps } from "./bpf-map/holders.ts"
 import type { Found } from "./collecting.ts"
 import { pipeInode } from "./pipe/holders.ts"
 import { socketInode } from "./socket/unix/scene.ts"
-import { inodeKey, statPath } from "./stat.ts"
+import { inodeKey, knownStat } from "./stat.ts"
 import { findTerminalHolders } from "./tty/holders.ts"
 
 /** Tasks outside a dump that have open files of it. */
@@ -23,10 +23,10 @@ export interface Outsiders {
 /** Nobody is looked for. */
 export const NOBODY: Outsiders = { pipes: new Map(), sockets: new Map(), files: new Map(), terminals: new Map(), bpfMaps: new Map() }
 
-/** Files in file systems that a process has open, whatever names they were opened by. */
+/** Files in file systems that a process has open, whatever names they were opened by. No server of a file system is waited for. */
 const filesOf = ({ pid, descriptors }: Other): string[] =>
   descriptors.flatMap(({ fd, target }) => {
-    const stat = target.startsWith("/") ? statPath(`/proc/${pid}/fd/${fd}`, true) : null
+    const stat = target.startsWith("/") ? knownStat(`/proc/${pid}/fd/${fd}`) : null
     return stat ? [inodeKey(stat)] : []
   })
 

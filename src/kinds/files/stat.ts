@@ -70,6 +70,12 @@ const read = (): FileStat => ({
 export const statPath = (path: string, follow: boolean): FileStat | null =>
   ask(path, follow ? 0 : AT.SYMLINK_NOFOLLOW, STATX_BASIC_STATS) ? read() : null
 
+/**
+ * As `statPath` with links followed, what the kernel knows of the file: its server (FUSE, NFS) is not asked, which may never answer. Enough
+ * for what never changes. Man page: statx(2), AT_STATX_DONT_SYNC
+ */
+export const knownStat = (path: string): FileStat | null => (ask(path, AT.STATX_DONT_SYNC, STATX_BASIC_STATS) ? read() : null)
+
 /** Asks for a file. @returns false when there is none */
 function ask(path: string, flags: number, mask: number): boolean {
   const answer = attempt("statx", AT.FDCWD, layPath(path), flags, mask, memory.address)

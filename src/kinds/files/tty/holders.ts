@@ -8,7 +8,7 @@ import { readStatIfAlive } from "../../../proc/stat.ts"
 import { listProcesses } from "../../../proc/tasks.ts"
 import { DELETED } from "../../../proc/text.ts"
 import type { Found } from "../collecting.ts"
-import { statPath, userDevice } from "../stat.ts"
+import { knownStat, statPath, userDevice } from "../stat.ts"
 import { driverOf } from "./driver.ts"
 
 const SLAVES = "/dev/pts/"
@@ -48,7 +48,7 @@ function holds(
   { fd, target }: { fd: number; target: string },
   master: { pid: number; index: number; fd: number; dev: number | undefined },
 ): boolean {
-  if (target === `${SLAVES}${master.index}`) return statPath(`/proc/${other}/fd/${fd}`, true)?.dev === master.dev
+  if (target === `${SLAVES}${master.index}`) return knownStat(`/proc/${other}/fd/${fd}`)?.dev === master.dev
   if (!target.endsWith(PTMX)) return false
   const info = readFdInfoIfOpen(other, fd)
   if (!info?.has("tty-index") || Number(info.dec("tty-index")) !== master.index) return false
