@@ -114,6 +114,7 @@ const { u32, u64, i64_fast } = FFIType
 const spawn = lazily("door_spawn", [u64, u64, u64], i64_fast)
 const copyInThread = lazily("door_copy_beside", [u64, u64, u64, u64], i64_fast)
 const readFile = lazily("door_read", [u64, u64, u64], i64_fast)
+const callInProcess = lazily("door_call_aside", [u64, u64, u64], i64_fast)
 
 /**
  * Starts a program in a vfork-like child by clone3.
@@ -152,6 +153,16 @@ export const copyPieces: (job: number, buffer: number) => void = lazily("door_co
  */
 export const copyBeside = (cloneArgs: number, size: number, job: number, buffer: number): number =>
   Number(copyInThread(cloneArgs, size, job, buffer))
+
+/**
+ * Makes one system call in a process of its own, which has our memory and descriptors, and ends: for calls that may never come back.
+ *
+ * @param cloneArgs address of a struct clone_args with CLONE_VM, `size` bytes   @param call address of an `asideCall`
+ * @returns its PID, or -errno of clone3
+ *
+ * Precondition: every signal is blocked in this thread, so that no handler runs in the other, which has this one's stack.
+ */
+export const callAside = (cloneArgs: number, size: number, call: number): number => Number(callInProcess(cloneArgs, size, call))
 
 /**
  * What the CPU says of itself.

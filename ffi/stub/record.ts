@@ -60,6 +60,17 @@ export const copyPiece = layout("struct copy_piece", "ffi/stub/door.x86_64.S", 4
 /** What has become of a piece. One that is `unread`, or `waiting` still, is left for the caller to copy. */
 export const PIECE = { waiting: 0, written: 1, unread: 2 } as const
 
+/** A system call that a process beside the tool makes. Mirror: door.ARCH.S, door_call_aside. */
+export const asideCall = layout("struct aside_call", "ffi/stub/door.x86_64.S", 56, {
+  number: [0, "u64"],
+  argument0: [8, "u64"],
+  argument1: [16, "u64"],
+  argument2: [24, "u64"],
+  argument3: [32, "u64"],
+  argument4: [40, "u64"],
+  answer: [48, "i64"], // out: the kernel's raw answer
+})
+
 /** Head of the lists behind the guard's code; `guardCall` records of both follow, then the bytes that they point to. */
 export const guardList = layout("struct guard_list", "ffi/stub/guard.x86_64.S", 16, {
   pipe: [0, "u32"], //  descriptor that the guard waits on

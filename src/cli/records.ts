@@ -4,6 +4,7 @@ import {
   type Checking,
   type CheckOptions,
   type CommonOptions,
+  DEFAULT_TIMEOUT,
   type DumpOptions,
   FILE_CHANGED,
   FILE_VALIDATION,
@@ -24,8 +25,6 @@ import { misused } from "./refuse.ts"
 import type { Canonical } from "./spelling.ts"
 import { atMost, bytes, choice, flag, parsePid, text, texts, verbosityOf, wholeNumber } from "./values.ts"
 
-/** Seconds, as CRIU's. Authority: `criu --help`, --timeout. */
-const DEFAULT_TIMEOUT = 10
 /** Largest signed 32-bit number: descriptors, seconds and counts are ints in the kernel and in CRIU. */
 const INT_MAX = 2147483647
 

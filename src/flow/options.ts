@@ -38,6 +38,9 @@ export interface CommonOptions {
   readonly json: boolean
 }
 
+/** Seconds, as CRIU's. Authority: `criu --help`, --timeout. */
+export const DEFAULT_TIMEOUT = 10
+
 /** What to do with a thread whose rseq state would make the kernel kill it: refuse the dump, or save the state as it is. */
 export const RSEQ_MALFORMED = ["refuse", "keep"] as const
 export type RseqMalformed = (typeof RSEQ_MALFORMED)[number]

@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync, readdirSync, rmSync, truncateSync } fr
 import { join } from "node:path"
 import { type ErrorCode, EXIT_STATUS } from "../../src/base/errors.ts"
 import { waitFor } from "../harness/deadline.ts"
-import { cleanUp, linkOf, signal } from "../harness/process.ts"
+import { cleanUp, linkOf } from "../harness/process.ts"
 import { skip } from "../harness/skip.ts"
 import { dump, must, type Run, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
@@ -28,21 +28,6 @@ function expectFailed(result: Run, code: ErrorCode, words: string): void {
 const tryRestore = (victim: Victim): Promise<Run> => run([...stasisTool.command, "restore", "--json", "-d", "-D", victim.images])
 
 describe("deleted files", () => {
-  test("are looked for among all open files of the machine without asking a server that does not answer", async () => {
-    if (!existsSync("/dev/fuse")) return skip("a server that does not answer: this machine has no /dev/fuse")
-    const mute = await start("mute", { args: ["{folder}"] })
-    try {
-      const victim = await startGhosts("files")
-      await dump(stasisTool, victim.pid, victim.images)
-      await victim.gone()
-      await restore(stasisTool, victim.images)
-      await expectWell(victim)
-    } finally {
-      // Who waits for an answer goes on when the server is gone.
-      signal(mute.pid, "SIGKILL")
-    }
-  })
-
   test("that somebody outside has open too are told, by plan too", async () => {
     const victim = await startGhosts("files")
     const link = readdirSync(`/proc/${victim.pid}/fd`)

@@ -74,6 +74,7 @@ int main(int argc, char **argv)
 	MUST(child);
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(device); /* its last holder must be the server, whose end ends the connection */
 		MUST(open(path, O_RDONLY));
 		MUST(write(opened[1], "", 1));
 		while (true)

@@ -17,7 +17,7 @@ import { type MappingDetail, privateMemory } from "../../proc/smaps.ts"
 import { readShm } from "../../proc/sysvipc.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../../proc/tasks.ts"
 import { holdsListeners } from "../connections.ts"
-import { MANAGE_CGROUPS, type PlanOptions } from "../options.ts"
+import { DEFAULT_TIMEOUT, MANAGE_CGROUPS, type PlanOptions } from "../options.ts"
 import { collectMemory } from "./memory.ts"
 import { type Extent, type Prediction, predict } from "./predict.ts"
 import { sharedMemoryBy } from "./shared-memory.ts"
@@ -96,6 +96,7 @@ const USUAL = {
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
   manageCgroups: MANAGE_CGROUPS[0],
+  timeoutSeconds: DEFAULT_TIMEOUT,
 } as const
 
 const same = (a: Refusal, b: Refusal): boolean => a.what === b.what && a.where === b.where

@@ -37,6 +37,7 @@ import { chooseStubSignal, NO_STUB_SIGNAL, signalUse } from "../../tracee/stub-s
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "../cgroups.ts"
 import type { DumpOptions } from "../options.ts"
 import { lookForSysvSegments } from "../sysv-segments.ts"
+import { checkServers } from "./servers.ts"
 import { checkAccess, checkTarget } from "./target.ts"
 import { codeRanges } from "./terms.ts"
 
@@ -177,13 +178,13 @@ export type SurveyOptions = Pick<
   DumpOptions,
   | ("pid" | "shellJob" | "extUnixSk" | "externalUnix" | "externals" | "tcpEstablished" | "tcpClose" | "skipInFlight")
   | keyof Keeping
-  | ("cgroupProps" | "cgroupPropsFiles" | "cgroupRoots" | "cgroupDumpControllers" | "freezeCgroup" | "manageCgroups")
+  | ("cgroupProps" | "cgroupPropsFiles" | "cgroupRoots" | "cgroupDumpControllers" | "freezeCgroup" | "manageCgroups" | "timeoutSeconds")
 >
 
 /**
  * Looks at everything that can be seen without stopping the target.
  *
- * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION, and those of cgroup options
+ * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION, E_TIMEOUT, and those of cgroup options
  */
 export function lookAtTree(options: SurveyOptions): Outlook {
   const { pid: root, shellJob } = options
@@ -191,6 +192,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const cgroups = prepareSaving(options)
   const members = walkTree(root)
   const living = members.filter((member) => !hasEnded(member))
+  checkServers(root, living, options.timeoutSeconds)
   expectWork({ processes: living.length, threads: living.reduce((sum, { stat }) => sum + stat.num_threads, 0) })
   checkAccess(root)
   const namespaces = expectedNamespaces(ownNamespaces(), readNamespace(root, "time"))
