@@ -36,12 +36,12 @@ function isTime(address: bigint, read: ReadIfMapped): boolean {
 
 const isRemainder = (address: bigint, read: ReadIfMapped): boolean => address === 0n || readable(address, TIMESPEC_SIZE, read)
 
-/** The wait is for a value that is there still: else the waiter is awake, or would be told so at once. */
-function isFutex([word = 0n, operation, value = 0n, time = 0n]: readonly bigint[], read: ReadIfMapped): boolean {
-  if (![FUTEX_WAIT, FUTEX_WAIT_BITSET].includes(int(operation) & ~FUTEX_FLAGS) || word % 4n !== 0n) return false
-  const bytes = read(word, 4)
-  return bytes !== undefined && new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true) === int(value) && isTime(time, read)
-}
+/** Whatever the word's value is by now: asked again, the kernel compares it as it would have done. */
+const isFutex: Fits = ([word = 0n, operation, , time = 0n], read) =>
+  [FUTEX_WAIT, FUTEX_WAIT_BITSET].includes(int(operation) & ~FUTEX_FLAGS) &&
+  word % 4n === 0n &&
+  readable(word, 4, read) &&
+  isTime(time, read)
 
 function isPoll([descriptors = 0n, count, timeout]: readonly bigint[], read: ReadIfMapped): boolean {
   const number = int(count)

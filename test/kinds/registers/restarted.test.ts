@@ -24,6 +24,7 @@ const minusOne = 0xffff_ffffn
 describe("restartedNumber: by the arguments, where the code does not tell", () => {
   for (const [call, ...args] of [
     ["futex", WORD, 0x80n, -7n, TIME],
+    ["futex", WORD, 0x80n, 8n, TIME],
     ["futex", WORD, 0x189n, 0xffff_fff9n, TIME, 0n, minusOne],
     ["poll", LIST, 10n, minusOne],
     ["poll", LIST, 1n, 2000n, TIME],
@@ -38,7 +39,7 @@ describe("restartedNumber: by the arguments, where the code does not tell", () =
 
   for (const [why, ...args] of [
     ["a sleep without remainder, or a poll of nothing with a list", TIME, 0n, 2000n],
-    ["a futex whose value has changed", WORD, 0x80n, 8n, TIME],
+    ["a futex, or a sleep of the time that its word looks like", TIME, 0n, 8n, TIME],
     ["a futex of another operation", WORD, 0x86n, -7n, TIME],
     ["a poll that does not wait", LIST, 10n, 0n],
     ["a poll of more than is mapped", LIST, 11n, 2000n],
