@@ -25,9 +25,16 @@ for (const kind of ["held", "stream"]) {
   test.skipIf(typeof peer === "string")(`the real CRIU restores the TCP connections that stasis dumped: ${kind}`, async () => {
     if (typeof peer !== "string") await carry(kind, stasisTool, peer.criu)
   })
-  // Without a lock CRIU loses what is still on its way through the kernel, and a stream never is without that.
+  // Without a lock CRIU loses what is still on its way through the kernel: what is held seldom is, a stream always.
   for (const lock of kind === "held" ? ["nftables", "skip"] : ["nftables"])
-    test.skipIf(typeof peer === "string")(`stasis restores the TCP connections that the real CRIU dumped: ${kind}, ${lock}`, async () => {
-      if (typeof peer !== "string") await carry(kind, peer.criu, stasisTool, "--network-lock", lock)
-    })
+    test.skipIf(typeof peer === "string")(
+      `stasis restores the TCP connections that the real CRIU dumped: ${kind}, ${lock}`,
+      async () => {
+        if (typeof peer === "string") return
+        const once = () => carry(kind, peer.criu, stasisTool, "--network-lock", lock)
+        // What one end acknowledged after CRIU had read it is in neither image: on a slow machine that is seen now and then.
+        await (lock === "skip" ? once().catch(once) : once())
+      },
+      80_000,
+    )
 }
