@@ -60,14 +60,19 @@ export const copyPiece = layout("struct copy_piece", "ffi/stub/door.x86_64.S", 4
 /** What has become of a piece. One that is `unread`, or `waiting` still, is left for the caller to copy. */
 export const PIECE = { waiting: 0, written: 1, unread: 2 } as const
 
-/** A system call that a process beside the tool makes. Mirror: door.ARCH.S, door_call_aside. */
-export const asideCall = layout("struct aside_call", "ffi/stub/door.x86_64.S", 56, {
+/** A system call as a process beside the tool reads it. */
+const call = {
   number: [0, "u64"],
   argument0: [8, "u64"],
   argument1: [16, "u64"],
   argument2: [24, "u64"],
   argument3: [32, "u64"],
   argument4: [40, "u64"],
+} as const
+
+/** One that may never come back. Mirror: door.ARCH.S, door_call_aside. */
+export const asideCall = layout("struct aside_call", "ffi/stub/door.x86_64.S", 56, {
+  ...call,
   answer: [48, "i64"], // out: the kernel's raw answer
 })
 
@@ -79,14 +84,7 @@ export const guardList = layout("struct guard_list", "ffi/stub/guard.x86_64.S", 
 })
 
 /** One call of the guard: its answer is not looked at. */
-export const guardCall = layout("struct guard_call", "ffi/stub/guard.x86_64.S", 48, {
-  number: [0, "u64"],
-  argument0: [8, "u64"],
-  argument1: [16, "u64"],
-  argument2: [24, "u64"],
-  argument3: [32, "u64"],
-  argument4: [40, "u64"],
-})
+export const guardCall = layout("struct guard_call", "ffi/stub/guard.x86_64.S", 48, call)
 
 /** What the front of the portable executable is told; `frontLibrary` rows follow. Mirror: front.ARCH.S. Written by build/single-file.ts. */
 export const frontTable = layout("struct front_table", "ffi/stub/front.x86_64.S", 48, {

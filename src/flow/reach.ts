@@ -126,7 +126,8 @@ function entering<T>(pid: number, { name }: NamespaceKind, step: () => T): T {
  */
 function runInside(pid: number, kind: NamespaceKind, statusFd: number | undefined): Promise<number> {
   const { spawn } = process.getBuiltinModule("node:child_process")
-  const [theirs, ours] = [pid, selfInProc()].map((one) => openSync(`/proc/${one}/ns/pid`, O.RDONLY | O.CLOEXEC))
+  const openPids = (one: number): number => openSync(`/proc/${one}/ns/pid`, O.RDONLY | O.CLOEXEC)
+  const [theirs, ours] = [openPids(pid), openPids(selfInProc())]
   leaveKeyboardToJob()
   const [program, script = "", ...words] = process.argv
   // A compiled program's second word is a path in itself.
@@ -134,12 +135,12 @@ function runInside(pid: number, kind: NamespaceKind, statusFd: number | undefine
   // Before it is there: none of them shall end us and leave it alone.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => inside.kill(signal))
   const options = { env: { ...process.env, [STARTED_INSIDE]: String(selfInProc()) }, stdio: withStandardThree(statusFd) }
-  entering(pid, kind, () => syscall("setns", theirs ?? -1, CLONE.NEWPID))
+  entering(pid, kind, () => syscall("setns", theirs, CLONE.NEWPID))
   const inside = spawn(process.execPath ?? program, line, options)
   // A task whose children would be in another PID namespace can make no thread, and the engine makes one whenever it likes.
   // Kernel: kernel/fork.c copy_process(). Who may not enter his own one again goes on without.
-  attempt("setns", ours ?? -1, CLONE.NEWPID)
-  for (const fd of [theirs, ours]) closeSync(fd ?? -1)
+  attempt("setns", ours, CLONE.NEWPID)
+  for (const fd of [theirs, ours]) closeSync(fd)
   return new Promise((resolve, reject) => {
     inside.on("error", reject)
     inside.on("exit", (status, signal) => resolve(signal ? 128 + (SIG[signal.slice(3) as keyof typeof SIG] ?? 0) : (status ?? 1)))

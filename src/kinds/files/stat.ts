@@ -126,7 +126,7 @@ const magicOf = (path: string): number | undefined =>
 export const isOfHugePages = (path: string): boolean => magicOf(path) === HUGETLBFS_MAGIC
 
 const KERNELS: ReadonlySet<number> = new Set([PROC_SUPER_MAGIC, SYSFS_MAGIC])
-/** Whether a path leads to a file of /proc or /sys, which the kernel alone makes and takes away */
+/** Whether a path leads to a file of /proc or /sys, which the kernel alone makes and takes away. */
 export const isOfKernel = (path: string): boolean => KERNELS.has(magicOf(path) ?? 0)
 
 /** The file behind one of our descriptors. @throws SyscallError */
