@@ -35,8 +35,18 @@ const PLAIN: Readonly<Partial<Record<Field["type"], "number" | "bigint">>> = {
 /** Bytes below this end a varint. */
 const MORE = 0x80
 
-/** Where the value ends whose length is next, in bytes from the start. */
-function endOf(reader: BinaryReader): number {
+/** Bytes that hold messages, one after another. */
+export class MessageSource extends BinaryReader {
+  /** Where the message that is read begins: error texts count from there. */
+  start = 0
+
+  constructor(readonly content: Uint8Array) {
+    super(content, textOf)
+  }
+}
+
+/** Where the value ends whose length is next, in bytes from the start of the source. */
+function endOf(reader: MessageSource): number {
   const length = reader.uint32()
   return reader.pos + length
 }
@@ -47,7 +57,8 @@ const LONGEST = 8
 const FOUR_BYTES = 2 ** 28
 
 /** The varint at the reader, up to 2^56; -1 when it is the package's to read. */
-function takeVarint(reader: BinaryReader, bytes: Uint8Array): number {
+function takeVarint(reader: MessageSource): number {
+  const { content: bytes } = reader
   let low = 0
   let high = 0
   for (let index = 0; index < LONGEST; index++) {
@@ -64,10 +75,10 @@ function takeVarint(reader: BinaryReader, bytes: Uint8Array): number {
   return -1
 }
 
-function takeValue(reader: BinaryReader, bytes: Uint8Array, field: Field, keep: boolean): unknown {
+function takeValue(reader: MessageSource, field: Field, keep: boolean): unknown {
   const plain = PLAIN[field.type]
   if (plain !== undefined) {
-    const value = takeVarint(reader, bytes)
+    const value = takeVarint(reader)
     if (value >= 0) {
       if (!keep) return value
       if (plain === "bigint") return BigInt(value)
@@ -76,7 +87,7 @@ function takeValue(reader: BinaryReader, bytes: Uint8Array, field: Field, keep: 
   }
   switch (field.type) {
     case "message":
-      return takeMessage(reader, bytes, field.message(), endOf(reader), keep)
+      return takeMessage(reader, field.message(), endOf(reader), keep)
     case "enum":
       return reader.int32()
     case "bytes":
@@ -88,25 +99,18 @@ function takeValue(reader: BinaryReader, bytes: Uint8Array, field: Field, keep: 
   }
 }
 
-function takeField(
-  reader: BinaryReader,
-  bytes: Uint8Array,
-  field: Field,
-  wire: WireType,
-  message: Record<string, unknown>,
-  keep: boolean,
-): void {
+function takeField(reader: MessageSource, field: Field, wire: WireType, message: Record<string, unknown>, keep: boolean): void {
   const expected = WIRE_TYPE[field.type]
   if (field.label === "repeated") {
     const list = message[field.name] as unknown[]
-    if (wire === expected) list.push(takeValue(reader, bytes, field, keep))
+    if (wire === expected) list.push(takeValue(reader, field, keep))
     else if (wire === WireType.LengthDelimited) {
       // Packed form, which a reader must take too.
       const end = endOf(reader)
-      while (reader.pos < end) list.push(takeValue(reader, bytes, field, keep))
-      if (reader.pos > end) throw new RangeError(`its last number runs past the end of its list at byte ${end}`)
+      while (reader.pos < end) list.push(takeValue(reader, field, keep))
+      if (reader.pos > end) throw new RangeError(`its last number runs past the end of its list at byte ${end - reader.start}`)
     } else throw new Error(`wire type ${wire}, not ${expected}`)
-  } else if (wire === expected) message[field.name] = takeValue(reader, bytes, field, keep)
+  } else if (wire === expected) message[field.name] = takeValue(reader, field, keep)
   else throw new Error(`wire type ${wire}, not ${expected}`)
 }
 
@@ -116,8 +120,7 @@ function takeField(
  * @param tagAt where its tag stands
  */
 function takeSmallNumbers(
-  reader: BinaryReader,
-  bytes: Uint8Array,
+  reader: MessageSource,
   field: Field,
   tagAt: number,
   tagEnd: number,
@@ -125,6 +128,7 @@ function takeSmallNumbers(
   list: unknown[],
   keep: boolean,
 ): void {
+  const { content: bytes } = reader
   const plain = PLAIN[field.type]
   const length = tagEnd - tagAt
   if (plain === undefined || length > 2) return
@@ -140,7 +144,8 @@ function takeSmallNumbers(
   reader.pos = at
 }
 
-function takeMessage(reader: BinaryReader, bytes: Uint8Array, schema: AnySchema, end: number, keep: boolean): object {
+function takeMessage(reader: MessageSource, schema: AnySchema, end: number, keep: boolean): object {
+  const { content: bytes } = reader
   const { table, lists, required } = planOf(schema)
   const message: Record<string, unknown> = {}
   for (const name of lists) message[name] = []
@@ -165,16 +170,16 @@ function takeMessage(reader: BinaryReader, bytes: Uint8Array, schema: AnySchema,
       const [number, wire] = reader.tag()
       const tagEnd = reader.pos
       field = table.get(number)
-      if (field) takeField(reader, bytes, field, wire, message, keep)
+      if (field) takeField(reader, field, wire, message, keep)
       else reader.skip(wire, number)
       if (field?.label === "repeated" && wire === WireType.Varint)
-        takeSmallNumbers(reader, bytes, field, from, tagEnd, end, message[field.name] as unknown[], keep)
-      if (reader.pos > end) throw new RangeError(`it runs past the end of its message at byte ${end}`)
+        takeSmallNumbers(reader, field, from, tagEnd, end, message[field.name] as unknown[], keep)
+      if (reader.pos > end) throw new RangeError(`it runs past the end of its message at byte ${end - reader.start}`)
     }
   } catch (error) {
     // Each message around it adds its own field and place; the package's texts have neither.
     const name = field ? `${schema.name}.${field.name}` : `a field of ${schema.name}`
-    throw new Error(`${name} at byte ${from}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new Error(`${name} at byte ${from - reader.start}: ${error instanceof Error ? error.message : String(error)}`)
   }
   for (const name of required) if (message[name] === undefined) throw new Error(`${schema.name} lacks its required field ${name}`)
   return message
@@ -186,10 +191,22 @@ function takeMessage(reader: BinaryReader, bytes: Uint8Array, schema: AnySchema,
  *
  * @throws Error the bytes are not this message or a required field is missing; the text says where, counted in bytes from the start
  */
-export function decode<T extends object>(schema: Schema<T>, bytes: Uint8Array): T {
-  return takeMessage(new BinaryReader(bytes, textOf), bytes, schema, bytes.length, true) as T
-}
+export const decode = <T extends object>(schema: Schema<T>, bytes: Uint8Array): T =>
+  decodeFrom(schema, new MessageSource(bytes), 0, bytes.length) as T
 
 /** Makes sure that bytes are a message. @returns what bears its names, without the values   @throws as `decode` */
-export const checkBytes = (schema: AnySchema, bytes: Uint8Array): object =>
-  takeMessage(new BinaryReader(bytes, textOf), bytes, schema, bytes.length, false)
+export const checkBytes = (schema: AnySchema, bytes: Uint8Array): object => checkFrom(schema, new MessageSource(bytes), 0, bytes.length)
+
+/** As `decode`, of one message among others: no view is made for it, which takes longer than a small message. */
+export const decodeFrom = (schema: AnySchema, source: MessageSource, start: number, end: number): object =>
+  takeMessage(at(source, start), schema, end, true)
+
+/** As `checkBytes`, of one message among others. */
+export const checkFrom = (schema: AnySchema, source: MessageSource, start: number, end: number): object =>
+  takeMessage(at(source, start), schema, end, false)
+
+function at(source: MessageSource, start: number): MessageSource {
+  source.pos = start
+  source.start = start
+  return source
+}

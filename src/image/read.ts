@@ -1,5 +1,5 @@
 import { basename } from "node:path"
-import { checkBytes, decode } from "../../proto/decode.ts"
+import { checkFrom, decodeFrom, MessageSource } from "../../proto/decode.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { hex } from "../base/units.ts"
 import { COMMON_MAGIC, catalog, type EntryImage, type EntryKind, type EntryOf, noPayload, SERVICE_MAGIC } from "./catalog.ts"
@@ -47,24 +47,27 @@ function skipHead(path: string, { framing, magic }: EntryImage, view: DataView, 
  * @throws CheckpointError E_IMAGE_CORRUPT, E_IMAGE_VERSION: names file and byte, what was expected and what is there
  */
 export function decodeImage<K extends EntryKind>(kind: K, path: string, bytes: Uint8Array, version?: HeadVersion): Required<Framed<K>>[] {
-  return walk<K>(catalog[kind], path, bytes, version, decode)
+  return walk<K>(catalog[kind], path, bytes, version, decodeFrom)
 }
 
 /** Makes sure that bytes are an image, as `decodeImage`, and keeps nothing of it. @throws as `decodeImage` */
 export function checkImage(kind: EntryKind, path: string, bytes: Uint8Array, version?: HeadVersion): void {
   const image: EntryImage = catalog[kind]
   const isPlain = image.headPayload === noPayload && image.payload === noPayload
-  walk(image, path, bytes, version, isPlain ? checkBytes : decode)
+  walk(image, path, bytes, version, isPlain ? checkFrom : decodeFrom)
 }
+
+const NOTHING = new Uint8Array(0)
 
 function walk<K extends EntryKind>(
   image: EntryImage,
   path: string,
   bytes: Uint8Array,
   version: HeadVersion | undefined,
-  take: (schema: EntryImage["entry"], bytes: Uint8Array) => object,
+  take: typeof decodeFrom,
 ): Required<Framed<K>>[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const source = new MessageSource(bytes)
   const entries: Required<Framed<K>>[] = []
   let at = skipHead(path, image, view, version)
   while (at < bytes.length) {
@@ -73,22 +76,25 @@ function walk<K extends EntryKind>(
     if (at + 4 > bytes.length) throw corrupt(path, `the size of entry ${index} at byte ${at} is cut short: ${bytes.length - at} of 4 bytes`)
     const size = view.getUint32(at, true)
     const from = at + 4
+    const end = from + size
     const left = bytes.length - from
     if (size > left) throw corrupt(path, `entry ${index} (${schema.name}) at byte ${from} should have ${size} bytes, ${left} are left`)
-    const message = attempt(path, `entry ${index} at byte ${from} is no ${schema.name}`, () =>
-      take(schema, bytes.subarray(from, from + size)),
-    )
-    const rest = bytes.subarray(from + size)
-    const length = attempt(path, `the payload of entry ${index} at byte ${from + size} is damaged`, () =>
-      (index === 0 ? image.headPayload : image.payload)(message, rest),
-    )
-    if (length > rest.length)
-      throw corrupt(path, `the payload of entry ${index} at byte ${from + size} should have ${length} bytes, ${rest.length} are left`)
+    const message = attempt(path, `entry ${index} at byte ${from} is no ${schema.name}`, () => take(schema, source, from, end))
+    const payloadOf = index === 0 ? image.headPayload : image.payload
+    const payload = payloadOf === noPayload ? NOTHING : payloadAt(path, index, bytes.subarray(end), end, (rest) => payloadOf(message, rest))
     // The catalog's row is the proof of the type: the schema of `kind` decoded it.
-    entries.push({ message: message as EntryOf<K>, payload: rest.subarray(0, length) })
-    at = from + size + length
+    entries.push({ message: message as EntryOf<K>, payload })
+    at = end + payload.length
   }
   return entries
+}
+
+/** What follows an entry. @param rest all that follows it   @param at where that begins in the file */
+function payloadAt(path: string, index: number, rest: Uint8Array, at: number, lengthIn: (rest: Uint8Array) => number): Uint8Array {
+  const length = attempt(path, `the payload of entry ${index} at byte ${at} is damaged`, () => lengthIn(rest))
+  if (length > rest.length)
+    throw corrupt(path, `the payload of entry ${index} at byte ${at} should have ${length} bytes, ${rest.length} are left`)
+  return rest.subarray(0, length)
 }
 
 function attempt<T>(path: string, found: string, step: () => T): T {
