@@ -38,7 +38,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "src/image": ["src/base", "ffi/fs.ts", "ffi/sync.ts", "proto", "@bufbuild/protobuf", "node:"],
   "src/kinds": ["src/tracee", "src/proc", "src/base", "ffi", "proto", "@bufbuild/protobuf", "node:"],
   "src/tracee": ["src/proc", "src/base", "ffi", "node:"],
-  "src/proc": ["src/base", "ffi/fs.ts", "node:"],
+  "src/proc": ["src/base", "ffi/fs.ts", "ffi/folder.ts", "node:"],
   "src/elf": ["src/base", "node:"],
   "src/base": ["consola", "ffi/fs.ts", "node:"],
 }

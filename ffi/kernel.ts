@@ -112,8 +112,9 @@ function lazily(symbol: keyof typeof doorX86_64.symbols, args: readonly FFIType[
 
 const { u32, u64, i64_fast } = FFIType
 const spawn = lazily("door_spawn", [u64, u64, u64], i64_fast)
-const copyInThread = lazily("door_copy_beside", [u64, u64, u64, u64], i64_fast)
+const runInThread = lazily("door_beside", [u64, u64, u64, u64, u64], i64_fast)
 const readFile = lazily("door_read", [u64, u64, u64], i64_fast)
+const listNumbers = lazily("door_numbers", [u64, u64, u64, u64, u64], i64_fast)
 const callInProcess = lazily("door_call_aside", [u64, u64, u64], i64_fast)
 
 /**
@@ -137,6 +138,16 @@ export const spawnChild = (cloneArgs: number, size: number, image: number): numb
 export const readWhole = (path: number, into: number, size: number): number => Number(readFile(path, into, size))
 
 /**
+ * The names in a directory that are decimal numbers, in its order, as u32.
+ *
+ * @param path address of a NUL-terminated path   @param into address of room for `most` numbers
+ * @param room address of `size` bytes for what the kernel says of them
+ * @returns how many, `most` when there may be more, or -errno
+ */
+export const readNumbers = (path: number, into: number, most: number, room: number, size: number): number =>
+  Number(listNumbers(path, into, most, room, size))
+
+/**
  * Copies memory of a process into a file, until no piece of the job is left.
  *
  * @param job address of a `copyJob`   @param buffer address of an iovec: room for the longest piece, this thread's alone
@@ -144,15 +155,23 @@ export const readWhole = (path: number, into: number, size: number): number => N
 export const copyPieces: (job: number, buffer: number) => void = lazily("door_copy", [u64, u64], FFIType.void)
 
 /**
- * The same in a thread of its own, made by clone3, which ends when no piece is left.
+ * Looks at descriptors of processes, until no item of a chain of jobs is left.
+ *
+ * @param job address of the first `lookJob`   @param scratch address of LOOK_SCRATCH bytes, this thread's alone
+ */
+export const lookAtItems: (job: number, scratch: number) => void = lazily("door_look", [u64, u64], FFIType.void)
+
+/**
+ * `copyPieces` or `lookAtItems` in a thread of its own, made by clone3, which ends when nothing is left.
  *
  * @param cloneArgs address of a struct clone_args with CLONE_THREAD and a stack, `size` bytes
+ * @param job, own their arguments
  * @returns its thread ID, or -errno
  *
  * Precondition: every signal is blocked in this thread, so that no handler runs in the other, which has no thread-local storage.
  */
-export const copyBeside = (cloneArgs: number, size: number, job: number, buffer: number): number =>
-  Number(copyInThread(cloneArgs, size, job, buffer))
+export const runBeside = (cloneArgs: number, size: number, work: "door_copy" | "door_look", job: number, own: number): number =>
+  Number(runInThread(cloneArgs, size, entry(work), job, own))
 
 /**
  * Makes one system call in a process of its own, which has our memory and descriptors, and ends: for calls that may never come back.

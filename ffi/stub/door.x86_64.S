@@ -93,6 +93,71 @@ door_read:
         pop     rbx
         ret
 
+# long door_numbers(path, out, most, room, size): the names in a directory that are decimal numbers, as u32; what else is there is left out.
+# How many, `most` when there may be more, or -errno of the open or the read that failed. room: for struct linux_dirent64, `size` bytes.
+        .globl door_numbers
+door_numbers:
+        push    rbx
+        push    r12
+        push    r13
+        push    r14
+        push    r15
+        mov     r13, rsi                # system calls keep every register but rax, rcx and r11
+        mov     r14, rdx
+        mov     r15, rcx
+        mov     rsi, rdi
+        mov     edi, -100               # AT_FDCWD
+        mov     edx, 0x90000            # O_RDONLY | O_DIRECTORY | O_CLOEXEC
+        xor     r10d, r10d
+        mov     eax, 257                # openat
+        syscall
+        test    rax, rax
+        js      7f
+        mov     ebx, eax
+        xor     r12d, r12d              # numbers so far
+1:      mov     edi, ebx
+        mov     rsi, r15
+        mov     rdx, r8
+        mov     eax, 217                # getdents64
+        syscall
+        test    rax, rax
+        jz      6f
+        js      5f
+        mov     r9, r15
+        lea     r10, [r15 + rax]
+2:      lea     rsi, [r9 + 19]          # d_name
+        xor     eax, eax
+3:      movzx   ecx, byte ptr [rsi]
+        inc     rsi
+        sub     ecx, '0'
+        cmp     ecx, 9
+        ja      4f
+        lea     eax, [rax + rax * 4]
+        lea     eax, [rcx + rax * 2]
+        jmp     3b
+4:      cmp     ecx, -'0'               # its end?
+        jne     8f
+        cmp     r12, r14
+        jae     6f
+        mov     [r13 + r12 * 4], eax
+        inc     r12
+8:      movzx   ecx, word ptr [r9 + 16] # d_reclen
+        add     r9, rcx
+        cmp     r9, r10
+        jb      2b
+        jmp     1b
+5:      mov     r12, rax
+6:      mov     edi, ebx
+        mov     eax, 3                  # close
+        syscall
+        mov     rax, r12
+7:      pop     r15
+        pop     r14
+        pop     r13
+        pop     r12
+        pop     rbx
+        ret
+
 # Copies memory of another process into a file, piece by piece, each through a buffer. Any number of threads may work on one job, each with
 # a buffer of its own: the pieces are dealt out by a counter. The structures are data in ./record.ts: copyJob and copyPiece, whose length and
 # offset are BYTES and FILE_OFFSET here, as LENGTH and OFFSET are words of the assembler.
@@ -125,25 +190,6 @@ door_copy:
         pop     r12
         pop     rbx
         ret
-
-# long door_copy_beside(clone_args, size, job, buffer): the same in a new thread, which ends when no piece is left; its ID or -errno. It has
-# a stack of its own and no thread-local storage, so the caller has blocked every signal: no handler runs in it.
-        .globl door_copy_beside
-door_copy_beside:
-        mov     r8, rdx                 # system calls keep every register but rax, rcx and r11
-        mov     r9, rcx
-        mov     eax, 435                # clone3
-        syscall
-        test    rax, rax
-        jz      1f
-        ret
-1:      mov     rbx, r8
-        mov     r12, r9
-        call    copy_pieces
-        xor     edi, edi
-        mov     eax, 60                 # exit
-        syscall
-        ud2
 
 # rbx: the job; r12: the buffer. Changes r13 and r14.
 copy_pieces:
@@ -190,6 +236,193 @@ copy_pieces:
 3:      mov     [r13 + STATE], rcx
         jmp     copy_pieces
 4:      ret
+
+# Tells what the numbers of a process's descriptors stand for: each is copied, asked and closed, and what was told is compared with what was
+# told before. Any number of threads may work on one chain of jobs. The structures are data in ./record.ts: lookJob, lookItem and lookTold;
+# a job begins as copy_job does.
+        .set    ITEMS, 16               # struct look_job
+        .set    PIDFD, 24
+        .set    INFOS, 32
+        .set    LINK, 40
+        .set    FD, 0                   # struct look_item
+        .set    NAME, 8
+        .set    TOLD, 16
+        .set    ITEM_STATE, 24
+        .set    DIGITS, 32
+        .set    ITEM_SIZE, 48
+        .set    SAME, 1
+        .set    NAMED, 2
+        .set    COPIED, 0               # struct look_told
+        .set    STATED, 8
+        .set    SIGNUM, 16
+        .set    OWNED, 24
+        .set    ASKED_UIDS, 32
+        .set    INFO_LENGTH, 40
+        .set    OWNER, 48
+        .set    UIDS, 56
+        .set    STATX, 64
+        .set    INFO, 320
+        .set    INFO_ROOM, 696
+        .set    TOLD_SIZE, 1024
+        .set    STATX_SIZE, 256
+        .set    BASIC_STATS, 2047       # STATX_BASIC_STATS
+
+# void door_look(job, scratch): works until no item is left. scratch: room for what is told of one, and a struct statx; this thread's alone.
+        .globl door_look
+door_look:
+        push    rbx
+        push    r12
+        push    r13
+        push    r14
+        push    r15
+        mov     rbx, rdi
+        mov     r12, rsi
+        cld
+look_job:
+        test    rbx, rbx
+        jz      look_end
+look_item:
+        mov     eax, 1
+        lock xadd [rbx + NEXT], rax
+        cmp     rax, [rbx + COUNT]
+        jb      1f
+        mov     rbx, [rbx + LINK]
+        jmp     look_job
+1:      imul    r13, rax, ITEM_SIZE
+        add     r13, [rbx + ITEMS]
+        xor     r15d, r15d              # its state
+        xor     eax, eax
+        mov     rdi, r12
+        mov     ecx, STATX / 8
+        rep stosq
+        mov     rdi, [rbx + PIDFD]
+        mov     rsi, [r13 + FD]
+        xor     edx, edx
+        mov     eax, 438                # pidfd_getfd
+        syscall
+        test    rax, rax
+        jns     2f
+        mov     [r12 + COPIED], rax
+        jmp     look_compare
+2:      mov     r14d, eax               # system calls keep every register but rax, rcx and r11
+        mov     edi, r14d
+        lea     rsi, [rip + no_path]
+        mov     edx, 0x1000             # AT_EMPTY_PATH
+        mov     r10d, BASIC_STATS
+        lea     r8, [r12 + STATX]
+        mov     eax, 332                # statx
+        syscall
+        mov     [r12 + STATED], rax
+        mov     edi, r14d
+        mov     esi, 11                 # F_GETSIG
+        xor     edx, edx
+        mov     eax, 72                 # fcntl
+        syscall
+        mov     [r12 + SIGNUM], rax
+        mov     esi, 16                 # F_GETOWN_EX
+        lea     rdx, [r12 + OWNER]
+        mov     eax, 72
+        syscall
+        mov     [r12 + OWNED], rax
+        cmp     dword ptr [r12 + OWNER + 4], 0
+        je      3f
+        mov     esi, 17                 # F_GETOWNER_UIDS
+        lea     rdx, [r12 + UIDS]
+        mov     eax, 72
+        syscall
+        mov     [r12 + ASKED_UIDS], rax
+3:      mov     rdi, [rbx + INFOS]
+        lea     rsi, [r13 + DIGITS]
+        mov     edx, 0x80000            # O_RDONLY | O_CLOEXEC
+        xor     r10d, r10d
+        mov     eax, 257                # openat
+        syscall
+        mov     [r12 + INFO_LENGTH], rax
+        test    rax, rax
+        js      5f
+        mov     r9d, eax
+4:      mov     edi, r9d
+        lea     rsi, [r12 + INFO]
+        mov     edx, INFO_ROOM
+        xor     eax, eax                # read
+        syscall
+        cmp     rax, -4                 # EINTR
+        je      4b
+        mov     [r12 + INFO_LENGTH], rax
+        mov     edi, r9d
+        mov     eax, 3                  # close
+        syscall
+        mov     rax, [r12 + INFO_LENGTH]
+        test    rax, rax
+        js      5f
+        mov     qword ptr [r12 + INFO + rax], 0
+5:      mov     rsi, [r13 + NAME]       # does the name that it had lead to it still?
+        test    rsi, rsi
+        jz      6f
+        mov     edi, -100               # AT_FDCWD
+        mov     edx, 0x100              # AT_SYMLINK_NOFOLLOW
+        mov     r10d, BASIC_STATS
+        lea     r8, [r12 + TOLD_SIZE]
+        mov     eax, 332                # statx
+        syscall
+        test    rax, rax
+        jnz     6f
+        lea     rsi, [r12 + STATX]
+        lea     rdi, [r12 + TOLD_SIZE]
+        mov     ecx, STATX_SIZE / 8
+        repe cmpsq
+        jne     6f
+        or      r15d, NAMED
+6:      mov     edi, r14d
+        mov     eax, 3                  # close
+        syscall
+look_compare:
+        mov     rdx, [r12 + INFO_LENGTH]
+        test    rdx, rdx
+        jns     7f
+        xor     edx, edx
+7:      add     rdx, INFO + 7
+        shr     rdx, 3
+        mov     rsi, r12
+        mov     rdi, [r13 + TOLD]
+        mov     rcx, rdx
+        repe cmpsq
+        jne     8f
+        or      r15d, SAME
+        jmp     9f
+8:      mov     rsi, r12
+        mov     rdi, [r13 + TOLD]
+        mov     rcx, rdx
+        rep movsq
+9:      mov     [r13 + ITEM_STATE], r15
+        jmp     look_item
+look_end:
+        pop     r15
+        pop     r14
+        pop     r13
+        pop     r12
+        pop     rbx
+        ret
+
+# long door_beside(clone_args, size, work, job, own): door_copy or door_look, by its address, in a new thread, which ends when nothing is left;
+# its ID or -errno. own is what that thread alone has. It has a stack of its own and no thread-local storage, so the caller has blocked every
+# signal: no handler runs in it.
+        .globl door_beside
+door_beside:
+        mov     r9, rdx                 # system calls keep every register but rax, rcx and r11
+        mov     r10, rcx
+        mov     eax, 435                # clone3
+        syscall
+        test    rax, rax
+        jz      1f
+        ret
+1:      mov     rdi, r10
+        mov     rsi, r8
+        call    r9
+        xor     edi, edi
+        mov     eax, 60                 # exit
+        syscall
+        ud2
 
 # long door_call_aside(clone_args, size, call): one system call in a new process that shares our memory and descriptors; its PID or -errno.
 # call is data in ./record.ts: asideCall. The process uses no stack, so it may have ours; the caller has blocked every signal.
@@ -247,6 +480,9 @@ door_tick:
 door_restorer:
         mov     eax, 15                 # rt_sigreturn
         syscall
+
+no_path:
+        .byte   0
 
         .balign 8
         .globl door_flag

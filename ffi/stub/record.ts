@@ -60,6 +60,50 @@ export const copyPiece = layout("struct copy_piece", "ffi/stub/door.x86_64.S", 4
 /** What has become of a piece. One that is `unread`, or `waiting` still, is left for the caller to copy. */
 export const PIECE = { waiting: 0, written: 1, unread: 2 } as const
 
+/**
+ * Descriptors of one process that are to be looked at, by any number of threads; begins as `copyJob`.
+ * Mirror: door.ARCH.S, "struct look_job".
+ */
+export const lookJob = layout("struct look_job", "ffi/stub/door.x86_64.S", 48, {
+  next: [0, "u64"], //   index of the item that is taken next: beyond `count` when none is left
+  count: [8, "u64"], //  items
+  items: [16, "u64"], // address of the first
+  pidfd: [24, "u64"], // of the process
+  infos: [32, "u64"], // descriptor of its /proc/PID/fdinfo
+  link: [40, "u64"], //  address of the job that comes after this one, or 0
+})
+
+/** One of them. */
+export const lookItem = layout("struct look_item", "ffi/stub/door.x86_64.S", 48, {
+  fd: [0, "u64"],
+  name: [8, "u64"], //   address of the path that led to its file, NUL-terminated, or 0
+  told: [16, "u64"], //  address of a `lookTold`: what was told before, afterwards what is told now
+  state: [24, "u64"], // out: bits of LOOK
+  digits: [32, "u64"], // its number in decimal, NUL-terminated, 16 bytes
+})
+
+/** What was found of an item: all that is told is what was told before; the name leads to the file, which is as told. */
+export const LOOK = { same: 1, named: 2 } as const
+
+/** What the kernel tells of a descriptor. Answers are its raw ones. */
+export const lookTold = layout("struct look_told", "ffi/stub/door.x86_64.S", 1024, {
+  copied: [0, "i64"], //      pidfd_getfd: 0, or -errno, and then nothing else was asked
+  stated: [8, "i64"], //      statx
+  signum: [16, "i64"], //     fcntl(F_GETSIG)
+  owned: [24, "i64"], //      fcntl(F_GETOWN_EX)
+  askedUids: [32, "i64"], //  fcntl(F_GETOWNER_UIDS), asked where there is an owner
+  infoLength: [40, "i64"], // bytes of fdinfo, or -errno of openat or read
+  ownerType: [48, "i32"], //  struct f_owner_ex
+  ownerPid: [52, "i32"],
+  uid: [56, "u32"], //        of who set the owner
+  euid: [60, "u32"],
+  statx: [64, "u64"], //      struct statx, 256 bytes
+  info: [320, "u64"], //      fdinfo, INFO_ROOM bytes at most, which may be the beginning
+})
+export const INFO_ROOM = 696
+/** What a thread needs that looks: room for what is told of one item, and a struct statx. Bytes. */
+export const LOOK_SCRATCH = 1280
+
 /** A system call as a process beside the tool reads it. */
 const call = {
   number: [0, "u64"],

@@ -1,4 +1,4 @@
-import { listIfAlive, procPath, readLinkIfAlive } from "./source.ts"
+import { numbersIfAlive, procPath, readLinkIfAlive } from "./source.ts"
 
 /** An open descriptor and what its link says: a path (maybe with " (deleted)"), "pipe:[7]", "anon_inode:[eventfd]" ... */
 export interface Descriptor {
@@ -14,9 +14,9 @@ export interface Descriptor {
 export function readDescriptorsIfAlive(pid: number, tid?: number): Descriptor[] | null {
   const folder = procPath(pid, tid, "fd")
   const descriptors: Descriptor[] = []
-  const numbers = listIfAlive(folder)?.map(Number)
+  const numbers = numbersIfAlive(folder)
   if (!numbers) return null
-  for (const fd of numbers.sort((a, b) => a - b)) {
+  for (const fd of numbers) {
     const target = readLinkIfAlive(`${folder}/${fd}`)
     if (target !== null) descriptors.push({ fd, target })
   }

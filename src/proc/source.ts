@@ -1,3 +1,4 @@
+import { readNumbersSync } from "../../ffi/folder.ts"
 import { existsSync, parseFileSync, readdirSync, readFileSync, readlinkSync } from "../../ffi/fs.ts"
 import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
@@ -23,6 +24,9 @@ export const readLinkIfAlive = (path: string): string | null => answerIfAlive(pa
 
 /** Names in a /proc directory, in the kernel's order. Answers and errors as `readBytesIfAlive`. */
 export const listIfAlive = (path: string): string[] | null => answerIfAlive(path, () => readdirSync(path))
+
+/** Names in a /proc directory that are numbers, ascending: processes, threads, descriptors. Answers and errors as `readBytesIfAlive`. */
+export const numbersIfAlive = (path: string): number[] | null => answerIfAlive(path, () => readNumbersSync(path))
 
 /** A reader of one file of a process, or of a thread when `tid` is given. */
 export type Reader<T> = (pid: number, tid?: number) => T

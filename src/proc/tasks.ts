@@ -1,16 +1,9 @@
-import { listIfAlive, missing, PF_KTHREAD, type Reader, textReader } from "./source.ts"
+import { missing, numbersIfAlive, PF_KTHREAD, type Reader, textReader } from "./source.ts"
 import { readStatIfAlive } from "./stat.ts"
 import { words } from "./text.ts"
 
 /** IDs of all processes that the reader's PID namespace shows, ascending. */
-export function listProcesses(): number[] {
-  const names = listIfAlive("/proc") ?? []
-  return names
-    .filter((name) => name >= "1" && name <= "9~")
-    .map(Number)
-    .filter(Number.isInteger)
-    .sort((a, b) => a - b)
-}
+export const listProcesses = (): number[] => numbersIfAlive("/proc") ?? []
 
 const KTHREADD = 2
 
@@ -35,9 +28,7 @@ export const livingThread = (pid: number): number =>
  * @throws CheckpointError E_PERMISSION · E_IO
  */
 export function listThreadsIfAlive(pid: number): number[] | null {
-  const tids = listIfAlive(`/proc/${pid}/task`)
-    ?.map(Number)
-    .sort((a, b) => a - b)
+  const tids = numbersIfAlive(`/proc/${pid}/task`)
   // The folder of a process that is being reaped can still be opened, and is empty.
   return tids?.length ? tids : null
 }

@@ -1,14 +1,13 @@
-import { CLONE, cloneArgs, THREAD_FLAGS } from "../../ffi/abi/clone.ts"
 import { O } from "../../ffi/abi/file.ts"
 import { iovec } from "../../ffi/abi/ptrace.ts"
 import { closeSync, FileError } from "../../ffi/fs.ts"
-import { copyBeside, copyPieces } from "../../ffi/kernel.ts"
-import { encode, encodeInto } from "../../ffi/layout.ts"
+import { copyPieces } from "../../ffi/kernel.ts"
+import { encodeInto } from "../../ffi/layout.ts"
 import { copyJob, copyPiece, PIECE } from "../../ffi/stub/record.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { logger } from "../base/log.ts"
 import type { Range } from "../base/units.ts"
-import { withSignalsBlocked } from "./blocked.ts"
+import { DoorThread } from "./door-thread.ts"
 import { openMemory } from "./memory.ts"
 import { checkInterrupt } from "./wait.ts"
 
@@ -31,13 +30,8 @@ const buffers = allocate(2 * PIECE_ROOM)
 /** Offsets in `control`: of the job, and of an iovec for each thread, its buffer. */
 const JOB = 0
 const BUFFERS = [64, 96] as const
-/** And of what the second thread is made by: its ID, which the kernel makes 0 when it ends, and its stack, up to the end. */
-const CLONE_ARGS = 128
-const THREAD_ID = 256
-const STACK = 1024
 const control = allocate(4096)
-/** Operation of futex(2). Header: include/uapi/linux/futex.h */
-const FUTEX_WAIT = 0
+const second = new DoorThread()
 
 /** Parts of memory that follow one another in the file. */
 interface TakenPiece {
@@ -152,20 +146,13 @@ class Round {
 
 /** Works the job in `control` off: where there is a second thread, one reads memory while the other writes. */
 function workOff(withSecond: boolean): void {
-  const { address, bytes, view } = control
+  const { address, bytes } = control
   for (const [index, at] of BUFFERS.entries())
     encodeInto(iovec, bytes, { iov_base: buffers.address + index * PIECE_ROOM, iov_len: PIECE_ROOM }, at)
   const [own, other] = BUFFERS
-  if (withSecond) {
-    const flags = THREAD_FLAGS | CLONE.PARENT_SETTID | CLONE.CHILD_CLEARTID
-    const ids = { parent_tid: address + THREAD_ID, child_tid: address + THREAD_ID }
-    bytes.set(encode(cloneArgs, { flags, ...ids, stack: address + STACK, stack_size: control.bytes.length - STACK }), CLONE_ARGS)
-    // One more thread than the user may have: then this one works alone.
-    withSignalsBlocked(() => copyBeside(address + CLONE_ARGS, cloneArgs.size, address + JOB, address + other))
-  }
+  if (withSecond) second.start("door_copy", address + JOB, address + other)
   copyPieces(address + JOB, address + own)
-  for (let thread = view.getInt32(THREAD_ID, true); thread !== 0; thread = view.getInt32(THREAD_ID, true))
-    attempt("futex", address + THREAD_ID, FUTEX_WAIT, thread, 0)
+  second.join()
 }
 
 /**

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { generateStubs } from "../../build/stub.ts"
+import { STATX_BASIC_STATS, statx } from "../../ffi/abi/file.ts"
 import { NUMBER } from "../../ffi/numbers.x86_64.ts"
 import { front, guard, seed } from "../../ffi/stub/gen/x86_64.ts"
 import {
@@ -12,6 +13,12 @@ import {
   FRONT_TABLE,
   frontLibrary,
   frontTable,
+  INFO_ROOM,
+  LOOK,
+  LOOK_SCRATCH,
+  lookItem,
+  lookJob,
+  lookTold,
   MAY_FAIL,
   NONE_FAILED,
   PIECE,
@@ -96,9 +103,13 @@ test("the README tells how much code the seed and the guard have", () => {
   expect(readme).toContain(`${bytes(guard)} bytes of code beside it`)
 })
 
-test("door.x86_64.S has the offsets of what it copies by", () => {
+test("door.x86_64.S has the offsets of what it copies and looks by", () => {
   const { next, count, pieces, pid, file } = copyJob.fields
   const { vectors, vectorCount, length, offset, state } = copyPiece.fields
+  const { fields: item } = lookItem
+  const { fields: told } = lookTold
+  expect([lookJob.fields.next[0], lookJob.fields.count[0]]).toEqual([next[0], count[0]])
+  expect(LOOK_SCRATCH).toBe(lookTold.size + statx.size)
   expect(constantsOf(readFileSync(join(FOLDER, "door.x86_64.S"), "utf8"))).toEqual({
     NEXT: next[0],
     COUNT: count[0],
@@ -113,6 +124,32 @@ test("door.x86_64.S has the offsets of what it copies by", () => {
     PIECE_SIZE: copyPiece.size,
     WRITTEN: PIECE.written,
     UNREAD: PIECE.unread,
+    ITEMS: lookJob.fields.items[0],
+    PIDFD: lookJob.fields.pidfd[0],
+    INFOS: lookJob.fields.infos[0],
+    LINK: lookJob.fields.link[0],
+    FD: item.fd[0],
+    NAME: item.name[0],
+    TOLD: item.told[0],
+    ITEM_STATE: item.state[0],
+    DIGITS: item.digits[0],
+    ITEM_SIZE: lookItem.size,
+    SAME: LOOK.same,
+    NAMED: LOOK.named,
+    COPIED: told.copied[0],
+    STATED: told.stated[0],
+    SIGNUM: told.signum[0],
+    OWNED: told.owned[0],
+    ASKED_UIDS: told.askedUids[0],
+    INFO_LENGTH: told.infoLength[0],
+    OWNER: told.ownerType[0],
+    UIDS: told.uid[0],
+    STATX: told.statx[0],
+    INFO: told.info[0],
+    INFO_ROOM,
+    TOLD_SIZE: lookTold.size,
+    STATX_SIZE: statx.size,
+    BASIC_STATS: STATX_BASIC_STATS,
   })
 })
 

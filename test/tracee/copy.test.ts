@@ -1,17 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { closeSync, openSync, readFileSync, readSync } from "node:fs"
 import { join } from "node:path"
-import { CLONE, cloneArgs, THREAD_FLAGS } from "../../ffi/abi/clone.ts"
 import { iovec } from "../../ffi/abi/ptrace.ts"
-import { copyBeside } from "../../ffi/kernel.ts"
 import { encodeInto } from "../../ffi/layout.ts"
 import { copyJob, copyPiece, PIECE } from "../../ffi/stub/record.ts"
 import { allocate } from "../../ffi/syscall.ts"
 import { type Range, remoteAddress } from "../../src/base/units.ts"
-import { withSignalsBlocked } from "../../src/tracee/blocked.ts"
 import { copyToFile } from "../../src/tracee/copy.ts"
+import { DoorThread } from "../../src/tracee/door-thread.ts"
 import { forceMemory } from "../../src/tracee/memory.ts"
-import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { failureOf } from "../image/sample.ts"
 import { canTrace, freeze, startTarget, type Target, why } from "./fixture.ts"
@@ -113,11 +110,11 @@ describe.skipIf(!canTrace)(`copyToFile${why}`, () => {
 })
 
 // Where no second thread can be made copyToFile works alone, and nobody sees it: so the second one is asked here without the first.
-test("copyBeside copies every piece in a thread of its own, which ends", async () => {
+test("a thread of the door copies every piece, and ends", () => {
   const path = join(scratch("copy"), "pages")
   const fd = openSync(path, "w+")
-  const [source, buffer, control] = [allocate(2 * PAGE), allocate(PAGE), allocate(4 * PAGE)]
-  const [JOB, PIECES, VECTORS, BUFFER, ARGS, ID, STACK] = [0, 64, 256, 512, 640, 768, PAGE]
+  const [source, buffer, control] = [allocate(2 * PAGE), allocate(PAGE), allocate(PAGE)]
+  const [JOB, PIECES, VECTORS, BUFFER] = [0, 64, 256, 512]
   source.bytes.fill(0x61, 0, PAGE).fill(0x62, PAGE)
   for (const index of [0, 1]) {
     const vector = control.address + VECTORS + index * iovec.size
@@ -128,15 +125,9 @@ test("copyBeside copies every piece in a thread of its own, which ends", async (
   }
   encodeInto(iovec, control.bytes, { iov_base: buffer.address, iov_len: PAGE }, BUFFER)
   encodeInto(copyJob, control.bytes, { next: 0, count: 2, pieces: control.address + PIECES, pid: process.pid, file: fd }, JOB)
-  const id = control.address + ID
-  const flags = THREAD_FLAGS | CLONE.PARENT_SETTID | CLONE.CHILD_CLEARTID
-  const stack = { stack: control.address + STACK, stack_size: control.bytes.length - STACK }
-  encodeInto(cloneArgs, control.bytes, { flags, parent_tid: id, child_tid: id, ...stack }, ARGS)
-  const { address } = control
-  const tid = withSignalsBlocked(() => copyBeside(address + ARGS, cloneArgs.size, address + JOB, address + BUFFER))
-  expect(tid).toBeGreaterThan(0)
-  expect(tid).not.toBe(process.pid)
-  await waitFor("the end of the thread", () => control.view.getInt32(ID, true) === 0)
+  const thread = new DoorThread()
+  thread.start("door_copy", control.address + JOB, control.address + BUFFER)
+  thread.join()
   const states = [0, 1].map((index) => Number(control.view.getBigInt64(PIECES + index * copyPiece.size + copyPiece.fields.state[0], true)))
   expect(states).toEqual([PIECE.written, PIECE.written])
   closeSync(fd)

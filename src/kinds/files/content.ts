@@ -33,6 +33,35 @@ export function contentOf(copy: number, pipe_id: number): Content {
   }
 }
 
+/** A pipe of ours with nothing in it: made once, as to make one takes longer than all else that is done with it. */
+interface Borrower {
+  readonly read: number
+  readonly write: number
+  /** Bytes. */
+  size: number
+}
+let idle: Borrower | undefined
+
+/** Lends an empty pipe of ours of at least this capacity. After a failure, when something may be left in it, it is closed. */
+function withEmptyPipe<T>(size: number, use: (pipe: Borrower) => T): T {
+  const pipe = idle ?? makePipe()
+  idle = undefined
+  try {
+    if (pipe.size < size) pipe.size = syscall("fcntl", pipe.write, F.SETPIPE_SZ, size)
+    const answer = use(pipe)
+    idle = pipe
+    return answer
+  } finally {
+    if (!idle) for (const end of [pipe.read, pipe.write]) syscall("close", end)
+  }
+}
+
+function makePipe(): Borrower {
+  syscall("pipe2", memory.address, O.CLOEXEC | O.NONBLOCK)
+  const [read, write] = [memory.view.getInt32(0, true), memory.view.getInt32(4, true)]
+  return { read, write, size: syscall("fcntl", write, F.GETPIPE_SZ) }
+}
+
 /**
  * What is in a pipe, which keeps it: tee(2) lends the buffers to a pipe of ours, packets as packets.
  *
@@ -43,21 +72,15 @@ function peek(copy: number, size: number): Uint8Array[] {
   const bytes = readable(copy)
   if (bytes === 0) return []
   if (bytes > room.bytes.length) room = allocate(bytes)
-  syscall("pipe2", memory.address, O.CLOEXEC | O.NONBLOCK)
-  const [read, write] = [memory.view.getInt32(0, true), memory.view.getInt32(4, true)]
-  const parts: Uint8Array[] = []
-  try {
-    syscall("fcntl", write, F.SETPIPE_SZ, size)
+  return withEmptyPipe(size, ({ read, write }) => {
     const lent = syscall("tee", copy, write, bytes, SPLICE_F_NONBLOCK)
     if (lent !== bytes)
       throw new CheckpointError("E_TARGET_CHANGED", "Cannot copy what is in a pipe", `${lent} of ${bytes} bytes could be had`, "Dump again")
+    const parts: Uint8Array[] = []
     for (let done = 0; done < bytes; done += parts.at(-1)?.length ?? 0)
       parts.push(room.bytes.slice(0, syscall("read", read, room.address, bytes - done)))
-  } finally {
-    syscall("close", read)
-    syscall("close", write)
-  }
-  return parts
+    return parts
+  })
 }
 
 /** Largest packet, bytes: more is written as several. Man page: pipe(2), PIPE_BUF */

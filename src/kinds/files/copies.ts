@@ -12,19 +12,25 @@ export interface Copies extends Disposable {
   lend<T>(fd: number, use: (copy: number) => T): T | undefined
 }
 
+/** The same, as another thread of ours can use it. */
+export interface Borrowed extends Copies {
+  /** A descriptor of the process. Man page: pidfd_open(2) */
+  readonly pidfd: number
+}
+
 /**
  * Opens the way to a process's descriptors. Man page: pidfd_getfd(2), since Linux 5.6.
  *
  * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · E_KERNEL
  */
-export function borrowDescriptors(pid: number): Copies {
+export function borrowDescriptors(pid: number): Borrowed {
   const pidfd = attempt("pidfd_open", pid, 0)
   if (pidfd < 0) throw refusal(pid, "pidfd_open", -pidfd, [pid, 0])
   return {
+    pidfd,
     lend(fd, use) {
       const copy = attempt("pidfd_getfd", pidfd, fd, 0)
-      if (copy < 0 && errnoName(-copy) === "EBADF") return undefined
-      if (copy < 0) throw refusal(pid, "pidfd_getfd", -copy, [pidfd, fd, 0])
+      if (copy < 0) return refuseCopy(pid, pidfd, fd, -copy)
       try {
         return use(copy)
       } finally {
@@ -33,6 +39,11 @@ export function borrowDescriptors(pid: number): Copies {
     },
     [Symbol.dispose]: () => void syscall("close", pidfd),
   }
+}
+
+/** Says why pidfd_getfd(2) made no copy. @returns when the descriptor is not open   @throws CheckpointError, SyscallError otherwise */
+export function refuseCopy(pid: number, pidfd: number, fd: number, errno: number): undefined {
+  if (errnoName(errno) !== "EBADF") throw refusal(pid, "pidfd_getfd", errno, [pidfd, fd, 0])
 }
 
 function refusal(pid: number, call: string, errno: number, args: readonly number[]): Error {

@@ -8,7 +8,8 @@ import { groupShared, type Shared } from "./group-shared.ts"
 import { openersAmong } from "./notify/place.ts"
 import { NOBODY, type Outsiders } from "./outsiders.ts"
 import { findWholePipes } from "./pipe/holders.ts"
-import { scanDescriptors } from "./scan.ts"
+import { beginScan } from "./scan.ts"
+import { runLooks } from "./sight.ts"
 import { findInetSockets } from "./socket/diag.ts"
 import { isPacket } from "./socket/packet-sk/survey.ts"
 import { findPacketSockets } from "./socket/packet-sk/table.ts"
@@ -28,6 +29,9 @@ export interface Scan {
   readonly found: readonly Found[]
 }
 
+/** Processes whose folders are open at once. */
+const AT_ONCE = 64
+
 /**
  * Looks at the descriptors of every process.
  *
@@ -38,12 +42,24 @@ export interface Scan {
 export function scanAll(insiders: readonly Insider[], scope: DisposableStack, mayGo: boolean, most?: number): ReadonlyMap<number, Scan> {
   const scans = new Map<number, Scan>()
   scope.use(roomForDescriptors(insiders.length))
-  for (const { pid } of insiders) {
+  const unlessGone = <T>(step: () => T): T | undefined => {
     try {
-      const copies = scope.use(borrowDescriptors(pid))
-      scans.set(pid, { copies, found: scanDescriptors(pid, copies, most) })
+      return step()
     } catch (error) {
       if (!(mayGo && error instanceof CheckpointError && error.code === "E_NO_PROCESS")) throw error
+    }
+  }
+  for (let first = 0; first < insiders.length; first += AT_ONCE) {
+    using open = new DisposableStack()
+    const begun = insiders.slice(first, first + AT_ONCE).flatMap(({ pid }) => {
+      const copies = unlessGone(() => scope.use(borrowDescriptors(pid)))
+      const scanning = copies && unlessGone(() => open.use(beginScan(pid, copies, most)))
+      return scanning ? [{ pid, copies, scanning }] : []
+    })
+    runLooks(begun.map(({ scanning }) => scanning))
+    for (const { pid, copies, scanning } of begun) {
+      const found = unlessGone(() => scanning.found())
+      if (found) scans.set(pid, { copies, found })
     }
   }
   return scans

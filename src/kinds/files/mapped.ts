@@ -2,7 +2,7 @@ import { AT, O } from "../../../ffi/abi/file.ts"
 import { attempt, syscall } from "../../../ffi/syscall.ts"
 import { type Mapping, mapLink, mappedInode, readMaps } from "../../proc/maps.ts"
 import { readMountinfo } from "../../proc/mountinfo.ts"
-import { listIfAlive } from "../../proc/source.ts"
+import { numbersIfAlive } from "../../proc/source.ts"
 import type { Reason } from "./collecting.ts"
 import type { Keeping } from "./keeping.ts"
 import { refusedName } from "./name.ts"
@@ -40,7 +40,7 @@ function isBehind({ devMajor, devMinor, inode }: FileMapping, stat: FileStat, li
 
 /** Another link in /proc that leads to the file of a mapping, and that whoever may trace may follow: the program, or an open file. */
 function otherLink(pid: number, mapping: FileMapping): string | undefined {
-  const links = [`/proc/${pid}/exe`, ...(listIfAlive(`/proc/${pid}/fd`) ?? []).map((fd) => `/proc/${pid}/fd/${fd}`)]
+  const links = [`/proc/${pid}/exe`, ...(numbersIfAlive(`/proc/${pid}/fd`) ?? []).map((fd) => `/proc/${pid}/fd/${fd}`)]
   return links.find((link) => {
     const stat = statPath(link, true)
     return stat !== null && isBehind(mapping, stat, link)

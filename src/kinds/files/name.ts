@@ -11,7 +11,7 @@ import { detailsOf, type FileStat, isOfHugePages, isOfKernel, kindOf, sameFile, 
 /** Longest path that open(2) takes, bytes without the NUL. */
 const PATH_LIMIT = 4095
 
-/** Names that were seen to lead to files, by what was told of each file in one look: a later look has another object. */
+/** Names that were seen to lead to files, by what was told of each file in one look: a later one has another object, or saw it too. */
 const led = new WeakMap<FileStat, string>()
 
 /** Whether a name leads to a file. Asked once a look. */
@@ -22,6 +22,9 @@ export function leadsTo(target: string, stat: FileStat): boolean {
   led.set(stat, target)
   return true
 }
+
+/** Notes that a name was seen to lead to a file in this look. */
+export const noteLed = (target: string, stat: FileStat): void => void led.set(stat, target)
 
 /**
  * Why a file cannot be opened again by the name that the kernel tells for it; undefined when it can.

@@ -1,34 +1,29 @@
 import { F, F_OWNER, fOwnerEx, O } from "../../../ffi/abi/file.ts"
-import { decode, encode } from "../../../ffi/layout.ts"
-import { allocate, syscall } from "../../../ffi/syscall.ts"
+import { encode } from "../../../ffi/layout.ts"
+import { errnoName, SyscallError } from "../../../ffi/syscall.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import type { Insider, Reason } from "./collecting.ts"
 import type { Self } from "./self.ts"
-
-const memory = allocate(4096)
-const UIDS = 64
+import type { Sight } from "./sight.ts"
 
 /** The owner of files that have none. */
 export const NO_OWNER: fown_entry = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
 
 /**
- * Owner and signal of an open file, through a descriptor of ours. Man page: fcntl(2), "Managing signals".
+ * Owner and signal of an open file, as a look was told them. Man page: fcntl(2), "Managing signals".
  *
  * @param flags of the open file; one opened with O_PATH has no owner
- * @returns uid and euid are the owner's at the time of F_SETOWN
+ * @returns uid and euid are the owner's at the time of F_SETOWN   @throws SyscallError
  */
-export function collectOwner(copy: number, flags: number): fown_entry {
+export function ownerFrom(sight: Pick<Sight, "number">, index: number, flags: number): fown_entry {
   if (flags & O.PATH) return { ...NO_OWNER }
-  const signum = syscall("fcntl", copy, F.GETSIG)
-  syscall("fcntl", copy, F.GETOWN_EX, memory.address)
-  const pid = memory.view.getInt32(fOwnerEx.fields.pid[0], true)
+  const told = (member: Parameters<Sight["number"]>[1]): number => sight.number(index, member)
+  for (const answer of [told("signum"), told("owned"), told("askedUids")])
+    if (answer < 0) throw new SyscallError("fcntl", errnoName(-answer), [])
+  const [signum, pid] = [told("signum"), told("ownerPid")]
   if (pid === 0) return { ...NO_OWNER, signum }
-  syscall("fcntl", copy, F.GETOWNER_UIDS, memory.address + UIDS)
-  const uid = memory.view.getUint32(UIDS, true)
-  const { type } = decode(fOwnerEx, memory.bytes)
-  const euid = memory.view.getUint32(UIDS + 4, true)
-  return { uid, euid, signum, pid_type: type, pid }
+  return { uid: told("uid") >>> 0, euid: told("euid") >>> 0, signum, pid_type: told("ownerType"), pid }
 }
 
 /** True when a process is what an owner names, or belongs to it. */
@@ -49,7 +44,7 @@ export function refuseOwner({ pid, pid_type }: fown_entry, insiders: readonly In
 }
 
 /**
- * Appends owner and signal of a descriptor. Mirror: collectOwner.
+ * Appends owner and signal of a descriptor. Mirror: ownerFrom.
  *
  * The kernel notes the IDs of who sets the owner and checks with them who may be signalled, so the program takes them on for this one call.
  * A change of euid resets "dumpable" and the parent-death signal (credentials(7)): both are to be restored after this.

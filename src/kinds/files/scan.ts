@@ -1,39 +1,32 @@
 import { AT, O, S_IF } from "../../../ffi/abi/file.ts"
 import { AF as FAMILY } from "../../../ffi/abi/socket.ts"
+import { INFO_ROOM } from "../../../ffi/stub/record.ts"
 import { allocate, attempt, errnoName, isFailure, pathArgument, SyscallError, syscall } from "../../../ffi/syscall.ts"
 import { expectWork } from "../../base/engine.ts"
-import { type FdInfo, parseFdInfo, readFdInfo, readFdInfoIfOpen } from "../../proc/fdinfo.ts"
-import { listIfAlive, missing, readLinkIfAlive } from "../../proc/source.ts"
+import { type FdInfo, parseFdInfo, readFdInfoIfOpen } from "../../proc/fdinfo.ts"
+import { missing, numbersIfAlive } from "../../proc/source.ts"
 import { DELETED, decodeBytes } from "../../proc/text.ts"
 import type { Found } from "./collecting.ts"
-import type { Copies } from "./copies.ts"
-import { leadsTo } from "./name.ts"
-import { collectOwner } from "./owner.ts"
+import { type Borrowed, borrowDescriptors, type Copies, refuseCopy } from "./copies.ts"
+import { noteLed } from "./name.ts"
+import { ownerFrom } from "./owner.ts"
 import { eventsOf, POLL } from "./poll.ts"
+import { type Look, runLooks, Sight } from "./sight.ts"
 import { askFilter, kindOfSocket } from "./socket/ask.ts"
 import { boundFile } from "./socket/unix/bound.ts"
 import { socketInode } from "./socket/unix/scene.ts"
-import { type FileStat, kindOf, sameFile, statDescriptor } from "./stat.ts"
+import { kindOf, statIn } from "./stat.ts"
 
-const ROOM = 64 * 1024
+const ROOM = 4096
 const memory = allocate(ROOM)
 const text = Buffer.from(memory.bytes.buffer)
 
-/** Reads many files about the descriptors of one process: relative to their folders, which takes a third of the time. */
+/** Folders in /proc of one process: what is asked relative to them takes a third of the time. */
 interface Folders extends Disposable {
-  /** fdinfo; null = not open any more. */
-  info(fd: number): FdInfo | null
-  /** What its link says; null = not open any more. */
+  /** A descriptor of fdinfo. */
+  readonly infos: number
+  /** What the link of a descriptor says; null = not open any more. */
   link(fd: number): string | null
-}
-
-/** What was read before, by its text: a dump looks at each descriptor several times. */
-const parsed = new Map<string, FdInfo>()
-const MOST_PARSED = 100_000
-
-function parse(content: string): FdInfo {
-  if (parsed.size > MOST_PARSED) parsed.clear()
-  return parsed.getOrInsertComputed(content, parseFdInfo)
 }
 
 /** True for a descriptor that was closed, or a task that is gone. @throws SyscallError any other failure */
@@ -58,15 +51,7 @@ export function openFolders(pid: number): Folders {
   const [infos, links] = [open("fdinfo"), open("fd")]
   const folders = opened.move()
   return {
-    info(fd) {
-      const file = attempt("openat", infos, pathArgument(`${fd}`), O.CLOEXEC, 0)
-      if (isGone(file, "openat", `/proc/${pid}/fdinfo/${fd}`)) return null
-      const length = attempt("read", file, memory.address, ROOM)
-      syscall("close", file)
-      // A list that fills the room, or a file closed meanwhile: the slow way knows what to say.
-      if (length <= 0 || length === ROOM) return readFdInfoIfOpen(pid, fd)
-      return parse(text.toString("latin1", 0, length))
-    },
+    infos,
     link(fd) {
       const length = attempt("readlinkat", links, pathArgument(`${fd}`), memory.address, ROOM)
       return isGone(length, "readlinkat", `/proc/${pid}/fd/${fd}`) ? null : decodeBytes(text.subarray(0, length))
@@ -75,76 +60,138 @@ export function openFolders(pid: number): Folders {
   }
 }
 
-/** Descriptors as they were found last, by process. */
-const before = new Map<number, Map<number, Found>>()
-
-/**
- * The name that a descriptor had at an earlier look, if it has it still: the same inode by the same mount, which this name leads to now. To
- * read links takes a quarter of a look.
- */
-function knownTarget(known: Found | undefined, info: FdInfo, stat: FileStat): string | undefined {
-  if (!known || known.info !== info || info.ino === null) return undefined
-  const { target, stat: was } = known
-  if (was.mode !== stat.mode || was.nlink !== stat.nlink || !sameFile(was, stat)) return undefined
-  const kind = kindOf(stat.mode)
-  if (kind === S_IF.IFO && target.startsWith("pipe:[")) return target
-  const isNamed = (kind === S_IF.REG || kind === S_IF.DIR) && stat.nlink > 0 && target.startsWith("/") && !target.endsWith(DELETED)
-  return isNamed && leadsTo(target, stat) ? target : undefined
-}
-
 /** So many of the numbers, those in the middle left out. */
 const someOf = (numbers: readonly number[], most: number): readonly number[] =>
   numbers.length <= most ? numbers : [...numbers.slice(0, most / 2), ...numbers.slice(-most / 2)]
 
+/** Of each process, from look to look. */
+const sights = new Map<number, Sight>()
+
+/** A look at descriptors of one process: `runLooks` has the kernel asked, then `found` tells. Disposal closes the ways to them. */
+interface Scanning extends Look, Disposable {
+  /** @throws CheckpointError E_NO_PROCESS · E_PERMISSION · SyscallError */
+  found(): Found[]
+}
+
 /**
- * Every open descriptor of a process, ascending. One that is closed while it is looked at is left out.
+ * Begins a look at every open descriptor of a process.
  *
  * @param most even number of descriptors that are enough: the lowest and the highest are looked at
  * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · SyscallError
  * Kernel: fs/proc/fd.c
  */
-export function scanDescriptors(pid: number, copies: Copies, most = Number.POSITIVE_INFINITY): Found[] {
-  const numbers = listIfAlive(`/proc/${pid}/fd`)?.map(Number)
+export function beginScan(pid: number, copies: Borrowed, most = Number.POSITIVE_INFINITY): Scanning {
+  const numbers = numbersIfAlive(`/proc/${pid}/fd`)
   if (!numbers) throw missing(pid, undefined, "fd")
-  const wanted = someOf(
-    numbers.sort((a, b) => a - b),
-    most,
-  )
-  expectWork({ descriptors: wanted.length })
-  const all: Found[] = []
-  const known = before.get(pid)
-  using folders = openFolders(pid)
-  for (const fd of wanted) {
-    const info = folders.info(fd)
-    if (!info) continue
-    // Through a copy, because only that leads to the very file without a walk along its path.
-    const found = copies.lend(fd, (copy) => {
-      const stat = statDescriptor(copy)
-      const target = knownTarget(known?.get(fd), info, stat) ?? folders.link(fd)
-      return target === null ? undefined : describe({ pid, fd, target, stat }, info, copy)
-    })
-    if (found) all.push(found)
-  }
-  if (wanted === numbers) before.set(pid, new Map(all.map((found) => [found.fd, found])))
-  return all
+  return beginScanOf(pid, copies, someOf(numbers, most))
 }
 
-function describe(where: Pick<Found, "pid" | "fd" | "target" | "stat">, info: FdInfo, copy: number): Found {
+function beginScanOf(pid: number, copies: Borrowed, numbers: readonly number[]): Scanning {
+  expectWork({ descriptors: numbers.length })
+  const folders = openFolders(pid)
+  const sight = sights.getOrInsertComputed(pid, () => new Sight())
+  const indices = sight.begin(numbers)
+  return {
+    sight,
+    pidfd: copies.pidfd,
+    infos: folders.infos,
+    indices,
+    found() {
+      const all: Found[] = []
+      for (const [place, index] of indices.entries()) {
+        const found = foundAt(sight, index, { pid, fd: numbers[place] ?? 0, folders, copies })
+        if (found) all.push(found)
+        else sight.drop(index)
+      }
+      sight.end()
+      return all
+    },
+    [Symbol.dispose]: () => folders[Symbol.dispose](),
+  }
+}
+
+/** Where a descriptor is asked for what the look has not been told. */
+interface Way {
+  readonly pid: number
+  readonly fd: number
+  readonly folders: Folders
+  readonly copies: Borrowed
+}
+
+/** A descriptor; undefined for one that was closed while it was looked at. */
+function foundAt(sight: Sight, index: number, way: Way): Found | undefined {
+  const { pid, fd, folders, copies } = way
+  const copied = sight.number(index, "copied")
+  if (copied < 0) return refuseCopy(pid, copies.pidfd, fd, -copied)
+  const before = sight.isSame(index) ? sight.before(index) : undefined
+  if (before?.socket) return withSocket(before, copies)
+  if (before && (before.target.startsWith(PIPE) || isLed(sight, index, before))) return before
+  const info = before?.info ?? infoAt(sight, index, pid, fd)
+  const target = info && folders.link(fd)
+  if (!info || target === null) return undefined
+  expectAnswer("statx", sight.number(index, "stated"), fd)
   const flags = info.flags & ~O.CLOEXEC
-  const cloexec = (info.flags & O.CLOEXEC) !== 0
-  const any = { ...where, info, flags, cloexec, owner: collectOwner(copy, flags) }
-  if (socketInode(where.target) === undefined || flags & O.PATH) return any
-  const found = askFilter(copy) === "extended" ? { ...any, filtered: true as const } : any
-  const socket = kindOfSocket(copy)
-  if (socket.family === FAMILY.NETLINK && eventsOf(copy) & POLL.IN) return { ...found, socket, unread: true }
-  const bound = socket.family === FAMILY.UNIX ? boundFile(copy) : undefined
-  return { ...found, socket, ...(bound ? { bound } : {}) }
+  const any: Found = {
+    pid,
+    fd,
+    target,
+    info,
+    stat: statIn(...sight.statx(index)),
+    flags,
+    cloexec: (info.flags & O.CLOEXEC) !== 0,
+    owner: ownerFrom(sight, index, flags),
+  }
+  const found = socketInode(target) === undefined || flags & O.PATH ? any : withSocket(any, copies)
+  if (found) sight.keep(index, found, hasName(any) ? target : undefined)
+  return found
+}
+
+const PIPE = "pipe:["
+
+/** Whether a descriptor's link is a name that leads to its file, as far as that can be seen from here. */
+const hasName = ({ target, stat: { mode, nlink } }: Found): boolean =>
+  (kindOf(mode) === S_IF.REG || kindOf(mode) === S_IF.DIR) && nlink > 0 && target.startsWith("/") && !target.endsWith(DELETED)
+
+/**
+ * Whether a descriptor has the name still that it had: the same inode by the same mount, which this name leads to now. To read links takes
+ * a quarter of a look.
+ */
+function isLed(sight: Sight, index: number, { target, stat }: Found): boolean {
+  if (!sight.isNamed(index)) return false
+  noteLed(target, stat)
+  return true
+}
+
+/** @throws SyscallError the answer is a failure */
+function expectAnswer(call: "statx" | "openat", answer: number, fd: number): void {
+  if (answer < 0) throw new SyscallError(call, errnoName(-answer), [fd])
+}
+
+/** What fdinfo says; null = not open any more. */
+function infoAt(sight: Sight, index: number, pid: number, fd: number): FdInfo | null {
+  const length = sight.number(index, "infoLength")
+  if (isGone(length, "openat", `/proc/${pid}/fdinfo/${fd}`)) return null
+  // A list that fills the room, or a file closed meanwhile: the slow way knows what to say.
+  return length === 0 || length === INFO_ROOM ? readFdInfoIfOpen(pid, fd) : parseFdInfo(sight.info(index, length))
+}
+
+/** The same with what is asked of sockets: through a copy, because only that leads to the very socket. */
+function withSocket({ filtered: _, unread: __, bound: ___, ...rest }: Found, copies: Copies): Found | undefined {
+  return copies.lend(rest.fd, (copy) => {
+    const found = askFilter(copy) === "extended" ? { ...rest, filtered: true as const } : rest
+    const socket = rest.socket ?? kindOfSocket(copy)
+    if (socket.family === FAMILY.NETLINK && eventsOf(copy) & POLL.IN) return { ...found, socket, unread: true }
+    const bound = socket.family === FAMILY.UNIX ? boundFile(copy) : undefined
+    return { ...found, socket, ...(bound ? { bound } : {}) }
+  })
 }
 
 /** A descriptor of our own, as those of other processes are told. */
 export function scanOwn(fd: number): Found {
-  const info = readFdInfo(process.pid, fd)
-  const target = readLinkIfAlive(`/proc/self/fd/${fd}`)
-  if (target === null) throw new Error(`Unreachable: our descriptor ${fd} is not open`)
-  return describe({ pid: process.pid, fd, target, stat: statDescriptor(fd) }, info, fd)
+  using copies = borrowDescriptors(process.pid)
+  using scanning = beginScanOf(process.pid, copies, [fd])
+  runLooks([scanning])
+  const [found] = scanning.found()
+  if (!found) throw new Error(`Unreachable: our descriptor ${fd} is not open`)
+  return found
 }

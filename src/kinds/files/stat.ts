@@ -48,18 +48,23 @@ const { stx_mode, stx_size, stx_ino, stx_nlink, stx_uid, stx_gid, ...devices } =
 const [devMajor] = devices.stx_dev_major
 const [devMinor] = devices.stx_dev_minor
 
-/** Not by `decode`: every open file is asked, several times. */
-const read = (): FileStat => ({
-  mode: view.getUint16(stx_mode[0], true),
-  size: view.getBigUint64(stx_size[0], true),
-  ino: view.getBigUint64(stx_ino[0], true),
-  dev: ((view.getUint32(devMajor, true) << 20) | view.getUint32(devMinor, true)) >>> 0,
-  rdevMajor: view.getUint32(devices.stx_rdev_major[0], true),
-  rdevMinor: view.getUint32(devices.stx_rdev_minor[0], true),
-  nlink: view.getUint32(stx_nlink[0], true),
-  uid: view.getUint32(stx_uid[0], true),
-  gid: view.getUint32(stx_gid[0], true),
+/**
+ * What a struct statx says. Not by `decode`: every open file is asked, several times.
+ *
+ * @param at its offset, bytes
+ */
+export const statIn = (bytes: DataView, at: number): FileStat => ({
+  mode: bytes.getUint16(at + stx_mode[0], true),
+  size: bytes.getBigUint64(at + stx_size[0], true),
+  ino: bytes.getBigUint64(at + stx_ino[0], true),
+  dev: ((bytes.getUint32(at + devMajor, true) << 20) | bytes.getUint32(at + devMinor, true)) >>> 0,
+  rdevMajor: bytes.getUint32(at + devices.stx_rdev_major[0], true),
+  rdevMinor: bytes.getUint32(at + devices.stx_rdev_minor[0], true),
+  nlink: bytes.getUint32(at + stx_nlink[0], true),
+  uid: bytes.getUint32(at + stx_uid[0], true),
+  gid: bytes.getUint32(at + stx_gid[0], true),
 })
+const read = (): FileStat => statIn(view, 0)
 
 /**
  * The file at a path; null when there is none or its folder is gone.

@@ -4,12 +4,11 @@ import { join } from "node:path"
 import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import { TtyType } from "../../../proto/gen/tty_pb.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
-import { borrowDescriptors } from "../../../src/kinds/files/copies.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
+import { scanAll } from "../../../src/kinds/files/judge.ts"
 import { STRICT, USUAL } from "../../../src/kinds/files/keeping.ts"
 import { lookAtDescriptors } from "../../../src/kinds/files/look.ts"
 import { restoreDescriptors } from "../../../src/kinds/files/restore.ts"
-import { scanDescriptors } from "../../../src/kinds/files/scan.ts"
 import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
 import { findTerminalHolders, masterIndex, whoHasTerminal } from "../../../src/kinds/files/tty/holders.ts"
 import { Outside } from "../../../src/proc/outside.ts"
@@ -137,8 +136,9 @@ describe.if(canRun)(`Open files of a live process${why}`, () => {
 
   test("findTerminalHolders names a task outside the dump that uses a pair, and none inside", async () => {
     using holder = await startHolder("terminal")
-    using copies = borrowDescriptors(holder.pid)
-    const all = scanDescriptors(holder.pid, copies)
+    using scope = new DisposableStack()
+    const insider = { pid: holder.pid, threads: [holder.pid], group: 0 }
+    const all = scanAll([insider], scope, false).get(holder.pid)?.found ?? []
     const [index = -1] = all.flatMap((found) => masterIndex(found) ?? [])
     expect(index).toBeGreaterThanOrEqual(0)
     // The child belongs to the tree: it is a descendant.
