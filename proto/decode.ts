@@ -75,19 +75,18 @@ function takeVarint(reader: MessageSource): number {
   return -1
 }
 
-function takeValue(reader: MessageSource, field: Field, keep: boolean): unknown {
+function takeValue(reader: MessageSource, field: Field): unknown {
   const plain = PLAIN[field.type]
   if (plain !== undefined) {
     const value = takeVarint(reader)
     if (value >= 0) {
-      if (!keep) return value
       if (plain === "bigint") return BigInt(value)
       return field.type === "uint32" ? value % 2 ** 32 : value | 0
     }
   }
   switch (field.type) {
     case "message":
-      return takeMessage(reader, field.message(), endOf(reader), keep)
+      return takeMessage(reader, field.message(), endOf(reader))
     case "enum":
       return reader.int32()
     case "bytes":
@@ -99,18 +98,18 @@ function takeValue(reader: MessageSource, field: Field, keep: boolean): unknown 
   }
 }
 
-function takeField(reader: MessageSource, field: Field, wire: WireType, message: Record<string, unknown>, keep: boolean): void {
+function takeField(reader: MessageSource, field: Field, wire: WireType, message: Record<string, unknown>): void {
   const expected = WIRE_TYPE[field.type]
   if (field.label === "repeated") {
     const list = message[field.name] as unknown[]
-    if (wire === expected) list.push(takeValue(reader, field, keep))
+    if (wire === expected) list.push(takeValue(reader, field))
     else if (wire === WireType.LengthDelimited) {
       // Packed form, which a reader must take too.
       const end = endOf(reader)
-      while (reader.pos < end) list.push(takeValue(reader, field, keep))
+      while (reader.pos < end) list.push(takeValue(reader, field))
       if (reader.pos > end) throw new RangeError(`its last number runs past the end of its list at byte ${end - reader.start}`)
     } else throw new Error(`wire type ${wire}, not ${expected}`)
-  } else if (wire === expected) message[field.name] = takeValue(reader, field, keep)
+  } else if (wire === expected) message[field.name] = takeValue(reader, field)
   else throw new Error(`wire type ${wire}, not ${expected}`)
 }
 
@@ -119,15 +118,7 @@ function takeField(reader: MessageSource, field: Field, wire: WireType, message:
  *
  * @param tagAt where its tag stands
  */
-function takeSmallNumbers(
-  reader: MessageSource,
-  field: Field,
-  tagAt: number,
-  tagEnd: number,
-  end: number,
-  list: unknown[],
-  keep: boolean,
-): void {
+function takeSmallNumbers(reader: MessageSource, field: Field, tagAt: number, tagEnd: number, end: number, list: unknown[]): void {
   const { content: bytes } = reader
   const plain = PLAIN[field.type]
   const length = tagEnd - tagAt
@@ -138,13 +129,13 @@ function takeSmallNumbers(
   while (at + length < end && bytes[at] === first && (length === 1 || bytes[at + 1] === second)) {
     const byte = bytes[at + length] ?? MORE
     if (byte >= MORE) break
-    if (keep) list.push(plain === "number" ? byte : byte === 0 ? 0n : BigInt(byte))
+    list.push(plain === "number" ? byte : byte === 0 ? 0n : BigInt(byte))
     at += length + 1
   }
   reader.pos = at
 }
 
-function takeMessage(reader: MessageSource, schema: AnySchema, end: number, keep: boolean): object {
+function takeMessage(reader: MessageSource, schema: AnySchema, end: number): object {
   const { content: bytes } = reader
   const { table, lists, required } = planOf(schema)
   const message: Record<string, unknown> = {}
@@ -162,7 +153,7 @@ function takeMessage(reader: MessageSource, schema: AnySchema, end: number, keep
         field = table.get(tag >>> 3)
         const plain = field && PLAIN[field.type]
         if (field && plain && field.label !== "repeated") {
-          message[field.name] = plain === "number" || !keep ? value : BigInt(value)
+          message[field.name] = plain === "number" ? value : BigInt(value)
           reader.pos = from + 2
           continue
         }
@@ -170,10 +161,10 @@ function takeMessage(reader: MessageSource, schema: AnySchema, end: number, keep
       const [number, wire] = reader.tag()
       const tagEnd = reader.pos
       field = table.get(number)
-      if (field) takeField(reader, field, wire, message, keep)
+      if (field) takeField(reader, field, wire, message)
       else reader.skip(wire, number)
       if (field?.label === "repeated" && wire === WireType.Varint)
-        takeSmallNumbers(reader, field, from, tagEnd, end, message[field.name] as unknown[], keep)
+        takeSmallNumbers(reader, field, from, tagEnd, end, message[field.name] as unknown[])
       if (reader.pos > end) throw new RangeError(`it runs past the end of its message at byte ${end - reader.start}`)
     }
   } catch (error) {
@@ -194,16 +185,9 @@ function takeMessage(reader: MessageSource, schema: AnySchema, end: number, keep
 export const decode = <T extends object>(schema: Schema<T>, bytes: Uint8Array): T =>
   decodeFrom(schema, new MessageSource(bytes), 0, bytes.length) as T
 
-/** Makes sure that bytes are a message. @returns what bears its names, without the values   @throws as `decode` */
-export const checkBytes = (schema: AnySchema, bytes: Uint8Array): object => checkFrom(schema, new MessageSource(bytes), 0, bytes.length)
-
 /** As `decode`, of one message among others: no view is made for it, which takes longer than a small message. */
 export const decodeFrom = (schema: AnySchema, source: MessageSource, start: number, end: number): object =>
-  takeMessage(at(source, start), schema, end, true)
-
-/** As `checkBytes`, of one message among others. */
-export const checkFrom = (schema: AnySchema, source: MessageSource, start: number, end: number): object =>
-  takeMessage(at(source, start), schema, end, false)
+  takeMessage(at(source, start), schema, end)
 
 function at(source: MessageSource, start: number): MessageSource {
   source.pos = start

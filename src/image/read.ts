@@ -1,5 +1,6 @@
 import { basename } from "node:path"
-import { checkFrom, decodeFrom, MessageSource } from "../../proto/decode.ts"
+import { isPlainly } from "../../proto/check.ts"
+import { decodeFrom, MessageSource } from "../../proto/decode.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { hex } from "../base/units.ts"
 import { COMMON_MAGIC, catalog, type EntryImage, type EntryKind, type EntryOf, noPayload, SERVICE_MAGIC } from "./catalog.ts"
@@ -47,14 +48,29 @@ function skipHead(path: string, { framing, magic }: EntryImage, view: DataView, 
  * @throws CheckpointError E_IMAGE_CORRUPT, E_IMAGE_VERSION: names file and byte, what was expected and what is there
  */
 export function decodeImage<K extends EntryKind>(kind: K, path: string, bytes: Uint8Array, version?: HeadVersion): Required<Framed<K>>[] {
-  return walk<K>(catalog[kind], path, bytes, version, decodeFrom)
+  return walk<K>(catalog[kind], path, bytes, version)
 }
 
 /** Makes sure that bytes are an image, as `decodeImage`, and keeps nothing of it. @throws as `decodeImage` */
 export function checkImage(kind: EntryKind, path: string, bytes: Uint8Array, version?: HeadVersion): void {
   const image: EntryImage = catalog[kind]
-  const isPlain = image.headPayload === noPayload && image.payload === noPayload
-  walk(image, path, bytes, version, isPlain ? checkFrom : decodeFrom)
+  if (!areAllPlain(image, bytes, skipHead(path, image, viewOf(bytes), version))) walk(image, path, bytes, version)
+}
+
+const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView => new DataView(buffer, byteOffset, byteLength)
+
+/** Whether all entries are there, whole, without payloads, and as `isPlainly` says. @param from where the first one begins */
+function areAllPlain({ head, entry, headPayload, payload }: EntryImage, bytes: Uint8Array, from: number): boolean {
+  if (headPayload !== noPayload || payload !== noPayload) return false
+  const view = viewOf(bytes)
+  let at = from
+  for (let schema = head; at < bytes.length; schema = entry) {
+    if (at + 4 > bytes.length) return false
+    const start = at + 4
+    at = start + view.getUint32(at, true)
+    if (at > bytes.length || !isPlainly(schema, bytes, start, at)) return false
+  }
+  return true
 }
 
 const NOTHING = new Uint8Array(0)
@@ -64,9 +80,8 @@ function walk<K extends EntryKind>(
   path: string,
   bytes: Uint8Array,
   version: HeadVersion | undefined,
-  take: typeof decodeFrom,
 ): Required<Framed<K>>[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const view = viewOf(bytes)
   const source = new MessageSource(bytes)
   const entries: Required<Framed<K>>[] = []
   let at = skipHead(path, image, view, version)
@@ -79,7 +94,7 @@ function walk<K extends EntryKind>(
     const end = from + size
     const left = bytes.length - from
     if (size > left) throw corrupt(path, `entry ${index} (${schema.name}) at byte ${from} should have ${size} bytes, ${left} are left`)
-    const message = attempt(path, `entry ${index} at byte ${from} is no ${schema.name}`, () => take(schema, source, from, end))
+    const message = attempt(path, `entry ${index} at byte ${from} is no ${schema.name}`, () => decodeFrom(schema, source, from, end))
     const payloadOf = index === 0 ? image.headPayload : image.payload
     const payload = payloadOf === noPayload ? NOTHING : payloadAt(path, index, bytes.subarray(end), end, (rest) => payloadOf(message, rest))
     // The catalog's row is the proof of the type: the schema of `kind` decoded it.

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { CheckpointError } from "../../src/base/errors.ts"
 import { catalog, type EntryImage, type EntryKind, type EntryOf, type Kind } from "../../src/image/catalog.ts"
 import { fileName, imageOf } from "../../src/image/name.ts"
-import { decodeImage } from "../../src/image/read.ts"
+import { checkImage, decodeImage } from "../../src/image/read.ts"
 import { encodeImage, type Framed } from "../../src/image/write.ts"
 import { fullMessage } from "./messages.ts"
 import { failureOf, inventory } from "./sample.ts"
@@ -47,6 +47,24 @@ describe("encodeImage and decodeImage", () => {
       expect<unknown>(decodeImage(kind, "x.img", encodeImage(kind, entries), 2)).toEqual(entries)
     })
   }
+
+  for (const kind of entryKinds)
+    test(`checkImage refuses what decodeImage refuses of ${kind}`, () => {
+      const bytes = encodeImage(kind, [framed(kind, 0), framed(kind, 1), framed(kind, 2)])
+      checkImage(kind, "x.img", bytes, 2)
+      const said = (step: () => unknown): unknown => {
+        try {
+          step()
+        } catch (error) {
+          return error
+        }
+      }
+      const steps = Math.max(1, Math.floor(bytes.length / 200))
+      for (let length = 0; length < bytes.length; length += steps) {
+        const cut = bytes.slice(0, length)
+        expect(said(() => checkImage(kind, "x.img", cut, 2))).toEqual(said(() => decodeImage(kind, "x.img", cut, 2)) as object)
+      }
+    })
 
   test("carry a ghost file in one piece", () => {
     const entries = [{ message: { uid: 0, gid: 0, mode: 0o100644 }, payload: Uint8Array.of(1, 2, 3) }]
