@@ -32,3 +32,16 @@ export function findInOrder<T>(sorted: readonly T[], compare: (one: T) => number
   }
   return { place: low }
 }
+
+/** Sorts in place by ascending numbers what is in order already most of the time: it is only looked through then. */
+export function sortByNumber<T>(items: T[], numberOf: (item: T) => number): void {
+  let last = Number.NEGATIVE_INFINITY
+  for (const item of items) {
+    const number = numberOf(item)
+    if (number < last) {
+      items.sort((a, b) => numberOf(a) - numberOf(b))
+      return
+    }
+    last = number
+  }
+}

@@ -3,6 +3,7 @@ import type { file_lock_entry } from "../../../proto/gen/file-lock_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { logger } from "../../base/log.ts"
+import { sortByNumber } from "../../base/order.ts"
 import { type Group, readGroups } from "../../proc/groups.ts"
 import type { Collecting, CollectMoment, FileOptions, Insider, TtyEnds } from "./collecting.ts"
 import { borrowDescriptors } from "./copies.ts"
@@ -71,7 +72,8 @@ export function collectFiles(
   const ours = flight.found.length > 0 ? scope.use(borrowDescriptors(process.pid)) : undefined
   const collectedBy = new Map<number, Collecting>()
   // CRIU finds a peer only among the sockets that it has read before.
-  for (const { shared, by } of judged.sort((a, b) => Number(hasPeer(a.by, unix)) - Number(hasPeer(b.by, unix)))) {
+  const { first = [], last = [] } = Object.groupBy(judged, ({ by }) => (hasPeer(by, unix) ? "last" : "first"))
+  for (const { shared, by } of [...first, ...last]) {
     const row = rowOf(by)
     const copies = by.pid === process.pid ? ours : scans.get(by.pid)?.copies
     if (!row || !copies) throw new Error(`Unreachable: fd ${by.fd} was not refused and has no row`)
@@ -86,7 +88,7 @@ export function collectFiles(
     }
   }
   for (const [pid, entries] of fdinfos) {
-    entries.sort((a, b) => a.fd - b.fd)
+    sortByNumber(entries, ({ fd }) => fd)
     log.debug(`${entries.length} descriptors of task ${pid}`)
   }
   return { fdinfos, locks, flying, socketIds }

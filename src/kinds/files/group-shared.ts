@@ -9,8 +9,10 @@ import type { Found } from "./collecting.ts"
  */
 export type Shared = readonly [first: Found, ...more: Found[]]
 
+const likenesses = new WeakMap<Found, string>()
 /** What two descriptors of one open file agree in. The target is no part: a file may be renamed between two looks. */
-const likeness = ({ stat, info, flags }: Found): string => `${stat.dev}:${stat.ino}:${info.pos}:${flags}:${info.mntId}`
+const likeness = (found: Found): string =>
+  likenesses.getOrInsertComputed(found, ({ stat, info, flags }) => `${stat.dev}:${stat.ino}:${info.pos}:${flags}:${info.mntId}`)
 
 /**
  * Groups descriptors of several processes by open file, in the order in which each file comes first.
@@ -20,11 +22,16 @@ const likeness = ({ stat, info, flags }: Found): string => `${stat.dev}:${stat.i
  * counts as two.
  */
 export function groupShared(all: readonly Found[]): Shared[] {
+  const groups: Shared[] = []
+  let inOrder = true
+  for (const [first, ...more] of Map.groupBy(all, likeness).values()) {
+    if (!first) continue
+    const found = more.length === 0 ? [[first] as const] : groupByOrder([first, ...more], compare)
+    groups.push(...found)
+    inOrder &&= found.length === 1
+  }
+  if (inOrder) return groups
   const place = new Map(all.map((found, index) => [found, index]))
-  const alike = Map.groupBy(all, likeness)
-  const groups = [...alike.values()].flatMap((candidates): Shared[] =>
-    candidates.length === 1 ? [candidates as [Found]] : groupByOrder(candidates, compare),
-  )
   return groups.sort(([a], [b]) => (place.get(a) ?? 0) - (place.get(b) ?? 0))
 }
 

@@ -11,8 +11,10 @@ import { type RefusedFile, refusedFiles, refusedText } from "./refused.ts"
 import { fileKinds } from "./registry.ts"
 import type { FileRow } from "./row.ts"
 
+const rows = new WeakMap<Found, FileRow | undefined>()
 /** The row of a descriptor's kind; undefined when it is refused. */
-export const rowOf = (found: Found): FileRow | undefined => fileKinds.find(({ matches }) => matches(found))
+export const rowOf = (found: Found): FileRow | undefined =>
+  rows.getOrInsertComputed(found, () => fileKinds.find(({ matches }) => matches(found)))
 
 /** The row of a kind that is refused. */
 function refusedRowOf(found: Found): RefusedFile {

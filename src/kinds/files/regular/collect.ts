@@ -34,7 +34,7 @@ export function refuseRegular(found: Found, { keeping, externals = [] }: Pick<Su
 }
 
 /** True for a file that whoever restores gives. */
-const isExternal = (found: Found, externals: readonly string[]): boolean => externals.includes(fileResource(found))
+const isExternal = (found: Found, externals: readonly string[]): boolean => externals.length > 0 && externals.includes(fileResource(found))
 
 const linkOf = ({ pid, fd }: Found): string => `/proc/${pid}/fd/${fd}`
 

@@ -16,7 +16,7 @@ const PTMX = "ptmx"
 
 /** Number of a pseudo-terminal, from its master; undefined for anything else. Kernel: drivers/tty/pty.c pty_show_fdinfo() */
 export const masterIndex = ({ stat, info }: Pick<Found, "stat" | "info">): number | undefined =>
-  driverOf(stat)?.master && info.has("tty-index") ? Number(info.dec("tty-index")) : undefined
+  stat.rdevMajor !== 0 && driverOf(stat)?.master && info.has("tty-index") ? Number(info.dec("tty-index")) : undefined
 
 /** What a slave's path begins with where only a hang-up can have removed it. */
 export const isRemoved = ({ target, stat }: Pick<Found, "target" | "stat">): boolean =>
