@@ -167,8 +167,6 @@ export const lookAtItems: (job: number, scratch: number) => void = lazily("door_
  * @param cloneArgs address of a struct clone_args with CLONE_THREAD and a stack, `size` bytes
  * @param job, own their arguments
  * @returns its thread ID, or -errno
- *
- * Precondition: every signal is blocked in this thread, so that no handler runs in the other, which has no thread-local storage.
  */
 export const runBeside = (cloneArgs: number, size: number, work: "door_copy" | "door_look", job: number, own: number): number =>
   Number(runInThread(cloneArgs, size, entry(work), job, own))

@@ -405,20 +405,49 @@ look_end:
         ret
 
 # long door_beside(clone_args, size, work, job, own): door_copy or door_look, by its address, in a new thread, which ends when nothing is left;
-# its ID or -errno. own is what that thread alone has. It has a stack of its own and no thread-local storage, so the caller has blocked every
-# signal: no handler runs in it.
+# its ID or -errno. own is what that thread alone has. It has a stack of its own and no thread-local storage, so it begins with every signal
+# blocked: no handler runs in it.
         .globl door_beside
 door_beside:
-        mov     r9, rdx                 # system calls keep every register but rax, rcx and r11
-        mov     r10, rcx
+        push    rbx
+        push    r12
+        push    r13
+        push    r14
+        sub     rsp, 24
+        mov     rbx, rdi
+        mov     r12, rsi
+        mov     r13, rdx
+        mov     r9, rcx                 # system calls keep every register but rax, rcx and r11
+        mov     qword ptr [rsp], -1
+        mov     edi, 2                  # SIG_SETMASK
+        mov     rsi, rsp
+        lea     rdx, [rsp + 8]
+        mov     r10d, 8
+        mov     eax, 14                 # rt_sigprocmask
+        syscall
+        mov     rdi, rbx
+        mov     rsi, r12
         mov     eax, 435                # clone3
         syscall
         test    rax, rax
         jz      1f
+        mov     r14, rax
+        mov     edi, 2                  # SIG_SETMASK
+        lea     rsi, [rsp + 8]
+        xor     edx, edx
+        mov     r10d, 8
+        mov     eax, 14                 # rt_sigprocmask
+        syscall
+        mov     rax, r14
+        add     rsp, 24
+        pop     r14
+        pop     r13
+        pop     r12
+        pop     rbx
         ret
-1:      mov     rdi, r10
+1:      mov     rdi, r9
         mov     rsi, r8
-        call    r9
+        call    r13
         xor     edi, edi
         mov     eax, 60                 # exit
         syscall

@@ -2,7 +2,6 @@ import { CLONE, cloneArgs, THREAD_FLAGS } from "../../ffi/abi/clone.ts"
 import { runBeside } from "../../ffi/kernel.ts"
 import { encode } from "../../ffi/layout.ts"
 import { allocate, attempt } from "../../ffi/syscall.ts"
-import { withSignalsBlocked } from "./blocked.ts"
 
 /** Offsets in a thread's memory: what it is made by, its ID, which the kernel makes 0 when it ends, and its stack, up to the end. */
 const CLONE_ARGS = 0
@@ -26,7 +25,7 @@ export class DoorThread {
     const flags = THREAD_FLAGS | CLONE.PARENT_SETTID | CLONE.CHILD_CLEARTID
     const ids = { parent_tid: address + THREAD_ID, child_tid: address + THREAD_ID }
     bytes.set(encode(cloneArgs, { flags, ...ids, stack: address + STACK, stack_size: bytes.length - STACK }), CLONE_ARGS)
-    withSignalsBlocked(() => runBeside(address + CLONE_ARGS, cloneArgs.size, work, job, own))
+    runBeside(address + CLONE_ARGS, cloneArgs.size, work, job, own)
   }
 
   /** Waits until it has ended; at once where it was not started. */

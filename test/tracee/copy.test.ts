@@ -110,7 +110,7 @@ describe.skipIf(!canTrace)(`copyToFile${why}`, () => {
 })
 
 // Where no second thread can be made copyToFile works alone, and nobody sees it: so the second one is asked here without the first.
-test("a thread of the door copies every piece, and ends", () => {
+test("a thread of the door copies every piece, and ends; its signals are its own", () => {
   const path = join(scratch("copy"), "pages")
   const fd = openSync(path, "w+")
   const [source, buffer, control] = [allocate(2 * PAGE), allocate(PAGE), allocate(PAGE)]
@@ -125,9 +125,12 @@ test("a thread of the door copies every piece, and ends", () => {
   }
   encodeInto(iovec, control.bytes, { iov_base: buffer.address, iov_len: PAGE }, BUFFER)
   encodeInto(copyJob, control.bytes, { next: 0, count: 2, pieces: control.address + PIECES, pid: process.pid, file: fd }, JOB)
+  const blocked = () => /^SigBlk:.*$/m.exec(readFileSync("/proc/thread-self/status", "latin1"))?.[0]
+  const before = blocked()
   const thread = new DoorThread()
   thread.start("door_copy", control.address + JOB, control.address + BUFFER)
   thread.join()
+  expect(blocked()).toBe(before)
   const states = [0, 1].map((index) => Number(control.view.getBigInt64(PIECES + index * copyPiece.size + copyPiece.fields.state[0], true)))
   expect(states).toEqual([PIECE.written, PIECE.written])
   closeSync(fd)
