@@ -1,6 +1,6 @@
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire"
+import { WireType } from "@bufbuild/protobuf/wire"
+import { Output } from "./output.ts"
 import { type AnySchema, type Field, type Schema, valuesOf } from "./schema.ts"
-import { bytesOf } from "./text.ts"
 
 /** Wire type of one value of each type. Lists are written unpacked, so it is theirs too. */
 export const WIRE_TYPE: Readonly<Record<Field["type"], WireType>> = {
@@ -23,7 +23,7 @@ const VARINTS = { bool: true, enum: true, int32: true, int64: true, uint32: true
   Record<Field["type"], true>
 >
 
-/** What `typeof` says of a value of each type. The package would take more: "1" for 1, anything for true. */
+/** What `typeof` says of a value of each type. */
 const KIND: Readonly<Record<Field["type"], string>> = {
   bool: "boolean",
   enum: "number",
@@ -39,38 +39,13 @@ const KIND: Readonly<Record<Field["type"], string>> = {
   message: "object",
 }
 
-function wrong(schema: AnySchema, field: Field, value: unknown, cause?: unknown): Error {
-  return new Error(`Unreachable: ${schema.name}.${field.name} is ${String(value)}, which is no ${field.type}`, { cause })
-}
+const wrong = (schema: AnySchema, field: Field, value: unknown): Error =>
+  new Error(`Unreachable: ${schema.name}.${field.name} is ${String(value)}, which is no ${field.type}`)
 
-/**
- * Varints of fields that follow each other. They go to the package's writer in one piece: it takes several calls for each, and an image is
- * mostly numbers. Encoding never calls back, so one piece serves all.
- */
-const run = new Uint8Array(4096)
-let runLength = 0
-/** A tag and a value at most, bytes. */
-const LONGEST = 20
 const halves = new DataView(new ArrayBuffer(8))
 
-function flush(writer: BinaryWriter): void {
-  if (runLength === 0) return
-  writer.raw(run.subarray(0, runLength))
-  runLength = 0
-}
-
-/** @param low, high halves of a 64-bit value, unsigned */
-function putVarint(low: number, high: number): void {
-  while (high !== 0 || low > 0x7f) {
-    run[runLength++] = (low & 0x7f) | 0x80
-    low = ((low >>> 7) | (high << 25)) >>> 0
-    high >>>= 7
-  }
-  run[runLength++] = low
-}
-
-/** Appends a number to the run. @returns false when it is out of range; nothing is appended then */
-function putNumber(type: keyof typeof VARINTS, tag: number, value: number | bigint | boolean): boolean {
+/** Appends a tag and a number. @returns false when it is out of range; nothing is appended then */
+function putNumber(output: Output, type: keyof typeof VARINTS, tag: number, value: number | bigint | boolean): boolean {
   let low = 0
   let high = 0
   if (typeof value === "bigint") {
@@ -84,91 +59,104 @@ function putNumber(type: keyof typeof VARINTS, tag: number, value: number | bigi
     if (type === "uint32" ? low !== number : (number | 0) !== number) return false
     if (number < 0) high = 0xffffffff
   }
-  putVarint(tag, 0)
-  putVarint(low, high)
+  output.varint(tag)
+  output.varint(low, high)
   return true
-}
-
-function putScalar(writer: BinaryWriter, schema: AnySchema, field: Exclude<Field, { type: "message" }>, value: unknown): void {
-  try {
-    // The package's methods bear the names of the types, and refuse what is out of range.
-    writer[field.type === "enum" ? "int32" : field.type](value as never)
-  } catch (error) {
-    throw wrong(schema, field, value, error)
-  }
 }
 
 /** Whether a type stands in the image as the varint of its value. */
 const isVarint = (type: Field["type"]): type is keyof typeof VARINTS => type in VARINTS
 
-function put(writer: BinaryWriter, schema: AnySchema, field: Field, value: unknown): void {
+/** A signed number as an unsigned one that is small when it is near 0. Protocol Buffers, "Encoding": ZigZag */
+function putZigzag(output: Output, value: bigint, bits: 32 | 64): boolean {
+  if (BigInt.asIntN(bits, value) !== value) return false
+  const coded = BigInt.asUintN(bits, (value << 1n) ^ (value >> BigInt(bits - 1)))
+  output.varint(Number(coded & 0xffffffffn), Number(coded >> 32n))
+  return true
+}
+
+/** Appends a value that is no varint as it is. @returns false when it is out of range */
+function putOther(output: Output, field: Field, value: unknown): boolean {
+  switch (field.type) {
+    case "message": {
+      const start = output.begin()
+      putMessage(output, field.message(), value as object)
+      output.end(start)
+      return true
+    }
+    case "string":
+      output.text(value as string)
+      return true
+    case "bytes": {
+      const start = output.begin()
+      output.raw(value as Uint8Array)
+      output.end(start)
+      return true
+    }
+    case "fixed64":
+      if (BigInt.asUintN(64, value as bigint) !== value) return false
+      output.u64(value as bigint)
+      return true
+    case "sint32":
+      return Number.isInteger(value) && putZigzag(output, BigInt(value as number), 32)
+    default:
+      return putZigzag(output, value as bigint, 64)
+  }
+}
+
+function put(output: Output, schema: AnySchema, field: Field, value: unknown): void {
   const { type } = field
   if (typeof value !== KIND[type] || value === null) throw wrong(schema, field, value)
   if (isVarint(type)) {
-    if (runLength > run.length - LONGEST) flush(writer)
-    if (!putNumber(type, field.number << 3, value as number | bigint | boolean)) throw wrong(schema, field, value)
+    if (!putNumber(output, type, field.number << 3, value as number | bigint | boolean)) throw wrong(schema, field, value)
     return
   }
   if (type === "bytes" && !(value instanceof Uint8Array)) throw wrong(schema, field, value)
-  flush(writer)
-  writer.tag(field.number, WIRE_TYPE[type])
-  if (field.type !== "message") putScalar(writer, schema, field, value)
-  else {
-    writer.fork()
-    putMessage(writer, field.message(), value as object)
-    writer.join()
-  }
+  output.varint((field.number << 3) | WIRE_TYPE[type])
+  if (!putOther(output, field, value)) throw wrong(schema, field, value)
 }
+
+/** Room for a list or a message alone, bytes. */
+const FEW = 512
 
 /** Frozen lists as bytes, by the field that they stand in: the registers of most threads are the same few lists of zeros. */
 const encodedLists = new WeakMap<readonly unknown[], Map<Field, Uint8Array>>()
 
-function putList(writer: BinaryWriter, schema: AnySchema, field: Field, list: readonly unknown[]): void {
+function putList(output: Output, schema: AnySchema, field: Field, list: readonly unknown[]): void {
   if (!Object.isFrozen(list)) {
-    for (const item of list) put(writer, schema, field, item)
+    for (const item of list) put(output, schema, field, item)
     return
   }
-  flush(writer)
   const known = encodedLists.getOrInsertComputed(list, () => new Map())
   const bytes = known.getOrInsertComputed(field, () => {
-    const alone = new BinaryWriter(bytesOf)
+    const alone = new Output(FEW)
     for (const item of list) put(alone, schema, field, item)
-    flush(alone)
-    return alone.finish()
+    return alone.copy()
   })
-  writer.raw(bytes)
+  output.raw(bytes)
 }
 
-function putMessage(writer: BinaryWriter, schema: AnySchema, message: object): void {
+/**
+ * Appends a message: fields in the order of the table, repeated ones unpacked, as CRIU writes them. A frozen list is encoded once: its
+ * items must not change either.
+ *
+ * @throws Error a required field is missing, or a value is out of range of its type: a defect of the caller; a part may be appended then
+ */
+export function putMessage(output: Output, schema: AnySchema, message: object): void {
   const values = valuesOf(message)
   for (const field of schema.fields) {
     const value = values[field.name]
     if (field.label === "repeated") {
       if (!Array.isArray(value)) throw wrong(schema, field, value)
-      putList(writer, schema, field, value)
-    } else if (value !== undefined) put(writer, schema, field, value)
+      putList(output, schema, field, value)
+    } else if (value !== undefined) put(output, schema, field, value)
     else if (field.label === "required") throw wrong(schema, field, value)
   }
-  flush(writer)
 }
 
-/** Shared by all calls: encoding never calls back, and the buffer is kept. */
-const shared = new BinaryWriter(bytesOf)
-
-/**
- * A message as bytes: fields in the order of the table, repeated ones unpacked, as CRIU writes them. A frozen list is encoded once: its
- * items must not change either.
- *
- * @throws Error a required field is missing, or a value is out of range of its type: a defect of the caller
- */
+/** A message as bytes. @throws as `putMessage` */
 export function encode<T extends object>(schema: Schema<T>, message: T): Uint8Array {
-  try {
-    putMessage(shared, schema, message)
-  } catch (error) {
-    // Drops what was written so far.
-    shared.finish()
-    runLength = 0
-    throw error
-  }
-  return shared.finish()
+  const output = new Output(FEW)
+  putMessage(output, schema, message)
+  return output.copy()
 }

@@ -1,4 +1,5 @@
-import { encode } from "../../proto/encode.ts"
+import { putMessage } from "../../proto/encode.ts"
+import { Output } from "../../proto/output.ts"
 import { COMMON_MAGIC, catalog, type EntryImage, type EntryKind, type EntryOf, SERVICE_MAGIC } from "./catalog.ts"
 
 const NOTHING = new Uint8Array(0)
@@ -16,6 +17,9 @@ function headOf({ framing, magic }: EntryImage): number[] {
   return [framing === "service" ? SERVICE_MAGIC : COMMON_MAGIC, magic]
 }
 
+/** Shared by all images: nothing is written between the begin of one and its end. */
+const output = new Output(64 * 1024)
+
 const isFramed = <K extends EntryKind>(item: EntryOf<K> | Framed<K>): item is Framed<K> => "message" in item
 
 /**
@@ -26,27 +30,17 @@ const isFramed = <K extends EntryKind>(item: EntryOf<K> | Framed<K>): item is Fr
  */
 export function encodeImage<K extends EntryKind>(kind: K, entries: readonly (EntryOf<K> | Framed<K>)[]): Uint8Array<ArrayBuffer> {
   const image: EntryImage = catalog[kind]
-  const head = headOf(image)
-  let length = head.length * 4
-  const parts = entries.map((item, index) => {
+  output.length = 0
+  for (const magic of headOf(image)) output.u32(magic)
+  for (const [index, item] of entries.entries()) {
     const { message, payload = NOTHING } = isFramed(item) ? item : { message: item }
-    const body = encode(index === 0 ? image.head : image.entry, message)
+    const start = output.beginSized()
+    putMessage(output, index === 0 ? image.head : image.entry, message)
+    output.endSized(start)
     const expected = (index === 0 ? image.headPayload : image.payload)(message, payload)
-    if (expected !== payload.length) {
+    if (expected !== payload.length)
       throw new Error(`Unreachable: entry ${index} of ${kind} wants ${expected} bytes of payload, not ${payload.length}`)
-    }
-    length += 4 + body.length + payload.length
-    return { body, payload }
-  })
-  const bytes = new Uint8Array(length)
-  const view = new DataView(bytes.buffer)
-  for (const [index, magic] of head.entries()) view.setUint32(index * 4, magic, true)
-  let at = head.length * 4
-  for (const { body, payload } of parts) {
-    view.setUint32(at, body.length, true)
-    bytes.set(body, at + 4)
-    bytes.set(payload, at + 4 + body.length)
-    at += 4 + body.length + payload.length
+    output.raw(payload)
   }
-  return bytes
+  return output.copy()
 }
