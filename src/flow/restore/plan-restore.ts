@@ -121,7 +121,7 @@ function lookAtImages({ imagesDir = "", shellJob, strict, ...checking }: PlanOpt
   const given = findGiven(saved, inheritFds)
   // Who would look at files there would wait for ever.
   const canLook = ledger.keep(() => {
-    checkServersOfSaved(saved, DEFAULT_TIMEOUT)
+    checkServersOfSaved(saved, given, DEFAULT_TIMEOUT)
     return true
   })
   if (!canLook) return { ...conclude(imagesDir, ledger, tree, ["files and IDs", PROGRAMS]), warnings }

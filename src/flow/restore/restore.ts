@@ -61,7 +61,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const job = jobBefore(saved, terminal)
   const pids = pidsOf(saved)
   const given = findGiven(saved, options.inheritFds)
-  checkServersOfSaved(saved, options.timeoutSeconds)
+  checkServersOfSaved(saved, given, options.timeoutSeconds)
   checkFiles(
     saved.processes.map(({ files }) => files),
     pids,

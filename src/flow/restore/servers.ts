@@ -1,11 +1,13 @@
+import type { FileImages } from "../../kinds/files/images.ts"
 import type { SavedTree } from "../images.ts"
 import { checkServers } from "../servers.ts"
 
 const text = new TextDecoder()
 
-/** Paths that a restore looks at, opens or makes. */
-function pathsOf({ root: { files } }: SavedTree): string[] {
-  const opened = [...files.files.values()].flatMap(({ reg, usk, ify, ffy }) => [
+/** Paths that a restore looks at, opens or makes. @param given files that it has from elsewhere, by their ids */
+export function savedPaths(files: Pick<FileImages, "files" | "extension">, given: ReadonlyMap<number, unknown>): string[] {
+  const made = [...files.files.values()].filter(({ id, reg }) => !given.has(id) && reg?.ext !== true)
+  const opened = made.flatMap(({ reg, usk, ify, ffy }) => [
     reg?.name,
     // An abstract one begins with a zero, a relative one is in its directory.
     ...(usk ? [text.decode(usk.name).replace(/\0$/, ""), usk.name_dir] : []),
@@ -22,8 +24,10 @@ function pathsOf({ root: { files } }: SavedTree): string[] {
 /**
  * Makes sure that the servers of the file systems that a saved tree has files on answer.
  *
- * @param seconds as of --timeout   @throws CheckpointError E_TIMEOUT · E_INTERRUPTED
+ * @param given as of `findGiven`   @param seconds as of --timeout
+ * @throws CheckpointError E_TIMEOUT · E_INTERRUPTED
  */
-export function checkServersOfSaved(saved: SavedTree, seconds: number): void {
-  checkServers(process.pid, () => [{ user: `the saved tree of process ${saved.root.tree.pid}`, paths: pathsOf(saved) }], seconds)
+export function checkServersOfSaved({ root }: SavedTree, given: ReadonlyMap<number, unknown>, seconds: number): void {
+  const user = `the saved tree of process ${root.tree.pid}`
+  checkServers(process.pid, () => [{ user, paths: savedPaths(root.files, given) }], seconds)
 }
