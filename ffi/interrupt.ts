@@ -9,8 +9,6 @@ const TICK_NANOSECONDS = 20_000_000n
 const CLOCK_MONOTONIC = 1
 const SIGEV_THREAD_ID = 4
 const STOPPERS = [SIG.INT, SIG.TERM, SIG.HUP, SIG.QUIT] as const
-/** A file that outgrows RLIMIT_FSIZE shall be an error of the write, not the end of the tool. */
-const XFSZ = 25
 const memory = allocate(4096)
 
 function setHandler(signal: number, handler: number): Uint8Array {
@@ -33,8 +31,10 @@ function setHandler(signal: number, handler: number): Uint8Array {
  * Kernel: sigaction(2), timer_create(2) with SIGEV_THREAD_ID. Precondition: called on the main thread, once at a time.
  */
 export function holdInterrupts(): Disposable {
-  const before = [...STOPPERS, TICK, XFSZ].map(
-    (signal) => [signal, setHandler(signal, signal === TICK || signal === XFSZ ? doorHandlers.tick() : doorHandlers.interrupt())] as const,
+  // A file that outgrows RLIMIT_FSIZE shall be an error of the write, not the end of the tool.
+  const before = [...STOPPERS, TICK, SIG.XFSZ].map(
+    (signal) =>
+      [signal, setHandler(signal, signal === TICK || signal === SIG.XFSZ ? doorHandlers.tick() : doorHandlers.interrupt())] as const,
   )
   const { address, view } = memory
   memory.bytes.fill(0, 0, 128)

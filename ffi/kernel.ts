@@ -115,7 +115,7 @@ const spawn = lazily("door_spawn", [u64, u64, u64], i64_fast)
 const runInThread = lazily("door_beside", [u64, u64, u64, u64, u64], i64_fast)
 const readFile = lazily("door_read", [u64, u64, u64], i64_fast)
 const listNumbers = lazily("door_numbers", [u64, u64, u64, u64, u64], i64_fast)
-const callInProcess = lazily("door_call_aside", [u64, u64, u64], i64_fast)
+const callInProcess = lazily("door_call_aside", [u64, u64, u64, u64], i64_fast)
 
 /**
  * Starts a program in a vfork-like child by clone3.
@@ -172,14 +172,16 @@ export const runBeside = (cloneArgs: number, size: number, work: "door_copy" | "
   Number(runInThread(cloneArgs, size, entry(work), job, own))
 
 /**
- * Makes one system call in a process of its own, which has our memory and descriptors, and ends: for calls that may never come back.
+ * Makes system calls, one after the other, in a process of its own, which has our memory, and ends: for calls that may never come back, and
+ * for an exec, which does not when it succeeds.
  *
- * @param cloneArgs address of a struct clone_args with CLONE_VM, `size` bytes   @param call address of an `asideCall`
+ * @param cloneArgs address of a struct clone_args with CLONE_VM, `size` bytes   @param calls address of `count` `asideCall`s
  * @returns its PID, or -errno of clone3
  *
  * Precondition: every signal is blocked in this thread, so that no handler runs in the other, which has this one's stack.
  */
-export const callAside = (cloneArgs: number, size: number, call: number): number => Number(callInProcess(cloneArgs, size, call))
+export const callAside = (cloneArgs: number, size: number, calls: number, count: number): number =>
+  Number(callInProcess(cloneArgs, size, calls, count))
 
 /**
  * What the CPU says of itself.

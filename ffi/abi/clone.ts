@@ -21,6 +21,7 @@ export const CLONE = {
   NEWUSER: 0x10000000,
   NEWPID: 0x20000000,
   NEWNET: 0x40000000,
+  CLEAR_SIGHAND: 0x100000000, // since Linux 5.5; of clone3(2) alone; beyond the 32 bits of |, so to be added
 } as const
 
 /** What a thread shares with the others of its process. */

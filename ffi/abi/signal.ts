@@ -21,6 +21,7 @@ export const SIG = {
   TTIN: 21,
   TTOU: 22,
   URG: 23,
+  XFSZ: 25,
   VTALRM: 26,
   WINCH: 28,
   PWR: 30,

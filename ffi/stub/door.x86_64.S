@@ -453,18 +453,22 @@ door_beside:
         syscall
         ud2
 
-# long door_call_aside(clone_args, size, call): one system call in a new process that shares our memory and descriptors; its PID or -errno.
-# call is data in ./record.ts: asideCall. The process uses no stack, so it may have ours; the caller has blocked every signal.
+# long door_call_aside(clone_args, size, calls, count): system calls, one after the other, in a new process that shares our memory; its PID or
+# -errno. It ends when all are made, unless one of them was an exec. calls is data in ./record.ts: asideCall. The process uses no stack, so it
+# may have ours; the caller has blocked every signal.
+        .set    ASIDE_SIZE, 56
         .globl door_call_aside
 door_call_aside:
         mov     r9, rdx                 # system calls keep every register but rax, rcx and r11
+        mov     r8, rcx
         mov     eax, 435                # clone3
         syscall
         test    rax, rax
         jz      1f
         ret
 1:      mov     rbx, r9
-        mov     rax, [rbx]
+        mov     r12, r8
+2:      mov     rax, [rbx]
         mov     rdi, [rbx + 8]
         mov     rsi, [rbx + 16]
         mov     rdx, [rbx + 24]
@@ -472,6 +476,9 @@ door_call_aside:
         mov     r8, [rbx + 40]
         syscall
         mov     [rbx + 48], rax
+        add     rbx, ASIDE_SIZE
+        dec     r12
+        jnz     2b
         xor     edi, edi
         mov     eax, 231                # exit_group
         syscall

@@ -114,7 +114,7 @@ const call = {
   argument4: [40, "u64"],
 } as const
 
-/** One that may never come back. Mirror: door.ARCH.S, door_call_aside. */
+/** One that another process makes for us. Mirror: door.ARCH.S, door_call_aside. */
 export const asideCall = layout("struct aside_call", "ffi/stub/door.x86_64.S", 56, {
   ...call,
   answer: [48, "i64"], // out: the kernel's raw answer

@@ -1,5 +1,8 @@
+import { takeInterrupt } from "../../ffi/interrupt.ts"
+import { attempt, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
+import { runUserProgram } from "../tracee/user-program.ts"
 import { checkInterrupt } from "../tracee/wait.ts"
 
 const log = logger("scripts")
@@ -34,32 +37,41 @@ export interface ScriptFacts {
  * Calls every script once, one after the other, and waits for each. The first that fails ends the row.
  *
  * A script gets CRTOOLS_SCRIPT_ACTION, CRTOOLS_IMAGE_DIR and, where known, CRTOOLS_INIT_PID in its environment, an empty standard
- * input, and our standard error as its standard output, which stays free for results. No other child of ours is reaped meanwhile. Who asks
- * us to stop meanwhile is heard when the script has ended, but at post-resume, where nothing is left to undo.
+ * input, and our standard error as its standard output, which stays free for results. No other child of ours is reaped meanwhile. It has no
+ * deadline: one at post-dump may copy for hours. Who asks us to stop meanwhile ends it; at post-resume, where nothing is left to undo, who
+ * did so before that does not.
  *
- * @param scripts paths of executable files
+ * @param scripts absolute paths of executable files
  * @throws CheckpointError E_SCRIPT: it could not be started, ended with a status other than 0, or was killed · E_INTERRUPTED
+ * Precondition: `holdInterrupts` is active.
  */
 export function runScripts(scripts: readonly string[], hook: ScriptHook, { imagesDir, initPid }: ScriptFacts): void {
   if (scripts.length === 0) return
-  // Loaded when it is needed: it takes longer than a small dump.
-  const { spawnSync } = process.getBuiltinModule("node:child_process")
   const { CRTOOLS_INIT_PID: _inherited, ...inherited } = process.env
-  const env = {
+  const environment = Object.entries({
     ...inherited,
     CRTOOLS_SCRIPT_ACTION: hook,
     CRTOOLS_IMAGE_DIR: imagesDir,
     ...(initPid === undefined ? {} : { CRTOOLS_INIT_PID: String(initPid) }),
-  }
-  for (const script of scripts) {
-    log.info(`${hook}: ${script}`)
-    const { status, signal, error } = spawnSync(script, [], { env, stdio: ["ignore", 2, 2] })
-    // Before its status: ^C at a terminal goes to the script too.
-    if (hook !== "post-resume") checkInterrupt(`the command, at ${hook}`)
-    if (error) throw failed(script, hook, "it could not be started", "Give --action-script the path of an executable file", error)
-    if (signal) throw failed(script, hook, `it was killed by ${signal}`, `Run "CRTOOLS_SCRIPT_ACTION=${hook} ${script}" by hand`)
-    if (status !== 0)
-      throw failed(script, hook, `it ended with status ${status}`, "See what it printed above; status 0 lets the command go on")
+  }).map(([name, value]) => `${name}=${value}`)
+  const doing = `the command, at ${hook}`
+  const earlier = hook === "post-resume" ? takeInterrupt() : 0
+  try {
+    for (const script of scripts) {
+      log.info(`${hook}: ${script}`)
+      checkInterrupt(doing)
+      const { errno, signal, status } = runUserProgram(script, environment, doing)
+      // Before its status: it may have asked us to stop itself.
+      if (hook !== "post-resume") checkInterrupt(doing)
+      const next = "Give --action-script the path of an executable file"
+      if (errno) throw failed(script, hook, "it could not be started", next, new SyscallError("execve", errno, []))
+      if (signal) throw failed(script, hook, `it was killed by signal ${signal}`, `Run "CRTOOLS_SCRIPT_ACTION=${hook} ${script}" by hand`)
+      if (status !== 0)
+        throw failed(script, hook, `it ended with status ${status}`, "See what it printed above; status 0 lets the command go on")
+    }
+  } finally {
+    // For who looks at it after us.
+    if (earlier !== 0) attempt("kill", process.pid, earlier)
   }
 }
 

@@ -7,12 +7,53 @@ import { type Argument, allocate, attempt, type Syscall, syscallNumber } from ".
 import { withSignalsBlocked } from "./blocked.ts"
 import { checkInterrupt, type Deadline, reap } from "./wait.ts"
 
-/** Offsets in a call's memory: its record, struct clone_args, its PID, which the kernel makes 0 at its end, and how long to look away. */
-const [CALL, CLONE_ARGS, PID, MOMENT] = [0, 64, 192, 208] as const
+/** Offsets in such a process's memory: struct clone_args, its PID, which the kernel makes 0 at its end, how long to look away, calls. */
+const [CLONE_ARGS, PID, MOMENT, CALLS] = [0, 128, 144, 192] as const
 /** Header: include/uapi/linux/futex.h */
 const FUTEX_WAIT = 0
 /** How long to look away at most, ns: until the next look at the deadline. */
 const GLANCE = 20_000_000
+
+/** A system call and up to five arguments. */
+export type BesideCall = readonly [call: Syscall, ...args: Argument[]]
+
+/** A process that makes system calls in our memory. */
+export interface Beside {
+  /** Its PID, or -errno: there is none. */
+  readonly pid: number
+  /** Waits until it has ended, or runs another program; not for long. @returns false while it goes on */
+  glance(): boolean
+  /** The raw answer of one of its calls; 0 when it has not come back. */
+  answerOf(index: number): number
+}
+
+/**
+ * Starts a process that shares our memory, makes calls one after the other, whatever they answer, and ends. Every signal is blocked in it.
+ *
+ * @param flags of CLONE, beside VM
+ */
+export function startBeside(flags: number, calls: readonly BesideCall[]): Beside {
+  // Not to be given back: a call that hangs may answer at any time.
+  const { address, bytes, view } = allocate(CALLS + calls.length * asideCall.size)
+  for (const [index, [call, ...args]] of calls.entries()) {
+    const [argument0 = 0, argument1 = 0, argument2 = 0, argument3 = 0, argument4 = 0] = args.map(BigInt)
+    const record = { number: syscallNumber(call), argument0, argument1, argument2, argument3, argument4, answer: 0n }
+    bytes.set(encode(asideCall, record), CALLS + index * asideCall.size)
+  }
+  const all = flags + (CLONE.VM | CLONE.PARENT_SETTID | CLONE.CHILD_CLEARTID)
+  bytes.set(encode(cloneArgs, { flags: all, parent_tid: address + PID, child_tid: address + PID }), CLONE_ARGS)
+  bytes.set(encode(timespec, { tv_nsec: BigInt(GLANCE) }), MOMENT)
+  const pid = withSignalsBlocked(() => callAside(address + CLONE_ARGS, cloneArgs.size, address + CALLS, calls.length))
+  return {
+    pid,
+    glance() {
+      const left = view.getInt32(PID, true)
+      if (left !== 0) attempt("futex", address + PID, FUTEX_WAIT, left, address + MOMENT)
+      return view.getInt32(PID, true) === 0
+    },
+    answerOf: (index) => Number(view.getBigInt64(CALLS + index * asideCall.size + asideCall.fields.answer[0], true)),
+  }
+}
 
 /**
  * Makes a system call that may never come back, as at a dead server of a file system, and waits no longer than until a deadline.
@@ -25,22 +66,13 @@ const GLANCE = 20_000_000
  * @throws CheckpointError E_INTERRUPTED
  */
 export function attemptBeside(what: string, deadline: Deadline, call: Syscall, ...args: readonly Argument[]): number | undefined {
-  // Not to be given back: a call that hangs may answer at any time.
-  const { address, bytes, view } = allocate(256)
-  const [argument0 = 0, argument1 = 0, argument2 = 0, argument3 = 0, argument4 = 0] = args.map(BigInt)
-  const record = { number: syscallNumber(call), argument0, argument1, argument2, argument3, argument4, answer: 0n }
-  bytes.set(encode(asideCall, record), CALL)
-  const flags = CLONE.VM | CLONE.FS | CLONE.FILES | CLONE.PARENT_SETTID | CLONE.CHILD_CLEARTID
-  bytes.set(encode(cloneArgs, { flags, parent_tid: address + PID, child_tid: address + PID }), CLONE_ARGS)
-  const pid = withSignalsBlocked(() => callAside(address + CLONE_ARGS, cloneArgs.size, address + CALL))
+  const beside = startBeside(CLONE.FS | CLONE.FILES, [[call, ...args]])
   // One more process than the user may have: then it is made here, as it would be without all this.
-  if (pid < 0) return attempt(call, ...args)
-  bytes.set(encode(timespec, { tv_nsec: BigInt(GLANCE) }), MOMENT)
-  for (let left = pid; left !== 0; left = view.getInt32(PID, true)) {
+  if (beside.pid < 0) return attempt(call, ...args)
+  while (!beside.glance()) {
     checkInterrupt(what)
     if (performance.now() > deadline.at) return undefined
-    attempt("futex", address + PID, FUTEX_WAIT, left, address + MOMENT)
   }
-  reap(pid)
-  return Number(view.getBigInt64(CALL + asideCall.fields.answer[0], true))
+  reap(beside.pid)
+  return beside.answerOf(0)
 }

@@ -7,6 +7,7 @@ import { NUMBER } from "../../ffi/numbers.x86_64.ts"
 import { front, guard, seed } from "../../ffi/stub/gen/x86_64.ts"
 import {
   ARGUMENT,
+  asideCall,
   copyJob,
   copyPiece,
   EXPECTED_ERRNO,
@@ -150,6 +151,7 @@ test("door.x86_64.S has the offsets of what it copies and looks by", () => {
     TOLD_SIZE: lookTold.size,
     STATX_SIZE: statx.size,
     BASIC_STATS: STATX_BASIC_STATS,
+    ASIDE_SIZE: asideCall.size,
   })
 })
 

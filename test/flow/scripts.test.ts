@@ -1,9 +1,12 @@
 import { dlopen, ptr } from "bun:ffi"
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, closeSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { holdInterrupts, takeInterrupt } from "../../ffi/interrupt.ts"
 import { runScripts, SCRIPT_HOOKS } from "../../src/flow/scripts.ts"
+import { readStatIfAlive } from "../../src/proc/stat.ts"
+import { listProcesses } from "../../src/proc/tasks.ts"
 
 let scratch: string
 beforeEach(() => {
@@ -40,6 +43,25 @@ describe("runScripts", () => {
     expect(readFileSync(out, "utf8")).toBe("")
   })
 
+  test("gives a script no signal that is blocked or ignored, no descriptor of ours, and a session of its own", () => {
+    const out = join(scratch, "out")
+    const fd = dlopen("libc.so.6", { dup: { args: ["i32"], returns: "i32" } }).symbols.dup(0)
+    runScripts(
+      [script("a", `{ grep -E "Sig(Blk|Ign)" /proc/self/status; ls /proc/self/fd; ps -o sid= $$; echo $$; } >${out}`)],
+      "pre-dump",
+      {
+        imagesDir: "/",
+      },
+    )
+    closeSync(fd)
+    const lines = readFileSync(out, "utf8").trim().split(/\s+/)
+    const [session, pid] = lines.splice(-2)
+    expect(session).toBe(pid ?? "")
+    const none = "0000000000000000"
+    // 3 is the folder that ls reads.
+    expect(lines).toEqual(["SigBlk:", none, "SigIgn:", none, "0", "1", "2", "3"])
+  })
+
   test("ends the row at the first script that fails", () => {
     const mark = join(scratch, "mark")
     const row = [script("a", "exit 3"), script("b", `touch ${mark}`)]
@@ -51,10 +73,33 @@ describe("runScripts", () => {
     const plain = join(scratch, "plain")
     writeFileSync(plain, "")
     const run = (path: string) => () => runScripts([path], "post-dump", { imagesDir: "/" })
-    expect(run(script("a", "kill -9 $$"))).toThrow("it was killed by SIGKILL")
+    expect(run(script("a", "kill -9 $$"))).toThrow("it was killed by signal 9")
     expect(run(join(scratch, "missing"))).toThrow("it could not be started")
     expect(run(plain)).toThrow("it could not be started")
     expect(run(plain)).toThrow(expect.objectContaining({ code: "E_SCRIPT", status: 7 }))
+  })
+
+  test("ends all that a script has started when we are asked to stop, in groups of their own and deaf to SIGTERM too", () => {
+    using _interrupts = holdInterrupts()
+    const out = join(scratch, "out")
+    const hung = "timeout 1000 sleep 1000 & (trap '' TERM; sleep 1000; sleep 1000) & sleep 0.2; kill -TERM $PPID; sleep 1000"
+    const run = () => runScripts([script("a", `echo $$ >${out}; ${hung}`)], "post-dump", { imagesDir: "/" })
+    expect(run).toThrow(expect.objectContaining({ code: "E_INTERRUPTED" }))
+    takeInterrupt()
+    const session = Number(readFileSync(out, "utf8"))
+    const left = listProcesses().flatMap((pid) => readStatIfAlive(pid) ?? [])
+    expect(left.filter((stat) => stat.session === session && stat.state !== "Z")).toEqual([])
+  })
+
+  test("runs a post-resume script although we were asked to stop before, and forgets nothing", () => {
+    using _interrupts = holdInterrupts()
+    const mark = join(scratch, "mark")
+    process.kill(process.pid, "SIGTERM")
+    runScripts([script("a", `sleep 0.1; touch ${mark}`)], "post-resume", { imagesDir: "/" })
+    expect([existsSync(mark), takeInterrupt()]).toEqual([true, 15])
+    process.kill(process.pid, "SIGTERM")
+    expect(() => runScripts([script("a", `touch ${mark}`)], "pre-resume", { imagesDir: "/" })).toThrow("signal 15 asked stasis to stop")
+    takeInterrupt()
   })
 
   // A restored or traced task is a child of ours: its end belongs to the flow, whatever a script does meanwhile.

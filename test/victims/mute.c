@@ -1,7 +1,8 @@
 /*
  * Holds: a file of a FUSE file system whose server answers nothing any more (as of a network that is gone). The server is this process, in
- * a mount namespace of its own; a child has the file open. Argument 1: a folder to mount at. Nothing of it can be dumped: for others, which
- * look at all open files of the machine. Ends by a kill of the first process: then the kernel ends the connection.
+ * a mount namespace of its own; a child has the file open. Argument 1: a folder to mount at. Argument 2, "later": it answers until SIGUSR1.
+ * Nothing of it can be dumped: for others, which look at all open files of the machine. Ends by a kill of the first process: then the kernel
+ * ends the connection.
  */
 #include "victim.h"
 #include <linux/fuse.h>
@@ -14,6 +15,13 @@
 enum { FILE_NODE = 2 };
 
 static int device;
+static volatile sig_atomic_t is_mute = true;
+
+static void fall_mute(int number)
+{
+	(void)number;
+	is_mute = true;
+}
 
 static void reply(uint64_t unique, int error, const void *body, size_t size)
 {
@@ -52,6 +60,9 @@ static void serve(void)
 		struct fuse_open_out out = { .fh = 1 };
 		return reply(in->unique, 0, &out, sizeof out);
 	}
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+		return;
 	default:
 		return reply(in->unique, -ENOSYS, NULL, 0);
 	}
@@ -87,7 +98,14 @@ int main(int argc, char **argv)
 			break;
 		serve();
 	}
+	if (!strcmp(victim_argument(argc, argv, 2), "later")) {
+		is_mute = false;
+		signal(SIGUSR1, fall_mute);
+	}
 	victim_ready();
+	while (!is_mute)
+		if (poll(&sources[1], 1, 100) == 1)
+			serve();
 	while (true)
 		pause();
 }

@@ -18,6 +18,7 @@ import { awaitEnd, kill } from "./kill.ts"
 import { openPagesFiles, type PagesFiles } from "./pages-files.ts"
 import { rehearse } from "./rehearse.ts"
 import { saveTree } from "./save.ts"
+import { checkServersOf } from "./servers.ts"
 import { allocateBlocks } from "./store-pages.ts"
 import { type Survey, survey } from "./survey.ts"
 import { openWitnesses, type Witnesses } from "./witness.ts"
@@ -56,6 +57,11 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   for (const { status } of before.processes.values()) witnesses.of(status)
   const script = { imagesDir, initPid: pid }
   runScripts(options.actionScripts, "pre-dump", script)
+  if (options.actionScripts.length > 0) {
+    // A script takes its own time.
+    const living = [...before.processes.keys()].map((member) => ({ stat: { pid: member } }))
+    checkServersOf(pid, living, options.timeoutSeconds)
+  }
   const facts = saveFrozen(options, before, { images, pagesFiles, witnesses, script, verifier })
   finish(
     log,

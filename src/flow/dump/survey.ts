@@ -37,7 +37,7 @@ import { chooseStubSignal, NO_STUB_SIGNAL, signalUse } from "../../tracee/stub-s
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "../cgroups.ts"
 import type { DumpOptions } from "../options.ts"
 import { lookForSysvSegments } from "../sysv-segments.ts"
-import { checkServers } from "./servers.ts"
+import { checkServersOf } from "./servers.ts"
 import { checkAccess, checkTarget } from "./target.ts"
 import { codeRanges } from "./terms.ts"
 
@@ -192,7 +192,7 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const cgroups = prepareSaving(options)
   const members = walkTree(root)
   const living = members.filter((member) => !hasEnded(member))
-  checkServers(root, living, options.timeoutSeconds)
+  checkServersOf(root, living, options.timeoutSeconds)
   expectWork({ processes: living.length, threads: living.reduce((sum, { stat }) => sum + stat.num_threads, 0) })
   checkAccess(root)
   const namespaces = expectedNamespaces(ownNamespaces(), readNamespace(root, "time"))

@@ -9,7 +9,7 @@ import type { BirthPlan } from "../../kinds/tree/plan.ts"
 import { buildIdOf } from "../build-ids.ts"
 import { planOwnCgroups } from "../cgroups.ts"
 import { readSavedTree, type SavedTree } from "../images.ts"
-import { MANAGE_CGROUPS, type PlanOptions } from "../options.ts"
+import { DEFAULT_TIMEOUT, MANAGE_CGROUPS, type PlanOptions } from "../options.ts"
 import { readFills } from "../read-pages.ts"
 import { isTerminal } from "../report.ts"
 import { rightsComplaints } from "../rights.ts"
@@ -21,6 +21,7 @@ import { dyingIds, pidsOf, takenIds } from "./ids.ts"
 import { withOwnIds } from "./own-ids.ts"
 import { type PlannedPrograms, planPrograms } from "./plan-programs.ts"
 import { membersOf } from "./restore.ts"
+import { checkServersOfSaved } from "./servers.ts"
 import { jobBefore } from "./shell-job.ts"
 
 /** What a restore would bring back. */
@@ -118,6 +119,12 @@ function lookAtImages({ imagesDir = "", shellJob, strict, ...checking }: PlanOpt
   const ownTerminal = [0, 1, 2].find(isTerminal)
   const terminal = ownTerminal !== undefined
   const given = findGiven(saved, inheritFds)
+  // Who would look at files there would wait for ever.
+  const canLook = ledger.keep(() => {
+    checkServersOfSaved(saved, given, DEFAULT_TIMEOUT)
+    return true
+  })
+  if (!canLook) return { ...conclude(imagesDir, ledger, tree, ["files and IDs", PROGRAMS]), warnings }
   let birthPlan: BirthPlan | undefined
   // What a missing --shell-job is refused for hides what would be refused besides.
   for (const job of shellJob ? [true] : [false, true]) {

@@ -27,6 +27,7 @@ import { checkHugePages } from "./huge-pages.ts"
 import { checkIdsFree, heldId, pidsOf } from "./ids.ts"
 import { withOwnIds } from "./own-ids.ts"
 import { revive } from "./revive.ts"
+import { checkServersOfSaved } from "./servers.ts"
 import { jobBefore, waitForEnd } from "./shell-job.ts"
 
 const log = logger("restore")
@@ -60,6 +61,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const job = jobBefore(saved, terminal)
   const pids = pidsOf(saved)
   const given = findGiven(saved, options.inheritFds)
+  checkServersOfSaved(saved, given, options.timeoutSeconds)
   checkFiles(
     saved.processes.map(({ files }) => files),
     pids,
