@@ -1,3 +1,4 @@
+import { readCgroupsIfAlive } from "../proc/cgroup.ts"
 import { readStatusIfAlive, type Status } from "../proc/status.ts"
 
 /** Why a wait takes too long, and what the operator can do but wait. Both are parts of a sentence: no capital, no full stop at the end. */
@@ -8,13 +9,19 @@ export interface Late {
 
 const inWords = ({ pid, name, state }: Status): string => `process ${pid} "${name}" (state ${state})`
 
+/** A thread in a frozen cgroup of version 1 is in state D too, and its stack does not tell. Ends with the first letter of "wait". */
+function thawing(tid: number): string {
+  const freezer = readCgroupsIfAlive(tid)?.find(({ controllers, path }) => controllers.includes("freezer") && path !== "/")
+  return freezer ? `Thaw the cgroup freezer:${freezer.path} if it is frozen (freezer.state), or w` : "W"
+}
+
 /** Why a thread that was let run or asked to stop has not reported itself, as far as its state tells. */
 export function lateReport(tid: number): Late {
   const state = readStatusIfAlive(tid)?.state
   if (state === "D")
     return {
       found: `thread ${tid} is in uninterruptible sleep (state D), where nothing stops it`,
-      next: `Wait for what it waits for (/proc/${tid}/stack tells)`,
+      next: `${thawing(tid)}ait for what it waits for (/proc/${tid}/stack tells)`,
     }
   if (state === "Z") return { found: `thread ${tid} has ended, but other threads of its process have not`, next: "Wait for their end" }
   if (state === undefined) return { found: `thread ${tid} is gone`, next: "Look for its successor with ps" }

@@ -1,8 +1,10 @@
 import { MAP, PROT } from "../../ffi/abi/mman.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
-import { errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
+import { type Errno, errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE, type Range, type RemoteAddress, remoteAddress } from "../base/units.ts"
+import { readMapsIfAlive } from "../proc/maps.ts"
+import { readSysctl } from "../proc/sysctl.ts"
 import { STUB_ENTRY, STUB_STOPPED, stubCode, stubRegisters } from "./arch.x86_64.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "./frozen.ts"
 import { haltAll, isStubSignal } from "./halt.ts"
@@ -90,9 +92,20 @@ function startOf(host: Host, size: number, outcome: HostAnswer): RemoteAddress {
     "E_INJECTION",
     `Cannot borrow ${size} bytes in task ${process.pid}`,
     `mmap answered ${errno}`,
-    "Raise the target's RLIMIT_AS or memory limit, or allow execmem in its security policy",
+    lendingAdvice(process.pid, errno),
     new SyscallError("mmap", errno, [0, size], ` in thread ${thread.tid}`),
   )
+}
+
+/** Linux's own number. Kernel: include/linux/mm.h DEFAULT_MAX_MAP_COUNT */
+const USUAL_MAP_COUNT = 65530
+
+/** What to do about a process that has no room for one area more. */
+function lendingAdvice(pid: number, errno: Errno): string {
+  const areas = errno === "ENOMEM" ? (readMapsIfAlive(pid)?.length ?? 0) : 0
+  const most = readSysctl("vm/max_map_count", USUAL_MAP_COUNT)
+  if (areas >= most) return `Raise vm.max_map_count (sysctl), which is ${most}: the target has ${areas} areas`
+  return "Raise the target's RLIMIT_AS or memory limit, or allow execmem in its security policy"
 }
 
 /** A loan, and how it was made. */

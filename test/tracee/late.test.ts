@@ -1,11 +1,13 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
+import { basename } from "node:path"
 import { attempt } from "../../ffi/syscall.ts"
 import type { SavedTree } from "../../src/flow/images.ts"
 import { checkIdsFree } from "../../src/flow/restore/ids.ts"
 import { lateEnd, lateReport } from "../../src/tracee/late.ts"
 import { ptrace } from "../../src/tracee/trace.ts"
 import { deadlineIn, waitReport } from "../../src/tracee/wait.ts"
+import { cgroup, mountOf, removeCgroups, setProperty } from "../harness/cgroups.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { stateOf } from "../harness/process.ts"
 import { start } from "../harness/victim.ts"
@@ -81,5 +83,25 @@ describe("lateReport", () => {
       found: `thread ${pid} is in uninterruptible sleep (state D), where nothing stops it`,
       next: `Wait for what it waits for (/proc/${pid}/stack tells)`,
     })
+  })
+
+  test.skipIf(mountOf("freezer") === undefined)("names the cgroup of version 1 that may be frozen", async () => {
+    const directory = cgroup("freezer")
+    const child = Bun.spawn(["sleep", "60"], { stdin: "ignore" })
+    parents.push(child)
+    setProperty(directory, "cgroup.procs", `${child.pid}`)
+    setProperty(directory, "freezer.state", "FROZEN")
+    try {
+      await waitFor("the freeze", () => stateOf(child.pid) === "D")
+      expect(lateReport(child.pid).next).toBe(
+        `Thaw the cgroup freezer:/${basename(directory)} if it is frozen (freezer.state), ` +
+          `or wait for what it waits for (/proc/${child.pid}/stack tells)`,
+      )
+    } finally {
+      setProperty(directory, "freezer.state", "THAWED")
+      child.kill("SIGKILL")
+      await child.exited
+      await removeCgroups()
+    }
   })
 })

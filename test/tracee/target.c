@@ -2,6 +2,7 @@
  * A process to trace. Prints "name value" lines, then "ready", and stays until it is killed.
  *   idle              one thread in pause
  *   crowd N           N threads more, in pause
+ *   areas             as many areas as the kernel allows
  *   spawning          threads that are born and end all the time
  *   states            threads in different calls and loops that check themselves; see struct board
  *   memory            pages of every kind, by name
@@ -227,6 +228,9 @@ int main(int argc, char **argv)
 	if (!strcmp(mode, "crowd"))
 		for (int i = 0; i < atoi(argv[2]); i++)
 			begin(rest, NULL);
+	if (!strcmp(mode, "areas"))
+		for (int i = 0; mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED; i++)
+			;
 	if (!strcmp(mode, "spawning")) {
 		say("board", (uint64_t)&board);
 		for (int i = 0; i < 4; i++)
