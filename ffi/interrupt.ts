@@ -67,6 +67,17 @@ export function leaveKeyboardToJob(): void {
   for (const signal of [SIG.INT, SIG.QUIT, SIG.TTOU]) setHandler(signal, SIG_IGN)
 }
 
+/** Takes a step of which the kernel tells the tool by SIGHUP: that is not heard. */
+export function withoutHangup<T>(step: () => T): T {
+  const before = setHandler(SIG.HUP, SIG_IGN)
+  try {
+    return step()
+  } finally {
+    memory.bytes.set(before)
+    syscall("rt_sigaction", SIG.HUP, memory.address, 0, 8)
+  }
+}
+
 /**
  * Takes back an ignored SIGCHLD, which is inherited through exec: the kernel reaps our children by itself then, and nobody learns how they
  * ended. Man page: sigaction(2). Precondition: called before the child is started.

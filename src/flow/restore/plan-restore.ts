@@ -13,6 +13,7 @@ import { DEFAULT_TIMEOUT, MANAGE_CGROUPS, type PlanOptions } from "../options.ts
 import { readFills } from "../read-pages.ts"
 import { isTerminal } from "../report.ts"
 import { rightsComplaints } from "../rights.ts"
+import { checkControl } from "./control.ts"
 import { lookAtCpu } from "./cpu.ts"
 import { findGiven } from "./given.ts"
 import { hostComplaints, processChecks } from "./here.ts"
@@ -135,6 +136,7 @@ function lookAtImages({ imagesDir = "", shellJob, strict, ...checking }: PlanOpt
     )
     if (!ledger.complaints.some(asksFor(SHELL_JOB))) break
   }
+  if (shellJob) ledger.keep(() => checkControl(saved, ownTerminal))
   const helpers = birthPlan?.helpers ?? []
   const waits = dyingIds(saved, helpers)
   ledger.add(takenIds(saved, helpers))

@@ -20,6 +20,7 @@ import { announceReady } from "../ready.ts"
 import { isTerminal } from "../report.ts"
 import { checkBackground, rightsComplaints } from "../rights.ts"
 import { runScripts } from "../scripts.ts"
+import { checkControl, giveUpTerminal } from "./control.ts"
 import { lookAtCpu } from "./cpu.ts"
 import { dropLinks } from "./ghosts.ts"
 import { dropGiven, findGiven } from "./given.ts"
@@ -67,6 +68,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     pids,
     { ...options, terminal: terminal !== undefined, buildIdOf, given, namespaces: saved.root.ids },
   )
+  const makesWay = checkControl(saved, terminal)
   checkOutputs(options)
   {
     using _interrupts = holdInterrupts()
@@ -77,10 +79,12 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     // The dumped tree has given back its own by now.
     checkHugePages(set, saved, birthPlan)
     using cgroups = openCgroups(set, saved, options)
+    using control = makesWay && terminal !== undefined ? giveUpTerminal(terminal) : undefined
     const pages = explained(saved, birthPlan, () =>
       revive(set, saved, birthPlan, { ...options, verifier, given, ownTerminal: terminal, jobGroup: job?.group }, deadline, cgroups),
     )
     cgroups?.keep()
+    control?.keep()
     const times = { forking_time: 0, restore_time: microseconds(started) }
     const stats = { pages_compared: 0n, pages_skipped_cow: 0n, ...times, pages_restored: BigInt(pages) }
     finish(
