@@ -14,6 +14,7 @@ import type { FrozenProcess } from "../../tracee/frozen.ts"
 import { liveTasks } from "../../tracee/lists.ts"
 import { seizeProcess } from "../../tracee/seize.ts"
 import { deadlineIn } from "../../tracee/wait.ts"
+import { checkThawed } from "../cgroups.ts"
 import { kernelRseq } from "../kernel-rseq.ts"
 import type { RseqOptions } from "../options.ts"
 import { inspectImages } from "./from-images.ts"
@@ -41,13 +42,14 @@ export interface RseqReport {
  * A live process is stopped, read from outside and let go: nothing runs in it, so the kernel does its own fix-up as after any
  * preemption, and it is stopped for less than a millisecond a few threads.
  *
- * @throws CheckpointError E_SELF · E_NO_PROCESS · E_KERNEL_THREAD · E_TRACED · E_PERMISSION · E_TIMEOUT, and those of `openImages`
+ * @throws CheckpointError E_SELF · E_NO_PROCESS · E_KERNEL_THREAD · E_TRACED · E_PERMISSION · E_UNSUPPORTED · E_TIMEOUT, and those of `openImages`
  */
 export async function inspectRseq(options: RseqOptions): Promise<RseqReport> {
   const { pid, imagesDir, samples } = options
   if (imagesDir !== undefined) return { rows: inspectImages(imagesDir), counts: undefined, interruptedBy: 0 }
   if (pid === undefined) throw new Error("Unreachable: rseq without a process and without images")
   checkTarget(pid)
+  checkThawed(pid, `Cannot inspect task ${pid}`)
   using _ = holdInterrupts()
   using context = openContext(pid)
   let rows = inspectOnce(context, options)

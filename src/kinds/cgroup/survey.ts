@@ -8,6 +8,9 @@ const answers = new WeakMap<readonly Hierarchy[], Map<string, boolean>>()
 const isFrozenNow = (directory: string, hierarchies: readonly Hierarchy[]): boolean =>
   answers.getOrInsertComputed(hierarchies, () => new Map()).getOrInsertComputed(directory, isFrozen)
 
+/** How the refusal of a frozen cgroup begins. */
+export const IN_FROZEN = "in the frozen cgroup"
+
 /**
  * What of a thread's cgroups cannot be dumped.
  *
@@ -25,6 +28,6 @@ export function surveyCgroups(tid: number, cgroups: readonly Cgroup[], hierarchi
     const hierarchy = hierarchies.find(({ name }) => name === nameOf(membership))
     const directory = hierarchy && directoryOf(hierarchy, membership.path)
     if (!directory || thaws || !isFrozenNow(directory, hierarchies)) return []
-    return [{ what: `in the frozen cgroup ${shown}`, where, remedy: `Thaw it, or add --freeze-cgroup ${directory}` }]
+    return [{ what: `${IN_FROZEN} ${shown}`, where, remedy: `Thaw it, or add --freeze-cgroup ${directory}` }]
   })
 }
