@@ -42,7 +42,8 @@ export interface RseqReport {
  * A live process is stopped, read from outside and let go: nothing runs in it, so the kernel does its own fix-up as after any
  * preemption, and it is stopped for less than a millisecond a few threads.
  *
- * @throws CheckpointError E_SELF · E_NO_PROCESS · E_KERNEL_THREAD · E_TRACED · E_PERMISSION · E_UNSUPPORTED · E_TIMEOUT, and those of `openImages`
+ * @throws CheckpointError E_SELF · E_NO_PROCESS · E_KERNEL_THREAD · E_TRACED · E_PERMISSION · E_UNSUPPORTED · E_TIMEOUT, and those
+ * of `openImages`
  */
 export async function inspectRseq(options: RseqOptions): Promise<RseqReport> {
   const { pid, imagesDir, samples } = options
