@@ -72,6 +72,8 @@ describe("a dump that is not the end leaves the whole tree as it was", () => {
     const before = portrait(victim)
     const result = await json("dump", "-t", `${victim.pid}`, "-D", victim.images, "--timeout", "1")
     expect(toldError(result)).toMatchObject({ code: "E_TIMEOUT", found: expect.stringContaining("vfork") })
+    const plan = await run([...stasisTool.command, "plan", `${victim.pid}`, "--json"])
+    expect(JSON.parse(plan.stdout).notes).toContainEqual(expect.stringContaining("is suspended by vfork"))
     expect(result.status).toBe(EXIT_STATUS.E_TIMEOUT)
     expect(result.milliseconds).toBeLessThan(5_000)
     await released(victim)

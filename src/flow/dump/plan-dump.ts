@@ -16,6 +16,7 @@ import { guessWindows, joinWindows, type Window } from "../../kinds/memory/windo
 import { type MappingDetail, privateMemory } from "../../proc/smaps.ts"
 import { readShm } from "../../proc/sysvipc.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../../proc/tasks.ts"
+import { isSuspended } from "../../tracee/vfork.ts"
 import { holdsListeners } from "../connections.ts"
 import { DEFAULT_TIMEOUT, MANAGE_CGROUPS, type PlanOptions } from "../options.ts"
 import { collectMemory } from "./memory.ts"
@@ -145,11 +146,17 @@ export function planDump(
     options: refusedAnyway.length < refusals.length ? [SHELL_JOB] : [],
     refusedAnyway,
     outside: helped.openFiles.outside,
-    notes: [...helped.notes, ...helped.openFiles.losses.map((loss) => `not kept: ${loss}`)],
+    notes: [...helped.notes, ...processes.flatMap(waitsOf), ...helped.openFiles.losses.map((loss) => `not kept: ${loss}`)],
     unseen: UNSEEN,
     prediction: predict(extent),
   }
 }
+
+/** What a dump would wait for. */
+const waitsOf = ({ pid, threads }: PlannedProcess): string[] =>
+  threads
+    .filter(({ tid }) => isSuspended(pid, tid))
+    .map(({ tid }) => `thread ${tid} is suspended by vfork: a dump waits until its child has executed a program or ended (--timeout)`)
 
 function planProcess(member: WalkedProcess, { processes, openFiles }: Outlook, table: FileTable<SharedMemory>): PlannedProcess {
   const { stat, ppid } = member
