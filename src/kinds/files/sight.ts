@@ -24,13 +24,17 @@ const { state, name, told, digits } = lookItem.fields
 /** What of an item comes before its digits. */
 const [DIGITS] = digits
 
+/** What a sight has before its first look. */
+const NOTHING = allocate(0)
+const NO_TEXT = Buffer.alloc(0)
+
 /**
  * What the kernel tells of the descriptors of one process. It stays from look to look, so that a later one tells what is as it was: most
  * of a process is, and is not taken apart again.
  */
 export class Sight {
-  private memory = allocate(0)
-  private text = Buffer.from(this.memory.bytes.buffer)
+  private memory = NOTHING
+  private text: Buffer = NO_TEXT
   private room = 0
   private readonly numbers: number[] = []
   private readonly indices = new Map<number, number>()
@@ -66,6 +70,7 @@ export class Sight {
     this.room = Math.max(count, 2 * before)
     this.memory = allocate(this.room * (lookItem.size + lookTold.size))
     this.text = Buffer.from(this.memory.bytes.buffer)
+    if (before === 0) return
     this.memory.bytes.set(from.bytes.subarray(0, before * lookItem.size))
     this.memory.bytes.set(from.bytes.subarray(before * lookItem.size, before * (lookItem.size + lookTold.size)), this.toldAt(0))
     for (const index of this.numbers.keys()) this.point(index)
