@@ -1,6 +1,6 @@
 import { lookAtItems } from "../../../ffi/kernel.ts"
 import { encodeInto } from "../../../ffi/layout.ts"
-import { LOOK, LOOK_SCRATCH, lookItem, lookJob, lookTold } from "../../../ffi/stub/record.ts"
+import { INFO_ROOM, LOOK, LOOK_SCRATCH, lookItem, lookJob, lookTold } from "../../../ffi/stub/record.ts"
 import { allocate } from "../../../ffi/syscall.ts"
 import { DoorThread } from "../../tracee/door-thread.ts"
 import type { Found } from "./collecting.ts"
@@ -93,8 +93,8 @@ export class Sight {
   /** What was found at an index before. */
   before = (index: number): Found | undefined => this.found[index]
 
-  /** Whether all that is told is what was told before. */
-  isSame = (index: number): boolean => (this.stateOf(index) & LOOK.same) !== 0
+  /** Whether all that is told is what was told before. Of fdinfo that fills the room the end, with the last of its locks, is not told. */
+  isSame = (index: number): boolean => (this.stateOf(index) & LOOK.same) !== 0 && this.number(index, "infoLength") < INFO_ROOM
 
   /** Whether the name that was kept leads to the file. */
   isNamed = (index: number): boolean => (this.stateOf(index) & LOOK.named) !== 0

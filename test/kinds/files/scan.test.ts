@@ -143,3 +143,24 @@ test("more descriptors than one thread looks at, and fdinfo that is longer than 
   }
   expect(readFdInfo(process.pid, poll).lines.join("\n").length).toBeGreaterThan(INFO_ROOM)
 })
+
+test("locks at the end of fdinfo that is longer than the room are those of now", () => {
+  const { fd, path } = file()
+  const F_OFD_SETLK = 37
+  const lock = (type: number, start: number): void => {
+    memory.bytes.fill(0, 0, 32)
+    memory.view.setInt16(0, type, true)
+    memory.view.setBigInt64(8, BigInt(start), true)
+    memory.view.setBigInt64(16, 5n, true)
+    syscall("fcntl", fd, F_OFD_SETLK, memory.address)
+  }
+  for (let number = 0; number < 30; number++) lock(1, number * 10)
+  look()
+  const before = look().get(fd)
+  lock(2, 290)
+  lock(1, 390)
+  const after = look().get(fd)
+  expect(before?.info.lines.at(-1)).toContain("290 294")
+  expect(after).toMatchObject({ target: path })
+  expect(after?.info.lines.at(-1)).toContain("390 394")
+})
