@@ -132,7 +132,11 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
       log.info(`${files.size} images are complete in ${directory}`)
     },
     get bytesWritten() {
-      return files.values().reduce((sum, { temporary, written }) => sum + (written?.bytes.length ?? statSync(temporary).size), 0)
+      try {
+        return files.values().reduce((sum, { temporary, written }) => sum + (written?.bytes.length ?? statSync(temporary).size), 0)
+      } catch (error) {
+        throw ioFailure(`Cannot complete the images in ${directory}`, error)
+      }
     },
     [Symbol.dispose]() {
       if (committed) return

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmdirSync, statSync, watch, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmdirSync, statSync, unlinkSync, watch, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { openImages } from "../../src/image/set.ts"
 import { beginImages } from "../../src/image/transaction.ts"
@@ -125,6 +125,14 @@ describe("commit", () => {
     expect(images[0]).toBe("inventory.img")
     expect(images.at(-1)).toBe("inventory.img")
     expect(images).toContain("core-8.img")
+  })
+
+  test("names the directory when its files are gone before they are counted, as a mount that was taken away", () => {
+    using dir = scratch()
+    using tx = beginImages(dir.path, { sync: false })
+    fill(tx, 7)
+    for (const name of readdirSync(dir.path)) unlinkSync(join(dir.path, name))
+    expect(failureOf(() => tx.bytesWritten)).toMatchObject({ code: "E_DIRECTORY", action: `Cannot complete the images in ${dir.path}` })
   })
 
   test("refuses a directory with the name of an image", () => {
