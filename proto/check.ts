@@ -83,7 +83,7 @@ function isMessage(bytes: Uint8Array, start: number, end: number, { rules, requi
 }
 
 /**
- * Whether bytes are a message in the very form in which `encode` writes one: only fields that the table has, lists unpacked, nothing
+ * Whether bytes are a message with nothing in them that `encode` does not write: only fields that the table has, lists unpacked, nothing
  * required missing. False does not say that they are none: it is for `decode` to say then. A few times faster than that: nothing is kept.
  *
  * @param start, end of the message in `bytes`
