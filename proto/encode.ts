@@ -131,7 +131,7 @@ function putList(output: Output, schema: AnySchema, field: Field, list: readonly
   const bytes = known.getOrInsertComputed(field, () => {
     const alone = new Output(FEW)
     for (const item of list) put(alone, schema, field, item)
-    return alone.copy()
+    return alone.take()
   })
   output.raw(bytes)
 }
@@ -158,5 +158,5 @@ export function putMessage(output: Output, schema: AnySchema, message: object): 
 export function encode<T extends object>(schema: Schema<T>, message: T): Uint8Array {
   const output = new Output(FEW)
   putMessage(output, schema, message)
-  return output.copy()
+  return output.take()
 }

@@ -5,15 +5,18 @@ const LONGEST = 10
 /** Text that is written without a detour: longer ones have an encoder of their own. */
 const SHORT = 64
 
+/** Bytes of an output that is not copied. */
+const LARGE = 1 << 20
+
 /** Bytes of an image as they are written, one after another. The memory grows, and is kept from image to image. */
 export class Output {
   private bytes: Uint8Array<ArrayBuffer>
   private view: DataView
-  /** Bytes so far. */
+  /** Bytes so far; 0 begins anew. */
   length = 0
 
   /** @param room bytes that there is memory for at first */
-  constructor(room: number) {
+  constructor(private readonly room: number) {
     this.bytes = new Uint8Array(room)
     this.view = new DataView(this.bytes.buffer)
   }
@@ -110,6 +113,13 @@ export class Output {
     this.view.setUint32(start - 4, this.length - start, true)
   }
 
-  /** A copy of all that was written. */
-  copy = (): Uint8Array<ArrayBuffer> => this.bytes.slice(0, this.length)
+  /** All that was written; the next output begins empty. What is large is not copied: it takes the memory along. */
+  take(): Uint8Array<ArrayBuffer> {
+    const { bytes, length } = this
+    this.length = 0
+    if (length < LARGE) return bytes.slice(0, length)
+    this.bytes = new Uint8Array(this.room)
+    this.view = new DataView(this.bytes.buffer)
+    return bytes.subarray(0, length)
+  }
 }

@@ -42,5 +42,5 @@ export function encodeImage<K extends EntryKind>(kind: K, entries: readonly (Ent
       throw new Error(`Unreachable: entry ${index} of ${kind} wants ${expected} bytes of payload, not ${payload.length}`)
     output.raw(payload)
   }
-  return output.copy()
+  return output.take()
 }

@@ -71,6 +71,14 @@ describe("encodeImage and decodeImage", () => {
     expect<unknown>(decodeImage("ghost-file", "x.img", encodeImage("ghost-file", entries), 2)).toEqual(entries)
   })
 
+  test("carry a large ghost file, which no later image writes over", () => {
+    const large = [{ message: { uid: 0, gid: 0, mode: 0o100644 }, payload: new Uint8Array(3 << 20).fill(7) }]
+    const small = [{ message: { uid: 1, gid: 1, mode: 0o100600 }, payload: Uint8Array.of(1) }]
+    const bytes = [large, small, large, small].map((entries) => encodeImage("ghost-file", entries))
+    const entries = bytes.map((one) => decodeImage("ghost-file", "x.img", one, 2))
+    expect<unknown>(entries).toEqual([large, small, large, small])
+  })
+
   test("write inventory.img as CRIU 4.2 does: its own word first, then the size", () => {
     expect(hexOf(encodeImage("inventory", [inventory])).slice(0, 28)).toBe("1631315822000000080210011a18")
     const full = {
