@@ -133,7 +133,8 @@ describe("a set of many files", () => {
     for (const [index, file] of later.entries()) file.fill((fd) => writeAll(fd, new Uint8Array(4096).fill(index), 0))
     expect(openOnes()).toBeLessThan(before + 40)
     tx.commit()
-    expect(openOnes()).toBe(before)
+    // Others' may have been closed meanwhile.
+    expect(openOnes()).toBeLessThanOrEqual(before)
     expect(readdirSync(dir.path)).toHaveLength(204)
     for (const index of [0, 50, 99]) expect(readFileSync(join(dir.path, `pages-${index + 2}.img`))[4095]).toBe(index)
   })
