@@ -9,7 +9,8 @@ let memory = allocate(ROOM + NUMBERS * 4)
 let most = NUMBERS
 
 /**
- * The numbers among the names in a directory, ascending: folders of /proc have thousands, and strings of them take longer than the kernel.
+ * The numbers among the names in a directory, in its order: folders of /proc have thousands, and strings of them take longer than the
+ * kernel.
  *
  * @param path at most 4095 bytes   @throws FileError
  */
@@ -22,7 +23,7 @@ function read(path: string): number[] {
     if (code === "EINTR") return read(path)
     throw new FileError(code, "open", path)
   }
-  if (count < most) return ascending(Array.from(new Uint32Array(memory.bytes.buffer, ROOM, count)))
+  if (count < most) return Array.from(new Uint32Array(memory.bytes.buffer, ROOM, count))
   most *= 2
   memory = allocate(ROOM + most * 4)
   return read(path)
@@ -30,9 +31,5 @@ function read(path: string): number[] {
 
 function readNames(path: string): number[] {
   const names = readdirSync(path).filter((name) => /^\d+$/.test(name))
-  return ascending(names.map(Number))
+  return names.map(Number)
 }
-
-/** As they come, most often. */
-const ascending = (numbers: number[]): number[] =>
-  numbers.every((number, index) => index === 0 || (numbers[index - 1] ?? 0) <= number) ? numbers : numbers.sort((a, b) => a - b)

@@ -43,18 +43,21 @@ export class Output {
     this.length = at
   }
 
+  /** A number of 4 bytes, little endian. */
   u32(value: number): void {
     this.makeRoom(4)
     this.view.setUint32(this.length, value, true)
     this.length += 4
   }
 
+  /** A number of 8 bytes, little endian. */
   u64(value: bigint): void {
     this.makeRoom(8)
     this.view.setBigUint64(this.length, value, true)
     this.length += 8
   }
 
+  /** Bytes as they are. */
   raw(bytes: Uint8Array): void {
     this.makeRoom(bytes.length)
     this.bytes.set(bytes, this.length)

@@ -8,7 +8,7 @@ import { findHierarchies } from "../kinds/cgroup/hierarchy.ts"
 import { type PreparedCgroups, prepareCgroups } from "../kinds/cgroup/place.ts"
 import { type CgroupFacts, type CgroupPlan, planCgroups } from "../kinds/cgroup/restore.ts"
 import { parseProperties } from "../kinds/cgroup/spec.ts"
-import { IN_FROZEN, surveyCgroups } from "../kinds/cgroup/survey.ts"
+import { frozenDirectory, shownAs, surveyCgroups } from "../kinds/cgroup/survey.ts"
 import { readCgroupsIfAlive } from "../proc/cgroup.ts"
 import { readMountinfo } from "../proc/mountinfo.ts"
 import type { SavedProcess, SavedThread, SavedTree } from "./images.ts"
@@ -59,9 +59,9 @@ export const surveyProcessCgroups = (
 
 /** @throws CheckpointError E_UNSUPPORTED a process is in a frozen cgroup, where no thread of it can be stopped */
 export function checkThawed(pid: number, action: string): void {
-  const options = { freezeCgroup: undefined, manageCgroups: "soft" } as const
-  const frozen = surveyProcessCgroups(pid, [pid], readCgroupFacts(), options).find(({ what }) => what.startsWith(IN_FROZEN))
-  if (frozen) throw new CheckpointError("E_UNSUPPORTED", action, `it is ${frozen.what}`, "Thaw it")
+  const { hierarchies } = readCgroupFacts()
+  const frozen = readCgroupsIfAlive(pid)?.find((membership) => frozenDirectory(membership, hierarchies))
+  if (frozen) throw new CheckpointError("E_UNSUPPORTED", action, `it is in the frozen cgroup ${shownAs(frozen)}`, "Thaw it")
 }
 
 /** Reads the cgroups of stopped processes. @param frozen the cgroup that this dump froze, whose switch is saved as it was found */

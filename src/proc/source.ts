@@ -2,6 +2,7 @@ import { readNumbersSync } from "../../ffi/folder.ts"
 import { existsSync, parseFileSync, readdirSync, readFileSync, readlinkSync } from "../../ffi/fs.ts"
 import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
+import { sortByNumber } from "../base/order.ts"
 import { decodeBytes } from "./text.ts"
 
 /** Path of a /proc file of a process, or of one of its threads when `tid` is given. */
@@ -26,7 +27,12 @@ export const readLinkIfAlive = (path: string): string | null => answerIfAlive(pa
 export const listIfAlive = (path: string): string[] | null => answerIfAlive(path, () => readdirSync(path))
 
 /** Names in a /proc directory that are numbers, ascending: processes, threads, descriptors. Answers and errors as `readBytesIfAlive`. */
-export const numbersIfAlive = (path: string): number[] | null => answerIfAlive(path, () => readNumbersSync(path))
+export const numbersIfAlive = (path: string): number[] | null =>
+  answerIfAlive(path, () => {
+    const numbers = readNumbersSync(path)
+    sortByNumber(numbers, (number) => number)
+    return numbers
+  })
 
 /** A reader of one file of a process, or of a thread when `tid` is given. */
 export type Reader<T> = (pid: number, tid?: number) => T

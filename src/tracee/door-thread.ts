@@ -28,7 +28,10 @@ export class DoorThread {
     runBeside(address + CLONE_ARGS, cloneArgs.size, work, job, own)
   }
 
-  /** Waits until it has ended; at once where it was not started. */
+  /**
+   * Waits until it has ended; at once where it was not started. No deadline: it makes the calls that this thread makes too, and a server
+   * that hangs (FUSE, NFS) would hold either.
+   */
   join(): void {
     const { address, view } = this.memory
     for (let id = view.getInt32(THREAD_ID, true); id !== 0; id = view.getInt32(THREAD_ID, true))

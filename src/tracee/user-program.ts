@@ -99,7 +99,7 @@ export function runUserProgram(path: string, environment: readonly string[], doi
     ["close_range", 3, 0xffffffff, CLOSE_RANGE_CLOEXEC], // since Linux 5.11; ours are close-on-exec, these are those that we were given
     ...IGNORED.map((signal) => ["rt_sigaction", signal, address + MASK, 0, MASK] as const),
     ["rt_sigprocmask", SIG_SETMASK, address, 0, MASK],
-    ["execve", argv + 16, argv, listOf(environment)],
+    ["execve", argv + 16, argv, listOf(environment)], // the path stands behind its own address and the zero
   ]
   const beside = startBeside(CLONE.CLEAR_SIGHAND, calls)
   closeSync(nothing)

@@ -1,39 +1,15 @@
 import { afterEach, describe, expect, test } from "bun:test"
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { inside } from "../harness/folders.ts"
 import { alive, cleanUp } from "../harness/process.ts"
 import { skip } from "../harness/skip.ts"
-import { dump, type Run, run, stasisTool, toldError } from "../harness/tool.ts"
-import { start, type Victim } from "../harness/victim.ts"
+import { toldError } from "../harness/tool.ts"
+import { start } from "../harness/victim.ts"
+import { dumped, expectWell, imagesIn, scriptAt, tool } from "./scripted.ts"
 import { mountTmpfs } from "./tmpfs.ts"
 
 afterEach(cleanUp)
-
-const tool = (...args: string[]): Promise<Run> => run([...stasisTool.command, ...args])
-
-async function expectWell(victim: Victim): Promise<void> {
-  victim.ask()
-  expect(await victim.answer()).toBe("OK")
-}
-
-/** A script of this victim that does something at one hook. */
-function scriptAt(victim: Victim, hook: string, body: string): string {
-  const path = join(victim.folder, "script")
-  writeFileSync(path, `#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" = ${hook} ] || exit 0\n${body}\n`)
-  chmodSync(path, 0o755)
-  return path
-}
-
-/** Dumped and gone. */
-async function dumped(): Promise<Victim> {
-  const victim = await start("threads")
-  await dump(stasisTool, victim.pid, victim.images)
-  await victim.gone()
-  return victim
-}
-
-const imagesIn = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".img")) : [])
 
 describe("what comes after the last point at which a command can fail", () => {
   test("restore: statistics, post-resume and --status-fd warn; the tree runs and the pidfile is there", async () => {

@@ -1,41 +1,16 @@
 /** Action scripts and who asks stasis to stop while one runs. */
 import { afterEach, describe, expect, test } from "bun:test"
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { readStatIfAlive } from "../../src/proc/stat.ts"
 import { listProcesses } from "../../src/proc/tasks.ts"
 import { waitFor } from "../harness/deadline.ts"
-import { alive, cleanUp, statusOf } from "../harness/process.ts"
-import { dump, type Run, run, stasisTool, toldError } from "../harness/tool.ts"
+import { alive, cleanUp } from "../harness/process.ts"
+import { type Run, toldError } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
+import { dumped, expectWell, imagesIn, scriptAt, tool } from "./scripted.ts"
 
 afterEach(cleanUp)
-
-const tool = (...args: string[]): Promise<Run> => run([...stasisTool.command, ...args])
-
-async function expectWell(victim: Victim): Promise<void> {
-  expect(statusOf(victim.pid, "TracerPid")).toBe("0")
-  victim.ask()
-  expect(await victim.answer()).toBe("OK")
-}
-
-/** A script of this victim that does something at one hook. */
-function scriptAt(victim: Victim, hook: string, body: string): string {
-  const path = join(victim.folder, "script")
-  writeFileSync(path, `#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" = ${hook} ] || exit 0\n${body}\n`)
-  chmodSync(path, 0o755)
-  return path
-}
-
-/** Dumped and gone. */
-async function dumped(): Promise<Victim> {
-  const victim = await start("threads")
-  await dump(stasisTool, victim.pid, victim.images)
-  await victim.gone()
-  return victim
-}
-
-const imagesIn = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".img")) : [])
 
 test("a pre-restore script takes its own time, not that of the restore", async () => {
   const victim = await dumped()

@@ -8,8 +8,15 @@ const answers = new WeakMap<readonly Hierarchy[], Map<string, boolean>>()
 const isFrozenNow = (directory: string, hierarchies: readonly Hierarchy[]): boolean =>
   answers.getOrInsertComputed(hierarchies, () => new Map()).getOrInsertComputed(directory, isFrozen)
 
-/** How the refusal of a frozen cgroup begins. */
-export const IN_FROZEN = "in the frozen cgroup"
+/** A cgroup as messages name it. */
+export const shownAs = (membership: Cgroup): string => `${nameOf(membership) || "cgroup2"}:${membership.path}`
+
+/** The directory of a cgroup that is frozen; undefined for others, and for those that no mount shows. */
+export function frozenDirectory(membership: Cgroup, hierarchies: readonly Hierarchy[]): string | undefined {
+  const hierarchy = hierarchies.find(({ name }) => name === nameOf(membership))
+  const directory = hierarchy && directoryOf(hierarchy, membership.path)
+  return directory && isFrozenNow(directory, hierarchies) ? directory : undefined
+}
 
 /**
  * What of a thread's cgroups cannot be dumped.
@@ -20,14 +27,13 @@ export const IN_FROZEN = "in the frozen cgroup"
 export function surveyCgroups(tid: number, cgroups: readonly Cgroup[], hierarchies: readonly Hierarchy[], thaws: boolean): Refusal[] {
   return cgroups.flatMap((membership): Refusal[] => {
     const where = `task ${tid}`
-    const shown = `${nameOf(membership) || "cgroup2"}:${membership.path}`
+    const shown = shownAs(membership)
     if (membership.path.startsWith("/.."))
       return [{ what: `in cgroup ${shown}, outside our cgroup namespace`, where, remedy: "Run stasis in the host's cgroup namespace" }]
     if (membership.path.endsWith(" (deleted)"))
       return [{ what: `in the removed cgroup ${shown}`, where, remedy: "Move it into another cgroup before the dump" }]
-    const hierarchy = hierarchies.find(({ name }) => name === nameOf(membership))
-    const directory = hierarchy && directoryOf(hierarchy, membership.path)
-    if (!directory || thaws || !isFrozenNow(directory, hierarchies)) return []
-    return [{ what: `${IN_FROZEN} ${shown}`, where, remedy: `Thaw it, or add --freeze-cgroup ${directory}` }]
+    const directory = thaws ? undefined : frozenDirectory(membership, hierarchies)
+    if (directory === undefined) return []
+    return [{ what: `in the frozen cgroup ${shown}`, where, remedy: `Thaw it, or add --freeze-cgroup ${directory}` }]
   })
 }

@@ -10,6 +10,7 @@ import type { Found } from "./collecting.ts"
 import { type Borrowed, borrowDescriptors, type Copies, refuseCopy } from "./copies.ts"
 import { noteLed } from "./name.ts"
 import { ownerFrom } from "./owner.ts"
+import { isPipeLink } from "./pipe/holders.ts"
 import { eventsOf, POLL } from "./poll.ts"
 import { type Look, runLooks, Sight } from "./sight.ts"
 import { askFilter, kindOfSocket } from "./socket/ask.ts"
@@ -125,7 +126,7 @@ function foundAt(sight: Sight, index: number, way: Way): Found | undefined {
   if (copied < 0) return refuseCopy(pid, copies.pidfd, fd, -copied)
   const before = sight.isSame(index) ? sight.before(index) : undefined
   if (before?.socket) return withSocket(before, copies)
-  if (before && (before.target.startsWith(PIPE) || isLed(sight, index, before))) return before
+  if (before && (isPipeLink(before.target) || isLed(sight, index, before))) return before
   const info = before?.info ?? infoAt(sight, index, pid, fd)
   const target = info && folders.link(fd)
   if (!info || target === null) return undefined
@@ -145,8 +146,6 @@ function foundAt(sight: Sight, index: number, way: Way): Found | undefined {
   if (found) sight.keep(index, found, hasName(any) ? target : undefined)
   return found
 }
-
-const PIPE = "pipe:["
 
 /** Whether a descriptor's link is a name that leads to its file, as far as that can be seen from here. */
 const hasName = ({ target, stat: { mode, nlink } }: Found): boolean =>

@@ -4,10 +4,10 @@ import type { Collecting, Found, OpenFile, Reason, Surveying } from "../collecti
 import { contentOf } from "../content.ts"
 import { inheritOption, pipeResource } from "../external.ts"
 import { eventsOf, POLL } from "../poll.ts"
-import { pipeInode } from "./holders.ts"
+import { isPipeLink, pipeInode } from "./holders.ts"
 
 /** Pipes without a name. */
-export const isPipe = ({ target }: Found): boolean => pipeInode(target) !== undefined
+export const isPipe = ({ target }: Found): boolean => isPipeLink(target)
 
 /** Pipes that the tree talks to itself through, and somebody outside too: a new one would leave that one out in silence. */
 export function refusePipe(

@@ -3,9 +3,11 @@ import type { Found } from "../collecting.ts"
 
 const PIPE = "pipe:["
 
+/** Whether a link says "pipe:[7]". */
+export const isPipeLink = (target: string): boolean => target.startsWith(PIPE)
+
 /** Inode number in "pipe:[7]"; undefined for other links, and for FIFOs, which have paths. */
-export const pipeInode = (target: string): bigint | undefined =>
-  target.startsWith(PIPE) ? BigInt(target.slice(PIPE.length, -1)) : undefined
+export const pipeInode = (target: string): bigint | undefined => (isPipeLink(target) ? BigInt(target.slice(PIPE.length, -1)) : undefined)
 
 /** Tells of which pipes a dump has ends of both kinds, or one that is both. */
 export function findWholePipes(all: readonly Found[]): (inode: bigint) => boolean {
