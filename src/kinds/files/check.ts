@@ -1,5 +1,7 @@
 import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
+import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { LIMIT, RLIM_INFINITY, readLimits } from "../../proc/limits.ts"
 import { readSysctl } from "../../proc/sysctl.ts"
@@ -12,8 +14,9 @@ import type { Checking } from "./keeping.ts"
 import { checkQueue } from "./mqueue/restore.ts"
 import { notifyChecks } from "./notify/check.ts"
 import { checkNamespace } from "./nsfs/restore.ts"
+import type { BpfMapData } from "./payloads.ts"
 import { faultOf, isDeparted } from "./pidfd/restore.ts"
-import { fileKinds } from "./registry.ts"
+import { rowOfType } from "./registry.ts"
 import { checkRegular, findCuts } from "./regular/check.ts"
 import type { FileRow } from "./row.ts"
 import { checkInet, type InetOptions } from "./socket/inet/check.ts"
@@ -58,7 +61,7 @@ function rowFor({ fd, id, type }: fdinfo_entry, files: FileImages["files"]): { r
   if (!file) throw corrupt(`fd ${fd}`, `files.img has no file ${id}`)
   if (file.type !== type)
     throw corrupt(`fd ${fd}`, `it is of type ${fd_types[type] ?? type}, but file ${id} of type ${fd_types[file.type] ?? file.type}`)
-  const row = fileKinds.find((candidate) => candidate.type === type)
+  const row = rowOfType(type)
   if (row) return { row, file }
   throw unsupported(`fd ${fd}`, type)
 }
@@ -68,7 +71,7 @@ function checkFlying(id: number, files: FileImages["files"]): void {
   const file = files.get(id)
   const object = `file ${id}, which is in flight through a socket`
   if (!file) throw corrupt(object, "files.img does not have it")
-  const row = fileKinds.find(({ type }) => type === file.type)
+  const row = rowOfType(file.type)
   if (!row) throw unsupported(object, file.type)
   if (file.pidfd && !isDeparted(file))
     throw new CheckpointError(
@@ -131,6 +134,39 @@ function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]):
     if (target !== undefined) throw corrupt(`epoll ${id} of files.img`, `it watches fd ${target}, which is not in the image`)
 }
 
+/** What a file is held against. */
+interface Scene {
+  readonly images: FileImages
+  readonly pids: ReadonlySet<number>
+  readonly options: FileCheckOptions
+  readonly infos: ReadonlyMap<number, tty_info_entry>
+  /** Of BPF maps, by their IDs in the images. */
+  readonly contents: ReadonlyMap<number, BpfMapData>
+  readonly extension: ReadonlyMap<number, stasis_file_entry>
+  /** Paths that stand for a terminal of another time: they are not opened. */
+  readonly unopened: Set<number>
+}
+
+/** A file of a kind that has more to check than its path. @throws as `fileChecks` */
+function checkBody(file: file_entry, { images, pids, options, infos, contents, extension, unopened }: Scene): void {
+  const { id, tty, pidfd, nlsk, bpf, psk, isk, nsf, tunf } = file
+  const expect = (what: string, fault: string | undefined): void => {
+    if (fault !== undefined) throw corrupt(what, fault)
+  }
+  if (tty) {
+    const isGiven = options.given?.has(id) ?? false
+    const role = checkTty(tty, infos, images.files, { ...options, isGiven })
+    if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
+  }
+  if (pidfd) expect(`process descriptor ${id} of files.img`, faultOf(pidfd, pids))
+  if (nlsk) expect(`netlink socket ${id} of files.img`, faultOfNetlink(nlsk))
+  if (bpf) expect(`BPF map ${bpf.map_id} of files.img`, faultOfBpfMap(bpf, contents.get(bpf.map_id)))
+  if (psk) checkPacket(psk, extension.get(id))
+  if (isk) checkInet(isk, options, extension.get(id))
+  if (nsf) checkNamespace(nsf, options.namespaces ?? {})
+  if (tunf) checkTun(tunf)
+}
+
 /**
  * Checks of all that can be known of the files of a tree while nothing of it exists: that every path leads to a file like the one
  * that was open (mappings, executables and directories included), that every kind is supported, that the images fit together.
@@ -152,41 +188,18 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
   const held = new Set(tables.flatMap(({ fdinfos }) => fdinfos.map((info) => info.id)))
   const used = new Set([...held, ...flying])
   yield* notifyChecks(held, new Set(flying), images)
-  const infos = new Map(images.ttyInfos.map((info) => [info.id, info]))
-  /** Paths that stand for a terminal of another time: they are not opened. */
-  const unopened = new Set<number>()
-  for (const { id, tty } of files.values()) {
-    if (!tty || !used.has(id)) continue
-    yield () => {
-      const role = checkTty(tty, infos, files, { ...options, isGiven: given.has(id) })
-      if (role !== "named" && role !== "master" && tty.regf_id !== undefined) unopened.add(tty.regf_id)
-    }
+  const scene: Scene = {
+    images,
+    pids,
+    options,
+    infos: new Map(images.ttyInfos.map((info) => [info.id, info])),
+    contents: new Map(images.bpfMapsData.map((data) => [data.message.map_id, data])),
+    extension: new Map(images.extension.map((facts) => [facts.id, facts])),
+    unopened: new Set(),
   }
-  for (const { id, pidfd } of files.values())
-    if (pidfd && used.has(id))
-      yield () => {
-        const fault = faultOf(pidfd, pids)
-        if (fault !== undefined) throw corrupt(`process descriptor ${id} of files.img`, fault)
-      }
-  for (const { id, nlsk } of files.values())
-    if (nlsk && used.has(id))
-      yield () => {
-        const fault = faultOfNetlink(nlsk)
-        if (fault !== undefined) throw corrupt(`netlink socket ${id} of files.img`, fault)
-      }
-  const bpfMapsData = new Map(images.bpfMapsData.map((data) => [data.message.map_id, data]))
-  yield () => checkContents(bpfMapsData.values())
-  for (const { id, bpf } of files.values())
-    if (bpf && used.has(id))
-      yield () => {
-        const fault = faultOfBpfMap(bpf, bpfMapsData.get(bpf.map_id))
-        if (fault !== undefined) throw corrupt(`BPF map ${bpf.map_id} of files.img`, fault)
-      }
-  const extension = new Map(images.extension.map((facts) => [facts.id, facts]))
-  for (const { id, psk } of files.values()) if (psk && used.has(id)) yield () => checkPacket(psk, extension.get(id))
-  for (const { id, isk } of files.values()) if (isk && used.has(id)) yield () => checkInet(isk, options, extension.get(id))
-  for (const { id, nsf } of files.values()) if (nsf && used.has(id)) yield () => checkNamespace(nsf, options.namespaces ?? {})
-  for (const { id, tunf } of files.values()) if (tunf && used.has(id)) yield () => checkTun(tunf)
+  yield () => checkContents(scene.contents.values())
+  for (const file of files.values())
+    if (file.type !== fd_types.REG && file.type !== fd_types.PIPE && used.has(file.id)) yield () => checkBody(file, scene)
   const made = new Set([...used].filter((id) => !given.has(id)))
   const renamed = new Map(images.extension.flatMap(({ id, socket_file: path }) => (path === undefined ? [] : [[id, path] as const])))
   yield* unixChecks(made, { files, skQueues: queuesOf(images.skQueues) }, renamed, extUnixSk)
@@ -197,7 +210,7 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
     if (!reg || given.has(id) || (reg.ext && used.has(id))) continue
     const queue = queues.get(id)
     if (queue !== undefined) yield () => checkQueue(reg, queue)
-    else if (!unopened.has(id) && !images.ghosts.has(id)) yield () => checkRegular(reg, pids, { ...options, cuts })
+    else if (!scene.unopened.has(id) && !images.ghosts.has(id)) yield () => checkRegular(reg, pids, { ...options, cuts })
   }
 }
 

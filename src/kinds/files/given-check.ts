@@ -9,7 +9,7 @@ import { readLinkIfAlive } from "../../proc/source.ts"
 import { type GivenFd, inheritOption, pipeResource } from "./external.ts"
 import type { FileImages } from "./images.ts"
 import { readable } from "./poll.ts"
-import { fileKinds } from "./registry.ts"
+import { rowOfType } from "./registry.ts"
 import { askNumber } from "./socket/ask.ts"
 import { relationOf } from "./socket/unix/relations.ts"
 import { kindOf, statDescriptor } from "./stat.ts"
@@ -115,7 +115,7 @@ export function* givenChecks(
     const one = given.get(id)
     if (file && one)
       yield () => {
-        const row = fileKinds.find(({ type }) => type === file.type)
+        const row = rowOfType(file.type)
         if (file.pipe) checkContent(file.pipe.pipe_id, one, images)
         if (row) checkAccess(file, one, file.usk ? O.RDWR : row.facts(file, files).flags)
         checkPair(file, one, given, files)

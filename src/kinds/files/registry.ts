@@ -228,3 +228,9 @@ export const fileKinds: readonly FileRow[] = [
     named: true,
   }),
 ]
+
+/** The first row of each type: what images say is restored by it. */
+const byType = new Map([...fileKinds].reverse().map((row) => [row.type, row]))
+
+/** The row that restores files of a type; undefined where none does. */
+export const rowOfType = (type: fd_types): FileRow | undefined => byType.get(type)

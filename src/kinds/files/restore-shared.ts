@@ -4,7 +4,7 @@ import type { Program } from "../../tracee/program.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { FileImages } from "./images.ts"
 import { isDeparted } from "./pidfd/restore.ts"
-import { beginRestoring, holdNumbers, openAt, type Reserved, rowOfType } from "./restore.ts"
+import { beginRestoring, checkedRow, holdNumbers, openAt, type Reserved } from "./restore.ts"
 import type { Linked, Restoring } from "./restoring.ts"
 import type { Self } from "./self.ts"
 import { masterOfSession } from "./tty/driver.ts"
@@ -30,6 +30,9 @@ export interface SharedFiles {
  * Precondition: `checkFiles` has passed.
  */
 export function findShared(tables: readonly Table[], images: Linked): SharedFiles {
+  // Most trees are one process: nobody is there to share with, and mostly nothing is in flight or leads to who has departed.
+  const isOwn = tables.length === 1 && images.skQueues.size === 0 && !tables[0]?.fdinfos.some(({ id }) => isDeparted(images.files.get(id)))
+  if (isOwn) return { ids: [], finisher: new Map() }
   const holders = new Map<number, Set<Table>>()
   for (const table of tables) for (const { id } of table.fdinfos) holders.getOrInsertComputed(id, () => new Set()).add(table)
   const ids = groupLinked([...holders.keys()], images).flatMap((group) => {
@@ -59,7 +62,7 @@ function groupLinked(ids: readonly number[], images: Linked): number[][] {
     seen.add(id)
     const file = images.files.get(id)
     if (!file) throw new Error(`Unreachable: file ${id} was not checked`)
-    const row = rowOfType(file.type)
+    const row = checkedRow(file)
     const links = row.links(file, images)
     waiting.push(...links)
     for (const link of [firstOf.getOrInsert(row.object(file), id), ...links])
@@ -150,7 +153,7 @@ export function restoreShared(
   const restoring = openShared(images, own, made, self, false, program)
   for (const [id, number] of own) {
     const file = images.files.get(id)
-    if (file && !finisher.has(id) && !made.given.has(id)) rowOfType(file.type).finish(file, restoring, number)
+    if (file && !finisher.has(id) && !made.given.has(id)) checkedRow(file).finish(file, restoring, number)
   }
 }
 

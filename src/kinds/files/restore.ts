@@ -1,11 +1,11 @@
 import { F, F_OWNER, FD_CLOEXEC, O, SETTABLE } from "../../../ffi/abi/file.ts"
-import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
+import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
 import { isShared, openGiven } from "./given.ts"
 import { type FileImages, queuesOf, usersOf } from "./images.ts"
 import { restoreOwner } from "./owner.ts"
-import { fileKinds } from "./registry.ts"
+import { rowOfType } from "./registry.ts"
 import type { Restoring } from "./restoring.ts"
 import type { FileRow } from "./row.ts"
 import type { Self } from "./self.ts"
@@ -28,10 +28,10 @@ export interface FileRestoreOptions {
   isBorn(tid: number): boolean
 }
 
-/** The row that restores files of a type. Precondition: `checkFiles` has passed. */
-export const rowOfType = (type: number): FileRow => {
-  const row = fileKinds.find((candidate) => candidate.type === type)
-  if (!row) throw new Error(`Unreachable: files of type ${type} were not checked`)
+/** The row that restores a file. Precondition: `checkFiles` has passed. */
+export const checkedRow = ({ id, type }: file_entry): FileRow => {
+  const row = rowOfType(type)
+  if (!row) throw new Error(`Unreachable: file ${id} of type ${type} was not checked`)
   return row
 }
 
@@ -80,7 +80,7 @@ export function openAt(id: number, restoring: Restoring): void {
   const [first, ...more] = users.get(id) ?? []
   const file = files.get(id)
   if (!first || !file) throw new Error(`Unreachable: file ${id} was not checked`)
-  const row = rowOfType(file.type)
+  const row = checkedRow(file)
   const { flags } = row.facts(file, files)
   const given = restoring.given.get(id)
   const opened = given ? openGiven(file, given, restoring) : row.restore(file, restoring)
@@ -123,7 +123,7 @@ export function restoreDescriptors(images: FileImages, program: Program, options
     if (number !== undefined && !finishes(id)) continue
     const given = made.given.get(id)
     if (given && isShared(given)) continue
-    const row = rowOfType(file.type)
+    const row = checkedRow(file)
     const { flags, fown } = row.facts(file, images.files)
     if (!(flags & O.PATH) && !isLate(fown, isBorn)) restoreOwner(first.fd, fown, self, program)
     finishing.push(() => row.finish(file, restoring, first.fd))
@@ -142,7 +142,7 @@ export function startFiles(
   const starting = { program, clocks: made.clocks, extension: new Map(extension.map((facts) => [facts.id, facts])) }
   for (const [id, [first]] of usersOf(fdinfos)) {
     const file = files.get(id)
-    if (first && file && (!inherited.has(id) || finishes(id))) rowOfType(file.type).start(file, starting, first.fd)
+    if (first && file && (!inherited.has(id) || finishes(id))) checkedRow(file).start(file, starting, first.fd)
   }
 }
 
@@ -160,7 +160,7 @@ export function restoreThreadOwners(
     const file = files.get(id)
     const given = made.given.get(id)
     if (!first || !file || (inherited.has(id) && !finishes(id)) || (given && isShared(given))) continue
-    const { flags, fown } = rowOfType(file.type).facts(file, files)
+    const { flags, fown } = checkedRow(file).facts(file, files)
     if (!(flags & O.PATH) && isLate(fown, isBorn)) restoreOwner(first.fd, fown, self, program)
   }
 }
