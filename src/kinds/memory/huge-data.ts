@@ -23,14 +23,14 @@ function roomOf(fd: number): number {
 }
 
 const CHUNK = 1 << 20
-const [found, zeros] = [Buffer.alloc(CHUNK), Buffer.alloc(CHUNK)]
+const [found, zeros] = [allocate(CHUNK), allocate(CHUNK)]
 
 /** Whether a page holds anything but zeros: its first 4 KiB tell it of most. */
 function holdsData(fd: number, start: number, end: number): boolean {
   for (let at = start, part = PAGE_SIZE; at < end; part = CHUNK) {
-    const got = readSync(fd, found, 0, Math.min(part, end - at), at)
+    const got = readSync(fd, found.bytes, 0, Math.min(part, end - at), at)
     if (got === 0) return false
-    if (found.compare(zeros, 0, got, 0, got) !== 0) return true
+    if (Buffer.compare(found.bytes.subarray(0, got), zeros.bytes.subarray(0, got)) !== 0) return true
     at += got
   }
   return false

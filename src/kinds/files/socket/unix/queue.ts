@@ -41,10 +41,12 @@ function openRoom(bytes: number): Room {
   return { address, bytes: whole, size }
 }
 
-let data = openRoom(256 * 1024)
-/** A larger one replaces it for a larger packet. */
-function needRoom(bytes: number): void {
-  if (data.size < bytes) data = openRoom(bytes)
+const LEAST_ROOM = 256 * 1024
+let room: Room | undefined
+/** The room, of `bytes` at least: made by the first look, and replaced by a larger one for a larger packet. */
+function roomFor(bytes = LEAST_ROOM): Room {
+  if (!room || room.size < bytes) room = openRoom(Math.max(bytes, LEAST_ROOM))
+  return room
 }
 
 interface Peeked extends Packet {
@@ -76,7 +78,7 @@ function readControl(length: number): Pick<Packet, "rights" | "credentials"> {
  * @returns undefined where nothing is left, or where the first piece does not fit into what is left of the room
  */
 function peekAt(socket: number, offset: number, length: number, more = 0, at = 0): Peeked | undefined {
-  needRoom(length)
+  const data = roomFor(length)
   setPeekOffset(socket, offset)
   encodeInto(iovec, memory.bytes, { iov_base: data.address + at, iov_len: length }, IOV)
   encodeInto(msghdr, memory.bytes, {
@@ -125,7 +127,7 @@ function setPeekOffset(socket: number, offset: number): void {
  */
 function cutBefore(socket: number, offset: number, whole: Peeked): Packet[] {
   const { length } = whole
-  const before = peekAt(socket, offset, length, 0, data.size - length + 1)
+  const before = peekAt(socket, offset, length, 0, roomFor(length).size - length + 1)
   if (!before) return [whole]
   if (before.rights.length > 0) throw new Error(`Unreachable: ${before.length} of ${length} bytes came with descriptors`)
   return [before, { ...whole, payload: whole.payload.subarray(before.length) }]
@@ -145,7 +147,7 @@ function peekStream(socket: number, bytes: number): Packet[] {
 function peekPackets(socket: number, isOver: () => boolean): Packet[] {
   const packets: Packet[] = []
   for (let offset = 0; ; ) {
-    let packet = peekAt(socket, offset, data.size, MSG.TRUNC)
+    let packet = peekAt(socket, offset, roomFor().size, MSG.TRUNC)
     if (packet && packet.length > packet.payload.length) {
       forget(packet)
       packet = peekAt(socket, offset, packet.length, MSG.TRUNC)
