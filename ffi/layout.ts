@@ -62,9 +62,10 @@ export function encodeInto<F extends Fields>(
   at = 0,
 ): void {
   const view = viewOf(bytes)
-  for (const [name, value] of Object.entries(values)) {
+  for (const name in values) {
     const field = fields[name]
-    if (field && value !== undefined) WRITE[field[1]](view, at + field[0], value as number | bigint)
+    const value = values[name]
+    if (field && value !== undefined) WRITE[field[1]](view, at + field[0], value)
   }
 }
 

@@ -115,18 +115,30 @@ export const FRAME_RESULT = BigInt(SIGFRAME_MCONTEXT + sigcontext.fields.ax[0])
 /** The stack pointer with which rt_sigreturn finds a frame at `address`. */
 export const frameStack = (address: bigint): bigint => address + 8n
 
+/** The registers that a thread goes on with. */
+function resumedFrom(registers: Registers): Registers {
+  const call = interruptedCall(registers)
+  if (call === "none") return registers
+  return call === "restart" ? rewound(registers) : interruptedAnswer(registers)
+}
+
 /**
  * A signal frame that puts a thread back exactly where it was.
  *
  * @param address 64-aligned place of the frame in the task
  * @param returnTo first word of the frame: where a `ret` with the stack pointer at `address` goes
+ * @param frame zeros to write it into
  * Kernel: arch/x86/kernel/signal_64.c rt_sigreturn(), arch/x86/kernel/fpu/signal.c
  */
-export function signalFrame(address: bigint, returnTo: bigint, registers: Registers, xstate: Uint8Array, mask: bigint): Uint8Array {
-  const frame = new Uint8Array(frameSize(xstate.length))
-  const resumed = { none: registers, restart: rewound(registers), "restart-block": interruptedAnswer(registers) }[
-    interruptedCall(registers)
-  ]
+export function signalFrame(
+  address: bigint,
+  returnTo: bigint,
+  registers: Registers,
+  xstate: Uint8Array,
+  mask: bigint,
+  frame: Uint8Array = new Uint8Array(frameSize(xstate.length)),
+): Uint8Array {
+  const resumed = resumedFrom(registers)
   encodeInto(rtSigframe, frame, { pretcode: returnTo, uc_flags: UC_FLAGS, ss_flags: SS_LEAVE_ALONE, uc_sigmask: mask })
   const { cs, ss, gs, fs } = resumed
   const fpstate = address + BigInt(fpstateOffset)
@@ -142,7 +154,7 @@ export function signalFrame(address: bigint, returnTo: bigint, registers: Regist
   frame.fill(0, fpstateOffset + FP_SW_OFFSET, fpstateOffset + 512)
   const reserved = { magic1: FP_XSTATE_MAGIC1, extended_size: xstate.length + 4, xfeatures, xstate_size: xstate.length }
   encodeInto(fpxSwBytes, frame, reserved, fpstateOffset + FP_SW_OFFSET)
-  new DataView(frame.buffer).setUint32(fpstateOffset + xstate.length, FP_XSTATE_MAGIC2, true)
+  new DataView(frame.buffer, frame.byteOffset).setUint32(fpstateOffset + xstate.length, FP_XSTATE_MAGIC2, true)
   return frame
 }
 

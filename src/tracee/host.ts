@@ -10,6 +10,7 @@ import { haltAll } from "./halt.ts"
 import { writeMemory } from "./memory.ts"
 import { getRegisters, ptrace, setRegisters, setSignalMask } from "./trace.ts"
 import { type Patience, type Report, waitReport } from "./wait.ts"
+import { zeros } from "./zeros.ts"
 
 const log = logger("loan")
 
@@ -29,17 +30,16 @@ export const framePagesSize = (process: FrozenProcess): number =>
 /** Stands at the end of frame pages, so that a killed run's are known, and used again. */
 const MARK = Buffer.from("stasis: a frame\0")
 
-/** A frame as its pages hold it. @param size bytes of the pages */
-export function marked(frame: Uint8Array, size: number): Uint8Array {
-  const pages = new Uint8Array(size)
-  pages.set(frame)
+/** Zeros for frame pages, with the mark. @param size bytes of the pages @returns bytes that the next `zeros` gives to others */
+export function marked(size: number): Uint8Array {
+  const pages = zeros(size)
   pages.set(MARK, size - MARK.length)
   return pages
 }
 
 /** True for zeros, and for what a run left that was killed. */
 export const isFree = (pages: Uint8Array): boolean => MARK.equals(pages.subarray(pages.length - MARK.length)) || isZero(pages)
-export const isZero = (pages: Uint8Array): boolean => pages.every((byte) => byte === 0)
+export const isZero = (pages: Uint8Array): boolean => Buffer.compare(pages, zeros(pages.length)) === 0
 
 /** The thread of a process that runs single calls from the program's own code: where nothing of ours stands yet, or any more. */
 export interface Host {
@@ -60,9 +60,11 @@ function openHost(process: FrozenProcess, terms: LoanTerms): Host {
   if (!thread) throw new Error("Unreachable: a process without threads")
   const { signalReturn } = terms.gadgets
   const chain = signalReturn === undefined ? undefined : terms.framePages
-  if (chain !== undefined && signalReturn !== undefined)
-    writeMemory(pid, chain, marked(signalFrame(chain, signalReturn, thread.resume, thread.xstate, thread.mask), framePagesSize(process)))
-  else log.warn(`task ${pid} has no return chain: until it is released it does not survive a kill -9 of stasis`)
+  if (chain !== undefined && signalReturn !== undefined) {
+    const pages = marked(framePagesSize(process))
+    signalFrame(chain, signalReturn, thread.resume, thread.xstate, thread.mask, pages)
+    writeMemory(pid, chain, pages)
+  } else log.warn(`task ${pid} has no return chain: until it is released it does not survive a kill -9 of stasis`)
   return { process, thread, terms, mask: ALL_SIGNALS & ~sigbit(terms.stubSignal), chain }
 }
 
@@ -74,7 +76,7 @@ function openHost(process: FrozenProcess, terms: LoanTerms): Host {
 export function closeHost({ process, thread, chain }: Host): void {
   if (thread.running) haltAll(process)
   putBack(process.pid, thread)
-  if (chain !== undefined) writeMemory(process.pid, chain, new Uint8Array(framePagesSize(process)))
+  if (chain !== undefined) writeMemory(process.pid, chain, zeros(framePagesSize(process)))
 }
 
 /** True for a failure that tells of a target's end. */

@@ -3,6 +3,7 @@ import type { RemoteAddress } from "../base/units.ts"
 import { FRAME_RESULT, frameSize, frameStack, interruptedCall, signalFrame } from "./arch.x86_64.ts"
 import type { FrozenProcess, FrozenThread } from "./frozen.ts"
 import type { Program } from "./program.ts"
+import { zeros } from "./zeros.ts"
 
 /** Rounds bytes up to what the beginnings of programs and frames want. */
 export const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
@@ -21,17 +22,19 @@ export interface Placed {
   readonly header: bigint
 }
 
-/** Lays programs and the frames of their threads into one image of the area's data. */
+/** Lays programs and the frames of their threads into one image of the area's data, which the next call overwrites. */
 export function placePrograms(
   process: FrozenProcess,
   programs: ReadonlyMap<number, Program>,
   data: RemoteAddress,
-  room: number,
+  loan: number,
   signal: number,
 ): { image: Uint8Array; threads: Placed[] } {
   const threads: Placed[] = []
-  const image = new Uint8Array(loanSize(process, [...programs.values()]))
-  if (image.length > room) throw new Error(`Unreachable: programs of ${image.length} bytes in a loan of ${room}`)
+  const size = loanSize(process, [...programs.values()])
+  if (size > loan) throw new Error(`Unreachable: programs of ${size} bytes in a loan of ${loan}`)
+  const image = zeros(size)
+  const view = new DataView(image.buffer, image.byteOffset)
   let offset = 0
   for (const [tid, program] of programs) {
     const thread = process.threads.find((candidate) => candidate.tid === tid)
@@ -41,22 +44,20 @@ export function placePrograms(
     const frame = data + BigInt(frameAt)
     const inRestart = interruptedCall(thread.registers) === "restart-block" && thread.resume === thread.registers
     const end = frameAt + aligned64(frameSize(thread.xstate.length))
-    image.set(signalFrame(frame, 0n, thread.resume, thread.xstate, thread.mask), frameAt)
-    new DataView(image.buffer).setBigUint64(end, thread.mask, true)
-    image.set(
-      program.place(header, {
-        pid: process.pid,
-        tid,
-        signal,
-        frame: frameStack(frame),
-        protect: data,
-        protectSize: room,
-        restartStack: inRestart ? stackBelow(thread.registers) : 0n,
-        restartMask: data + BigInt(end),
-        restartResult: frame + FRAME_RESULT,
-      }),
-      offset,
-    )
+    signalFrame(frame, 0n, thread.resume, thread.xstate, thread.mask, image.subarray(frameAt, end))
+    view.setBigUint64(end, thread.mask, true)
+    const who = {
+      pid: process.pid,
+      tid,
+      signal,
+      frame: frameStack(frame),
+      protect: data,
+      protectSize: loan,
+      restartStack: inRestart ? stackBelow(thread.registers) : 0n,
+      restartMask: data + BigInt(end),
+      restartResult: frame + FRAME_RESULT,
+    }
+    program.place(header, who, image.subarray(offset, frameAt))
     threads.push({ thread, program, offset, header })
     offset = end + 64
   }

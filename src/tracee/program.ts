@@ -5,6 +5,7 @@ import { type Errno, errnoName, type Syscall, SyscallError, syscallNumber } from
 import { isLacking } from "../../ffi/without.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { hex } from "../base/units.ts"
+import { quoted } from "./quoted.ts"
 
 /** What a record of the program answers, once the stub has run it. */
 export interface Result {
@@ -43,6 +44,7 @@ interface Call {
 }
 
 const DATA_ALIGN = 16
+const WORD = 2 ** 32
 const FIRST_ARGUMENT = stubRecord.fields.argument0[0]
 const RESULT = stubRecord.fields.result[0]
 const ERRNO_NUMBER = new Map<string, number>(Object.entries(ERRNO).map(([number, [name]]) => [name, Number(number)]))
@@ -133,13 +135,17 @@ export class Program {
    *
    * @param address where it will stand in the task, 64-aligned
    * @param header members of the header that the runner sets (pid, tid, signal, frame ...)
+   * @param image `size` zeros to write it into
    */
-  place(address: bigint, header: Parameters<typeof encodeInto<(typeof stubHeader)["fields"]>>[2]): Uint8Array {
-    const image = new Uint8Array(this.size)
+  place(
+    address: bigint,
+    header: Parameters<typeof encodeInto<(typeof stubHeader)["fields"]>>[2],
+    image: Uint8Array = new Uint8Array(this.size),
+  ): Uint8Array {
     const count = this.records.length
     encodeInto(stubHeader, image, { ...header, count, cleanup: this.cleanupAt ?? count, failed: NOT_BEGUN })
     const dataAddress = address + BigInt(this.dataStart)
-    const view = new DataView(image.buffer)
+    const view = new DataView(image.buffer, image.byteOffset)
     // Written member by member: a large restore has a hundred thousand records.
     let at = stubHeader.size
     for (const { call, args, options } of this.records) {
@@ -147,8 +153,10 @@ export class Program {
       for (let position = 0; position < args.length; position++) {
         const argument = args[position] as Argument
         const place = at + FIRST_ARGUMENT + 8 * position
-        if (typeof argument === "number") view.setBigInt64(place, BigInt(argument), true)
-        else if (typeof argument === "bigint") view.setBigUint64(place, BigInt.asUintN(64, argument), true)
+        if (typeof argument === "number") {
+          view.setUint32(place, argument, true)
+          view.setUint32(place + 4, Math.floor(argument / WORD), true)
+        } else if (typeof argument === "bigint") view.setBigUint64(place, BigInt.asUintN(64, argument), true)
         else {
           const [meaning, value] = resolve(argument, dataAddress)
           flags |= meaning << (2 * position)
@@ -225,16 +233,6 @@ export class Program {
     }
     return `${argument.kind === "u32At" ? "u32" : "u64"} of room[${argument.data.size}]+${argument.at}`
   }
-}
-
-/** Bytes that are no text are cut after this many, as strace does it. */
-const SHOWN_BYTES = 32
-
-/** Text in full, as paths are looked for; other bytes up to SHOWN_BYTES. */
-function quoted(bytes: Uint8Array): string {
-  const isText = bytes.at(-1) === 0 && bytes.subarray(0, -1).every((byte) => byte >= 0x20)
-  const shown = isText ? bytes : bytes.subarray(0, SHOWN_BYTES)
-  return JSON.stringify(Buffer.from(shown).toString("latin1")) + (shown.length < bytes.length ? "..." : "")
 }
 
 /** What a program answered: the raw result of a record, the bytes of a part of its data. */

@@ -65,7 +65,7 @@ describe.skipIf(!canTrace)(`a live target${why}`, () => {
     using _ = holdInterrupts()
     using frozen = freeze(target.pid)
     const first = termsOf(frozen).framePages
-    writeMemory(target.pid, first, marked(new Uint8Array(100).fill(7), framePagesSize(frozen)))
+    writeMemory(target.pid, first, marked(framePagesSize(frozen)).fill(7, 0, 100))
     expect(termsOf(frozen).framePages).toBe(first)
     writeMemory(target.pid, first, new Uint8Array(framePagesSize(frozen)).fill(7))
     expect(termsOf(frozen).framePages).not.toBe(first)

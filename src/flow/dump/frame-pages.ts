@@ -6,7 +6,7 @@ import type { PageRange } from "../../kinds/memory/pages.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { FrozenProcess } from "../../tracee/frozen.ts"
 import { framePagesSize, isFree, isZero, type LoanTerms } from "../../tracee/host.ts"
-import { readMemoryIfMapped } from "../../tracee/memory.ts"
+import { peekMemory } from "../../tracee/memory.ts"
 
 /**
  * Pages for the bootstrap's signal frame, zeros afterwards. In a quiet process the lowest of the main stack, when they are far below every
@@ -53,7 +53,7 @@ function lowestPages(
   if (pointers.length === 0) return undefined
   const lowest = pointers.reduce((least, sp) => (sp < least ? sp : least))
   if (stack.start + BigInt(size + STACK_DISTANCE) > lowest) return undefined
-  const bytes = readMemoryIfMapped(pid, remoteAddress(stack.start), size)
+  const bytes = peekMemory(pid, remoteAddress(stack.start), size)
   return bytes && isWanted(bytes) ? remoteAddress(stack.start) : undefined
 }
 
