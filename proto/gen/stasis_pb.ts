@@ -232,6 +232,21 @@ export const stasis_multicastSchema: Schema<stasis_multicast> = schema("stasis_m
   { number: 2, name: "device", type: "string", label: "optional" },
 ])
 
+/** What an epoll watches. */
+export interface stasis_epoll_entry {
+  /** Process that the numbers of its entries are of: others that have it open may have other files there. */
+  process: number
+  /**
+   * Numbers that the last entries were added under: each has been closed since, or leads to another file. The entries themselves have numbers
+   * that lead to what is watched.
+   */
+  added: number[]
+}
+export const stasis_epoll_entrySchema: Schema<stasis_epoll_entry> = schema("stasis_epoll_entry", () => [
+  { number: 1, name: "process", type: "uint32", label: "required" },
+  { number: 2, name: "added", type: "uint32", label: "repeated" },
+])
+
 /** One open file of files.img. */
 export interface stasis_file_entry {
   id: number
@@ -270,6 +285,8 @@ export interface stasis_file_entry {
   fanotify_user?: number
   /** POSIX message queue that mq_open(3) opened, whose name stands in the entry: its inode number, which a later one of the name has not. */
   queue_inode?: bigint
+  /** Epoll: what CRIU's entry does not say. */
+  epoll?: stasis_epoll_entry
   /** Network devices that the entry of a packet socket has the numbers of. */
   packet_devices?: stasis_devices
   /** End of a pipe whose other end is open outside the tree: a restore must be told what takes its place. */
@@ -295,6 +312,7 @@ export const stasis_file_entrySchema: Schema<stasis_file_entry> = schema("stasis
   { number: 71, name: "filesystem_marks", type: "message", label: "optional", message: () => stasis_filesystem_marksSchema },
   { number: 72, name: "fanotify_user", type: "uint32", label: "optional" },
   { number: 75, name: "queue_inode", type: "uint64", label: "optional" },
+  { number: 76, name: "epoll", type: "message", label: "optional", message: () => stasis_epoll_entrySchema },
   { number: 80, name: "packet_devices", type: "message", label: "optional", message: () => stasis_devicesSchema },
   { number: 90, name: "pipe_outside", type: "bool", label: "optional" },
 ])

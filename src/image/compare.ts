@@ -12,8 +12,8 @@ export type Rule =
       /** A first dump that does not say all may number one object several times. */
       readonly apart?: true
     }
-  /** A list in any order, whose entries are known by a field. */
-  | { readonly kind: "keyed"; readonly by: string }
+  /** A list in any order, whose entries are known by these fields together. */
+  | { readonly kind: "keyed"; readonly by: readonly string[] }
   /** A list to which entries may have come. Of those that `mayGo` is true for, it need not have any more. */
   | { readonly kind: "subset"; readonly mayGo: (entry: object) => boolean }
   /** Flags of which some do not count. */
@@ -125,7 +125,7 @@ function compareLists(
   at: string,
 ): string[] {
   if (rule?.kind === "keyed") {
-    const keyOf = (entry: unknown): unknown => valuesOf(entry as object)[rule.by]
+    const keyOf = (entry: unknown): unknown => rule.by.map((name) => valuesOf(entry as object)[name]).join(" ")
     const pairs = pairUp(saved, now, keyOf)
     return pairs.flatMap(({ key, was, is }) =>
       was === undefined

@@ -30,6 +30,8 @@ export const files: readonly Row[] = [
   beyondCriu("cuts the counter to 32 bits", row("eventfds", "huge")),
   beyondCriu("loses semaphore mode", { ...row("eventfds", "semaphore"), since: ["6.5", "the mode is told nobody before"] }),
   row("epolls"),
+  beyondCriu("has it under the number of the duplicate", { ...row("epollstale", "closed", "{folder}"), options: ["--file-locks"] }),
+  beyondCriu("watches what the parent has under the number", row("epollstale", "forked")),
   ...["tcp", "udp", "udplite"].flatMap((name) => [row("inets", name), beyondCriu("loses such options", row("inets", name, "beyond"))]),
   beyondCriu("loses memberships in groups", row("inets", "multicast")),
   beyondCriu("finds raw sockets by a table that this kernel may lack", row("inets", "raw")),

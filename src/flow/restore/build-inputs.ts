@@ -124,6 +124,7 @@ export function prepareTree(
   const { ids, finisher } = findShared(distinctTables(processes, members), {
     files: root.files.files,
     skQueues: queuesOf(root.files.skQueues),
+    extension: root.files.extension,
   })
   const shared = new Map(ids.map((id) => [id, departed.get(id) ?? services.reserve()]))
   const controlled = findControlled(members, ids, root.files)

@@ -2,6 +2,7 @@ import { seed } from "../../../ffi/stub/gen/x86_64.ts"
 import { type CheckpointError, complaintsOf } from "../../base/errors.ts"
 import type { ImageSet } from "../../image/set.ts"
 import type { GivenFd } from "../../kinds/files/external.ts"
+import { wantedNumbers } from "../../kinds/files/images.ts"
 import type { FileChanged } from "../../kinds/files/keeping.ts"
 import { specialMappings } from "../../kinds/memory/vdso.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
@@ -91,7 +92,7 @@ export function planPrograms({
   const complaints: CheckpointError[] = []
   const attempt = (step: () => void): void => void complaints.push(...complaintsOf([step]))
   attempt(() => {
-    using descriptors = new ServiceDescriptors(saved.processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd)))
+    using descriptors = new ServiceDescriptors(saved.processes.flatMap(({ files }) => wantedNumbers(files)))
     const services = numbersOnly(descriptors)
     const source = openPagesSource(services)
     const terminals = reserveTerminals(saved.root.files, terminal, services)

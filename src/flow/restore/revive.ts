@@ -7,6 +7,7 @@ import { applyFromOutside } from "../../kinds/attributes/from-outside.ts"
 import type { PreparedCgroups } from "../../kinds/cgroup/place.ts"
 import { hasOwnClocks } from "../../kinds/clocks/restore.ts"
 import type { GivenFd } from "../../kinds/files/external.ts"
+import { wantedNumbers } from "../../kinds/files/images.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
 import { savedRseq } from "../../rseq/image.ts"
 import { clearArea } from "../../rseq/register.ts"
@@ -79,7 +80,7 @@ export function revive(
   using scope = new DisposableStack()
   // Of each file of pages, and of each deleted file, the copy that the seed inherits.
   scope.use(roomForDescriptors(processes.length + saved.memfds.length + 2 * root.files.ghosts.size + 2 * countDeparted(root.files)))
-  const services = scope.use(new ServiceDescriptors(processes.flatMap(({ files }) => files.fdinfos.map(({ fd }) => fd))))
+  const services = scope.use(new ServiceDescriptors(processes.flatMap(({ files }) => wantedNumbers(files))))
   const source = openPagesSource(services)
   const areaFile = scope.adopt(memoryFile("stasis"), closeSync)
   const areaFd = services.share(areaFile)

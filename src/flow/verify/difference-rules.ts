@@ -8,7 +8,7 @@ import { isStop } from "../../kinds/signals/info.ts"
 export const ignore: Rule = { kind: "ignore" }
 /** A number of an object: see Rule. */
 export const alias = (space: string): Rule => ({ kind: "alias", space })
-const keyed = (by: string): Rule => ({ kind: "keyed", by })
+const keyed = (...by: string[]): Rule => ({ kind: "keyed", by })
 
 /** Messages with the id of a file, a number that each dump gives anew. */
 const FILES = [
@@ -127,7 +127,9 @@ export const RULES: Rules = {
   "stasis_task_entry.stop_unseen": ignore,
   "stasis_task_entry.threads": keyed("tid"),
   "stasis_task_entry.vmas": keyed("start"),
-  "eventpoll_file_entry.tfd": keyed("tfd"),
+  "eventpoll_file_entry.tfd": keyed("tfd", "data"),
+  // Any process whose numbers lead to all that it watches.
+  "stasis_epoll_entry.process": ignore,
   // The call is to be made anew, if at all, and not to be restarted.
   "user_x86_regs_entry.orig_ax": ignore,
   // EPOLLERR and EPOLLHUP: one that is disarmed (EPOLLONESHOT) lacks them, and no call makes it so.

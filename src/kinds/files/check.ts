@@ -87,29 +87,36 @@ function checkFlying(id: number, files: FileImages["files"]): void {
 /** Largest descriptor number plus one that this machine allows. Documentation/admin-guide/sysctl/fs.rst */
 const descriptorLimit = (): number => readSysctl("fs/nr_open", 0x100000)
 
-function* descriptorChecks({ fdinfos, files }: FileImages): Generator<() => void> {
+/** Tells whether a process of ours can have a descriptor of a number. @returns a check that throws E_KERNEL, E_RESTORE */
+function numberCheck(): (fd: number) => void {
   const limit = descriptorLimit()
   const own = readLimits(process.pid)[LIMIT.NOFILE]?.hard ?? RLIM_INFINITY
+  return (fd) => {
+    if (fd >= limit)
+      throw new CheckpointError(
+        "E_KERNEL",
+        `Cannot restore fd ${fd}`,
+        `fs.nr_open allows descriptors below ${limit}`,
+        `Raise it: sysctl fs.nr_open=${fd + 1}`,
+      )
+    if (fd >= own)
+      throw new CheckpointError(
+        "E_RESTORE",
+        `Cannot restore fd ${fd}`,
+        `the hard limit of open files is ${own}`,
+        `Raise it for stasis: ulimit -Hn ${fd + 1}`,
+      )
+  }
+}
+
+function* descriptorChecks({ fdinfos, files }: FileImages, checkNumber: (fd: number) => void): Generator<() => void> {
   const seen = new Set<number>()
   for (const info of fdinfos)
     yield () => {
       const { fd, id } = info
       if (seen.has(fd)) throw corrupt(`fd ${fd}`, "the image has it twice")
       seen.add(fd)
-      if (fd >= limit)
-        throw new CheckpointError(
-          "E_KERNEL",
-          `Cannot restore fd ${fd}`,
-          `fs.nr_open allows descriptors below ${limit}`,
-          `Raise it: sysctl fs.nr_open=${fd + 1}`,
-        )
-      if (fd >= own)
-        throw new CheckpointError(
-          "E_RESTORE",
-          `Cannot restore fd ${fd}`,
-          `the hard limit of open files is ${own}`,
-          `Raise it for stasis: ulimit -Hn ${fd + 1}`,
-        )
+      checkNumber(fd)
       const { row, file } = rowFor(info, files)
       const inner = row.facts(file, files).id
       if (inner !== id) throw corrupt(`fd ${fd}`, `file ${id} calls itself ${inner}`)
@@ -132,6 +139,15 @@ function checkEpolls(tables: readonly FileImages[], files: FileImages["files"]):
   }
   for (const [id, target] of found)
     if (target !== undefined) throw corrupt(`epoll ${id} of files.img`, `it watches fd ${target}, which is not in the image`)
+}
+
+/** Numbers that files were added to an epoll under, and that lead elsewhere now. */
+function checkAdded({ id, epoll }: stasis_file_entry, files: FileImages["files"], checkNumber: (fd: number) => void): void {
+  const watched = files.get(id)?.epfd?.tfd ?? []
+  const added = epoll?.added ?? []
+  if (added.length > watched.length)
+    throw corrupt(`epoll ${id} of files.img`, `it watches ${watched.length} files, ${added.length} of them elsewhere`)
+  for (const number of added) checkNumber(number)
 }
 
 /** What a file is held against. */
@@ -180,11 +196,13 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
   const { extUnixSk = false, given = new Map<number, GivenFd>() } = options
   const [images] = tables
   if (!images) throw new Error("Unreachable: a tree without a process")
-  for (const table of tables) yield* descriptorChecks(table)
+  const checkNumber = numberCheck()
+  for (const table of tables) yield* descriptorChecks(table, checkNumber)
   const { files } = images
   yield () => checkEpolls(tables, files)
   const flying = images.skQueues.flatMap(({ message }) => message.scm.flatMap(({ rights }) => rights))
   for (const id of new Set(flying)) yield () => checkFlying(id, files)
+  for (const facts of images.extension) if (facts.epoll) yield () => checkAdded(facts, files, checkNumber)
   const held = new Set(tables.flatMap(({ fdinfos }) => fdinfos.map((info) => info.id)))
   const used = new Set([...held, ...flying])
   yield* notifyChecks(held, new Set(flying), images)

@@ -58,3 +58,9 @@ export function pathEntry(id: number, pathId: number, what: string, files: FileI
   const next = "Dump the program again: this image was damaged or changed"
   throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore file ${id} of files.img`, `the path of this ${what} is missing`, next)
 }
+
+/** Every descriptor number that a process is to have: for good, or for a moment while an epoll is told what it watches. */
+export const wantedNumbers = ({ fdinfos, extension }: Pick<FileImages, "fdinfos" | "extension">): number[] => [
+  ...fdinfos.map(({ fd }) => fd),
+  ...extension.flatMap(({ epoll }) => epoll?.added ?? []),
+]

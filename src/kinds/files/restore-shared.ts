@@ -29,7 +29,7 @@ export interface SharedFiles {
  *
  * Precondition: `checkFiles` has passed.
  */
-export function findShared(tables: readonly Table[], images: Linked): SharedFiles {
+export function findShared(tables: readonly Table[], images: Linked & Pick<FileImages, "extension">): SharedFiles {
   // Most trees are one process: nobody is there to share with, and mostly nothing is in flight or leads to who has departed.
   const isOwn = tables.length === 1 && images.skQueues.size === 0 && !tables[0]?.fdinfos.some(({ id }) => isDeparted(images.files.get(id)))
   if (isOwn) return { ids: [], finisher: new Map() }
@@ -40,7 +40,9 @@ export function findShared(tables: readonly Table[], images: Linked): SharedFile
     // What is in flight belongs to no table, and who has departed was there before the tree.
     return all.size > 1 || group.some((id) => !holders.has(id) || isDeparted(images.files.get(id))) ? group : []
   })
-  return { ids, finisher: new Map(ids.flatMap((id) => (holders.has(id) ? [[id, finisherOf(id, tables, images.files)] as const] : []))) }
+  const numbersOf = new Map(images.extension.flatMap(({ id, epoll }) => (epoll ? [[id, epoll.process] as const] : [])))
+  const finisher = (id: number): number => finisherOf(id, tables, images.files, numbersOf.get(id))
+  return { ids, finisher: new Map(ids.flatMap((id) => (holders.has(id) ? [[id, finisher(id)] as const] : []))) }
 }
 
 /** Groups files that one program must make together, with those that only such files lead to. In the order in which each comes first. */
@@ -71,13 +73,17 @@ function groupLinked(ids: readonly number[], images: Linked): number[][] {
   return [...Map.groupBy(seen, topOf).values()]
 }
 
-/** The first process that has a file and, for an epoll, all that it watches. */
-function finisherOf(id: number, tables: readonly Table[], files: ReadonlyMap<number, file_entry>): number {
+/**
+ * The first process that has a file and, for an epoll, all that it watches.
+ *
+ * @param known process that an epoll's numbers are of, where that is known
+ */
+function finisherOf(id: number, tables: readonly Table[], files: ReadonlyMap<number, file_entry>, known?: number): number {
   const holders = tables.filter(({ fdinfos }) => fdinfos.some((info) => info.id === id))
   const epoll = files.get(id)?.epfd
   const isAble = ({ fdinfos }: Table): boolean =>
     !epoll || missingTarget(epoll, (fd) => fdinfos.some((info) => info.fd === fd)) === undefined
-  const holder = holders.find(isAble) ?? holders[0]
+  const holder = holders.find(({ pid }) => pid === known) ?? holders.find(isAble) ?? holders[0]
   if (!holder) throw new Error(`Unreachable: file ${id} has no descriptor`)
   return holder.pid
 }

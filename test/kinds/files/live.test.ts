@@ -36,7 +36,8 @@ function comparable({ fdinfos, files, pipesData, extension }: FileImages, pid: n
       return { ...info, file }
     })
   const content = pipesData.map(({ message, payload }) => [named(message.pipe_id), message.size, Bun.hash(payload), payload.length])
-  return JSON.stringify({ entries, content, extension }, (_, value) => (typeof value === "bigint" ? `${value}n` : value), 1)
+  const facts = extension.map(({ epoll, ...more }) => ({ ...more, ...(epoll && { added: epoll.added, own: epoll.process === pid }) }))
+  return JSON.stringify({ entries, content, facts }, (_, value) => (typeof value === "bigint" ? `${value}n` : value), 1)
 }
 
 /** Gives the files of one process to another one, through images and a program. */

@@ -142,26 +142,6 @@ describe("eventfd", () => {
   })
 })
 
-const watching = (...numbers: number[]): file_entry => {
-  const tfd = numbers.map((number) => ({ id: 0, tfd: number, events: 0x80000001, data: 0xffffffffffffffffn, dev: 1, inode: 2n, pos: 0n }))
-  return { type: fd_types.EVENTPOLL, id: 8, epfd: { id: 8, flags: 2, fown, tfd } }
-}
-
-describe("epoll", () => {
-  test("restoreDescriptors adds what is watched when every descriptor has its number", () => {
-    const [epoll, watched] = [watching(7), pipe(1, 6, 0)]
-    const plan = planOf(imagesOf([epoll, watched], [user(2, epoll), user(7, watched)]))
-    expect(plan[0]).toBe("#2 epoll_create1(0) // epoll 8")
-    const added = plan.findIndex((line) => line.includes("epoll_ctl(2, 1, 7, "))
-    expect(added).toBeGreaterThan(plan.findIndex((line) => line.includes(", 7, 0) // fd 7")))
-  })
-
-  test("checkFiles refuses an epoll that watches what is not there", () => {
-    const epoll = watching(7)
-    expect(() => checkFiles([imagesOf([epoll], [user(2, epoll)])], PIDS, CHECK)).toThrow("it watches fd 7, which is not in the image")
-  })
-})
-
 describe("tty", () => {
   const mode = {
     c_iflag: 1,

@@ -196,7 +196,7 @@ describe("findShared", () => {
     fdinfos: images.fdinfos.filter(({ id }) => ids.includes(id)),
   })
   const shared = (images: FileImages, ...tables: { pid: number; fdinfos: readonly fdinfo_entry[] }[]) =>
-    findShared(tables, { files: images.files, skQueues: Map.groupBy(images.skQueues, ({ message }) => message.id_for) })
+    findShared(tables, { ...images, skQueues: Map.groupBy(images.skQueues, ({ message }) => message.id_for) })
 
   test("a pair in one table is that process's own, in two it is made for both", () => {
     const images = imagesOf(pair())
