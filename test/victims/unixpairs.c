@@ -134,7 +134,11 @@ static void hold_lone(void)
 /* Packets of no bytes between others, which a look by offset passes over. */
 static void hold_empty(void)
 {
-	int ends[2];
+	int ends[2], packets[2];
+	pair(SOCK_SEQPACKET, packets);
+	MUST(send(packets[0], "", 0, 0));
+	MUST(send(packets[0], "rest", 4, 0));
+	close(packets[0]);
 	pair(SOCK_DGRAM, ends);
 	MUST(send(ends[0], "", 0, 0));
 	MUST(send(ends[0], "a", 1, 0));
@@ -147,6 +151,8 @@ static void hold_empty(void)
 	expect_packet(ends[1], "", "third");
 	expect_packet(ends[1], "b", "fourth");
 	expect_nothing(ends[1], "empty packets");
+	expect_packet(packets[1], "", "the first of a peer that has gone");
+	expect_packet(packets[1], "rest", "what is behind it");
 	ok();
 }
 
@@ -228,6 +234,8 @@ static const struct {
 };
 /* The last ones, which CRIU does not set. */
 enum { OURS = 2 };
+/* SO_PASSPIDFD (Linux 6.5) and SO_PASSRIGHTS (6.16), where the kernel has them. */
+static const int newer[][2] = { { 76, 1 }, { 83, 0 } };
 
 static void hold_options(bool all)
 {
@@ -238,6 +246,9 @@ static void hold_options(bool all)
 	pair(SOCK_STREAM, plain);
 	for (size_t i = 0; i < count; i++)
 		MUST(setsockopt(ends[0], SOL_SOCKET, numbers[i].option, &numbers[i].set, sizeof(int)));
+	for (size_t i = 0; all && i < sizeof newer / sizeof *newer; i++)
+		if (setsockopt(ends[0], SOL_SOCKET, newer[i][0], &newer[i][1], sizeof(int)) == -1)
+			CHECK(errno == ENOPROTOOPT, "set-up: option %d: %s", newer[i][0], strerror(errno));
 	struct timeval receive = { 12, 340000 }, send_time = { 5, 0 }, time;
 	MUST(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof receive));
 	MUST(setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &send_time, sizeof send_time));
@@ -263,6 +274,9 @@ static void hold_options(bool all)
 	size = sizeof value;
 	CHECK(getsockopt(plain[0], SOL_SOCKET, SO_SNDBUF, &value, &size) == 0 && value == untouched, "SO_SNDBUF is %d, was %d", value, untouched);
 	CHECK(getsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &value, &size) == 0 && value == 0, "the other end has SO_PASSCRED");
+	for (size_t i = 0; all && i < sizeof newer / sizeof *newer; i++)
+		CHECK(getsockopt(ends[0], SOL_SOCKET, newer[i][0], &value, &size) == -1 || value == newer[i][1], "option %d is %d", newer[i][0],
+		      value);
 	ok();
 }
 

@@ -81,6 +81,14 @@ export const statPath = (path: string, follow: boolean): FileStat | null =>
  */
 export const knownStat = (path: string): FileStat | null => (ask(path, AT.STATX_DONT_SYNC, STATX_BASIC_STATS) ? read() : null)
 
+const W_OK = 2
+
+/** True for a file that nobody may write to because its file system, or its mount, is read-only. Man page: access(2) */
+export function isReadOnly(path: string): boolean {
+  const answer = attempt("faccessat", AT.FDCWD, layPath(path), W_OK)
+  return answer < 0 && errnoName(-answer) === "EROFS"
+}
+
 /** Asks for a file. @returns false when there is none */
 function ask(path: string, flags: number, mask: number): boolean {
   const answer = attempt("statx", AT.FDCWD, layPath(path), flags, mask, memory.address)

@@ -5,7 +5,7 @@ import { CheckpointError } from "../../../base/errors.ts"
 import { logger } from "../../../base/log.ts"
 import type { Program } from "../../../tracee/program.ts"
 import type { Checking } from "../keeping.ts"
-import { type FileStat, kindName, kindOf, statPath } from "../stat.ts"
+import { type FileStat, isReadOnly, kindName, kindOf, statPath } from "../stat.ts"
 import { hasSize } from "../table.ts"
 
 const log = logger("files")
@@ -32,9 +32,11 @@ type How = Checking & {
   readonly cuts: ReadonlyMap<string, bigint>
 }
 
+const isForWriting = ({ flags }: reg_file_entry): boolean => (flags & O.ACCMODE) !== O.RDONLY && (flags & O.PATH) === 0
+
 /** Whether a file that has grown may be cut back: by whoever has it open for writing. */
-const isCut = ({ size, flags }: reg_file_entry, now: FileStat, { fileChanged }: Pick<Checking, "fileChanged">): boolean =>
-  fileChanged === "truncate" && size !== undefined && now.size > size && (flags & O.ACCMODE) !== O.RDONLY && (flags & O.PATH) === 0
+const isCut = (entry: reg_file_entry, now: FileStat, { fileChanged }: Pick<Checking, "fileChanged">): boolean =>
+  fileChanged === "truncate" && entry.size !== undefined && now.size > entry.size && isForWriting(entry)
 
 /** What files are cut back to, by id, bytes. Looks at paths. */
 export function findCuts(files: ReadonlyMap<number, file_entry>, how: Pick<Checking, "fileChanged">): Map<number, bigint> {
@@ -77,6 +79,8 @@ export function checkRegular(entry: reg_file_entry, pids: ReadonlySet<number>, h
   if (!now) throw changed(name, "it does not exist", "Put the file back, or mount the file system that it is on")
   if (mode !== undefined && kindOf(mode) !== kindOf(now.mode))
     throw changed(name, `it is ${kindName(now.mode)} now and was ${kindName(mode)}`, "Put the file back")
+  if (isForWriting(entry) && isReadOnly(name))
+    throw changed(name, "it was open for writing, and is on a read-only mount now", "Let it be written to: mount -o remount,rw")
   const judge = (found: string, next: string): void => {
     if (how.fileChanged !== "accept") throw changed(name, found, `${next}; or give --file-changed=accept, and it is opened as it is`)
     log.warn(`"${name}" has changed: ${found}`)
