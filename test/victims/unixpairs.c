@@ -2,7 +2,7 @@
  * Holds: unix socket pairs with both ends inside: stream, dgram and seqpacket with data in both directions, empty, nonblocking, a
  * duplicated end, shut-down halves, ends whose peers are gone. Argument "options": options away from their defaults instead, and "all" of
  * them; "lone": a dgram socket whose peer is gone; "reset": a peer that was closed with data unread; "empty": packets of no bytes; "urgent",
- * "error" and "early" are refused. Checks: data and its bounds, flags, ends of file, errors, options.
+ * "inline", "error" and "early" are refused. Checks: data and its bounds, flags, ends of file, errors, options.
  */
 #include "victim.h"
 #include <sys/ioctl.h>
@@ -179,9 +179,10 @@ static void hold_reset(void)
 /* What a dump refuses: an urgent byte, an error that is due on packets, data sent to a listener that has not accepted its sender. */
 static void hold_refused(const char *kind)
 {
-	int ends[2], server;
-	if (!strcmp(kind, "urgent")) {
+	int ends[2], server, on = !strcmp(kind, "inline");
+	if (!strcmp(kind, "urgent") || on) {
 		pair(SOCK_STREAM, ends);
+		MUST(setsockopt(ends[1], SOL_SOCKET, SO_OOBINLINE, &on, sizeof on));
 		if (send(ends[0], "ab", 2, MSG_OOB) == -1)
 			skip("this kernel has no urgent bytes in unix sockets");
 	} else if (!strcmp(kind, "error")) {
@@ -203,6 +204,11 @@ static void hold_refused(const char *kind)
 	victim_wait();
 	if (!strcmp(kind, "urgent")) {
 		CHECK(recv(ends[1], found, 1, MSG_OOB) == 1 && *found == 'b', "the urgent byte is lost: %s", strerror(errno));
+		ok();
+	}
+	if (on) {
+		expect_packet(ends[1], "a", "what is before the urgent byte");
+		expect_packet(ends[1], "b", "the urgent byte");
 		ok();
 	}
 	if (!strcmp(kind, "error")) {

@@ -195,8 +195,9 @@ export function rehearsePeek(): void {
 /** An error is due that the program has not been told of, such as ECONNRESET. */
 export const hasError = (socket: number): boolean => (eventsOf(socket, POLL.IN) & POLL.ERR) !== 0
 
-/** A stream has an urgent byte (MSG_OOB), which has a queue of its own. */
+/** A stream has an urgent byte (MSG_OOB): among the others (SO_OOBINLINE), which only poll(2) tells, or in a queue of its own. */
 export function hasUrgent(socket: number): boolean {
+  if (eventsOf(socket, POLL.PRI) & POLL.PRI) return true
   encodeInto(iovec, memory.bytes, { iov_base: memory.address + NAME, iov_len: 1 }, IOV)
   encodeInto(msghdr, memory.bytes, {
     msg_name: 0,
