@@ -11,6 +11,7 @@ for (const [kind, what] of [
   ["mark", "has urgent data (MSG_OOB) in it"],
   ["inline", "has urgent data (MSG_OOB) in it"],
   ["ended", "has 3 bytes that came before, which the program has not read yet"],
+  ["flying", "in flight through a socket is a TCP connection that no process has open"],
 ] as const)
   test(`a TCP connection with something unread that no image keeps is refused, and keeps it: ${kind}`, async () => {
     const victim = await start("unread", { args: [kind] })

@@ -107,7 +107,7 @@ export function collectInet(
   }: Pick<Collecting, "tcpClose" | "copies" | "extension" | "inetSockets" | "groups" | "losses" | "connections">,
 ): inet_sk_entry {
   const table = inetSockets.get(stat.ino)
-  const where = `task ${pid} fd ${fd}`
+  const where = pid === process.pid ? "a socket that is in flight through another" : `task ${pid} fd ${fd}`
   const found = copies.lend(fd, (copy) => {
     if (!socket) throw new Error(`Unreachable: fd ${fd} is no socket`)
     const facts = collectFacts(copy, socket)
