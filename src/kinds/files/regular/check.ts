@@ -5,7 +5,7 @@ import { CheckpointError } from "../../../base/errors.ts"
 import { logger } from "../../../base/log.ts"
 import type { Program } from "../../../tracee/program.ts"
 import type { Checking } from "../keeping.ts"
-import { type FileStat, isReadOnly, kindName, kindOf, statPath } from "../stat.ts"
+import { type FileStat, isReadOnly, kindName, kindOf, obstacleAt, statPath } from "../stat.ts"
 import { hasSize } from "../table.ts"
 
 const log = logger("files")
@@ -100,6 +100,18 @@ export function checkRegular(entry: reg_file_entry, pids: ReadonlySet<number>, h
   // As CRIU: a file without one is not told apart.
   if (found.length > 0 && words(found) !== words(build_id))
     judge(`its build ID is ${words(found)} now and was ${words(build_id)}`, "Install the version that the program was started from")
+}
+
+/** Checks that a deleted file can be made again where it was. @throws CheckpointError E_FILE_CHANGED */
+export function checkDeleted({ name }: reg_file_entry): void {
+  const [folder, what] = (name.startsWith("/") && obstacleAt(name)) || []
+  if (folder === undefined) return
+  throw new CheckpointError(
+    "E_FILE_CHANGED",
+    `Cannot make the deleted file "${name}" again`,
+    `"${folder}" ${what}`,
+    "Put the folder back as it was, and mount it so that it can be written to",
+  )
 }
 
 /** Words of a build ID as people know it: hexadecimal, byte by byte. */
