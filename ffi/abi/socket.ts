@@ -54,10 +54,12 @@ export const SO = {
   PREFER_BUSY_POLL: 69,
   BUF_LOCK: 72,
   TXREHASH: 74,
+  PASSPIDFD: 76,
+  PASSRIGHTS: 83,
 } as const
 
 /** Kinds of control messages of SOL_SOCKET. Header: include/linux/socket.h */
-export const SCM = { RIGHTS: 1, CREDENTIALS: 2 } as const
+export const SCM = { RIGHTS: 1, CREDENTIALS: 2, PIDFD: 4 } as const
 
 /** struct msghdr as the kernel takes it. */
 export const msghdr = layout("struct user_msghdr", "include/linux/socket.h", 56, {

@@ -45,6 +45,25 @@ describe("a file that has grown since the dump", () => {
   })
 })
 
+for (const [program, args, file, what] of [
+  ["files", [], "data", "it was open for writing, and is on a read-only mount now"],
+  ["unixnames", ["listen"], "", "is on a read-only mount now"],
+] as const)
+  test(`what needs to be written to, on a mount that is read-only now, is told before anything is made: ${program}`, async () => {
+    const victim = await start(program, { args: [...args, "{folder}"] })
+    await dump(stasisTool, victim.pid, victim.images)
+    await victim.gone()
+    const path = join(victim.folder, file)
+    const mounts = `mount --bind "${path}" "${path}" && mount -o remount,ro,bind "${path}"`
+    const restoring = `${stasisTool.command.join(" ")} restore -d -D "${victim.images}"`
+    const failed = await run(["unshare", "-m", "sh", "-c", `${mounts} && exec ${restoring}`])
+    expect(failed.status).toBe(EXIT_STATUS.E_FILE_CHANGED)
+    expect(failed.stderr).toContain(what)
+    await restore(stasisTool, victim.images)
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  })
+
 test("another build of the executable with the same size is found, unless only sizes are compared", async () => {
   const folder = scratch("build")
   const images = scratch("build-images")

@@ -75,7 +75,7 @@ export const files: readonly Row[] = [
   beyondCriu("opens no slave again to close it", row("ptys", "alone")),
   row("unixpairs"),
   row("unixpairs", "options"),
-  beyondCriu("does not set SO_REUSEADDR and SO_PEEK_OFF", row("unixpairs", "options", "all")),
+  beyondCriu("does not set SO_REUSEADDR, SO_PEEK_OFF, SO_PASSPIDFD and SO_PASSRIGHTS", row("unixpairs", "options", "all")),
   beyondCriu("leaves such a socket unconnected", row("unixpairs", "lone")),
   beyondCriu("cannot look into the queue of a socket with a pending error", row("unixpairs", "reset")),
   beyondCriu("loses packets of no bytes", row("unixpairs", "empty")),

@@ -18,6 +18,16 @@ test("anonymous memory that somebody outside shares is told, by plan too; each s
   expect(await victim.answer()).toBe("OK")
 })
 
+test("an end of a unix socket pair that somebody outside has open too is told, by plan too; the restored program has a pair of its own", async () => {
+  const victim = await start("outsides", { args: ["pair", "{folder}"] })
+  const words = /task \d+ fd 21 is socket:\[\d+\], which task \d+ has open too: a restored program has one of its own/
+  expect((await run([...stasisTool.command, "plan", `${victim.pid}`])).stdout).toMatch(words)
+  expect((await dump(stasisTool, victim.pid, victim.images)).stderr).toMatch(words)
+  await restore(stasisTool, victim.images)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+})
+
 test("a TCP connection that somebody outside has open too is refused, unless it is to be closed", async () => {
   const victim = await start("outsides", { args: ["connection", "{folder}"] })
   const refused = await run([...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images, "--tcp-established"])

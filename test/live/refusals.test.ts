@@ -235,6 +235,7 @@ test("dump refuses a file in flight that cannot be kept, which it sees only in t
 
 for (const [kind, what] of [
   ["urgent", "a unix socket with an urgent byte (MSG_OOB) that nobody has read yet"],
+  ["inline", "a unix socket with an urgent byte (MSG_OOB) that nobody has read yet"],
   ["error", "a unix socket with an error that the program has not been told of yet"],
   ["early", "that has sent data to a listener which has not accepted it yet"],
 ] as const)

@@ -2,7 +2,7 @@
  * Holds: unix socket pairs with both ends inside: stream, dgram and seqpacket with data in both directions, empty, nonblocking, a
  * duplicated end, shut-down halves, ends whose peers are gone. Argument "options": options away from their defaults instead, and "all" of
  * them; "lone": a dgram socket whose peer is gone; "reset": a peer that was closed with data unread; "empty": packets of no bytes; "urgent",
- * "error" and "early" are refused. Checks: data and its bounds, flags, ends of file, errors, options.
+ * "inline", "error" and "early" are refused. Checks: data and its bounds, flags, ends of file, errors, options.
  */
 #include "victim.h"
 #include <sys/ioctl.h>
@@ -134,7 +134,11 @@ static void hold_lone(void)
 /* Packets of no bytes between others, which a look by offset passes over. */
 static void hold_empty(void)
 {
-	int ends[2];
+	int ends[2], packets[2];
+	pair(SOCK_SEQPACKET, packets);
+	MUST(send(packets[0], "", 0, 0));
+	MUST(send(packets[0], "rest", 4, 0));
+	close(packets[0]);
 	pair(SOCK_DGRAM, ends);
 	MUST(send(ends[0], "", 0, 0));
 	MUST(send(ends[0], "a", 1, 0));
@@ -147,6 +151,8 @@ static void hold_empty(void)
 	expect_packet(ends[1], "", "third");
 	expect_packet(ends[1], "b", "fourth");
 	expect_nothing(ends[1], "empty packets");
+	expect_packet(packets[1], "", "the first of a peer that has gone");
+	expect_packet(packets[1], "rest", "what is behind it");
 	ok();
 }
 
@@ -173,9 +179,10 @@ static void hold_reset(void)
 /* What a dump refuses: an urgent byte, an error that is due on packets, data sent to a listener that has not accepted its sender. */
 static void hold_refused(const char *kind)
 {
-	int ends[2], server;
-	if (!strcmp(kind, "urgent")) {
+	int ends[2], server, on = !strcmp(kind, "inline");
+	if (!strcmp(kind, "urgent") || on) {
 		pair(SOCK_STREAM, ends);
+		MUST(setsockopt(ends[1], SOL_SOCKET, SO_OOBINLINE, &on, sizeof on));
 		if (send(ends[0], "ab", 2, MSG_OOB) == -1)
 			skip("this kernel has no urgent bytes in unix sockets");
 	} else if (!strcmp(kind, "error")) {
@@ -197,6 +204,11 @@ static void hold_refused(const char *kind)
 	victim_wait();
 	if (!strcmp(kind, "urgent")) {
 		CHECK(recv(ends[1], found, 1, MSG_OOB) == 1 && *found == 'b', "the urgent byte is lost: %s", strerror(errno));
+		ok();
+	}
+	if (on) {
+		expect_packet(ends[1], "a", "what is before the urgent byte");
+		expect_packet(ends[1], "b", "the urgent byte");
 		ok();
 	}
 	if (!strcmp(kind, "error")) {
@@ -228,6 +240,8 @@ static const struct {
 };
 /* The last ones, which CRIU does not set. */
 enum { OURS = 2 };
+/* SO_PASSPIDFD (Linux 6.5) and SO_PASSRIGHTS (6.16), where the kernel has them. */
+static const int newer[][2] = { { 76, 1 }, { 83, 0 } };
 
 static void hold_options(bool all)
 {
@@ -238,6 +252,9 @@ static void hold_options(bool all)
 	pair(SOCK_STREAM, plain);
 	for (size_t i = 0; i < count; i++)
 		MUST(setsockopt(ends[0], SOL_SOCKET, numbers[i].option, &numbers[i].set, sizeof(int)));
+	for (size_t i = 0; all && i < sizeof newer / sizeof *newer; i++)
+		if (setsockopt(ends[0], SOL_SOCKET, newer[i][0], &newer[i][1], sizeof(int)) == -1)
+			CHECK(errno == ENOPROTOOPT, "set-up: option %d: %s", newer[i][0], strerror(errno));
 	struct timeval receive = { 12, 340000 }, send_time = { 5, 0 }, time;
 	MUST(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof receive));
 	MUST(setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &send_time, sizeof send_time));
@@ -263,6 +280,9 @@ static void hold_options(bool all)
 	size = sizeof value;
 	CHECK(getsockopt(plain[0], SOL_SOCKET, SO_SNDBUF, &value, &size) == 0 && value == untouched, "SO_SNDBUF is %d, was %d", value, untouched);
 	CHECK(getsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &value, &size) == 0 && value == 0, "the other end has SO_PASSCRED");
+	for (size_t i = 0; all && i < sizeof newer / sizeof *newer; i++)
+		CHECK(getsockopt(ends[0], SOL_SOCKET, newer[i][0], &value, &size) == -1 || value == newer[i][1], "option %d is %d", newer[i][0],
+		      value);
 	ok();
 }
 

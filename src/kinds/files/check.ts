@@ -17,7 +17,7 @@ import { checkNamespace } from "./nsfs/restore.ts"
 import type { BpfMapData } from "./payloads.ts"
 import { faultOf, isDeparted } from "./pidfd/restore.ts"
 import { rowOfType } from "./registry.ts"
-import { checkRegular, findCuts } from "./regular/check.ts"
+import { checkDeleted, checkRegular, findCuts } from "./regular/check.ts"
 import type { FileRow } from "./row.ts"
 import { checkInet, type InetOptions } from "./socket/inet/check.ts"
 import { faultOfNetlink } from "./socket/netlink-sk/restore.ts"
@@ -228,7 +228,8 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
     if (!reg || given.has(id) || (reg.ext && used.has(id))) continue
     const queue = queues.get(id)
     if (queue !== undefined) yield () => checkQueue(reg, queue)
-    else if (!scene.unopened.has(id) && !images.ghosts.has(id)) yield () => checkRegular(reg, pids, { ...options, cuts })
+    else if (images.ghosts.has(id)) yield () => checkDeleted(reg)
+    else if (!scene.unopened.has(id)) yield () => checkRegular(reg, pids, { ...options, cuts })
   }
 }
 

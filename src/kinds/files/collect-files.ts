@@ -45,6 +45,7 @@ export const emptyTables = (
   inetSockets,
   packetSockets,
   groups: groupsOnce(),
+  tcpClose: options.tcpClose,
   connections,
 })
 

@@ -145,6 +145,8 @@ export interface Collecting {
   readonly packetSockets: ReadonlyMap<bigint, PacketSocket>
   /** Multicast groups of the network namespace, read when they are first asked for. */
   groups(): readonly Group[]
+  /** Connections come back as new sockets: nothing of them is lost that was to be kept. */
+  readonly tcpClose: boolean
   /** TCP connections to be kept, held off; undefined where none is to be touched. */
   readonly connections: Connections | undefined
   /** What is lost although its object is kept, for people. */

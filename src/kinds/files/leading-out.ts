@@ -9,7 +9,8 @@ import { leadsTo } from "./name.ts"
 import type { Outsiders } from "./outsiders.ts"
 import { isNameless } from "./overlay.ts"
 import { pipeInode } from "./pipe/holders.ts"
-import { isExternalUnix, socketInode } from "./socket/unix/scene.ts"
+import { inodeOf, isExternalUnix, isUnix, socketInode } from "./socket/unix/scene.ts"
+import type { UnixScene } from "./socket/unix/view.ts"
 import { inodeKey, kindOf } from "./stat.ts"
 
 /** An open file that leads out of the tree and is kept. */
@@ -94,11 +95,18 @@ function noteOnNames(by: Found): string[] {
   return [`${what}: a restored program has a copy of its own`]
 }
 
-/** Words of --external that are of no use, and deleted files and BPF maps that somebody outside has open too. */
+/** A unix socket without a name, whose other end is in the tree too: a restore makes both anew, and nobody outside has one of them. */
+function isOwnPair(by: Found, { sockets, inside }: Pick<UnixScene, "sockets" | "inside">): boolean {
+  const socket = isUnix(by) ? sockets.get(inodeOf(by)) : undefined
+  return socket !== undefined && socket.name.length === 0 && inside.has(socket.peer)
+}
+
+/** Words of --external that are of no use, and ends of pairs, deleted files and BPF maps that somebody outside has open too. */
 export function notesOn(
   judged: readonly Pick<JudgedFile, "by">[],
-  { files, bpfMaps }: Pick<Outsiders, "files" | "bpfMaps">,
+  { files, bpfMaps, sockets }: Pick<Outsiders, "files" | "bpfMaps" | "sockets">,
   options: Pick<FileOptions, "externals" | "externalUnix">,
+  unix: Pick<UnixScene, "sockets" | "inside">,
 ): string[] {
   const shared = (by: Found, name: string, holder: number | undefined, own: string): string[] =>
     holder === undefined
@@ -108,6 +116,7 @@ export function notesOn(
     ...findStrays(judged, options).map((word) => `--external ${word} is not used: nothing that is open has this name`),
     ...judged.flatMap(({ by }) => (isDeleted(by) ? shared(by, `"${by.target}"`, files.get(inodeKey(by.stat)), "a copy") : [])),
     ...judged.flatMap(({ by }) => noteOnNames(by)),
+    ...judged.flatMap(({ by }) => (isOwnPair(by, unix) ? shared(by, by.target, sockets.get(by.stat.ino), "one") : [])),
     ...judged.flatMap(({ by }) => (isBpfMap(by) ? shared(by, `BPF map ${bpfMapId(by)}`, bpfMaps.get(bpfMapId(by)), "one") : [])),
   ]
 }

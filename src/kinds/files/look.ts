@@ -27,14 +27,14 @@ function lookOnce(
   using scope = new DisposableStack()
   const inside = new Set(insiders.map(({ pid }) => pid))
   const scans = scanAll(insiders, scope, true)
-  const { judged, outsiders, packetSockets } = judgeAll(insiders, scans, options, (all) => findOutsiders(inside, all))
+  const { judged, outsiders, packetSockets, unix } = judgeAll(insiders, scans, options, (all) => findOutsiders(inside, all))
   const kinds = new Map<string, number>()
   for (const { by } of judged) kinds.set(kindWord(by), (kinds.get(kindWord(by)) ?? 0) + 1)
   return {
     descriptors: new Map([...scans].map(([pid, { found }]) => [pid, found.length])),
     kinds,
     outside: findLeadingOut(judged, outsiders, options),
-    notes: notesOn(judged, outsiders, options),
+    notes: notesOn(judged, outsiders, options, unix),
     losses: judged.flatMap(({ by, reason }) => {
       const packet = reason ? undefined : packetSockets.get(by.stat.ino)
       return packet && isPacket(by) ? lossesOf(packet, `task ${by.pid} fd ${by.fd}`) : []

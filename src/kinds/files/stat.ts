@@ -11,7 +11,7 @@ import {
 } from "../../../ffi/abi/file.ts"
 import { decode } from "../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../../ffi/syscall.ts"
-import { layPath } from "./path.ts"
+import { folderOf, layPath } from "./path.ts"
 
 const memory = allocate(4096)
 const EMPTY = 2048 // stays zero: the empty path
@@ -80,6 +80,33 @@ export const statPath = (path: string, follow: boolean): FileStat | null =>
  * for what never changes. Man page: statx(2), AT_STATX_DONT_SYNC
  */
 export const knownStat = (path: string): FileStat | null => (ask(path, AT.STATX_DONT_SYNC, STATX_BASIC_STATS) ? read() : null)
+
+const W_OK = 2
+
+/** Why nobody may write to a file, or into a folder; "" when somebody may. Man page: access(2) */
+function writeError(path: string): string {
+  const answer = attempt("faccessat", AT.FDCWD, layPath(path), W_OK)
+  return answer < 0 ? errnoName(-answer) : ""
+}
+
+/** True for a file or a folder that nobody may write to because its file system, or its mount, is read-only. */
+export const isReadOnly = (path: string): boolean => writeError(path) === "EROFS"
+
+const OBSTACLES = new Map([
+  ["EROFS", "is on a read-only mount now"],
+  ["ENOTDIR", "is no directory now"],
+  ["ELOOP", "leads in a circle now"],
+])
+
+/** Why no file can be made at an absolute path, whose folder is made if it has gone: folder and phrase. */
+export function obstacleAt(path: string): readonly [folder: string, what: string] | undefined {
+  for (let folder = folderOf(path); ; folder = folderOf(folder)) {
+    const error = writeError(`${folder}/.`)
+    if (error === "ENOENT" && folder !== "/") continue
+    const what = OBSTACLES.get(error)
+    return what === undefined ? undefined : [folder, what]
+  }
+}
 
 /** Asks for a file. @returns false when there is none */
 function ask(path: string, flags: number, mask: number): boolean {

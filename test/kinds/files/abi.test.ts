@@ -101,6 +101,12 @@ const INCLUDES = [
     "asm/ioctls",
     "asm/termios",
   ].map((name) => `#include <${name}.h>`),
+  // Newer than the headers of many machines: what is there is asked all the same.
+  ...[
+    ["SO_PASSPIDFD", SO.PASSPIDFD],
+    ["SO_PASSRIGHTS", SO.PASSRIGHTS],
+    ["SCM_PIDFD", SCM.PIDFD],
+  ].map(([name, value]) => `#ifndef ${name}\n#define ${name} ${value}\n#endif`),
 ]
 
 const asked = [

@@ -5,7 +5,7 @@ import { CheckpointError } from "../../../base/errors.ts"
 import { logger } from "../../../base/log.ts"
 import type { Program } from "../../../tracee/program.ts"
 import type { Checking } from "../keeping.ts"
-import { type FileStat, kindName, kindOf, statPath } from "../stat.ts"
+import { type FileStat, isReadOnly, kindName, kindOf, obstacleAt, statPath } from "../stat.ts"
 import { hasSize } from "../table.ts"
 
 const log = logger("files")
@@ -32,9 +32,11 @@ type How = Checking & {
   readonly cuts: ReadonlyMap<string, bigint>
 }
 
+const isForWriting = ({ flags }: reg_file_entry): boolean => (flags & O.ACCMODE) !== O.RDONLY && (flags & O.PATH) === 0
+
 /** Whether a file that has grown may be cut back: by whoever has it open for writing. */
-const isCut = ({ size, flags }: reg_file_entry, now: FileStat, { fileChanged }: Pick<Checking, "fileChanged">): boolean =>
-  fileChanged === "truncate" && size !== undefined && now.size > size && (flags & O.ACCMODE) !== O.RDONLY && (flags & O.PATH) === 0
+const isCut = (entry: reg_file_entry, now: FileStat, { fileChanged }: Pick<Checking, "fileChanged">): boolean =>
+  fileChanged === "truncate" && entry.size !== undefined && now.size > entry.size && isForWriting(entry)
 
 /** What files are cut back to, by id, bytes. Looks at paths. */
 export function findCuts(files: ReadonlyMap<number, file_entry>, how: Pick<Checking, "fileChanged">): Map<number, bigint> {
@@ -77,6 +79,8 @@ export function checkRegular(entry: reg_file_entry, pids: ReadonlySet<number>, h
   if (!now) throw changed(name, "it does not exist", "Put the file back, or mount the file system that it is on")
   if (mode !== undefined && kindOf(mode) !== kindOf(now.mode))
     throw changed(name, `it is ${kindName(now.mode)} now and was ${kindName(mode)}`, "Put the file back")
+  if (isForWriting(entry) && isReadOnly(name))
+    throw changed(name, "it was open for writing, and is on a read-only mount now", "Let it be written to: mount -o remount,rw")
   const judge = (found: string, next: string): void => {
     if (how.fileChanged !== "accept") throw changed(name, found, `${next}; or give --file-changed=accept, and it is opened as it is`)
     log.warn(`"${name}" has changed: ${found}`)
@@ -96,6 +100,18 @@ export function checkRegular(entry: reg_file_entry, pids: ReadonlySet<number>, h
   // As CRIU: a file without one is not told apart.
   if (found.length > 0 && words(found) !== words(build_id))
     judge(`its build ID is ${words(found)} now and was ${words(build_id)}`, "Install the version that the program was started from")
+}
+
+/** Checks that a deleted file can be made again where it was. @throws CheckpointError E_FILE_CHANGED */
+export function checkDeleted({ name }: reg_file_entry): void {
+  const [folder, what] = (name.startsWith("/") && obstacleAt(name)) || []
+  if (folder === undefined) return
+  throw new CheckpointError(
+    "E_FILE_CHANGED",
+    `Cannot make the deleted file "${name}" again`,
+    `"${folder}" ${what}`,
+    "Put the folder back as it was, and mount it so that it can be written to",
+  )
 }
 
 /** Words of a build ID as people know it: hexadecimal, byte by byte. */

@@ -2,8 +2,7 @@ import { PACKET, SOL_PACKET } from "../../../../ffi/abi/packet.ts"
 import { AF, IP, IPPROTO, IPV6, SO, SOCK, SOL_SOCKET, TCP } from "../../../../ffi/abi/socket.ts"
 import { attempt, isFailure, syscall } from "../../../../ffi/syscall.ts"
 import type { stasis_socket_option } from "../../../../proto/gen/stasis_pb.ts"
-import type { Program } from "../../../tracee/program.ts"
-import type { Opened } from "../restoring.ts"
+import type { Argument, Program } from "../../../tracee/program.ts"
 import { askOption, type SocketKind } from "./ask.ts"
 import { setOption } from "./options.ts"
 
@@ -16,6 +15,7 @@ interface Level {
 
 const isTcp = ({ protocol }: SocketKind): boolean => protocol === IPPROTO.TCP
 const isPacket = ({ family }: SocketKind): boolean => family === AF.PACKET
+const isUnix = ({ family }: SocketKind): boolean => family === AF.UNIX
 const isInternet = ({ family }: SocketKind): boolean => family === AF.INET || family === AF.INET6
 
 /** Options that a program sets once and CRIU's images have no field for, in the order in which they are set again. */
@@ -35,8 +35,9 @@ const LEVELS: readonly Level[] = [
       SO.TXREHASH,
       SO.LOCK_FILTER,
     ],
-    belongs: () => true,
+    belongs: (kind) => !isUnix(kind),
   },
+  { level: SOL_SOCKET, names: [SO.PASSPIDFD, SO.PASSRIGHTS], belongs: isUnix },
   {
     level: IPPROTO.IP,
     names: [
@@ -143,7 +144,7 @@ function defaultsOf(kind: SocketKind): ReadonlyMap<string, stasis_socket_option>
 
 /** Options that CRIU's images have no field for, those that differ from a new socket's. Mirror: restoreBeyond */
 export function collectBeyond(fd: number, kind: SocketKind): stasis_socket_option[] {
-  const usual = isInternet(kind) || isPacket(kind) ? defaultsOf(kind) : undefined
+  const usual = isInternet(kind) || isPacket(kind) || isUnix(kind) ? defaultsOf(kind) : undefined
   if (!usual) return []
   return [...read(fd, kind)].flatMap(([key, option]) => {
     const value = usual.get(key)?.value
@@ -152,7 +153,7 @@ export function collectBeyond(fd: number, kind: SocketKind): stasis_socket_optio
 }
 
 /** Appends those options; only ones that `collectBeyond` knows, whatever an image says. */
-export function restoreBeyond(options: readonly stasis_socket_option[], program: Program, fd: Opened, about: string): void {
+export function restoreBeyond(options: readonly stasis_socket_option[], program: Program, fd: Argument, about: string): void {
   for (const { level, name, value } of options)
     if (LEVELS.some((one) => one.level === level && one.names.includes(name)))
       setOption(program, fd, level, name, value, `option ${level}:${name} of ${about}`)

@@ -9,7 +9,9 @@ import { collectSocketOptions } from "../options.ts"
 import { addressLength, parseAddress, wordsOf } from "./address.ts"
 import { closedHalves } from "./closed.ts"
 import { collectMulticast } from "./multicast.ts"
+import { isConnected } from "./survey.ts"
 import { askTcp } from "./tcp-info.ts"
+import { hasUntoldError, refuseRest, refuseUrgent } from "./unread.ts"
 
 /** Only what is set: the images leave out the rest. */
 const setOnly = <T extends object>(entry: T): T => Object.fromEntries(Object.entries(entry).filter(([, value]) => value)) as T
@@ -93,24 +95,30 @@ function collectFacts(fd: number, kind: SocketKind): Omit<inet_sk_entry, "id" | 
 
 /** A socket of the internet -> its entry; options without a field go to the extension. Mirror: ./restore.ts */
 export function collectInet(
-  { id, fd, flags, owner, stat, socket }: OpenFile,
+  { id, pid, fd, flags, owner, stat, socket }: OpenFile,
   {
+    tcpClose,
     copies,
     extension,
     inetSockets,
     groups,
     losses,
     connections,
-  }: Pick<Collecting, "copies" | "extension" | "inetSockets" | "groups" | "losses" | "connections">,
+  }: Pick<Collecting, "tcpClose" | "copies" | "extension" | "inetSockets" | "groups" | "losses" | "connections">,
 ): inet_sk_entry {
+  const table = inetSockets.get(stat.ino)
+  const where = pid === process.pid ? "a socket that is in flight through another" : `task ${pid} fd ${fd}`
   const found = copies.lend(fd, (copy) => {
     if (!socket) throw new Error(`Unreachable: fd ${fd} is no socket`)
     const facts = collectFacts(copy, socket)
     const closed = socket.protocol === IPPROTO.TCP && facts.state === TCP_STATE.CLOSE ? closedHalves(copy) : undefined
+    if (closed !== undefined && !tcpClose) refuseRest(copy, where)
+    if (closed && !tcpClose && hasUntoldError(copy))
+      losses.push(`the error that ended a TCP connection (${where}), of which the program was not told yet`)
+    if (connections && table && isConnected(table.state)) refuseUrgent(copy, table, where)
     return { facts, closed, options: collectBeyond(copy, socket), multicast: collectMulticast(copy, socket, { groups, losses }) }
   })
   if (!found) throw new Error(`Unreachable: fd ${fd} is open`)
-  const table = inetSockets.get(stat.ino)
   const { facts, options, closed, multicast } = found
   if (options.length > 0 || multicast)
     extension.push({ id, ...(options.length > 0 ? { socket_options: { options } } : {}), ...(multicast ? { multicast } : {}) })

@@ -30,9 +30,15 @@ const connectionOf = (holder: number, target: string): Reason => ({
   remedy: "Dump the tree that has both, let one of them close it, or use --tcp-close",
 })
 
+/** A restored one must stay at hand until it leaves repair mode, when no process of the tree has it. */
+const inFlight = (target: string): Reason => ({
+  what: `a TCP connection that no process has open ("${target}")`,
+  remedy: "Let the program receive it, then dump again, or use --tcp-close",
+})
+
 /** What of a socket of the internet cannot be kept, or only with an option. */
 export function refuseInet(
-  { socket, target, stat }: Found,
+  { pid, socket, target, stat }: Found,
   {
     inetSockets,
     tcpEstablished,
@@ -57,7 +63,7 @@ export function refuseInet(
     return { what: `a TCP connection that is just being made ("${target}")`, remedy: "Dump again when it stands, or use --tcp-close" }
   const holder = tcpEstablished ? socketHolder(stat.ino) : undefined
   if (holder !== undefined) return connectionOf(holder, target)
-  if (tcpEstablished) return undefined
+  if (tcpEstablished) return pid === process.pid ? inFlight(target) : undefined
   return {
     what: `a TCP connection ("${target}")`,
     remedy: "Use --tcp-established to keep it, or --tcp-close to have it closed at the restore",

@@ -3,7 +3,7 @@ import { SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { unix_sk_entry } from "../../../../../proto/gen/sk-unix_pb.ts"
 import { CheckpointError } from "../../../../base/errors.ts"
 import type { Linked } from "../../restoring.ts"
-import { kindName, kindOf, statPath } from "../../stat.ts"
+import { isReadOnly, kindName, kindOf, statPath } from "../../stat.ts"
 import { findSystems } from "../../system.ts"
 import { socketName } from "./bind.ts"
 import { pathText } from "./bound.ts"
@@ -71,6 +71,7 @@ function checkPath(socket: unix_sk_entry, whole: string, inUse: () => readonly U
   const folder = whole.slice(0, Math.max(whole.lastIndexOf("/"), 1))
   const there = statPath(folder, true)
   if (!there || kindOf(there.mode) !== S_IF.DIR) throw inTheWay(socket, `there is no directory "${folder}"`, "Make the directory again")
+  if (isReadOnly(folder)) throw inTheWay(socket, `"${folder}" is on a read-only mount now`, "Let it be written to: mount -o remount,rw")
   const now = statPath(whole, false)
   if (!now) return
   if (kindOf(now.mode) !== S_IF.SOCK) throw inTheWay(socket, `"${whole}" is ${kindName(now.mode)} now`, "Move it away")

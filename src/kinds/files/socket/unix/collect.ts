@@ -1,4 +1,4 @@
-import { SHUTDOWN, SO, SOCK, SOL_SOCKET, TCP_STATE, ucred } from "../../../../../ffi/abi/socket.ts"
+import { AF, SHUTDOWN, SO, SOCK, SOL_SOCKET, TCP_STATE, ucred } from "../../../../../ffi/abi/socket.ts"
 import { type Decoded, decode } from "../../../../../ffi/layout.ts"
 import { fd_types } from "../../../../../proto/gen/fdinfo_pb.ts"
 import type { sk_shutdown } from "../../../../../proto/gen/sk-opts_pb.ts"
@@ -7,6 +7,7 @@ import type { Collecting, Found, OpenFile } from "../../collecting.ts"
 import { NO_OWNER } from "../../owner.ts"
 import type { SocketData } from "../../payloads.ts"
 import { askAddress, askNumber, askOption } from "../ask.ts"
+import { collectBeyond } from "../beyond.ts"
 import { collectSocketOptions, NO_OPTIONS } from "../options.ts"
 import { type BoundPlace, namedFile, placeOf } from "./bound.ts"
 import { hasError } from "./queue.ts"
@@ -105,6 +106,7 @@ export function collectUnix(
   const socket = unix.sockets.get(ino)
   const told = copies.lend(file.fd, (copy) => ({
     opts: collectSocketOptions(copy),
+    options: collectBeyond(copy, { family: AF.UNIX, type: socket?.type ?? SOCK.STREAM, protocol: 0 }),
     peekOffset: askNumber(copy, SOL_SOCKET, SO.PEEK_OFF) ?? -1,
     reset: hasError(copy),
     peer: askPeer(copy),
@@ -119,6 +121,7 @@ export function collectUnix(
   const facts = {
     ...(told.peekOffset >= 0 ? { socket_peek_offset: told.peekOffset } : {}),
     ...(pending ? { socket_pending: pending } : {}),
+    ...(told.options.length > 0 ? { socket_options: { options: told.options } } : {}),
     ...(told.reset ? { socket_reset: true } : {}),
     ...(told.peer ? { socket_peer: told.peer } : {}),
     ...(senders.length > 0 ? { socket_senders: { senders } } : {}),

@@ -1,3 +1,4 @@
+import { FIONREAD } from "../../../../../ffi/abi/file.ts"
 import { iovec } from "../../../../../ffi/abi/ptrace.ts"
 import { AF, cmsghdr, MSG, msghdr, SCM, SO, SOCK, SOL_SOCKET, UNIX_NAME, ucred } from "../../../../../ffi/abi/socket.ts"
 import type { KernelMemory } from "../../../../../ffi/kernel.ts"
@@ -6,7 +7,7 @@ import { allocate, attempt, errnoName, isFailure, SyscallError, syscall } from "
 import { CheckpointError } from "../../../../base/errors.ts"
 import { PAGE_SIZE } from "../../../../base/units.ts"
 import { eventsOf, POLL } from "../../poll.ts"
-import { askNumber } from "../ask.ts"
+import { askCount, askNumber } from "../ask.ts"
 import type { UnixSocket } from "./sockets.ts"
 
 /** One message in a queue, or bytes of a stream that belong together. */
@@ -63,6 +64,8 @@ function readControl(length: number): Pick<Packet, "rights" | "credentials"> {
     if (Number(cmsg_len) < cmsghdr.size) break
     if (cmsg_level === SOL_SOCKET && cmsg_type === SCM.RIGHTS)
       for (let fd = start; fd + 4 <= end; fd += 4) rights.push(memory.view.getInt32(fd, true))
+    // For a socket with SO_PASSPIDFD; the program gets one of its own when it reads.
+    if (cmsg_level === SOL_SOCKET && cmsg_type === SCM.PIDFD) attempt("close", memory.view.getInt32(start, true))
     if (cmsg_level === SOL_SOCKET && cmsg_type === SCM.CREDENTIALS) credentials = decode(ucred, memory.bytes, start)
     at += Math.ceil(Number(cmsg_len) / 8) * 8
   }
@@ -144,7 +147,7 @@ function peekStream(socket: number, bytes: number): Packet[] {
   return packets
 }
 
-function peekPackets(socket: number, isOver: () => boolean): Packet[] {
+function peekPackets(socket: number, isOver: (offset: number) => boolean): Packet[] {
   const packets: Packet[] = []
   for (let offset = 0; ; ) {
     let packet = peekAt(socket, offset, roomFor().size, MSG.TRUNC)
@@ -152,8 +155,8 @@ function peekPackets(socket: number, isOver: () => boolean): Packet[] {
       forget(packet)
       packet = peekAt(socket, offset, packet.length, MSG.TRUNC)
     }
-    // The end of a connection looks like a packet of no bytes.
-    if (!packet || (packet.length === 0 && packet.rights.length === 0 && isOver())) return packets
+    // The end of a connection looks like a packet of no bytes; behind one that is there, other bytes may be.
+    if (!packet || (packet.length === 0 && packet.rights.length === 0 && isOver(offset))) return packets
     packets.push(packet)
     offset += packet.length
   }
@@ -171,7 +174,7 @@ export function peekQueue(socket: number, { type, queued, shutdown }: Pick<UnixS
   const before = askNumber(socket, SOL_SOCKET, SO.PEEK_OFF) ?? -1
   try {
     if (type === SOCK.STREAM) return peekStream(socket, queued)
-    return peekPackets(socket, () => type === SOCK.SEQPACKET && shutdown !== 0)
+    return peekPackets(socket, (offset) => type === SOCK.SEQPACKET && shutdown !== 0 && offset >= askCount(socket, FIONREAD))
   } finally {
     setPeekOffset(socket, before)
   }
@@ -192,8 +195,9 @@ export function rehearsePeek(): void {
 /** An error is due that the program has not been told of, such as ECONNRESET. */
 export const hasError = (socket: number): boolean => (eventsOf(socket, POLL.IN) & POLL.ERR) !== 0
 
-/** A stream has an urgent byte (MSG_OOB), which has a queue of its own. */
+/** A stream has an urgent byte (MSG_OOB): among the others (SO_OOBINLINE), which only poll(2) tells, or in a queue of its own. */
 export function hasUrgent(socket: number): boolean {
+  if (eventsOf(socket, POLL.PRI) & POLL.PRI) return true
   encodeInto(iovec, memory.bytes, { iov_base: memory.address + NAME, iov_len: 1 }, IOV)
   encodeInto(msghdr, memory.bytes, {
     msg_name: 0,

@@ -2,6 +2,7 @@ import { AF, SO, SOCK, SOL_SOCKET, TCP_STATE } from "../../../../../ffi/abi/sock
 import type { unix_sk_entry } from "../../../../../proto/gen/sk-unix_pb.ts"
 import type { Argument } from "../../../../tracee/program.ts"
 import type { Opened, Restoring } from "../../restoring.ts"
+import { restoreBeyond } from "../beyond.ts"
 import { restoreBuffers, restoreSocketOptions, setOption } from "../options.ts"
 import { addressOf, bindSocket, connectSocket, socketName, unlinkSocket } from "./bind.ts"
 import { asPeer, sendersOf } from "./credentials.ts"
@@ -123,7 +124,8 @@ function settle(socket: unix_sk_entry, fd: Argument, { program, files, extension
   restoreSocketOptions(socket.opts, program, fd, about)
   if (socket.opts.reuseaddr) setOption(program, fd, SOL_SOCKET, SO.REUSEADDR, 1, about)
   restoreBuffers(socket.opts, program, fd, about)
-  const { socket_peek_offset: offset, socket_file: renamed } = extension.get(socket.id) ?? {}
+  const { socket_peek_offset: offset, socket_file: renamed, socket_options } = extension.get(socket.id) ?? {}
+  restoreBeyond(socket_options?.options ?? [], program, fd, about)
   if (offset !== undefined) setOption(program, fd, SOL_SOCKET, SO.PEEK_OFF, offset, about)
   if (isBound(socket, files)) unlinkSocket(socket, renamed, program)
 }
