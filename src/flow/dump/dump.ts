@@ -1,4 +1,3 @@
-import { holdInterrupts } from "../../../ffi/interrupt.ts"
 import { logger } from "../../base/log.ts"
 import { writeStats } from "../../image/stats.ts"
 import { beginImages, type ImageTransaction } from "../../image/transaction.ts"
@@ -6,6 +5,7 @@ import { freezeCgroup } from "../../kinds/cgroup/freezer.ts"
 import { collectCpu } from "../../kinds/cpu/collect.x86_64.ts"
 import { seizeTree } from "../../tracee/freeze.ts"
 import { liveTasks } from "../../tracee/lists.ts"
+import { holdInterruptsFor } from "../../tracee/own-limit.ts"
 import { checkInterrupt, deadlineIn } from "../../tracee/wait.ts"
 import { holdNewConnections, holdsListeners, openDumpConnections } from "../connections.ts"
 import type { DumpOptions, DumpReport } from "../options.ts"
@@ -46,7 +46,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   )
   rehearse(pid, before, options)
   // Not given back: what ends the tool after the set is complete would make a finished dump look like a failed one.
-  holdInterrupts()
+  holdInterruptsFor(`Cannot dump task ${pid}`)
   using images = beginImages(imagesDir, { sync: options.sync, allocate: allocateBlocks })
   checkOutputs(options)
   if (options.cpuCap?.length !== 0) images.write("cpuinfo", undefined, [collectCpu()])
