@@ -4,7 +4,7 @@ import type { pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
 import { COMMON_MAGIC, catalog, type EntryImage, type EntryKind, isEntryKind, type Kind, SERVICE_MAGIC } from "../image/catalog.ts"
-import { ioFailure } from "../image/failure.ts"
+import { readFailure } from "../image/failure.ts"
 import { imageOf } from "../image/name.ts"
 import { decodeImage } from "../image/read.ts"
 import { type Json, messageJson } from "./show-json.ts"
@@ -113,6 +113,6 @@ export function showFile(path: string, json: boolean): string {
       ...entryLines(image, entries),
     ].join("\n")
   } catch (error) {
-    throw ioFailure(`Cannot show ${path}`, error)
+    throw readFailure(`Cannot show ${path}`, error)
   }
 }

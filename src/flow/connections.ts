@@ -48,7 +48,7 @@ export function openDumpConnections(
   }
 }
 
-/** True when a dump holds new connections off until those that came before are accepted. */
+/** True when a dump waits until those are accepted who waited for it before it began. */
 export const holdsListeners = ({
   tcpEstablished,
   tcpClose,
@@ -57,13 +57,17 @@ export const holdsListeners = ({
 }: Pick<DumpOptions, "tcpEstablished" | "tcpClose" | "networkLock" | "skipInFlight">): boolean =>
   tcpEstablished && !tcpClose && !skipInFlight && networkLock === "nftables"
 
+/** True when a dump loses whoever knocks while it lasts: who keeps connections keeps none of his, and who kills the tree loses it. */
+const losesKnocks = ({ tcpEstablished, tcpClose, networkLock, skipInFlight, leaveRunning, leaveStopped }: DumpOptions): boolean =>
+  (tcpEstablished || !(leaveRunning || leaveStopped)) && !tcpClose && !skipInFlight && networkLock === "nftables"
+
 /**
  * Holds new connections to a running tree off, until it is frozen, saved, and goes on or is dead.
  *
  * @throws CheckpointError E_UNSUPPORTED the tree does not accept those that came before
  */
 export function holdNewConnections(options: DumpOptions, pids: Iterable<number>): HeldListeners | undefined {
-  if (!holdsListeners(options)) return undefined
+  if (!losesKnocks(options)) return undefined
   const sockets = new Map<bigint, { readonly pid: number; readonly fd: number; readonly target: string }>()
   for (const pid of pids)
     for (const { fd, target } of readDescriptorsIfAlive(pid) ?? []) {

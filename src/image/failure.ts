@@ -52,3 +52,10 @@ export function ioFailure(action: string, error: unknown): Error {
   ]
   return new CheckpointError(code, action, found, next, error)
 }
+
+/** The same of an image that could not be read. */
+export function readFailure(action: string, error: unknown): Error {
+  const errno = errnoOf(error)
+  if (errno !== "EACCES" && errno !== "EPERM") return ioFailure(action, error)
+  return new CheckpointError("E_DIRECTORY", action, "this user may not read it", "Run as the owner of the images", error)
+}

@@ -4,7 +4,7 @@ import type { inventory_entry } from "../../proto/gen/inventory_pb.ts"
 import { errnoOf } from "../base/errno.ts"
 import { CheckpointError } from "../base/errors.ts"
 import type { EntryKind, EntryOf, HeadOf, Kind } from "./catalog.ts"
-import { corrupt, ioFailure, missing } from "./failure.ts"
+import { corrupt, missing, readFailure } from "./failure.ts"
 import { fileName, type ImageId, type ImageName, imageOf } from "./name.ts"
 import { decodeImage, type HeadVersion } from "./read.ts"
 import type { Framed } from "./write.ts"
@@ -43,10 +43,13 @@ export interface ImageSet {
 
 function readImage(path: string): Uint8Array {
   try {
+    const stat = statSync(path)
+    // The opening of a FIFO waits for a writer, and the zeros of a device have no end.
+    if (!stat.isFile() && !stat.isDirectory()) throw corrupt(path, "it is a FIFO, a socket or a device")
     return readFileSync(path)
   } catch (error) {
     if (errnoOf(error) === "ENOENT") throw missing(path, error)
-    throw ioFailure(`Cannot read ${path}`, error)
+    throw readFailure(`Cannot read ${path}`, error)
   }
 }
 

@@ -1,4 +1,5 @@
 import { rlimit64 } from "../../ffi/abi/resource.ts"
+import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { decode, encode } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName } from "../../ffi/syscall.ts"
 import { errnoOf } from "../base/errno.ts"
@@ -19,6 +20,21 @@ export function lackOfDescriptors(action: string, cause: unknown): CheckpointErr
       ? ["stasis may not have as many files open as it takes (RLIMIT_NOFILE)", "Raise the limit of stasis: ulimit -n"]
       : ["no more files may be open on this machine", "Raise /proc/sys/fs/file-max"]
   return new CheckpointError("E_KERNEL", action, found, next, cause)
+}
+
+/**
+ * As `holdInterrupts`, whose timer takes one of the signals that all processes of a user may have queued together.
+ *
+ * @throws CheckpointError E_KERNEL none is left   Man page: timer_create(2)
+ */
+export function holdInterruptsFor(action: string): Disposable {
+  try {
+    return holdInterrupts()
+  } catch (cause) {
+    if (errnoOf(cause) !== "EAGAIN") throw cause
+    const found = "stasis may have no timer: timers and queued signals of its user are as many as it may have (RLIMIT_SIGPENDING)"
+    throw new CheckpointError("E_KERNEL", action, found, "Raise the limit of stasis: ulimit -i", cause)
+  }
 }
 
 /** Descriptors that the tool has open beside those that it was asked about. */

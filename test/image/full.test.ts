@@ -5,7 +5,7 @@ import { FileError, unlinkSync, writeAll, writeFileSync } from "../../ffi/fs.ts"
 import { SyscallError } from "../../ffi/syscall.ts"
 import { openPagesFiles } from "../../src/flow/dump/pages-files.ts"
 import { saveSegment } from "../../src/flow/dump/store-pages.ts"
-import { ioFailure } from "../../src/image/failure.ts"
+import { ioFailure, readFailure } from "../../src/image/failure.ts"
 import { writeStats } from "../../src/image/stats.ts"
 import { beginImages } from "../../src/image/transaction.ts"
 import { skip } from "../harness/skip.ts"
@@ -150,6 +150,11 @@ describe("too many open files", () => {
     const failure = ioFailure("Cannot write images to x", new FileError(errno, "mkdirat", "x"))
     expect(failure).toMatchObject({ code: "E_DIRECTORY", next: "Name a directory with -D" })
   })
+})
+
+test("an image that may not be read is told as that", () => {
+  const failure = readFailure("Cannot read x", new FileError("EACCES", "openat", "x"))
+  expect(failure).toMatchObject({ code: "E_DIRECTORY", found: "this user may not read it", next: "Run as the owner of the images" })
 })
 
 describe("preallocate and truncate", () => {

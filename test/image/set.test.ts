@@ -49,6 +49,16 @@ describe("openImages", () => {
     expect(failureOf(() => openImages(dir.path).one("pstree"))).toMatchObject({ code: "E_IMAGE_VERSION" })
   })
 
+  test("refuses what is no file, and waits for nobody", () => {
+    using dir = scratch()
+    writeFileSync(join(dir.path, "inventory.img"), encodeImage("inventory", [inventory]))
+    Bun.spawnSync(["mkfifo", join(dir.path, "pstree.img")])
+    symlinkSync("/dev/zero", join(dir.path, "files.img"))
+    const set = openImages(dir.path)
+    for (const read of [() => set.one("pstree"), () => set.all("files")])
+      expect(failureOf(read)).toMatchObject({ code: "E_IMAGE_CORRUPT", found: "it is a FIFO, a socket or a device" })
+  })
+
   test("tells absent from empty only where it must", () => {
     using dir = scratch()
     writeFileSync(join(dir.path, "inventory.img"), encodeImage("inventory", [inventory]))

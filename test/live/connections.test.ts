@@ -8,6 +8,7 @@ import { encodeImage } from "../../src/image/write.ts"
 import { message, openNetlink, parseAttributes } from "../../src/kinds/files/socket/netlink.ts"
 import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
+import { scratch } from "../harness/folders.ts"
 import { otherNetwork } from "../harness/network.ts"
 import { alive, cleanUp } from "../harness/process.ts"
 import { skip } from "../harness/skip.ts"
@@ -83,6 +84,21 @@ test("--tcp-established: a program that never accepts refuses the dump, and is o
   // Other tests may hold listeners of their own for a moment.
   await waitFor("listeners that are let go", () => !tables().some((name) => name.startsWith("stasis-listeners")))
 }, 60_000)
+
+for (const { options, answer } of [
+  { options: [], answer: "silence" },
+  { options: ["--leave-running"], answer: "open" },
+])
+  test(`who knocks at a frozen program hears ${answer}: ${options.join() || "killed"}`, async () => {
+    const victim = await start("inets", { args: ["tcp"] })
+    const [port] = listeners(victim.pid, 4)
+    const folder = scratch("knock")
+    const script = join(folder, "script")
+    const knock = `timeout 0.4 bash -c '</dev/tcp/127.0.0.1/${port}' && echo open >${folder}/answer || echo silence >${folder}/answer`
+    writeFileSync(script, `#!/bin/sh\nif [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ]; then ${knock}; fi\n`, { mode: 0o755 })
+    await dump(stasisTool, victim.pid, victim.images, "--action-script", script, ...options)
+    expect(readFileSync(join(folder, "answer"), "utf8")).toBe(`${answer}\n`)
+  }, 60_000)
 
 test("a set that has lost bytes on their way is told before a restore", async () => {
   const victim = await start("connections", { args: ["held"] })

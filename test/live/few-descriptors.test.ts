@@ -29,3 +29,19 @@ test("a tree is larger than the descriptors that stasis may have: what to raise 
   victim.ask()
   expect(await victim.answer()).toBe("OK")
 })
+
+test("stasis may have no timer: what to raise is said by each command that wants one, and nothing is touched", async () => {
+  const victim = await start("forest", { args: ["2", "2"] })
+  const none = async (...words: string[]) => toldError(await run(["prlimit", "--sigpending=0", ...stasisTool.command, ...words, "--json"]))
+  const lack = { ...told, found: expect.stringContaining("RLIMIT_SIGPENDING"), next: "Raise the limit of stasis: ulimit -i" }
+  expect(await none("rseq", `${victim.pid}`)).toMatchObject(lack)
+  expect(await none("dump", `${victim.pid}`, "-D", victim.images)).toMatchObject(lack)
+  expect(readdirSync(victim.images)).toEqual([])
+  const members = treeOf(victim.pid)
+  await dump(stasisTool, victim.pid, victim.images)
+  await allGone(members)
+  expect(await none("restore", "-d", "-D", victim.images)).toMatchObject(lack)
+  await restore(stasisTool, victim.images)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+})

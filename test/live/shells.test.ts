@@ -15,11 +15,11 @@ const [STASIS = ""] = stasisTool.command
 const SHELLS = { dash: ["dash", "-i"], bash: ["bash", "--norc", "--noediting", "-i"] } as const
 
 /** A shell in a window of its own, dumped and gone. */
-async function dumpShell(name: keyof typeof SHELLS): Promise<{ pid: number; images: string } | undefined> {
+async function dumpShell(name: keyof typeof SHELLS, background = "sleep 600"): Promise<{ pid: number; images: string } | undefined> {
   const [path, ...words] = SHELLS[name]
   if (!Bun.which(path)) return void skip(`${path} is not installed`)
   using first = openTerminal([path, ...words])
-  first.type("X=kept41; sleep 600 & echo one-$X\n")
+  first.type(`X=kept41; ${background} & echo one-$X\n`)
   await first.says(/one-kept41\r\n/)
   const images = scratch(name)
   await dump(stasisTool, first.pid, images, "-j")
@@ -60,6 +60,18 @@ describe("a shell that leads its session", () => {
       await waitFor("the end of the shell", () => !alive(pid))
       await waitFor("the end of stasis", () => !alive(second.pid))
     })
+
+  test("dash gets it with a subshell, which shares its /dev/tty", async () => {
+    const saved = await dumpShell("dash", "(while :; do sleep 0.1; done)")
+    if (!saved) return
+    const { pid, images } = saved
+    using second = openTerminal([STASIS, "restore", "-j", "-D", images])
+    await back(pid, second)
+    const [subshell = 0] = readChildren(pid)
+    expect([pid, subshell].map((one) => linkOf(`/proc/${one}/fd/10`))).toEqual(["/dev/tty", "/dev/tty"])
+    second.type("kill $!; exit\n")
+    await waitFor("the end of stasis", () => !alive(pid) && !alive(second.pid))
+  })
 
   test("dash, which has /dev/tty open, is refused before anything is made while another shell leads the terminal", async () => {
     const saved = await dumpShell("dash")

@@ -1,4 +1,3 @@
-import { holdInterrupts } from "../../../ffi/interrupt.ts"
 import { logger } from "../../base/log.ts"
 import { writeStats } from "../../image/stats.ts"
 import { beginImages, type ImageTransaction } from "../../image/transaction.ts"
@@ -6,6 +5,7 @@ import { freezeCgroup } from "../../kinds/cgroup/freezer.ts"
 import { collectCpu } from "../../kinds/cpu/collect.x86_64.ts"
 import { seizeTree } from "../../tracee/freeze.ts"
 import { liveTasks } from "../../tracee/lists.ts"
+import { holdInterruptsFor } from "../../tracee/own-limit.ts"
 import { checkInterrupt, deadlineIn } from "../../tracee/wait.ts"
 import { holdNewConnections, holdsListeners, openDumpConnections } from "../connections.ts"
 import type { DumpOptions, DumpReport } from "../options.ts"
@@ -20,7 +20,7 @@ import { rehearse } from "./rehearse.ts"
 import { saveTree } from "./save.ts"
 import { checkServersOf } from "./servers.ts"
 import { allocateBlocks } from "./store-pages.ts"
-import { type Survey, survey } from "./survey.ts"
+import { survey } from "./survey.ts"
 import { openWitnesses, type Witnesses } from "./witness.ts"
 
 const log = logger("dump")
@@ -46,7 +46,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
   )
   rehearse(pid, before, options)
   // Not given back: what ends the tool after the set is complete would make a finished dump look like a failed one.
-  holdInterrupts()
+  holdInterruptsFor(`Cannot dump task ${pid}`)
   using images = beginImages(imagesDir, { sync: options.sync, allocate: allocateBlocks })
   checkOutputs(options)
   if (options.cpuCap?.length !== 0) images.write("cpuinfo", undefined, [collectCpu()])
@@ -95,10 +95,15 @@ interface ReadyForFreeze {
  *
  * @returns numbers; times in µs
  */
-function saveFrozen(options: DumpOptions, before: Survey, { images, pagesFiles, witnesses, script, verifier }: ReadyForFreeze) {
+function saveFrozen(
+  options: DumpOptions,
+  before: ReturnType<typeof survey>,
+  { images, pagesFiles, witnesses, script, verifier }: ReadyForFreeze,
+) {
   const { pid, leaveRunning, leaveStopped } = options
   const facts = { pages: 0, bytes: 0, processes: 0, threads: 0, freezing: 0, copying: 0, frozen: 0 }
-  using listeners = holdNewConnections(options, before.processes.keys())
+  // Not of any process, where none has been seen with a socket of the internet: their descriptors are many.
+  using listeners = holdNewConnections(options, before.openFiles.kinds.has("INETSK") ? before.processes.keys() : [])
   const deadline = deadlineIn(options.timeoutSeconds)
   using cgroup = options.freezeCgroup === undefined ? undefined : freezeCgroup(options.freezeCgroup, deadline)
   using frozen = explained({ root: pid, processes: [{ pid }] }, () =>

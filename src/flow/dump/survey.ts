@@ -242,9 +242,9 @@ export function lookAtTree(options: SurveyOptions): Outlook {
  *
  * @throws CheckpointError those of `lookAtTree`, and E_UNSUPPORTED with every refusal
  */
-export function survey(options: SurveyOptions): Survey {
-  const { processes, cgroups, refusals, notes } = lookAtTree(options)
+export function survey(options: SurveyOptions): Omit<Outlook, "refusals" | "notes"> {
+  const { refusals, notes, ...kept } = lookAtTree(options)
   if (refusals.length > 0) throw refusedTarget(options.pid, refusals)
   for (const note of notes) log.warn(note)
-  return { processes, cgroups }
+  return kept
 }

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from "../../../ffi/fs.ts"
-import { ioFailure } from "../../image/failure.ts"
+import { readFailure } from "../../image/failure.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
 import type { Fills } from "./inherit.ts"
 import type { PagesToRead } from "./restore-context.ts"
@@ -14,7 +14,7 @@ function openPages(path: string): number {
   try {
     return openSync(path, "r")
   } catch (error) {
-    throw ioFailure(`Cannot read ${path}`, error)
+    throw readFailure(`Cannot read ${path}`, error)
   }
 }
 

@@ -1,4 +1,3 @@
-import { holdInterrupts } from "../../../ffi/interrupt.ts"
 import { SyscallError } from "../../../ffi/syscall.ts"
 import { errnoOf } from "../../base/errno.ts"
 import { CheckpointError } from "../../base/errors.ts"
@@ -9,7 +8,7 @@ import { checkFiles } from "../../kinds/files/check.ts"
 import { checkGivenFd } from "../../kinds/files/given-check.ts"
 import { planBirths } from "../../kinds/tree/births.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
-import { lackOfDescriptors } from "../../tracee/own-limit.ts"
+import { holdInterruptsFor, lackOfDescriptors } from "../../tracee/own-limit.ts"
 import { deadlineIn } from "../../tracee/wait.ts"
 import { buildIdOf } from "../build-ids.ts"
 import { openCgroups } from "../cgroups.ts"
@@ -71,7 +70,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const makesWay = checkControl(saved, terminal)
   checkOutputs(options)
   {
-    using _interrupts = holdInterrupts()
+    using _interrupts = holdInterruptsFor(`Cannot restore process ${saved.root.tree.pid}`)
     runScripts(options.actionScripts, "pre-restore", { imagesDir })
     // A script takes its own time, and may be the one that makes room.
     const deadline = deadlineIn(options.timeoutSeconds)

@@ -1,5 +1,5 @@
 import { RSEQ_ORIGINAL_FEATURES } from "../../../ffi/abi/rseq.ts"
-import { holdInterrupts, interruptedBy } from "../../../ffi/interrupt.ts"
+import { interruptedBy } from "../../../ffi/interrupt.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { readExeIfAlive } from "../../proc/links.ts"
 import { type Mapping, readMaps } from "../../proc/maps.ts"
@@ -12,6 +12,7 @@ import { kernelRegime } from "../../rseq/regime.ts"
 import type { Discovery, RseqState } from "../../rseq/state.ts"
 import type { FrozenProcess } from "../../tracee/frozen.ts"
 import { liveTasks } from "../../tracee/lists.ts"
+import { holdInterruptsFor } from "../../tracee/own-limit.ts"
 import { seizeProcess } from "../../tracee/seize.ts"
 import { deadlineIn } from "../../tracee/wait.ts"
 import { checkThawed } from "../cgroups.ts"
@@ -51,7 +52,7 @@ export async function inspectRseq(options: RseqOptions): Promise<RseqReport> {
   if (pid === undefined) throw new Error("Unreachable: rseq without a process and without images")
   checkTarget(pid)
   checkThawed(pid, `Cannot inspect task ${pid}`)
-  using _ = holdInterrupts()
+  using _ = holdInterruptsFor(`Cannot inspect task ${pid}`)
   using context = openContext(pid)
   let rows = inspectOnce(context, options)
   if (samples === undefined) return { rows, counts: undefined, interruptedBy: 0 }

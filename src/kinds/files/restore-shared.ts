@@ -8,6 +8,7 @@ import { beginRestoring, checkedRow, holdNumbers, openAt, type Reserved } from "
 import type { Linked, Restoring } from "./restoring.ts"
 import type { Self } from "./self.ts"
 import { masterOfSession } from "./tty/driver.ts"
+import { inheritedTerminal } from "./tty/restore.ts"
 
 /** Descriptors of one table, as the image has them. */
 export interface Table {
@@ -95,18 +96,21 @@ export interface SessionTable extends Table {
 
 /**
  * Shared files that are open as /dev/tty: that can be opened only where a terminal controls the process, so the leader of their session
- * makes them, and those inherit them who are born later, as everybody in its session is.
+ * makes them, and those inherit them who are born later, as everybody in its session is. A shell's job, whose leader is outside, is
+ * controlled from its birth on.
  *
  * @returns the session by file id; left out are those that another session has too
  */
 export function findControlled(members: readonly SessionTable[], ids: readonly number[], images: Pick<FileImages, "files" | "ttyInfos">) {
   const infos = new Map(images.ttyInfos.map((info) => [info.id, info]))
+  const taken = inheritedTerminal(images.ttyInfos)?.sid
+  const isLedInside = (sid: number): boolean => sid === taken && members.some(({ pid }) => pid === sid)
   const isCurrent = (id: number): boolean => infos.get(images.files.get(id)?.tty?.tty_info_id ?? 0)?.type === TtyType.CTTY
   return new Map(
     ids.filter(isCurrent).flatMap((id): [number, number][] => {
       const sids = new Set(members.filter(({ fdinfos }) => fdinfos.some((info) => info.id === id)).map(({ sid }) => sid))
       const [sid = 0] = sids
-      return sids.size === 1 && masterOfSession(sid, infos) ? [[id, sid]] : []
+      return sids.size === 1 && (masterOfSession(sid, infos) || isLedInside(sid)) ? [[id, sid]] : []
     }),
   )
 }

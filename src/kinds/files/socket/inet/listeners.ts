@@ -14,7 +14,7 @@ import { attempt, SyscallError } from "../../../../../ffi/syscall.ts"
 import { logger } from "../../../../base/log.ts"
 import { checkInterrupt, fixedDeadline } from "../../../../tracee/wait.ts"
 import { askTable, inetAnswer } from "../diag.ts"
-import { attribute, bigEndian, nested, openNetlink, parseAttributes, type Reply } from "../netlink.ts"
+import { attribute, bigEndian, type Netlink, nested, openNetlink, parseAttributes, type Reply } from "../netlink.ts"
 import { batch, CHAINS, chainSteps, compare, drop, expression, load, loadHeader, NETFILTER, newTable } from "./table.ts"
 
 const log = logger("listeners")
@@ -116,15 +116,16 @@ export interface HeldListeners extends Disposable {
  * for a connection that nobody has accepted has no descriptor and cannot be kept. The program runs meanwhile and is not touched; whoever
  * knocks hears nothing, as if the packet were lost, and knocks again. The kernel lets the listeners go when the tool dies.
  *
- * Without nf_tables nothing happens: what waits in the freeze is refused there.
+ * Without nf_tables, or the right to use it, nothing happens: what waits in the freeze is refused there.
  */
 export function holdListeners(inodes: ReadonlySet<bigint>): HeldListeners | undefined {
-  const { listeners } = look(inodes)
-  const [input] = CHAINS
-  if (listeners.length === 0) return undefined
-  const netlink = openNetlink(NETFILTER)
-  const letGo = (): void => netlink[Symbol.dispose]()
+  let netlink: Netlink | undefined
+  const letGo = (): void => netlink?.[Symbol.dispose]()
   try {
+    const { listeners } = look(inodes)
+    const [input] = CHAINS
+    if (listeners.length === 0) return undefined
+    netlink = openNetlink(NETFILTER)
     const table = `stasis-listeners-${process.pid}`
     const { packet, last } = batch([newTable(table, NFT_TABLE_F_OWNER), ...chainSteps(table, input, listeners.map(synFilter))])
     netlink.ask(packet, last)
