@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path"
-import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from "../../ffi/fs.ts"
+import { closeSync, openSync, readdirSync, readSync, statSync } from "../../ffi/fs.ts"
 import type { pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
@@ -7,6 +7,7 @@ import { COMMON_MAGIC, catalog, type EntryImage, type EntryKind, isEntryKind, ty
 import { readFailure } from "../image/failure.ts"
 import { imageOf } from "../image/name.ts"
 import { decodeImage } from "../image/read.ts"
+import { readImage } from "../image/set.ts"
 import { type Json, messageJson } from "./show-json.ts"
 import { bytesText, flatLines, isFlat, messageLines } from "./show-value.ts"
 import { sizeWords } from "./show-words.ts"
@@ -46,7 +47,7 @@ function pagemapsOf(path: string, pagesId: bigint | string | undefined): string[
   return readdirSync(directory).filter((name) => {
     const image = imageOf(name)
     if (image?.kind !== "pagemap" && image?.kind !== "pagemap-shmem") return false
-    const head = decodeImage(image.kind, name, readFileSync(join(directory, name)))[0]?.message as pagemap_head | undefined
+    const head = decodeImage(image.kind, name, readImage(join(directory, name)))[0]?.message as pagemap_head | undefined
     return head !== undefined && BigInt(head.pages_id) === pagesId
   })
 }
@@ -62,7 +63,7 @@ function showRaw(path: string, kind: Kind, json: boolean): string {
     return `${name}: ${pages} pages of ${PAGE_SIZE} bytes (${sizeWords(size)}), ${owner}`
   }
   if (json) return JSON.stringify({ file: name, kind, size })
-  const bytes = readFileSync(path)
+  const bytes = readImage(path)
   return `${name}: no entries, the data of another program\n  ${bytesText(bytes)}`
 }
 
@@ -102,7 +103,7 @@ export function showFile(path: string, json: boolean): string {
     if (!isEntryKind(kind)) return showRaw(path, kind, json)
     const image: EntryImage = catalog[kind]
     const name = basename(path)
-    const bytes = readFileSync(path)
+    const bytes = readImage(path)
     const entries = decodeImage(kind, path, bytes)
     if (json) {
       const list = entries.map(({ message, payload }, index) => entryJson(image, index, message, payload))

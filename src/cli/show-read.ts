@@ -1,19 +1,18 @@
 import { join } from "node:path"
-import { readFileSync } from "../../ffi/fs.ts"
 import { remap_type } from "../../proto/gen/remap-file-path_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
 import { catalog, type EntryKind } from "../image/catalog.ts"
 import { fileName } from "../image/name.ts"
 import { decodeImage } from "../image/read.ts"
-import type { ImageFile, ImageSet } from "../image/set.ts"
+import { type ImageFile, type ImageSet, readImage } from "../image/set.ts"
 import { readProcess, type ShownProcess } from "./show-process.ts"
 
 /** Entries of an image, or why they cannot be counted. */
 export function countEntries(set: ImageSet, { kind, name, size }: ImageFile): number | string {
   if (catalog[kind].framing === "raw") return kind === "pages" ? `${size / PAGE_SIZE} pages` : "raw"
   try {
-    return decodeImage(kind as EntryKind, name, readFileSync(join(set.directory, name))).length
+    return decodeImage(kind as EntryKind, name, readImage(join(set.directory, name))).length
   } catch (error) {
     if (error instanceof CheckpointError) return `damaged: ${error.found}`
     throw error

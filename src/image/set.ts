@@ -41,7 +41,8 @@ export interface ImageSet {
   files(): ImageFile[]
 }
 
-function readImage(path: string): Uint8Array {
+/** The bytes of an image. @throws CheckpointError E_IMAGE_MISSING · E_IMAGE_CORRUPT it is no file · E_DIRECTORY, E_IO */
+export function readImage(path: string): Buffer {
   try {
     const stat = statSync(path)
     // The opening of a FIFO waits for a writer, and the zeros of a device have no end.

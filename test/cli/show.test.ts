@@ -14,6 +14,15 @@ const text = (path: string, image?: string): string => show(path, { json: false,
 const data = (path: string, image?: string): Record<string, unknown> => JSON.parse(show(path, { json: true, image }))
 
 describe("show of a directory", () => {
+  test("waits for nobody where a FIFO has the name of an image", () => {
+    using dir = scratch()
+    writeExample(dir.path)
+    unlinkSync(join(dir.path, "seccomp.img"))
+    Bun.spawnSync(["mkfifo", join(dir.path, "seccomp.img")])
+    expect(text(dir.path)).toContain("damaged: it is a FIFO")
+    expect(failureOf(() => text(join(dir.path, "seccomp.img")))).toMatchObject({ code: "E_IMAGE_CORRUPT" })
+  })
+
   test("begins with sizes, then the tree, threads, areas, files and images", () => {
     using dir = scratch()
     writeExample(dir.path)
