@@ -18,12 +18,12 @@ afterEach(cleanUp)
 const tryDump = (...args: string[]): Promise<Run> => run([...stasisTool.command, "dump", "--json", ...args])
 
 /** Expects a failure with one of these codes, and the exit status that belongs to it. */
-function expectRefused(result: Run, ...codes: ErrorCode[]): void {
+function expectRefused(result: Run, ...codes: ErrorCode[]): ReturnType<typeof toldError> {
   const told = toldError(result)
   expect(codes as string[]).toContain(told.code)
   expect(result.status).toBe(EXIT_STATUS[told.code as ErrorCode])
-  expect(told.found).not.toBe("")
-  expect(told.next).not.toBe("")
+  expect([told.found, told.next]).not.toContain("")
+  return told
 }
 
 /** Nobody traces or stops the victim any more, and it finds itself well. */
@@ -88,14 +88,15 @@ describe("dump refuses a target", () => {
   })
   test("that is a thread, not a process", async () => {
     const victim = await start("threads")
-    const tid = readdirSync(`/proc/${victim.pid}/task`).find((name) => name !== `${victim.pid}`) ?? ""
-    expectRefused(await tryDump("-t", tid, "-D", victim.images), "E_NO_PROCESS", "E_USAGE", "E_UNSUPPORTED")
+    const tid = readdirSync(`/proc/${victim.pid}/task`).find((name) => name !== `${victim.pid}`)
+    expectRefused(await tryDump("-t", tid ?? "", "-D", victim.images), "E_NO_PROCESS", "E_USAGE", "E_UNSUPPORTED")
     await expectUntouched(victim)
   })
   test("that another process traces", async () => {
     const victim = await start("traced")
     const child = victim.lines()[0]?.replace("CHILD ", "") ?? ""
-    expectRefused(await tryDump("-t", child, "-D", victim.images), "E_TRACED")
+    const told = await tryDump("-t", child, "-D", victim.images)
+    expect(expectRefused(told, "E_TRACED").found).toBe(`it is traced by process ${victim.pid}`)
     expect(readdirSync(victim.images)).toEqual([])
     victim.ask()
     expect(await victim.answer()).toBe("OK")

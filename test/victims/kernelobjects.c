@@ -158,6 +158,11 @@ static int alg(void)
 	return socket(AF_ALG, SOCK_SEQPACKET, 0);
 }
 
+static int multipath(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 262);
+}
+
 static int types(void)
 {
 	/* Those of the kernel itself. */
@@ -250,6 +255,7 @@ static const struct {
 	{ "socket with a filter of eBPF", filtered_socket },
 	{ "socket of a virtual machine", vsock },
 	{ "socket of the crypto API", alg },
+	{ "multipath socket", multipath },
 	{ "BPF types", types },
 	{ "FUSE", fuse },
 	{ "Landlock rules", rules },
