@@ -35,9 +35,16 @@ export const inetDiagMsg = layout("struct inet_diag_msg", "include/uapi/linux/in
   idiag_inode: [68, "u32"],
 })
 /**
- * Attribute of an answer: halves that were shut down. Bit N - 1 of idiag_ext asks for attribute N. Header: include/uapi/linux/inet_diag.h
+ * Attributes of an answer: facts of TCP, halves that were shut down. Bit N - 1 of idiag_ext asks for attribute N. Header:
+ * include/uapi/linux/inet_diag.h
  */
+export const INET_DIAG_INFO = 2
 export const INET_DIAG_SHUTDOWN = 8
+/** Told to who has CAP_NET_ADMIN, of a socket with keys: what they sign. Since Linux 4.14 */
+export const INET_DIAG_MD5SIG = 18
+/** Told to him of a connection with an upper layer in the kernel: its name stands in INET_ULP_INFO_NAME. Since Linux 5.4 */
+export const INET_DIAG_ULP_INFO = 19
+export const INET_ULP_INFO_NAME = 1
 /** Told of every listening socket of IPv6: 1, it takes no IPv4. */
 export const INET_DIAG_SKV6ONLY = 11
 /** Where the answer has the local port and address (of 4 or 16 bytes), both in network order: struct inet_diag_sockid begins at 4. */

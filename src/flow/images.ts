@@ -152,7 +152,12 @@ export function readSavedTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, 
     bpfMapsData: set.withPayloads("bpfmap-data"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
-    ghosts: savedGhosts(set.optional("remap-fpath"), files, (number) => set.withPayloads("ghost-file", number)),
+    ghosts: savedGhosts(
+      set.optional("remap-fpath"),
+      files,
+      (number) => set.withPayloads("ghost-file", number),
+      (pid) => entries.some((entry) => entry.pid === pid),
+    ),
     extension: leaders.flatMap(({ extension }) => extension?.files ?? []),
   }
   const filters = set.optional("seccomp").flatMap(({ seccomp_filters }) => seccomp_filters)

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { stasis_thread_entrySchema } from "../../proto/gen/stasis_pb.ts"
 import { create } from "../../proto/schema.ts"
-import { collectSched, type SchedEntry, type SchedExtension } from "../../src/kinds/sched/collect.ts"
+import { clampsOf, collectSched, type SchedEntry, type SchedExtension } from "../../src/kinds/sched/collect.ts"
 import { MASK_SIZE, readOnlineCpus } from "../../src/kinds/sched/cpus.ts"
 import { restoreSched } from "../../src/kinds/sched/restore.ts"
 import { overlaps, parseBitList } from "../../src/proc/bitlist.ts"
@@ -62,6 +62,29 @@ describe("restoreSched", () => {
     expect(() => calls({ sched_policy: 6 })).toThrow("policy 6")
     expect(calls({ sched_policy: 6 }, { sched_runtime: 1n, sched_deadline: 2n, sched_period: 2n })).toContain("sched_setattr")
   })
+})
+
+test("clamps of utilization are kept where they differ from those of a new thread", () => {
+  const clamps = (sched_util_min: number, sched_util_max: number, realTime: boolean) =>
+    clampsOf({ sched_util_min, sched_util_max }, realTime)
+  expect([clamps(0, 1024, false), clamps(1024, 1024, true)]).toEqual([{}, {}])
+  expect(clamps(300, 1024, false)).toEqual({ uclamp_min: 300, uclamp_max: 1024 })
+  expect(clamps(0, 512, false)).toEqual({ uclamp_min: 0, uclamp_max: 512 })
+  expect(clamps(300, 1024, true)).toEqual({ uclamp_min: 300, uclamp_max: 1024 })
+  const attributes = (extension: SchedExtension): { flags: bigint; clamps: number[] } => {
+    const program = new Program()
+    const given: Uint8Array[] = []
+    const data = program.bytes.bind(program)
+    program.bytes = (bytes) => {
+      given.push(bytes)
+      return data(bytes)
+    }
+    restoreSched({}, extension, online, program)
+    const view = new DataView(given[0]!.buffer, given[0]!.byteOffset)
+    return { flags: view.getBigUint64(8, true), clamps: [view.getUint32(48, true), view.getUint32(52, true)] }
+  }
+  expect(attributes({ uclamp_min: 300, uclamp_max: 700 })).toEqual({ flags: 0x60n, clamps: [300, 700] })
+  expect(attributes({}).flags).toBe(0n)
 })
 
 describe.skipIf(!canRun)(`scheduling of a live process${why}`, () => {

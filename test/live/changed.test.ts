@@ -64,6 +64,19 @@ for (const [program, args, file, what] of [
     expect(await victim.answer()).toBe("OK")
   })
 
+test("a file with other permissions is taken by --skip-file-rwx-check alone", async () => {
+  const victim = await start("files", { args: ["{folder}"] })
+  await dump(stasisTool, victim.pid, victim.images)
+  await victim.gone()
+  chmodSync(join(victim.folder, "data"), 0o600)
+  const failed = await tryRestore(victim.images)
+  expect(failed.status).toBe(EXIT_STATUS.E_FILE_CHANGED)
+  expect(failed.stderr).toContain("--skip-file-rwx-check")
+  await restore(stasisTool, victim.images, "--skip-file-rwx-check")
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+})
+
 test("another build of the executable with the same size is found, unless only sizes are compared", async () => {
   const folder = scratch("build")
   const images = scratch("build-images")

@@ -152,6 +152,22 @@ test("an address that is in use at the restore is told, and no process is left",
   expect(await victim.answer()).toBe("OK")
 }, 60_000)
 
+test("a peer that went away meanwhile is told to the program when it writes, and no table is left", async () => {
+  const program = compileVictim("connections")
+  const server = launch("server", [program, "{folder}/../ask", "listen", "{folder}/port"])
+  const path = join(server.folder, "port")
+  const port = await waitFor("the port", () => existsSync(path) && readFileSync(path, "utf8"))
+  const client = launch("client", [program, join(server.folder, "../ask"), "connect", "127.0.0.1", port])
+  await waitFor("the client", () => client.lines().includes("READY"))
+  await dump(stasisTool, server.pid, server.images, "--tcp-established")
+  await server.gone()
+  process.kill(client.pid, "SIGKILL")
+  await client.gone()
+  await restore(stasisTool, server.images, "--tcp-established")
+  expect(await server.answer()).toMatch(/^FAIL (read|write) after \d+ bytes: (Connection reset by peer|Broken pipe)/)
+  expect(leftTables(server.images)).toEqual([])
+}, 60_000)
+
 test("no table of nf_tables is left by a dump that leaves the tree running", async () => {
   const victim = await start("connections", { args: ["stream"] })
   await dump(stasisTool, victim.pid, victim.images, "--tcp-established", "--leave-running")

@@ -1,7 +1,7 @@
 import { afterEach } from "bun:test"
 import { cleanUp } from "../harness/process.ts"
 import { testProgram } from "./program-rounds.ts"
-import { editor } from "./programs.ts"
+import { editors } from "./programs.ts"
 
 afterEach(cleanUp)
-testProgram(editor)
+for (const editor of editors) testProgram(editor)

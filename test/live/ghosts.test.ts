@@ -3,10 +3,10 @@ import { closeSync, existsSync, openSync, readdirSync, rmSync, truncateSync } fr
 import { join } from "node:path"
 import { type ErrorCode, EXIT_STATUS } from "../../src/base/errors.ts"
 import { waitFor } from "../harness/deadline.ts"
-import { cleanUp, linkOf } from "../harness/process.ts"
+import { cleanUp, linkOf, stateOf, statusOf } from "../harness/process.ts"
 import { skip } from "../harness/skip.ts"
 import { dump, must, type Run, restore, run, stasisTool, toldError } from "../harness/tool.ts"
-import { start, type Victim } from "../harness/victim.ts"
+import { launch, start, type Victim } from "../harness/victim.ts"
 import { mountTmpfs } from "./tmpfs.ts"
 
 afterEach(cleanUp)
@@ -86,6 +86,18 @@ describe("deleted files", () => {
       expect(readdirSync(victim.folder)).toEqual(["taken"])
       expect(existsSync(`/proc/${victim.pid}`)).toBe(false)
     })
+
+  test("that the disk of the images has no room for fail the dump, and the program goes on", async () => {
+    using mounted = mountTmpfs("size=2m")
+    if (!mounted) return skip("a full disk: mount is not allowed here")
+    const inside = "exec 3<>file; rm file; head -c 3000000 /dev/zero >&3; echo READY; exec sleep 600"
+    const victim = launch("ghost", ["setsid", "sh", "-c", inside])
+    await waitFor("the file", () => victim.lines().includes("READY") && statusOf(victim.pid, "Name") === "sleep")
+    const images = ["-t", `${victim.pid}`, "-D", mounted.path]
+    expectFailed(await run([...stasisTool.command, "dump", "--json", ...images, "--ghost-limit", "4M"]), "E_DISK_FULL", "full")
+    expect(readdirSync(mounted.path)).toEqual([])
+    expect([statusOf(victim.pid, "TracerPid"), stateOf(victim.pid)]).toEqual(["0", "S"])
+  })
 
   test("that their disk has no room for, or may not be written, fail the restore; later it succeeds", async () => {
     using mounted = mountTmpfs("size=1m")

@@ -21,6 +21,8 @@ describe("dump refuses objects of the kernel by name, with what to do", () => {
     ["socket with a filter of eBPF", "a filter of eBPF, which nobody can read", "SO_ATTACH_FILTER"],
     ["socket of a virtual machine", "a socket of AF_VSOCK", "close its connections"],
     ["socket of the crypto API", "a socket of AF_ALG", "close its connections"],
+    ["multipath socket", "a socket of MPTCP", "mptcpize"],
+    ["signed socket", "a TCP socket with keys that sign its segments", "remove its keys"],
     ["BPF types", "types of BPF", "close it"],
     ["FUSE", "the connection of a FUSE file system", "Unmount the file system"],
     ["Landlock rules", "a security rule set", "once it is enforced"],

@@ -80,10 +80,16 @@ function make(): readonly string[] | undefined {
   return path ? [path, "-s", "-j4", "-f", source("build.mk"), "-C", "{folder}"] : undefined
 }
 
-/** vim in a terminal that python makes and types into: script(1) of util-linux would do, but waits by a signalfd, which is refused. */
+/** vim in a terminal that python makes and types into. */
 function vim(): readonly string[] | undefined {
   const [python, program] = [executable("python3"), executable("vim")]
   return python && program ? [python, source("editor.py"), "{folder}", program, "-u", "NONE", "-N", "-n", "-i", "NONE"] : undefined
+}
+
+/** The same in a terminal that script(1) of util-linux makes. */
+function recorded(): readonly string[] | undefined {
+  const [python, recorder, program] = [executable("python3"), executable("script"), executable("vim")]
+  return python && recorder && program ? [python, source("script.py"), "{folder}", recorder, program] : undefined
 }
 
 export const programs: readonly Program[] = [
@@ -101,5 +107,8 @@ export const programs: readonly Program[] = [
   { title: "make -j4", packages: "make", command: make },
 ]
 
-/** The one that has a terminal. */
-export const editor: Program = { title: "vim on a terminal of its own", packages: "vim python3", command: vim }
+/** Those that have a terminal. */
+export const editors: readonly Program[] = [
+  { title: "vim on a terminal of its own", packages: "vim python3", command: vim },
+  { title: "vim under script", packages: "vim python3 bsdutils", command: recorded },
+]

@@ -153,6 +153,7 @@ export const rows: readonly Row[] = [
   row("itimers"),
   row("itimers", "tick"),
   row("posixtimers"),
+  row("posixtimers", "cpu"),
   row("robust"),
   beyondCriu(NO_AFFINITY, row("scheduling")),
   beyondCriu(NO_AFFINITY, row("scheduling", "fifo")),

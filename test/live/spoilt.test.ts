@@ -1,5 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test"
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
 import { type ErrorCode, EXIT_STATUS } from "../../src/base/errors.ts"
 import { discard, scratch } from "../harness/folders.ts"
@@ -100,18 +111,26 @@ describe("restore refuses a spoilt set, and nothing of it comes to life", () => 
 
 describe("restore refuses files that changed", () => {
   afterEach(cleanUp)
-  const changes: readonly (readonly [string, (path: string) => void])[] = [
-    ["a mapped file is gone", (path) => rmSync(path)],
-    ["a mapped file has another size", (path) => appendFileSync(path, "more")],
+  const replace = (path: string): void => {
+    rmSync(path)
+    mkdirSync(path)
+  }
+  const changes: readonly (readonly [string, (path: string) => void, string])[] = [
+    ["mapped", (path) => rmSync(path), "it does not exist"],
+    ["mapped", (path) => appendFileSync(path, "more"), "bytes now"],
+    ["mapped", replace, "it is a directory now and was a regular file"],
+    ["data", (path) => rmSync(path), "it does not exist"],
+    ["data", replace, "it is a directory now and was a regular file"],
+    ["data", (path) => chmodSync(path, 0), "its permissions are 00 now"],
   ]
-  for (const [title, change] of changes)
-    test(title, async () => {
-      const mapped = await start("maps", { args: ["{folder}"] })
+  for (const [file, change, found] of changes)
+    test(`a ${file === "data" ? "file that is open" : "mapped file"}: ${found}`, async () => {
+      const mapped = await start(file === "data" ? "files" : "maps", { args: ["{folder}"] })
       await dump(stasisTool, mapped.pid, mapped.images)
       await mapped.gone()
-      change(join(mapped.folder, "mapped"))
+      change(join(mapped.folder, file))
       const result = await tryRestore(mapped.images)
-      expect(toldError(result).code).toBe("E_FILE_CHANGED")
+      expect(toldError(result)).toMatchObject({ code: "E_FILE_CHANGED", found: expect.stringContaining(found) })
       expect(result.status).toBe(EXIT_STATUS.E_FILE_CHANGED)
       expect(existsSync(`/proc/${mapped.pid}`)).toBe(false)
     })

@@ -1,9 +1,11 @@
 import { afterEach, expect, test } from "bun:test"
 import { existsSync, linkSync, unlinkSync } from "node:fs"
 import { join } from "node:path"
-import { cleanUp } from "../harness/process.ts"
+import { waitFor } from "../harness/deadline.ts"
+import { cleanUp, statusOf } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
-import { start, type Victim } from "../harness/victim.ts"
+import { launch, start, type Victim } from "../harness/victim.ts"
 
 afterEach(cleanUp)
 
@@ -47,4 +49,18 @@ test("a watch is on the file that has its path by now, with a warning, when its 
   victim.ask()
   // What it was told before the dump is that of the file that is gone: it notices.
   expect(await victim.answer()).toStartWith("FAIL inotify wd:10 ")
+})
+
+test("a file of /proc/pressure that is open for writing may have a trigger, which is told as lost", async () => {
+  const path = "/proc/pressure/memory"
+  if (!existsSync(path)) return skip(`${path} is not there`)
+  const victim = launch("pressure", ["setsid", "sh", "-c", `exec 3<>${path} 4<${path}; echo READY; exec sleep 600`])
+  await waitFor("the program", () => statusOf(victim.pid, "Name") === "sleep" || victim.members().length === 0)
+  if (victim.members().length === 0) return skip(`${path} cannot be opened`)
+  const { stderr } = await dump(stasisTool, victim.pid, victim.images)
+  expect(stderr.match(/not kept: .*/g)).toEqual([
+    `not kept: what fd 3 of task ${victim.pid} waits for in "${path}", a trigger that the kernel tells nobody`,
+  ])
+  await victim.gone()
+  await restore(stasisTool, victim.images, "--verify")
 })

@@ -14,6 +14,8 @@
 #include <linux/perf_event.h>
 #include <linux/userfaultfd.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -158,6 +160,20 @@ static int alg(void)
 	return socket(AF_ALG, SOCK_SEQPACKET, 0);
 }
 
+static int multipath(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 262);
+}
+
+static int signed_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct tcp_md5sig key = { .tcpm_keylen = 4, .tcpm_key = "key" };
+	((struct sockaddr_in *)&key.tcpm_addr)->sin_family = AF_INET;
+	((struct sockaddr_in *)&key.tcpm_addr)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof key) == -1 || listen(fd, 1) == -1 ? -1 : fd;
+}
+
 static int types(void)
 {
 	/* Those of the kernel itself. */
@@ -250,6 +266,8 @@ static const struct {
 	{ "socket with a filter of eBPF", filtered_socket },
 	{ "socket of a virtual machine", vsock },
 	{ "socket of the crypto API", alg },
+	{ "multipath socket", multipath },
+	{ "signed socket", signed_socket },
 	{ "BPF types", types },
 	{ "FUSE", fuse },
 	{ "Landlock rules", rules },

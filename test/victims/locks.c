@@ -1,6 +1,6 @@
 /*
  * Holds file locks of the kind that the first argument names, on files in a folder (the second): "flock", "posix", "ofd", "lease"; a child
- * shares some and has its own, with "shared" through its parent's open file. "waiters": two children that wait for locks of their parent. "brief": one lock only.
+ * shares some and has its own, with "shared" through its parent's open file. "waiters": three children that wait for locks of their parent. "brief": one lock only.
  * Checks: what /proc says of each descriptor's locks is as it was; the locks keep others out; who waited gets the lock when it is free.
  */
 #include "tree.h"
@@ -160,35 +160,39 @@ static void leases(void)
 
 static void waiters(void)
 {
-	int whole = open_in("a", O_RDWR | O_CREAT), part = open_in("b", O_RDWR | O_CREAT);
+	int whole = open_in("a", O_RDWR | O_CREAT), part = open_in("b", O_RDWR | O_CREAT), file = open_in("c", O_RDWR | O_CREAT);
 	MUST(flock(whole, LOCK_EX));
 	range(part, F_SETLK, F_WRLCK, 0, 10);
-	pid_t children[2];
-	for (int i = 0; i < 2; i++)
+	range(file, F_OFD_SETLK, F_WRLCK, 0, 10);
+	pid_t children[3];
+	for (int i = 0; i < 3; i++)
 		if ((children[i] = tree_fork()) == 0) {
-			int own = open_in(i ? "b" : "a", O_RDWR);
+			int own = open_in(i == 0 ? "a" : i == 1 ? "b" : "c", O_RDWR);
 			tree_up();
 			if (i)
-				range(own, F_SETLKW, F_RDLCK, 5, 1);
+				range(own, i == 1 ? F_SETLKW : F_OFD_SETLKW, F_RDLCK, 5, 1);
 			else
 				CHECK(flock(own, LOCK_SH) == 0, "the wait for the lock ended: %s", strerror(errno));
 			CHECK(board->count[0] == 1, "waiter %d got the lock while it was held", i);
 			_exit(0);
 		}
-	tree_await_up(2);
+	tree_await_up(3);
 	pause_ms(50);
 	note(whole, true);
 	note(part, true);
+	note(file, true);
 	victim_ready();
 	victim_wait();
 	same(whole);
 	same(part);
+	same(file);
 	pause_ms(50);
 	board->count[0] = 1;
 	MUST(flock(whole, LOCK_UN));
 	range(part, F_SETLK, F_UNLCK, 0, 0);
-	tree_reap(children[0]);
-	tree_reap(children[1]);
+	range(file, F_OFD_SETLK, F_UNLCK, 0, 0);
+	for (int i = 0; i < 3; i++)
+		tree_reap(children[i]);
 }
 
 int main(int argc, char **argv)

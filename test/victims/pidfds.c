@@ -1,6 +1,7 @@
 /*
- * Holds: descriptors of itself, of its parent, of a living child (twice, one of them non-blocking and in an epoll), of a zombie, of two
- * processes that have gone (of one of them twice); two that a child has inherited, and one that the child's epoll watches.
+ * Holds: descriptors of itself, of its parent, of a living child (twice, one of them non-blocking and in an epoll; with argument "thread" of
+ * its first thread too), of a zombie, of two processes that have gone (of one of them twice); two that a child has inherited, and one that
+ * the child's epoll watches.
  * Checks: who each leads to, by signals and by waiting; flags; that descriptors of one process are one file of pidfs, and those of two not;
  * that what was inherited is one open file still; that the epolls see the ends.
  */
@@ -60,6 +61,10 @@ static void until_told(void)
 int main(int argc, char **argv)
 {
 	tree_begin(argc, argv);
+	bool threads = !strcmp(victim_argument(argc, argv, 1), "thread");
+	/* PIDFD_THREAD is O_EXCL. */
+	if (threads && syscall(SYS_pidfd_open, getpid(), O_EXCL) == -1)
+		skip("this kernel has no descriptors of threads");
 	pid_t living = tree_fork();
 	if (living == 0) {
 		int parent = open_pid(getppid());
@@ -84,6 +89,7 @@ int main(int argc, char **argv)
 		tree_reap(gone);
 	}
 	int self = open_pid(getpid()), first = open_pid(living), second = open_pid(living);
+	int thread = threads ? syscall(SYS_pidfd_open, living, O_EXCL) : -1, thread_flags = fcntl(thread, F_GETFL);
 	MUST(fcntl(second, F_SETFL, O_NONBLOCK));
 	MUST(fcntl(dead[2], F_SETFL, O_NONBLOCK));
 	MUST(fcntl(first, F_SETFD, 0));
@@ -112,6 +118,8 @@ int main(int argc, char **argv)
 	CHECK(!(fcntl(first, F_GETFL) & O_NONBLOCK), "the first does not block");
 	CHECK(fcntl(second, F_GETFL) & O_NONBLOCK, "the second blocks");
 	CHECK(fcntl(dead[2], F_GETFL) & O_NONBLOCK && !(fcntl(dead[0], F_GETFL) & O_NONBLOCK), "flags of the dead are lost");
+	CHECK(!threads || (fcntl(thread, F_GETFL) == thread_flags && tell(thread, 0) == 0), "the thread's descriptor has flags %o, had %o",
+	      fcntl(thread, F_GETFL), thread_flags);
 	for (int i = 0; i < 3; i++)
 		CHECK(ended(dead[i]) && tell(dead[i], 0) == ESRCH, "dead %d lives", i);
 	CHECK(inode(dead[0]) == inode(dead[2]), "two descriptors of one that has gone differ");

@@ -1,8 +1,10 @@
 /*
  * Holds: POSIX timers with gaps between their ids: SIGEV_SIGNAL with a value, SIGEV_NONE, SIGEV_THREAD_ID, periodic and one-shot,
- * on three clocks, one disarmed. Checks: ids, intervals, time left, and that signals still come to the right thread with the value.
+ * on three clocks, one disarmed. Argument "cpu": on the clocks of CPU time, of the process, a thread and a child, and on CLOCK_TAI.
+ * Checks: ids, intervals, time left, and that signals still come to the right thread with the value.
  */
 #include "victim.h"
+#include <sys/wait.h>
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
@@ -42,6 +44,46 @@ static int create(clockid_t clock, int notify, int signal, void *with)
 	return made;
 }
 
+/* Clocks of the CPU time of a thread and of another process. Kernel: include/linux/posix-timers_types.h */
+static clockid_t thread_clock(pid_t tid)
+{
+	return (~(clockid_t)tid << 3) | 6;
+}
+
+static clockid_t process_clock(pid_t pid)
+{
+	return (~(clockid_t)pid << 3) | 2;
+}
+
+static void cpu(void)
+{
+	enum { CLOCKS = 5, SOON = 56, FAR = 500 };
+	pid_t child = fork();
+	MUST(child);
+	if (child == 0)
+		victim_wait(), _exit(0);
+	const clockid_t clocks[CLOCKS] = { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, thread_clock(other_tid), process_clock(child), CLOCK_TAI };
+	struct itimerspec far = { { 7, 0 }, { FAR, 0 } }, soon = { { 0, 0 }, { 0, 200000000 } }, now;
+	for (int i = 0; i < CLOCKS; i++) {
+		id[i] = create(clocks[i], SIGEV_SIGNAL, 50 + i, NULL);
+		MUST((int)syscall(SYS_timer_settime, id[i], 0, &far, NULL));
+	}
+	int once = create(CLOCK_PROCESS_CPUTIME_ID, SIGEV_SIGNAL, SOON, (void *)0x56);
+	MUST((int)syscall(SYS_timer_settime, once, 0, &soon, NULL));
+	victim_ready();
+	victim_wait();
+	for (int i = 0; i < CLOCKS; i++) {
+		CHECK(syscall(SYS_timer_gettime, id[i], &now) == 0, "timer %d: %s", i, strerror(errno));
+		CHECK(now.it_interval.tv_sec == 7 && now.it_value.tv_sec > FAR - 60 && now.it_value.tv_sec <= FAR, "timer %d has %ld s left", i,
+		      now.it_value.tv_sec);
+	}
+	for (long end = victim_clock() + 20; ticks + ticks_elsewhere == 0 && victim_clock() < end;)
+		;
+	CHECK(value == (void *)0x56, "the CPU time has not run out: %p", value);
+	int status;
+	CHECK(waitpid(child, &status, 0) == child && status == 0, "the child ended with %x", status);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -59,6 +101,12 @@ int main(int argc, char **argv)
 	pthread_t thread = victim_thread(other, NULL);
 	while (!other_tid)
 		pause_ms(1);
+	if (!strcmp(victim_argument(argc, argv, 1), "cpu")) {
+		sigaction(56, &action, NULL);
+		cpu();
+		victim_join(thread);
+		ok();
+	}
 	for (int i = 0; i < TIMERS; i++) {
 		int unwanted = create(CLOCK_MONOTONIC, SIGEV_NONE, 0, NULL);
 		id[i] = create(rows[i].clock, rows[i].notify, rows[i].signal, (void *)(0x900000000 + i));

@@ -124,8 +124,13 @@ export function wayBackTo(link: string, target: string, stat: FileStat, keeping:
   const refusal = refuseName(target, stat)
   if (!refusal) return { name: target, way: "name" }
   if (!target.startsWith("/")) return refusal
-  // Nothing can be made there.
-  if (isOfKernel(link)) return { what: `"${target}", a file of the kernel's that went with its process or device`, remedy: CLOSE }
+  if (isOfKernel(link)) {
+    // Files of /proc/PID/net seem to be deleted as soon as somebody looks their name up. Kernel: fs/proc/generic.c proc_net_d_revalidate()
+    const { path } = cutDeleted(target)
+    if (leadsTo(path, stat)) return { name: path, way: "name" }
+    // Nothing can be made there.
+    return { what: `"${target}", a file of the kernel's that went with its process or device`, remedy: CLOSE }
+  }
   const name = formerName(target)
   if (stat.nlink === 0) return refuseGhost(link, name, stat, keeping) ?? { name, way: "ghost" }
   if (!target.endsWith(DELETED)) return refusal

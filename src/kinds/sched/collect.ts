@@ -55,10 +55,8 @@ export function collectSched(tid: number, slack: bigint): { entry: SchedEntry; e
   const flags = sched_flags & ~BigInt(SCHED_FLAG.RESET_ON_FORK)
   if (flags) extension.sched_flags = flags
   const ours = getAttributes(0)
-  if (ours.sched_util_max && (attr.sched_util_max !== UCLAMP_FULL || (attr.sched_util_min !== 0 && !isRealTime(sched_policy)))) {
-    extension.uclamp_min = attr.sched_util_min
-    extension.uclamp_max = attr.sched_util_max
-  }
+  // A kernel without clamps tells 0 of everybody.
+  if (ours.sched_util_max) Object.assign(extension, clampsOf(attr, isRealTime(sched_policy)))
   if (sched_policy === SCHED.DEADLINE) {
     extension.sched_runtime = attr.sched_runtime
     extension.sched_deadline = attr.sched_deadline
@@ -68,6 +66,18 @@ export function collectSched(tid: number, slack: bigint): { entry: SchedEntry; e
     extension.sched_runtime = attr.sched_runtime
   }
   return { entry, extension }
+}
+
+/**
+ * Utilization clamps of a thread that has others than a new one: a real-time thread may use all of a CPU's speed from the start.
+ * Documentation/scheduler/sched-util-clamp.rst
+ */
+export function clampsOf(
+  { sched_util_min: uclamp_min, sched_util_max: uclamp_max }: Pick<Decoded<typeof schedAttr>, "sched_util_min" | "sched_util_max">,
+  realTime: boolean,
+): Pick<SchedExtension, "uclamp_min" | "uclamp_max"> {
+  const usual = uclamp_max === UCLAMP_FULL && uclamp_min === (realTime ? UCLAMP_FULL : 0)
+  return usual ? {} : { uclamp_min, uclamp_max }
 }
 
 function getAttributes(tid: number): Decoded<typeof schedAttr> {

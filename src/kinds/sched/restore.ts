@@ -9,6 +9,8 @@ import { isRealTime, type SchedEntry, type SchedExtension } from "./collect.ts"
 
 const log = logger("sched")
 const FAIR: readonly number[] = [SCHED.OTHER, SCHED.BATCH, SCHED.IDLE, SCHED.EXT]
+/** Those whose nice value sched_setattr(2) sets, not that of others. Kernel: kernel/sched/syscalls.c __setscheduler_params() */
+const WITH_NICE: readonly number[] = [SCHED.OTHER, SCHED.BATCH, SCHED.EXT]
 
 /**
  * Appends how a thread is scheduled to its own program. Mirror: ./collect.ts
@@ -28,7 +30,7 @@ export function restoreSched(entry: SchedEntry, extension: SchedExtension | unde
   // The kernel leaves out CPUs that it does not have. Before the policy: SCHED_DEADLINE needs its CPUs when it is set.
   else if (cpu_affinity)
     program.callWith({ about: "the CPU affinity" }, "sched_setaffinity", 0, cpu_affinity.length, program.bytes(cpu_affinity))
-  if (!FAIR.includes(policy)) program.callWith({ about: `nice value ${nice}` }, "setpriority", PRIO_PROCESS, 0, nice)
+  if (!WITH_NICE.includes(policy)) program.callWith({ about: `nice value ${nice}` }, "setpriority", PRIO_PROCESS, 0, nice)
   const clamps = extension?.uclamp_max !== undefined
   const attributes = encode(schedAttr, {
     size: schedAttr.size,

@@ -137,7 +137,7 @@ describe("what --external names", () => {
     expect(name).toBe(`file[${file.info.mntId.toString(16)}:${file.stat.ino.toString(16)}]`)
     expect(refuseRegular(file, { keeping })?.what).toContain("/gone")
     expect(refuseRegular(file, { keeping, externals: [name] })).toBeUndefined()
-    expect(collectRegular(file, { table, keeping, externals: [name] })).toMatchObject({ id: 7, name, ext: true })
+    expect(collectRegular(file, { table, keeping, externals: [name], losses: [] })).toMatchObject({ id: 7, name, ext: true })
     expect(terminalResource(file)).toMatch(/^tty\[[0-9a-f]+:[0-9a-f]+\]$/)
   })
 

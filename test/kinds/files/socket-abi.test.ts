@@ -2,7 +2,18 @@ import { expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { BPF, BPF_F, BPF_MAP_TYPE, BPF_MAP_TYPES, BPF_NAME } from "../../../ffi/abi/bpf.ts"
-import { INET_DIAG_SHUTDOWN, NETLINK, NLA_F_NESTED, NLM_F, NLMSG, SOCK_DIAG_BY_FAMILY } from "../../../ffi/abi/netlink.ts"
+import {
+  INET_DIAG_INFO,
+  INET_DIAG_MD5SIG,
+  INET_DIAG_SHUTDOWN,
+  INET_DIAG_ULP_INFO,
+  INET_ULP_INFO_NAME,
+  NETLINK,
+  NLA_F_NESTED,
+  NLM_F,
+  NLMSG,
+  SOCK_DIAG_BY_FAMILY,
+} from "../../../ffi/abi/netlink.ts"
 import { PACKET, PACKET_DIAG, PACKET_FANOUT, PACKET_SHOW, PDI, SOL_PACKET } from "../../../ffi/abi/packet.ts"
 import {
   AF,
@@ -74,6 +85,10 @@ const CONSTANTS = [
   ["NLA_F_NESTED", NLA_F_NESTED],
   ["SOCK_DIAG_BY_FAMILY", SOCK_DIAG_BY_FAMILY],
   ["INET_DIAG_SHUTDOWN", INET_DIAG_SHUTDOWN],
+  ["INET_DIAG_INFO", INET_DIAG_INFO],
+  ["INET_DIAG_MD5SIG", INET_DIAG_MD5SIG],
+  ["INET_DIAG_ULP_INFO", INET_DIAG_ULP_INFO],
+  ["INET_ULP_INFO_NAME", INET_ULP_INFO_NAME],
 ] as const
 const HEADERS = [
   "in",

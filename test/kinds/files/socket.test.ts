@@ -105,6 +105,7 @@ describe("checkInet", () => {
 describe("refuseInet", () => {
   const found = (protocol: number) =>
     ({ socket: { family: AF.INET, type: SOCK.STREAM, protocol }, target: "socket:[900]", stat: { ino: 900n } }) as unknown as Found
+  const base = { state: TCP_STATE.ESTABLISHED, received: 0, unsent: 0, shutdown: 0 }
   const surveying = (state: number, received = 0) => ({
     inetSockets: new Map([[900n, { state, received, unsent: 0, shutdown: 0 }]]),
     tcpEstablished: false,
@@ -130,6 +131,13 @@ describe("refuseInet", () => {
     expect(refuseInet(found(IPPROTO.TCP), busy)?.what).toContain("2 connections")
     expect(refuseInet(found(IPPROTO.TCP), { ...busy, skipInFlight: true })).toBeUndefined()
   })
+  test("names keys and layers of the kernel, without which bytes would go unsigned or plain", () => {
+    const of = (more: object) => ({ ...surveying(1), inetSockets: new Map([[900n, { ...base, ...more }]]), tcpEstablished: true })
+    expect(refuseInet(found(IPPROTO.TCP), of({ signed: true }))?.what).toContain("TCP_MD5SIG")
+    expect(refuseInet(found(IPPROTO.TCP), { ...of({ signed: true }), tcpClose: true })?.what).toContain("TCP_MD5SIG")
+    expect(refuseInet(found(IPPROTO.TCP), of({ layer: "tls" }))?.what).toContain('by "tls"')
+    expect(refuseInet(found(IPPROTO.TCP), { ...of({ layer: "tls" }), tcpClose: true })).toBeUndefined()
+  })
   test("says how to do without MPTCP, and knows no other protocol of streams", () => {
     expect(refuseInet(found(IPPROTO.MPTCP), surveying(1))?.remedy).toContain("mptcpize")
     expect(refuseInet(found(132), surveying(1))?.what).toContain("protocol 132")
@@ -152,6 +160,7 @@ describe("netlink", () => {
     const question = inetQuestion({ family: AF.INET6, protocol: IPPROTO.UDP })
     expect(question.length).toBe(56)
     expect([...question.subarray(0, 3)]).toEqual([AF.INET6, IPPROTO.UDP, 0x80])
+    expect(inetQuestion({ family: AF.INET, protocol: IPPROTO.TCP })[2]).toBe(0x82)
     const answer = new Uint8Array(72)
     const view = new DataView(answer.buffer)
     view.setUint8(1, TCP_STATE.LISTEN)
@@ -162,5 +171,7 @@ describe("netlink", () => {
       900n,
       { state: TCP_STATE.LISTEN, received: 3, unsent: 0, shutdown: 2 },
     ])
+    const layered = joined(body, attribute(18, Uint8Array.of(1)), nested(19, attribute(1, Buffer.from("tls\0"))))
+    expect(inetAnswer({ type: 20, flags: 0, seq: 1, body: layered })[1]).toMatchObject({ signed: true, layer: "tls" })
   })
 })

@@ -38,13 +38,18 @@ const isExternal = (found: Found, externals: readonly string[]): boolean => exte
 
 const linkOf = ({ pid, fd }: Found): string => `/proc/${pid}/fd/${fd}`
 
+/** Pressure stall information: who has it open for writing waits there for what it has asked for. Documentation/accounting/psi.rst */
+const ofPressure = /^\/proc\/pressure\/|^\/sys\/fs\/cgroup\/.*\.pressure$/
+
 /** An open file with a path -> its entry. Mirror: ./restore.ts. No build ID: readers that find none compare size and mode alone. */
 export function collectRegular(
   file: OpenFile,
-  { table, keeping, externals }: Pick<Collecting, "table" | "keeping" | "externals">,
+  { table, keeping, externals, losses }: Pick<Collecting, "table" | "keeping" | "externals" | "losses">,
 ): reg_file_entry {
   const { id, flags, info, owner, target, stat } = file
   const known = { id, flags, pos: BigInt.asUintN(64, info.pos), fown: owner }
+  if ((flags & O.ACCMODE) !== O.RDONLY && ofPressure.test(target))
+    losses.push(`what fd ${file.fd} of task ${file.pid} waits for in "${target}", a trigger that the kernel tells nobody`)
   if (isExternal(file, externals)) return { ...known, ...fileFacts(fileResource(file), stat, flags), ext: true, build_id: [] }
   const wayBack = wayBackTo(linkOf(file), target, stat, keeping)
   if ("what" in wayBack) throw new Error(`Unreachable: fd ${file.fd} was not refused and is ${wayBack.what}`)

@@ -1,4 +1,15 @@
-import { INET_DIAG_SHUTDOWN, inetDiagMsg, inetDiagReqV2, NETLINK, NLM_F, SOCK_DIAG_BY_FAMILY } from "../../../../ffi/abi/netlink.ts"
+import {
+  INET_DIAG_INFO,
+  INET_DIAG_MD5SIG,
+  INET_DIAG_SHUTDOWN,
+  INET_DIAG_ULP_INFO,
+  INET_ULP_INFO_NAME,
+  inetDiagMsg,
+  inetDiagReqV2,
+  NETLINK,
+  NLM_F,
+  SOCK_DIAG_BY_FAMILY,
+} from "../../../../ffi/abi/netlink.ts"
 import { IPPROTO } from "../../../../ffi/abi/socket.ts"
 import { decode, encode } from "../../../../ffi/layout.ts"
 import { SyscallError } from "../../../../ffi/syscall.ts"
@@ -14,6 +25,10 @@ export interface DiagSocket {
   readonly unsent: number
   /** Halves that were shut down: 1 reading, 2 writing. */
   readonly shutdown: number
+  /** It has keys by which its segments are signed (TCP_MD5SIG). Told with CAP_NET_ADMIN alone, as the next one. */
+  readonly signed?: boolean
+  /** Who handles its stream in the kernel (TCP_ULP): "tls". */
+  readonly layer?: string
 }
 
 /** Family and protocol of sockets to be found in one question. */
@@ -32,7 +47,8 @@ export const inetQuestion = ({ family, protocol }: Wanted): Uint8Array =>
   encode(inetDiagReqV2, {
     sdiag_family: family,
     sdiag_protocol: protocol,
-    idiag_ext: 1 << (INET_DIAG_SHUTDOWN - 1),
+    // Keys and layers of TCP come along with its facts. Kernel: net/ipv4/inet_diag.c inet_sk_diag_fill()
+    idiag_ext: (1 << (INET_DIAG_SHUTDOWN - 1)) | (protocol === IPPROTO.TCP ? 1 << (INET_DIAG_INFO - 1) : 0),
     idiag_states: ALL_STATES,
   })
 
@@ -52,8 +68,18 @@ export function askSockets(netlink: Netlink, request: Uint8Array): Reply[] {
 /** Inode and facts of one answer. */
 export function inetAnswer({ body }: Reply): [inode: bigint, DiagSocket] {
   const { idiag_state, idiag_rqueue, idiag_wqueue, idiag_inode } = decode(inetDiagMsg, body)
-  const shutdown = parseAttributes(body.subarray(inetDiagMsg.size)).get(INET_DIAG_SHUTDOWN)?.[0] ?? 0
-  return [BigInt(idiag_inode), { state: idiag_state, received: idiag_rqueue, unsent: idiag_wqueue, shutdown }]
+  const told = parseAttributes(body.subarray(inetDiagMsg.size))
+  const shutdown = told.get(INET_DIAG_SHUTDOWN)?.[0] ?? 0
+  const layer = parseAttributes(told.get(INET_DIAG_ULP_INFO) ?? new Uint8Array()).get(INET_ULP_INFO_NAME)
+  const known = { state: idiag_state, received: idiag_rqueue, unsent: idiag_wqueue, shutdown }
+  return [
+    BigInt(idiag_inode),
+    {
+      ...known,
+      ...(told.has(INET_DIAG_MD5SIG) ? { signed: true } : {}),
+      ...(layer ? { layer: Buffer.from(layer).toString("latin1").replace(/\0.*$/, "") } : {}),
+    },
+  ]
 }
 
 /** All sockets of one table, as the kernel tells them; none where the kernel was built without it. */

@@ -36,6 +36,18 @@ const inFlight = (target: string): Reason => ({
   remedy: "Let the program receive it, then dump again, or use --tcp-close",
 })
 
+/** Without its keys it would take segments that nobody has signed. */
+const signedOf = (target: string): Reason => ({
+  what: `a TCP socket with keys that sign its segments, TCP_MD5SIG ("${target}")`,
+  remedy: "Let the program remove its keys or close the socket before the dump",
+})
+
+/** The program writes plain text, which would be sent as it is. */
+const layeredOf = (layer: string, target: string): Reason => ({
+  what: `a TCP connection whose stream the kernel handles by "${layer}" (TCP_ULP, "${target}")`,
+  remedy: "Let the program do that by itself (TLS without kTLS), or use --tcp-close",
+})
+
 /** What of a socket of the internet cannot be kept, or only with an option. */
 export function refuseInet(
   { pid, socket, target, stat }: Found,
@@ -57,10 +69,12 @@ export function refuseInet(
     return { what: `a socket of protocol ${socket.protocol} ("${target}")`, remedy: "Let the program close it before the dump" }
   const found = socket.protocol === IPPROTO.TCP ? inetSockets.get(stat.ino) : undefined
   if (!found) return undefined
+  if (found.signed) return signedOf(target)
   if (found.state === TCP_STATE.LISTEN && found.received > 0 && !skipInFlight && !tcpClose) return notAccepted(found.received, target)
   if (!isConnected(found.state) || tcpClose) return undefined
   if (found.state === TCP_STATE.SYN_SENT)
     return { what: `a TCP connection that is just being made ("${target}")`, remedy: "Dump again when it stands, or use --tcp-close" }
+  if (found.layer !== undefined) return layeredOf(found.layer, target)
   const holder = tcpEstablished ? socketHolder(stat.ino) : undefined
   if (holder !== undefined) return connectionOf(holder, target)
   if (tcpEstablished) return pid === process.pid ? inFlight(target) : undefined
