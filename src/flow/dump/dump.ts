@@ -1,3 +1,4 @@
+import { tidyUp } from "../../base/engine.ts"
 import { logger } from "../../base/log.ts"
 import { writeStats } from "../../image/stats.ts"
 import { beginImages, type ImageTransaction } from "../../image/transaction.ts"
@@ -45,6 +46,7 @@ export async function dump(options: DumpOptions): Promise<DumpReport> {
     survey({ ...options, skipInFlight: options.skipInFlight || holdsListeners(options) }),
   )
   rehearse(pid, before, options)
+  tidyUp()
   // Not given back: what ends the tool after the set is complete would make a finished dump look like a failed one.
   holdInterruptsFor(`Cannot dump task ${pid}`)
   using images = beginImages(imagesDir, { sync: options.sync, allocate: allocateBlocks })
