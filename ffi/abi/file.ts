@@ -152,6 +152,7 @@ export const SPLICE_F_NONBLOCK = 2
 export const statfsStruct = layout("struct statfs", "include/uapi/asm-generic/statfs.h", 120, {
   f_type: [0, "i64"],
   f_bsize: [8, "i64"], // bytes of a block: of a page where they are huge
+  f_bavail: [32, "u64"], // blocks that users without privileges may still take
 })
 
 /** File system of huge pages, as statfs(2) names it. Header: include/uapi/linux/magic.h */

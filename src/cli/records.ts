@@ -17,7 +17,6 @@ import {
   RSEQ_DISCOVERY,
   RSEQ_MALFORMED,
   type RseqOptions,
-  USUAL,
 } from "../flow/options.ts"
 import { cpuOptions } from "./cpu-cap.ts"
 import { externalOptions, inheritFds } from "./externals.ts"
@@ -166,7 +165,7 @@ function target(line: Canonical): { pid: number | undefined; rest: readonly stri
 }
 
 const keepingOptions = (line: Canonical): Keeping => ({
-  ghostLimit: bytes(line, "ghost-limit", "size") ?? USUAL.ghostLimit,
+  ghostLimit: bytes(line, "ghost-limit", "size"),
   linkRemap: flag(line, "link-remap"),
   fileLocks: flag(line, "file-locks"),
   fileValidation: choice(line, "file-validation", FILE_VALIDATION),

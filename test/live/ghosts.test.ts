@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test"
-import { closeSync, existsSync, openSync, readdirSync, rmSync, truncateSync } from "node:fs"
+import { closeSync, existsSync, openSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs"
 import { join } from "node:path"
 import { type ErrorCode, EXIT_STATUS } from "../../src/base/errors.ts"
 import { waitFor } from "../harness/deadline.ts"
@@ -13,6 +13,14 @@ afterEach(cleanUp)
 
 /** Starts ghosts.c in a folder of its own, or in another one. */
 const startGhosts = (what: string, folder = "{folder}"): Promise<Victim> => start("ghosts", { args: [what, folder] })
+
+/** A program with a deleted file of 3,000,000 bytes. */
+async function startLarge(): Promise<Victim> {
+  const inside = "exec 3<>file; rm file; head -c 3000000 /dev/zero >&3; echo READY; exec sleep 600"
+  const victim = launch("ghost", ["setsid", "sh", "-c", inside])
+  await waitFor("the file", () => victim.lines().includes("READY") && statusOf(victim.pid, "Name") === "sleep")
+  return victim
+}
 
 async function expectWell(victim: Victim): Promise<void> {
   victim.ask()
@@ -87,12 +95,23 @@ describe("deleted files", () => {
       expect(existsSync(`/proc/${victim.pid}`)).toBe(false)
     })
 
+  test("are kept up to a quarter of what is free where the images go, when no limit is named", async () => {
+    using small = mountTmpfs("size=8m")
+    using large = mountTmpfs("size=32m")
+    if (!small || !large) return skip("a small disk: mount is not allowed here")
+    const victim = await startLarge()
+    const tryDump = (path: string) => run([...stasisTool.command, "dump", "--json", "-R", "-t", `${victim.pid}`, "-D", path])
+    const told = toldError(await tryDump(small.path))
+    expect([told.code, told.next]).toEqual(["E_UNSUPPORTED", expect.stringContaining("--ghost-limit 3M")])
+    expect(told.found).toMatch(/a deleted file of 30\d{5} bytes; the limit is (20|19)\d{5}$/)
+    expect((await tryDump(large.path)).status).toBe(0)
+    expect(statSync(join(large.path, "ghost-file-1.img")).size).toBeGreaterThan(3_000_000)
+  })
+
   test("that the disk of the images has no room for fail the dump, and the program goes on", async () => {
     using mounted = mountTmpfs("size=2m")
     if (!mounted) return skip("a full disk: mount is not allowed here")
-    const inside = "exec 3<>file; rm file; head -c 3000000 /dev/zero >&3; echo READY; exec sleep 600"
-    const victim = launch("ghost", ["setsid", "sh", "-c", inside])
-    await waitFor("the file", () => victim.lines().includes("READY") && statusOf(victim.pid, "Name") === "sleep")
+    const victim = await startLarge()
     const images = ["-t", `${victim.pid}`, "-D", mounted.path]
     expectFailed(await run([...stasisTool.command, "dump", "--json", ...images, "--ghost-limit", "4M"]), "E_DISK_FULL", "full")
     expect(readdirSync(mounted.path)).toEqual([])

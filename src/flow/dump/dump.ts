@@ -15,6 +15,7 @@ import { announceReady } from "../ready.ts"
 import { runScripts, type ScriptFacts } from "../scripts.ts"
 import type { verifyImages } from "../verify/verify-dump.ts"
 import { asDumpError, type TreeMembers } from "./dump-error.ts"
+import { ghostLimitFor } from "./ghost-limit.ts"
 import { awaitEnd, kill } from "./kill.ts"
 import { openPagesFiles, type PagesFiles } from "./pages-files.ts"
 import { rehearse } from "./rehearse.ts"
@@ -37,8 +38,9 @@ const microseconds = (since: number): number => Math.round((performance.now() - 
  * @throws CheckpointError; no image is left then, and an older set is untouched; but E_SCRIPT at post-dump, which leaves the new set
  * Authority: CRIU does the same at post-dump: with a status other than 0 the tree goes on, the images stay and the dump has failed.
  */
-export async function dump(options: DumpOptions): Promise<DumpReport> {
+export async function dump(given: DumpOptions): Promise<DumpReport> {
   const started = performance.now()
+  const options = { ...given, ghostLimit: given.ghostLimit ?? ghostLimitFor(given.imagesDir) }
   const { pid, imagesDir, leaveRunning, leaveStopped } = options
   const verifier = options.verify ? (await import("../verify/verify-dump.ts")).verifyImages : undefined
   const before = explained({ root: pid, processes: [{ pid }] }, () =>

@@ -19,6 +19,7 @@ import { listThreadsIfAlive, readCommIfAlive } from "../../proc/tasks.ts"
 import { isSuspended } from "../../tracee/vfork.ts"
 import { holdsListeners } from "../connections.ts"
 import { DEFAULT_TIMEOUT, MANAGE_CGROUPS, type PlanOptions } from "../options.ts"
+import { ghostLimitFor } from "./ghost-limit.ts"
 import { collectMemory } from "./memory.ts"
 import { type Extent, type Prediction, predict } from "./predict.ts"
 import { sharedMemoryBy } from "./shared-memory.ts"
@@ -118,6 +119,7 @@ export function planDump(
     lookAtTree({
       ...USUAL,
       ...kept,
+      ghostLimit: kept.ghostLimit ?? ghostLimitFor("."),
       skipInFlight: kept.skipInFlight || holdsListeners({ ...kept, networkLock: "nftables" }),
       pid,
       shellJob: job,

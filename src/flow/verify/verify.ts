@@ -22,7 +22,7 @@ const asDump = (pid: number, { shellJob: _, ...options }: RestoreOptions): DumpO
   rseqMalformed: "keep",
   rseqDiscovery: "auto",
   landlock: "drop",
-  ghostLimit: Number.POSITIVE_INFINITY,
+  ghostLimit: undefined,
   linkRemap: true,
   fileLocks: true,
   extUnixSk: true,

@@ -1,7 +1,7 @@
 /** What a dump keeps of files that their names do not lead to. */
 export interface Keeping {
-  /** Most bytes that a deleted file may have stored: CRIU's --ghost-limit. */
-  readonly ghostLimit: number
+  /** Most bytes that a deleted file may have stored: CRIU's --ghost-limit; undefined = any. A dump without it takes `ghostLimitFor`. */
+  readonly ghostLimit: number | undefined
   /** Files that lost a name and have others that are not known may be given one: CRIU's --link-remap. */
   readonly linkRemap: boolean
   /** Locks are kept: CRIU's --file-locks. */
@@ -29,8 +29,8 @@ export interface Checking {
 /** How a restore without options compares. */
 export const STRICT: Checking = { fileValidation: "buildid", fileChanged: "fail", skipFileRwxCheck: false }
 
-/** What a dump without options keeps: CRIU's. Authority: criu(8), --ghost-limit */
-export const USUAL: Keeping = { ghostLimit: 1 << 20, linkRemap: false, fileLocks: false, fileValidation: "buildid" }
+/** What a dump without options keeps. */
+export const USUAL: Keeping = { ghostLimit: undefined, linkRemap: false, fileLocks: false, fileValidation: "buildid" }
 
 /** How a file is found again. */
 export interface WayBack {

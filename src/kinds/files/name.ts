@@ -108,7 +108,7 @@ function refuseGhost(link: string, name: string, stat: FileStat, { ghostLimit }:
   const elsewhere = refuseFolder(link, name)
   if (elsewhere) return elsewhere
   const bytes = kindOf(stat.mode) === S_IF.REG ? Math.min(Number(stat.size), detailsOf(link)?.room ?? 0) : 0
-  if (bytes <= ghostLimit) return undefined
+  if (ghostLimit === undefined || bytes <= ghostLimit) return undefined
   return {
     what: `"${name}", a deleted file of ${bytes} bytes; the limit is ${ghostLimit}`,
     remedy: `Give --ghost-limit ${Math.ceil(bytes / (1 << 20))}M, or let the program close the file before the dump`,
