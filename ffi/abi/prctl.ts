@@ -62,7 +62,8 @@ export const PR_SPEC_ENABLE = 2
 
 /** PR_GET_TSC where reading the counter is allowed, the default. */
 export const PR_TSC_ENABLE = 1
-/** PR_MCE_KILL with its sub-option, and the policy of who never asked for one. */
+/** PR_MCE_KILL with its sub-options, and the policy of who never asked for one. */
+export const PR_MCE_KILL_CLEAR = 0
 export const PR_MCE_KILL_SET = 1
 export const PR_MCE_KILL_DEFAULT = 2
 

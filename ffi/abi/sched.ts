@@ -6,7 +6,15 @@ export const SCHED = { OTHER: 0, FIFO: 1, RR: 2, BATCH: 3, IDLE: 5, DEADLINE: 6,
 export const SCHED_RESET_ON_FORK = 0x40000000
 
 /** Flags of sched_setattr(2). Header: include/uapi/linux/sched.h */
-export const SCHED_FLAG = { RESET_ON_FORK: 1, RECLAIM: 2, DL_OVERRUN: 4, UTIL_CLAMP_MIN: 0x20, UTIL_CLAMP_MAX: 0x40 } as const
+export const SCHED_FLAG = {
+  RESET_ON_FORK: 1,
+  RECLAIM: 2,
+  DL_OVERRUN: 4,
+  KEEP_POLICY: 8,
+  KEEP_PARAMS: 0x10,
+  UTIL_CLAMP_MIN: 0x20,
+  UTIL_CLAMP_MAX: 0x40,
+} as const
 
 /** Argument of sched_setattr(2) and sched_getattr(2). Header: include/uapi/linux/sched/types.h; size 48 before 5.3. */
 export const schedAttr = layout("struct sched_attr", "include/uapi/linux/sched/types.h", 56, {

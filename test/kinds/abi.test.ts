@@ -48,6 +48,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ["PR_SPEC_ENABLE", prctl.PR_SPEC_ENABLE],
   ["PR_SPEC_L1D_FLUSH + 1", prctl.SPECULATION_COUNT],
   ["PR_TSC_ENABLE", prctl.PR_TSC_ENABLE],
+  ["PR_MCE_KILL_CLEAR", prctl.PR_MCE_KILL_CLEAR],
   ["PR_MCE_KILL_SET", prctl.PR_MCE_KILL_SET],
   ["PR_MCE_KILL_DEFAULT", prctl.PR_MCE_KILL_DEFAULT],
   ["PR_SCHED_CORE_GET", prctl.PR_SCHED_CORE_GET],

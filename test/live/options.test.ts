@@ -1,8 +1,9 @@
 import { afterEach, expect, test } from "bun:test"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { compileVictim } from "../harness/compile.ts"
 import { cleanUp } from "../harness/process.ts"
-import { dump, run, stasisTool } from "../harness/tool.ts"
+import { dump, restore, run, stasisTool, type Tool } from "../harness/tool.ts"
 import { start } from "../harness/victim.ts"
 
 afterEach(cleanUp)
@@ -39,6 +40,16 @@ test("--action-script: every hook in its turn, with the PID from where there is 
     `pre-resume ${pid} t`,
     expect.stringMatching(new RegExp(`^post-resume ${pid} [RS]$`)),
   ])
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+})
+
+test("a restored program inherits nothing of stasis: memory policy, early word of spoilt memory, merging of pages, I/O flusher", async () => {
+  const victim = await start("handed")
+  await dump(stasisTool, victim.pid, victim.images)
+  await victim.gone()
+  const handing: Tool = { ...stasisTool, command: [compileVictim("handed"), "exec", ...stasisTool.command] }
+  await restore(handing, victim.images)
   victim.ask()
   expect(await victim.answer()).toBe("OK")
 })

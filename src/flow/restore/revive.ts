@@ -4,6 +4,7 @@ import { logger } from "../../base/log.ts"
 import { PAGE } from "../../base/units.ts"
 import type { ImageSet } from "../../image/set.ts"
 import { applyFromOutside } from "../../kinds/attributes/from-outside.ts"
+import { shedAttributes } from "../../kinds/attributes/shed.ts"
 import type { PreparedCgroups } from "../../kinds/cgroup/place.ts"
 import { hasOwnClocks } from "../../kinds/clocks/restore.ts"
 import type { GivenFd } from "../../kinds/files/external.ts"
@@ -91,6 +92,8 @@ export function revive(
   const departed = shareDeparted(root.files, services, deadline)
   const prepared = prepareTree(set, saved, birthPlan, { services, source, areaFd, terminals, ghosts, departed, given })
 
+  // Sets of CRIU do not tell all of it: there it stays as inherited.
+  if (processes.some(({ extension }) => extension)) shedAttributes()
   {
     using _lent = lendCapabilities()
     spawnSeed(pid, { sibling: options.sibling, orphan: isOrphaned(saved, options) }, deadline, keeperOf)

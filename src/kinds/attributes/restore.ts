@@ -6,6 +6,7 @@ import { encodeText } from "../../proc/text.ts"
 import type { Program } from "../../tracee/program.ts"
 import type { ProcessAttributes, ThreadAttributes } from "./collect.ts"
 import { restoreMembarrier } from "./membarrier.ts"
+import { isMerging } from "./shed.ts"
 
 const log = logger("attributes")
 
@@ -23,7 +24,9 @@ export function restoreAttributes({ entry, mm, extension }: FromImage, program: 
   program.callWith({ about: "the switch of huge pages" }, "prctl", PR.SET_THP_DISABLE, thp & 1, 0, 0, 0)
   // "Except where advised" exists since 6.18; on older kernels huge pages stay off altogether, as the line above did.
   if (thp > 1) program.callWith({ mayFail: true }, "prctl", PR.SET_THP_DISABLE, 1, thp & ~1, 0, 0)
-  if (extension?.memory_merge) program.callWith({ about: "merging of equal pages" }, "prctl", PR.SET_MEMORY_MERGE, 1, 0, 0, 0)
+  const merges = extension?.memory_merge ?? false
+  if (merges || (extension && isMerging()))
+    program.callWith({ about: "merging of equal pages" }, "prctl", PR.SET_MEMORY_MERGE, Number(merges), 0, 0, 0)
   if (entry.child_subreaper) program.call("prctl", PR.SET_CHILD_SUBREAPER, 1, 0, 0, 0)
   if (extension?.timer_restore_ids) program.call("prctl", PR.TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_ON, 0, 0, 0)
   restoreMembarrier(entry.membarrier_registration_mask ?? 0, program)
