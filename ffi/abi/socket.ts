@@ -17,6 +17,7 @@ export const SHUT = { RD: 0, WR: 1, RDWR: 2 } as const
 
 /** Options of every socket. Header: include/uapi/asm-generic/socket.h; the two timeouts are those with a struct of two longs. */
 export const SO = {
+  DEBUG: 1,
   REUSEADDR: 2,
   TYPE: 3,
   DONTROUTE: 5,
@@ -42,19 +43,30 @@ export const SO = {
   PASSSEC: 34,
   TIMESTAMPNS: 35,
   MARK: 36,
+  TIMESTAMPING: 37,
   PROTOCOL: 38,
   DOMAIN: 39,
   RXQ_OVFL: 40,
+  WIFI_STATUS: 41,
   PEEK_OFF: 42,
+  NOFCS: 43,
   LOCK_FILTER: 44,
   SELECT_ERR_QUEUE: 45,
   BUSY_POLL: 46,
   MAX_PACING_RATE: 47,
+  INCOMING_CPU: 49,
   ZEROCOPY: 60,
+  TXTIME: 61,
+  TIMESTAMP_NEW: 63,
+  TIMESTAMPNS_NEW: 64,
+  TIMESTAMPING_NEW: 65,
   PREFER_BUSY_POLL: 69,
   BUF_LOCK: 72,
+  RESERVE_MEM: 73,
   TXREHASH: 74,
+  RCVMARK: 75,
   PASSPIDFD: 76,
+  RCVPRIORITY: 82,
   PASSRIGHTS: 83,
 } as const
 
@@ -88,74 +100,6 @@ export const SIOCUNIXFILE = 0x89e0
 /** Bits of what was shut down. Header: include/net/sock.h */
 export const SHUTDOWN = { RCV: 1, SEND: 2 } as const
 
-/** Options of IPv4. Header: include/uapi/linux/in.h */
-export const IP = {
-  TOS: 1,
-  TTL: 2,
-  HDRINCL: 3,
-  PKTINFO: 8,
-  MTU_DISCOVER: 10,
-  RECVERR: 11,
-  RECVTTL: 12,
-  RECVTOS: 13,
-  FREEBIND: 15,
-  TRANSPARENT: 19,
-  RECVORIGDSTADDR: 20,
-  MINTTL: 21,
-  NODEFRAG: 22,
-  CHECKSUM: 23,
-  BIND_ADDRESS_NO_PORT: 24,
-  RECVFRAGSIZE: 25,
-  MULTICAST_IF: 32,
-  MULTICAST_TTL: 33,
-  MULTICAST_LOOP: 34,
-  MULTICAST_ALL: 49,
-  UNICAST_IF: 50,
-} as const
-
-/** Options of IPv6. Header: include/uapi/linux/in6.h */
-export const IPV6 = {
-  CHECKSUM: 7,
-  UNICAST_HOPS: 16,
-  MULTICAST_IF: 17,
-  MULTICAST_HOPS: 18,
-  MULTICAST_LOOP: 19,
-  MTU_DISCOVER: 23,
-  RECVERR: 25,
-  V6ONLY: 26,
-  MULTICAST_ALL: 29,
-  HDRINCL: 36,
-  RECVPKTINFO: 49,
-  RECVHOPLIMIT: 51,
-  DONTFRAG: 62,
-  RECVTCLASS: 66,
-  TCLASS: 67,
-  AUTOFLOWLABEL: 70,
-  MINHOPCOUNT: 73,
-  RECVORIGDSTADDR: 74,
-  TRANSPARENT: 75,
-  FREEBIND: 78,
-} as const
-
-/** Options of memberships in multicast groups, of IPv4 and IPv6 alike. Header: include/uapi/linux/in.h */
-export const MCAST = { JOIN_GROUP: 42, MSFILTER: 48 } as const
-/** Whom a membership hears: all but its sources, or its sources only. Header: include/uapi/linux/in.h */
-export const MCAST_MODE = { EXCLUDE: 0, INCLUDE: 1 } as const
-/** Bytes of struct sockaddr_storage. Header: include/uapi/linux/socket.h */
-export const SOCKADDR_STORAGE = 128
-/** A sockaddr_storage, the group, stands at 8. */
-export const groupReq = layout("struct group_req", "include/uapi/linux/in.h", 136, { gr_interface: [0, "u32"] })
-/** The group stands at 8, the first source, a sockaddr_storage as well, at 144. */
-export const groupFilter = layout("struct group_filter", "include/uapi/linux/in.h", 272, {
-  gf_interface: [0, "u32"],
-  gf_fmode: [136, "u32"],
-  gf_numsrc: [140, "u32"],
-})
-
-/** Options of raw sockets: which ICMP messages are left out. Headers: include/uapi/linux/icmp.h, icmpv6.h */
-export const ICMP_FILTER = 1
-export const ICMPV6_FILTER = 1
-
 /** Options of TCP. Header: include/uapi/linux/tcp.h */
 export const TCP = {
   NODELAY: 1,
@@ -169,6 +113,7 @@ export const TCP = {
   DEFER_ACCEPT: 9,
   WINDOW_CLAMP: 10,
   INFO: 11,
+  QUICKACK: 12,
   CONGESTION: 13,
   THIN_LINEAR_TIMEOUTS: 16,
   USER_TIMEOUT: 18,
@@ -186,6 +131,9 @@ export const TCP = {
   FASTOPEN_NO_COOKIE: 34,
   INQ: 36,
   TX_DELAY: 37,
+  RTO_MAX_MS: 44,
+  RTO_MIN_US: 45,
+  DELACK_MAX_US: 46,
 } as const
 /** Values of TCP_REPAIR: OFF tells the peer of the window; OFF_NO_WP is silent. Header: include/uapi/linux/tcp.h */
 export const TCP_REPAIR = { ON: 1, OFF: 0, OFF_NO_WP: -1 } as const

@@ -1,4 +1,5 @@
 import { bpfBatch, bpfElement, bpfGetId, bpfGetInfo, bpfMapCreate, bpfMapInfo, bpfProgInfo } from "../../ffi/abi/bpf.ts"
+import { groupFilter, groupReq } from "../../ffi/abi/ip.ts"
 import {
   inetDiagMsg,
   inetDiagReqV2,
@@ -19,7 +20,7 @@ import {
   sockaddrLl,
   tpacketReq3,
 } from "../../ffi/abi/packet.ts"
-import { cmsghdr, groupFilter, groupReq, linger, msghdr, sockaddrIn, sockaddrIn6, tcpRepairWindow, ucred } from "../../ffi/abi/socket.ts"
+import { cmsghdr, linger, msghdr, sockaddrIn, sockaddrIn6, tcpRepairWindow, ucred } from "../../ffi/abi/socket.ts"
 import type { Fields, Layout } from "../../ffi/layout.ts"
 import type { Headers } from "./compiled.ts"
 

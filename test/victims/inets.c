@@ -1,7 +1,7 @@
 /*
  * Holds: sockets of the internet without a TCP connection, those of the argument: "tcp" new, bound and listening; "udp" bound, connected,
- * sharing a port; "udplite"; "queued" a datagram; "multicast" members of groups; "raw" (and ping); a second one "beyond": with options
- * too that CRIU loses.
+ * sharing a port; "udplite"; "queued" a datagram; "untold" errors and half a datagram; "multicast" members of groups; "raw" (and
+ * ping); a second one "beyond": with options too that CRIU loses.
  * Checks: addresses, options, and that they still work with each other.
  */
 #include "options.h"
@@ -11,6 +11,7 @@
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -76,11 +77,34 @@ static const struct {
 	{ IPPROTO_TCP, TCP_KEEPCNT, 4, 1, 0 },
 	{ IPPROTO_TCP, TCP_USER_TIMEOUT, 12345, 1, 0, 1 },
 	{ IPPROTO_TCP, TCP_DEFER_ACCEPT, 3, 1, 0, 1 },
+	{ SOL_SOCKET, SO_DEBUG, 1, 0, 0, 1 },
+	{ SOL_SOCKET, SO_TIMESTAMPING, 0x18, 0, 0, 1 },
+	{ SOL_SOCKET, 43 /* SO_NOFCS */, 1, 0, 0, 1 },
+	{ SOL_SOCKET, 75 /* SO_RCVMARK */, 1, 0, 0, 1 },
+	{ IPPROTO_IP, IP_RECVOPTS, 1, 0, 0, 1 },
+	{ IPPROTO_IP, IP_RETOPTS, 1, 0, 0, 1 },
+	{ IPPROTO_IP, IP_PKTINFO, 1, 0, 1, 1 },
+	{ IPPROTO_IP, IP_MULTICAST_LOOP, 0, 0, 0, 1 },
+	{ IPPROTO_IP, IP_MULTICAST_TTL, 3, -1, 0, 1 },
+	{ IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, 20000 | 60000 << 16, 0, 0, 1 },
+	{ IPPROTO_IPV6, IPV6_RECVHOPOPTS, 1, 0, 1, 1 },
+	{ IPPROTO_IPV6, IPV6_RECVRTHDR, 1, 0, 1, 1 },
+	{ IPPROTO_IPV6, IPV6_RECVPATHMTU, 1, 0, 1, 1 },
+	{ IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, 0x401, 0, 1, 1 },
+	{ IPPROTO_TCP, TCP_MAXSEG, 700, 1, 0, 1 },
+	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, 30000, 1, 0, 1 },
+	{ IPPROTO_TCP, 44 /* TCP_RTO_MAX_MS */, 9000, 1, 0, 1 },
+	{ IPPROTO_TCP, 46 /* TCP_DELACK_MAX_US */, 100000, 1, 0, 1 },
+	{ IPPROTO_UDP, UDP_CORK, 1, -1, 0, 1 },
+	{ IPPROTO_UDP, UDP_NO_CHECK6_RX, 1, -1, 1, 1 },
+	{ IPPROTO_UDPLITE, 10 /* UDPLITE_SEND_CSCOV */, 20, -1, 0, 1 },
 };
 #define OPTIONS (sizeof options / sizeof *options)
 #define MOST 32
 static struct {
-	int fd, type, family, tuned, flags, port, values[OPTIONS];
+	int fd, type, family, protocol, tuned, flags, port, values[OPTIONS];
+	/* Options that this kernel does not know yet. */
+	bool unknown[OPTIONS];
 } held[MOST];
 static int count;
 /* Options that CRIU does not keep are set too. */
@@ -91,9 +115,11 @@ static bool applies(int index, int which)
 	bool tcp = held[index].type == SOCK_STREAM, six = held[index].family == AF_INET6;
 	/* On a socket of IPv6, CRIU loses options of IPv4. */
 	bool lost = options[which].beyond || (six && options[which].level == IPPROTO_IP);
-	if (lost && !beyond)
+	if ((lost && !beyond) || held[index].unknown[which])
 		return false;
-	return (!options[which].tcp || tcp) && (options[which].six == 0 || (options[which].six == 1) == six) && held[index].type != SOCK_RAW;
+	if (options[which].level == IPPROTO_UDPLITE && held[index].protocol != IPPROTO_UDPLITE)
+		return false;
+	return (options[which].tcp == 0 || (options[which].tcp == 1) == tcp) && (options[which].six == 0 || (options[which].six == 1) == six) && held[index].type != SOCK_RAW;
 }
 
 static int hold(int fd, bool tuned)
@@ -103,10 +129,16 @@ static int hold(int fd, bool tuned)
 	held[at].fd = fd;
 	held[at].type = get(fd, SOL_SOCKET, SO_TYPE);
 	held[at].family = get(fd, SOL_SOCKET, SO_DOMAIN);
+	held[at].protocol = get(fd, SOL_SOCKET, SO_PROTOCOL);
 	held[at].tuned = tuned;
 	for (size_t i = 0; tuned && i < OPTIONS; i++)
-		if (applies(at, i))
-			set(fd, options[i].level, options[i].name, options[i].value);
+		if (applies(at, i)) {
+			int value;
+			socklen_t size = sizeof value;
+			held[at].unknown[i] = getsockopt(fd, options[i].level, options[i].name, &value, &size) == -1 && errno == ENOPROTOOPT;
+			if (!held[at].unknown[i])
+				set(fd, options[i].level, options[i].name, options[i].value);
+		}
 	if (tuned) {
 		struct linger linger = { 1, 9 };
 		struct timeval time = { 4, 500000 };
@@ -302,6 +334,31 @@ static void queued(void)
 	CHECK(read(fd, text, 16) == 6 && !memcmp(text, "unread", 6), "the datagram is gone: %s", strerror(errno));
 }
 
+/* An error that nobody has read, half a datagram, and numbers of what was sent. */
+static void untold(void)
+{
+	struct sockaddr_storage at;
+	int gone = socket(AF_INET, SOCK_DGRAM, 0), heard = socket(AF_INET, SOCK_DGRAM, 0), half = bound(AF_INET, SOCK_DGRAM, 0, false);
+	MUST(bind(gone, (struct sockaddr *)&at, local(&at, AF_INET, 0)));
+	socklen_t size = local(&at, AF_INET, port_of(gone));
+	close(gone);
+	set(heard, IPPROTO_IP, IP_RECVERR, 1);
+	set(heard, SOL_SOCKET, SO_TIMESTAMPING, 1 << 4 | 1 << 7 /* SOF_TIMESTAMPING_OPT_ID */);
+	MUST(connect(heard, (struct sockaddr *)&at, size));
+	MUST(write(heard, "x", 1));
+	struct pollfd error = { .fd = heard };
+	CHECK(poll(&error, 1, 5000) == 1 && error.revents == POLLERR, "set-up: no error of the closed port");
+	MUST(connect(half, (struct sockaddr *)&at, local(&at, AF_INET, port_of(half))));
+	set(half, IPPROTO_UDP, UDP_CORK, 1);
+	MUST(write(half, "half", 4));
+	victim_ready();
+	victim_wait();
+	CHECK(poll(&error, 1, 0) == 1, "the error is gone");
+	set(half, IPPROTO_UDP, UDP_CORK, 0);
+	char text[8];
+	CHECK(read(half, text, 8) == 4, "the datagram is gone");
+}
+
 static void raw(void)
 {
 	struct sockaddr_storage at;
@@ -314,6 +371,9 @@ static void raw(void)
 	MUST(setsockopt(six, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter));
 	set(own, IPPROTO_IP, IP_HDRINCL, 1);
 	set(own, IPPROTO_IP, IP_NODEFRAG, 1);
+	int headless = hold(socket(AF_INET, SOCK_RAW, IPPROTO_RAW), false), summed = hold(socket(AF_INET6, SOCK_RAW, 199), false);
+	set(headless, IPPROTO_IP, IP_HDRINCL, 0);
+	set(summed, IPPROTO_IPV6, IPV6_CHECKSUM, 6);
 	MUST(bind(own, (struct sockaddr *)&at, local(&at, AF_INET, 0)));
 	MUST(connect(own, (struct sockaddr *)&at, local(&at, AF_INET, 7)));
 	if (ping != -1) {
@@ -329,6 +389,8 @@ static void raw(void)
 	CHECK(getsockopt(six, IPPROTO_ICMPV6, ICMP6_FILTER, &now, &size) == 0 && !memcmp(&now, &filter, sizeof now), "the ICMPv6 filter");
 	CHECK(get(four, SOL_RAW, ICMP_FILTER) == mask, "the ICMP filter is %x", get(four, SOL_RAW, ICMP_FILTER));
 	CHECK(get(own, IPPROTO_IP, IP_HDRINCL) == 1 && get(own, IPPROTO_IP, IP_NODEFRAG) == 1, "options of the raw socket");
+	CHECK(get(headless, IPPROTO_IP, IP_HDRINCL) == 0, "a raw socket adds no header any more");
+	CHECK(get(summed, IPPROTO_IPV6, IPV6_CHECKSUM) == 6, "the sum stands at %d", get(summed, IPPROTO_IPV6, IPV6_CHECKSUM));
 	size = sizeof at;
 	CHECK(getpeername(own, (struct sockaddr *)&at, &size) == 0, "the raw socket's peer: %s", strerror(errno));
 	CHECK(ping == -1 || port_of(ping) == 4321, "the ping socket has id %d", port_of(ping));
@@ -439,6 +501,8 @@ int main(int argc, char **argv)
 		udp(IPPROTO_UDPLITE);
 	} else if (!strcmp(kind, "queued"))
 		queued();
+	else if (!strcmp(kind, "untold"))
+		untold();
 	else if (!strcmp(kind, "multicast"))
 		multicast();
 	else

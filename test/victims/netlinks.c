@@ -70,6 +70,8 @@ int main(int argc, char **argv)
 	if (more) {
 		MUST(setsockopt(plain, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on));
 		MUST(setsockopt(plain, SOL_NETLINK, NETLINK_PKTINFO, &on, sizeof on));
+		MUST(setsockopt(plain, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof on));
+		MUST(setsockopt(plain, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on));
 		int group = RTNLGRP_NEXTHOP;
 		CHECK(group == 32, "set-up: the group has number %d", group);
 		group = 33;
@@ -91,6 +93,7 @@ int main(int argc, char **argv)
 	CHECK(option(fresh, SOL_SOCKET, SO_PROTOCOL) == NETLINK_SOCK_DIAG, "the new one is of another protocol");
 	if (more) {
 		CHECK(option(plain, SOL_NETLINK, NETLINK_EXT_ACK) == 1 && option(plain, SOL_NETLINK, NETLINK_PKTINFO) == 1, "options are lost");
+		CHECK(option(plain, SOL_SOCKET, SO_TIMESTAMP) == 1 && option(plain, SOL_SOCKET, SO_REUSEADDR) == 1, "options of every socket are lost");
 		uint32_t groups[16] = { 0 };
 		socklen_t length = sizeof groups;
 		CHECK(getsockopt(joined, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, groups, &length) == 0, "memberships: %s", strerror(errno));

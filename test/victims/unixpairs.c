@@ -240,8 +240,8 @@ static const struct {
 };
 /* The last ones, which CRIU does not set. */
 enum { OURS = 2 };
-/* SO_PASSPIDFD (Linux 6.5) and SO_PASSRIGHTS (6.16), where the kernel has them. */
-static const int newer[][2] = { { 76, 1 }, { 83, 0 } };
+/* SO_PASSPIDFD (Linux 6.5) and SO_PASSRIGHTS (6.16), where the kernel has them; SO_TIMESTAMPNS and SO_RXQ_OVFL. */
+static const int newer[][2] = { { 76, 1 }, { 83, 0 }, { 35, 1 }, { 40, 1 } };
 
 static void hold_options(bool all)
 {

@@ -105,6 +105,9 @@ const INCLUDES = [
   ...[
     ["SO_PASSPIDFD", SO.PASSPIDFD],
     ["SO_PASSRIGHTS", SO.PASSRIGHTS],
+    ["SO_RCVMARK", SO.RCVMARK],
+    ["SO_RCVPRIORITY", SO.RCVPRIORITY],
+    ["SO_RESERVE_MEM", SO.RESERVE_MEM],
     ["SCM_PIDFD", SCM.PIDFD],
   ].map(([name, value]) => `#ifndef ${name}\n#define ${name} ${value}\n#endif`),
 ]

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { BPF, BPF_F, BPF_MAP_TYPE, BPF_MAP_TYPES, BPF_NAME } from "../../../ffi/abi/bpf.ts"
+import { ICMP_FILTER, ICMPV6_FILTER, IP, IPV6, MCAST, MCAST_MODE } from "../../../ffi/abi/ip.ts"
 import {
   INET_DIAG_INFO,
   INET_DIAG_MD5SIG,
@@ -17,13 +18,7 @@ import {
 import { PACKET, PACKET_DIAG, PACKET_FANOUT, PACKET_SHOW, PDI, SOL_PACKET } from "../../../ffi/abi/packet.ts"
 import {
   AF,
-  ICMP_FILTER,
-  ICMPV6_FILTER,
-  IP,
   IPPROTO,
-  IPV6,
-  MCAST,
-  MCAST_MODE,
   MSG,
   OTHER_AF,
   SHUT,
@@ -49,7 +44,13 @@ const MACROS = [
   ...named("AF_", OTHER_AF),
   ...named("SO_", SO),
   ...named("IP_", IP),
-  ...named("IPV6_", IPV6),
+  ...named("IPV6_", IPV6, {
+    PKTINFO_2292: "IPV6_2292PKTINFO",
+    HOPOPTS_2292: "IPV6_2292HOPOPTS",
+    DSTOPTS_2292: "IPV6_2292DSTOPTS",
+    RTHDR_2292: "IPV6_2292RTHDR",
+    HOPLIMIT_2292: "IPV6_2292HOPLIMIT",
+  }),
   ...named("MCAST_", MCAST),
   ...named("MCAST_", MCAST_MODE),
   ...named("TCP_", TCP),

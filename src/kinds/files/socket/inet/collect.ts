@@ -1,4 +1,5 @@
-import { AF, ICMP_FILTER, ICMPV6_FILTER, IP, IPPROTO, IPV6, SOCK, TCP, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
+import { ICMP_FILTER, ICMPV6_FILTER, IP, IPV6 } from "../../../../../ffi/abi/ip.ts"
+import { AF, IPPROTO, SOCK, TCP, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { inet_sk_entry, ip_opts_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
 import type { tcp_opts_entry } from "../../../../../proto/gen/tcp-stream_pb.ts"
 import type { Collecting, OpenFile } from "../../collecting.ts"
@@ -8,6 +9,7 @@ import { deviceName } from "../device.ts"
 import { collectSocketOptions } from "../options.ts"
 import { addressLength, parseAddress, wordsOf } from "./address.ts"
 import { closedHalves } from "./closed.ts"
+import { lossesOf } from "./losses.ts"
 import { collectMulticast } from "./multicast.ts"
 import { isConnected } from "./survey.ts"
 import { askTcp } from "./tcp-info.ts"
@@ -111,12 +113,20 @@ export function collectInet(
   const found = copies.lend(fd, (copy) => {
     if (!socket) throw new Error(`Unreachable: fd ${fd} is no socket`)
     const facts = collectFacts(copy, socket)
-    const closed = socket.protocol === IPPROTO.TCP && facts.state === TCP_STATE.CLOSE ? closedHalves(copy) : undefined
+    const isTcp = socket.protocol === IPPROTO.TCP
+    const closed = isTcp && facts.state === TCP_STATE.CLOSE ? closedHalves(copy) : undefined
     if (closed !== undefined && !tcpClose) refuseRest(copy, where)
     if (closed && !tcpClose && hasUntoldError(copy))
       losses.push(`the error that ended a TCP connection (${where}), of which the program was not told yet`)
-    if (connections && table && isConnected(table.state)) refuseUrgent(copy, table, where)
-    return { facts, closed, options: collectBeyond(copy, socket), multicast: collectMulticast(copy, socket, { groups, losses }) }
+    if (connections && table && isTcp && isConnected(table.state)) refuseUrgent(copy, table, where)
+    const isFresh = isTcp && (facts.state === TCP_STATE.LISTEN || closed === 0)
+    losses.push(...lossesOf(copy, socket, closed !== undefined && closed !== 0).map((what) => `${what} (${where})`))
+    return {
+      facts,
+      closed,
+      options: collectBeyond(copy, { ...socket, isFresh }),
+      multicast: collectMulticast(copy, socket, { groups, losses }),
+    }
   })
   if (!found) throw new Error(`Unreachable: fd ${fd} is open`)
   const { facts, options, closed, multicast } = found

@@ -1,4 +1,5 @@
-import { AF, groupFilter, groupReq, IPPROTO, IPV6, MCAST, MCAST_MODE, SOCK, SOCKADDR_STORAGE } from "../../../../../ffi/abi/socket.ts"
+import { groupFilter, groupReq, IPV6, MCAST, MCAST_MODE, SOCKADDR_STORAGE } from "../../../../../ffi/abi/ip.ts"
+import { AF, IPPROTO, SOCK } from "../../../../../ffi/abi/socket.ts"
 import { decode, encodeInto } from "../../../../../ffi/layout.ts"
 import type { stasis_membership, stasis_multicast } from "../../../../../proto/gen/stasis_pb.ts"
 import type { Group } from "../../../../proc/groups.ts"

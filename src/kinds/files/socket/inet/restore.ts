@@ -1,17 +1,5 @@
-import {
-  AF,
-  ICMP_FILTER,
-  ICMPV6_FILTER,
-  IP,
-  IPPROTO,
-  IPV6,
-  SHUT,
-  SO,
-  SOCK,
-  SOL_SOCKET,
-  TCP,
-  TCP_STATE,
-} from "../../../../../ffi/abi/socket.ts"
+import { ICMP_FILTER, ICMPV6_FILTER, IP, IPV6 } from "../../../../../ffi/abi/ip.ts"
+import { AF, IPPROTO, SHUT, SO, SOCK, SOL_SOCKET, TCP, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { inet_sk_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
 import { sk_shutdown } from "../../../../../proto/gen/sk-opts_pb.ts"
 import type { Program, Result } from "../../../../tracee/program.ts"

@@ -6,6 +6,7 @@ import type { netlink_sk_entry } from "../../../../../proto/gen/sk-netlink_pb.ts
 import type { stasis_socket_option } from "../../../../../proto/gen/stasis_pb.ts"
 import type { Collecting, Found, OpenFile, Reason } from "../../collecting.ts"
 import { askAddress, askNumber, askOption, type SocketKind } from "../ask.ts"
+import { collectBeyond } from "../beyond.ts"
 import { askSockets } from "../diag.ts"
 import { openNetlink } from "../netlink.ts"
 import { collectSocketOptions } from "../options.ts"
@@ -79,7 +80,7 @@ export function collectNetlink(
       dst_group: numbersOf([peer.nl_groups])[0] ?? 0,
       opts: collectSocketOptions(copy),
     }
-    return { entry, options: collectMore(copy, words) }
+    return { entry, options: [...collectMore(copy, words), ...collectBeyond(copy, socket)] }
   })
   if (!found) throw new Error(`Unreachable: fd ${fd} is open`)
   if (found.options.length > 0) extension.push({ id, socket_options: { options: found.options } })

@@ -1,9 +1,10 @@
 import { NETLINK_OPTION, SOL_NETLINK, sockaddrNl } from "../../../../../ffi/abi/netlink.ts"
-import { AF, SOCK } from "../../../../../ffi/abi/socket.ts"
+import { AF, SO, SOCK, SOL_SOCKET } from "../../../../../ffi/abi/socket.ts"
 import { encode } from "../../../../../ffi/layout.ts"
 import type { netlink_sk_entry } from "../../../../../proto/gen/sk-netlink_pb.ts"
 import type { Result } from "../../../../tracee/program.ts"
 import type { Restoring } from "../../restoring.ts"
+import { restoreBeyond } from "../beyond.ts"
 import { restoreBuffers, restoreSocketOptions, setOption } from "../options.ts"
 import { NETLINK_STATE } from "./collect.ts"
 import { numbersOf } from "./groups.ts"
@@ -36,7 +37,10 @@ export function restoreNetlink(entry: netlink_sk_entry, { program, extension }: 
   for (const group of numbersOf(groups))
     if (portid === 0 || group > 32) setOption(program, fd, SOL_NETLINK, NETLINK_OPTION.ADD_MEMBERSHIP, group, `group ${group} of ${about}`)
   // Only what a dump tells, whatever an image says.
-  for (const { level, name, value } of extension.get(id)?.socket_options?.options ?? [])
+  const options = extension.get(id)?.socket_options?.options ?? []
+  if (opts.reuseaddr) setOption(program, fd, SOL_SOCKET, SO.REUSEADDR, 1, about)
+  restoreBeyond(options, program, fd, about)
+  for (const { level, name, value } of options)
     if (level === SOL_NETLINK && name !== LIST_MEMBERSHIPS && KNOWN.has(name))
       setOption(program, fd, level, name, value, `option ${level}:${name} of ${about}`)
   if (state === NETLINK_STATE.CONNECTED) {

@@ -1,5 +1,5 @@
 import { LONGEST_ADDRESS, PACKET, packetMreq, SOL_PACKET, sockaddrLl } from "../../../../../ffi/abi/packet.ts"
-import { AF, SOCK } from "../../../../../ffi/abi/socket.ts"
+import { AF, SO, SOCK, SOL_SOCKET } from "../../../../../ffi/abi/socket.ts"
 import { encode } from "../../../../../ffi/layout.ts"
 import type { packet_sock_entry } from "../../../../../proto/gen/packet-sock_pb.ts"
 import type { stasis_file_entry } from "../../../../../proto/gen/stasis_pb.ts"
@@ -65,6 +65,7 @@ export function restorePacket(entry: packet_sock_entry, { program, extension }: 
   const isOld = type === SOCK.PACKET
   const fd = program.callWith({ about }, "socket", AF.PACKET, type, isOld ? protocol : 0)
   restoreSocketOptions(opts, program, fd, about)
+  if (opts.reuseaddr) setOption(program, fd, SOL_SOCKET, SO.REUSEADDR, 1, about)
   restoreBuffers(opts, program, fd, about)
   if (!isOld) restoreOptions(entry, program, fd, about)
   restoreBeyond(mine?.socket_options?.options ?? [], program, fd, about)
