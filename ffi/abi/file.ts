@@ -114,6 +114,7 @@ export const STATX_BASIC_STATS = 0x7ff
 /** Answer of statx(2); the same on every architecture, as struct stat is not. Times are left out. */
 export const statx = layout("struct statx", "include/uapi/linux/stat.h", 256, {
   stx_mask: [0, "u32"],
+  stx_attributes: [8, "u64"],
   stx_nlink: [16, "u32"],
   stx_uid: [20, "u32"],
   stx_gid: [24, "u32"],
@@ -126,6 +127,8 @@ export const statx = layout("struct statx", "include/uapi/linux/stat.h", 256, {
   stx_dev_minor: [140, "u32"],
 })
 
+/** Attributes of a file: nobody may write to it, or only at its end. Header: include/uapi/linux/stat.h */
+export const STATX_ATTR = { IMMUTABLE: 0x10, APPEND: 0x20 } as const
 /** Of times, room and mount, which few files are asked for. Mask bit of the mount: Linux 5.8. */
 export const STATX_MNT_ID = 0x1000
 export const statxDetails = layout("struct statx", "include/uapi/linux/stat.h", 256, {

@@ -241,10 +241,13 @@ export interface stasis_epoll_entry {
    * that lead to what is watched.
    */
   added: number[]
+  /** struct epoll_params, where it differs from that of a new one. */
+  busy_poll?: Uint8Array
 }
 export const stasis_epoll_entrySchema: Schema<stasis_epoll_entry> = schema("stasis_epoll_entry", () => [
   { number: 1, name: "process", type: "uint32", label: "required" },
   { number: 2, name: "added", type: "uint32", label: "repeated" },
+  { number: 3, name: "busy_poll", type: "bytes", label: "optional" },
 ])
 
 /** One open file of files.img. */

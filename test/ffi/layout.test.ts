@@ -4,7 +4,6 @@ import { join } from "node:path"
 import { capData, capHeader } from "../../ffi/abi/caps.ts"
 import { cloneArgs } from "../../ffi/abi/clone.ts"
 import { elfHeader, elfSegment } from "../../ffi/abi/elf.ts"
-import { epollEvent, kcmpEpollSlot } from "../../ffi/abi/epoll.ts"
 import { flock, fOwnerEx, statfsStruct, statx, statxDetails } from "../../ffi/abi/file.ts"
 import { pageRegion, pmScanArg, prctlMmMap } from "../../ffi/abi/mman.ts"
 import { fileHandle, inotifyEvent } from "../../ffi/abi/notify.ts"
@@ -75,13 +74,6 @@ const portable: readonly Group[] = [
     rows: [
       [elfHeader, "Elf64_Ehdr", ELF],
       [elfSegment, "Elf64_Phdr"],
-    ],
-  },
-  {
-    headers: ["linux/eventpoll.h", "linux/kcmp.h"],
-    rows: [
-      [epollEvent, "struct epoll_event"],
-      [kcmpEpollSlot, "struct kcmp_epoll_slot"],
     ],
   },
   {

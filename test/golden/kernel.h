@@ -21,6 +21,16 @@ struct aio_ring {
 	unsigned magic, compat_features, incompat_features, header_length;
 };
 
+/* include/uapi/linux/eventpoll.h, Linux 6.9 */
+#ifndef EPIOCSPARAMS
+struct epoll_params {
+	__u32 busy_poll_usecs;
+	__u16 busy_poll_budget;
+	__u8 prefer_busy_poll;
+	__u8 __pad;
+};
+#endif
+
 /* include/uapi/linux/fs.h, Linux 6.7 */
 #ifndef PAGEMAP_SCAN
 struct page_region {

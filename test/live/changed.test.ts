@@ -5,6 +5,7 @@ import { EXIT_STATUS } from "../../src/base/errors.ts"
 import { compileVictim } from "../harness/compile.ts"
 import { scratch } from "../harness/folders.ts"
 import { cleanUp } from "../harness/process.ts"
+import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
 
@@ -63,6 +64,31 @@ for (const [program, args, file, what] of [
     victim.ask()
     expect(await victim.answer()).toBe("OK")
   })
+
+test("a file that is open for writing and has become append-only or immutable is told by dump, plan and restore", async () => {
+  const victim = await start("files", { args: ["{folder}"] })
+  const path = join(victim.folder, "data")
+  const change = async (option: string) => (await run(["chattr", option, path])).status === 0
+  if (!(await change("+a"))) return skip("attributes of files: chattr is not allowed here")
+  try {
+    const refused = await run([...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", victim.images])
+    expect(refused.status).toBe(EXIT_STATUS.E_UNSUPPORTED)
+    expect(refused.stderr).toContain("has become append-only")
+    await change("-a")
+    await dump(stasisTool, victim.pid, victim.images)
+    await victim.gone()
+    await change("+i")
+    const failed = await tryRestore(victim.images)
+    expect(failed.status).toBe(EXIT_STATUS.E_FILE_CHANGED)
+    expect(failed.stderr).toContain(`chattr -i "${path}"`)
+  } finally {
+    await change("-i")
+    await change("-a")
+  }
+  await restore(stasisTool, victim.images)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+})
 
 test("a file with other permissions is taken by --skip-file-rwx-check alone", async () => {
   const victim = await start("files", { args: ["{folder}"] })

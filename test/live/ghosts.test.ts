@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { closeSync, existsSync, openSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs"
 import { join } from "node:path"
+import { allocate, attempt, pathArgument } from "../../ffi/syscall.ts"
 import { type ErrorCode, EXIT_STATUS } from "../../src/base/errors.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { cleanUp, linkOf, stateOf, statusOf } from "../harness/process.ts"
@@ -106,6 +107,19 @@ describe("deleted files", () => {
     expect(told.found).toMatch(/a deleted file of 30\d{5} bytes; the limit is (20|19)\d{5}$/)
     expect((await tryDump(large.path)).status).toBe(0)
     expect(statSync(join(large.path, "ghost-file-1.img")).size).toBeGreaterThan(3_000_000)
+  })
+
+  test("lose their extended attributes, which is told", async () => {
+    const inside = "exec 3<>file; echo READY; while [ -e file ]; do sleep 0.1; done; exec sleep 600"
+    const victim = launch("ghost", ["setsid", "sh", "-c", inside])
+    await waitFor("the file", () => victim.lines().includes("READY"))
+    const { address, bytes } = allocate(4096)
+    bytes.set(Buffer.from("user.kind\0"))
+    const path = join(victim.folder, "file")
+    if (attempt("setxattr", pathArgument(path), address, address, 4, 0) < 0) return skip("a file system with extended attributes")
+    rmSync(path)
+    await waitFor("its end", () => statusOf(victim.pid, "Name") === "sleep" && victim.members().length === 1)
+    expect((await dump(stasisTool, victim.pid, victim.images, "-R")).stderr).toContain("loses its extended attributes: user.kind")
   })
 
   test("that the disk of the images has no room for fail the dump, and the program goes on", async () => {

@@ -7,7 +7,17 @@
 #include "victim.h"
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
+
+/* struct epoll_params, since Linux 6.9. */
+struct params {
+	uint32_t usecs;
+	uint16_t budget;
+	uint8_t prefer, pad;
+};
+enum { EPIOCSPARAMS_ = 0x40088a01 };
+static const unsigned long EPIOCGPARAMS_ = 0x80088a02;
 
 static int instance;
 
@@ -54,6 +64,7 @@ static void closed(const char *folder)
 {
 	char path[256];
 	struct epoll_event again = { EPOLLIN, { .u64 = 0x30 } };
+	struct params set = { 50, 32, 1, 0 }, is = { 0 };
 	struct flock lock = { .l_type = F_WRLCK }, seen = lock;
 	int gone, file, both, own, now = event();
 	MUST(instance = epoll_create1(EPOLL_CLOEXEC));
@@ -74,9 +85,11 @@ static void closed(const char *folder)
 	MUST(dup2(instance, own));
 	MUST(close(instance));
 	instance = own;
+	bool polls = ioctl(instance, EPIOCSPARAMS_, &set) == 0;
 	victim_ready();
 	victim_wait();
 
+	CHECK(!polls || (ioctl(instance, EPIOCGPARAMS_, &is) == 0 && memcmp(&is, &set, sizeof is) == 0), "it polls otherwise");
 	CHECK(wakes(first, 0x1), "closed: no event with its data");
 	CHECK(wakes(second, 0x2), "a file in its place: no event with its data");
 	CHECK(wakes(third, 0x3), "another member in its place: no event with its data");

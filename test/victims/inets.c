@@ -61,6 +61,7 @@ static const struct {
 	{ SOL_SOCKET, SO_RCVBUF, 40000, 0, 0 },
 	{ SOL_SOCKET, SO_TIMESTAMP, 1, 0, 0, 1 },
 	{ IPPROTO_IP, IP_TOS, 0x10, 0, 0 },
+	{ SOL_SOCKET, SO_PRIORITY, 2, 0, 0, 1 },
 	{ IPPROTO_IP, IP_TTL, 33, 0, 0 },
 	{ IPPROTO_IP, IP_FREEBIND, 1, 0, -1 },
 	{ IPPROTO_IP, IP_PKTINFO, 1, 0, -1 },

@@ -1,3 +1,4 @@
+import { epollParams } from "../../../ffi/abi/epoll.ts"
 import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
@@ -148,6 +149,8 @@ function checkAdded({ id, epoll }: stasis_file_entry, files: FileImages["files"]
   if (added.length > watched.length)
     throw corrupt(`epoll ${id} of files.img`, `it watches ${watched.length} files, ${added.length} of them elsewhere`)
   for (const number of added) checkNumber(number)
+  const length = epoll?.busy_poll?.length ?? epollParams.size
+  if (length !== epollParams.size) throw corrupt(`epoll ${id} of files.img`, `it has ${length} bytes of how it polls busily`)
 }
 
 /** What a file is held against. */

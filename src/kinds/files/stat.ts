@@ -20,6 +20,8 @@ const EMPTY = 2048 // stays zero: the empty path
 export interface FileStat {
   /** Kind and permissions. */
   readonly mode: number
+  /** STATX_ATTR_*, the low half. */
+  readonly attributes: number
   /** Bytes. */
   readonly size: bigint
   readonly ino: bigint
@@ -44,7 +46,7 @@ export const userDevice = (major: number, minor: number): number => ((minor & 0x
 export const userDeviceOf = (dev: number): number => userDevice(dev >>> 20, dev & 0xfffff)
 
 const { view } = memory
-const { stx_mode, stx_size, stx_ino, stx_nlink, stx_uid, stx_gid, ...devices } = statx.fields
+const { stx_mode, stx_attributes, stx_size, stx_ino, stx_nlink, stx_uid, stx_gid, ...devices } = statx.fields
 const [devMajor] = devices.stx_dev_major
 const [devMinor] = devices.stx_dev_minor
 
@@ -55,6 +57,7 @@ const [devMinor] = devices.stx_dev_minor
  */
 export const statIn = (bytes: DataView, at: number): FileStat => ({
   mode: bytes.getUint16(at + stx_mode[0], true),
+  attributes: bytes.getUint32(at + stx_attributes[0], true),
   size: bytes.getBigUint64(at + stx_size[0], true),
   ino: bytes.getBigUint64(at + stx_ino[0], true),
   dev: ((bytes.getUint32(at + devMajor, true) << 20) | bytes.getUint32(at + devMinor, true)) >>> 0,

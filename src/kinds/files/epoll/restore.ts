@@ -1,4 +1,4 @@
-import { EPOLL_CTL_ADD, epollEvent } from "../../../../ffi/abi/epoll.ts"
+import { EPIOCSPARAMS, EPOLL_CTL_ADD, epollEvent } from "../../../../ffi/abi/epoll.ts"
 import { F, FD_CLOEXEC, O } from "../../../../ffi/abi/file.ts"
 import { encode } from "../../../../ffi/layout.ts"
 import type { eventpoll_file_entry, eventpoll_tfd_entry } from "../../../../proto/gen/eventpoll_pb.ts"
@@ -6,8 +6,14 @@ import type { Argument, Result } from "../../../tracee/program.ts"
 import type { Restoring } from "../restoring.ts"
 
 /** An entry -> an open epoll appended to the program; `watchTargets` adds what it watches. Mirror: ./collect.ts */
-export const restoreEpoll = ({ id }: eventpoll_file_entry, { program }: Pick<Restoring, "program">): Result =>
-  program.callWith({ about: `epoll ${id}` }, "epoll_create1", 0)
+export function restoreEpoll({ id }: eventpoll_file_entry, { program, extension }: Pick<Restoring, "program" | "extension">): Result {
+  const epoll = program.callWith({ about: `epoll ${id}` }, "epoll_create1", 0)
+  const busyPoll = extension.get(id)?.epoll?.busy_poll
+  // An older kernel has none.
+  if (busyPoll)
+    program.callWith({ about: `busy polling of epoll ${id}`, expects: "ENOTTY" }, "ioctl", epoll, EPIOCSPARAMS, program.bytes(busyPoll))
+  return epoll
+}
 
 type Watching = Pick<Restoring, "program" | "users" | "extension">
 

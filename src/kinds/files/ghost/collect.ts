@@ -4,9 +4,12 @@ import { allocate, attempt, errnoName, SyscallError, syscall } from "../../../..
 import type { ghost_chunk_entry, ghost_file_entry } from "../../../../proto/gen/ghost-file_pb.ts"
 import { type remap_file_path_entry, remap_type } from "../../../../proto/gen/remap-file-path_pb.ts"
 import { textOf } from "../../../../proto/text.ts"
+import { logger } from "../../../base/log.ts"
 import { layPath } from "../path.ts"
 import { detailsOf, type FileStat, type FileTime, kindOf, userDevice } from "../stat.ts"
 import { findSystems, type Systems } from "../system.ts"
+
+const log = logger("ghost")
 
 /** An entry of a ghost image and the bytes behind it. */
 export interface GhostPart {
@@ -39,9 +42,19 @@ export class GhostTable {
       number = this.numbers.size + 1
       this.numbers.set(key, number)
       this.files.set(number, collectGhost(link, stat, this.systems))
+      const lost = attributesOf(link)
+      if (lost.length > 0) log.warn(`the deleted file that ${link} leads to loses its extended attributes: ${lost.join(", ")}`)
     }
     this.remaps.push({ orig_id: id, remap_id: number, remap_type: remap_type.GHOST })
   }
+}
+
+/** Names of extended attributes that a file made again will not have. Man page: listxattr(2) */
+function attributesOf(link: string): string[] {
+  const length = attempt("listxattr", layPath(link), room.address, EMPTY)
+  if (length <= 0) return []
+  const names = textOf(room.bytes.slice(0, length)).split("\0")
+  return names.filter((name) => name !== "" && name !== "security.selinux")
 }
 
 /** Microseconds: the format has no finer ones. */

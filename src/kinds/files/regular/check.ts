@@ -1,4 +1,4 @@
-import { O, S_IF } from "../../../../ffi/abi/file.ts"
+import { S_IF } from "../../../../ffi/abi/file.ts"
 import type { fdinfo_entry, file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
@@ -7,6 +7,7 @@ import type { Program } from "../../../tracee/program.ts"
 import type { Checking } from "../keeping.ts"
 import { type FileStat, isReadOnly, kindName, kindOf, obstacleAt, statPath } from "../stat.ts"
 import { hasSize } from "../table.ts"
+import { barOn, isForWriting } from "./barred.ts"
 
 const log = logger("files")
 
@@ -32,11 +33,9 @@ type How = Checking & {
   readonly cuts: ReadonlyMap<string, bigint>
 }
 
-const isForWriting = ({ flags }: reg_file_entry): boolean => (flags & O.ACCMODE) !== O.RDONLY && (flags & O.PATH) === 0
-
 /** Whether a file that has grown may be cut back: by whoever has it open for writing. */
 const isCut = (entry: reg_file_entry, now: FileStat, { fileChanged }: Pick<Checking, "fileChanged">): boolean =>
-  fileChanged === "truncate" && entry.size !== undefined && now.size > entry.size && isForWriting(entry)
+  fileChanged === "truncate" && entry.size !== undefined && now.size > entry.size && isForWriting(entry.flags)
 
 /** What files are cut back to, by id, bytes. Looks at paths. */
 export function findCuts(files: ReadonlyMap<number, file_entry>, how: Pick<Checking, "fileChanged">): Map<number, bigint> {
@@ -79,8 +78,10 @@ export function checkRegular(entry: reg_file_entry, pids: ReadonlySet<number>, h
   if (!now) throw changed(name, "it does not exist", "Put the file back, or mount the file system that it is on")
   if (mode !== undefined && kindOf(mode) !== kindOf(now.mode))
     throw changed(name, `it is ${kindName(now.mode)} now and was ${kindName(mode)}`, "Put the file back")
-  if (isForWriting(entry) && isReadOnly(name))
+  if (isForWriting(entry.flags) && isReadOnly(name))
     throw changed(name, "it was open for writing, and is on a read-only mount now", "Let it be written to: mount -o remount,rw")
+  const bar = barOn(entry.flags, now)
+  if (bar) throw changed(name, `it was open for writing, and is ${bar.word} now`, `Let it be written to: chattr ${bar.option} "${name}"`)
   const judge = (found: string, next: string): void => {
     if (how.fileChanged !== "accept") throw changed(name, found, `${next}; or give --file-changed=accept, and it is opened as it is`)
     log.warn(`"${name}" has changed: ${found}`)

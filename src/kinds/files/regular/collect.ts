@@ -5,6 +5,7 @@ import { fileResource } from "../external.ts"
 import { reasonIn, wayBackTo } from "../name.ts"
 import { kindOf } from "../stat.ts"
 import { fileFacts } from "../table.ts"
+import { barOn } from "./barred.ts"
 
 /** Major number of memory devices, and those of its minors that keep nothing for who opened them. Documentation/admin-guide/devices.txt */
 const MEMORY_MAJOR = 1
@@ -30,6 +31,12 @@ export function refuseRegular(found: Found, { keeping, externals = [] }: Pick<Su
   const { target, stat } = found
   if (isExternal(found, externals)) return undefined
   if (ofThread.test(target)) return { what: `"${target}", a file about one thread`, remedy: "Let the program close it before the dump" }
+  const bar = barOn(found.flags, stat)
+  if (bar)
+    return {
+      what: `"${target}", which is open for writing and has become ${bar.word}: nobody can open it like that again`,
+      remedy: `Let it be written to, until the program has been restored: chattr ${bar.option}`,
+    }
   return reasonIn(wayBackTo(linkOf(found), target, stat, keeping))
 }
 

@@ -12,7 +12,8 @@ import { restoreMulticast } from "./multicast.ts"
 import { restoreStream } from "./restore-stream.ts"
 
 /** Appends options of IPv4 and IPv6. Mirror: collectIp of ./collect.ts */
-function restoreIp({ family, type, proto, v6only, ip_opts: opts }: inet_sk_entry, program: Program, fd: Result, about: string): void {
+function restoreIp(entry: inet_sk_entry, program: Program, fd: Result, about: string): void {
+  const { family, type, proto, v6only, ip_opts: opts } = entry
   const isSix = family === AF.INET6
   const ip = (name: number, value: number | Uint8Array): void => setOption(program, fd, IPPROTO.IP, name, value, about)
   const ipv6 = (name: number, value: number | Uint8Array): void => setOption(program, fd, IPPROTO.IPV6, name, value, about)
@@ -20,7 +21,11 @@ function restoreIp({ family, type, proto, v6only, ip_opts: opts }: inet_sk_entry
   if (isSix && v6only !== undefined && type !== SOCK.RAW) ipv6(IPV6.V6ONLY, v6only ? 1 : 0)
   if (opts?.freebind) isSix ? ipv6(IPV6.FREEBIND, 1) : ip(IP.FREEBIND, 1)
   if (opts?.pktinfo) isSix ? ipv6(IPV6.RECVPKTINFO, 1) : ip(IP.PKTINFO, 1)
-  if (opts?.tos) ip(IP.TOS, opts.tos)
+  if (opts?.tos) {
+    ip(IP.TOS, opts.tos)
+    // Which has set the priority. Kernel: net/ipv4/ip_sockglue.c __ip_sock_set_tos()
+    setOption(program, fd, SOL_SOCKET, SO.PRIORITY, entry.opts.so_priority ?? 0, about)
+  }
   if (opts?.ttl) ip(IP.TTL, opts.ttl)
   const raw = opts?.raw
   if (!raw || type !== SOCK.RAW) return
