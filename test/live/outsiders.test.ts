@@ -38,3 +38,12 @@ test("a TCP connection that somebody outside has open too is refused, unless it 
   victim.ask()
   expect(await victim.answer()).toBe("OK")
 })
+
+test("a listening socket that somebody outside has open too is told, by plan too: he keeps its address", async () => {
+  const victim = await start("outsides", { args: ["listener", "{folder}"] })
+  const words = /task \d+ fd 20 is socket:\[\d+\], which task \d+ has open too: while he has, a restore cannot have its address/
+  expect((await run([...stasisTool.command, "plan", `${victim.pid}`])).stdout).toMatch(words)
+  expect((await dump(stasisTool, victim.pid, victim.images, "-R")).stderr).toMatch(words)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+})

@@ -2,7 +2,7 @@
  * Holds at 20 (and 21) what leads out of the tree, by argument: "pipes" the reading end of one pipe and the writing end of another, "socket"
  * one end of a socket pair ("socket queued": with something queued, which it wants to be lost), "terminal" a pseudo-terminal whose master is outside, "file" the file "own" of the second argument, an empty
  * folder, which it may remove, "log" the file "log" for appending, "device" /dev/loop-control; or what somebody outside has too: "memory", which is
- * anonymous, "connection" of TCP, to itself, "pair" of unix sockets with both ends here. Checks: what it reads there ("queued" at first, of pipes and files), and
+ * anonymous, "connection" of TCP, to itself, "listener" of TCP, "pair" of unix sockets with both ends here. Checks: what it reads there ("queued" at first, of pipes and files), and
  * writes "told" there.
  */
 #include "victim.h"
@@ -113,6 +113,17 @@ int main(int argc, char **argv)
 		hold(fd, -1, "");
 	} else if (!strcmp(kind, "connection")) {
 		connect_itself();
+	} else if (!strcmp(kind, "listener")) {
+		int accepts = 0;
+		socklen_t length = sizeof accepts;
+		MUST(fd = socket(AF_INET, SOCK_STREAM, 0));
+		MUST(listen(fd, 1));
+		MUST(dup2(fd, 20));
+		hold(fd, -1, "");
+		victim_ready();
+		victim_wait();
+		CHECK(getsockopt(20, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &length) == 0 && accepts, "it does not listen");
+		ok();
 	} else if (!strcmp(kind, "pair")) {
 		MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, in));
 		MUST(dup2(in[0], 20));

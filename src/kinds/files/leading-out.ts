@@ -9,6 +9,7 @@ import { leadsTo } from "./name.ts"
 import type { Outsiders } from "./outsiders.ts"
 import { isNameless } from "./overlay.ts"
 import { pipeInode } from "./pipe/holders.ts"
+import { isInet } from "./socket/inet/survey.ts"
 import { inodeOf, isExternalUnix, isUnix, socketInode } from "./socket/unix/scene.ts"
 import type { UnixScene } from "./socket/unix/view.ts"
 import { inodeKey, kindOf } from "./stat.ts"
@@ -101,7 +102,18 @@ function isOwnPair(by: Found, { sockets, inside }: Pick<UnixScene, "sockets" | "
   return socket !== undefined && socket.name.length === 0 && inside.has(socket.peer)
 }
 
-/** Words of --external that are of no use, and ends of pairs, deleted files and BPF maps that somebody outside has open too. */
+/** A socket of the internet, or a unix socket with a name: two cannot have one address. */
+const hasAddress = (by: Found, { sockets }: Pick<UnixScene, "sockets">): boolean =>
+  isInet(by) || (isUnix(by) && (sockets.get(inodeOf(by))?.name.length ?? 0) > 0)
+
+/** An address that somebody outside keeps taken, as who hands a listening socket to the service that he starts. */
+function noteOnAddress(by: Found, { sockets }: Pick<Outsiders, "sockets">, unix: Pick<UnixScene, "sockets">): string[] {
+  const holder = hasAddress(by, unix) ? sockets.get(by.stat.ino) : undefined
+  if (holder === undefined) return []
+  return [`task ${by.pid} fd ${by.fd} is ${by.target}, which task ${holder} has open too: while he has, a restore cannot have its address`]
+}
+
+/** Words of --external that are of no use, and addresses, ends of pairs, deleted files and BPF maps that somebody outside has open too. */
 export function notesOn(
   judged: readonly Pick<JudgedFile, "by">[],
   { files, bpfMaps, sockets }: Pick<Outsiders, "files" | "bpfMaps" | "sockets">,
@@ -116,6 +128,7 @@ export function notesOn(
     ...findStrays(judged, options).map((word) => `--external ${word} is not used: nothing that is open has this name`),
     ...judged.flatMap(({ by }) => (isDeleted(by) ? shared(by, `"${by.target}"`, files.get(inodeKey(by.stat)), "a copy") : [])),
     ...judged.flatMap(({ by }) => noteOnNames(by)),
+    ...judged.flatMap(({ by }) => noteOnAddress(by, { sockets }, unix)),
     ...judged.flatMap(({ by }) => (isOwnPair(by, unix) ? shared(by, by.target, sockets.get(by.stat.ino), "one") : [])),
     ...judged.flatMap(({ by }) => (isBpfMap(by) ? shared(by, `BPF map ${bpfMapId(by)}`, bpfMaps.get(bpfMapId(by)), "one") : [])),
   ]
