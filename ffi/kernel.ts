@@ -184,6 +184,17 @@ export const callAside = (cloneArgs: number, size: number, calls: number, count:
   Number(callInProcess(cloneArgs, size, calls, count))
 
 /**
+ * Asks a socket for options, each into its slot of 64 bytes: see `optionSlot` of ./stub/record.ts.
+ *
+ * @param list address of `count` pairs of u32, level and name   @param slots address of `count` slots, zeros
+ */
+export const readOptions: (fd: number, list: number, count: number, slots: number) => void = lazily(
+  "door_options",
+  [u32, u64, u64, u64],
+  FFIType.void,
+)
+
+/**
  * What the CPU says of itself.
  *
  * @param out address of 16 bytes for eax, ebx, ecx, edx

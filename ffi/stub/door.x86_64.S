@@ -484,6 +484,43 @@ door_call_aside:
         syscall
         ud2
 
+# void door_options(fd, list, count, slots): getsockopt(2) of a socket for each pair of u32 in list, a level and a name. Each has a slot of 64
+# bytes: i32 0 or -errno, u32 length of the value, the value, cut to 56 bytes.
+        .set    SLOT_SIZE, 64
+        .set    SLOT_LENGTH, 4
+        .set    SLOT_VALUE, 8
+        .set    SLOT_MOST, 56
+        .globl door_options
+door_options:
+        push    rbx
+        push    r12
+        push    r13
+        push    r14
+        mov     ebx, edi
+        mov     r12, rsi
+        mov     r13, rdx
+        mov     r14, rcx
+1:      test    r13, r13
+        jz      2f
+        mov     edi, ebx
+        mov     esi, [r12]
+        mov     edx, [r12 + 4]
+        lea     r10, [r14 + SLOT_VALUE]
+        lea     r8, [r14 + SLOT_LENGTH]
+        mov     dword ptr [r14 + SLOT_LENGTH], SLOT_MOST
+        mov     eax, 55                 # getsockopt
+        syscall
+        mov     [r14], eax
+        add     r12, 8
+        add     r14, SLOT_SIZE
+        dec     r13
+        jmp     1b
+2:      pop     r14
+        pop     r13
+        pop     r12
+        pop     rbx
+        ret
+
 # void door_cpuid(leaf, subleaf, u32 out[4]): eax ebx ecx edx.
         .globl door_cpuid
 door_cpuid:

@@ -120,6 +120,14 @@ export const asideCall = layout("struct aside_call", "ffi/stub/door.x86_64.S", 5
   answer: [48, "i64"], // out: the kernel's raw answer
 })
 
+/** What a socket answers to one option. Mirror: door.ARCH.S, door_options. */
+export const optionSlot = layout("struct option_slot", "ffi/stub/door.x86_64.S", 64, {
+  answer: [0, "i32"], // 0 or -errno
+  length: [4, "u32"], // bytes of the value, which is cut to OPTION_MOST
+  value: [8, "u64"], //  begins here
+})
+export const OPTION_MOST = 56
+
 /** Head of the lists behind the guard's code; `guardCall` records of both follow, then the bytes that they point to. */
 export const guardList = layout("struct guard_list", "ffi/stub/guard.x86_64.S", 16, {
   pipe: [0, "u32"], //  descriptor that the guard waits on

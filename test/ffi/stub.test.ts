@@ -22,6 +22,8 @@ import {
   lookTold,
   MAY_FAIL,
   NONE_FAILED,
+  OPTION_MOST,
+  optionSlot,
   PIECE,
   stubHeader,
   stubRecord,
@@ -152,6 +154,10 @@ test("door.x86_64.S has the offsets of what it copies and looks by", () => {
     STATX_SIZE: statx.size,
     BASIC_STATS: STATX_BASIC_STATS,
     ASIDE_SIZE: asideCall.size,
+    SLOT_SIZE: optionSlot.size,
+    SLOT_LENGTH: optionSlot.fields.length[0],
+    SLOT_VALUE: optionSlot.fields.value[0],
+    SLOT_MOST: OPTION_MOST,
   })
 })
 

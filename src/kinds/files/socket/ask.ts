@@ -1,4 +1,6 @@
 import { IPPROTO, SO, SOL_SOCKET } from "../../../../ffi/abi/socket.ts"
+import { readOptions } from "../../../../ffi/kernel.ts"
+import { OPTION_MOST, optionSlot } from "../../../../ffi/stub/record.ts"
 import { allocate, attempt, errnoName, isFailure, SyscallError } from "../../../../ffi/syscall.ts"
 
 const VALUE = 64 * 1024
@@ -25,6 +27,41 @@ function answerOf(fd: number, level: number, name: number, room: number, lacking
 export function askOption(fd: number, level: number, name: number, room: number): Uint8Array | undefined {
   memory.bytes.fill(0, 0, Math.max(room, 8))
   return answerOf(fd, level, name, room, LACKING)
+}
+
+/** What `askOptions` is asked for. */
+export interface OptionList {
+  readonly address: number
+  readonly count: number
+}
+
+/** Lays names of options down, to be asked for together. */
+export function listOptions(names: readonly (readonly [level: number, name: number])[]): OptionList {
+  const { address, bytes } = allocate(8 * names.length)
+  bytes.set(new Uint8Array(Uint32Array.from(names.flat()).buffer))
+  return { address, count: names.length }
+}
+
+let slots = allocate(0)
+
+/** Options of a socket, an `optionSlot` each: bytes that the next call overwrites. Much less work than an `askOption` for each. */
+export function askOptions(fd: number, { address, count }: OptionList): Buffer {
+  const size = count * optionSlot.size
+  if (size > slots.bytes.length) slots = allocate(size)
+  slots.bytes.fill(0, 0, size)
+  readOptions(fd, address, count, slots.address)
+  return Buffer.from(slots.bytes.buffer as ArrayBuffer, 0, size)
+}
+
+/** The value in a slot of `askOptions`; undefined as `askOption` says, "cut" where there may be more of it. @throws SyscallError */
+export function optionIn(slot: Buffer, fd: number, level: number, name: number): Uint8Array | "cut" | undefined {
+  const answer = slot.readInt32LE(optionSlot.fields.answer[0])
+  const length = slot.readUInt32LE(optionSlot.fields.length[0])
+  const start = optionSlot.fields.value[0]
+  if (answer === 0) return length < OPTION_MOST ? new Uint8Array(slot.subarray(start, start + length)) : "cut"
+  const errno = errnoName(-answer)
+  if (LACKING.has(errno)) return undefined
+  throw new SyscallError("getsockopt", errno, [fd, level, name])
 }
 
 /**

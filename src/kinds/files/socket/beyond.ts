@@ -1,172 +1,12 @@
-import { IP, IPV6, SOF_TIMESTAMPING, UDP, UDPLITE } from "../../../../ffi/abi/ip.ts"
-import { PACKET, SOL_PACKET } from "../../../../ffi/abi/packet.ts"
-import { AF, IPPROTO, SO, SOCK, SOL_SOCKET, TCP } from "../../../../ffi/abi/socket.ts"
+import { SOF_TIMESTAMPING } from "../../../../ffi/abi/ip.ts"
+import { IPPROTO, SO, SOCK, SOL_SOCKET, TCP } from "../../../../ffi/abi/socket.ts"
+import { OPTION_MOST, optionSlot } from "../../../../ffi/stub/record.ts"
 import { attempt, isFailure, syscall } from "../../../../ffi/syscall.ts"
 import type { stasis_socket_option } from "../../../../proto/gen/stasis_pb.ts"
 import type { Argument, Program } from "../../../tracee/program.ts"
-import { askOption, type SocketKind } from "./ask.ts"
+import { askOption, askOptions, listOptions, type OptionList, optionIn } from "./ask.ts"
+import { isPacket, isTcp, LEVELS, type Subject } from "./beyond-names.ts"
 import { setOption } from "./options.ts"
-
-/** What a socket is, and whether it is one of TCP that never had a connection, which makes values of its own. */
-export interface Subject extends SocketKind {
-  readonly isFresh?: boolean
-}
-
-/** Options of one level. */
-interface Level {
-  readonly level: number
-  readonly names: readonly number[]
-  readonly belongs: (subject: Subject) => boolean
-}
-
-const isTcp = ({ family, protocol }: SocketKind): boolean => (family === AF.INET || family === AF.INET6) && protocol === IPPROTO.TCP
-const isPacket = ({ family }: SocketKind): boolean => family === AF.PACKET
-const isUnix = ({ family }: SocketKind): boolean => family === AF.UNIX
-const isRaw = ({ type }: SocketKind): boolean => type === SOCK.RAW
-const isSix = ({ family }: SocketKind): boolean => family === AF.INET6
-/** Of a socket of IPv6 they are for its packets of IPv4. */
-const isFour = (kind: SocketKind): boolean => kind.family === AF.INET || (isSix(kind) && !isRaw(kind))
-const isUdpLite = ({ family, protocol }: SocketKind): boolean => (family === AF.INET || family === AF.INET6) && protocol === IPPROTO.UDPLITE
-const isUdp = (kind: SocketKind): boolean =>
-  isUdpLite(kind) || ((kind.family === AF.INET || isSix(kind)) && kind.type === SOCK.DGRAM && kind.protocol === IPPROTO.UDP)
-
-/** Options that a program sets once and CRIU's images have no field for, in the order in which they are set again. */
-const LEVELS: readonly Level[] = [
-  // Those with 64 bits of time last: what comes before makes it 32.
-  {
-    level: SOL_SOCKET,
-    names: [
-      SO.DEBUG,
-      SO.TIMESTAMP,
-      SO.TIMESTAMPNS,
-      SO.TIMESTAMP_NEW,
-      SO.TIMESTAMPNS_NEW,
-      SO.TIMESTAMPING,
-      SO.TIMESTAMPING_NEW,
-      SO.RXQ_OVFL,
-      SO.WIFI_STATUS,
-      SO.NOFCS,
-      SO.SELECT_ERR_QUEUE,
-      SO.BUSY_POLL,
-      SO.MAX_PACING_RATE,
-      SO.ZEROCOPY,
-      SO.TXTIME,
-      SO.PREFER_BUSY_POLL,
-      SO.TXREHASH,
-      SO.RCVMARK,
-      SO.RCVPRIORITY,
-      SO.LOCK_FILTER,
-    ],
-    belongs: () => true,
-  },
-  { level: SOL_SOCKET, names: [SO.PEEK_OFF], belongs: (kind) => !isUnix(kind) },
-  { level: SOL_SOCKET, names: [SO.PASSPIDFD, SO.PASSRIGHTS], belongs: isUnix },
-  { level: SOL_SOCKET, names: [SO.INCOMING_CPU], belongs: ({ isFresh }) => isFresh === true },
-  {
-    level: IPPROTO.IP,
-    names: [
-      IP.OPTIONS,
-      IP.RECVOPTS,
-      IP.RETOPTS,
-      IP.PKTINFO,
-      IP.MTU_DISCOVER,
-      IP.RECVERR,
-      IP.RECVTTL,
-      IP.RECVTOS,
-      IP.PASSSEC,
-      IP.TRANSPARENT,
-      IP.RECVORIGDSTADDR,
-      IP.MINTTL,
-      IP.CHECKSUM,
-      IP.BIND_ADDRESS_NO_PORT,
-      IP.RECVFRAGSIZE,
-      IP.RECVERR_RFC4884,
-      IP.MULTICAST_LOOP,
-      IP.MULTICAST_ALL,
-      IP.UNICAST_IF,
-      IP.LOCAL_PORT_RANGE,
-    ],
-    belongs: isFour,
-  },
-  { level: IPPROTO.IP, names: [IP.HDRINCL, IP.ROUTER_ALERT], belongs: (kind) => isRaw(kind) && kind.family === AF.INET },
-  {
-    level: IPPROTO.IPV6,
-    names: [
-      IPV6.PKTINFO_2292,
-      IPV6.HOPOPTS_2292,
-      IPV6.DSTOPTS_2292,
-      IPV6.RTHDR_2292,
-      IPV6.HOPLIMIT_2292,
-      IPV6.FLOWINFO,
-      IPV6.UNICAST_HOPS,
-      IPV6.MULTICAST_LOOP,
-      IPV6.MTU_DISCOVER,
-      IPV6.RECVERR,
-      IPV6.MULTICAST_ALL,
-      IPV6.ROUTER_ALERT_ISOLATE,
-      IPV6.RECVERR_RFC4884,
-      IPV6.FLOWINFO_SEND,
-      IPV6.RECVHOPLIMIT,
-      IPV6.RECVHOPOPTS,
-      IPV6.HOPOPTS,
-      IPV6.RTHDRDSTOPTS,
-      IPV6.RECVRTHDR,
-      IPV6.RTHDR,
-      IPV6.RECVDSTOPTS,
-      IPV6.DSTOPTS,
-      IPV6.RECVPATHMTU,
-      IPV6.DONTFRAG,
-      IPV6.RECVTCLASS,
-      IPV6.TCLASS,
-      IPV6.AUTOFLOWLABEL,
-      IPV6.ADDR_PREFERENCES,
-      IPV6.MINHOPCOUNT,
-      IPV6.RECVORIGDSTADDR,
-      IPV6.TRANSPARENT,
-      IPV6.UNICAST_IF,
-      IPV6.RECVFRAGSIZE,
-    ],
-    belongs: isSix,
-  },
-  // Where its sum stands; ICMPv6 takes it by this level alone.
-  { level: IPPROTO.RAW, names: [IPV6.CHECKSUM], belongs: (kind) => isSix(kind) && isRaw(kind) },
-  { level: IPPROTO.IP, names: [IP.MULTICAST_IF, IP.MULTICAST_TTL], belongs: (kind) => isFour(kind) && kind.type !== SOCK.STREAM },
-  { level: IPPROTO.IPV6, names: [IPV6.MULTICAST_HOPS], belongs: (kind) => isSix(kind) && kind.type !== SOCK.STREAM },
-  {
-    level: IPPROTO.TCP,
-    names: [
-      TCP.CONGESTION,
-      TCP.SYNCNT,
-      TCP.LINGER2,
-      TCP.DEFER_ACCEPT,
-      TCP.THIN_LINEAR_TIMEOUTS,
-      TCP.USER_TIMEOUT,
-      TCP.NOTSENT_LOWAT,
-      TCP.SAVE_SYN,
-      TCP.FASTOPEN,
-      TCP.FASTOPEN_CONNECT,
-      TCP.FASTOPEN_NO_COOKIE,
-      TCP.INQ,
-      TCP.TX_DELAY,
-      TCP.RTO_MAX_MS,
-      TCP.RTO_MIN_US,
-      TCP.DELACK_MAX_US,
-    ],
-    belongs: isTcp,
-  },
-  { level: IPPROTO.TCP, names: [TCP.MAXSEG, TCP.WINDOW_CLAMP, TCP.QUICKACK], belongs: ({ isFresh }) => isFresh === true },
-  {
-    level: IPPROTO.UDP,
-    names: [UDP.CORK, UDP.ENCAP, UDP.NO_CHECK6_TX, UDP.NO_CHECK6_RX, UDP.SEGMENT, UDP.GRO],
-    belongs: isUdp,
-  },
-  { level: IPPROTO.UDPLITE, names: [UDPLITE.SEND_CSCOV, UDPLITE.RECV_CSCOV], belongs: isUdpLite },
-  {
-    level: SOL_PACKET,
-    names: [PACKET.VNET_HDR_SZ, PACKET.TX_HAS_OFF, PACKET.QDISC_BYPASS, PACKET.IGNORE_OUTGOING],
-    belongs: isPacket,
-  },
-]
 
 /** Longest value, bytes: headers of IPv6 that are sent with each packet. */
 const ROOM = 2048
@@ -191,32 +31,53 @@ function settable(fd: number, { level, name, value }: stasis_socket_option, subj
   return bytes >= MAXSEG_LEAST && bytes <= MAXSEG_MOST && bytes !== (now || MAXSEG_NEW) ? { level, name, value } : undefined
 }
 
-const read = (fd: number, subject: Subject): Map<string, stasis_socket_option> =>
-  new Map(
-    LEVELS.filter(({ belongs }) => belongs(subject)).flatMap(({ level, names }) =>
-      names.flatMap((name) => {
-        const value = askOption(fd, level, name, ROOM)
-        const option = value && settable(fd, { level, name, value }, subject)
-        return option ? [[`${level}:${name}`, option] as const] : []
-      }),
-    ),
-  )
+/** The options that a kind of socket has, and what they are in a new one. */
+interface Usual {
+  readonly names: readonly (readonly [level: number, name: number])[]
+  readonly list: OptionList
+  readonly slots: Buffer
+  readonly options: readonly (stasis_socket_option | undefined)[]
+}
 
-const defaults = new Map<string, ReadonlyMap<string, stasis_socket_option>>()
+/** @param at place among the names   @param slots of `askOptions` */
+function optionAt(
+  at: number,
+  fd: number,
+  { names }: Pick<Usual, "names">,
+  slots: Buffer,
+  subject: Subject,
+): stasis_socket_option | undefined {
+  const [level, name] = names[at] ?? [0, 0]
+  const told = optionIn(slotAt(slots, at), fd, level, name)
+  const value = told === "cut" ? askOption(fd, level, name, ROOM) : told
+  return value && settable(fd, { level, name, value }, subject)
+}
 
-/** Options of a new socket of a kind; none when we may not make one. */
-function defaultsOf(subject: Subject): ReadonlyMap<string, stasis_socket_option> | undefined {
+const slotAt = (slots: Buffer, at: number): Buffer => slots.subarray(at * optionSlot.size, (at + 1) * optionSlot.size)
+
+/** Whether a value may be longer than its slot. */
+const isCut = (slots: Buffer, at: number): boolean => slotAt(slots, at).readUInt32LE(optionSlot.fields.length[0]) >= OPTION_MOST
+
+const kinds = new Map<string, Usual>()
+
+/** What is usual for a kind of socket: asked of a new one. undefined when we may not make one. */
+function usualOf(subject: Subject): Usual | undefined {
   const { family, type } = subject
   // A packet socket without a protocol hears nothing.
   const protocol = isPacket(subject) ? 0 : subject.protocol
   const key = `${family}:${type}:${protocol}:${subject.isFresh}`
-  const known = defaults.get(key)
+  const known = kinds.get(key)
   if (known) return known
   const fd = attempt("socket", family, type | SOCK.CLOEXEC, protocol)
   if (isFailure(fd)) return undefined
   try {
-    const found = read(fd, subject)
-    defaults.set(key, found)
+    const names = LEVELS.filter(({ belongs }) => belongs(subject)).flatMap(({ level, names }) =>
+      names.map((name) => [level, name] as const),
+    )
+    const list = listOptions(names)
+    const slots = Buffer.from(askOptions(fd, list))
+    const found = { names, list, slots, options: names.map((_, at) => optionAt(at, fd, { names }, slots, subject)) }
+    kinds.set(key, found)
     return found
   } finally {
     syscall("close", fd)
@@ -225,11 +86,17 @@ function defaultsOf(subject: Subject): ReadonlyMap<string, stasis_socket_option>
 
 /** Options that CRIU's images have no field for, those that differ from a new socket's. Mirror: restoreBeyond */
 export function collectBeyond(fd: number, subject: Subject): stasis_socket_option[] {
-  const usual = defaultsOf(subject)
+  const usual = usualOf(subject)
   if (!usual) return []
-  return [...read(fd, subject)].flatMap(([key, option]) => {
-    const value = usual.get(key)?.value
-    return value && Buffer.compare(value, option.value) === 0 ? [] : [option]
+  const slots = askOptions(fd, usual.list)
+  // Most sockets are as they were made.
+  if (slots.equals(usual.slots)) return []
+  const ours = Buffer.from(slots)
+  return usual.names.flatMap((_, at) => {
+    if (slotAt(ours, at).equals(slotAt(usual.slots, at)) && !isCut(ours, at)) return []
+    const option = optionAt(at, fd, usual, ours, subject)
+    const value = usual.options[at]?.value
+    return !option || (value && Buffer.compare(value, option.value) === 0) ? [] : [option]
   })
 }
 
