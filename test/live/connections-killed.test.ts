@@ -1,28 +1,17 @@
 import { afterEach, expect, test } from "bun:test"
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, cleanUp, linkOf, signal, statusOf } from "../harness/process.ts"
 import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool } from "../harness/tool.ts"
-import { launch, start, type Victim } from "../harness/victim.ts"
+import { start, type Victim } from "../harness/victim.ts"
+import { pair } from "./peers.ts"
 
 afterEach(cleanUp)
 
 const strace = Bun.which("strace")
 if (!strace) skip("restores of connections that are killed: strace is not installed (apt-get install strace, needs root)")
-
-/** A server, dumped alone, and its client, which both go on until they are asked. */
-async function pair(): Promise<{ server: Victim; client: Victim; ask: () => void }> {
-  const program = compileVictim("connections")
-  const server = launch("server", [program, "{folder}/../ask", "listen", "{folder}/port"])
-  const path = join(server.folder, "port")
-  const port = await waitFor("the port", () => existsSync(path) && readFileSync(path, "utf8"))
-  const client = launch("client", [program, join(server.folder, "../ask"), "connect", "127.0.0.1", port])
-  await waitFor("the client", () => client.lines().includes("READY"))
-  return { server, client, ask: () => writeFileSync(join(server.folder, "../ask"), "") }
-}
 
 /** The guards of a tool. */
 const guardsOf = (tool: number): number[] =>

@@ -6,14 +6,14 @@ import { NFNL } from "../../ffi/abi/nftables.ts"
 import { openImages } from "../../src/image/set.ts"
 import { encodeImage } from "../../src/image/write.ts"
 import { message, openNetlink, parseAttributes } from "../../src/kinds/files/socket/netlink.ts"
-import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { otherNetwork } from "../harness/network.ts"
 import { alive, cleanUp } from "../harness/process.ts"
 import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
-import { launch, start } from "../harness/victim.ts"
+import { start } from "../harness/victim.ts"
+import { pair } from "./peers.ts"
 
 afterEach(cleanUp)
 
@@ -153,12 +153,7 @@ test("an address that is in use at the restore is told, and no process is left",
 }, 60_000)
 
 test("a peer that went away meanwhile is told to the program when it writes, and no table is left", async () => {
-  const program = compileVictim("connections")
-  const server = launch("server", [program, "{folder}/../ask", "listen", "{folder}/port"])
-  const path = join(server.folder, "port")
-  const port = await waitFor("the port", () => existsSync(path) && readFileSync(path, "utf8"))
-  const client = launch("client", [program, join(server.folder, "../ask"), "connect", "127.0.0.1", port])
-  await waitFor("the client", () => client.lines().includes("READY"))
+  const { server, client } = await pair()
   await dump(stasisTool, server.pid, server.images, "--tcp-established")
   await server.gone()
   process.kill(client.pid, "SIGKILL")
@@ -227,16 +222,9 @@ test("a stream between two processes of a tree loses nothing and says nothing tw
 test("a stream to a peer in another network namespace, which lives on, loses nothing and says nothing twice", async () => {
   using other = otherNetwork()
   if (!other) return skip("no network namespace can be made")
-  const program = compileVictim("connections")
-  const server = launch("server", [program, "{folder}/../ask", "listen", "{folder}/port"])
-  const path = join(server.folder, "port")
-  const port = await waitFor("the port", () => existsSync(path) && readFileSync(path, "utf8"))
-  // Both are asked by one file.
-  const command = ["ip", "netns", "exec", other.name, program, join(server.folder, "../ask"), "connect", other.ours, port]
-  const client = launch("client", command)
-  await waitFor("the client", () => client.lines().includes("READY"))
+  const { server, client, ask } = await pair(other.ours, ["ip", "netns", "exec", other.name])
   await rounds(server)
-  writeFileSync(join(server.folder, "../ask"), "")
+  ask()
   expect(await server.answer()).toBe("OK")
   expect(await client.answer()).toBe("OK")
   expect(leftTables(server.images)).toEqual([])
