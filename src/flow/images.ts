@@ -18,6 +18,7 @@ import { savedGhosts } from "../kinds/files/ghost/saved.ts"
 import { filesById } from "../kinds/files/ids.ts"
 import type { FileImages } from "../kinds/files/images.ts"
 import { checkFileLocks } from "../kinds/files/lock/restore.ts"
+import { savedDeparted } from "../kinds/files/regular/departed.ts"
 import { withoutConnection } from "../kinds/files/socket/inet/closed.ts"
 import { faultOfAreas } from "../kinds/memory/check.ts"
 import { checkPacketRings } from "../kinds/memory/packet-ring.ts"
@@ -143,6 +144,7 @@ export function readSavedTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, 
   const openFiles = set.all("files").map((file) => (tcpClose ? withoutConnection(file) : file))
   expectWork({ descriptors: openFiles.length })
   const files = filesById(openFiles)
+  const remaps = set.optional("remap-fpath")
   const images = {
     tcpStreams: readStreams(set, openFiles),
     files,
@@ -152,12 +154,8 @@ export function readSavedTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, 
     bpfMapsData: set.withPayloads("bpfmap-data"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
-    ghosts: savedGhosts(
-      set.optional("remap-fpath"),
-      files,
-      (number) => set.withPayloads("ghost-file", number),
-      (pid) => entries.some((entry) => entry.pid === pid),
-    ),
+    ghosts: savedGhosts(remaps, files, (number) => set.withPayloads("ghost-file", number)),
+    departed: savedDeparted(remaps, files, (pid) => entries.some((entry) => entry.pid === pid)),
     extension: leaders.flatMap(({ extension }) => extension?.files ?? []),
   }
   const filters = set.optional("seccomp").flatMap(({ seccomp_filters }) => seccomp_filters)

@@ -21,6 +21,8 @@ export const files: readonly Row[] = [
   },
   row("readdir", "{folder}"),
   { ...row("procfiles"), criuSays: "a folder whose name ends with a slash" },
+  row("departures"),
+  beyondCriu("cannot stat the folder of descriptors", row("departures", "fd")),
   row("devices"),
   row("pipes"),
   row("descriptors", "1000", "200"),

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test"
-import { appendFileSync, existsSync, readdirSync, rmSync, truncateSync } from "node:fs"
+import { appendFileSync, existsSync, readdirSync, readlinkSync, rmSync, truncateSync } from "node:fs"
 import { join } from "node:path"
+import { endWaiter, spawnSeed } from "../../src/tracee/seed.ts"
+import { fixedDeadline } from "../../src/tracee/wait.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { cleanUp, endNow, statusOf } from "../harness/process.ts"
@@ -93,6 +95,27 @@ describe("plan of images", () => {
     })
     const text = await run([...stasisTool.command, "plan", parent.images])
     expect(text.stdout).toContain(`A restore first waits, up to its --timeout, for\n  PID ${child}, which`)
+  })
+
+  test("the PID of a process that had ended, which its files in /proc need", async () => {
+    const victim = await start("departures")
+    const links = readdirSync(`/proc/${victim.pid}/fd`).map((fd) => readlinkSync(`/proc/${victim.pid}/fd/${fd}`))
+    const departed = Number(links.find((link) => link.endsWith("/status"))?.split("/")[2])
+    await dump(stasisTool, victim.pid, victim.images)
+    await victim.gone()
+    spawnSeed(departed, {}, fixedDeadline(10_000), () => ({ name: "nobody", dying: false, late: () => ({ found: "", next: "" }) }))
+    try {
+      const result = await plan(victim.images)
+      expect(codes(result)).toEqual(["E_PID_TAKEN"])
+      expect(told<RestorePlan>(result).complaints[0]?.found).toContain(`the PID of an ended process ${departed} belongs to process`)
+      const refused = await run([...stasisTool.command, "restore", victim.images, "-d"])
+      expect(refused.status).toBe(7)
+    } finally {
+      endWaiter(departed)
+    }
+    await restore(stasisTool, victim.images)
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
   })
 
   test("every taken PID of a tree that still lives", async () => {

@@ -90,7 +90,7 @@ export interface HandedDown {
   /** Numbers of deleted files, by file id. */
   readonly ghosts: RestoreContext["ghosts"]
   readonly given: SharedGiven
-  /** Numbers of descriptors of processes that had ended, by file id. */
+  /** Numbers of what leads to processes that had ended, by file id. */
   readonly departed: ReadonlyMap<number, number>
 }
 
@@ -125,6 +125,7 @@ export function prepareTree(
     files: root.files.files,
     skQueues: queuesOf(root.files.skQueues),
     extension: root.files.extension,
+    departed: root.files.departed,
   })
   const shared = new Map(ids.map((id) => [id, departed.get(id) ?? services.reserve()]))
   const controlled = findControlled(members, ids, root.files)

@@ -41,10 +41,11 @@ interface WantedId {
 }
 
 /** @param helpers short-lived processes of the plan: some must have the id of a session or group whose leader is gone */
-const wantedIds = ({ processes, dead }: SavedTree, helpers: BirthPlan["helpers"]): WantedId[] => [
+const wantedIds = ({ root, processes, dead }: SavedTree, helpers: BirthPlan["helpers"]): WantedId[] => [
   ...processes.flatMap(({ tree: { pid, threads } }) => threads.map((id) => ({ id, pid, what: id === pid ? "PID" : "thread ID" }))),
   ...dead.map(({ tree: { pid } }) => ({ id: pid, pid, what: "PID" })),
   ...helpers.flatMap(({ task, parent }) => (task > 0 ? [{ id: task, pid: parent, what: "the id of a session or group" }] : [])),
+  ...[...new Set(root.files.departed.values())].map((id) => ({ id, pid: root.tree.pid, what: "the PID of an ended process" })),
 ]
 
 /** In a fresh container the first PIDs are the tool's and its threads', and were the program's. Man page: pid_namespaces(7), ns_last_pid */

@@ -228,7 +228,7 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
   const cuts = new Map([...findCuts(files, options)].map(([id, size]) => [files.get(id)?.reg?.name ?? "", size]))
   const queues = new Map(images.extension.flatMap(({ id, queue_inode: inode }) => (inode === undefined ? [] : [[id, inode] as const])))
   for (const { id, reg } of files.values()) {
-    if (!reg || given.has(id) || (reg.ext && used.has(id))) continue
+    if (!reg || given.has(id) || images.departed.has(id) || (reg.ext && used.has(id))) continue
     const queue = queues.get(id)
     if (queue !== undefined) yield () => checkQueue(reg, queue)
     else if (images.ghosts.has(id)) yield () => checkDeleted(reg)

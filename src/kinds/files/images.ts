@@ -37,6 +37,8 @@ export interface FileImages {
   readonly extension: readonly stasis_file_entry[]
   /** Deleted files, by the ids of files.img that lead to them: several may lead to one. */
   readonly ghosts: ReadonlyMap<number, Ghost>
+  /** Files in /proc of processes that had ended: their PIDs, by the ids of files.img. */
+  readonly departed: ReadonlyMap<number, number>
   /** tcp-stream-N.img, by inode number of the socket. */
   readonly tcpStreams: ReadonlyMap<number, Stream>
 }

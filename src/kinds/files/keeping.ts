@@ -32,12 +32,14 @@ export const STRICT: Checking = { fileValidation: "buildid", fileChanged: "fail"
 /** What a dump without options keeps. */
 export const USUAL: Keeping = { ghostLimit: undefined, linkRemap: false, fileLocks: false, fileValidation: "buildid" }
 
-/** How a file is found again. */
-export interface WayBack {
-  /** That leads to it; or that it had, and gets for a moment. */
-  readonly name: string
-  /**
-   * By its name; it has none any more and is kept whole ("ghost"); it gets another one in the same folder until it is restored ("link").
-   */
-  readonly way: "name" | "ghost" | "link"
-}
+/** How a file is found again. Its name leads to it; or it had that name, and gets it for a moment. */
+export type WayBack = { readonly name: string } & (
+  | {
+      /**
+       * By its name; it has none any more and is kept whole ("ghost"); it gets another one in its folder until it is restored ("link").
+       */
+      readonly way: "name" | "ghost" | "link"
+    }
+  /** It is about a process that has ended, which another one stands in for while it is opened. */
+  | { readonly way: "departed"; readonly pid: number }
+)

@@ -6,6 +6,7 @@ import type { Reason } from "./collecting.ts"
 import type { Keeping, WayBack } from "./keeping.ts"
 import { isNameless } from "./overlay.ts"
 import { folderOf } from "./path.ts"
+import { wayBackToDeparted } from "./regular/departed.ts"
 import { detailsOf, type FileStat, isOfHugePages, isOfKernel, kindOf, sameFile, statPath } from "./stat.ts"
 
 /** Longest path that open(2) takes, bytes without the NUL. */
@@ -115,6 +116,12 @@ function refuseGhost(link: string, name: string, stat: FileStat, { ghostLimit }:
   }
 }
 
+/** Nothing can be made among the kernel's own. */
+const refuseKernels = (target: string): Reason => ({
+  what: `"${target}", a file of the kernel's that went with its process or device`,
+  remedy: CLOSE,
+})
+
 /**
  * How a file is found again, or why it is not.
  *
@@ -128,8 +135,7 @@ export function wayBackTo(link: string, target: string, stat: FileStat, keeping:
     // Files of /proc/PID/net seem to be deleted as soon as somebody looks their name up. Kernel: fs/proc/generic.c proc_net_d_revalidate()
     const { path } = cutDeleted(target)
     if (leadsTo(path, stat)) return { name: path, way: "name" }
-    // Nothing can be made there.
-    return { what: `"${target}", a file of the kernel's that went with its process or device`, remedy: CLOSE }
+    return wayBackToDeparted(target) ?? refuseKernels(target)
   }
   const name = formerName(target)
   if (stat.nlink === 0) return refuseGhost(link, name, stat, keeping) ?? { name, way: "ghost" }
@@ -155,16 +161,19 @@ function follow(link: string): { target: string; stat: FileStat } {
   throw new CheckpointError("E_TARGET_CHANGED", `Cannot read ${link}`, "it was there a moment ago", "Dump again")
 }
 
-/** Why what a link such as /proc/PID/cwd leads to cannot be kept. @throws CheckpointError E_NO_PROCESS · E_TARGET_CHANGED */
-export function refusedName(link: string, keeping: Keeping): Reason | undefined {
+/** As `wayBackTo`, of what is not open as a file: nobody is put into a folder of a process that has ended. */
+function wayBackOf(link: string, keeping: Keeping): { wayBack: WayBack | Reason; stat: FileStat } {
   const { target, stat } = follow(link)
-  return reasonIn(wayBackTo(link, target, stat, keeping))
+  const wayBack = wayBackTo(link, target, stat, keeping)
+  return { wayBack: "way" in wayBack && wayBack.way === "departed" ? refuseKernels(target) : wayBack, stat }
 }
+
+/** Why what a link such as /proc/PID/cwd leads to cannot be kept. @throws CheckpointError E_NO_PROCESS · E_TARGET_CHANGED */
+export const refusedName = (link: string, keeping: Keeping): Reason | undefined => reasonIn(wayBackOf(link, keeping).wayBack)
 
 /** What a link in /proc leads to, and how it is found again. @throws CheckpointError E_UNSUPPORTED it is not */
 export function lookAt(link: string, keeping: Keeping): { wayBack: WayBack; stat: FileStat } {
-  const { target, stat } = follow(link)
-  const wayBack = wayBackTo(link, target, stat, keeping)
+  const { wayBack, stat } = wayBackOf(link, keeping)
   if ("what" in wayBack) throw new CheckpointError("E_UNSUPPORTED", `Cannot keep ${link}`, `it is ${wayBack.what}`, wayBack.remedy)
   return { wayBack, stat }
 }

@@ -12,6 +12,7 @@ import { noteLed } from "./name.ts"
 import { ownerFrom } from "./owner.ts"
 import { isPipeLink } from "./pipe/holders.ts"
 import { eventsOf, POLL } from "./poll.ts"
+import { untoldStat } from "./regular/departed.ts"
 import { type Look, runLooks, Sight } from "./sight.ts"
 import { askFilter, kindOfSocket } from "./socket/ask.ts"
 import { boundFile } from "./socket/unix/bound.ts"
@@ -130,14 +131,16 @@ function foundAt(sight: Sight, index: number, way: Way): Found | undefined {
   const info = before?.info ?? infoAt(sight, index, pid, fd)
   const target = info && folders.link(fd)
   if (!info || target === null) return undefined
-  expectAnswer("statx", sight.number(index, "stated"), fd)
+  const stated = sight.number(index, "stated")
+  const untold = stated < 0 ? untoldStat(target, info) : undefined
+  if (!untold) expectAnswer("statx", stated, fd)
   const flags = info.flags & ~O.CLOEXEC
   const any: Found = {
     pid,
     fd,
     target,
     info,
-    stat: statIn(...sight.statx(index)),
+    stat: untold ?? statIn(...sight.statx(index)),
     flags,
     cloexec: (info.flags & O.CLOEXEC) !== 0,
     owner: ownerFrom(sight, index, flags),

@@ -66,10 +66,12 @@ export class FileTable<S extends NumberedMemory = NumberedMemory> {
   readonly ghosts = new GhostTable()
 
   /** Notes how file `id` is found again; `link` in /proc leads to it. @returns its name */
-  noteWayBack(id: number, { name, way }: WayBack, link: string, stat: FileStat): string {
+  noteWayBack(id: number, wayBack: WayBack, link: string, stat: FileStat): string {
+    const { name, way } = wayBack
     if (way === "ghost") this.ghosts.add(id, link, stat)
     else if (way === "link")
       this.ghosts.remaps.push({ orig_id: id, remap_id: this.newName(name, link, stat), remap_type: remap_type.LINKED })
+    else if (way === "departed") this.ghosts.addDeparted(id, wayBack.pid)
     return name
   }
 

@@ -75,7 +75,7 @@ test("a shared epoll is told what it watches by the process whose numbers its en
   const { fdinfos, files } = imagesOf({ 2: watching(7), 7: event })
   const tables = [77, 78].map((pid) => ({ pid, fdinfos }))
   const finisher = (extension: ReturnType<typeof moved>["extension"]) =>
-    findShared(tables, { files, skQueues: new Map(), extension }).finisher.get(8)
+    findShared(tables, { files, skQueues: new Map(), extension, departed: new Map() }).finisher.get(8)
   expect(finisher(moved().extension)).toBe(78)
   expect(finisher([])).toBe(77)
 })

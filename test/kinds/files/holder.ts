@@ -14,8 +14,10 @@ import { clockNow } from "../../../src/kinds/clocks/now.ts"
 import { collectDescriptors } from "../../../src/kinds/files/collect.ts"
 import type { FileOptions } from "../../../src/kinds/files/collecting.ts"
 import { savedGhosts } from "../../../src/kinds/files/ghost/saved.ts"
+import { filesById } from "../../../src/kinds/files/ids.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
 import { USUAL } from "../../../src/kinds/files/keeping.ts"
+import { savedDeparted } from "../../../src/kinds/files/regular/departed.ts"
 import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
 import { FileTable } from "../../../src/kinds/files/table.ts"
 import { readStat } from "../../../src/proc/stat.ts"
@@ -97,6 +99,7 @@ export function imagesOf(pid: number, options: FileOptions = { ...USUAL, ...REFU
     ttyData,
     tcpStreams: new Map(),
     extension: extension.map((facts) => through(stasis_file_entrySchema, facts)),
+    departed: savedDeparted(table.ghosts.remaps, filesById(table.entries), () => false),
     ghosts: savedGhosts(table.ghosts.remaps, new Map(table.entries.map((entry) => [entry.id, entry])), (number) =>
       ghostParts(table, number),
     ),

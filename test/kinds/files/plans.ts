@@ -24,6 +24,7 @@ export const NO_MORE: Omit<FileImages, "fdinfos" | "files"> = {
   ttyInfos: [],
   ttyData: [],
   ghosts: new Map(),
+  departed: new Map(),
   tcpStreams: new Map(),
   extension: [],
 }

@@ -110,13 +110,17 @@ describe("checkFiles", () => {
   const check = (images: ReturnType<typeof pair>) => {
     const fdinfos = [...images.files.values()].filter((file) => file.tty).map(({ id, type }, fd) => ({ fd, id, type, flags: 0 }))
     return () =>
-      checkFiles([{ ...images, fdinfos, pipesData: [], bpfMapsData: [], skQueues: [], fifoData: [], ghosts: new Map() }], new Set([1]), {
-        ...STRICT,
-        ...REFUSED,
-        buildIdOf: () => [],
-        shellJob: false,
-        terminal: false,
-      })
+      checkFiles(
+        [{ ...images, fdinfos, pipesData: [], bpfMapsData: [], skQueues: [], fifoData: [], ghosts: new Map(), departed: new Map() }],
+        new Set([1]),
+        {
+          ...STRICT,
+          ...REFUSED,
+          buildIdOf: () => [],
+          shellJob: false,
+          terminal: false,
+        },
+      )
   }
   test("takes a pair whose slave has no path now", () => check(pair())())
   test("names what is wrong", () => {

@@ -47,6 +47,12 @@ export class GhostTable {
     }
     this.remaps.push({ orig_id: id, remap_id: number, remap_type: remap_type.GHOST })
   }
+
+  /** Notes that file `id` is in /proc of a process that has ended. As with CRIU, one of them stands for all of that process. */
+  addDeparted(id: number, pid: number): void {
+    const isNoted = this.remaps.some(({ remap_id, remap_type: kind }) => kind === remap_type.PROCFS && remap_id === pid)
+    if (!isNoted) this.remaps.push({ orig_id: id, remap_id: pid, remap_type: remap_type.PROCFS })
+  }
 }
 
 /** Names of extended attributes that a file made again will not have. Man page: listxattr(2) */

@@ -17,14 +17,12 @@ const corrupt = (id: number, found: string): CheckpointError =>
  * The deleted files of a set, by the ids of all files that lead to them.
  *
  * @param parts entries of ghost-file-N.img, none when there is no such image
- * @param isMember whether a process of the set has this PID
- * @throws CheckpointError E_IMAGE_CORRUPT · E_IMAGE_UNSUPPORTED files of dead processes in /proc
+ * @throws CheckpointError E_IMAGE_CORRUPT
  */
 export function savedGhosts(
   remaps: readonly remap_file_path_entry[],
   files: ReadonlyMap<number, file_entry>,
   parts: (number: number) => readonly GhostPart[],
-  isMember: (pid: number) => boolean = () => false,
 ): Map<number, Ghost> {
   const known = new Map<number, Ghost>()
   const found = new Map<number, Ghost>()
@@ -37,15 +35,7 @@ export function savedGhosts(
       found.set(id, linkedFile(id, remap_id, files))
       continue
     }
-    // CRIU takes for dead whoever has a file of /proc/PID/net, whose name the kernel gives up at once: it leads there all the same.
-    if (!isGhost && isMember(remap_id)) continue
-    if (!isGhost)
-      throw new CheckpointError(
-        "E_IMAGE_UNSUPPORTED",
-        `Cannot restore file ${id} of files.img`,
-        `it is a file in /proc of process ${remap_id}, which had ended`,
-        "Restore this image with CRIU, or dump the program without it",
-      )
+    if (!isGhost) continue
     const number = kind === undefined ? remap_id - OLD_GHOST : remap_id
     found.set(
       id,

@@ -30,14 +30,16 @@ const ofThread = /^\/proc\/\d+\/task(?:\/|$)/
 export function refuseRegular(found: Found, { keeping, externals = [] }: Pick<Surveying, "keeping" | "externals">): Reason | undefined {
   const { target, stat } = found
   if (isExternal(found, externals)) return undefined
-  if (ofThread.test(target)) return { what: `"${target}", a file about one thread`, remedy: "Let the program close it before the dump" }
   const bar = barOn(found.flags, stat)
   if (bar)
     return {
       what: `"${target}", which is open for writing and has become ${bar.word}: nobody can open it like that again`,
       remedy: `Let it be written to, until the program has been restored: chattr ${bar.option}`,
     }
-  return reasonIn(wayBackTo(linkOf(found), target, stat, keeping))
+  const wayBack = wayBackTo(linkOf(found), target, stat, keeping)
+  if ("way" in wayBack && wayBack.way === "name" && ofThread.test(target))
+    return { what: `"${target}", a file about one thread`, remedy: "Let the program close it before the dump" }
+  return reasonIn(wayBack)
 }
 
 /** True for a file that whoever restores gives. */
@@ -60,6 +62,10 @@ export function collectRegular(
   if (isExternal(file, externals)) return { ...known, ...fileFacts(fileResource(file), stat, flags), ext: true, build_id: [] }
   const wayBack = wayBackTo(linkOf(file), target, stat, keeping)
   if ("what" in wayBack) throw new Error(`Unreachable: fd ${file.fd} was not refused and is ${wayBack.what}`)
+  if (wayBack.way === "departed" && kindOf(stat.mode) === S_IF.REG && info.pos > 0n)
+    losses.push(
+      `what fd ${file.fd} of task ${file.pid} has still to be read of "${target}", a process that has ended: the kernel alone knows`,
+    )
   const name = table.noteWayBack(id, wayBack, linkOf(file), stat)
   return { ...known, ...fileFacts(name, stat, flags), build_id: [] }
 }

@@ -5,7 +5,7 @@ import { openRegular } from "../open.ts"
 import type { Restoring } from "../restoring.ts"
 
 /** Position of files that cannot be sought: -1. */
-const NO_POSITION = 0xffff_ffff_ffff_ffffn
+export const NO_POSITION = 0xffff_ffff_ffff_ffffn
 
 /** An entry -> an open file appended to the program, at its position. Mirror: ./collect.ts */
 export function restoreRegular(entry: reg_file_entry, { program, ghosts }: Pick<Restoring, "program" | "ghosts">): Result {
