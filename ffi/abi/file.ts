@@ -156,7 +156,10 @@ export const statfsStruct = layout("struct statfs", "include/uapi/asm-generic/st
   f_type: [0, "i64"],
   f_bsize: [8, "i64"], // bytes of a block: of a page where they are huge
   f_bavail: [32, "u64"], // blocks that users without privileges may still take
+  f_flags: [80, "u64"], // ST_*, of the mount
 })
+/** Nothing on the mount may be executed. Header: include/linux/statfs.h */
+export const ST_NOEXEC = 8n
 
 /** File system of huge pages, as statfs(2) names it. Header: include/uapi/linux/magic.h */
 export const HUGETLBFS_MAGIC = 0x958458f6

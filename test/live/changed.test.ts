@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test"
-import { appendFileSync, chmodSync, copyFileSync, statSync, writeFileSync } from "node:fs"
+import { appendFileSync, chmodSync, copyFileSync, readlinkSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { EXIT_STATUS } from "../../src/base/errors.ts"
 import { compileVictim } from "../harness/compile.ts"
@@ -64,6 +64,28 @@ for (const [program, args, file, what] of [
     victim.ask()
     expect(await victim.answer()).toBe("OK")
   })
+
+test("a program, or a library, on a mount from which nothing may be executed now is told before anything is made", async () => {
+  const victim = await start("files", { args: ["{folder}"], on: scratch("noexec") })
+  const program = readlinkSync(`/proc/${victim.pid}/exe`)
+  await dump(stasisTool, victim.pid, victim.images)
+  await victim.gone()
+  const mounts = `mount --bind "${program}" "${program}" && mount -o remount,noexec,bind "${program}"`
+  for (const command of ["restore -d", "plan"]) {
+    const failed = await run([
+      "unshare",
+      "-m",
+      "sh",
+      "-c",
+      `${mounts} && exec ${stasisTool.command.join(" ")} ${command} -D "${victim.images}"`,
+    ])
+    expect(failed.status).toBe(EXIT_STATUS.E_FILE_CHANGED)
+    expect(failed.stdout + failed.stderr).toContain("nothing may be executed from its mount (noexec) now")
+  }
+  await restore(stasisTool, victim.images)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+})
 
 test("a file that is open for writing and has become append-only or immutable is told by dump, plan and restore", async () => {
   const victim = await start("files", { args: ["{folder}"] })

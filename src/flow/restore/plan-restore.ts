@@ -4,6 +4,7 @@ import { isEntryKind } from "../../image/catalog.ts"
 import { type ImageSet, openImages } from "../../image/set.ts"
 import { fileChecks } from "../../kinds/files/check.ts"
 import { checkGivenFd } from "../../kinds/files/given-check.ts"
+import { executedFiles } from "../../kinds/memory/check.ts"
 import { planBirths } from "../../kinds/tree/births.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
 import { buildIdOf } from "../build-ids.ts"
@@ -131,9 +132,8 @@ function lookAtImages({ imagesDir = "", shellJob, strict, ...checking }: PlanOpt
   for (const job of shellJob ? [true] : [false, true]) {
     birthPlan = ledger.keep(() => planBirths(membersOf(saved), job)) ?? birthPlan
     const tables = saved.processes.map(({ files }) => files)
-    ledger.add(
-      complaintsOf(fileChecks(tables, pids, { ...checking, shellJob: job, terminal, buildIdOf, given, namespaces: saved.root.ids })),
-    )
+    const offered = { ...checking, shellJob: job, terminal, buildIdOf, executed: executedFiles(saved.processes), given }
+    ledger.add(complaintsOf(fileChecks(tables, pids, { ...offered, namespaces: saved.root.ids })))
     if (!ledger.complaints.some(asksFor(SHELL_JOB))) break
   }
   if (shellJob) ledger.keep(() => checkControl(saved, ownTerminal))

@@ -6,6 +6,7 @@ import { openImages } from "../../image/set.ts"
 import { writeStats } from "../../image/stats.ts"
 import { checkFiles } from "../../kinds/files/check.ts"
 import { checkGivenFd } from "../../kinds/files/given-check.ts"
+import { executedFiles } from "../../kinds/memory/check.ts"
 import { planBirths } from "../../kinds/tree/births.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
 import { holdInterruptsFor, lackOfDescriptors } from "../../tracee/own-limit.ts"
@@ -65,7 +66,14 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   checkFiles(
     saved.processes.map(({ files }) => files),
     pids,
-    { ...options, terminal: terminal !== undefined, buildIdOf, given, namespaces: saved.root.ids },
+    {
+      ...options,
+      terminal: terminal !== undefined,
+      buildIdOf,
+      executed: executedFiles(saved.processes),
+      given,
+      namespaces: saved.root.ids,
+    },
   )
   const makesWay = checkControl(saved, terminal)
   checkOutputs(options)

@@ -32,6 +32,8 @@ import { checkTun } from "./tun/restore.ts"
 export interface FileCheckOptions extends Checking, InetOptions {
   /** Reads the build ID of a file. */
   readonly buildIdOf: (path: string, stat: FileStat) => number[]
+  /** Ids of files that processes execute. */
+  readonly executed?: ReadonlySet<number>
   readonly shellJob: boolean
   /** Whether stasis runs on a terminal that can be taken over. */
   readonly terminal: boolean
@@ -231,7 +233,7 @@ export function* fileChecks(tables: readonly FileImages[], pids: ReadonlySet<num
     if (!reg || given.has(id) || images.departed.has(id) || (reg.ext && used.has(id))) continue
     const queue = queues.get(id)
     if (queue !== undefined) yield () => checkQueue(reg, queue)
-    else if (images.ghosts.has(id)) yield () => checkDeleted(reg)
+    else if (images.ghosts.has(id)) yield () => checkDeleted(reg, options)
     else if (!scene.unopened.has(id)) yield () => checkRegular(reg, pids, { ...options, cuts })
   }
 }

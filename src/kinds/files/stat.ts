@@ -3,9 +3,11 @@ import {
   HUGETLBFS_MAGIC,
   PROC_SUPER_MAGIC,
   S_IF,
+  ST_NOEXEC,
   STATX_BASIC_STATS,
   STATX_MNT_ID,
   SYSFS_MAGIC,
+  statfsStruct,
   statx,
   statxDetails,
 } from "../../../ffi/abi/file.ts"
@@ -156,6 +158,10 @@ export function detailsOf(path: string): FileDetails | null {
 /** What names the file system of a path; undefined for a file that is gone. Man page: statfs(2) */
 const magicOf = (path: string): number | undefined =>
   attempt("statfs", layPath(path), memory.address) >= 0 ? view.getUint32(0, true) : undefined
+
+/** True for a file, or a folder, on a mount that nothing may be executed from; false for one that is gone. */
+export const isNoExec = (path: string): boolean =>
+  attempt("statfs", layPath(path), memory.address) >= 0 && (decode(statfsStruct, memory.bytes).f_flags & ST_NOEXEC) !== 0n
 
 /** True for a file of hugetlbfs, which nobody can write(2) to; false for one that is gone. */
 export const isOfHugePages = (path: string): boolean => magicOf(path) === HUGETLBFS_MAGIC

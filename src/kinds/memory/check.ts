@@ -1,4 +1,5 @@
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
+import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../proto/values.ts"
 import { hex } from "../../base/units.ts"
@@ -22,6 +23,15 @@ function faultOf({ start, end, pgoff, status, flags, prot, fdflags }: vma_entry)
   if (flags & MAP.SHARED && prot & PROT.WRITE && access === 0) return "is shared and writable, and its file was open for reading alone"
   return undefined
 }
+
+/** Ids of files that processes execute: their programs, and what they have mapped for it. */
+export const executedFiles = (all: readonly { readonly mm: Pick<mm_entry, "exe_file_id" | "vmas"> }[]): Set<number> =>
+  new Set(
+    all.flatMap(({ mm: { exe_file_id, vmas } }) => [
+      exe_file_id,
+      ...vmas.flatMap(({ status, prot, shmid }) => (status & FILE && prot & PROT.EXEC ? [Number(shmid)] : [])),
+    ]),
+  )
 
 /** What is wrong with the areas of one process, by themselves and with each other; undefined when nothing is. Kernel: mmap(2) */
 export function faultOfAreas(vmas: readonly vma_entry[]): string | undefined {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../proto/values.ts"
-import { faultOfAreas } from "../../../src/kinds/memory/check.ts"
+import { executedFiles, faultOfAreas } from "../../../src/kinds/memory/check.ts"
 
 const area = (more: Partial<vma_entry> = {}): vma_entry => ({
   ...{ start: 0x1000n, end: 0x3000n, pgoff: 0n, shmid: 1n, fd: -1n, prot: PROT.READ | PROT.WRITE, flags: MAP.SHARED, fdflags: 2 },
@@ -27,4 +27,10 @@ test.each([
   ["a file that cannot be written", { fdflags: 0 }, "open for reading alone"],
 ] as const)("faultOfAreas: %s", (_, more, found) => {
   expect(faultOfAreas([area(more)])).toContain(found)
+})
+
+test("executedFiles: the program, and files that are mapped to be executed", () => {
+  const executed = (shmid: bigint) => area({ shmid, prot: PROT.READ | PROT.EXEC })
+  const shared = { ...executed(5n), status: VMA.REGULAR | VMA.ANON_SHARED }
+  expect([...executedFiles([{ mm: { exe_file_id: 2, vmas: [area(), executed(3n), executed(4n), shared] } }])]).toEqual([2, 3, 4])
 })

@@ -5,7 +5,8 @@ import { CheckpointError } from "../../../base/errors.ts"
 import { logger } from "../../../base/log.ts"
 import type { Program } from "../../../tracee/program.ts"
 import type { Checking } from "../keeping.ts"
-import { type FileStat, isReadOnly, kindName, kindOf, obstacleAt, statPath } from "../stat.ts"
+import { folderOf } from "../path.ts"
+import { type FileStat, isNoExec, isReadOnly, kindName, kindOf, obstacleAt, statPath } from "../stat.ts"
 import { hasSize } from "../table.ts"
 import { barOn, isForWriting } from "./barred.ts"
 
@@ -29,6 +30,8 @@ const isOwnProc = (name: string, pids: ReadonlySet<number>): boolean => pids.has
 
 type How = Checking & {
   readonly buildIdOf: (path: string, stat: FileStat) => number[]
+  /** Ids of files that processes execute. */
+  readonly executed?: ReadonlySet<number>
   /** Sizes that files will be cut back to, by their names. */
   readonly cuts: ReadonlyMap<string, bigint>
 }
@@ -80,6 +83,7 @@ export function checkRegular(entry: reg_file_entry, pids: ReadonlySet<number>, h
     throw changed(name, `it is ${kindName(now.mode)} now and was ${kindName(mode)}`, "Put the file back")
   if (isForWriting(entry.flags) && isReadOnly(name))
     throw changed(name, "it was open for writing, and is on a read-only mount now", "Let it be written to: mount -o remount,rw")
+  refuseNoExec(entry, name, how)
   const bar = barOn(entry.flags, now)
   if (bar) throw changed(name, `it was open for writing, and is ${bar.word} now`, `Let it be written to: chattr ${bar.option} "${name}"`)
   const judge = (found: string, next: string): void => {
@@ -103,8 +107,20 @@ export function checkRegular(entry: reg_file_entry, pids: ReadonlySet<number>, h
     judge(`its build ID is ${words(found)} now and was ${words(build_id)}`, "Install the version that the program was started from")
 }
 
+/** Checks that what is executed may be. @param path whose mount counts */
+function refuseNoExec({ id, name }: reg_file_entry, path: string, { executed }: Pick<How, "executed">): void {
+  if (executed?.has(id) && isNoExec(path))
+    throw changed(
+      name,
+      "the program executes it, and nothing may be executed from its mount (noexec) now",
+      "Allow it: mount -o remount,exec",
+    )
+}
+
 /** Checks that a deleted file can be made again where it was. @throws CheckpointError E_FILE_CHANGED */
-export function checkDeleted({ name }: reg_file_entry): void {
+export function checkDeleted(entry: reg_file_entry, how: Pick<How, "executed">): void {
+  const { name } = entry
+  refuseNoExec(entry, folderOf(name), how)
   const [folder, what] = (name.startsWith("/") && obstacleAt(name)) || []
   if (folder === undefined) return
   throw new CheckpointError(
