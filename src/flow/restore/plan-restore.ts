@@ -4,6 +4,7 @@ import { isEntryKind } from "../../image/catalog.ts"
 import { type ImageSet, openImages } from "../../image/set.ts"
 import { fileChecks } from "../../kinds/files/check.ts"
 import { checkGivenFd } from "../../kinds/files/given-check.ts"
+import { pairChecks } from "../../kinds/files/tty/reserve.ts"
 import { executedFiles } from "../../kinds/memory/check.ts"
 import { planBirths } from "../../kinds/tree/births.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
@@ -142,6 +143,7 @@ function lookAtImages({ imagesDir = "", shellJob, strict, ...checking }: PlanOpt
   ledger.add(takenIds(saved, helpers))
   ledger.keep(() => planOwnCgroups(set, saved, { manageCgroups: MANAGE_CGROUPS[0], cgroupRoots: [] }))
   ledger.add(hostComplaints())
+  ledger.add(complaintsOf(pairChecks(saved.root.files)))
   ledger.add(complaintsOf(processChecks(saved)))
   if (birthPlan) ledger.keep(() => checkHugePages(set, saved, birthPlan))
   // Images that contradict themselves cannot be compiled.

@@ -2,12 +2,13 @@ import { afterEach, describe, expect, test } from "bun:test"
 import { openSync, readSync } from "node:fs"
 import { O } from "../../../ffi/abi/file.ts"
 import { attempt, pathArgument, syscall } from "../../../ffi/syscall.ts"
+import { complaintsOf } from "../../../src/base/errors.ts"
 import { eventsOf, POLL, readable } from "../../../src/kinds/files/poll.ts"
 import { askBytes, askNumber, openPeer, tellNumber } from "../../../src/kinds/files/tty/ask.ts"
 import { mayInject } from "../../../src/kinds/files/tty/drain.ts"
 import { infoId } from "../../../src/kinds/files/tty/driver.ts"
 import { termiosEntry } from "../../../src/kinds/files/tty/mode.ts"
-import { makePairs } from "../../../src/kinds/files/tty/reserve.ts"
+import { makePairs, pairChecks } from "../../../src/kinds/files/tty/reserve.ts"
 import { canOpen, cooked, FIRST, hungUp, imagesOf, info, pair, path, SECOND, tty, why } from "./terminals.ts"
 
 const opened: number[] = []
@@ -55,7 +56,12 @@ describe.if(canOpen)(`makePairs${why}`, () => {
     const index = askNumber(holder, "TIOCGPTN") ?? -1
     const taken = imagesOf([tty(1, infoId(index, true), 2), path(2, "/dev/ptmx")], [info(index, true)])
     expect(() => makePairs(taken)).toThrow(`Cannot make the terminal /dev/pts/${index}: it belongs to task ${process.pid}`)
+    const says = (images: typeof taken) => complaintsOf(pairChecks(images)).map(({ message }) => message)
+    expect(says(taken).join()).toContain(`Cannot make the terminal /dev/pts/${index}: it belongs to task ${process.pid}`)
+    expect(says(imagesOf([tty(1, infoId(index, true), 2), path(2, "/dev/pts/ptmx")], [info(index, true)]))).toHaveLength(1)
+    expect(says(pair({}))).toEqual([])
     // One that is only hung up again may have any number.
+    expect(says(imagesOf([tty(3, infoId(index, false), 4), path(4, `/dev/pts/${index}`)], [hungUp(index)]))).toEqual([])
     using pairs = makePairs(imagesOf([tty(3, infoId(index, false), 4), path(4, `/dev/pts/${index}`)], [hungUp(index)]))
     expect(askNumber(pairs.masters.get(index)!, "TIOCGPTN")).toBeGreaterThan(index)
   })

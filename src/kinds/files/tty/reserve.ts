@@ -6,6 +6,8 @@ import { logger } from "../../../base/log.ts"
 import { readStatusIfAlive } from "../../../proc/status.ts"
 import type { FileImages } from "../images.ts"
 import { openFlags } from "../open.ts"
+import { folderOf } from "../path.ts"
+import { knownStat } from "../stat.ts"
 import { askNumber, openPeer, tell, tellNumber } from "./ask.ts"
 import { infoId, roleOf } from "./driver.ts"
 import { whoHasTerminal } from "./holders.ts"
@@ -85,6 +87,18 @@ export function makePairs(images: Terminals): Pairs {
     throw error
   }
   return { masters, [Symbol.dispose]: close }
+}
+
+/** The terminal that a path of masters leads to, by its number: /dev/ptmx is the one of /dev/pts. */
+const slavePath = ({ index, path }: WantedPair): string => `${path === "/dev/ptmx" ? "/dev/pts" : folderOf(path)}/${index}`
+
+/** Checks of what `makePairs` would find in its way: terminals that have the numbers now. Checks that throw E_RESTORE */
+export function* pairChecks(images: Omit<Terminals, "ttyData">): Generator<() => void> {
+  for (const wanted of wantedPairs(images))
+    if (wanted.info)
+      yield () => {
+        if (knownStat(slavePath(wanted))) throw taken(wanted.index)
+      }
 }
 
 /** Opens masters until one has the wanted number. One that only has to hang up takes any. */
