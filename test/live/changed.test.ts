@@ -3,11 +3,12 @@ import { appendFileSync, chmodSync, copyFileSync, readlinkSync, statSync, writeF
 import { join } from "node:path"
 import { EXIT_STATUS } from "../../src/base/errors.ts"
 import { compileVictim } from "../harness/compile.ts"
+import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
-import { cleanUp } from "../harness/process.ts"
+import { cleanUp, linkOf, statusOf } from "../harness/process.ts"
 import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool } from "../harness/tool.ts"
-import { start, type Victim } from "../harness/victim.ts"
+import { launch, start, type Victim } from "../harness/victim.ts"
 
 afterEach(cleanUp)
 
@@ -68,9 +69,9 @@ for (const [program, args, file, what] of [
 test("a program, or a library, on a mount from which nothing may be executed now is told before anything is made", async () => {
   const victim = await start("files", { args: ["{folder}"], on: scratch("noexec") })
   const program = readlinkSync(`/proc/${victim.pid}/exe`)
+  const mounts = `mount --bind "${program}" "${program}" && mount -o remount,noexec,bind "${program}"`
   await dump(stasisTool, victim.pid, victim.images)
   await victim.gone()
-  const mounts = `mount --bind "${program}" "${program}" && mount -o remount,noexec,bind "${program}"`
   for (const command of ["restore -d", "plan"]) {
     const failed = await run([
       "unshare",
@@ -85,6 +86,18 @@ test("a program, or a library, on a mount from which nothing may be executed now
   await restore(stasisTool, victim.images)
   victim.ask()
   expect(await victim.answer()).toBe("OK")
+})
+
+test("a program whose mount has become noexec while it ran is refused", async () => {
+  const program = join(scratch("noexec"), "program")
+  copyFileSync("/bin/sleep", program)
+  const asleep = launch("noexec", ["unshare", "-m", "sh", "-c", `mount --bind "${program}" "${program}" && exec "${program}" 600`])
+  await waitFor("the program", () => linkOf(`/proc/${asleep.pid}/exe`) === program)
+  expect((await run(["nsenter", "-t", `${asleep.pid}`, "-m", "mount", "-o", "remount,noexec,bind", program])).status).toBe(0)
+  const refused = await run([...stasisTool.command, "dump", "-t", `${asleep.pid}`, "-D", asleep.images])
+  expect(refused.status).toBe(EXIT_STATUS.E_UNSUPPORTED)
+  expect(refused.stderr).toContain("from whose mount nothing may be executed any more (noexec)")
+  expect(statusOf(asleep.pid, "TracerPid")).toBe("0")
 })
 
 test("a file that is open for writing and has become append-only or immutable is told by dump, plan and restore", async () => {

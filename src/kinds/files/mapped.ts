@@ -7,7 +7,7 @@ import type { Reason } from "./collecting.ts"
 import type { Keeping } from "./keeping.ts"
 import { refusedName } from "./name.ts"
 import { layPath } from "./path.ts"
-import { detailsOf, type FileStat, statDescriptor, statPath } from "./stat.ts"
+import { detailsOf, type FileStat, isNoExec, statDescriptor, statPath } from "./stat.ts"
 
 /** What says which file a mapping is of. */
 export type FileMapping = Pick<Mapping, "start" | "end" | "devMajor" | "devMinor" | "inode" | "path" | "deleted">
@@ -71,12 +71,20 @@ export function lendMapped<T>(pid: number, mapping: FileMapping, use: (link: str
 /** Names that were seen to lead to the files of mappings: programs map each of theirs several times. */
 const seen = new Set<string>()
 
+/** Names of executed files, and whether their mounts forbid that by now: programs execute the same libraries. */
+const forbidden = new Map<string, boolean>()
+
 /**
  * Why the file of a mapping cannot be kept; undefined when it can. Where links may be followed, names that were not removed are looked at
  * as they are saved.
  */
-export function refusedMapping(pid: number, mapping: FileMapping, keeping: Keeping): Reason | undefined {
+export function refusedMapping(pid: number, mapping: FileMapping & Pick<Mapping, "exec">, keeping: Keeping): Reason | undefined {
   const { path, deleted } = mapping
+  if (mapping.exec && forbidden.getOrInsertComputed(path, isNoExec))
+    return {
+      what: `"${path}", which is executed, and from whose mount nothing may be executed any more (noexec)`,
+      remedy: "Allow it, until the program has been restored: mount -o remount,exec",
+    }
   const key = `${mappedInode(mapping)}:${path}`
   if (!deleted && (mayFollowMapped() || seen.has(key))) return undefined
   const found = lendMapped(pid, mapping, (link) => ({ reason: refusedName(link, keeping) }))
