@@ -110,7 +110,7 @@ describe("dump refuses a target", () => {
     expect(await victim.answer()).toBe("OK")
   })
   const kinds = ["socket", "watch without a handle", "pidfd of init", "netlink with messages", "pipe to outside", "ended leader"]
-  for (const kind of [...kinds, "folder of an ended process", "folder of a gone device", "dispatched calls"])
+  for (const kind of [...kinds, "part of an ended process", "mount attached nowhere", "folder of a gone device", "dispatched calls"])
     test(`that holds what is not supported: ${kind}`, async () => {
       const victim = await start("unsupported", { args: [kind] })
       if (!isReady(victim)) return

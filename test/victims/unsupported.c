@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <pthread.h>
 #include <sys/inotify.h>
+#include <linux/mount.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -58,17 +59,20 @@ int main(int argc, char **argv)
 		MUST(bind(fd, (struct sockaddr *)&name, sizeof name));
 		MUST(getsockname(fd, (struct sockaddr *)&name, &length));
 		MUST(sendto(fd, &name, sizeof name, 0, (struct sockaddr *)&name, sizeof name));
-	} else if (!strcmp(kind, "folder of an ended process")) {
+	} else if (!strcmp(kind, "part of an ended process")) {
 		char path[40];
 		pid_t child = fork();
 		if (child == 0) {
 			pause();
 			_exit(0);
 		}
-		snprintf(path, sizeof path, "/proc/%d", child);
-		MUST(fd = open(path, O_RDONLY | O_DIRECTORY));
+		snprintf(path, sizeof path, "/proc/%d/fdinfo/0", child);
+		MUST(fd = open(path, O_RDONLY));
 		MUST(kill(child, SIGKILL));
 		MUST(waitpid(child, NULL, 0));
+	} else if (!strcmp(kind, "mount attached nowhere")) {
+		if ((fd = syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE)) < 0)
+			skip("mounts cannot be cloned here");
 	} else if (!strcmp(kind, "folder of a gone device")) {
 		char path[60];
 		struct ifreq request = { .ifr_name = "victim%d", .ifr_flags = IFF_TUN };

@@ -1,5 +1,6 @@
 import { S_IF } from "../../../ffi/abi/file.ts"
 import { CheckpointError } from "../../base/errors.ts"
+import { readMountinfo } from "../../proc/mountinfo.ts"
 import { listIfAlive, missing, readLinkIfAlive } from "../../proc/source.ts"
 import { cutDeleted, DELETED } from "../../proc/text.ts"
 import type { Reason } from "./collecting.ts"
@@ -116,6 +117,18 @@ function refuseGhost(link: string, name: string, stat: FileStat, { ghostLimit }:
   }
 }
 
+/**
+ * Why a file is not found again whose mount is attached nowhere; undefined where it is attached.
+ *
+ * @param target its path from the root of that mount   Man page: open_tree(2)
+ */
+export function refuseDetached(link: string, target: string): Reason | undefined {
+  const mount = detailsOf(link)?.mount
+  if (mount === undefined || readMountinfo(process.pid).some(({ id }) => BigInt(id) === mount)) return undefined
+  const what = `"${target}" of a mount that is attached nowhere: it was unmounted while it was in use (umount -l), or is open_tree(2)'s`
+  return { what, remedy: "Let the program close it before the dump, or attach the mount" }
+}
+
 /** Nothing can be made among the kernel's own. */
 const refuseKernels = (target: string): Reason => ({
   what: `"${target}", a file of the kernel's that went with its process or device`,
@@ -139,7 +152,7 @@ export function wayBackTo(link: string, target: string, stat: FileStat, keeping:
   }
   const name = formerName(target)
   if (stat.nlink === 0) return refuseGhost(link, name, stat, keeping) ?? { name, way: "ghost" }
-  if (!target.endsWith(DELETED)) return refusal
+  if (!target.endsWith(DELETED)) return refuseDetached(link, target) ?? refusal
   const other = kindOf(stat.mode) === S_IF.DIR ? undefined : siblingOf(name, stat)
   if (other !== undefined) return { name: other, way: "name" }
   if (isNameless(link, target, stat)) return refuseGhost(link, name, stat, keeping) ?? { name, way: "ghost" }

@@ -2,7 +2,7 @@ import { O, S_IF } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../collecting.ts"
 import { fileResource } from "../external.ts"
-import { reasonIn, wayBackTo } from "../name.ts"
+import { reasonIn, refuseDetached, wayBackTo } from "../name.ts"
 import { kindOf } from "../stat.ts"
 import { fileFacts } from "../table.ts"
 import { barOn } from "./barred.ts"
@@ -28,9 +28,9 @@ const ofThread = /^\/proc\/\d+\/task(?:\/|$)/
 
 /** Files about threads, and those whose name no longer leads to them. */
 export function refuseRegular(found: Found, { keeping, externals = [] }: Pick<Surveying, "keeping" | "externals">): Reason | undefined {
-  const { target, stat } = found
+  const { target, stat, flags } = found
   if (isExternal(found, externals)) return undefined
-  const bar = barOn(found.flags, stat)
+  const bar = barOn(flags, stat)
   if (bar)
     return {
       what: `"${target}", which is open for writing and has become ${bar.word}: nobody can open it like that again`,
@@ -39,7 +39,8 @@ export function refuseRegular(found: Found, { keeping, externals = [] }: Pick<Su
   const wayBack = wayBackTo(linkOf(found), target, stat, keeping)
   if ("way" in wayBack && wayBack.way === "name" && ofThread.test(target))
     return { what: `"${target}", a file about one thread`, remedy: "Let the program close it before the dump" }
-  return reasonIn(wayBack)
+  // An open_tree(2) is the mount itself: the file is found by its name, and would not be what move_mount(2) takes.
+  return reasonIn(wayBack) ?? (flags & O.PATH ? refuseDetached(linkOf(found), target) : undefined)
 }
 
 /** True for a file that whoever restores gives. */
