@@ -6,6 +6,17 @@ import { isReady, start } from "../harness/victim.ts"
 
 afterEach(cleanUp)
 
+const refuses = async (source: string, kind: string, what: string, next: string) => {
+  const victim = await start(source, { args: [kind] })
+  if (!isReady(victim)) return
+  const told = toldError(await run([...stasisTool.command, "dump", "--json", "-t", `${victim.pid}`, "-D", victim.images]))
+  expect(told).toMatchObject({ code: "E_UNSUPPORTED", found: expect.stringContaining(what), next: expect.stringContaining(next) })
+  expect(readdirSync(victim.images)).toEqual([])
+  expect(statusOf(victim.pid, "TracerPid")).toBe("0")
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+}
+
 describe("dump refuses objects of the kernel by name, with what to do", () => {
   const objects: readonly (readonly [kind: string, what: string, next: string])[] = [
     ["io_uring", "a submission ring, of which nobody can read what it was set up with", "io_uring_disabled"],
@@ -32,17 +43,16 @@ describe("dump refuses objects of the kernel by name, with what to do", () => {
     ["packet ring without its socket", "rings of a packet socket that the process does not have open", "keep the socket open"],
     ["packet ring in part", "a part of the rings of a packet socket", "unmap it"],
   ]
-  for (const [kind, what, next] of objects)
-    test(kind, async () => {
-      const victim = await start("kernelobjects", { args: [kind] })
-      if (!isReady(victim)) return
-      const told = toldError(await run([...stasisTool.command, "dump", "--json", "-t", `${victim.pid}`, "-D", victim.images]))
-      expect(told).toMatchObject({ code: "E_UNSUPPORTED", found: expect.stringContaining(what), next: expect.stringContaining(next) })
-      expect(readdirSync(victim.images)).toEqual([])
-      expect(statusOf(victim.pid, "TracerPid")).toBe("0")
-      victim.ask()
-      expect(await victim.answer()).toBe("OK")
-    })
+  for (const [kind, what, next] of objects) test(kind, () => refuses("kernelobjects", kind, what, next))
+})
+
+describe("dump refuses files in /proc that one of another process would not be like", () => {
+  const files: readonly (readonly [name: string, what: string])[] = [
+    ["auxv", "which still tells of the memory of a process that has ended"],
+    ["net/dev", "which still tells of a namespace that is not ours"],
+    ["thread", '/fd", a file about a thread, a descriptor or a mapping that has gone'],
+  ]
+  for (const [name, what] of files) test(name, () => refuses("departures", name, what, "close the file"))
 })
 
 test("a BPF map that somebody outside has open too is told: the restored program has one of its own", async () => {

@@ -1,21 +1,28 @@
 import { expect, test } from "bun:test"
 import { readlinkSync } from "node:fs"
+import { AT, O } from "../../../ffi/abi/file.ts"
 import { closeSync } from "../../../ffi/fs.ts"
-import { allocate, attempt, errnoName } from "../../../ffi/syscall.ts"
+import { allocate, attempt, errnoName, syscall } from "../../../ffi/syscall.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { remap_type } from "../../../proto/gen/remap-file-path_pb.ts"
 import { sparePids } from "../../../src/flow/restore/ids.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
 import { STRICT } from "../../../src/kinds/files/keeping.ts"
-import { savedDeparted, untoldStat, wayBackToDeparted } from "../../../src/kinds/files/regular/departed.ts"
+import { layPath } from "../../../src/kinds/files/path.ts"
+import { refuseDeparted, savedDeparted, untoldStat, wayBackToDeparted } from "../../../src/kinds/files/regular/departed.ts"
 import { openOfDeparted } from "../../../src/kinds/files/regular/stand-in.ts"
+import { scanOwn } from "../../../src/kinds/files/scan.ts"
 import { readChildren } from "../../../src/proc/tasks.ts"
+import { endWaiter, spawnSeed } from "../../../src/tracee/seed.ts"
 import { fixedDeadline } from "../../../src/tracee/wait.ts"
 import { fown, imagesOf } from "./plans.ts"
 
 const GONE = 0x7ffffffe // above every pid_max
 const DIR = 0o40500
 const CHECK = { ...STRICT, buildIdOf: () => [], shellJob: false, terminal: false, tcpEstablished: false, tcpClose: false }
+
+const room = allocate(64)
+const nobody = () => ({ name: "nobody", dying: false, late: () => ({ found: "", next: "" }) })
 
 const fileOf = (id: number, name: string, pos = 0n, mode = 0o100444): file_entry => ({
   type: fd_types.REG,
@@ -29,9 +36,10 @@ test("a file in /proc of a process that has ended is found by its name, if whoev
     expect(wayBackToDeparted(`/proc/${GONE}${below}`)).toEqual(departed(`/proc/${GONE}${below}`))
   expect(wayBackToDeparted(`/proc/${GONE} (deleted)`)).toEqual(departed(`/proc/${GONE}`))
   for (const below of ["/fd/3", "/fdinfo/0", "/task/7/stat", `/task/${GONE}/fd/3`, "/map_files/0-1000"])
-    expect(wayBackToDeparted(`/proc/${GONE}${below}`)).toMatchObject({
-      what: expect.stringContaining("a part of a process that has ended"),
-    })
+    for (const pid of [GONE, process.pid])
+      expect(wayBackToDeparted(`/proc/${pid}${below.replace(`${GONE}`, `${pid}`)}`)).toMatchObject({
+        what: expect.stringContaining("a thread, a descriptor or a mapping that has gone"),
+      })
   expect(wayBackToDeparted(`/proc/${process.pid}/stat`)).toMatchObject({ what: expect.stringContaining("has now") })
   for (const other of ["/proc/meminfo", "/proc/sys/kernel", "/sys/kernel", "/proc/0/stat"]) expect(wayBackToDeparted(other)).toBeUndefined()
 })
@@ -39,7 +47,27 @@ test("a file in /proc of a process that has ended is found by its name, if whoev
 test("of its folder of descriptors fstat(2) tells nothing", () => {
   expect(untoldStat(`/proc/${GONE}/fd`, { ino: 9n })).toMatchObject({ mode: DIR, ino: 9n })
   expect(untoldStat(`/proc/${GONE}/task/${GONE}/fd`, { ino: null })).toMatchObject({ mode: DIR, ino: 0n })
+  expect(untoldStat(`/proc/${process.pid}/task/${GONE}/fd`, { ino: 9n })).toMatchObject({ mode: DIR, ino: 9n })
   expect(untoldStat(`/proc/${GONE}/status`, { ino: 9n })).toBeUndefined()
+})
+
+test("one that still tells is refused, unless one of ours tells the same", () => {
+  const [pid = 0] = sparePids(1, new Set())
+  spawnSeed(pid, {}, fixedDeadline(10_000), nobody)
+  const open = (name: string, flags: number = O.RDONLY): number => syscall("openat", AT.FDCWD, layPath(`/proc/${pid}/${name}`), flags, 0)
+  const names = ["mountinfo", "uid_map", "setgroups", "net/dev", "mem", "environ", "pagemap", "status", "auxv"]
+  const fds = names.map((name) => open(name))
+  const path = open("auxv", O.PATH)
+  const refused = (fd: number) => refuseDeparted(scanOwn(fd))
+  const ofMemory = (name: string): string => `"/proc/${pid}/${name}", which still tells of the memory of a process that has ended`
+  // Memory that is there is one that another process shares.
+  expect(fds.flatMap((fd) => refused(fd)?.what ?? [])).toEqual(["mem", "pagemap", "auxv"].map(ofMemory))
+  endWaiter(pid)
+  expect(fds.flatMap((fd) => refused(fd)?.what ?? [])).toEqual([ofMemory("auxv")])
+  expect(refused(path)).toBeUndefined()
+  const found = scanOwn(fds[3] ?? -1)
+  expect(refuseDeparted({ ...found, stat: { ...found.stat, ino: 1n } })?.what).toContain("a namespace that is not ours")
+  for (const fd of [...fds, path]) closeSync(fd)
 })
 
 test("one file of a set stands for all about its process; of a member it is none", () => {
@@ -59,14 +87,11 @@ test("checkFiles does not look for it", () => {
   checkFiles([{ ...images, departed: new Map([[7, GONE]]) }], new Set([1]), CHECK)
 })
 
-const room = allocate(64)
-
 test("openOfDeparted opens them at their positions, with nothing to be read of the stand-in, and leaves no child", () => {
   const before = readChildren(process.pid)
   const [pid = 0] = sparePids(1, new Set())
   const name = `/proc/${pid}`
-  const files = [fileOf(1, name, 0n, DIR), fileOf(2, `${name}/status`, 5n), fileOf(3, `${name}/mem`, 4096n), fileOf(4, `${name}/stat`)]
-  const nobody = () => ({ name: "nobody", dying: false, late: () => ({ found: "", next: "" }) })
+  const files = [fileOf(1, name, 0n, DIR), fileOf(2, `${name}/status`, 5n), fileOf(3, `${name}/pagemap`, 4096n), fileOf(4, `${name}/stat`)]
   const made = openOfDeparted(pid, files, fixedDeadline(10_000), nobody)
   expect(readChildren(process.pid)).toEqual(before)
   expect([...made.keys()]).toEqual([1, 2, 3, 4])

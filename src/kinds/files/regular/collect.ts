@@ -6,6 +6,7 @@ import { reasonIn, refuseDetached, wayBackTo } from "../name.ts"
 import { kindOf } from "../stat.ts"
 import { fileFacts } from "../table.ts"
 import { barOn } from "./barred.ts"
+import { isAboutProcess, refuseDeparted } from "./departed.ts"
 
 /** Major number of memory devices, and those of its minors that keep nothing for who opened them. Documentation/admin-guide/devices.txt */
 const MEMORY_MAJOR = 1
@@ -39,6 +40,7 @@ export function refuseRegular(found: Found, { keeping, externals = [] }: Pick<Su
   const wayBack = wayBackTo(linkOf(found), target, stat, keeping)
   if ("way" in wayBack && wayBack.way === "name" && ofThread.test(target))
     return { what: `"${target}", a file about one thread`, remedy: "Let the program close it before the dump" }
+  if ("way" in wayBack && wayBack.way === "departed") return refuseDeparted(found)
   // An open_tree(2) is the mount itself: the file is found by its name, and would not be what move_mount(2) takes.
   return reasonIn(wayBack) ?? (flags & O.PATH ? refuseDetached(linkOf(found), target) : undefined)
 }
@@ -63,7 +65,7 @@ export function collectRegular(
   if (isExternal(file, externals)) return { ...known, ...fileFacts(fileResource(file), stat, flags), ext: true, build_id: [] }
   const wayBack = wayBackTo(linkOf(file), target, stat, keeping)
   if ("what" in wayBack) throw new Error(`Unreachable: fd ${file.fd} was not refused and is ${wayBack.what}`)
-  if (wayBack.way === "departed" && kindOf(stat.mode) === S_IF.REG && info.pos > 0n)
+  if (wayBack.way === "departed" && kindOf(stat.mode) === S_IF.REG && info.pos > 0n && isAboutProcess(target))
     losses.push(
       `what fd ${file.fd} of task ${file.pid} has still to be read of "${target}", a process that has ended: the kernel alone knows`,
     )

@@ -8,6 +8,7 @@ import type { Deadline } from "../../../tracee/wait.ts"
 import { openFlags } from "../open.ts"
 import { layPath } from "../path.ts"
 import { kindOf } from "../stat.ts"
+import { isAboutProcess } from "./departed.ts"
 import { NO_POSITION } from "./restore.ts"
 
 /**
@@ -36,7 +37,7 @@ export function openOfDeparted(
   }
 }
 
-/** Takes what the kernel keeps of a text, to its end; files that are no text, such as mem, keep nothing and answer as they will. */
+/** Takes what the kernel keeps of a text, to its end. */
 function drain(fd: number, from: bigint): void {
   const nowhere = allocate(4096)
   for (let at = from, got = 1; got > 0; at += BigInt(got)) got = attempt("pread64", fd, nowhere.address, nowhere.bytes.length, at)
@@ -53,7 +54,7 @@ function openAtPosition({ name, flags, pos, mode }: reg_file_entry): number {
   if (pos === 0n || pos === NO_POSITION || flags & O.PATH) return fd
   try {
     syscall("lseek", fd, pos, SEEK.SET)
-    if (kindOf(mode ?? S_IF.REG) === S_IF.REG) drain(fd, pos)
+    if (kindOf(mode ?? S_IF.REG) === S_IF.REG && isAboutProcess(name)) drain(fd, pos)
     return fd
   } catch (error) {
     closeSync(fd)
