@@ -1,6 +1,7 @@
 import { MAP, PROT } from "../../ffi/abi/mman.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { type Errno, errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
+import { failuresOf } from "../base/all.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE, type Range, type RemoteAddress, remoteAddress } from "../base/units.ts"
 import { readMapsIfAlive } from "../proc/maps.ts"
@@ -157,34 +158,27 @@ function openLoan(host: Host, size: number, start: RemoteAddress, patience: Pati
  * @throws the first failure that is not a target's death
  */
 function returnAll(lent: Lent[]): void {
-  const failures: unknown[] = []
-  const attempt = (step: () => void): void => {
-    try {
-      step()
-    } catch (error) {
-      // What took a target away has been told already, by whoever met it first.
-      if (!isDeath(error)) failures.push(error)
-    }
-  }
-  const open = lent.splice(0).filter(({ host: { process } }) => {
-    let halted = false
-    attempt(() => {
-      halted = process.ending !== "dead" && haltAll(process) && !isDead(process)
-    })
-    return halted
+  const open: Lent[] = []
+  const failures = failuresOf(lent.splice(0), (one) => {
+    const { process } = one.host
+    if (process.ending !== "dead" && haltAll(process) && !isDead(process)) open.push(one)
   })
-  for (const { host } of open)
-    attempt(() => {
+  failures.push(
+    ...failuresOf(open, ({ host }) => {
       for (const thread of host.process.threads) if (thread !== host.thread) putBack(host.process.pid, thread)
-    })
+    }),
+  )
   const calls = open.map(({ host, start, size }) => ({ host, call: "munmap" as const, args: [start, size] }))
-  for (const [index, outcome] of callInHosts(calls, cleanupDeadline).entries())
-    attempt(() => {
+  failures.push(
+    ...failuresOf(callInHosts(calls, cleanupDeadline).entries(), ([index, outcome]) => {
       const host = open[index]?.host
       if (host && !isDead(host.process)) closeHost(host)
       if ("failure" in outcome) throw outcome.failure
-    })
-  if (failures.length > 0) throw failures[0]
+    }),
+  )
+  // What took a target away has been told already, by whoever met it first.
+  const told = failures.filter((failure) => !isDeath(failure))
+  if (told.length > 0) throw told[0]
 }
 
 /** Signals of faults: nothing but a mistake of the stub itself raises one. */

@@ -1,3 +1,4 @@
+import { failuresOf } from "../../base/all.ts"
 import { askAttributes, askThreadAttributes } from "../../kinds/attributes/collect.ts"
 import { askLandlock } from "../../kinds/attributes/landlock.ts"
 import { askCreds } from "../../kinds/creds/collect.ts"
@@ -107,22 +108,13 @@ export interface Answered {
  * on then, until the loans are returned.
  */
 export function questionAll(asked: readonly Asked[]): ReadonlyMap<number, Answered> {
-  const failures: unknown[] = []
-  const attempt = (step: () => void): void => {
-    try {
-      step()
-    } catch (error) {
-      failures.push(error)
-    }
-  }
   const answered = new Map<number, Answered>()
   const waits: (() => void)[] = []
-  for (const one of asked)
-    attempt(() => {
-      const wait = one.loan.start(one.questions.programs)
-      waits.push(() => answered.set(one.pid, settle(one, wait())))
-    })
-  for (const wait of waits) attempt(wait)
+  const failures = failuresOf(asked, (one) => {
+    const wait = one.loan.start(one.questions.programs)
+    waits.push(() => answered.set(one.pid, settle(one, wait())))
+  })
+  failures.push(...failuresOf(waits, (wait) => wait()))
   if (failures.length > 0) throw failures[0]
   return answered
 }
