@@ -2,11 +2,10 @@ import { IPPROTO } from "../../../ffi/abi/socket.ts"
 import type { fdinfo_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { file_lock_entry } from "../../../proto/gen/file-lock_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
-import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { collectFiles, emptyTables } from "./collect-files.ts"
 import type { Collecting, CollectMoment, FileOptions, Insider } from "./collecting.ts"
+import type { FileImages } from "./images.ts"
 import { type JudgedFiles, judgeForGood } from "./judge.ts"
-import type { BpfMapData, PipeData, SocketData } from "./payloads.ts"
 import type { Connections } from "./socket/inet/connections.ts"
 import { isConnected } from "./socket/inet/survey.ts"
 import { collectQueues } from "./socket/unix/collect.ts"
@@ -14,19 +13,9 @@ import { isConnectedAnew } from "./socket/unix/scene.ts"
 import { collectQueued } from "./tty/queued.ts"
 
 /** The descriptors of a dump as images want them. The files themselves are in the table. */
-export interface Descriptors {
+export interface Descriptors extends Pick<FileImages, "pipesData" | "skQueues" | "fifoData" | "bpfMapsData" | "ttyInfos" | "ttyData"> {
   /** By process, ascending by number. */
   readonly fdinfos: ReadonlyMap<number, readonly fdinfo_entry[]>
-  /** One a pipe that can be read. */
-  readonly pipesData: readonly PipeData[]
-  /** What was in the queues of sockets, in their order. */
-  readonly skQueues: readonly SocketData[]
-  readonly fifoData: readonly PipeData[]
-  /** Contents of BPF maps. */
-  readonly bpfMapsData: readonly BpfMapData[]
-  readonly ttyInfos: readonly tty_info_entry[]
-  /** What is queued in terminals. */
-  readonly ttyData: readonly tty_data_entry[]
   readonly locks: readonly file_lock_entry[]
   /** What CRIU's images have no field for. */
   readonly extension: stasis_file_entry[]

@@ -26,13 +26,17 @@ export interface FileImages {
   readonly fdinfos: readonly fdinfo_entry[]
   /** files.img, by id. */
   readonly files: ReadonlyMap<number, file_entry>
+  /** pipes-data.img, one a pipe that can be read. */
   readonly pipesData: readonly PipeData[]
   /** sk-queues.img, in its order. */
   readonly skQueues: readonly SocketData[]
+  /** fifo-data.img */
   readonly fifoData: readonly PipeData[]
   /** bpfmap-data.img */
   readonly bpfMapsData: readonly BpfMapData[]
+  /** tty-info.img */
   readonly ttyInfos: readonly tty_info_entry[]
+  /** tty-data.img: what is queued in terminals. */
   readonly ttyData: readonly tty_data_entry[]
   readonly extension: readonly stasis_file_entry[]
   /** Deleted files, by the ids of files.img that lead to them: several may lead to one. */
