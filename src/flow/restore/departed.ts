@@ -10,13 +10,6 @@ import { keeperOf } from "./ids.ts"
 /** What images say of processes that had ended. */
 type Departed = Pick<FileImages, "files" | "departed">
 
-/** File ids of what is open in /proc of processes that had ended, by their PIDs. */
-function groupByPid({ departed }: Departed): Map<number, number[]> {
-  const ids = new Map<number, number[]>()
-  for (const [id, pid] of departed) ids.getOrInsertComputed(pid, () => []).push(id)
-  return ids
-}
-
 /**
  * Makes what leads to processes that had ended before the dump: process descriptors, and files in /proc. Shares it.
  *
@@ -35,8 +28,8 @@ export function shareDeparted(images: Departed, services: ServiceDescriptors, de
   }
   for (const group of groupDeparted(images.files)) share(makeDeparted(group, deadline))
   using _lent = lendCapabilities()
-  for (const [pid, ids] of groupByPid(images)) {
-    const files = ids.flatMap((id) => images.files.get(id) ?? [])
+  for (const [pid, group] of Map.groupBy(images.departed, ([, of]) => of)) {
+    const files = group.flatMap(([id]) => images.files.get(id) ?? [])
     share(openOfDeparted(pid, files, deadline, keeperOf))
   }
   return numbers

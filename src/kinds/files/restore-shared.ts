@@ -24,8 +24,8 @@ export interface SharedFiles {
   readonly finisher: ReadonlyMap<number, number>
 }
 
-/** True for a file that leads to a process which had ended, or is in /proc about one: it is there before the tree is. */
-const isBefore = (id: number, { files, departed }: Pick<FileImages, "files" | "departed">): boolean =>
+/** True for a file that leads to a process which had ended, or is in /proc about one: it is made before the tree is. */
+const isMadeBefore = (id: number, { files, departed }: Pick<FileImages, "files" | "departed">): boolean =>
   departed.has(id) || isDeparted(files.get(id))
 
 /**
@@ -36,14 +36,14 @@ const isBefore = (id: number, { files, departed }: Pick<FileImages, "files" | "d
  */
 export function findShared(tables: readonly Table[], images: Linked & Pick<FileImages, "extension" | "departed">): SharedFiles {
   // Most trees are one process: nobody is there to share with, and mostly nothing is in flight or leads to who has departed.
-  const isOwn = tables.length === 1 && images.skQueues.size === 0 && !tables[0]?.fdinfos.some(({ id }) => isBefore(id, images))
+  const isOwn = tables.length === 1 && images.skQueues.size === 0 && !tables[0]?.fdinfos.some(({ id }) => isMadeBefore(id, images))
   if (isOwn) return { ids: [], finisher: new Map() }
   const holders = new Map<number, Set<Table>>()
   for (const table of tables) for (const { id } of table.fdinfos) holders.getOrInsertComputed(id, () => new Set()).add(table)
   const ids = groupLinked([...holders.keys()], images).flatMap((group) => {
     const all = new Set(group.flatMap((id) => [...(holders.get(id) ?? [])]))
     // What is in flight belongs to no table, and who has departed was there before the tree.
-    return all.size > 1 || group.some((id) => !holders.has(id) || isBefore(id, images)) ? group : []
+    return all.size > 1 || group.some((id) => !holders.has(id) || isMadeBefore(id, images)) ? group : []
   })
   const numbersOf = new Map(images.extension.flatMap(({ id, epoll }) => (epoll ? [[id, epoll.process] as const] : [])))
   const finisher = (id: number): number => finisherOf(id, tables, images.files, numbersOf.get(id))
@@ -132,8 +132,8 @@ function openShared(
   const maker = { isControlled, inherited: new Map(), self, isBorn: (tid: number) => tid === self.pid }
   const last: (() => void)[] = []
   const restoring = beginRestoring({ ...images, fdinfos }, program, made, maker, (step) => last.push(step))
-  // Process descriptors are there already, or their processes are not.
-  for (const [id] of numbers) if (!images.files.get(id)?.pidfd && !isBefore(id, images)) openAt(id, restoring)
+  // Those that lead to living processes wait until these are born.
+  for (const [id] of numbers) if (!images.files.get(id)?.pidfd && !isMadeBefore(id, images)) openAt(id, restoring)
   for (const step of last) step()
   return restoring
 }
@@ -159,7 +159,7 @@ export function restoreShared(
   program: Program,
 ): void {
   holdNumbers(
-    [...shared].filter(([id]) => !isBefore(id, images)).map(([, number]) => number),
+    [...shared].filter(([id]) => !isMadeBefore(id, images)).map(([, number]) => number),
     placeholder,
     program,
   )
