@@ -128,7 +128,7 @@ function readProcess(set: ImageSet, { tree, core: leaderCore, extension }: Leade
 /**
  * Reads everything that a restore needs except pages, and checks that it fits together.
  *
- * @param options with `tcpClose`, connections are new sockets
+ * @param tcpClose connections are new sockets
  * @throws CheckpointError E_IMAGE_MISSING, E_IMAGE_CORRUPT, E_IMAGE_VERSION, E_IMAGE_UNSUPPORTED; nothing has been created then
  */
 export function readSavedTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, "tcpClose">): SavedTree {

@@ -22,7 +22,8 @@ export interface Keeper {
 }
 
 /**
- * Starts the process that a restore builds on: a static program without libc, stopped and traced, that dies with the tool.
+ * Starts the process that a restore builds on, or one that stands in for a process that had ended: a static program without libc, stopped
+ * and traced, that dies with the tool. The caller ends a stand-in by `endWaiter`.
  *
  * It has the wanted PID from its first moment. Inherited are the tool's descriptors without close-on-exec, and its full signal mask.
  *
@@ -78,7 +79,7 @@ export function startWaiter(deadline: Deadline): number {
   return pid
 }
 
-/** Kills what `startWaiter` has started, and reaps it. @throws CheckpointError E_TIMEOUT */
+/** Kills a child that `startWaiter` or `spawnSeed` has started, and reaps it. @throws CheckpointError E_TIMEOUT */
 export function endWaiter(pid: number): void {
   attempt("kill", pid, SIG.KILL)
   awaitGone(pid, cleanupDeadline(), `the end of process ${pid}`)

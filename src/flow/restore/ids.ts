@@ -88,7 +88,7 @@ function* keepersBehind(ids: ReadonlySet<number>, ours: ReadonlySet<number>): Ge
   }
 }
 
-/** Who keeps an ID from the root of a tree, of which nothing exists yet. */
+/** Who keeps an ID from the root of a tree, or from a stand-in: nothing of the tree exists yet. */
 export function keeperOf(id: number): Keeper {
   const owner = ownerOf(id)
   if (owner) return { ...owner, late: () => lateEnd(id) }

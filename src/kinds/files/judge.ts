@@ -36,7 +36,7 @@ const AT_ONCE = 64
  * Looks at the descriptors of every process.
  *
  * @param scope keeps the ways to them open   @param mayGo a process that is gone by now is left out, else it is an error
- * @param most as of `scanDescriptors`
+ * @param most as of `beginScan`
  * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · SyscallError
  */
 export function scanAll(insiders: readonly Insider[], scope: DisposableStack, mayGo: boolean, most?: number): ReadonlyMap<number, Scan> {

@@ -62,7 +62,7 @@ export class FileTable<S extends NumberedMemory = NumberedMemory> {
     private readonly buildIdOf: (path: string, stat: FileStat) => number[] = () => [],
   ) {}
 
-  /** Files without a name. */
+  /** What of the files needs more than a name. */
   readonly ghosts = new GhostTable()
 
   /** Notes how file `id` is found again; `link` in /proc leads to it. @returns its name */

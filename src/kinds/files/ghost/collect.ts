@@ -20,8 +20,12 @@ export interface GhostPart {
 /** From so many bytes on a file is stored in pieces, without its holes. Authority: REFERENCE 5.3 */
 const IN_PIECES = 12288
 
-/** The deleted files of one dump: each is stored once, however many descriptors, mappings and processes lead to it. */
+/**
+ * The files of one dump that need more than their name. Deleted ones are stored once, however many descriptors, mappings and processes lead
+ * to them.
+ */
 export class GhostTable {
+  /** Entries of remap-fpath.img: deleted files, those that get another name, and those about processes that have ended. */
   readonly remaps: remap_file_path_entry[] = []
   /** By number, from 1. */
   readonly files = new Map<number, readonly GhostPart[]>()
@@ -33,7 +37,7 @@ export class GhostTable {
    *
    * @param link in /proc that leads to it; nothing about it is changed, its time of access included
    * @throws SyscallError, FileError
-   * Precondition: `placeOf` has seen it; who could write to it is stopped.
+   * Precondition: its way back is "ghost", see `wayBackTo`; who could write to it is stopped.
    */
   add(id: number, link: string, stat: FileStat): void {
     const key = `${stat.dev}:${stat.ino}`

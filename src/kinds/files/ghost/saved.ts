@@ -29,7 +29,7 @@ export function savedGhosts(
   for (const { orig_id: id, remap_id, remap_type: kind } of remaps) {
     const isGhost = kind === undefined ? remap_id >= OLD_GHOST : kind === remap_type.GHOST
     const name = files.get(id)?.reg?.name
-    if (name === undefined) throw corrupt(id, "remap-fpath.img says that it was deleted, but files.img has no such regular file")
+    if (name === undefined) throw corrupt(id, "remap-fpath.img has more of it, but files.img has no such regular file")
     if (!name.startsWith("/")) throw corrupt(id, `"${name}" is no absolute path`)
     if (kind === remap_type.LINKED || (kind === undefined && !isGhost)) {
       found.set(id, linkedFile(id, remap_id, files))

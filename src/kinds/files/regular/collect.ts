@@ -27,7 +27,7 @@ export function isRegular({ target, stat, flags }: Found): boolean {
 /** Files of a thread in /proc: threads do not exist yet when files are opened. */
 const ofThread = /^\/proc\/\d+\/task(?:\/|$)/
 
-/** Files about threads, and those whose name no longer leads to them. */
+/** Why the file of a descriptor cannot be opened again as it is; undefined when it can. */
 export function refuseRegular(found: Found, { keeping, externals = [] }: Pick<Surveying, "keeping" | "externals">): Reason | undefined {
   const { target, stat, flags } = found
   if (isExternal(found, externals)) return undefined
