@@ -133,6 +133,7 @@ export const rows: readonly Row[] = [
   ...["vvar", "both"].map((name) => row("novdso", name)),
   beyondCriu("loses MADV_WIPEONFORK", row("madvise")),
   beyondCriu("cannot read around guard regions", row("madvise", "guard")),
+  beyondCriu("cannot read around guard regions", row("madvise", "shared guard")),
   row("sharedmem"),
   row("sharedmem", "unreserved"),
   ...["kept", "removed", "owned"].map((name) => beyondCriu("wants its whole namespace", row("sysvshm", name))),

@@ -199,6 +199,9 @@ static void memory(const char *path)
 	memset(shared + 4096, 's', 4096);
 	memset(shared + 4 * 4096, 'S', 4096);
 	say("shared", (uint64_t)shared);
+	char *fenced = pages(4, both, MAP_SHARED | MAP_ANONYMOUS, -1);
+	memset(fenced, 'f', 4 * 4096);
+	say("fenced", madvise(fenced + 2 * 4096, 4096, 102) ? 0 : (uint64_t)fenced);
 	int memfd = memfd_create("named", MFD_ALLOW_SEALING);
 	if (ftruncate(memfd, 3 * 4096 + 100) || pwrite(memfd, "tail", 4, 3 * 4096 + 50) != 4)
 		abort();

@@ -1,6 +1,7 @@
 /*
  * Holds: one mapping for each advice and lock that /proc/self/smaps shows in VmFlags. Checks: the flags of each are as before,
- * locked pages are in memory, guard regions (Linux 6.13) still fault.
+ * locked pages are in memory. Argument "guard": guard regions (Linux 6.13) still fault, in a locked area too; "shared guard": those of
+ * shared memory (Linux 6.15).
  */
 #include "victim.h"
 #include <setjmp.h>
@@ -45,6 +46,24 @@ static void flags_of(char *address, char *flags)
 		memmove(soft, soft + 3, strlen(soft + 3) + 1);
 }
 
+/* Four pages, the second of which is a guard; NULL where the kernel makes none. */
+static char *guarded(int kind)
+{
+	char *pages = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, kind | MAP_ANONYMOUS, -1, 0);
+	victim_fill(pages, 4 * PAGE, 55);
+	return madvise(pages + PAGE, PAGE, MADV_GUARD_INSTALL) == 0 ? pages : NULL;
+}
+
+static void check_guarded(const char *pages, const char *what)
+{
+	victim_same(pages, PAGE, 55, "page before the guard");
+	if (!sigsetjmp(back, 1)) {
+		(void)*(volatile const char *)(pages + PAGE);
+		fail("the guard region can be read: %s", what);
+	}
+	CHECK(pages[2 * PAGE] || pages[2 * PAGE + 1], "the page behind the guard is empty: %s", what);
+}
+
 int main(int argc, char **argv)
 {
 	victim_begin(argc, argv);
@@ -63,9 +82,11 @@ int main(int argc, char **argv)
 		victim_fill(at[i], bytes / 2, i + 1);
 		flags_of(at[i], before[i]);
 	}
-	char *guard = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	victim_fill(guard, 4 * PAGE, 55);
-	bool guarded = strcmp(victim_argument(argc, argv, 1), "guard") == 0 && madvise(guard + PAGE, PAGE, MADV_GUARD_INSTALL) == 0;
+	const char *kind = victim_argument(argc, argv, 1);
+	bool shared = !strcmp(kind, "shared guard"), private = !strcmp(kind, "guard");
+	char *guard = shared || private ? guarded(shared ? MAP_SHARED : MAP_PRIVATE) : NULL, *locked = guard ? guarded(MAP_PRIVATE) : NULL;
+	if (locked) /* the lock stands, though no page can be put under the guard */
+		CHECK(mlock(locked, 4 * PAGE) == -1 && errno == ENOMEM, "set-up: mlock of a guard: %s", strerror(errno));
 	struct sigaction action = { .sa_handler = on_fault };
 	sigaction(SIGSEGV, &action, NULL);
 	victim_ready();
@@ -80,12 +101,11 @@ int main(int argc, char **argv)
 	mincore(at[8], BYTES, present);
 	for (size_t page = 0; page < sizeof present; page++)
 		CHECK(present[page] & 1, "page %zu of the locked mapping is not in memory", page);
-	victim_same(guard, PAGE, 55, "page before the guard");
-	if (guarded && !sigsetjmp(back, 1)) {
-		(void)*(volatile char *)(guard + PAGE);
-		fail("the guard region can be read");
+	if ((shared || private) && !guard)
+		skip("this kernel makes no such guard");
+	if (guard) {
+		check_guarded(guard, kind);
+		check_guarded(locked, "locked");
 	}
-	if (!strcmp(victim_argument(argc, argv, 1), "guard") && !guarded)
-		skip("this kernel has no MADV_GUARD_INSTALL");
 	ok();
 }

@@ -78,11 +78,11 @@ export function* readRegions(fd: number, start: bigint, end: bigint): Generator<
   }
 }
 
-/** How the pages of an area are found: all of them, those of its own, or none. */
-function rule({ status, flags }: vma_entry): "all" | "own" | "none" {
+/** What is kept of an area: all pages, those of its own and guards, guards alone (the pages are a file's, or may go), or nothing. */
+function rule({ status, flags }: vma_entry): "all" | "own" | "guards" | "none" {
   if (status & (VMA.VDSO | VMA.AIORING)) return "all"
-  if (status & (VMA.VVAR | VMA.VSYSCALL | VMA.GUARD) || flags & MAP.DROPPABLE || !(status & VMA.REGULAR)) return "none"
-  return status & (VMA.ANON_PRIVATE | VMA.FILE_PRIVATE) ? "own" : "none"
+  if (status & (VMA.VVAR | VMA.VSYSCALL | VMA.GUARD) || !(status & VMA.REGULAR)) return "none"
+  return status & (VMA.ANON_PRIVATE | VMA.FILE_PRIVATE) && !(flags & MAP.DROPPABLE) ? "own" : "guards"
 }
 
 /** Private anonymous pages may be served late by CRIU's lazy restore, but not locked or huge ones. Authority: REFERENCE 4.5. */
@@ -93,15 +93,21 @@ const pageFlags = ({ status, flags }: vma_entry): number =>
  * Finds which pages of a stopped process must be stored, and its guard ranges.
  *
  * @param vmas ascending
+ * @param guarded starts of those that may have guards; undefined = any may. Where pages are wanted guards are found anyway
  * @returns ascending, non-overlapping ranges
  * Kernel: fs/proc/task_mmu.c pagemap_scan_pmd_entry(), Documentation/admin-guide/mm/pagemap.rst
  */
-export function findPages(pid: number, vmas: readonly vma_entry[]): { ranges: PageRange[]; guards: Range[] } {
+export function findPages(
+  pid: number,
+  vmas: readonly vma_entry[],
+  guarded?: ReadonlySet<bigint>,
+): { ranges: PageRange[]; guards: Range[] } {
   const ranges: PageRange[] = []
   const guards: Range[] = []
   const fd = openSync(`/proc/${pid}/pagemap`, "r")
   try {
-    const groups = areaGroups(vmas)
+    const wanted = vmas.filter((vma) => rule(vma) === "own" || (rule(vma) === "guards" && (guarded?.has(vma.start) ?? true)))
+    const groups = areaGroups(wanted)
     for (const { start, end, areas } of groups) {
       let next = 0
       for (const region of regionsOf(fd, start, end)) {
@@ -113,7 +119,7 @@ export function findPages(pid: number, vmas: readonly vma_entry[]): { ranges: Pa
           const from = region.start > area.start ? region.start : area.start
           const to = region.end < area.end ? region.end : area.end
           if (region.guard) guards.push({ start: from, end: to })
-          else ranges.push({ start: from, end: to, flags: pageFlags(area) })
+          else if (rule(area) === "own") ranges.push({ start: from, end: to, flags: pageFlags(area) })
         }
       }
     }
@@ -125,11 +131,10 @@ export function findPages(pid: number, vmas: readonly vma_entry[]): { ranges: Pa
   return { ranges, guards }
 }
 
-/** Areas whose own pages are wanted, in groups without a large hole: one scan a group. */
+/** Areas in groups without a large hole: one scan a group. */
 function areaGroups(vmas: readonly vma_entry[]): { start: bigint; end: bigint; areas: vma_entry[] }[] {
   const groups: { start: bigint; end: bigint; areas: vma_entry[] }[] = []
   for (const area of vmas) {
-    if (rule(area) !== "own") continue
     const last = groups.at(-1)
     if (last && area.start - last.end < 1n << 30n) {
       last.areas.push(area)

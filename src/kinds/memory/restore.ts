@@ -123,11 +123,13 @@ export function restoreProtection(
 ): void {
   const came = new Map(inherited?.kept.map(({ area, prot }) => [area, prot]))
   const onFault = new Set(extension.filter(({ locked_on_fault }) => locked_on_fault).map(({ start }) => start))
+  // All guards in front of the locks: the kernel puts none into a locked area.
+  for (const { start, end, status } of vmas)
+    if (status & VMA.GUARD) program.callWith({ about: `VMA ${hex(start)}-${hex(end)}` }, "madvise", start, end - start, MADV.GUARD_INSTALL)
   for (const vma of vmas) {
-    const { start, end, prot, flags, status } = vma
-    const about = `VMA ${hex(start)}-${hex(end)}`
-    if (status & VMA.GUARD) program.callWith({ about }, "madvise", start, end - start, MADV.GUARD_INSTALL)
     if (!isMade(vma)) continue
+    const { start, end, prot, flags } = vma
+    const about = `VMA ${hex(start)}-${hex(end)}`
     restoreAdvice(vma, program)
     const current = (came.get(vma) ?? prot) | (isPrivate(vma) && isFilled(vma) ? PROT.WRITE : 0)
     if (current !== prot) program.callWith({ about }, "mprotect", start, end - start, prot)

@@ -99,8 +99,17 @@ describe.skipIf(!canTrace)(`pages of another process${why}`, () => {
       console.log("guards are not tested: this kernel has no MADV_GUARD_INSTALL (Linux 6.13)")
       return
     }
-    expect(guards).toEqual([{ start: target.at("guarded") + PAGE, end: target.at("guarded") + 2n * PAGE }])
+    const guardsFrom = (name: string): number[] => pagesFrom(name, 4, guards)
+    expect(guardsFrom("guarded")).toEqual([1])
     expect(pagesFrom("guarded", 4, ranges)).toEqual([0, 2, 3])
+    // In shared memory since Linux 6.15; all else of it is its file's.
+    if (target.at("fenced") === 0n) return
+    expect(guardsFrom("fenced")).toEqual([2])
+    expect(pagesFrom("fenced", 4, ranges)).toEqual([])
+    expect(guards).toHaveLength(2)
+    expect(findPages(target.pid, vmas, new Set()).guards).toHaveLength(1)
+    const droppable = vmas.map((vma) => ({ ...vma, flags: (vma.flags & ~MAP.PRIVATE) | MAP.DROPPABLE }))
+    expect(pagesFrom("guarded", 4, findPages(target.pid, droppable).guards)).toEqual([1])
   })
 
   test("PAGEMAP_SCAN and the entries of pagemap say the same, but for the zero page", () => {
