@@ -38,6 +38,11 @@ export const timespec = layout("struct timespec", "include/uapi/linux/time_types
 /** The clock of the day, and those that wake the machine, whose timers need CAP_WAKE_ALARM. Header: include/uapi/linux/time.h */
 export const CLOCK = { REALTIME: 0, BOOTTIME: 7, REALTIME_ALARM: 8, BOOTTIME_ALARM: 9 } as const
 
+/** The clock of the CPU time of whoever asks. Header: include/uapi/linux/time.h */
+export const CLOCK_THREAD_CPUTIME_ID = 3
+/** Parts of the number of a clock of CPU time, under ~ID of its process or thread. Header: include/linux/posix-timers_types.h */
+export const CPUCLOCK = { PERTHREAD_MASK: 4, CLOCK_MASK: 3, MAX: 3, SCHED: 2 } as const
+
 /** A clock that every process may use for timers. Header: include/uapi/linux/time.h */
 export const CLOCK_MONOTONIC = 1
 export const CLOCK_BOOTTIME = 7

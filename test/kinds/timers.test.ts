@@ -2,10 +2,11 @@ import { describe, expect, test } from "bun:test"
 import { ITIMER, itimerval } from "../../ffi/abi/timer.ts"
 import { encode } from "../../ffi/layout.ts"
 import { type posix_timer_entry, type task_timers_entry, task_timers_entrySchema } from "../../proto/gen/timer_pb.ts"
+import { findClocks, surveyTimers } from "../../src/kinds/timers/clocks.ts"
 import { askTimers, collectTimers } from "../../src/kinds/timers/collect.ts"
 import { armTimers, createPosixTimers, kernelRestoresTimerIds } from "../../src/kinds/timers/restore.ts"
-import { readTimers } from "../../src/proc/timers.ts"
-import { Program } from "../../src/tracee/program.ts"
+import { type PosixTimer, readTimers } from "../../src/proc/timers.ts"
+import { type Answers, type Data, Program } from "../../src/tracee/program.ts"
 import { canRun, inside, startFixture, throughBytes, why } from "./fixture.ts"
 
 const zero = { isec: 0n, iusec: 0n, vsec: 0n, vusec: 0n }
@@ -69,6 +70,69 @@ test("armTimers: a timer that was just running out begins its next interval, a d
   expect(lines[0]).toStartWith("#0 timer_settime(2, 0, ")
   expect(lines[0]).toContain(JSON.stringify("\x05\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"))
   expect(lines[1]).toStartWith("#1 setitimer(0, ")
+})
+
+describe("clocks of CPU time", () => {
+  const [MAIN, BUSY, THIRD] = [process.pid, 4_194_001, 4_194_002]
+  const THREAD_OF_WHO_ASKS = -2
+  const of = (id: number, clockId: number, more: Partial<PosixTimer> = {}): PosixTimer => ({
+    ...{ id, clockId, signal: 40, value: 0n, notify: "signal", target: "pid", targetId: MAIN },
+    ...more,
+  })
+  const threadClock = (tid: number): number => (~tid << 3) | 6
+  const processClock = (pid: number): number => (~pid << 3) | 2
+
+  /** @param armed IDs of armed timers   @param asked is told which threads were asked */
+  function find(timers: readonly PosixTimer[], tids: readonly number[], armed: readonly number[], owner: number, asked: number[] = []) {
+    const questions = askTimers(new Program(), timers)
+    const times = new Map(questions.posix.map(({ timer, times }) => [times, timer.id]))
+    const answers = { of: () => 0n, bytes: (data: Data) => new Uint8Array(32).fill(armed.includes(times.get(data)!) ? 1 : 0) }
+    let now = 0
+    return findClocks(MAIN, tids, answers as unknown as Answers, questions, (tid) => {
+      asked.push(tid)
+      return { bytes: () => new Uint8Array(32).fill(tid === owner ? now++ : 0) } as unknown as Answers
+    })
+  }
+
+  test("a thread's own is that of the thread whose running makes it run; who it signals is asked first", () => {
+    const asked: number[] = []
+    const timers = [of(3, THREAD_OF_WHO_ASKS), of(4, THREAD_OF_WHO_ASKS, { target: "tid", targetId: BUSY })]
+    const clocks = find(timers, [MAIN, BUSY, THIRD], [3, 4], BUSY, asked)
+    expect([...clocks].sort()).toEqual([
+      [3, threadClock(BUSY)],
+      [4, threadClock(BUSY)],
+    ])
+    expect(asked).toEqual([MAIN, BUSY, MAIN, BUSY])
+  })
+
+  test("one that is not armed is taken for that of the thread that it signals, else of the main thread", () => {
+    const timers = [of(1, THREAD_OF_WHO_ASKS), of(2, THREAD_OF_WHO_ASKS, { target: "tid", targetId: THIRD })]
+    const clocks = find(timers, [MAIN, BUSY, THIRD], [], BUSY)
+    expect([...clocks]).toEqual([
+      [1, threadClock(MAIN)],
+      [2, threadClock(THIRD)],
+    ])
+  })
+
+  test("nothing is asked of one thread, of processes and of other clocks; those of who has ended become the process's own", () => {
+    const asked: number[] = []
+    expect(find([of(1, THREAD_OF_WHO_ASKS)], [MAIN], [1], MAIN, asked).size).toBe(0)
+    const living = [of(1, 1), of(2, -6), of(3, threadClock(BUSY)), of(4, processClock(MAIN)), of(5, (~9 << 3) | 3)]
+    expect(find(living, [MAIN, BUSY], [1, 2, 3, 4, 5], BUSY, asked).size).toBe(0)
+    expect(asked).toEqual([])
+    const ended = [of(6, threadClock(THIRD)), of(7, processClock(4_194_303))]
+    expect([...find(ended, [MAIN, BUSY], [], BUSY)]).toEqual([
+      [6, -6],
+      [7, -6],
+    ])
+  })
+
+  test("surveyTimers refuses those of living processes outside the tree", () => {
+    const timers = [of(1, processClock(1)), of(2, processClock(MAIN)), of(3, processClock(4_194_303)), of(4, -6), of(5, threadClock(1))]
+    expect(surveyTimers(MAIN, timers, new Set([MAIN])).map(({ what, where }) => [what, where])).toEqual([
+      ["a timer of the CPU time of process 1, which is outside the tree", `task ${MAIN} timer 1`],
+    ])
+  })
 })
 
 describe.skipIf(!canRun)(`timers of a live process${why}`, () => {

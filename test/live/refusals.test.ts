@@ -110,7 +110,8 @@ describe("dump refuses a target", () => {
     expect(await victim.answer()).toBe("OK")
   })
   const kinds = ["socket", "watch without a handle", "pidfd of init", "netlink with messages", "pipe to outside", "ended leader"]
-  for (const kind of [...kinds, "part of an ended process", "mount attached nowhere", "folder of a gone device", "dispatched calls"])
+  const gone = ["part of an ended process", "mount attached nowhere", "folder of a gone device"]
+  for (const kind of [...kinds, ...gone, "dispatched calls", "timer of an outsider"])
     test(`that holds what is not supported: ${kind}`, async () => {
       const victim = await start("unsupported", { args: [kind] })
       if (!isReady(victim)) return

@@ -155,6 +155,8 @@ export const rows: readonly Row[] = [
   row("itimers", "tick"),
   row("posixtimers"),
   row("posixtimers", "cpu"),
+  beyondCriu("takes them for the main thread's", row("posixtimers", "own")),
+  beyondCriu("cannot make a timer of the CPU time of who has ended", row("posixtimers", "ended")),
   row("robust"),
   beyondCriu(NO_AFFINITY, row("scheduling")),
   beyondCriu(NO_AFFINITY, row("scheduling", "fifo")),

@@ -1,6 +1,7 @@
 /*
  * Holds: POSIX timers with gaps between their ids: SIGEV_SIGNAL with a value, SIGEV_NONE, SIGEV_THREAD_ID, periodic and one-shot,
- * on three clocks, one disarmed. Argument "cpu": on the clocks of CPU time, of the process, a thread and a child, and on CLOCK_TAI.
+ * on three clocks, one disarmed. Argument "cpu": on the clocks of CPU time, of the process, a thread and a child, and on CLOCK_TAI;
+ * "own": of the thread that made them; "ended": of one that has ended.
  * Checks: ids, intervals, time left, and that signals still come to the right thread with the value.
  */
 #include "victim.h"
@@ -12,7 +13,7 @@
 enum { TIMERS = 6, TICK = 5 };
 static int id[TIMERS];
 static pid_t other_tid;
-static volatile int ticks, ticks_elsewhere;
+static volatile int ticks, ticks_elsewhere, others_timer = -1;
 static void *volatile value;
 
 static void on_tick(int unused, siginfo_t *info, void *context)
@@ -25,13 +26,17 @@ static void on_tick(int unused, siginfo_t *info, void *context)
 		ticks_elsewhere++;
 }
 
-static void *other(void *unused)
+static int create(clockid_t clock, int notify, int signal, void *with);
+
+static void *other(void *own)
 {
 	other_tid = gettid();
+	if (own)
+		others_timer = create(CLOCK_THREAD_CPUTIME_ID, SIGEV_SIGNAL, 54, NULL);
 	while (!victim_go)
 		pause_ms(5);
 	pause_ms(400);
-	return unused;
+	return own;
 }
 
 static int create(clockid_t clock, int notify, int signal, void *with)
@@ -53,6 +58,54 @@ static clockid_t thread_clock(pid_t tid)
 static clockid_t process_clock(pid_t pid)
 {
 	return (~(clockid_t)pid << 3) | 2;
+}
+
+/* Nanoseconds that are left of a timer. */
+static long left(int timer)
+{
+	struct itimerspec now;
+	MUST((int)syscall(SYS_timer_gettime, timer, &now));
+	return now.it_value.tv_sec * 1000000000 + now.it_value.tv_nsec;
+}
+
+/* Two timers of "the CPU time of the thread that made it": that of the busy thread runs, that of the other stands nearly still. */
+static void own(void)
+{
+	enum { BUSY = 300000000 };
+	struct itimerspec far = { .it_value.tv_sec = 500 };
+	int timer = create(CLOCK_THREAD_CPUTIME_ID, SIGEV_SIGNAL, 55, NULL);
+	while (others_timer == -1)
+		pause_ms(1);
+	MUST((int)syscall(SYS_timer_settime, timer, 0, &far, NULL));
+	MUST((int)syscall(SYS_timer_settime, others_timer, 0, &far, NULL));
+	victim_ready();
+	victim_wait();
+	long mine = left(timer), others = left(others_timer);
+	CHECK(mine > 400000000000 && others > 400000000000, "%ld and %ld ns are left of 500 s", mine, others);
+	for (long end = victim_clock() + 20; mine - left(timer) < BUSY;)
+		CHECK(victim_clock() < end, "the timer of this thread's CPU time stands still");
+	CHECK(others - left(others_timer) < BUSY / 2, "the timer of another thread's CPU time runs with this one");
+}
+
+static void *ending(void *unused)
+{
+	while (!others_timer)
+		pause_ms(1);
+	return unused;
+}
+
+static void ended(void)
+{
+	clockid_t clock;
+	others_timer = 0;
+	pthread_t thread = victim_thread(ending, NULL);
+	CHECK(pthread_getcpuclockid(thread, &clock) == 0, "no clock");
+	int timer = create(clock, SIGEV_NONE, 0, NULL);
+	others_timer = 1;
+	victim_join(thread);
+	victim_ready();
+	victim_wait();
+	CHECK(left(timer) == 0, "it is armed");
 }
 
 static void cpu(void)
@@ -98,12 +151,13 @@ int main(int argc, char **argv)
 	victim_begin(argc, argv);
 	struct sigaction action = { .sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART };
 	sigaction(53, &action, NULL);
-	pthread_t thread = victim_thread(other, NULL);
+	const char *kind = victim_argument(argc, argv, 1);
+	pthread_t thread = victim_thread(other, strcmp(kind, "own") ? NULL : &id);
 	while (!other_tid)
 		pause_ms(1);
-	if (!strcmp(victim_argument(argc, argv, 1), "cpu")) {
+	if (*kind) {
 		sigaction(56, &action, NULL);
-		cpu();
+		!strcmp(kind, "cpu") ? cpu() : !strcmp(kind, "own") ? own() : ended();
 		victim_join(thread);
 		ok();
 	}

@@ -106,6 +106,12 @@ int main(int argc, char **argv)
 			close(pair[0]);
 			close(other[0]);
 		}
+	} else if (!strcmp(kind, "timer of an outsider")) {
+		struct sigevent none = { .sigev_notify = SIGEV_NONE };
+		timer_t timer;
+		clockid_t clock;
+		CHECK(clock_getcpuclockid(1, &clock) == 0, "no clock of process 1");
+		MUST(timer_create(clock, &none, &timer));
 	} else if (!strcmp(kind, "dispatched calls")) {
 		signal(SIGSYS, on_dispatched);
 		thread = victim_thread(dispatching, NULL);

@@ -98,7 +98,7 @@ export function gather(
   stat: Stat,
   threads: readonly InspectedThread[],
   questions: Questions,
-  { answers, statuses }: Answered,
+  { answers, statuses, clocks }: Answered,
   stopSignal: number,
   filters: FilterTable,
 ): Gathered {
@@ -124,7 +124,7 @@ export function gather(
     flags,
     blk_sigset: frozen.mask,
     comm: status.name,
-    timers: collectTimers(leader.own, questions.process.timers),
+    timers: collectTimers(leader.own, questions.process.timers, clocks),
     rlimits: collectLimits(readLimits(pid)),
     signals_s: collectPending(pid, true, status.sharedPending),
     sigactions: collectSigactions(leader.own, questions.process.actions),

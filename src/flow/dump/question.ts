@@ -11,6 +11,7 @@ import { askWindows } from "../../kinds/memory/windows.ts"
 import { askTimerSlack } from "../../kinds/sched/collect.ts"
 import { askAltStack, askSigactions } from "../../kinds/signals/collect.ts"
 import { askTidAddress } from "../../kinds/thread/collect.ts"
+import { findClocks } from "../../kinds/timers/clocks.ts"
 import { askTimers, collectTimers } from "../../kinds/timers/collect.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import { readStatus, type Status } from "../../proc/status.ts"
@@ -101,6 +102,8 @@ export interface Asked {
 export interface Answered {
   readonly answers: ReadonlyMap<number, Answers>
   readonly statuses: ReadonlyMap<number, Status>
+  /** By the ID of a POSIX timer, see `findClocks`. */
+  readonly clocks: ReadonlyMap<number, number>
 }
 
 /**
@@ -119,15 +122,27 @@ export function questionAll(asked: readonly Asked[]): ReadonlyMap<number, Answer
   return answered
 }
 
+/** Threads that are not given a program stay stopped. */
+const runAlone =
+  (loan: Loan) =>
+  (tid: number, program: Program): Answers => {
+    const answers = loan.run(new Map([[tid, program]])).get(tid)
+    if (!answers) throw new Error(`Unreachable: thread ${tid} was not asked`)
+    return answers
+  }
+
 /** Asks again while timers run out: their signals would be saved and the timers too. */
 function settle({ pid, threads, questions, loan }: Asked, first: ReadonlyMap<number, Answers>): Answered {
   const look = (): Map<number, Status> => new Map(threads.map(({ frozen: { tid } }) => [tid, readStatus(pid, tid)]))
   let before = new Map(threads.map(({ frozen: { tid }, status }) => [tid, status]))
   let answers = first
+  const leader = answers.get(pid)
+  const tids = threads.map(({ frozen: { tid } }) => tid)
+  const clocks = leader ? findClocks(pid, tids, leader, questions.process.timers, runAlone(loan)) : new Map<number, number>()
   for (let round = 1; ; round++) {
-    if (!isTicking(answers.get(pid), questions)) return { answers, statuses: before }
+    if (!isTicking(answers.get(pid), questions)) return { answers, statuses: before, clocks }
     const after = look()
-    if (pendingOf(before) === pendingOf(after) || round === MOST_ROUNDS) return { answers, statuses: after }
+    if (pendingOf(before) === pendingOf(after) || round === MOST_ROUNDS) return { answers, statuses: after, clocks }
     before = after
     answers = loan.run(questions.programs)
   }

@@ -55,7 +55,7 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const statuses = new Map(threads.map(({ frozen, status }) => [frozen.tid, status]))
     const filters = new FilterTable()
     const stat = readStat(pid)
-    const gathered = gather(stat, threads, questions, { answers, statuses }, 0, filters)
+    const gathered = gather(stat, threads, questions, { answers, statuses, clocks: new Map() }, 0, filters)
     const sets = saveCgroups([{ pid, threads: threads.map(({ frozen }) => frozen) }], cgroups, undefined, options)
     const source = { pid, threads, mappings, gathered }
     const member = { stat, ppid: 0, dead: false }

@@ -15,29 +15,24 @@ import { surveyLimits } from "../../kinds/limits/survey.ts"
 import { notesOnShared } from "../../kinds/memory/outsiders.ts"
 import { surveyMemory } from "../../kinds/memory/survey.ts"
 import { surveyWindows } from "../../kinds/memory/windows.ts"
+import { surveyTimers } from "../../kinds/timers/clocks.ts"
 import { expectedNamespaces, surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../../kinds/tree/collect.ts"
-import {
-  collectObjects,
-  groupObjects,
-  type ObjectGroups,
-  type ObjectIds,
-  ownersOf,
-  surveyObjects,
-  surveyStrangers,
-} from "../../kinds/tree/objects.ts"
+import { ownersOf, surveyObjects } from "../../kinds/tree/objects.ts"
 import { readLimits } from "../../proc/limits.ts"
 import { type Namespaces, ownNamespaces, readNamespace, readNamespaces, readNamespacesIfAlive } from "../../proc/links.ts"
-import { descends, Outside } from "../../proc/outside.ts"
+import { Outside } from "../../proc/outside.ts"
 import { type MappingDetail, readSmaps } from "../../proc/smaps.ts"
 import { isEnding, readStat, readStatIfAlive, type Stat } from "../../proc/stat.ts"
 import { readStatus, type Status } from "../../proc/status.ts"
-import { hasMemory, kernelChildren, listProcesses, listThreads, listThreadsIfAlive, livingThread, readChildren } from "../../proc/tasks.ts"
+import { listThreads, listThreadsIfAlive, readChildren } from "../../proc/tasks.ts"
+import { readTimers } from "../../proc/timers.ts"
 import { findGadgets, type Gadgets } from "../../tracee/gadgets.ts"
 import { chooseStubSignal, NO_STUB_SIGNAL, signalUse } from "../../tracee/stub-signal.ts"
 import { type CgroupSurvey, prepareSaving, surveyProcessCgroups } from "../cgroups.ts"
 import type { DumpOptions } from "../options.ts"
 import { lookForSysvSegments } from "../sysv-segments.ts"
 import { checkServersOf } from "./servers.ts"
+import { lookForStrangers, objectsOfLiving } from "./sharing.ts"
 import { checkAccess, checkTarget } from "./target.ts"
 import { codeRanges } from "./terms.ts"
 
@@ -153,26 +148,6 @@ function unlessGone<T>(pid: number, root: number, look: () => T): T | undefined 
   }
 }
 
-/** What processes share, those left out that end meanwhile: all of them have the same nothing, which looks like sharing. */
-function objectsOfLiving(pids: readonly number[]): { objects: ReadonlyMap<number, ObjectIds>; groups: ObjectGroups } {
-  for (let living = pids.filter(hasMemory); ; ) {
-    const groups = groupObjects(living)
-    const still = living.filter(hasMemory)
-    if (still.length === living.length) return { objects: collectObjects(living, groups), groups }
-    living = still
-  }
-}
-
-/** What processes share with living ones outside the tree. A child that was born into it meanwhile is no stranger. */
-function lookForStrangers(groups: ObjectGroups, inside: ReadonlySet<number>): Refusal[] {
-  const kernel = kernelChildren()
-  const strangers = listProcesses().filter((pid) => !inside.has(pid))
-  const refusalsOf = (others: readonly number[]) => surveyStrangers(groups, others, kernel)
-  return refusalsOf(strangers).length > 0
-    ? refusalsOf(strangers.filter((pid) => !descends(pid, inside) && hasMemory(livingThread(pid))))
-    : []
-}
-
 /** Options of a dump that decide what it can keep. */
 export type SurveyOptions = Pick<
   DumpOptions,
@@ -202,6 +177,8 @@ export function lookAtTree(options: SurveyOptions): Outlook {
     shellJob,
     lives,
   )
+  const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
+  const inside = new Set(parents.keys())
   const insiders: Insider[] = []
   for (const { stat } of living) {
     const { pid, state } = stat
@@ -217,15 +194,13 @@ export function lookAtTree(options: SurveyOptions): Outlook {
       // Of one that is ending much cannot be read any more, and looks as if it could not be kept.
       if (own.length > 0 && pid !== root && isEnding(pid, pid)) return
       insiders.push({ pid, threads, group: stat.pgrp })
-      refusals.push(...own, ...surveyProcessCgroups(pid, threads, cgroups, options))
+      refusals.push(...own, ...surveyTimers(pid, readTimers(pid), inside), ...surveyProcessCgroups(pid, threads, cgroups, options))
       processes.set(pid, found)
     })
   }
-  const openFiles = lookAtDescriptors(insiders, { ...options, members: new Set(members.map(({ stat }) => stat.pid)) })
+  const openFiles = lookAtDescriptors(insiders, { ...options, members: inside })
   refusals.push(...openFiles.refusals)
-  const parents = new Map(members.map(({ stat, ppid }) => [stat.pid, ppid]))
   const { objects, groups } = objectsOfLiving([...processes.keys()])
-  const inside = new Set(parents.keys())
   const outside = new Outside(inside)
   const spaces = ownersOf(objects, "vm_id").map((pid) => ({ pid, mappings: processes.get(pid)?.smaps ?? [] }))
   refusals.push(

@@ -47,14 +47,22 @@ export function askTimers(program: Program, timers: readonly PosixTimer[]): Time
  * All timers of a process, ascending by ID; values are what was left when the program ran. Mirror: ./restore.ts
  *
  * Lost: that a timer was armed for an absolute time, which the kernel does not tell. It is armed again with the time that is left.
+ *
+ * @param clocks what `findClocks` of ./clocks.ts has found
  */
-export function collectTimers(answers: Answers, { interval: [real, virt, prof], posix }: TimerQuestions): task_timers_entry {
+export function collectTimers(
+  answers: Answers,
+  { interval: [real, virt, prof], posix }: TimerQuestions,
+  clocks: ReadonlyMap<number, number> = new Map(),
+): task_timers_entry {
   return create(task_timers_entrySchema, {
     real: itimer(answers.bytes(real)),
     virt: itimer(answers.bytes(virt)),
     prof: itimer(answers.bytes(prof)),
     posix: posix
-      .map(({ timer, times, overrun }) => posixTimer(timer, answers.bytes(times), answers.of(overrun)))
+      .map(({ timer, times, overrun }) =>
+        posixTimer({ ...timer, clockId: clocks.get(timer.id) ?? timer.clockId }, answers.bytes(times), answers.of(overrun)),
+      )
       .sort((a, b) => a.it_id - b.it_id),
   })
 }
