@@ -144,7 +144,7 @@ export const statxDetails = layout("struct statx", "include/uapi/linux/stat.h", 
 })
 
 /** What kcmp(2) compares; answers 0 equal, 1 less, 2 greater, 3 different without an order. Header: include/uapi/linux/kcmp.h */
-export const KCMP = { FILE: 0, VM: 1, FILES: 2, FS: 3, SIGHAND: 4, SYSVSEM: 6, EPOLL_TFD: 7 } as const
+export const KCMP = { FILE: 0, VM: 1, FILES: 2, FS: 3, SIGHAND: 4, IO: 5, SYSVSEM: 6, EPOLL_TFD: 7 } as const
 
 /** Bytes queued in a pipe. Header: include/uapi/asm-generic/ioctls.h */
 export const FIONREAD = 0x541b

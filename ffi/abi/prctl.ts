@@ -74,6 +74,10 @@ export const PR_SCHED_CORE_SCOPE_THREAD = 0
 /** Options of arch_prctl(2), x86 only: other architectures answer ENOSYS. Header: arch/x86/include/uapi/asm/prctl.h */
 export const ARCH = { GET_CPUID: 0x1011, SET_CPUID: 0x1012, GET_UNTAG_MASK: 0x4001 } as const
 
+/** modify_ldt(2), x86 only: reads the local descriptor table; bytes of an entry. Header: arch/x86/include/uapi/asm/ldt.h */
+export const MODIFY_LDT_READ = 0
+export const LDT_ENTRY_SIZE = 8
+
 /** personality(2) with this argument only reads. Man page: personality(2) */
 export const PERSONALITY_READ = 0xffffffff
 

@@ -56,6 +56,7 @@ const CONSTANTS: readonly (readonly [string, number])[] = [
   ["PR_SCHED_CORE_GET", prctl.PR_SCHED_CORE_GET],
   ["PR_SCHED_CORE_SCOPE_THREAD", prctl.PR_SCHED_CORE_SCOPE_THREAD],
   ["PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG", prctl.PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG],
+  ...(process.arch === "x64" ? ([["LDT_ENTRY_SIZE", prctl.LDT_ENTRY_SIZE]] as const) : []),
   ["SCHED_RESET_ON_FORK", SCHED_RESET_ON_FORK],
   ["IOPRIO_WHO_PROCESS", IOPRIO_WHO_PROCESS],
   ["PRIO_PROCESS", PRIO_PROCESS],
@@ -90,6 +91,7 @@ function halves(fraction: string, prefix: string): Record<string, string> {
 const SOURCE = `
 #include <stddef.h>
 #include <stdio.h>
+#include <asm/ldt.h>
 #include <asm/prctl.h>
 #include <linux/capability.h>
 #include <linux/fanotify.h>

@@ -7,7 +7,7 @@ import { applyFromOutside } from "../../src/kinds/attributes/from-outside.ts"
 import { parseLabel } from "../../src/kinds/attributes/label.ts"
 import { restoreMembarrier } from "../../src/kinds/attributes/membarrier.ts"
 import { restoreAttributes, restoreThreadAttributes, sealProcess, sealThread } from "../../src/kinds/attributes/restore.ts"
-import { surveyAttributes, surveyStopped } from "../../src/kinds/attributes/survey.ts"
+import { surveyAttributes, surveyStopped, surveyStoppedProcess } from "../../src/kinds/attributes/survey.ts"
 import { readStat } from "../../src/proc/stat.ts"
 import { listThreads, readCommIfAlive } from "../../src/proc/tasks.ts"
 import { Program } from "../../src/tracee/program.ts"
@@ -22,7 +22,7 @@ function collectAll(pid: number) {
     (program) => ({ process: askAttributes(program), thread: askThreadAttributes(program) }),
     ({ tid, question, answers }) => {
       const process = collectAttributes({ pid, session: readStat(pid).session }, answers, question.process)
-      const refusals = surveyStopped(pid, tid, answers, question.thread)
+      const refusals = [...surveyStopped(pid, tid, answers, question.thread), ...surveyStoppedProcess(pid, answers, question.process)]
       return { process, refusals, thread: collectThreadAttributes(answers, question.thread, PERSONALITY), name: readCommIfAlive(pid, tid)! }
     },
   )

@@ -5,6 +5,7 @@ import { create } from "../../proto/schema.ts"
 import { clampsOf, collectSched, type SchedEntry, type SchedExtension } from "../../src/kinds/sched/collect.ts"
 import { MASK_SIZE, readOnlineCpus } from "../../src/kinds/sched/cpus.ts"
 import { restoreSched } from "../../src/kinds/sched/restore.ts"
+import { notesOnSharedIo } from "../../src/kinds/sched/shared-io.ts"
 import { overlaps, parseBitList } from "../../src/proc/bitlist.ts"
 import { listThreads } from "../../src/proc/tasks.ts"
 import { Program } from "../../src/tracee/program.ts"
@@ -24,6 +25,22 @@ test("parseBitList reads ranges and single CPUs", () => {
   expect(parseBitList("0-2,9\n", MASK_SIZE).subarray(0, 3)).toEqual(Uint8Array.of(7, 2, 0))
   expect(overlaps(parseBitList("0-2", MASK_SIZE), parseBitList("2-5", MASK_SIZE))).toBe(true)
   expect(overlaps(Uint8Array.of(4), parseBitList("0", MASK_SIZE))).toBe(false)
+})
+
+test("notesOnSharedIo tells of two threads with one I/O context, if they have a priority of their own", () => {
+  const context = new Map([
+    [1, 7],
+    [2, 8],
+    [3, 7],
+    [4, 9],
+    [5, 9],
+  ])
+  const compare = (a: number, b: number) => {
+    const [one, other] = [context.get(a) ?? 0, context.get(b) ?? 0]
+    return one === other ? 0 : one < other ? 1 : 2
+  }
+  const told = notesOnSharedIo([1, 2, 3, 4, 5], (tid) => (tid < 4 ? 0x4003 : undefined), compare)
+  expect(told).toEqual(["threads 1 and 3 share one I/O context (CLONE_IO): restored threads have one each, with the same priority"])
 })
 
 describe("restoreSched", () => {

@@ -111,7 +111,7 @@ describe("dump refuses a target", () => {
   })
   const kinds = ["socket", "watch without a handle", "pidfd of init", "netlink with messages", "pipe to outside", "ended leader"]
   const gone = ["part of an ended process", "mount attached nowhere", "folder of a gone device"]
-  for (const kind of [...kinds, ...gone, "dispatched calls", "timer of an outsider"])
+  for (const kind of [...kinds, ...gone, "dispatched calls", "outer timer", "ldt"])
     test(`that holds what is not supported: ${kind}`, async () => {
       const victim = await start("unsupported", { args: [kind] })
       if (!isReady(victim)) return

@@ -1,5 +1,8 @@
 /* Holds: one object that a dump refuses, named by the argument (see main). Checks: the object is still there and the process well. */
 #include "victim.h"
+#ifdef __x86_64__
+#include <asm/ldt.h>
+#endif
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
@@ -106,12 +109,18 @@ int main(int argc, char **argv)
 			close(pair[0]);
 			close(other[0]);
 		}
-	} else if (!strcmp(kind, "timer of an outsider")) {
+	} else if (!strcmp(kind, "outer timer")) {
 		struct sigevent none = { .sigev_notify = SIGEV_NONE };
 		timer_t timer;
 		clockid_t clock;
 		CHECK(clock_getcpuclockid(1, &clock) == 0, "no clock of process 1");
 		MUST(timer_create(clock, &none, &timer));
+#ifdef __x86_64__
+	} else if (!strcmp(kind, "ldt")) {
+		struct user_desc segment = { .entry_number = 1, .base_addr = 0x10000, .limit = 0xfff, .seg_32bit = 1, .useable = 1 };
+		if (syscall(SYS_modify_ldt, 0x11, &segment, sizeof segment) == -1 && errno == ENOSYS)
+			skip("this kernel has no modify_ldt");
+#endif
 	} else if (!strcmp(kind, "dispatched calls")) {
 		signal(SIGSYS, on_dispatched);
 		thread = victim_thread(dispatching, NULL);

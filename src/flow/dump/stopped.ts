@@ -1,7 +1,7 @@
 import { refusedTarget } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { isLandlocked, refuseLandlock } from "../../kinds/attributes/landlock.ts"
-import { surveyStopped } from "../../kinds/attributes/survey.ts"
+import { surveyStopped, surveyStoppedProcess } from "../../kinds/attributes/survey.ts"
 import { refuseKeyrings } from "../../kinds/creds/keyrings.ts"
 import { refuseAioRings } from "../../kinds/memory/aio/collect.ts"
 import type { Answers } from "../../tracee/program.ts"
@@ -21,6 +21,10 @@ export function refuseStopped(pid: number, questions: Questions, answers: Readon
     return [...surveyStopped(pid, tid, own, attributes), ...domain, ...refuseKeyrings(`thread ${tid} of task ${pid}`, own, keyrings)]
   })
   const leader = answers.get(pid)
-  if (leader) refusals.push(...refuseAioRings(pid, leader, questions.process.aioRings))
+  if (leader)
+    refusals.push(
+      ...surveyStoppedProcess(pid, leader, questions.process.attributes),
+      ...refuseAioRings(pid, leader, questions.process.aioRings),
+    )
   if (refusals.length > 0) throw refusedTarget(pid, refusals)
 }

@@ -15,6 +15,7 @@ import { surveyLimits } from "../../kinds/limits/survey.ts"
 import { notesOnShared } from "../../kinds/memory/outsiders.ts"
 import { surveyMemory } from "../../kinds/memory/survey.ts"
 import { surveyWindows } from "../../kinds/memory/windows.ts"
+import { notesOnSharedIo } from "../../kinds/sched/shared-io.ts"
 import { surveyTimers } from "../../kinds/timers/clocks.ts"
 import { expectedNamespaces, surveyNamespaces, surveyThreadNamespaces, surveyTree } from "../../kinds/tree/collect.ts"
 import { ownersOf, surveyObjects } from "../../kinds/tree/objects.ts"
@@ -208,7 +209,8 @@ export function lookAtTree(options: SurveyOptions): Outlook {
     ...lookForStrangers(groups, inside),
     ...lookForSysvSegments(spaces, outside),
   )
-  const notes = [...openFiles.notes, ...notesOnShared(spaces, outside)]
+  const threads = insiders.flatMap(({ threads }) => threads)
+  const notes = [...openFiles.notes, ...notesOnShared(spaces, outside), ...notesOnSharedIo(threads)]
   return { processes, cgroups, members, openFiles, notes, refusals }
 }
 

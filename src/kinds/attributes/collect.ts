@@ -1,5 +1,7 @@
 import {
   ARCH,
+  LDT_ENTRY_SIZE,
+  MODIFY_LDT_READ,
   PERSONALITY_READ,
   PR,
   PR_MCE_KILL_DEFAULT,
@@ -52,6 +54,7 @@ export interface ProcessQuestions {
   readonly memoryMerge: Result
   readonly futexSlots: Result
   readonly timerRestoreIds: Result
+  readonly descriptorTable: Result
   readonly membarrier: MembarrierQuestions
 }
 
@@ -86,6 +89,8 @@ export function askAttributes(program: Program): ProcessQuestions {
     memoryMerge: askOption(program, PR.GET_MEMORY_MERGE),
     futexSlots: askFutexSlots(program),
     timerRestoreIds: askOption(program, PR.TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_GET),
+    // One entry: it answers how many bytes it has written, none when there is no table.
+    descriptorTable: program.callWith({ mayFail: true }, "modify_ldt", MODIFY_LDT_READ, program.room(LDT_ENTRY_SIZE), LDT_ENTRY_SIZE),
     membarrier: askMembarrier(program),
   }
 }

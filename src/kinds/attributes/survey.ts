@@ -14,7 +14,7 @@ import { procPath } from "../../proc/source.ts"
 import { readStatus, readStatusIfAlive, type Status } from "../../proc/status.ts"
 import type { Answers } from "../../tracee/program.ts"
 import { maySuspendSeccomp } from "../../tracee/suspend.ts"
-import type { ThreadQuestions } from "./collect.ts"
+import type { ProcessQuestions, ThreadQuestions } from "./collect.ts"
 import { readLabel } from "./label.ts"
 
 const memory = allocate(4096)
@@ -134,6 +134,12 @@ export function surveyStopped(pid: number, tid: number, answers: Answers, questi
   if (answers.of(questions.untagAnswer) !== 0n || untag === -1n) return []
   const what = `tagging addresses (mask ${hex(BigInt.asUintN(64, untag))})`
   return [{ what, where: `thread ${tid} of task ${pid}`, remedy: "Run the program without linear address masking" }]
+}
+
+/** What a process says of itself alone: segments of its own. @param answers of its leader's program with `askAttributes` */
+export function surveyStoppedProcess(pid: number, answers: Answers, { descriptorTable }: ProcessQuestions): Refusal[] {
+  if (answers.of(descriptorTable) <= 0n) return []
+  return [{ what: "the owner of a local descriptor table (modify_ldt)", where: `task ${pid}`, remedy: "Start the program without it" }]
 }
 
 /** True for programs whose executable is 32-bit; false when it cannot be read. */

@@ -50,8 +50,8 @@ export function collectSched(tid: number, slack: bigint): { entry: SchedEntry; e
   const entry = { sched_policy: sched_policy | resets, sched_nice, ...(isRealTime(sched_policy) ? { sched_prio: sched_priority } : {}) }
   const length = syscall("sched_getaffinity", tid, MASK_SIZE, memory.address)
   const extension: SchedExtension = { cpu_affinity: memory.bytes.slice(0, length), timerslack_ns: slack }
-  const ioprio = attempt("ioprio_get", IOPRIO_WHO_PROCESS, tid)
-  if (!isFailure(ioprio) && ioprio >> IOPRIO_CLASS_SHIFT) extension.ioprio = ioprio
+  const ioprio = ioPriorityOf(tid)
+  if (ioprio !== undefined) extension.ioprio = ioprio
   const flags = sched_flags & ~BigInt(SCHED_FLAG.RESET_ON_FORK)
   if (flags) extension.sched_flags = flags
   const ours = getAttributes(0)
@@ -66,6 +66,12 @@ export function collectSched(tid: number, slack: bigint): { entry: SchedEntry; e
     extension.sched_runtime = attr.sched_runtime
   }
   return { entry, extension }
+}
+
+/** The I/O priority that a thread was given; undefined = none, or it is gone. Man page: ioprio_get(2) */
+export function ioPriorityOf(tid: number): number | undefined {
+  const ioprio = attempt("ioprio_get", IOPRIO_WHO_PROCESS, tid)
+  return !isFailure(ioprio) && ioprio >> IOPRIO_CLASS_SHIFT ? ioprio : undefined
 }
 
 /**

@@ -62,6 +62,9 @@ export function collectRegular(
   const known = { id, flags, pos: BigInt.asUintN(64, info.pos), fown: owner }
   if ((flags & O.ACCMODE) !== O.RDONLY && ofPressure.test(target))
     losses.push(`what fd ${file.fd} of task ${file.pid} waits for in "${target}", a trigger that the kernel tells nobody`)
+  // F_NOTIFY makes its caller the owner, of which a directory has no other use.
+  if (kindOf(stat.mode) === S_IF.DIR && owner.pid !== 0)
+    losses.push(`what fd ${file.fd} of task ${file.pid} is told of "${target}" (F_NOTIFY), which the kernel tells nobody`)
   if (isExternal(file, externals)) return { ...known, ...fileFacts(fileResource(file), stat, flags), ext: true, build_id: [] }
   const wayBack = wayBackTo(linkOf(file), target, stat, keeping)
   if ("what" in wayBack) throw new Error(`Unreachable: fd ${file.fd} was not refused and is ${wayBack.what}`)
