@@ -42,6 +42,12 @@ export const GADGETS = {
   syscall: [Buffer.from("0f05", "hex")],
 } as const
 
+/**
+ * Flags of code of ours: interrupts on, and nothing that the program had. With its trap flag each instruction of ours would raise SIGTRAP,
+ * which kills where it is blocked. Header: arch/x86/include/uapi/asm/processor-flags.h
+ */
+const PLAIN_FLAGS = 0x202n
+
 /** Registers with which a thread runs one system call at `ip`, an address of a syscall instruction. */
 export function syscallRegisters(
   from: Registers,
@@ -51,13 +57,14 @@ export function syscallRegisters(
   args: readonly (bigint | number)[],
 ): Registers {
   const [di = 0n, si = 0n, dx = 0n, r10 = 0n, r8 = 0n, r9 = 0n] = args.map((value) => BigInt.asUintN(64, BigInt(value)))
-  return { ...from, ip, sp, ax: BigInt(syscallNumber(call)), orig_ax: NO_SYSCALL, di, si, dx, r10, r8, r9 }
+  return { ...from, ip, sp, flags: PLAIN_FLAGS, ax: BigInt(syscallNumber(call)), orig_ax: NO_SYSCALL, di, si, dx, r10, r8, r9 }
 }
 
 /** Registers with which a thread enters the interpreter. */
 export const stubRegisters = (from: Registers, entry: bigint, header: bigint): Registers => ({
   ...from,
   ip: entry,
+  flags: PLAIN_FLAGS,
   bx: header,
   orig_ax: NO_SYSCALL,
 })

@@ -142,6 +142,7 @@ export const rows: readonly Row[] = [
   beyondCriu("answers EINTR to who waits for events", row("aiorings", "waiting")),
   beyondCriu("shares none of these pages again, from its own images either", row("cow", "{folder}")),
   row("registers"),
+  beyondCriu("kills who steps itself", row("registers", "steps")),
   row("fpu"),
   row("fsgs"),
   row("sigactions"),

@@ -89,6 +89,12 @@ describe("registers", () => {
     })
   })
 
+  test("code of ours runs without the flags of the program", () => {
+    const stepping = { ...plain, flags: 0x40746n }
+    expect(stubRegisters(stepping, 0x5000n, 0x6000n).flags).toBe(0x202n)
+    expect(syscallRegisters(stepping, 0x400000n, 0x7000n, "getpid", []).flags).toBe(0x202n)
+  })
+
   test("the number in front of a call is read from mov $imm32, %eax alone", () => {
     expect(loadedNumber(Uint8Array.of(0xb8, 0xe6, 0, 0, 0))).toBe(230)
     expect(loadedNumber(Uint8Array.of(0x48, 0xc7, 0xc0, 0xe6, 0))).toBeUndefined()

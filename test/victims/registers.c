@@ -1,6 +1,7 @@
 /*
  * Holds: a known value in every general register of a thread that makes no call. The direction flag too.
- * Checks: every register is as it was, when the loop ends.
+ * Checks: every register is as it was, when the loop ends. Argument "steps": the thread has set its trap flag instead, and is told of every
+ * instruction by SIGTRAP, before and after.
  */
 #include "victim.h"
 
@@ -44,13 +45,37 @@ static void *hold(void *unused)
 	return unused;
 }
 
+static volatile int steps;
+
+static void on_step(int unused)
+{
+	(void)unused;
+	steps++;
+}
+
+static void *step(void *unused)
+{
+	__asm__ volatile("pushf\n	orl $0x100, (%%rsp)\n	popf\n"
+			 "1:	cmpl $0, go(%%rip)\n	je 1b\n"
+			 "	pushf\n	andl $0xfffffeff, (%%rsp)\n	popf" ::
+				 : "cc", "memory");
+	return unused;
+}
+
 int main(int argc, char **argv)
 {
 	victim_begin(argc, argv);
-	pthread_t thread = victim_thread(hold, NULL);
+	bool stepping = !strcmp(victim_argument(argc, argv, 1), "steps");
+	struct sigaction action = { .sa_handler = on_step };
+	sigaction(SIGTRAP, &action, NULL);
+	pthread_t thread = victim_thread(stepping ? step : hold, NULL);
 	pause_ms(20);
+	CHECK(!stepping == !steps, "set-up: %d steps", steps);
 	victim_ready();
 	victim_wait();
+	int before = steps;
+	pause_ms(20);
+	CHECK(!stepping == (steps == before), "%d steps, then %d", before, steps);
 	go = 1;
 	victim_join(thread);
 	ok();
