@@ -28,6 +28,7 @@ export const files: readonly Row[] = [
   row("descriptors", "1000", "200"),
   beyondCriu("refuses packet mode", row("pipes", "packets")),
   row("fifos", "{folder}"),
+  beyondCriu("opens FIFOs and terminals with O_ASYNC, which signs nobody up", row("asyncs", "{folder}")),
   beyondCriu("lets a reader see its own writer", row("fifos", "{folder}", "unwritten")),
   row("eventfds"),
   beyondCriu("cuts the counter to 32 bits", row("eventfds", "huge")),

@@ -6,10 +6,13 @@ import { pathBytes } from "./path.ts"
 /** Flags that would make, empty or replace a file. They do not stay with an open file, but an image can say anything. */
 const MAKING = O.CREAT | O.EXCL | O.TRUNC | O.CLOEXEC
 
-/** Flags of open(2) for opening again what was opened before. A file made by O_TMPFILE that has got a name is a plain file. */
+/**
+ * Flags of open(2) for opening again what was opened before. Not O_ASYNC: it would be noted, and nobody signed up for signals. A file made
+ * by O_TMPFILE that has got a name is a plain file.
+ */
 export function openFlags(flags: number): number {
   const kept = flags & O.TMPFILE ? flags & ~(O.TMPFILE | O.DIRECTORY) : flags
-  return (kept & ~MAKING) | O.NOCTTY
+  return (kept & ~(MAKING | O.ASYNC)) | O.NOCTTY
 }
 
 /**

@@ -88,7 +88,8 @@ export function openAt(id: number, restoring: Restoring): void {
   program.call("close", opened)
   // What is shared with whoever gave it keeps that one's flags; a socket, which nobody gives to use it too, gets its own.
   const settable = flags & O.PATH || (given && isShared(given) && !file.usk) ? 0 : flags & SETTABLE
-  if (!row.named && settable !== 0) program.callWith({ about: `the flags of fd ${first.fd}` }, "fcntl", first.fd, F.SETFL, settable)
+  const isMissing = !row.named || (flags & O.ASYNC) !== 0
+  if (isMissing && settable !== 0) program.callWith({ about: `the flags of fd ${first.fd}` }, "fcntl", first.fd, F.SETFL, settable)
 }
 
 /** Appends a placeholder at every wanted number, so that what is opened lands on another one. */

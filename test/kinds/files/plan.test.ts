@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { O } from "../../../ffi/abi/file.ts"
 import { decode } from "../../../proto/decode.ts"
 import { encode } from "../../../proto/encode.ts"
 import { fd_types, type fdinfo_entry, type file_entry, file_entrySchema } from "../../../proto/gen/fdinfo_pb.ts"
@@ -70,6 +71,16 @@ describe("regular", () => {
   test("a file of O_TMPFILE that has got a name is opened as a plain file", () => {
     const file = regular(1, 0o20200002)
     expect(planOf(imagesOf([file], [user(3, file)]))[0]).toContain('openat(-100, "/dev/null\\u0000", 0x102, 0)')
+  })
+
+  test("O_ASYNC is set afterwards: open(2) notes it and signs nobody up", () => {
+    const file = regular(1, O.ASYNC | O.APPEND)
+    expect(planOf(imagesOf([file], [user(3, file)]))).toEqual([
+      '#1 openat(-100, "/dev/null\\u0000", 0x500, 0) // "/dev/null"',
+      "#2 dup3(#1, 3, 0) // fd 3",
+      "#3 close(#1)",
+      "#4 fcntl(3, 4, 0x2400) // the flags of fd 3",
+    ])
   })
 
   test("a deleted file is opened through the descriptor that the tool has made for it, and sought", () => {

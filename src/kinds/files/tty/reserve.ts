@@ -155,5 +155,6 @@ function configure(
   if (locks.some((byte) => byte !== 0)) tell(master, "TIOCSLCKTRMIOS", locks)
   if (packet_mode) tellNumber(master, "TIOCPKT", 1)
   if (locked && !hasSlaves) tellNumber(master, "TIOCSPTLCK", 1)
-  syscall("fcntl", master, F.SETFL, flags & SETTABLE)
+  // Who is to be signalled is signed up by the program, with the number that it has the master under.
+  syscall("fcntl", master, F.SETFL, flags & SETTABLE & ~O.ASYNC)
 }
