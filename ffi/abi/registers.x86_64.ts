@@ -34,6 +34,8 @@ export type Registers = Decoded<typeof userRegsStruct>
 
 /** Code segment of 64-bit programs in user space. Header: arch/x86/include/asm/segment.h */
 export const USER_CS = 0x33n
+/** The same of 32-bit code. */
+export const USER32_CS = 0x23n
 /** The words cs, gs, fs and ss of a signal frame of 64-bit code, as one. Kernel: arch/x86/kernel/signal_64.c */
 export const SEGMENTS_OF_USER = 0x002b_0000_0000_0033n
 

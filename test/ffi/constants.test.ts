@@ -87,6 +87,7 @@ const x86_64: readonly (readonly [Headers, readonly Row[]])[] = [
       ["offsetof(struct fxregs_state, xmm_space)", FXREGS.xmmAt],
       ["sizeof(((struct fxregs_state *)0)->xmm_space) / 4", FXREGS.xmmWords],
       ["USER_CS", registers.USER_CS],
+      ["USER32_CS", registers.USER32_CS],
       ...named("XFEATURE_", XFEATURE),
     ],
   ],

@@ -61,7 +61,8 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const member = { stat, ppid: 0, dead: false }
     const treeWide = { ...openDumpConnections(options, undefined), cgroups: sets, filters }
     collectState([source], [member], { ...options, stopped: false, most: MOST_DESCRIPTORS }, treeWide)
-    resurvey([stat], [{ pid, mappings, statuses: [...statuses.values()] }], before, options)
+    const stopped = { pid, mappings, threads: threads.map(({ frozen }) => frozen), statuses: [...statuses.values()] }
+    resurvey([stat], [stopped], before, options)
     log.debug(`done after ${(performance.now() - started).toFixed(1)} ms`)
   } catch (error) {
     log.debug(`stopped early: ${error}`)

@@ -5,10 +5,12 @@ import { mayFollowMapped, refusedMapping } from "../../kinds/files/mapped.ts"
 import { refusedThreads } from "../../kinds/files/survey.ts"
 import { surveyMemory } from "../../kinds/memory/survey.ts"
 import { surveyWindows } from "../../kinds/memory/windows.ts"
+import { surveyRegisters } from "../../kinds/registers/survey.x86_64.ts"
 import { expectedNamespaces, surveyNamespaces, surveyTree, type TreePlace } from "../../kinds/tree/collect.ts"
 import { ownNamespaces, readNamespace, readNamespaces } from "../../proc/links.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Status } from "../../proc/status.ts"
+import type { FrozenThread } from "../../tracee/frozen.ts"
 import { surveyProcessCgroups } from "../cgroups.ts"
 import { lives, type Survey, type SurveyOptions, surveyThreads } from "./survey.ts"
 
@@ -17,6 +19,7 @@ export interface Stopped {
   readonly pid: number
   readonly statuses: readonly Status[]
   readonly mappings: readonly MappingDetail[]
+  readonly threads: readonly Pick<FrozenThread, "tid" | "registers">[]
 }
 
 const idOf = ({ pid }: Status): number => pid
@@ -38,11 +41,12 @@ export function resurvey(places: readonly TreePlace[], stopped: readonly Stopped
   const expected = expectedNamespaces(ownNamespaces(), readNamespace(options.pid, "time"))
   const refusals = [
     ...surveyTree(places, options.shellJob, lives),
-    ...stopped.flatMap(({ pid, statuses, mappings }): Refusal[] => [
+    ...stopped.flatMap(({ pid, statuses, mappings, threads }): Refusal[] => [
       ...surveyNamespaces(pid, expected, readNamespaces(pid)),
       ...surveyMemory(pid, mappings, (mapping) => refusedMapping(pid, mapping, options), lowerFiles),
       ...(mayFollowMapped() ? [] : surveyWindows(pid, mappings)),
       ...resurveyAttributes(pid, statuses),
+      ...threads.flatMap(({ tid, registers }) => surveyRegisters(pid, tid, registers)),
       ...refusedThreads(pid, statuses.map(idOf)),
       ...(before.processes.has(pid) ? [] : resurveyNew(pid, statuses.map(idOf), before, options)),
     ]),

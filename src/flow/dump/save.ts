@@ -116,7 +116,12 @@ export function readFrozenTree<T>(
   const members = frozen.members.map(statOf)
   resurvey(
     members.map(({ stat }) => stat),
-    prepared.map(({ process: { pid }, threads, mappings }) => ({ pid, mappings, statuses: threads.map(({ status }) => status) })),
+    prepared.map(({ process: { pid, threads: frozen }, threads, mappings }) => ({
+      pid,
+      mappings,
+      threads: frozen,
+      statuses: threads.map(({ status }) => status),
+    })),
     before,
     options,
   )
