@@ -72,7 +72,13 @@ export const PR_SCHED_CORE_GET = 0
 export const PR_SCHED_CORE_SCOPE_THREAD = 0
 
 /** Options of arch_prctl(2), x86 only: other architectures answer ENOSYS. Header: arch/x86/include/uapi/asm/prctl.h */
-export const ARCH = { GET_CPUID: 0x1011, SET_CPUID: 0x1012, GET_UNTAG_MASK: 0x4001 } as const
+export const ARCH = {
+  GET_CPUID: 0x1011,
+  SET_CPUID: 0x1012,
+  GET_UNTAG_MASK: 0x4001,
+  GET_XCOMP_PERM: 0x1022,
+  REQ_XCOMP_PERM: 0x1023,
+} as const
 
 /** modify_ldt(2), x86 only: reads the local descriptor table; bytes of an entry. Header: arch/x86/include/uapi/asm/ldt.h */
 export const MODIFY_LDT_READ = 0

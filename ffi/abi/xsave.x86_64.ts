@@ -19,6 +19,8 @@ export const XSTATE_EXTENDED = 576
 
 /** Component numbers. Header: arch/x86/include/asm/fpu/types.h enum xfeature */
 export const XFEATURE = { FP: 0, SSE: 1, YMM: 2, BNDREGS: 3, BNDCSR: 4, OPMASK: 5, ZMM_HI256: 6, HI16_ZMM: 7, PKRU: 9 } as const
+/** Data of AMX tiles: the one component that a process has to ask for before it may use it. Header: arch/x86/include/asm/fpu/types.h */
+export const XFEATURE_XTILE_DATA = 18
 
 /** Where a component stands in the standard layout: bytes. */
 export interface Component {

@@ -395,6 +395,8 @@ export interface stasis_task_entry {
   mlock_future?: number
   /** Serial number of the session keyring, where it is not the user's own. */
   session_keyring?: number
+  /** Components of the extended state that the process may use as it asked for them (ARCH_GET_XCOMP_PERM), by bit: AMX tiles, 18. */
+  xstate_permission?: bigint
   /** Segments of the whole tree, in the image of one process. */
   shm: stasis_shm_entry[]
 }
@@ -419,5 +421,6 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = schema("stasis
   { number: 42, name: "autogroup_nice", type: "sint32", label: "optional" },
   { number: 43, name: "mlock_future", type: "uint32", label: "optional" },
   { number: 44, name: "session_keyring", type: "sint32", label: "optional" },
+  { number: 45, name: "xstate_permission", type: "uint64", label: "optional" },
   { number: 70, name: "shm", type: "message", label: "repeated", message: () => stasis_shm_entrySchema },
 ])

@@ -7,7 +7,7 @@ import * as registers from "../../ffi/abi/registers.x86_64.ts"
 import { CPU_ID_REGISTRATION_FAILED, CPU_ID_UNINITIALIZED, RSEQ_ORIGINAL_FEATURES, RSEQ_ORIGINAL_SIZE } from "../../ffi/abi/rseq.ts"
 import * as signal from "../../ffi/abi/signal.ts"
 import { W } from "../../ffi/abi/wait.ts"
-import { FXREGS, XFEATURE, XSTATE_EXTENDED, XSTATE_HEADER } from "../../ffi/abi/xsave.x86_64.ts"
+import { FXREGS, XFEATURE, XFEATURE_XTILE_DATA, XSTATE_EXTENDED, XSTATE_HEADER } from "../../ffi/abi/xsave.x86_64.ts"
 import { canCompile, evaluate, type Headers } from "./compiled.ts"
 
 type Row = readonly [expression: string, value: number | bigint]
@@ -89,6 +89,7 @@ const x86_64: readonly (readonly [Headers, readonly Row[]])[] = [
       ["USER_CS", registers.USER_CS],
       ["USER32_CS", registers.USER32_CS],
       ...named("XFEATURE_", XFEATURE),
+      ["XFEATURE_XTILE_DATA", XFEATURE_XTILE_DATA],
     ],
   ],
 ]

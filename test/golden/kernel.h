@@ -105,6 +105,7 @@ enum xfeature {
 	XFEATURE_HI16_ZMM,
 	XFEATURE_PT,
 	XFEATURE_PKRU,
+	XFEATURE_XTILE_DATA = 18,
 };
 struct fxregs_state {
 	__u16 cwd;

@@ -61,6 +61,15 @@ test("restoreThreadAttributes cuts names to 15 bytes and leaves the rest as inhe
   expect(program.describe()).toEqual([`#0 prctl(0xf, ${JSON.stringify("0123456789abcde\0")}, 0, 0, 0)`])
 })
 
+test("restoreAttributes asks for each component of the extended state that the process may use by request", () => {
+  const program = new Program()
+  restoreAttributes(
+    { entry: { personality: 0 }, mm: { dumpable: 1, thp_disabled: false }, extension: { xstate_permission: 1n << 18n } },
+    program,
+  )
+  expect(program.describe().find((line) => line.includes("arch_prctl"))).toContain("arch_prctl(0x1023, 0x12)")
+})
+
 describe.skipIf(!canRun)(`attributes of a live process${why}`, () => {
   test("collect and restore: all of them, none as by default", async () => {
     using subject = await startFixture("subject", "attributes")

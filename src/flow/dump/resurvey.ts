@@ -19,7 +19,7 @@ export interface Stopped {
   readonly pid: number
   readonly statuses: readonly Status[]
   readonly mappings: readonly MappingDetail[]
-  readonly threads: readonly Pick<FrozenThread, "tid" | "registers">[]
+  readonly threads: readonly Pick<FrozenThread, "tid" | "registers" | "xstate">[]
 }
 
 const idOf = ({ pid }: Status): number => pid
@@ -46,7 +46,7 @@ export function resurvey(places: readonly TreePlace[], stopped: readonly Stopped
       ...surveyMemory(pid, mappings, (mapping) => refusedMapping(pid, mapping, options), lowerFiles),
       ...(mayFollowMapped() ? [] : surveyWindows(pid, mappings)),
       ...resurveyAttributes(pid, statuses),
-      ...threads.flatMap(({ tid, registers }) => surveyRegisters(pid, tid, registers)),
+      ...threads.flatMap((thread) => surveyRegisters(pid, thread)),
       ...refusedThreads(pid, statuses.map(idOf)),
       ...(before.processes.has(pid) ? [] : resurveyNew(pid, statuses.map(idOf), before, options)),
     ]),

@@ -11,6 +11,7 @@ import {
   PR_TSC_ENABLE,
   SPECULATION_COUNT,
 } from "../../../ffi/abi/prctl.ts"
+import { XFEATURE_XTILE_DATA } from "../../../ffi/abi/xsave.x86_64.ts"
 import type { task_core_entry, thread_core_entry } from "../../../proto/gen/core_pb.ts"
 import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { stasis_task_entry, stasis_thread_entry } from "../../../proto/gen/stasis_pb.ts"
@@ -35,6 +36,7 @@ export interface ProcessAttributes {
     | "timer_restore_ids"
     | "autogroup_nice"
     | "mlock_future"
+    | "xstate_permission"
   >
 }
 
@@ -55,6 +57,8 @@ export interface ProcessQuestions {
   readonly futexSlots: Result
   readonly timerRestoreIds: Result
   readonly descriptorTable: Result
+  readonly permission: Data
+  readonly permissionAnswer: Result
   readonly membarrier: MembarrierQuestions
 }
 
@@ -80,6 +84,7 @@ const askOption = (program: Program, option: number, argument: Data | number = 0
 export function askAttributes(program: Program): ProcessQuestions {
   const subreaper = program.room(4)
   program.call("prctl", PR.GET_CHILD_SUBREAPER, subreaper, 0, 0, 0)
+  const permission = program.room(8)
   return {
     personality: program.call("personality", PERSONALITY_READ),
     dumpable: program.call("prctl", PR.GET_DUMPABLE, 0, 0, 0, 0),
@@ -91,6 +96,8 @@ export function askAttributes(program: Program): ProcessQuestions {
     timerRestoreIds: askOption(program, PR.TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_GET),
     // One entry: it answers how many bytes it has written, none when there is no table.
     descriptorTable: program.callWith({ mayFail: true }, "modify_ldt", MODIFY_LDT_READ, program.room(LDT_ENTRY_SIZE), LDT_ENTRY_SIZE),
+    permission,
+    permissionAnswer: program.callWith({ mayFail: true }, "arch_prctl", ARCH.GET_XCOMP_PERM, permission),
     membarrier: askMembarrier(program),
   }
 }
@@ -133,6 +140,7 @@ export function collectAttributes(
   // The group is the session's: who does not lead it has no say in it.
   const autogroup_nice = session === pid ? readAutogroupNiceIfAlive(pid) : null
   const futexSlots = answers.of(questions.futexSlots)
+  const permitted = answers.of(questions.permissionAnswer) === 0n ? u64(answers, questions.permission) & ON_REQUEST : 0n
   const registrations = collectMembarrier(answers, questions.membarrier)
   return {
     entry: {
@@ -152,6 +160,7 @@ export function collectAttributes(
       ...(futexSlots < 0n ? {} : { futex_slots: Number(futexSlots) }),
       ...(setting(answers, questions.timerRestoreIds) ? { timer_restore_ids: true } : {}),
       ...(autogroup_nice ? { autogroup_nice } : {}),
+      ...(permitted ? { xstate_permission: permitted } : {}),
     },
   }
 }
@@ -183,6 +192,14 @@ const speculationOf = (answer: number): number => {
 }
 
 const setting = (answers: Answers, result: Result): number => Math.max(0, Number(answers.of(result)))
+
+/** Components that nobody may use who has not asked for them. */
+const ON_REQUEST = 1n << BigInt(XFEATURE_XTILE_DATA)
+
+const u64 = (answers: Answers, data: Data): bigint => {
+  const bytes = answers.bytes(data)
+  return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true)
+}
 
 const u32 = (answers: Answers, data: Data): number => {
   const bytes = answers.bytes(data)

@@ -29,6 +29,12 @@ export function restoreAttributes({ entry, mm, extension }: FromImage, program: 
     program.callWith({ about: "merging of equal pages" }, "prctl", PR.SET_MEMORY_MERGE, Number(merges), 0, 0, 0)
   if (entry.child_subreaper) program.call("prctl", PR.SET_CHILD_SUBREAPER, 1, 0, 0, 0)
   if (extension?.timer_restore_ids) program.call("prctl", PR.TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_ON, 0, 0, 0)
+  // Each thread that needs the room for it is given that by its first instruction of the kind.
+  for (let component = 0, left = extension?.xstate_permission ?? 0n; left !== 0n; component++, left >>= 1n)
+    if (left & 1n) {
+      const about = `the permission to use component ${component} of the extended state (AMX)`
+      program.callWith({ about }, "arch_prctl", ARCH.REQ_XCOMP_PERM, component)
+    }
   restoreMembarrier(entry.membarrier_registration_mask ?? 0, program)
 }
 
