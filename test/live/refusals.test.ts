@@ -110,8 +110,7 @@ describe("dump refuses a target", () => {
     expect(await victim.answer()).toBe("OK")
   })
   const kinds = ["socket", "watch without a handle", "pidfd of init", "netlink with messages", "pipe to outside", "ended leader"]
-  const gone = ["part of an ended process", "mount attached nowhere", "folder of a gone device"]
-  for (const kind of [...kinds, ...gone, "dispatched calls", "outer timer", "ldt"])
+  for (const kind of [...kinds, "ended process", "mount attached nowhere", "gone device", "dispatched calls", "outer timer", "ldt"])
     test(`that holds what is not supported: ${kind}`, async () => {
       const victim = await start("unsupported", { args: [kind] })
       if (!isReady(victim)) return

@@ -48,7 +48,8 @@ describe("lateEnd", () => {
 
   test("a restore that waits for such a PID says so, and nothing of uninterruptible sleep", async () => {
     const { parent, zombie } = await startZombie()
-    const saved = { processes: [{ tree: { pid: zombie, threads: [zombie] } }], dead: [] } as unknown as SavedTree
+    const root = { tree: { pid: zombie, threads: [zombie] }, files: { departed: new Map() } }
+    const saved = { root, processes: [root], dead: [] } as unknown as SavedTree
     expect(failureOf(() => checkIdsFree(saved, [], deadlineIn(0.1)))).toMatchObject({
       code: "E_TIMEOUT",
       action: `Cannot finish the wait for PID ${zombie}, which belongs to process ${zombie} "sh"`,

@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 		MUST(bind(fd, (struct sockaddr *)&name, sizeof name));
 		MUST(getsockname(fd, (struct sockaddr *)&name, &length));
 		MUST(sendto(fd, &name, sizeof name, 0, (struct sockaddr *)&name, sizeof name));
-	} else if (!strcmp(kind, "part of an ended process")) {
+	} else if (!strcmp(kind, "ended process")) {
 		char path[40];
 		pid_t child = fork();
 		if (child == 0) {
@@ -76,7 +76,7 @@ int main(int argc, char **argv)
 	} else if (!strcmp(kind, "mount attached nowhere")) {
 		if ((fd = syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE)) < 0)
 			skip("mounts cannot be cloned here");
-	} else if (!strcmp(kind, "folder of a gone device")) {
+	} else if (!strcmp(kind, "gone device")) {
 		char path[60];
 		struct ifreq request = { .ifr_name = "victim%d", .ifr_flags = IFF_TUN };
 		int device = open("/dev/net/tun", O_RDWR);

@@ -68,8 +68,9 @@ describe("planRestore", () => {
 })
 
 test("takenIds names the owner of a process's PID and of the id of a session whose leader is gone", () => {
-  const none = { processes: [], dead: [] } as unknown as SavedTree
-  const one = { processes: [], dead: [process.ppid, process.pid].map((pid) => ({ tree: { pid } })) } as unknown as SavedTree
+  const root = { tree: { pid: 5 }, files: { departed: new Map() } }
+  const none = { root, processes: [], dead: [] } as unknown as SavedTree
+  const one = { root, processes: [], dead: [process.ppid, process.pid].map((pid) => ({ tree: { pid } })) } as unknown as SavedTree
   expect(takenIds(none, [{ task: -1, parent: 5 }])).toEqual([])
   expect(takenIds(one, []).map(({ found }) => found)).toEqual([
     expect.stringMatching(new RegExp(`^PID ${process.ppid} belongs to process ${process.ppid} "`)),
@@ -77,5 +78,9 @@ test("takenIds names the owner of a process's PID and of the id of a session who
   ])
   expect(takenIds(none, [{ task: process.ppid, parent: 5 }]).map(({ found }) => found)).toEqual([
     expect.stringContaining(`the id of a session or group ${process.ppid} belongs to process`),
+  ])
+  const departed = { ...none, root: { ...root, files: { departed: new Map([[7, process.ppid]]) } } } as unknown as SavedTree
+  expect(takenIds(departed, []).map(({ found }) => found)).toEqual([
+    expect.stringContaining(`the PID of an ended process ${process.ppid} belongs to process`),
   ])
 })
