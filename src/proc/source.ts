@@ -116,6 +116,8 @@ export function answerIfAlive<T>(path: string, read: () => T): T | null {
   } catch (error) {
     const code = errnoOf(error)
     if (code === "ENOENT" || code === "ESRCH") return null
+    // Of a task that is ending, which is in no mount namespace any more. Kernel: fs/proc_namespace.c mounts_open_common()
+    if (code === "EINVAL" && path.endsWith("/mountinfo")) return null
     if (code === "EACCES" && isTaskGone(path)) return null
     if (code === "EACCES" || code === "EPERM")
       throw new CheckpointError(

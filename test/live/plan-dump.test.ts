@@ -121,3 +121,13 @@ describe("plan of a process", () => {
       expect(estimate.frozenMicroseconds).toBeGreaterThan(0)
     })
 })
+
+test("a program that ends while it is looked at is told as that, not as a mistake of stasis, nor as refused", async () => {
+  for (let round = 0; round < 40; round++) {
+    const victim = Bun.spawn(["setsid", "sh", "-c", "sleep 0.0$1; exit 0", "sh", `${round + 20}`], { stdin: "ignore", stdout: "ignore" })
+    const { status, stderr } = await run([...stasisTool.command, "plan", `${victim.pid}`])
+    if (status !== 0) expect(stderr).toMatch(/E_NO_PROCESS|E_TARGET_DIED/)
+    expect([0, EXIT_STATUS.E_NO_PROCESS]).toContain(status)
+    await victim.exited
+  }
+})

@@ -18,6 +18,14 @@ test.each([`/proc/${process.pid}/ns/mnt`, `/proc/${process.pid}/task/${process.p
   (path) => expect(failureOf(() => answerIfAlive(path, denied(path)))).toMatchObject({ code: "E_PERMISSION" }),
 )
 
+test("a task that is ending has no mounts; another file that answers EINVAL is a failure", () => {
+  const invalid = (path: string) => () => {
+    throw new FileError("EINVAL", "openat", path)
+  }
+  expect(answerIfAlive(`${GONE}/mountinfo`, invalid(`${GONE}/mountinfo`))).toBeNull()
+  expect(failureOf(() => answerIfAlive(`${GONE}/stat`, invalid(`${GONE}/stat`)))).toMatchObject({ code: "E_IO" })
+})
+
 test.each([
   [undefined, "E_NO_PROCESS", "process 7 does not exist"],
   ["7 (a) b) Z 1 7 7 0 -1 0", "E_NO_PROCESS", "process 7 has exited, its parent has not waited for it yet"],

@@ -10,7 +10,7 @@ import { lackOfDescriptors } from "../../tracee/own-limit.ts"
 const BY_DEATH: readonly ErrorCode[] = ["E_UNSUPPORTED", "E_NAMESPACE", "E_KERNEL", "E_PERMISSION", "E_INJECTION"]
 
 /** True when every thread is ending or gone: a leader may end before the others. */
-const isDying = (pid: number): boolean => (listThreadsIfAlive(pid) ?? []).every((tid) => isEnding(pid, tid))
+export const isDying = (pid: number): boolean => (listThreadsIfAlive(pid) ?? []).every((tid) => isEnding(pid, tid))
 
 /** The processes of a tree, whether frozen or not. */
 export interface TreeMembers {
@@ -35,4 +35,13 @@ export function asDumpError({ root: pid, processes }: TreeMembers, error: unknow
   const lack = lackOfDescriptors(action, error)
   if (lack) return lack
   return new CheckpointError("E_INJECTION", action, "a call failed", "Read the log of -v4; the task runs on as before", error)
+}
+
+/** Does a step of a dump, or of a plan of one. @throws what `asDumpError` makes of a failure */
+export function explained<T>(tree: TreeMembers, step: () => T): T {
+  try {
+    return step()
+  } catch (error) {
+    throw asDumpError(tree, error)
+  }
 }

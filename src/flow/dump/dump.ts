@@ -14,7 +14,7 @@ import { checkOutputs, finish } from "../outputs.ts"
 import { announceReady } from "../ready.ts"
 import { runScripts, type ScriptFacts } from "../scripts.ts"
 import type { verifyImages } from "../verify/verify-dump.ts"
-import { asDumpError, type TreeMembers } from "./dump-error.ts"
+import { explained } from "./dump-error.ts"
 import { ghostLimitFor } from "./ghost-limit.ts"
 import { awaitEnd, kill } from "./kill.ts"
 import { openPagesFiles, type PagesFiles } from "./pages-files.ts"
@@ -155,14 +155,6 @@ function saveFrozen(
   }
   if (!thawEarly) thaw()
   return facts
-}
-
-function explained<T>(tree: TreeMembers, step: () => T): T {
-  try {
-    return step()
-  } catch (error) {
-    throw asDumpError(tree, error)
-  }
 }
 
 /** Times in µs. CRIU's frozen time begins when all are stopped, ours when the first one is. */

@@ -1,5 +1,5 @@
 import { errnoOf } from "../../base/errno.ts"
-import { CheckpointError, type Refusal } from "../../base/errors.ts"
+import { CheckpointError, type Refusal, refusedTarget } from "../../base/errors.ts"
 import { PAGE_SIZE } from "../../base/units.ts"
 import type { Keeping } from "../../kinds/files/keeping.ts"
 import type { OutsideFile } from "../../kinds/files/leading-out.ts"
@@ -19,6 +19,7 @@ import { listThreadsIfAlive, readCommIfAlive } from "../../proc/tasks.ts"
 import { isSuspended } from "../../tracee/vfork.ts"
 import { holdsListeners } from "../connections.ts"
 import { DEFAULT_TIMEOUT, MANAGE_CGROUPS, type PlanOptions } from "../options.ts"
+import { explained, isDying } from "./dump-error.ts"
 import { ghostLimitFor } from "./ghost-limit.ts"
 import { collectMemory } from "./memory.ts"
 import { type Extent, type Prediction, predict } from "./predict.ts"
@@ -106,7 +107,7 @@ const same = (a: Refusal, b: Refusal): boolean => a.what === b.what && a.where =
 /**
  * Looks at a tree as a dump would before its freeze. Nothing is stopped, traced or changed.
  *
- * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION
+ * @throws CheckpointError E_NO_PROCESS, E_SELF, E_KERNEL_THREAD, E_TRACED, E_PERMISSION, E_TARGET_DIED
  */
 export function planDump(
   pid: number,
@@ -116,13 +117,18 @@ export function planDump(
   }: Keeping & Pick<PlanOptions, "shellJob" | "tcpEstablished" | "tcpClose" | "skipInFlight" | "extUnixSk" | "externalUnix" | "externals">,
 ): DumpPlan {
   const look = (job: boolean): Outlook =>
-    lookAtTree({
-      ...USUAL,
-      ...kept,
-      ghostLimit: kept.ghostLimit ?? ghostLimitFor("."),
-      skipInFlight: kept.skipInFlight || holdsListeners({ ...kept, networkLock: "nftables" }),
-      pid,
-      shellJob: job,
+    explained({ root: pid, processes: [{ pid }] }, () => {
+      const outlook = lookAtTree({
+        ...USUAL,
+        ...kept,
+        ghostLimit: kept.ghostLimit ?? ghostLimitFor("."),
+        skipInFlight: kept.skipInFlight || holdsListeners({ ...kept, networkLock: "nftables" }),
+        pid,
+        shellJob: job,
+      })
+      // What is ending looks as if it were not supported.
+      if (outlook.refusals.length > 0 && isDying(pid)) throw refusedTarget(pid, outlook.refusals)
+      return outlook
     })
   const outlook = look(shellJob)
   // What a shell's job is refused for hides what it would be refused for besides.
