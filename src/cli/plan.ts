@@ -22,6 +22,8 @@ export async function runPlan({ pid, ...options }: PlanOptions): Promise<number>
 }
 
 async function planImages(options: PlanOptions): Promise<number> {
+  const { checkProc } = await import("../flow/reach.ts")
+  checkProc()
   const { planRestore } = await import("../flow/restore/plan-restore.ts")
   const { restorePlanJson, restorePlanText } = await import("./plan-restore.ts")
   const plan = planRestore(options)

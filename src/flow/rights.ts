@@ -84,10 +84,25 @@ export const idComplaints = ({ processes }: Pick<SavedTree, "processes">, rights
     return []
   })
 
+/** The first process that may gain privileges, where nobody may who comes of this tool. Man page: PR_SET_NO_NEW_PRIVS(2const) */
+export function privilegeComplaints(
+  { processes }: Pick<SavedTree, "processes">,
+  { noNewPrivs }: Pick<Status, "noNewPrivs">,
+): CheckpointError[] {
+  const bound = noNewPrivs
+    ? processes.find(({ threads }) => threads.some(({ core: { creds } }) => creds && !creds.no_new_privs))
+    : undefined
+  if (!bound) return []
+  const found = "stasis has no_new_privs set, which all that it makes inherits, and the process had not"
+  const next = "Restore from where it is not set (setpriv --no-new-privs, NoNewPrivileges= of systemd, no-new-privileges of a container)"
+  return [new CheckpointError("E_PERMISSION", `Cannot restore process ${bound.tree.pid}`, found, next)]
+}
+
 /** What stands against a restore by this user, as CheckpointErrors; none when nothing does. No process is made. */
 export const rightsComplaints = (saved: SavedTree, imagesDir: string): CheckpointError[] => [
   ...pidComplaint(saved.root.tree.pid, imagesDir),
   ...idComplaints(saved, readOwnRights()),
+  ...privilegeComplaints(saved, readStatus(process.pid)),
 ]
 
 /**

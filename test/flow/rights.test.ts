@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { changeIds } from "../../src/flow/restore/own-ids.ts"
-import { idComplaints, type OwnRights } from "../../src/flow/rights.ts"
+import { idComplaints, type OwnRights, privilegeComplaints } from "../../src/flow/rights.ts"
 
 describe("changeIds", () => {
   test("changes users and groups wherever they stand, and nothing else", () => {
@@ -52,4 +52,15 @@ describe("idComplaints", () => {
     const all = { maySetUser: true, maySetGroup: true, ids: { ...rights.ids, uids } }
     expect(found({ euid: 0 }, all)).toEqual(["it had user ID 0, which does not exist in this user namespace"])
   })
+})
+
+test("privilegeComplaints: who has no_new_privs makes none that may gain privileges", () => {
+  const saved = (...given: readonly (number | undefined)[]) =>
+    ({
+      processes: [{ tree: { pid: 5 }, threads: given.map((no_new_privs) => ({ core: { creds: { no_new_privs } } })) }],
+    }) as unknown as Parameters<typeof privilegeComplaints>[0]
+  expect(privilegeComplaints(saved(undefined), { noNewPrivs: false })).toEqual([])
+  expect(privilegeComplaints(saved(1, 1), { noNewPrivs: true })).toEqual([])
+  for (const entry of [saved(1, undefined), saved(0)])
+    expect(privilegeComplaints(entry, { noNewPrivs: true })).toMatchObject([{ code: "E_PERMISSION", action: "Cannot restore process 5" }])
 })

@@ -160,3 +160,20 @@ describe("plan of images", () => {
     expect((await plan(job.images, "-j")).status).toBe(0)
   })
 })
+
+test.each([
+  ["no_new_privs", ["setpriv", "--no-new-privs"], "no_new_privs set"],
+  ["a lower hard limit", ["setpriv", "--bounding-set", "-sys_resource", "prlimit", "--memlock=0:0"], "Max locked memory"],
+  ["/proc of another PID namespace", ["unshare", "-pf"], "/proc is that of another PID namespace"],
+])("what stands against a restore is told alike by it and by plan: %s", async (_, within, found) => {
+  const victim = await start("heap")
+  await dump(stasisTool, victim.pid, victim.images)
+  await victim.gone()
+  const [planned, restored] = [
+    await run([...within, ...stasisTool.command, "plan", "-D", victim.images]),
+    await run([...within, ...stasisTool.command, "restore", "-d", "-D", victim.images]),
+  ]
+  expect(planned.stdout + planned.stderr).toContain(found)
+  expect(restored.stderr).toContain(found)
+  expect(restored.status).toBe(planned.status)
+})

@@ -23,33 +23,33 @@ export const hostComplaints = (): CheckpointError[] =>
     )
 
 /**
- * Checks of what each thread and process of a set wants from this machine and user: registers, extended state, limits, a free signal.
+ * Checks of what each thread and process of a set wants from this machine and user: registers, extended state, a free signal.
  *
  * @returns checks that throw E_IMAGE_UNSUPPORTED · E_IMAGE_CORRUPT · E_RESTORE
  */
 export function* processChecks(saved: SavedTree): Generator<() => void> {
-  const current = raisedLimits(readLimits(process.pid))
-  const mayRaise = mayOnMachine(CAP.SYS_RESOURCE)
-  const rights = { mayRaise, mostFiles: readMostFiles() }
   yield () => void freeStubSignal(saved)
   for (const {
     tree: { pid },
     threads,
-    tc: { rlimits, loginuid },
+    tc: { loginuid },
   } of saved.processes) {
     yield () => checkSettable(pid, loginuid)
     for (const { tid, info, extension } of threads) {
       yield () => void restoreRegisters(info.gpregs, tid)
       yield () => checkFpu(info.fpregs, extension?.extra_xstate, tid)
     }
-    for (const found of rlimits ? unsettableLimits(rlimits, current, rights) : [])
-      yield () => {
-        throw new CheckpointError(
-          "E_RESTORE",
-          `Cannot restore process ${pid}`,
-          found,
-          "Raise it for stasis (ulimit, sysctl), or restore as root",
-        )
-      }
   }
+}
+
+/** Limits that this user cannot give on this machine: CheckpointErrors E_RESTORE. */
+export function limitComplaints({ processes }: SavedTree): CheckpointError[] {
+  const current = raisedLimits(readLimits(process.pid))
+  const rights = { mayRaise: mayOnMachine(CAP.SYS_RESOURCE), mostFiles: readMostFiles() }
+  const next = "Raise it for stasis (ulimit, sysctl), or restore as root"
+  return processes.flatMap(({ tree: { pid }, tc: { rlimits } }) =>
+    (rlimits ? unsettableLimits(rlimits, current, rights) : []).map(
+      (found) => new CheckpointError("E_RESTORE", `Cannot restore process ${pid}`, found, next),
+    ),
+  )
 }

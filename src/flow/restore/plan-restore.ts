@@ -18,7 +18,7 @@ import { rightsComplaints } from "../rights.ts"
 import { checkControl } from "./control.ts"
 import { lookAtCpu } from "./cpu.ts"
 import { findGiven } from "./given.ts"
-import { hostComplaints, processChecks } from "./here.ts"
+import { hostComplaints, limitComplaints, processChecks } from "./here.ts"
 import { checkHugePages } from "./huge-pages.ts"
 import { dyingIds, pidsOf, takenIds } from "./ids.ts"
 import { withOwnIds } from "./own-ids.ts"
@@ -145,6 +145,7 @@ function lookAtImages({ imagesDir = "", shellJob, strict, ...checking }: PlanOpt
   ledger.add(hostComplaints())
   ledger.add(complaintsOf(pairChecks(saved.root.files)))
   ledger.add(complaintsOf(processChecks(saved)))
+  ledger.add(limitComplaints(saved))
   if (birthPlan) ledger.keep(() => checkHugePages(set, saved, birthPlan))
   // Images that contradict themselves cannot be compiled.
   if (!birthPlan || ledger.complaints.some(({ code }) => EXIT_STATUS[code] === EXIT_STATUS.E_IMAGE_CORRUPT))

@@ -24,6 +24,7 @@ import { checkControl, giveUpTerminal } from "./control.ts"
 import { lookAtCpu } from "./cpu.ts"
 import { dropLinks } from "./ghosts.ts"
 import { dropGiven, findGiven } from "./given.ts"
+import { limitComplaints } from "./here.ts"
 import { checkHugePages } from "./huge-pages.ts"
 import { checkIdsFree, heldId, pidsOf } from "./ids.ts"
 import { withOwnIds } from "./own-ids.ts"
@@ -122,6 +123,8 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
     const action = `Cannot build the tree of process ${saved.root.tree.pid}`
     const isCall = error instanceof SyscallError
     if (isCall && error.call === "clone3" && error.errno === "EEXIST") throw heldId(saved, helpers, error)
+    const [limit] = isCall && error.call === "prlimit64" ? limitComplaints(saved) : []
+    if (limit) throw limit
     if (isCall && error.call === "bind" && (error.errno === "EADDRINUSE" || error.errno === "EADDRNOTAVAIL"))
       throw new CheckpointError(
         "E_RESTORE",
