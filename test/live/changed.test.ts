@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test"
-import { appendFileSync, chmodSync, copyFileSync, readlinkSync, statSync, writeFileSync } from "node:fs"
+import { appendFileSync, chmodSync, copyFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { EXIT_STATUS } from "../../src/base/errors.ts"
 import { compileVictim } from "../harness/compile.ts"
@@ -88,12 +88,14 @@ test("a program, or a library, on a mount from which nothing may be executed now
   expect(await victim.answer()).toBe("OK")
 })
 
-test("a program whose mount has become noexec while it ran is refused", async () => {
-  const program = join(scratch("noexec"), "program")
+test.each(["in place", "deleted"])("a program whose mount has become noexec while it ran is refused: %s", async (place) => {
+  const folder = scratch("noexec")
+  const program = join(folder, "program")
   copyFileSync("/bin/sleep", program)
-  const asleep = launch("noexec", ["unshare", "-m", "sh", "-c", `mount --bind "${program}" "${program}" && exec "${program}" 600`])
+  const asleep = launch("noexec", ["unshare", "-m", "sh", "-c", `mount --bind "${folder}" "${folder}" && exec "${program}" 600`])
   await waitFor("the program", () => linkOf(`/proc/${asleep.pid}/exe`) === program)
-  expect((await run(["nsenter", "-t", `${asleep.pid}`, "-m", "mount", "-o", "remount,noexec,bind", program])).status).toBe(0)
+  expect((await run(["nsenter", "-t", `${asleep.pid}`, "-m", "mount", "-o", "remount,noexec,bind", folder])).status).toBe(0)
+  if (place === "deleted") rmSync(program)
   const refused = await run([...stasisTool.command, "dump", "-t", `${asleep.pid}`, "-D", asleep.images])
   expect(refused.status).toBe(EXIT_STATUS.E_UNSUPPORTED)
   expect(refused.stderr).toContain("from whose mount nothing may be executed any more (noexec)")

@@ -6,7 +6,7 @@ import { numbersIfAlive } from "../../proc/source.ts"
 import type { Reason } from "./collecting.ts"
 import type { Keeping } from "./keeping.ts"
 import { refusedName } from "./name.ts"
-import { layPath } from "./path.ts"
+import { folderOf, layPath } from "./path.ts"
 import { detailsOf, type FileStat, isNoExec, statDescriptor, statPath } from "./stat.ts"
 
 /** What says which file a mapping is of. */
@@ -71,7 +71,7 @@ export function lendMapped<T>(pid: number, mapping: FileMapping, use: (link: str
 /** Names that were seen to lead to the files of mappings: programs map each of theirs several times. */
 const seen = new Set<string>()
 
-/** Names of executed files, and whether their mounts forbid that by now: programs execute the same libraries. */
+/** Executed files, or folders of deleted ones, and whether their mounts forbid that by now: programs execute the same libraries. */
 const forbidden = new Map<string, boolean>()
 
 /**
@@ -80,7 +80,7 @@ const forbidden = new Map<string, boolean>()
  */
 export function refusedMapping(pid: number, mapping: FileMapping & Pick<Mapping, "exec">, keeping: Keeping): Reason | undefined {
   const { path, deleted } = mapping
-  if (mapping.exec && forbidden.getOrInsertComputed(path, isNoExec))
+  if (mapping.exec && forbidden.getOrInsertComputed(deleted ? folderOf(path) : path, isNoExec))
     return {
       what: `"${path}", which is executed, and from whose mount nothing may be executed any more (noexec)`,
       remedy: "Allow it, until the program has been restored: mount -o remount,exec",
