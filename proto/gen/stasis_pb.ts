@@ -79,6 +79,8 @@ export interface stasis_thread_entry {
   speculation: number[]
   /** arch_prctl(ARCH_GET_CPUID), x86: the CPUID instruction raises SIGSEGV. */
   cpuid_faults?: boolean
+  /** keyctl(KEYCTL_SET_REQKEY_KEYRING): the kind of keyring that keys go to which the thread requests; absent = the default. */
+  request_keyring?: number
   /** Absent = the default. */
   mempolicy?: stasis_mempolicy_entry
   /** It was in a Landlock domain, which is not restored. */
@@ -111,6 +113,7 @@ export const stasis_thread_entrySchema: Schema<stasis_thread_entry> = schema("st
   { number: 22, name: "io_flusher", type: "bool", label: "optional" },
   { number: 23, name: "speculation", type: "uint32", label: "repeated" },
   { number: 24, name: "cpuid_faults", type: "bool", label: "optional" },
+  { number: 25, name: "request_keyring", type: "uint32", label: "optional" },
   { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
   { number: 41, name: "landlocked", type: "bool", label: "optional" },
   { number: 43, name: "rseq_slice_extension", type: "bool", label: "optional" },

@@ -84,7 +84,9 @@ describe.skipIf(!canRun)(`attributes of a live process${why}`, () => {
     expect(leader!.thread.entry).toEqual({ pdeath_sig: 10 })
     if (subject.says.get("tsc") === "0") expect(leader!.thread.extension.tsc).toBe(2)
     if (subject.says.get("mce") === "0") expect(leader!.thread.extension.mce_kill).toBe(1)
+    if (subject.says.get("request_keyring") === "0") expect(leader!.thread.extension.request_keyring).toBe(4)
     expect(other!.thread.entry).toEqual({ pdeath_sig: 12 })
+    expect(other!.thread.extension).not.toHaveProperty("request_keyring")
     expect(other!.thread.extension.personality).toBe(0x1000000)
     expect(threads.flatMap(({ refusals }) => refusals)).toEqual([])
 

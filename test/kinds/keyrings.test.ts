@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { KCMP } from "../../ffi/abi/file.ts"
-import { KEY_SPEC, KEYCTL } from "../../ffi/abi/keys.ts"
+import { KEY_REQKEY_DEFL_NO_CHANGE, KEY_SPEC, KEYCTL } from "../../ffi/abi/keys.ts"
 import { askLandlock, isLandlocked, refuseLandlock } from "../../src/kinds/attributes/landlock.ts"
 import { askKeyrings, refuseKeyrings, restoreSessionKeyring } from "../../src/kinds/creds/keyrings.ts"
 import { surveyThreadNamespaces } from "../../src/kinds/tree/collect.ts"
@@ -11,6 +11,7 @@ import { answersOf } from "./fixture.ts"
 test.skipIf(!canCompile)("constants of keyrings are the C compiler's", () => {
   const rows = [
     ...Object.entries(KEYCTL).map(([name, value]) => [`KEYCTL_${name}`, value] as const),
+    ["KEY_REQKEY_DEFL_NO_CHANGE", KEY_REQKEY_DEFL_NO_CHANGE] as const,
     ...Object.entries(KEY_SPEC).map(([name, value]) => [`KEY_SPEC_${name}`, value] as const),
   ]
   const found = evaluate(

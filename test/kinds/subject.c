@@ -320,6 +320,8 @@ static void attributes(void)
 	TRY("speculation", prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, PR_SPEC_DISABLE, 0, 0));
 	TRY("memory_merge", prctl(67, 1, 0, 0, 0));
 	TRY("cpuid", syscall(SYS_arch_prctl, 0x1012, 0));
+	/* Keys that are requested go to the user's keyring. */
+	TRY("request_keyring", syscall(SYS_keyctl, 14, 4));
 	TRY("mdwe", prctl(65, 1, 0, 0, 0));
 	MUST(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
 }

@@ -4,7 +4,7 @@ import { beyondCriu, type Row, row } from "./row.ts"
 const NO_AFFINITY = "does not keep the affinity"
 const RESTART_BLOCK = "turns calls with a restart block into EINTR"
 const NEEDS_RESOURCE = "needs CAP_SYS_RESOURCE for processes of other users"
-const LOST_ATTRIBUTES = ["personality", "timer_slack", "coredump_filter"]
+const LOST_ATTRIBUTES = ["personality", "timer_slack", "coredump_filter", "request_keyring"]
 const ONLY_PTRACE = ["5.13", "a registration without a name is told by ptrace alone"] as const
 /** A program registers its own area, of any length: libraries of this age take 32 bytes. */
 export const NO_LIBRARY_RSEQ = { GLIBC_TUNABLES: "glibc.pthread.rseq=0" }
@@ -19,6 +19,7 @@ const attributes: readonly Row[] = [
   "thp_disable",
   "timer_slack",
   "nice",
+  "request_keyring",
   "coredump_filter",
   "session",
   "rlimits",

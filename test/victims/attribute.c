@@ -54,6 +54,9 @@ static void set_thp(void) { MUST(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)); }
 static long get_thp(void) { return prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0); }
 static void set_slack(void) { MUST(prctl(PR_SET_TIMERSLACK, 77777)); }
 static long get_slack(void) { return prctl(PR_GET_TIMERSLACK); }
+/* Keys that are requested go to the user's keyring; a kernel without keys answers -1 before and after. */
+static void set_request_keyring(void) { syscall(SYS_keyctl, 14, 4); }
+static long get_request_keyring(void) { return syscall(SYS_keyctl, 14, -1); }
 static void set_nice(void) { MUST(setpriority(PRIO_PROCESS, 0, 11)); }
 static long get_nice(void) { return getpriority(PRIO_PROCESS, 0); }
 static void set_coredump(void) { write_file("/proc/self/coredump_filter", "0x5b"); }
@@ -107,6 +110,7 @@ static const struct {
 	{ "thp_disable", set_thp, get_thp },
 	{ "timer_slack", set_slack, get_slack },
 	{ "nice", set_nice, get_nice },
+	{ "request_keyring", set_request_keyring, get_request_keyring },
 	{ "coredump_filter", set_coredump, get_coredump },
 	{ "session", set_session, get_session },
 	{ "rlimits", set_limits, get_limits },

@@ -1,3 +1,4 @@
+import { KEY_REQKEY_DEFL_NO_CHANGE, KEYCTL } from "../../../ffi/abi/keys.ts"
 import {
   ARCH,
   LDT_ENTRY_SIZE,
@@ -43,7 +44,10 @@ export interface ProcessAttributes {
 /** Attributes of a thread, by the image message that they go into. */
 export interface ThreadAttributes {
   readonly entry: Pick<thread_core_entry, "pdeath_sig">
-  readonly extension: Pick<stasis_thread_entry, "personality" | "mce_kill" | "tsc" | "io_flusher" | "speculation" | "cpuid_faults">
+  readonly extension: Pick<
+    stasis_thread_entry,
+    "personality" | "mce_kill" | "tsc" | "io_flusher" | "speculation" | "cpuid_faults" | "request_keyring"
+  >
 }
 
 /** Where the answers about a process will be. */
@@ -72,6 +76,7 @@ export interface ThreadQuestions {
   readonly ioFlusher: Result
   readonly speculation: readonly Result[]
   readonly cpuid: Result
+  readonly requestKeyring: Result
   readonly untagMask: Data
   readonly untagAnswer: Result
 }
@@ -117,6 +122,7 @@ export function askThreadAttributes(program: Program): ThreadQuestions {
     ioFlusher: askOption(program, PR.GET_IO_FLUSHER),
     speculation: Array.from({ length: SPECULATION_COUNT }, (_, misfeature) => askOption(program, PR.GET_SPECULATION_CTRL, misfeature)),
     cpuid: program.callWith({ mayFail: true }, "arch_prctl", ARCH.GET_CPUID, 0),
+    requestKeyring: program.callWith({ mayFail: true }, "keyctl", KEYCTL.SET_REQKEY_KEYRING, KEY_REQKEY_DEFL_NO_CHANGE),
     untagMask,
     untagAnswer: program.callWith({ mayFail: true }, "arch_prctl", ARCH.GET_UNTAG_MASK, untagMask),
   }
@@ -171,6 +177,7 @@ export function collectThreadAttributes(answers: Answers, questions: ThreadQuest
   const personality = Number(answers.of(questions.personality))
   const mce_kill = answers.of(questions.mceKill) < 0n ? PR_MCE_KILL_DEFAULT : Number(answers.of(questions.mceKill))
   const tsc = answers.of(questions.tscAnswer) < 0n ? PR_TSC_ENABLE : u32(answers, questions.tsc)
+  const request_keyring = setting(answers, questions.requestKeyring)
   const speculation = questions.speculation.map((result) => speculationOf(setting(answers, result)))
   return {
     entry: pdeath_sig ? { pdeath_sig } : {},
@@ -181,6 +188,7 @@ export function collectThreadAttributes(answers: Answers, questions: ThreadQuest
       ...(setting(answers, questions.ioFlusher) ? { io_flusher: true } : {}),
       speculation: speculation.some((value) => value !== 0) ? speculation : [],
       ...(answers.of(questions.cpuid) === 0n ? { cpuid_faults: true } : {}),
+      ...(request_keyring ? { request_keyring } : {}),
     },
   }
 }

@@ -1,3 +1,4 @@
+import { KEYCTL } from "../../../ffi/abi/keys.ts"
 import { ARCH, PR, PR_MCE_KILL_SET, PR_TIMER_CREATE_RESTORE_IDS_ON, TASK_COMM_LEN } from "../../../ffi/abi/prctl.ts"
 import { NSIG } from "../../../ffi/abi/signal.ts"
 import { CheckpointError } from "../../base/errors.ts"
@@ -77,6 +78,8 @@ export function restoreThreadAttributes(
   for (const [misfeature, value] of (extension?.speculation ?? []).entries())
     if (value) program.callWith({ about: `speculation control ${misfeature}` }, "prctl", PR.SET_SPECULATION_CTRL, misfeature, value, 0, 0)
   if (extension?.cpuid_faults) program.callWith({ about: "faults of CPUID" }, "arch_prctl", ARCH.SET_CPUID, 0)
+  const keyring = extension?.request_keyring
+  if (keyring) program.callWith({ about: "the keyring of requested keys" }, "keyctl", KEYCTL.SET_REQKEY_KEYRING, keyring)
 }
 
 /**
