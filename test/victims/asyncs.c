@@ -1,6 +1,6 @@
 /*
  * Holds: a FIFO, both ends of a terminal, a pipe and a socket with O_ASYNC, each with a signal of its own. Checks: each still sends it when
- * something can be read, with the number of its descriptor.
+ * something can be read, with the number of its descriptor; and a terminal that was opened with the flag, which signs nobody up, sends none.
  */
 #include "victim.h"
 #include <stdlib.h>
@@ -67,9 +67,16 @@ int main(int argc, char **argv)
 	add(pair[0], pair[1]);
 	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
 	add(pair[0], pair[1]);
+	/* SIGIO ends who does not handle it. */
+	MUST(master = posix_openpt(O_RDWR | O_NOCTTY));
+	MUST(unlockpt(master));
+	MUST(slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_ASYNC));
 	check("set-up");
 	victim_ready();
 	victim_wait();
 	check("now");
+	MUST((int)write(master, "x\n", 2));
+	pause_ms(20);
+	CHECK(fcntl(slave, F_GETFL) & O_ASYNC && fcntl(slave, F_GETOWN) == 0, "flags %x, owner %d", fcntl(slave, F_GETFL), fcntl(slave, F_GETOWN));
 	ok();
 }

@@ -1,4 +1,5 @@
-import { F, F_OWNER, FD_CLOEXEC, O, SETTABLE } from "../../../ffi/abi/file.ts"
+import { F, F_OWNER, FD_CLOEXEC, fOwnerEx, O, SETTABLE } from "../../../ffi/abi/file.ts"
+import { encode } from "../../../ffi/layout.ts"
 import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
 import type { Program } from "../../tracee/program.ts"
@@ -74,6 +75,8 @@ export function beginRestoring(
   }
 }
 
+const nobody = (program: Program) => program.bytes(encode(fOwnerEx, { type: F_OWNER.PID, pid: 0 }))
+
 /** Appends the opening of one file and puts it at all its numbers. Flags that open(2) does not take are set afterwards. */
 export function openAt(id: number, restoring: Restoring): void {
   const { program, files, users } = restoring
@@ -81,15 +84,18 @@ export function openAt(id: number, restoring: Restoring): void {
   const file = files.get(id)
   if (!first || !file) throw new Error(`Unreachable: file ${id} was not checked`)
   const row = checkedRow(file)
-  const { flags } = row.facts(file, files)
+  const { flags, fown } = row.facts(file, files)
   const given = restoring.given.get(id)
   const opened = given ? openGiven(file, given, restoring) : row.restore(file, restoring)
   for (const user of [first, ...more]) program.callWith({ about: `fd ${user.fd}` }, "dup3", opened, user.fd, dupFlags(user))
   program.call("close", opened)
   // What is shared with whoever gave it keeps that one's flags; a socket, which nobody gives to use it too, gets its own.
   const settable = flags & O.PATH || (given && isShared(given) && !file.usk) ? 0 : flags & SETTABLE
-  const isMissing = !row.named || (flags & O.ASYNC) !== 0
-  if (isMissing && settable !== 0) program.callWith({ about: `the flags of fd ${first.fd}` }, "fcntl", first.fd, F.SETFL, settable)
+  const about = `the flags of fd ${first.fd}`
+  const signsUp = (settable & O.ASYNC) !== 0
+  if ((!row.named || signsUp) && settable !== 0) program.callWith({ about }, "fcntl", first.fd, F.SETFL, settable)
+  // A terminal makes who signs up its owner; where it has none, the flag came with open(2), and nobody is to be signalled.
+  if (row.named && signsUp && fown.pid === 0) program.callWith({ about }, "fcntl", first.fd, F.SETOWN_EX, nobody(program))
 }
 
 /** Appends a placeholder at every wanted number, so that what is opened lands on another one. */

@@ -80,6 +80,7 @@ describe("regular", () => {
       "#2 dup3(#1, 3, 0) // fd 3",
       "#3 close(#1)",
       "#4 fcntl(3, 4, 0x2400) // the flags of fd 3",
+      '#5 fcntl(3, 0xf, "\\u0001\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000") // the flags of fd 3',
     ])
   })
 
