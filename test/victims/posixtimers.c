@@ -36,6 +36,8 @@ static void *other(void *own)
 	while (!victim_go)
 		pause_ms(5);
 	pause_ms(400);
+	while (own && others_timer != -1) /* its clock ends with it */
+		pause_ms(5);
 	return own;
 }
 
@@ -85,6 +87,7 @@ static void own(void)
 	for (long end = victim_clock() + 20; mine - left(timer) < BUSY;)
 		CHECK(victim_clock() < end, "the timer of this thread's CPU time stands still");
 	CHECK(others - left(others_timer) < BUSY / 2, "the timer of another thread's CPU time runs with this one");
+	others_timer = -1;
 }
 
 static void *ending(void *unused)
