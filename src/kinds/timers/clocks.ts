@@ -25,7 +25,7 @@ const threadClock = (tid: number): number => (~tid << 3) | CPUCLOCK.PERTHREAD_MA
  * The clocks by which timers of CPU time have to be made anew, by the timer's ID; those that are not there keep the one that they tell.
  *
  * The kernel tells "the thread that made it" and not which that is. But a thread that asks twice sees the time of its own clock run, and
- * that of those that are stopped stand still.
+ * that of those that are stopped stand still. Those of the main thread keep what they tell: a restore makes timers there.
  *
  * @param runAlone has one thread run a program while all others of the process are stopped
  * Kernel: kernel/time/posix-cpu-timers.c thread_cpu_timer_create(), posix_cpu_timer_get()
@@ -39,6 +39,12 @@ export function findClocks(
 ): ReadonlyMap<number, number> {
   const clocks = new Map<number, number>()
   const open = new Map<number, PosixTimer>()
+  /** A timer that is not armed shows nothing: it is taken for one of the thread that it signals, else of the main thread. */
+  const guess = ({ id, target, targetId }: PosixTimer): void => {
+    const tid = target === "tid" && tids.includes(targetId) ? targetId : pid
+    log.warn(`timer ${id} measures the CPU time of a thread, of which nobody can tell while it is not armed: taken for thread ${tid}`)
+    if (tid !== pid) clocks.set(id, threadClock(tid))
+  }
   for (const { timer, times } of posix) {
     const clock = cpuClock(timer.clockId)
     if (!clock) continue
@@ -46,7 +52,7 @@ export function findClocks(
     if (clock.id === 0) {
       if (!clock.ofThread || tids.length === 1) continue
       if (it_value_sec !== 0n || it_value_nsec !== 0n) open.set(timer.id, timer)
-      else clocks.set(timer.id, guess(pid, tids, timer))
+      else guess(timer)
     } else if (clock.ofThread ? !tids.includes(clock.id) : readStatIfAlive(clock.id) === null) {
       log.warn(`timer ${timer.id} measures the CPU time of ${name(clock)}, which has ended: it is kept as one of its own process's`)
       clocks.set(timer.id, ownProcess)
@@ -55,7 +61,7 @@ export function findClocks(
   const find = (tid: number, timers: readonly PosixTimer[]): void => {
     for (let first = 0; first < timers.length; first += BATCH) {
       for (const id of running(tid, timers.slice(first, first + BATCH), runAlone)) {
-        clocks.set(id, threadClock(tid))
+        if (tid !== pid) clocks.set(id, threadClock(tid))
         open.delete(id)
       }
     }
@@ -67,7 +73,7 @@ export function findClocks(
       [...open.values()].filter(({ targetId }) => targetId === tid),
     )
   for (const tid of tids) find(tid, [...open.values()])
-  for (const timer of open.values()) clocks.set(timer.id, guess(pid, tids, timer))
+  for (const timer of open.values()) guess(timer)
   return clocks
 }
 
@@ -86,13 +92,6 @@ function running(tid: number, timers: readonly PosixTimer[], runAlone: (tid: num
   const again = looks.map(({ id, first }) => ({ id, first, second: ask(id) }))
   const answers = runAlone(tid, program)
   return again.filter(({ first, second }) => !Buffer.from(answers.bytes(first)).equals(answers.bytes(second))).map(({ id }) => id)
-}
-
-/** A timer that is not armed shows nothing: it is taken for one of the thread that it signals, else of the main thread. */
-function guess(pid: number, tids: readonly number[], { id, target, targetId }: PosixTimer): number {
-  const tid = target === "tid" && tids.includes(targetId) ? targetId : pid
-  log.warn(`timer ${id} measures the CPU time of a thread, of which nobody can tell while it is not armed: taken for thread ${tid}`)
-  return threadClock(tid)
 }
 
 /**
