@@ -70,9 +70,20 @@ export function remember(pid: number, output: string): void {
   started.set(pid, output)
 }
 
+/** Threads of a process whose first one has ended: they alone show its descriptors. Folders in /proc */
+function headless(pid: string): string[] {
+  if (statusOf(Number(pid), "State")?.startsWith("Z") !== true || statusOf(Number(pid), "Threads") === "1") return []
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((tid) => `/proc/${pid}/task/${tid}`)
+  } catch {
+    return []
+  }
+}
+
 /** PIDs of all processes whose standard output or error leads to one of these files: what a tree's root started, wherever it went. */
 export function writersOf(outputs: ReadonlySet<string>): number[] {
-  const leads = (pid: string): boolean => [1, 2].some((fd) => outputs.has(linkOf(`/proc/${pid}/fd/${fd}`) ?? ""))
+  const leads = (pid: string): boolean =>
+    [`/proc/${pid}`, ...headless(pid)].some((task) => [1, 2].some((fd) => outputs.has(linkOf(`${task}/fd/${fd}`) ?? "")))
   return readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) && leads(name) ? [Number(name)] : []))
 }
 
