@@ -1,10 +1,10 @@
 import { F, O } from "../../../../ffi/abi/file.ts"
 import { PIDFD_THREAD } from "../../../../ffi/abi/pidfd.ts"
-import { closeSync } from "../../../../ffi/fs.ts"
 import { syscall } from "../../../../ffi/syscall.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
-import { endWaiter, startWaiter } from "../../../tracee/seed.ts"
+import { startWaiter } from "../../../tracee/seed.ts"
 import type { Deadline } from "../../../tracee/wait.ts"
+import { openStoodIn } from "../stood-in.ts"
 import { isDeparted } from "./restore.ts"
 
 /** Files that lead to processes which had ended, those of one process together: two of them must stay equal in st_ino. */
@@ -20,21 +20,12 @@ export const groupDeparted = (files: ReadonlyMap<number, file_entry>): file_entr
  * Kernel: fs/pidfs.c, kernel/pid.c pidfd_create()
  */
 export function makeDeparted(group: readonly file_entry[], deadline: Deadline): Map<number, number> {
-  const made = new Map<number, number>()
   const child = startWaiter(deadline)
-  try {
-    for (const { id, pidfd } of group) {
-      const flags = pidfd?.flags ?? 0
-      const fd = syscall("pidfd_open", child, flags & PIDFD_THREAD)
-      made.set(id, fd)
-      const settable = flags & (O.NONBLOCK | O.ASYNC)
-      if (settable) syscall("fcntl", fd, F.SETFL, settable)
-    }
-    return made
-  } catch (error) {
-    for (const fd of made.values()) closeSync(fd)
-    throw error
-  } finally {
-    endWaiter(child)
-  }
+  return openStoodIn(child, group, ({ pidfd }) => {
+    const flags = pidfd?.flags ?? 0
+    const fd = syscall("pidfd_open", child, flags & PIDFD_THREAD)
+    const settable = flags & (O.NONBLOCK | O.ASYNC)
+    if (settable) syscall("fcntl", fd, F.SETFL, settable)
+    return fd
+  })
 }

@@ -3,11 +3,12 @@ import { closeSync } from "../../../../ffi/fs.ts"
 import { allocate, attempt, syscall } from "../../../../ffi/syscall.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
-import { endWaiter, type Keeper, spawnSeed } from "../../../tracee/seed.ts"
+import { type Keeper, spawnSeed } from "../../../tracee/seed.ts"
 import type { Deadline } from "../../../tracee/wait.ts"
 import { openFlags } from "../open.ts"
 import { layPath } from "../path.ts"
 import { kindOf } from "../stat.ts"
+import { openStoodIn } from "../stood-in.ts"
 import { isAboutProcess } from "./departed.ts"
 import { NO_POSITION } from "./restore.ts"
 
@@ -24,17 +25,9 @@ export function openOfDeparted(
   deadline: Deadline,
   owner: (pid: number) => Keeper,
 ): Map<number, number> {
-  const made = new Map<number, number>()
   spawnSeed(pid, {}, deadline, owner)
-  try {
-    for (const { id, reg } of files) if (reg) made.set(id, openAtPosition(reg))
-    return made
-  } catch (error) {
-    for (const fd of made.values()) closeSync(fd)
-    throw error
-  } finally {
-    endWaiter(pid)
-  }
+  const entries = files.flatMap(({ reg }) => reg ?? [])
+  return openStoodIn(pid, entries, openAtPosition)
 }
 
 /** Takes what the kernel keeps of a text, to its end. */
