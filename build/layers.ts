@@ -11,6 +11,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "src/cli": [
     "src/flow",
     "ffi/fs.ts",
+    "ffi/heap.ts",
     "ffi/abi/file.ts",
     "src/rseq",
     "src/image",
@@ -40,6 +41,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "src/tracee": ["src/proc", "src/base", "ffi", "node:"],
   "src/proc": ["src/base", "ffi/fs.ts", "ffi/folder.ts", "node:"],
   "src/elf": ["src/base", "node:"],
+  "src/base/engine.ts": ["bun:jsc"],
   "src/base": ["consola", "ffi/fs.ts", "node:"],
 }
 

@@ -4,7 +4,7 @@
  * System calls go through a page of our own machine code (ffi/stub/door.ARCH.S), not through libc: the answer is -errno itself,
  * and glibc and musl builds run the same code. libc is asked once, for mmap and mprotect, to make that page.
  */
-import { CFunction, dlopen, FFIType, type Pointer, toArrayBuffer } from "bun:ffi"
+import { CFunction, dlopen, FFIType, type Pointer, ptr, toArrayBuffer } from "bun:ffi"
 import { door as doorX86_64 } from "./stub/gen/x86_64.ts"
 
 /** CPU architectures by Node's name; undefined where no stub exists yet. */
@@ -62,6 +62,9 @@ export function memoryAt(address: number, size: number): KernelMemory {
   const buffer = toArrayBuffer(address as Pointer, 0, size)
   return { address, bytes: new Uint8Array(buffer), view: new DataView(buffer) }
 }
+
+/** Where the bytes of an array are now. Nothing holds them there: good for telling which part of memory arrays are in. */
+export const addressOf = (bytes: Uint8Array): number => Number(ptr(bytes))
 
 const opened = door && openDoor(door)
 

@@ -1,3 +1,4 @@
+import { useHugePages } from "../../ffi/heap.ts"
 import { logTo } from "../base/log.ts"
 import { type CommandName, isCommand } from "./commands.ts"
 import { requireMachine } from "./machine.ts"
@@ -33,6 +34,7 @@ const RUN: Readonly<Record<CommandName, (line: Canonical) => Promise<number>>> =
 
 /** Runs the command that `argv` names, or prints the help. @returns exit status; every failure is printed and becomes one */
 export async function runCommand(argv: readonly string[]): Promise<number> {
+  useHugePages()
   // Known before the words are understood: a line that cannot be understood is answered in JSON too.
   let json = argv.includes("--json")
   try {
