@@ -3,6 +3,7 @@ import { attempt, errnoName } from "../../../ffi/syscall.ts"
 import type { pagemap_entry, pagemap_head } from "../../../proto/gen/pagemap_pb.ts"
 import { logger } from "../../base/log.ts"
 import { PAGE_SIZE } from "../../base/units.ts"
+import type { PagesFile } from "../../image/transaction.ts"
 import { toucher } from "../../kinds/memory/holes.ts"
 import type { PageRange } from "../../kinds/memory/pages.ts"
 import type { SharedMemory } from "../../kinds/memory/shared.ts"
@@ -10,7 +11,7 @@ import { openSegment } from "../../kinds/memory/windows.ts"
 import { copyToFile } from "../../tracee/copy.ts"
 import { checkInterrupt } from "../../tracee/wait.ts"
 import type { CollectedMemory } from "./memory.ts"
-import type { NumberedPages, PagesFiles } from "./pages-files.ts"
+import type { PagesFiles } from "./pages-files.ts"
 
 const log = logger("pages")
 
@@ -38,7 +39,7 @@ export interface StoredPages {
  */
 export function savePages(
   pid: number,
-  { pagesId, file }: NumberedPages,
+  { pagesId, file }: { readonly pagesId: number; readonly file: Pick<PagesFile, "fill" | "truncate"> },
   { ranges, common }: Pick<CollectedMemory, "ranges" | "common">,
   patches: readonly { readonly address: bigint; readonly bytes: Uint8Array }[],
 ): StoredPages {
