@@ -112,8 +112,6 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const member = { stat, ppid: 0, dead: false }
     const treeWide = { ...openDumpConnections(options, undefined), cgroups: sets, filters }
     const state = collectState([source], [member], { ...options, stopped: false, most: MOST_DESCRIPTORS }, treeWide)
-    // They may be large.
-    state.table.ghosts.files.clear()
     writeMetadata(forgottenImages, state, [rehearseCopying()])
     resurvey([stat], [{ pid, mappings: everything, threads: [leader.frozen], statuses: [leader.status] }], before, options)
     rehearseLoan(leader, everything, questions, known?.gadgets)

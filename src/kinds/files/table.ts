@@ -58,12 +58,14 @@ export class FileTable<S extends NumberedMemory = NumberedMemory> {
    */
   constructor(
     private readonly sharedMemoryOf: (memory: FoundMemory, inodeId: number) => S,
-    readonly keeping: Keeping,
+    readonly keeping: Keeping & { readonly stopped?: boolean },
     private readonly buildIdOf: (path: string, stat: FileStat) => number[] = () => [],
-  ) {}
+  ) {
+    this.ghosts = new GhostTable(keeping.stopped !== false)
+  }
 
   /** What of the files needs more than a name. */
-  readonly ghosts = new GhostTable()
+  readonly ghosts: GhostTable
 
   /** Notes how file `id` is found again; `link` in /proc leads to it. @returns its name */
   noteWayBack(id: number, wayBack: WayBack, link: string, stat: FileStat): string {

@@ -32,6 +32,9 @@ export class GhostTable {
   private readonly numbers = new Map<string, number>()
   private readonly systems = findSystems()
 
+  /** @param isRead false where processes run: then no content is read, and nothing is told of what is lost */
+  constructor(private readonly isRead = true) {}
+
   /**
    * Notes that file `id` of files.img is a deleted file, and reads it when it is new.
    *
@@ -45,8 +48,8 @@ export class GhostTable {
     if (number === undefined) {
       number = this.numbers.size + 1
       this.numbers.set(key, number)
-      this.files.set(number, collectGhost(link, stat, this.systems))
-      const lost = attributesOf(link)
+      this.files.set(number, this.isRead ? collectGhost(link, stat, this.systems) : [])
+      const lost = this.isRead ? attributesOf(link) : []
       if (lost.length > 0) log.warn(`the deleted file that ${link} leads to loses its extended attributes: ${lost.join(", ")}`)
     }
     this.remaps.push({ orig_id: id, remap_id: number, remap_type: remap_type.GHOST })
