@@ -113,6 +113,16 @@ describe("a deleted file", () => {
       for (const open of [fd, ...made.values()]) closeSync(open)
     })
 
+  test("is not read while its owners run", () => {
+    const fd = deletedFile(scratch("ghost"), "file", 40000)
+    const link = `/proc/${process.pid}/fd/${fd}`
+    const table = new GhostTable(false)
+    table.add(4, link, statPath(link, true)!)
+    expect(table.remaps).toEqual([{ orig_id: 4, remap_id: 1, remap_type: remap_type.GHOST }])
+    expect([...table.files]).toEqual([[1, []]])
+    closeSync(fd)
+  })
+
   test("whose name was taken is made beside it, and has its own name again when it is dumped", () => {
     const folder = scratch("ghost")
     const path = join(folder, "file")

@@ -1,0 +1,39 @@
+import { afterEach, describe, expect, test } from "bun:test"
+import { waitFor } from "../harness/deadline.ts"
+import { cleanUp } from "../harness/process.ts"
+import { dump, stasisTool } from "../harness/tool.ts"
+import { launch, start, type Victim } from "../harness/victim.ts"
+
+afterEach(cleanUp)
+
+/** A program with a deleted file of a million bytes, a pipe and a listening socket. */
+async function startDescriptors(): Promise<Victim> {
+  const script = [
+    'open(my $file, "+>", "deleted"); syswrite($file, "x" x 1000000); unlink("deleted")',
+    'pipe(my $from, my $to); syswrite($to, "word")',
+    'use IO::Socket::UNIX; my $socket = IO::Socket::UNIX->new(Local => "\\0rehearsal-$$", Listen => 1)',
+    '$| = 1; print "READY\\n"; sleep(600)',
+  ].join("; ")
+  const victim = launch("rehearsal", ["setsid", "perl", "-e", script])
+  await waitFor("the descriptors", () => victim.lines().includes("READY"))
+  return victim
+}
+
+// What stops a rehearsal early is no failure: without this nobody would see that the freeze has become longer.
+describe("a rehearsal reaches its end, before the freeze,", () => {
+  const programs: Readonly<Record<string, () => Promise<Victim>>> = {
+    "of a thread": () => start("load", { linkage: "static", args: ["1", "0"] }),
+    "of many threads": () => start("load", { args: ["20", "0"] }),
+    "of processes": () => start("forest", { linkage: "static", args: ["2", "1"] }),
+    "of descriptors": startDescriptors,
+  }
+  for (const [name, begin] of Object.entries(programs))
+    test(name, async () => {
+      const victim = await begin()
+      const { stderr } = await dump(stasisTool, victim.pid, victim.images, "-R", "-v4")
+      const [done, frozen] = ["rehearsal: done after", "seize: froze"].map((words) => stderr.indexOf(words)) as [number, number]
+      expect(stderr).not.toContain("rehearsal: stopped early")
+      expect(done).toBeGreaterThan(-1)
+      expect(frozen).toBeGreaterThan(done)
+    })
+})
