@@ -42,6 +42,7 @@ export function canonical(argv: readonly string[]): Canonical {
     else if (word.startsWith("-") && word !== "-") readLetters(reading, word)
     else words.push(word)
   }
+  if (words.includes("")) throw misused(command, "A word is empty", "A variable of a script may have no value: name what it stands for")
   return { command, options: [...reading.options, { name: "verbosity", value: String(reading.verbosity) }], words }
 }
 

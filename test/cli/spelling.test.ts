@@ -74,6 +74,8 @@ describe("canonical", () => {
     ["-R", "No command is given"],
     ["dump -t", "-t needs a value: PID"],
     ["dump --tree=", "--tree needs a value"],
+    ["dump 5 ", "A word is empty"],
+    ["dump -R -- ", "A word is empty"],
     ["dump -D -t 5", '-D is followed by "-t"'],
     ["dump --leave-running=yes 5", "--leave-running takes no value"],
     ["dump --no-tree 5", "--tree takes a value"],
