@@ -104,7 +104,7 @@ describe("dump refuses a target", () => {
     const victim = await start("traced")
     const child = victim.lines()[0]?.replace("CHILD ", "") ?? ""
     const told = await tryDump("-t", child, "-D", victim.images)
-    expect(expectRefused(told, "E_TRACED").found).toBe(`it is traced by process ${victim.pid}`)
+    expect(expectRefused(told, "E_TRACED").found).toBe(`it is traced by process ${victim.pid} ("${statusOf(victim.pid, "Name")}")`)
     expect(readdirSync(victim.images)).toEqual([])
     victim.ask()
     expect(await victim.answer()).toBe("OK")

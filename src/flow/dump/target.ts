@@ -42,8 +42,7 @@ export function checkTarget(pid: number): void {
     throw new CheckpointError(
       "E_TRACED",
       `Cannot dump task ${pid}`,
-      `it is traced by process ${tracerPid}`,
-      `Detach the debugger ${tracerPid}, then dump again`,
+      ...aboutTracer(tracerPid, readStatusIfAlive(tracerPid)?.name, readStatus(process.pid).name),
     )
   for (let ancestor = process.ppid; ancestor > 0; ancestor = readStatus(ancestor).ppid)
     if (ancestor === pid)
@@ -53,6 +52,16 @@ export function checkTarget(pid: number): void {
         "it is an ancestor of stasis",
         "Run stasis from outside the tree, for example with setsid",
       )
+}
+
+/**
+ * Who traces a process, and what to do about it: another run of this tool is soon done.
+ *
+ * @param name of the tracer, undefined when it cannot be seen   @param own this tool's
+ */
+export function aboutTracer(tracer: number, name: string | undefined, own: string): [found: string, next: string] {
+  const found = `it is traced by process ${tracer}${name === undefined ? "" : ` ("${name}")`}`
+  return [found, name === own ? `Wait for that run of ${own}, then dump again` : `Detach the debugger ${tracer}, then dump again`]
 }
 
 /**
