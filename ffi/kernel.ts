@@ -63,7 +63,7 @@ export function memoryAt(address: number, size: number): KernelMemory {
   return { address, bytes: new Uint8Array(buffer), view: new DataView(buffer) }
 }
 
-/** Where the bytes of an array are now. Nothing holds them there: good for telling which part of memory arrays are in. */
+/** Address of an array's first byte now. Nothing holds it there: good for telling which part of memory arrays are in. */
 export const addressOf = (bytes: Uint8Array): number => Number(ptr(bytes))
 
 const opened = door && openDoor(door)

@@ -53,7 +53,7 @@ export class FileTable<S extends NumberedMemory = NumberedMemory> {
 
   /**
    * @param sharedMemoryOf collects shared memory: by a link in /proc, or by its inode where no link may be followed
-   * @param keeping what is kept of files that their names do not lead to
+   * @param keeping what is kept of files that their names do not lead to; not `stopped`: no deleted file is read
    * @param buildIdOf reads the build ID of a file, if that is to be compared
    */
   constructor(
