@@ -1,5 +1,5 @@
 import { type CpuidRegister, FEATURE_WORDS, MONITORS_CACHE } from "./abi/cpu.x86_64.ts"
-import type { Component } from "./abi/xsave.x86_64.ts"
+import { type Component, XFEATURE, XFEATURE_XTILE_DATA, XSTATE_EXTENDED } from "./abi/xsave.x86_64.ts"
 import { cpuid } from "./kernel.ts"
 import { allocate } from "./syscall.ts"
 
@@ -19,8 +19,40 @@ export function xstateComponent(feature: number): Component | undefined {
 
 /** Bytes of the extended state with every component that the kernel has turned on. Authority: Intel SDM, CPUID leaf 0DH, EBX. */
 export function xstateSize(): number {
+  if (whole === undefined) {
+    cpuid(0xd, 0, out.address)
+    whole = out.view.getUint32(4, true)
+  }
+  return whole
+}
+let whole: number | undefined
+
+let untiled: number | undefined
+/**
+ * Bytes of the extended state of a thread that has not used AMX tiles: up to the last component but these, for which the kernel gives a
+ * thread no room until it does. Kernel: arch/x86/kernel/fpu/xstate.c paranoid_xstate_size_valid(), fpu_user_cfg.default_size
+ */
+export function xstateSizeWithoutTiles(): number {
+  if (untiled !== undefined) return untiled
   cpuid(0xd, 0, out.address)
-  return out.view.getUint32(4, true)
+  const present = [out.view.getUint32(0, true), out.view.getUint32(12, true)] as const
+  untiled = XSTATE_EXTENDED
+  for (let feature: number = XFEATURE.YMM; feature < 63; feature++) {
+    if (feature === XFEATURE_XTILE_DATA || (((present[feature >> 5] ?? 0) >>> (feature & 31)) & 1) === 0) continue
+    const component = xstateComponent(feature)
+    if (component) untiled = Math.max(untiled, component.offset + component.size)
+  }
+  return untiled
+}
+
+let keys: boolean | undefined
+/** Whether the kernel has turned on memory protection keys. Authority: Intel SDM, CPUID leaf 07H, ECX bit 4 (OSPKE) */
+export function hasProtectionKeys(): boolean {
+  if (keys === undefined) {
+    cpuid(7, 0, out.address)
+    keys = (out.view.getUint32(8, true) & (1 << 4)) !== 0
+  }
+  return keys
 }
 
 /** The four registers that CPUID answers in. */

@@ -22,6 +22,10 @@ export const XFEATURE = { FP: 0, SSE: 1, YMM: 2, BNDREGS: 3, BNDCSR: 4, OPMASK: 
 /** Data of AMX tiles: the one component that a process has to ask for before it may use it. Header: arch/x86/include/asm/fpu/types.h */
 export const XFEATURE_XTILE_DATA = 18
 
+/** True for the state of a thread that is computing with AMX tiles. @param xstate in the standard layout, header included */
+export const usesTiles = (xstate: Uint8Array): boolean =>
+  ((xstate[XSTATE_HEADER + (XFEATURE_XTILE_DATA >> 3)] ?? 0) & (1 << (XFEATURE_XTILE_DATA & 7))) !== 0
+
 /** Where a component stands in the standard layout: bytes. */
 export interface Component {
   readonly offset: number

@@ -123,6 +123,16 @@ stopped:                                # the tool knows the stop by this addres
         syscall
         ud2
 
+# One AMX tile is used and left again, for which the kernel gives the thread room; then a system call as below.
+# rdi = address of 64 bytes that configure the tile
+        .balign 16
+        .globl use_tiles
+use_tiles:
+        ldtilecfg [rdi]
+        tilezero tmm0
+        tilerelease
+        jmp     remote_syscall
+
 # One system call alone, for what the tool runs by itself: its exit is caught by PTRACE_SYSCALL.
         .balign 16
         .globl remote_syscall

@@ -331,6 +331,8 @@ export interface stasis_vma_entry {
   name?: string
   /** Locked by mlock2(MLOCK_ONFAULT): pages are locked when they are touched. */
   locked_on_fault?: boolean
+  /** Key for memory protection (pkey_mprotect(2)); absent = 0, or where the CPU has none. */
+  protection_key?: number
   /** mbind(2); absent = none of its own. */
   mempolicy?: stasis_mempolicy_entry
 }
@@ -339,6 +341,7 @@ export const stasis_vma_entrySchema: Schema<stasis_vma_entry> = schema("stasis_v
   { number: 2, name: "end", type: "uint64", label: "required" },
   { number: 3, name: "name", type: "string", label: "optional" },
   { number: 4, name: "locked_on_fault", type: "bool", label: "optional" },
+  { number: 5, name: "protection_key", type: "uint32", label: "optional" },
   { number: 40, name: "mempolicy", type: "message", label: "optional", message: () => stasis_mempolicy_entrySchema },
 ])
 
@@ -400,6 +403,10 @@ export interface stasis_task_entry {
   session_keyring?: number
   /** Components of the extended state that the process may use as it asked for them (ARCH_GET_XCOMP_PERM), by bit: AMX tiles, 18. */
   xstate_permission?: bigint
+  /** Keys for memory protection that the process has allocated (pkey_alloc(2)), a bit each; absent = none. */
+  protection_keys?: number
+  /** The one that the kernel has taken for memory that may be executed only; absent = none. */
+  execute_only_key?: number
   /** Segments of the whole tree, in the image of one process. */
   shm: stasis_shm_entry[]
 }
@@ -425,5 +432,7 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = schema("stasis
   { number: 43, name: "mlock_future", type: "uint32", label: "optional" },
   { number: 44, name: "session_keyring", type: "sint32", label: "optional" },
   { number: 45, name: "xstate_permission", type: "uint64", label: "optional" },
+  { number: 46, name: "protection_keys", type: "uint32", label: "optional" },
+  { number: 47, name: "execute_only_key", type: "uint32", label: "optional" },
   { number: 70, name: "shm", type: "message", label: "repeated", message: () => stasis_shm_entrySchema },
 ])

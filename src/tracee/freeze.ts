@@ -192,8 +192,9 @@ export function seizeTree(root: number, known: readonly number[], deadline: Dead
     members,
     frozenAt,
     [Symbol.dispose]() {
+      // Children first, whom their parents would see traced.
       runAll(
-        processes,
+        processes.toReversed(),
         (process) => process[Symbol.dispose](),
         (failure) => log.error(`the tree of task ${root}: ${failure}`),
       )

@@ -4,7 +4,7 @@ import { attempt, SyscallError } from "../../ffi/syscall.ts"
 import { runAll } from "../base/all.ts"
 import { logger } from "../base/log.ts"
 import type { RemoteAddress } from "../base/units.ts"
-import { haltAll } from "./halt.ts"
+import { awaitStop, haltAll } from "./halt.ts"
 import { readMemory, writeWord } from "./memory.ts"
 import { detach, getRegisters, getSignalMask, getXstate, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { isSuspended } from "./vfork.ts"
@@ -93,7 +93,7 @@ export function putBack(pid: number, thread: FrozenThread): void {
 }
 
 /** What a release needs to know: a freeze that failed has no more. */
-type Released = Pick<FrozenProcess, "pid" | "threads" | "heldSignals" | "ending">
+type Released = Pick<FrozenProcess, "pid" | "threads" | "heldSignals" | "ending" | "stopSignal">
 
 function unlessGone(what: string, step: () => void): void {
   try {
@@ -120,6 +120,7 @@ export function release(frozen: Released, seized: ReadonlySet<number>): void {
     (tid) => letGo(frozen, tid),
     (failure) => log.error(`process ${frozen.pid}: ${failure}`),
   )
+  if (frozen.stopSignal !== 0 || frozen.ending === "stop") awaitStop([...seized])
 }
 
 /**

@@ -1,6 +1,7 @@
 import { SIG, siginfo } from "../../ffi/abi/signal.ts"
 import { decode } from "../../ffi/layout.ts"
 import { logger } from "../base/log.ts"
+import { readStatusIfAlive } from "../proc/status.ts"
 import { getSignalInfo, tryPtrace } from "./trace.ts"
 import { cleanupDeadline, type Deadline, waitReport } from "./wait.ts"
 
@@ -10,7 +11,7 @@ const SI_USER = 0
 /**
  * What a failing instruction raises. Sent by somebody they are blocked, so one that is met is the stub's own, and of no use to the target.
  */
-const FAULTS: ReadonlySet<number> = new Set([SIG.ILL, SIG.TRAP, SIG.BUS, SIG.FPE, SIG.SEGV, SIG.SYS])
+export const FAULTS: ReadonlySet<number> = new Set([SIG.ILL, SIG.TRAP, SIG.BUS, SIG.FPE, SIG.SEGV, SIG.SYS])
 
 /** A thread that is ours, and whether it was let run. */
 interface Runner {
@@ -77,4 +78,16 @@ function halt(process: Halting, thread: Runner, deadline: Deadline): void {
     thread.running = false
     return
   }
+}
+
+/** Time that threads get to come into a stop, ms. A processor may be hogged; one that spins may have been continued by somebody. */
+const COMING = 100
+
+/**
+ * Waits until threads of a stopped process that were let go are in the stop again. The kernel wakes each to come into it by itself, and
+ * until then others see it running: its parent, which is let go next. Kernel: kernel/ptrace.c __ptrace_unlink()
+ */
+export function awaitStop(tids: readonly number[]): void {
+  const end = performance.now() + COMING
+  for (const tid of tids) while (readStatusIfAlive(tid)?.state === "R" && performance.now() < end) Bun.sleepSync(1)
 }

@@ -181,7 +181,8 @@ export function readFrozen({ pid, seized, stopSignal }: Seizure, frozenAt: numbe
 }
 
 /** Lets go of threads that were not read yet, for a freeze that failed. */
-export const abandon = ({ pid, seized }: Seizure): void => release({ pid, threads: [], heldSignals: [], ending: "run" }, seized)
+export const abandon = ({ pid, seized, stopSignal }: Seizure): void =>
+  release({ pid, threads: [], heldSignals: [], ending: "run", stopSignal }, seized)
 
 /**
  * Stops every thread of a process, threads included that appear meanwhile.

@@ -4,7 +4,18 @@ import { type KernelMemory, memoryAt } from "../../ffi/kernel.ts"
 import { errnoName, isFailure, type Syscall, SyscallError, syscall } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE, type Range } from "../base/units.ts"
-import { resultRegister, STUB_ENTRY, STUB_STOPPED, STUB_SYSCALL, stubCode, stubRegisters, syscallRegisters } from "./arch.x86_64.ts"
+import {
+  resultRegister,
+  STUB_ENTRY,
+  STUB_STOPPED,
+  STUB_SYSCALL,
+  STUB_TILES,
+  stubCode,
+  stubRegisters,
+  syscallRegisters,
+  TILE_CONFIGURATION,
+} from "./arch.x86_64.ts"
+import { FAULTS } from "./halt.ts"
 import { aligned64 } from "./placement.ts"
 import type { Answers, Program } from "./program.ts"
 import { SEED_SYSCALL } from "./seed.ts"
@@ -32,6 +43,8 @@ export interface StubArea extends Range {
   adopt(pid: number, tid: number): void
   /** Starts a system call in a thread and stops it inside: for waits. The data are bytes for its arguments, at the returned address. */
   interruptCall(pid: number, tid: number, call: Syscall, args: (data: bigint) => readonly (bigint | number)[], data: Uint8Array): bigint
+  /** Has a thread use an AMX tile, so that the state of tiles can be set in it. Precondition: its process has the permission to. */
+  useTiles(pid: number, tid: number): void
   /** Takes the area out of processes: the last call that anything of ours makes in them. */
   remove(pids: readonly number[]): void
   /** Processes that somebody has stopped while they were built (SIGSTOP cannot be blocked): kept from them until they are let go. */
@@ -152,6 +165,14 @@ export function openStubArea(
       }
       return resultRegister(getRegisters(tid))
     },
+    useTiles(pid, tid) {
+      memory.bytes.set(TILE_CONFIGURATION, PAGE_SIZE)
+      setRegisters(tid, syscallRegisters(base, start + STUB_TILES, base.sp, "gettid", [dataStart]))
+      for (let borders = 0; borders < 2; borders++) {
+        ptrace("SYSCALL", tid)
+        waitForSyscall(pid, tid, patience(), stops)
+      }
+    },
     remove(pids) {
       remote(pids, start + STUB_SYSCALL, "munmap", start, size)
     },
@@ -167,6 +188,14 @@ const died = (pid: number, tid: number, status: number): CheckpointError =>
     "Look at the kernel log: the memory limit of the cgroup may be too small",
   )
 
+const faulted = (pid: number, tid: number, signal: number): CheckpointError =>
+  new CheckpointError(
+    "E_RESTORE",
+    `Cannot build process ${pid}`,
+    `thread ${tid} got signal ${signal} at 0x${getRegisters(tid).ip.toString(16)}`,
+    "Report this with the log of -v4",
+  )
+
 const isStop = (report: Report): boolean => report.kind === "signal-stop" && report.signal === SIG.STOP
 
 /** Waits for the next stop at the border of a system call. @param stops gets the process if it is told to stop meanwhile */
@@ -176,6 +205,7 @@ function waitForSyscall(pid: number, tid: number, deadline: Deadline, stops: Set
     if (report.kind === "gone") throw died(pid, tid, report.status)
     if (report.kind === "syscall-stop") return
     if (isStop(report)) stops.add(pid)
+    else if (report.kind === "signal-stop" && FAULTS.has(report.signal)) throw faulted(pid, tid, report.signal)
     ptrace("SYSCALL", tid)
   }
 }
@@ -203,13 +233,7 @@ function waitForStop(pid: number, tid: number, end: { signal: number; at: bigint
       const { ip } = getRegisters(tid)
       if (report.signal === end.signal && ip === end.at) return
       // Anything else that is not blocked comes from a fault of the program itself.
-      if (report.signal !== end.signal)
-        throw new CheckpointError(
-          "E_RESTORE",
-          `Cannot build process ${pid}`,
-          `thread ${tid} got signal ${report.signal} at 0x${ip.toString(16)}`,
-          "Report this with the log of -v4",
-        )
+      if (report.signal !== end.signal) throw faulted(pid, tid, report.signal)
     }
     ptrace("CONT", tid)
   }

@@ -1,6 +1,8 @@
 import { iovec, NT_X86_XSTATE, PTRACE, PTRACE_PEEKSIGINFO_SHARED, peeksiginfoArgs } from "../../ffi/abi/ptrace.ts"
 import { type Registers, userRegsStruct } from "../../ffi/abi/registers.x86_64.ts"
 import { SIGINFO_SIZE } from "../../ffi/abi/signal.ts"
+import { usesTiles } from "../../ffi/abi/xsave.x86_64.ts"
+import { xstateSize, xstateSizeWithoutTiles } from "../../ffi/cpu.x86_64.ts"
 import { decode, encodeInto } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError, syscall } from "../../ffi/syscall.ts"
 
@@ -28,17 +30,30 @@ export function setRegisters(tid: number, registers: Registers): void {
   ptrace("SETREGS", tid, 0, memory.address + STATE)
 }
 
-/** Extended state (x87, SSE, AVX, ... PKRU) in the standard layout of XSAVE, as many bytes as this CPU has. */
+/**
+ * Extended state (x87, SSE, AVX, ... PKRU) in the standard layout of XSAVE: as many bytes as this CPU has, but those of AMX tiles that the
+ * thread does not use. The kernel gives them to everybody; of a signal frame with more than the thread has room for it takes x87 and SSE,
+ * and resets the rest. Kernel: arch/x86/kernel/fpu/signal.c check_xstate_in_sigframe()
+ */
 export function getXstate(tid: number): Uint8Array {
   encodeInto(iovec, memory.bytes, { iov_base: memory.address + STATE, iov_len: XSTATE_ROOM })
   ptrace("GETREGSET", tid, NT_X86_XSTATE, memory.address)
-  return memory.bytes.slice(STATE, STATE + Number(memory.view.getBigUint64(8, true)))
+  const length = Number(memory.view.getBigUint64(8, true))
+  const state = memory.bytes.subarray(STATE, STATE + length)
+  return state.slice(0, usesTiles(state) ? length : xstateSizeWithoutTiles())
 }
 
-/** Sets the extended state. @throws SyscallError EINVAL when the layout or a feature does not fit this CPU */
+/**
+ * Sets the extended state: as `getXstate` gives it.
+ *
+ * @throws SyscallError EINVAL when the layout or a feature does not fit this CPU, or tiles are used, and this thread has not used any
+ * Kernel: arch/x86/kernel/fpu/regset.c xstateregs_set(), which takes nothing but all bytes
+ */
 export function setXstate(tid: number, state: Uint8Array): void {
+  const length = Math.max(state.length, xstateSize())
   memory.bytes.set(state, STATE)
-  encodeInto(iovec, memory.bytes, { iov_base: memory.address + STATE, iov_len: state.length })
+  memory.bytes.fill(0, STATE + state.length, STATE + length)
+  encodeInto(iovec, memory.bytes, { iov_base: memory.address + STATE, iov_len: length })
   ptrace("SETREGSET", tid, NT_X86_XSTATE, memory.address)
 }
 

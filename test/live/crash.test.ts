@@ -1,16 +1,25 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { readCpu } from "../../ffi/cpu.x86_64.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, cleanUp, statusOf, threadsOf } from "../harness/process.ts"
 import { skip } from "../harness/skip.ts"
 import { must, run, startDump, stasisTool } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
+import { hasNamed } from "./images.ts"
 
 afterEach(cleanUp)
 /** Random moments for each signal, over all its victims. */
 const MOMENTS = Number(process.env.STASIS_MOMENTS ?? 200)
-const VICTIMS = [["threads"], ["rseqcount", "{folder}"], ["seccomp", "filters"]] as const
+const TILES = hasNamed(readCpu().words, "amx_tile") ? [["amx"] as const] : []
+const VICTIMS: readonly (readonly [source: string, ...args: string[]])[] = [
+  ["threads"],
+  ["fpu"],
+  ...TILES,
+  ["rseqcount", "{folder}"],
+  ["seccomp", "filters"],
+]
 const SHARE = Math.ceil(MOMENTS / VICTIMS.length)
 
 /** Middle of three leave-running dumps, ms. */

@@ -145,6 +145,8 @@ export const rows: readonly Row[] = [
   row("registers"),
   beyondCriu("kills who steps itself", row("registers", "steps")),
   row("fpu"),
+  beyondCriu("drops what AMX tiles hold", row("amx")),
+  beyondCriu("drops protection keys", row("pkeys")),
   row("fsgs"),
   row("sigactions"),
   row("altstack"),

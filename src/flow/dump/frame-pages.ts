@@ -25,14 +25,15 @@ export function untouchedPages(
   stackPointers: readonly bigint[],
   isQuiet: boolean,
 ): RemoteAddress | undefined {
-  const stack = mappings.find(({ path, read, write }) => path === "[stack]" && read && write)
+  const usable = mappings.filter(({ read, write, counters }) => read && write && counters.protectionKey === 0)
+  const stack = usable.find(({ path }) => path === "[stack]")
   const fd = openSync(`/proc/${pid}/pagemap`, "r")
   try {
     // Absent pages are not read: that would make them present.
     const present = stack && pagesOf(fd, stack.start, size / PAGE_SIZE).every((entry) => (entry & PM.PRESENT) !== 0n)
     const lowest = (isWanted: (pages: Uint8Array) => boolean) =>
       present ? lowestPages(pid, stack, size, stackPointers, isWanted) : undefined
-    return (isQuiet ? lowest(isFree) : undefined) ?? absentPages(fd, mappings, size) ?? lowest(isZero)
+    return (isQuiet ? lowest(isFree) : undefined) ?? absentPages(fd, usable, size) ?? lowest(isZero)
   } finally {
     closeSync(fd)
   }
@@ -69,8 +70,7 @@ function pagesOf(fd: number, start: bigint, pages: number): bigint[] {
 
 function absentPages(fd: number, mappings: readonly MappingDetail[], size: number): RemoteAddress | undefined {
   const writable = mappings.filter(
-    ({ read, write, shared, inode, path, vmFlags }) =>
-      read && write && !shared && inode === 0n && !path.startsWith("[v") && !vmFlags.has("ht"),
+    ({ shared, inode, path, vmFlags }) => !shared && inode === 0n && !path.startsWith("[v") && !vmFlags.has("ht"),
   )
   const stacksFirst = [...writable].sort((a, b) => Number(b.path === "[stack]") - Number(a.path === "[stack]"))
   const pages = size / PAGE_SIZE

@@ -7,6 +7,7 @@ import { isLandlocked } from "../../kinds/attributes/landlock.ts"
 import { collectCreds } from "../../kinds/creds/collect.ts"
 import { collectLimits } from "../../kinds/limits/collect.ts"
 import { collectAreaPolicies, collectPolicy } from "../../kinds/memory/policy/collect.ts"
+import { collectKeys } from "../../kinds/memory/protection-keys.ts"
 import { collectWindows } from "../../kinds/memory/windows.ts"
 import { collectFpu, collectRegisters, collectTls, hasForeignState } from "../../kinds/registers/collect.x86_64.ts"
 import { collectSched } from "../../kinds/sched/collect.ts"
@@ -16,6 +17,7 @@ import { collectRobustList, collectTidAddress } from "../../kinds/thread/collect
 import { collectTimers } from "../../kinds/timers/collect.ts"
 import { collectCore } from "../../kinds/tree/collect.ts"
 import { readLimits } from "../../proc/limits.ts"
+import type { MappingDetail } from "../../proc/smaps.ts"
 import type { Stat } from "../../proc/stat.ts"
 import type { Status } from "../../proc/status.ts"
 import { rseqEntry, rseqExtension } from "../../rseq/image.ts"
@@ -97,6 +99,7 @@ function collectThread(
 export function gather(
   stat: Stat,
   threads: readonly InspectedThread[],
+  mappings: readonly MappingDetail[],
   questions: Questions,
   { answers, statuses, clocks }: Answered,
   stopSignal: number,
@@ -144,6 +147,11 @@ export function gather(
     umask: status.umask,
     policies: collectAreaPolicies(leader.own, questions.process.policies),
     windows: collectWindows(pid, leader.own, questions.process.windows),
-    extension: { ...extensionHead, ...attributes.extension, threads: extensions },
+    extension: {
+      ...extensionHead,
+      ...attributes.extension,
+      ...collectKeys(leader.own, questions.process.keys, mappings),
+      threads: extensions,
+    },
   }
 }

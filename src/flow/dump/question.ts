@@ -7,6 +7,7 @@ import { mayFollowMapped } from "../../kinds/files/mapped.ts"
 import { askAioRings } from "../../kinds/memory/aio/collect.ts"
 import { askBreak } from "../../kinds/memory/collect.ts"
 import { askAreaPolicies, askThreadPolicy } from "../../kinds/memory/policy/collect.ts"
+import { askKeys } from "../../kinds/memory/protection-keys.ts"
 import { askWindows } from "../../kinds/memory/windows.ts"
 import { askTimerSlack } from "../../kinds/sched/collect.ts"
 import { askAltStack, askSigactions } from "../../kinds/signals/collect.ts"
@@ -29,13 +30,14 @@ export interface Questions {
 }
 
 /** Questions that the leader is asked for its process. */
-function askProcess(pid: number, mappings: readonly MappingDetail[], program: Program) {
+function askProcess(pid: number, mappings: readonly MappingDetail[], showsKeys: boolean, program: Program) {
   return {
     actions: askSigactions(program),
     timers: askTimers(program, readTimers(pid)),
     brk: askBreak(program),
     attributes: askAttributes(program),
     policies: askAreaPolicies(program, mappings),
+    keys: askKeys(program, showsKeys),
     aioRings: askAioRings(program, mappings),
     windows: mayFollowMapped() ? [] : askWindows(program, mappings),
   }
@@ -60,11 +62,13 @@ export function askThread(program: Program, witness: number | undefined) {
  * Writes the questions for every thread; the leader also answers for the process.
  *
  * @param threads thread IDs, each with its witness, see `askLandlock`
+ * @param showsKeys see ../../kinds/memory/protection-keys.ts
  */
 export function planQuestions(
   pid: number,
   threads: ReadonlyMap<number, number | undefined>,
   mappings: readonly MappingDetail[],
+  showsKeys: boolean,
 ): Questions {
   const tids = [...threads.keys()]
   const programs = new Map(tids.map((tid) => [tid, new Program()]))
@@ -72,7 +76,7 @@ export function planQuestions(
   if (!leader) throw new Error(`Unreachable: process ${pid} has no leader among ${tids.join(", ")}`)
   return {
     programs,
-    process: askProcess(pid, mappings, leader),
+    process: askProcess(pid, mappings, showsKeys, leader),
     threads: new Map([...programs].map(([tid, program]) => [tid, askThread(program, threads.get(tid))])),
   }
 }

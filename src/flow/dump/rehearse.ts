@@ -100,13 +100,13 @@ export function rehearse(pid: number, before: Survey, options: DumpOptions): voi
     const everything = known?.smaps ?? []
     const mappings = everything.slice(0, MOST_MAPPINGS)
     // One thread: more teach the engine nothing new.
-    const questions = planQuestions(pid, new Map([[pid, undefined]]), mappings)
+    const questions = planQuestions(pid, new Map([[pid, undefined]]), mappings, false)
     const answers = new Map([...questions.programs].map(([tid, program]) => [tid, program.imagined()] as const))
     const leader = imaginedLeader(pid, everything)
     const statuses = new Map([[pid, leader.status]])
     const filters = new FilterTable()
     const stat = readStat(pid)
-    const gathered = gather(stat, [leader], questions, { answers, statuses, clocks: new Map() }, 0, filters)
+    const gathered = gather(stat, [leader], mappings, questions, { answers, statuses, clocks: new Map() }, 0, filters)
     const sets = saveCgroups([{ pid, threads: [leader.frozen] }], cgroups, undefined, options)
     const source = { pid, threads: [leader], mappings, gathered }
     const member = { stat, ppid: 0, dead: false }

@@ -19,7 +19,7 @@ export interface Stopped {
   readonly pid: number
   readonly statuses: readonly Status[]
   readonly mappings: readonly MappingDetail[]
-  readonly threads: readonly Pick<FrozenThread, "tid" | "registers" | "xstate">[]
+  readonly threads: readonly Pick<FrozenThread, "tid" | "registers">[]
 }
 
 const idOf = ({ pid }: Status): number => pid

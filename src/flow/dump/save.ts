@@ -5,6 +5,7 @@ import { collectSessionKeyring } from "../../kinds/creds/keyrings.ts"
 import { type MadeLinks, makeLinks } from "../../kinds/files/ghost/links.ts"
 import { collectFutureLocks } from "../../kinds/memory/future.ts"
 import { without } from "../../kinds/memory/holes.ts"
+import { showsKeys } from "../../kinds/memory/protection-keys.ts"
 import { FilterTable } from "../../kinds/seccomp/collect.ts"
 import { type MappingDetail, readSmaps } from "../../proc/smaps.ts"
 import { readStat } from "../../proc/stat.ts"
@@ -75,7 +76,9 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witne
     leftovers.length === 0
       ? everything
       : everything.flatMap((mapping) => without(mapping, leftovers).map((part) => ({ ...mapping, ...part })))
-  const questions = planQuestions(pid, new Map(threads.map(({ frozen: { tid }, status }) => [tid, witnesses.of(status)])), mappings)
+  const witnessed = new Map(threads.map(({ frozen: { tid }, status }) => [tid, witnesses.of(status)]))
+  const xstates = threads.map(({ frozen: { xstate } }) => xstate)
+  const questions = planQuestions(pid, witnessed, mappings, showsKeys(mappings, xstates))
   for (const { start, end } of leftovers) questions.programs.get(pid)?.call("munmap", start, end - start)
   warnFiltered(threads, questions.programs)
   return { process, threads, mappings, questions, proofs: planProofs(threads), known }
@@ -153,7 +156,7 @@ export function readFrozenTree<T>(
     const said = answered.get(pid)
     if (!said) throw new Error(`Unreachable: process ${pid} was not asked`)
     refuseStopped(pid, questions, said.answers, options.landlock)
-    const gathered = gather(stats.get(pid) ?? readStat(pid), threads, questions, said, stopSignal, filters)
+    const gathered = gather(stats.get(pid) ?? readStat(pid), threads, mappings, questions, said, stopSignal, filters)
     const loan = loans.all[index]
     const future = loan && readFutureLocks(pid, threads, loan)
     if (future) gathered.extension.mlock_future = future

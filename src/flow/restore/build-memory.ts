@@ -5,6 +5,7 @@ import { restoreAioRings } from "../../kinds/memory/aio/restore.ts"
 import { toucher } from "../../kinds/memory/holes.ts"
 import { nodesWithMemory } from "../../kinds/memory/policy/nodes.ts"
 import { restoreAreaPolicies } from "../../kinds/memory/policy/restore.ts"
+import { restoreAreaKeys, restoreKeys } from "../../kinds/memory/protection-keys.ts"
 import { clearAddressSpace, restoreInherited, restoreMm, restorePages, restoreProtection, restoreVmas } from "../../kinds/memory/restore.ts"
 import { restoreOverlays } from "../../kinds/memory/stand-in.ts"
 import { attachedLengths, restoreAttachments } from "../../kinds/memory/sysv/restore.ts"
@@ -33,22 +34,25 @@ function fileOpener(saved: SavedProcess, { memfds, ghosts }: RestoreContext, pro
 /** Appends everything of a process's memory. */
 export function appendMemory(
   saved: SavedProcess,
-  { pages, moves, aioRings, inherited, exeAtBirth }: ProcessPlan,
+  { pages, moves, aioRings, inherited, exeAtBirth, keysAtBirth }: ProcessPlan,
   context: RestoreContext,
   program: Program,
 ): void {
   const { tree, mm, extension } = saved
+  const areas = extension?.vmas ?? []
   clearAddressSpace(moves, [context.area, ...(inherited?.kept.map(({ area }) => area) ?? [])], program)
   const filled = pages.flatMap(({ fills }) => fills.map(({ start, length }) => ({ start, end: start + length })))
   const isFilled = toucher(filled.sort((a, b) => (a.start < b.start ? -1 : 1)))
   if (inherited) restoreInherited(inherited, isFilled, program)
+  restoreKeys(extension ?? {}, areas, keysAtBirth, program)
   restoreVmas(mm.vmas, fileOpener(saved, context, program), isFilled, inherited, program)
   restoreAttachments(mm.vmas, attachedLengths(context.shm), context.shmHole, program)
   restoreAioRings(aioRings, context.exeNumber, program)
-  restoreAreaPolicies(extension?.vmas ?? [], nodesWithMemory, program)
+  restoreAreaPolicies(areas, nodesWithMemory, program)
   for (const { fd, fills } of pages) restorePages(fills, fd, program)
   restoreOverlays(saved.standIn?.overlays ?? [], tree.pid, program)
-  restoreProtection(mm.vmas, extension?.vmas ?? [], isFilled, inherited, program)
+  restoreProtection(mm.vmas, areas, isFilled, inherited, program)
+  restoreAreaKeys(extension ?? {}, areas, (start) => mm.vmas.find((vma) => vma.start === start)?.prot, program)
   if (exeAtBirth === mm.exe_file_id) {
     restoreMm(mm, undefined, program)
     return

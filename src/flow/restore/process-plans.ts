@@ -1,8 +1,9 @@
 import type { Inheritance } from "../../kinds/memory/inherit.ts"
+import { checkKeys } from "../../kinds/memory/protection-keys.ts"
 import { planVdso, specialMappings } from "../../kinds/memory/vdso.ts"
 import { type BirthPlan, clonersOf, type TaskId } from "../../kinds/tree/plan.ts"
 import type { Mapping } from "../../proc/maps.ts"
-import type { SavedTree } from "../images.ts"
+import type { SavedProcess, SavedTree } from "../images.ts"
 import type { PagesToRead, ProcessPlan, Share } from "./restore-context.ts"
 
 /** What the plans of the processes of a tree are made from. */
@@ -58,25 +59,30 @@ export function planProcesses({
     return after
   }
 
-  /** The nearest task above that had its memory when it cloned: its executable is the one that this task is born with. */
-  function exeAtBirth(task: TaskId): number | undefined {
-    for (let at = cloners.get(task); at !== undefined; at = cloners.get(at)) if (early.has(at)) return byPid.get(at)?.mm.exe_file_id
+  /** The nearest task above that had its memory when it cloned: its executable and its protection keys are what this task is born with. */
+  function bornFrom(task: TaskId): SavedProcess | undefined {
+    for (let at = cloners.get(task); at !== undefined; at = cloners.get(at)) if (early.has(at)) return byPid.get(at)
     return undefined
   }
 
   return new Map(
-    processes.map(({ tree: { pid }, mm }) => [
-      pid,
-      {
+    processes.map(({ tree: { pid }, mm, extension }) => {
+      const parent = bornFrom(pid)
+      const keysAtBirth = parent?.extension ?? {}
+      const makes = shares.get(pid) ?? { memory: true, files: true, directories: true, handlers: true }
+      if (makes.memory) checkKeys(pid, extension, keysAtBirth)
+      const plan: ProcessPlan = {
         pages: pages.get(pid) ?? [],
         moves: planVdso(mm.vmas, specialOf(cloners.get(pid))) ?? [],
-        makes: shares.get(pid) ?? { memory: true, files: true, directories: true, handlers: true },
+        makes,
         aioRings: aioRings.get(pid) ?? [],
         inherited: inheritances.get(pid),
         early: early.has(pid),
-        exeAtBirth: exeAtBirth(pid),
+        exeAtBirth: parent?.mm.exe_file_id,
+        keysAtBirth,
         keyring,
-      },
-    ]),
+      }
+      return [pid, plan]
+    }),
   )
 }

@@ -1,5 +1,6 @@
 import type { Registers } from "../../../ffi/abi/registers.x86_64.ts"
 import { SIG, sigbit } from "../../../ffi/abi/signal.ts"
+import { usesTiles } from "../../../ffi/abi/xsave.x86_64.ts"
 import { attempt, type Syscall, syscallName } from "../../../ffi/syscall.ts"
 import { logger } from "../../base/log.ts"
 import { restoreFpu, restoreRegisters } from "../../kinds/registers/restore.x86_64.ts"
@@ -10,6 +11,7 @@ import { kernelRegime } from "../../rseq/regime.ts"
 import { pokeRseqCs } from "../../rseq/register.ts"
 import { answered, RESTART_BLOCK, restartBlocked } from "../../tracee/arch.x86_64.ts"
 import { killing, standGuard } from "../../tracee/guard.ts"
+import { awaitStop } from "../../tracee/halt.ts"
 import type { StubArea } from "../../tracee/stub-area.ts"
 import { detach, getXstate, outliveUs, setRegisters, setSignalMask, setXstate } from "../../tracee/trace.ts"
 import { awaitGone, cleanupDeadline } from "../../tracee/wait.ts"
@@ -37,6 +39,7 @@ export const prepareDepartures = ({ processes }: SavedTree, stubArea: StubArea):
     threads.map((thread) => {
       const { tid, info, extension } = thread
       const xstate = extension?.extra_xstate ?? restoreFpu(info.fpregs, getXstate(tid), tid)
+      if (usesTiles(xstate)) stubArea.useTiles(pid, tid)
       return { pid, thread, xstate, registers: rearmed(pid, thread, restoreRegisters(info.gpregs, tid), stubArea) }
     }),
   )
@@ -128,7 +131,12 @@ export function depart(
     guard.advance()
   }
   connections?.release()
-  const lost = inOrderOfRelease(processes).filter((tid) => !detach(tid))
+  const toStop = new Set(processes.filter((saved) => stopsAtOnce(saved) || stops.has(saved.tree.pid)).map(({ tree }) => tree.pid))
+  const lost = inOrderOfRelease(processes).flatMap(({ pid, tids }) => {
+    const ended = tids.filter((tid) => !detach(tid))
+    if (toStop.has(pid) || stopped.has(pid)) awaitStop(tids)
+    return ended
+  })
   guard?.dismiss()
   for (const { tree } of processes)
     if (lost.includes(tree.pid)) log.warn(`process ${tree.pid} ended, or executed a program, before all of it was let go`)
@@ -136,8 +144,10 @@ export function depart(
 }
 
 /** All threads: children before their parents, who would see them traced; the leader of a process last of its own. */
-const inOrderOfRelease = (processes: SavedTree["processes"]): number[] =>
-  processes.toReversed().flatMap(({ tree: { pid }, threads }) => [...threads.map(({ tid }) => tid).filter((tid) => tid !== pid), pid])
+const inOrderOfRelease = (processes: SavedTree["processes"]): { readonly pid: number; readonly tids: readonly number[] }[] =>
+  processes
+    .toReversed()
+    .map(({ tree: { pid }, threads }) => ({ pid, tids: [...threads.map(({ tid }) => tid).filter((tid) => tid !== pid), pid] }))
 
 /**
  * Takes notice of the end of a thread that was still traced. Until then its parent does not see its process end, and an execve in it does

@@ -5,6 +5,7 @@ import type { Origin } from "../../kinds/creds/origin.ts"
 import type { Given } from "../../kinds/files/restoring.ts"
 import type { SavedAioRing } from "../../kinds/memory/aio/restore.ts"
 import type { Inheritance } from "../../kinds/memory/inherit.ts"
+import type { Keys } from "../../kinds/memory/protection-keys.ts"
 import type { Fill } from "../../kinds/memory/restore.ts"
 import type { PlannedShm } from "../../kinds/memory/sysv/restore.ts"
 import type { planVdso } from "../../kinds/memory/vdso.ts"
@@ -89,4 +90,6 @@ export interface ProcessPlan {
   readonly keyring: number | undefined
   /** The executable that the process has by birth, as a file id; undefined = the seed's. */
   readonly exeAtBirth: number | undefined
+  /** The protection keys that it has by birth. */
+  readonly keysAtBirth: Keys
 }

@@ -16,6 +16,7 @@ import { isHugeAnonymous } from "./huge/mapping.ts"
 import { sizeBits } from "./huge-size.ts"
 import { isLockedOnFault } from "./on-fault.ts"
 import { isSocketMapping } from "./packet-ring.ts"
+import { areaKey } from "./protection-keys.ts"
 import { isShmem } from "./shmem.ts"
 import type { LowerFiles } from "./stale.ts"
 import { isAttachment, segmentId } from "./sysv/mapping.ts"
@@ -102,8 +103,8 @@ export function collectVmas(mappings: readonly MappingDetail[], guards: readonly
 const NAME = /^\[anon(?:_shmem)?:(.*)\]$/
 
 /**
- * What CRIU's entries have no field for: names of anonymous areas, locks that work on fault, memory policies.
- * Mirror: restoreProtection of ./restore.ts, ./policy/restore.ts
+ * What CRIU's entries have no field for: names of anonymous areas, locks that work on fault, memory policies, protection keys.
+ * Mirror: restoreProtection of ./restore.ts, ./policy/restore.ts, ./protection-keys.ts
  *
  * @param policies by the start of their area
  */
@@ -111,11 +112,13 @@ export function collectVmaExtension(
   mappings: readonly MappingDetail[],
   policies: ReadonlyMap<bigint, stasis_mempolicy_entry> = new Map(),
 ): stasis_vma_entry[] {
-  return mappings.flatMap(({ start, end, path, vmFlags }) => {
+  return mappings.flatMap((mapping) => {
+    const { start, end, path, vmFlags } = mapping
     const name = NAME.exec(path)?.[1]
     const locked_on_fault = isLockedOnFault(vmFlags)
     const mempolicy = policies.get(start)
-    if (name === undefined && !locked_on_fault && !mempolicy) return []
+    const protection_key = areaKey(mapping)
+    if (name === undefined && !locked_on_fault && !mempolicy && protection_key === undefined) return []
     return [
       {
         start,
@@ -123,6 +126,7 @@ export function collectVmaExtension(
         ...(mempolicy ? { mempolicy } : {}),
         ...(name === undefined ? {} : { name }),
         ...(locked_on_fault ? { locked_on_fault } : {}),
+        ...(protection_key === undefined ? {} : { protection_key }),
       },
     ]
   })

@@ -84,6 +84,8 @@ export function alikeAreas(child: MemoryFacts, parent: MemoryFacts): { readonly 
     const other = others[next]
     if (!other || !isAlike(area, other)) return []
     if (factsOf(child.extension, area) !== factsOf(parent.extension, area)) return []
+    // What came with its key could not be filled.
+    if (child.extension.some((entry) => entry.protection_key !== undefined && overlaps(entry, area))) return []
     return guardsOf(child.mm, area) === guardsOf(parent.mm, area) ? [{ area, prot: other.prot }] : []
   })
 }

@@ -48,9 +48,9 @@ const refusedMappings: readonly { what: string; matches: (mapping: MappingDetail
     remedy: "Start the program without mseal",
   },
   {
-    what: "memory under a protection key (pkey_mprotect)",
-    matches: ({ counters }) => counters.protectionKey > 0,
-    remedy: "Start the program without memory protection keys",
+    what: "rings of a packet socket under a protection key (pkey_mprotect)",
+    matches: (mapping) => isSocketMapping(mapping) && mapping.counters.protectionKey > 0,
+    remedy: "Let the program unmap them, or give them key 0, before the dump",
   },
   {
     what: "memory of a device",

@@ -53,7 +53,8 @@ function words(state: Buffer, at: number, size: number, width: 4 | 8): (number |
 export function collectFpu(xstate: Uint8Array): user_x86_fpregs_entry {
   const state = Buffer.from(xstate.buffer, xstate.byteOffset, xstate.byteLength)
   const xsave: user_x86_xsave_entry = {
-    xstate_bv: state.readBigUInt64LE(XSTATE_HEADER),
+    // Others, of which CRIU knows nothing, have their bits and their bytes in our extension.
+    xstate_bv: state.readBigUInt64LE(XSTATE_HEADER) & CARRIED,
     ymmh_space: [],
     bndreg_state: [],
     bndcsr_state: [],
@@ -76,11 +77,13 @@ export function collectFpu(xstate: Uint8Array): user_x86_fpregs_entry {
   }
 }
 
+/** Components that the image has fields for, a bit each. */
+const CARRIED = Object.values(XFEATURE).reduce((mask, feature) => mask | (1n << BigInt(feature)), 0n)
+
 /** Components in use that core-%u.img has no field for (AMX ...): the bytes go whole into our extension then. */
 export function hasForeignState(xstate: Uint8Array): boolean {
   const inUse = new DataView(xstate.buffer, xstate.byteOffset).getBigUint64(XSTATE_HEADER, true)
-  const carried = Object.values(XFEATURE).reduce((mask, feature) => mask | (1n << BigInt(feature)), 0n)
-  return (inUse & ~carried) !== 0n
+  return (inUse & ~CARRIED) !== 0n
 }
 
 /** The GDT's TLS slots 12 to 14: a 64-bit program has none, so all three are marked unused, as CRIU writes them. */

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test"
 import { type Registers, USER_CS, USER32_CS } from "../../../ffi/abi/registers.x86_64.ts"
-import { XSTATE_HEADER } from "../../../ffi/abi/xsave.x86_64.ts"
 import { resurvey, type Stopped } from "../../../src/flow/dump/resurvey.ts"
 import type { Survey, SurveyOptions } from "../../../src/flow/dump/survey.ts"
 import { readSmaps } from "../../../src/proc/smaps.ts"
@@ -26,7 +25,7 @@ describe("resurvey", () => {
     ).not.toThrow()
   })
 
-  test("a session led from outside, an area, a shadow stack, 32-bit code, and AMX tiles since the survey are refused", () => {
+  test("a session led from outside, an area, a shadow stack and 32-bit code since the survey are refused", () => {
     const [first] = mappings
     if (!first) throw new Error("this process has no memory")
     expect(refusal({ mappings: [{ ...first, vmFlags: new Set(["ss"]) }] })).toMatchObject({
@@ -35,15 +34,10 @@ describe("resurvey", () => {
     expect(refusal({ statuses: [Object.create(status, { threadFeatures: { value: ["shstk"] } })] })).toMatchObject({
       found: expect.stringContaining("shadow stack"),
     })
-    const threadWith = (cs: bigint, inUse = 0x7n) => {
-      const xstate = new Uint8Array(1024)
-      new DataView(xstate.buffer).setBigUint64(XSTATE_HEADER, inUse, true)
-      return { threads: [{ tid: pid, registers: { cs } as Registers, xstate }] }
-    }
+    const threadWith = (cs: bigint) => ({ threads: [{ tid: pid, registers: { cs } as Registers }] })
     expect(refusal(threadWith(USER32_CS))).toMatchObject({ found: expect.stringContaining("running 32-bit code") })
     expect(refusal(threadWith(0xfn))).toMatchObject({ found: expect.stringContaining("running 32-bit code") })
-    expect(refusal(threadWith(USER_CS, 0x6_0007n))).toMatchObject({ found: expect.stringContaining("computing with AMX tiles") })
-    expect(() => refusal(threadWith(USER_CS, 0x2_0007n))).toThrow("nothing was thrown")
+    expect(() => refusal(threadWith(USER_CS))).toThrow("nothing was thrown")
     if (place.session !== pid)
       expect(refusal({}, false)).toMatchObject({ code: "E_UNSUPPORTED", found: expect.stringContaining("session") })
   })

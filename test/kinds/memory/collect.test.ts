@@ -174,7 +174,6 @@ describe("surveyMemory", () => {
     ["1000-2000 rw-s 00000000 00:09 3 socket:[3]", "rd wr sh", "rings of a packet socket that the process does not have open"],
     ["1000-2000 rw-p 00000000 00:00 0", "rd wr ss", "a shadow stack"],
     ["1000-2000 r--p 00000000 fe:00 3 /bin/x", "rd sl", "a sealed mapping"],
-    ["1000-2000 rw-p 00000000 00:00 0", "rd wr", "memory under a protection key (pkey_mprotect)", "ProtectionKey: 1\n"],
     ["1000-2000 rw-s 00000000 00:05 3 /dev/mem", "rd wr sh io pf", "memory of a device"],
     ["1000-2000 r-xp 00000000 fe:00 3 /bin/x (deleted)", "rd ex", "/bin/x, removed"],
   ]

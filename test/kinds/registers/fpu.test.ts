@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { userRegsStruct } from "../../../ffi/abi/registers.x86_64.ts"
 import { XFEATURE, XSTATE_HEADER } from "../../../ffi/abi/xsave.x86_64.ts"
-import { xstateComponent } from "../../../ffi/cpu.x86_64.ts"
+import { xstateComponent, xstateSize, xstateSizeWithoutTiles } from "../../../ffi/cpu.x86_64.ts"
 import { holdInterrupts } from "../../../ffi/interrupt.ts"
 import { user_x86_fpregs_entrySchema, user_x86_regs_entrySchema } from "../../../proto/gen/core-x86_pb.ts"
 import { collectFpu, collectRegisters, collectTls, hasForeignState, XSAVE_FIELDS } from "../../../src/kinds/registers/collect.x86_64.ts"
@@ -135,6 +135,8 @@ describe.skipIf(!canTrace)(`FPU state of a live thread${why}`, () => {
     using _ = holdInterrupts()
     using frozen = freeze(target.pid)
     const { tid, xstate } = frozen.threads[0]!
+    // Of tiles that it does not use there are no bytes: a signal frame with more than the thread has room for would lose the rest.
+    expect(xstate.length).toBe(Math.min(xstateSize(), xstateSizeWithoutTiles()))
     const known = restoreFpu(throughBytes(user_x86_fpregs_entrySchema, collectFpu(xstate)), xstate, tid)
     setXstate(tid, known)
     const again = getXstate(tid)
