@@ -13,25 +13,45 @@ export interface Layout<F extends Fields> {
   /** Bytes. */
   readonly size: number
   readonly fields: F
-  /** The members as a list, made once and when it is first used: structures are read by the thousand, but few of them in one run. */
-  readonly members: readonly (readonly [name: string, offset: number, width: Scalar])[]
+  /** The members as lists, made once and when they are first used: structures are read by the thousand, but few of them in one run. */
+  readonly members: Members
+}
+
+/** Names, offsets and widths, side by side: an interpreted loop over them takes half the time of one over pairs. */
+interface Members {
+  readonly names: readonly string[]
+  readonly offsets: readonly number[]
+  readonly widths: readonly Width[]
 }
 
 /** A decoded structure: 64-bit members are bigint, the rest numbers. */
 export type Decoded<L> = L extends Layout<infer F> ? { -readonly [K in keyof F]: F[K][1] extends "u64" | "i64" ? bigint : number } : never
 
+/** Widths as numbers, which a switch finds by a table. */
+const U8 = 0
+const U16 = 1
+const U32 = 2
+const I32 = 3
+const U64 = 4
+const I64 = 5
+const WIDTH = { u8: U8, u16: U16, u32: U32, i32: I32, u64: U64, i64: I64 } as const satisfies Record<Scalar, number>
+type Width = (typeof WIDTH)[Scalar]
+
 class Structure<F extends Fields> implements Layout<F> {
-  private list: Layout<F>["members"] | undefined
+  private lists: Members | undefined
   constructor(
     readonly name: string,
     readonly header: string,
     readonly size: number,
     readonly fields: F,
   ) {}
-  get members(): Layout<F>["members"] {
-    if (this.list === undefined)
-      this.list = Object.entries(this.fields).map(([member, [offset, width]]) => [member, offset, width] as const)
-    return this.list
+  get members(): Members {
+    if (this.lists === undefined) {
+      const fields = Object.values(this.fields)
+      const widths = fields.map(([, scalar]) => WIDTH[scalar])
+      this.lists = { names: Object.keys(this.fields), offsets: fields.map(([offset]) => offset), widths }
+    }
+    return this.lists
   }
 }
 
@@ -49,8 +69,14 @@ const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes
  */
 export function decode<F extends Fields>({ members }: Layout<F>, bytes: Uint8Array, at = 0): Decoded<Layout<F>> {
   const view = viewOf(bytes)
+  const { names, offsets, widths } = members
   const result: Record<string, number | bigint> = {}
-  for (const [name, offset, width] of members) result[name] = READ[width](view, at + offset)
+  for (let i = 0; i < names.length; i++) {
+    const place = at + (offsets[i] as number)
+    const width = widths[i] as Width
+    // By far the most.
+    result[names[i] as string] = width === U64 ? view.getBigUint64(place, true) : read(view, place, width)
+  }
   return result as Decoded<Layout<F>>
 }
 
@@ -65,8 +91,16 @@ export function encodeInto<F extends Fields>(
   for (const name in values) {
     const field = fields[name]
     const value = values[name]
-    if (field && value !== undefined) WRITE[field[1]](view, at + field[0], value)
+    if (field && value !== undefined) write(view, at + field[0], WIDTH[field[1]], value)
   }
+}
+
+/** As `encodeInto`, of every member: in fewer steps. */
+export function encodeWhole<F extends Fields>({ members }: Layout<F>, bytes: Uint8Array, values: Decoded<Layout<F>>, at = 0): void {
+  const view = viewOf(bytes)
+  const { names, offsets, widths } = members
+  const all = values as Readonly<Record<string, number | bigint>>
+  for (let i = 0; i < names.length; i++) write(view, at + (offsets[i] as number), widths[i] as Width, all[names[i] as string] as bigint)
 }
 
 /** A structure as new bytes; members not named are 0. */
@@ -76,20 +110,27 @@ export function encode<F extends Fields>(structure: Layout<F>, values: { readonl
   return bytes
 }
 
-const READ: Record<Scalar, (view: DataView, at: number) => number | bigint> = {
-  u8: (view, at) => view.getUint8(at),
-  u16: (view, at) => view.getUint16(at, true),
-  u32: (view, at) => view.getUint32(at, true),
-  i32: (view, at) => view.getInt32(at, true),
-  u64: (view, at) => view.getBigUint64(at, true),
-  i64: (view, at) => view.getBigInt64(at, true),
+function read(view: DataView, at: number, width: Width): number | bigint {
+  switch (width) {
+    case U8:
+      return view.getUint8(at)
+    case U16:
+      return view.getUint16(at, true)
+    case U32:
+      return view.getUint32(at, true)
+    case I32:
+      return view.getInt32(at, true)
+    case U64:
+      return view.getBigUint64(at, true)
+    case I64:
+      return view.getBigInt64(at, true)
+  }
 }
 
-const WRITE: Record<Scalar, (view: DataView, at: number, value: number | bigint) => void> = {
-  u8: (view, at, value) => view.setUint8(at, Number(value)),
-  u16: (view, at, value) => view.setUint16(at, Number(value), true),
-  u32: (view, at, value) => view.setUint32(at, Number(value), true),
-  i32: (view, at, value) => view.setInt32(at, Number(value), true),
-  u64: (view, at, value) => view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true),
-  i64: (view, at, value) => view.setBigInt64(at, BigInt.asIntN(64, BigInt(value)), true),
+/** The low bytes of a value: DataView cuts what is too wide. */
+function write(view: DataView, at: number, width: Width, value: number | bigint): void {
+  if (width === U64 || width === I64) view.setBigUint64(at, BigInt(value), true)
+  else if (width === U32 || width === I32) view.setUint32(at, Number(value), true)
+  else if (width === U16) view.setUint16(at, Number(value), true)
+  else view.setUint8(at, Number(value))
 }

@@ -104,8 +104,17 @@ function putOther(output: Output, field: Field, value: unknown): boolean {
   }
 }
 
+/** Numbers below this are a varint of one byte, and so are the tags of most fields. */
+const MORE = 0x80
+
 function put(output: Output, schema: AnySchema, field: Field, value: unknown): void {
   const { type } = field
+  // Most numbers are small, and not negative.
+  if (typeof value === "number" && value >>> 0 === value && value < MORE && KIND[type] === "number" && type !== "sint32") {
+    output.varint(field.number << 3)
+    output.varint(value)
+    return
+  }
   if (typeof value !== KIND[type] || value === null) throw wrong(schema, field, value)
   if (isVarint(type)) {
     if (!putNumber(output, type, field.number << 3, value as number | bigint | boolean)) throw wrong(schema, field, value)
@@ -124,7 +133,8 @@ const encodedLists = new WeakMap<readonly unknown[], Map<Field, Uint8Array>>()
 
 function putList(output: Output, schema: AnySchema, field: Field, list: readonly unknown[]): void {
   if (!Object.isFrozen(list)) {
-    for (const item of list) put(output, schema, field, item)
+    const wrongAt = field.type === "uint32" ? output.numbers(field.number << 3, list) : 0
+    for (let index = wrongAt; index < list.length; index++) put(output, schema, field, list[index])
     return
   }
   const known = encodedLists.getOrInsertComputed(list, () => new Map())

@@ -2,6 +2,8 @@ import { bytesOf } from "./text.ts"
 
 /** Longest varint, bytes. */
 const LONGEST = 10
+/** Longest varint of 32 bits, bytes. */
+const LONGEST_32 = 5
 /** Text that is written without a detour: longer ones have an encoder of their own. */
 const SHORT = 64
 
@@ -41,6 +43,36 @@ export class Output {
     }
     bytes[at++] = low
     this.length = at
+  }
+
+  /**
+   * Numbers of 32 bits, unsigned, each behind a tag: registers are hundreds of them.
+   *
+   * @returns how many of them: what stands there is no such number
+   */
+  numbers(tag: number, list: readonly unknown[]): number {
+    this.makeRoom(list.length * 2 * LONGEST_32)
+    const { bytes } = this
+    let at = this.length
+    let index = 0
+    for (; index < list.length; index++) {
+      const value = list[index]
+      if (typeof value !== "number" || value >>> 0 !== value) break
+      let left = tag
+      while (left > 0x7f) {
+        bytes[at++] = (left & 0x7f) | 0x80
+        left >>>= 7
+      }
+      bytes[at++] = left
+      left = value
+      while (left > 0x7f) {
+        bytes[at++] = (left & 0x7f) | 0x80
+        left >>>= 7
+      }
+      bytes[at++] = left
+    }
+    this.length = at
+    return index
   }
 
   /** A number of 4 bytes, little endian. */

@@ -18,23 +18,24 @@ export interface ImageName {
   readonly id: bigint | string | undefined
 }
 
-const ID = { "%u": "(0|[1-9][0-9]*)", "%x": "(0|[1-9a-f][0-9a-f]*)", "%s": "(dump|restore)" } as const
-const kinds = Object.keys(catalog) as Kind[]
-let patterns: readonly (readonly [Kind, RegExp, string])[] | undefined
+/** What the forms stand for. */
+const ID = { "%u": /^(?:0|[1-9][0-9]*)$/, "%x": /^(?:0|[1-9a-f][0-9a-f]*)$/, "%s": /^(?:dump|restore)$/ } as const
+const FORMS = Object.keys(ID) as (keyof typeof ID)[]
+/** Where an id stands: behind the last hyphen, up to a dot. */
+const WITH_ID = /^(.*-)([0-9a-z]+)(\..*)?$/
+
+let byFile: ReadonlyMap<string, Kind> | undefined
 
 /** Which image has this file name; undefined for a name that is no image's. */
 export function imageOf(name: string): ImageName | undefined {
-  patterns ??= kinds.map((kind) => {
-    const { file } = catalog[kind]
-    const escaped = file.replaceAll(".", "\\.").replace(/%[uxs]/, (form) => ID[form as keyof typeof ID])
-    return [kind, new RegExp(`^${escaped}$`), file] as const
-  })
-  for (const [kind, pattern, file] of patterns) {
-    const match = pattern.exec(name)
-    if (!match) continue
-    const id = match[1]
-    if (id === undefined || file.includes("%s")) return { kind, id }
-    return { kind, id: BigInt(file.includes("%x") ? `0x${id}` : id) }
+  byFile ??= new Map((Object.keys(catalog) as Kind[]).map((kind) => [catalog[kind].file, kind]))
+  const plain = name.includes("%") ? undefined : byFile.get(name)
+  if (plain) return { kind: plain, id: undefined }
+  const [, before, id = "", behind = ""] = WITH_ID.exec(name) ?? []
+  if (before === undefined) return undefined
+  for (const form of FORMS) {
+    const kind = byFile.get(`${before}${form}${behind}`)
+    if (kind && ID[form].test(id)) return { kind, id: form === "%s" ? id : BigInt(form === "%x" ? `0x${id}` : id) }
   }
   return undefined
 }

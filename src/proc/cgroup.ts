@@ -25,7 +25,16 @@ export function parseCgroups(text: string): Cgroup[] {
   })
 }
 
+/** The memberships of who was asked last: those of most that are asked next. */
+let last: { readonly text: string; readonly cgroups: readonly Cgroup[] } | undefined
+
+/** The same, of the same text the same list. */
+function parseAgain(text: string): readonly Cgroup[] {
+  if (last?.text !== text) last = { text, cgroups: parseCgroups(text) }
+  return last.cgroups
+}
+
 /** Null when the task is gone, or without CONFIG_CGROUPS. @throws CheckpointError E_PERMISSION · E_IO */
-export const readCgroupsIfAlive = textReader("cgroup", parseCgroups)
+export const readCgroupsIfAlive = textReader("cgroup", parseAgain)
 /** As `readCgroupsIfAlive`. @throws CheckpointError E_NO_PROCESS · E_KERNEL without CONFIG_CGROUPS */
 export const readCgroups = expectAlive("cgroup", readCgroupsIfAlive)

@@ -24,6 +24,8 @@ export interface Status {
   readonly uid: Ids
   readonly gid: Ids
   readonly groups: readonly number[]
+  /** All of IDs, groups, capabilities and no_new_privs as text, with a little more: who has the same has the same credentials. */
+  readonly credentials: string
   /** Its ID in each PID namespace from the reader's inwards: the last is the innermost. */
   readonly nsPid: readonly number[]
   /** Since Linux 6.9. */
@@ -109,6 +111,10 @@ class StatusText implements Status {
   }
   get groups(): number[] {
     return this.numbers("\nGroups:\t")
+  }
+  get credentials(): string {
+    const part = (from: string, to: string): string => this.text.slice(this.text.indexOf(from), this.text.indexOf(to))
+    return part("\nUid:", "\nNStgid:") + part("\nCapInh:", "\nSeccomp:")
   }
   get nsPid(): number[] {
     return this.numbers("\nNSpid:\t")

@@ -64,9 +64,8 @@ export function syscallRegisters(
   return { ...from, ip, sp, flags: PLAIN_FLAGS, ax: BigInt(syscallNumber(call)), orig_ax: NO_SYSCALL, di, si, dx, r10, r8, r9 }
 }
 
-/** Registers with which a thread enters the interpreter. */
-export const stubRegisters = (from: Registers, entry: bigint, header: bigint): Registers => ({
-  ...from,
+/** Registers with which a thread enters the interpreter: the others are its own. */
+export const stubRegisters = (entry: bigint, header: bigint): Pick<Registers, "ip" | "flags" | "bx" | "orig_ax"> => ({
   ip: entry,
   flags: PLAIN_FLAGS,
   bx: header,
@@ -88,15 +87,15 @@ export function interruptedCall(registers: Registers): Interrupted {
 }
 
 /** Number of the interrupted system call. */
-export const interruptedNumber = (registers: Registers): number => Number(BigInt.asUintN(32, registers.orig_ax))
+export const interruptedNumber = ({ orig_ax }: Pick<Registers, "orig_ax">): number => Number(BigInt.asUintN(32, orig_ax))
 
 /** The registers of a thread that runs its interrupted call again from the start. */
 export const rewound = (registers: Registers, number: bigint = registers.orig_ax): Registers => ({
   ...registers,
-  ax: number,
-  ip: registers.ip - SYSCALL_SIZE,
+  ...rewoundFrom(registers, number),
   orig_ax: NO_SYSCALL,
 })
+const rewoundFrom = ({ ip }: Registers, number: bigint) => ({ ax: number, ip: ip - SYSCALL_SIZE })
 
 /** The registers of a thread whose interrupted call answers EINTR. */
 export const interruptedAnswer = (registers: Registers): Registers => ({ ...registers, ax: BigInt.asUintN(64, EINTR), orig_ax: NO_SYSCALL })
@@ -126,11 +125,11 @@ export const FRAME_RESULT = BigInt(SIGFRAME_MCONTEXT + sigcontext.fields.ax[0])
 /** The stack pointer with which rt_sigreturn finds a frame at `address`. */
 export const frameStack = (address: bigint): bigint => address + 8n
 
-/** The registers that a thread goes on with. */
-function resumedFrom(registers: Registers): Registers {
+/** The registers that change when a thread goes on. */
+function resumedFrom(registers: Registers): Pick<Registers, "ax" | "ip"> {
   const call = interruptedCall(registers)
-  if (call === "none") return registers
-  return call === "restart" ? rewound(registers) : interruptedAnswer(registers)
+  if (call === "restart") return rewoundFrom(registers, registers.orig_ax)
+  return { ax: call === "none" ? registers.ax : BigInt.asUintN(64, EINTR), ip: registers.ip }
 }
 
 /**
@@ -149,11 +148,11 @@ export function signalFrame(
   mask: bigint,
   frame: Uint8Array = new Uint8Array(frameSize(xstate.length)),
 ): Uint8Array {
-  const resumed = resumedFrom(registers)
+  const { ax, ip } = resumedFrom(registers)
   encodeInto(rtSigframe, frame, { pretcode: returnTo, uc_flags: UC_FLAGS, ss_flags: SS_LEAVE_ALONE, uc_sigmask: mask })
-  const { cs, ss, gs, fs } = resumed
+  const { cs, ss, gs, fs } = registers
   const fpstate = address + BigInt(fpstateOffset)
-  const { r8, r9, r10, r11, r12, r13, r14, r15, di, si, bp, bx, dx, ax, cx, sp, ip, flags } = resumed
+  const { r8, r9, r10, r11, r12, r13, r14, r15, di, si, bp, bx, dx, cx, sp, flags } = registers
   encodeInto(
     sigcontext,
     frame,

@@ -5,7 +5,7 @@ import { logger } from "../base/log.ts"
 import { type Mapping, readMapsIfAlive } from "../proc/maps.ts"
 import { interruptedNumber } from "./arch.x86_64.ts"
 import { type Seizure, settle, stopAll, type TaskLists } from "./seize.ts"
-import { getRegisters, tryPtrace } from "./trace.ts"
+import { getPosition, tryPtrace } from "./trace.ts"
 import type { Deadline } from "./wait.ts"
 
 const log = logger("freeze")
@@ -33,9 +33,9 @@ const moment = allocate(timespec.size)
 /** Where a thread stands if it may be in the vdso; undefined when it sleeps in a call that no vdso makes, or was killed. */
 function suspectIp(tid: number): bigint | undefined {
   try {
-    const registers = getRegisters(tid)
-    const isInCall = BigInt.asIntN(64, registers.orig_ax) >= 0n
-    return !isInCall || CALLS.has(interruptedNumber(registers)) ? registers.ip : undefined
+    const position = getPosition(tid)
+    const isInCall = BigInt.asIntN(64, position.orig_ax) >= 0n
+    return !isInCall || CALLS.has(interruptedNumber(position)) ? position.ip : undefined
   } catch (error) {
     if (error instanceof SyscallError && error.errno === "ESRCH") return undefined
     throw error

@@ -1,8 +1,7 @@
-import { SIG, siginfo } from "../../ffi/abi/signal.ts"
-import { decode } from "../../ffi/layout.ts"
+import { SIG } from "../../ffi/abi/signal.ts"
 import { logger } from "../base/log.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
-import { getSignalInfo, tryPtrace } from "./trace.ts"
+import { getSignalOrigin, tryPtrace } from "./trace.ts"
 import { cleanupDeadline, type Deadline, waitReport } from "./wait.ts"
 
 const log = logger("seize")
@@ -33,8 +32,8 @@ interface Halting {
  * Without a siginfo the kernel shows SI_USER of process 0. Kernel: kernel/signal.c __send_signal_locked()
  */
 export function isStubSignal(tid: number): boolean {
-  const { si_code, si_pid } = decode(siginfo, getSignalInfo(tid))
-  return si_code === SI_TKILL || (si_code === SI_USER && si_pid === 0)
+  const { code, pid } = getSignalOrigin(tid)
+  return code === SI_TKILL || (code === SI_USER && pid === 0)
 }
 
 /**

@@ -14,7 +14,7 @@ import { codePage } from "./leftover.ts"
 import { forceMemory, readMemory } from "./memory.ts"
 import { placePrograms } from "./placement.ts"
 import type { Answers, Program } from "./program.ts"
-import { getRegisters, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
+import { getPosition, getRegisters, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { cleanupDeadline, type Deadline, type Patience, waitReport } from "./wait.ts"
 
 /**
@@ -127,7 +127,7 @@ function openLoan(host: Host, size: number, start: RemoteAddress, patience: Pati
       const blocks = placePrograms(process, programs, data, size - PAGE_SIZE, terms.stubSignal)
       forceMemory(pid, data, blocks.image)
       for (const { thread, header } of blocks.threads) {
-        setRegisters(thread.tid, stubRegisters(thread.registers, start + STUB_ENTRY, header))
+        setRegisters(thread.tid, thread.registers, stubRegisters(start + STUB_ENTRY, header))
         thread.touched = true
         setSignalMask(thread.tid, mask)
       }
@@ -197,7 +197,7 @@ function waitForStub(process: FrozenProcess, thread: FrozenThread, signal: numbe
   for (;;) {
     const report = waitReport(thread.tid, deadline, `the calls in thread ${thread.tid}`)
     thread.running = false
-    if (report.kind === "signal-stop" && report.signal === signal && getRegisters(thread.tid).ip === stopped) {
+    if (report.kind === "signal-stop" && report.signal === signal && getPosition(thread.tid).ip === stopped) {
       if (!isStubSignal(thread.tid)) process.heldSignals.push(signal)
       return
     }

@@ -35,9 +35,10 @@ export function placePrograms(
   if (size > loan) throw new Error(`Unreachable: programs of ${size} bytes in a loan of ${loan}`)
   const image = zeros(size)
   const view = new DataView(image.buffer, image.byteOffset)
+  const byId = new Map(process.threads.map((thread) => [thread.tid, thread]))
   let offset = 0
   for (const [tid, program] of programs) {
-    const thread = process.threads.find((candidate) => candidate.tid === tid)
+    const thread = byId.get(tid)
     if (!thread) throw new Error(`Unreachable: thread ${tid} is not frozen`)
     const header = data + BigInt(offset)
     const frameAt = offset + aligned64(program.size)

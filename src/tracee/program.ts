@@ -1,53 +1,27 @@
-import { ERRNO } from "../../ffi/errno.ts"
-import { decode, encodeInto } from "../../ffi/layout.ts"
-import { ARGUMENT, EXPECTED_ERRNO, MAY_FAIL, NONE_FAILED, NOT_BEGUN, stubHeader, stubRecord } from "../../ffi/stub/record.ts"
-import { type Errno, errnoName, type Syscall, SyscallError, syscallNumber } from "../../ffi/syscall.ts"
+import { encodeInto } from "../../ffi/layout.ts"
+import { NONE_FAILED, NOT_BEGUN, stubHeader, stubRecord } from "../../ffi/stub/record.ts"
+import { errnoName, type Syscall, SyscallError, syscallNumber } from "../../ffi/syscall.ts"
 import { isLacking } from "../../ffi/without.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { hex } from "../base/units.ts"
+import {
+  type Argument,
+  type Call,
+  type CallOptions,
+  type Data,
+  type Load,
+  type Parts,
+  type Result,
+  type Template,
+  writeCalls,
+} from "./call.ts"
 import { quoted } from "./quoted.ts"
 
-/** What a record of the program answers, once the stub has run it. */
-export interface Result {
-  readonly kind: "result"
-  readonly record: number
-}
-/** Memory of the program's own data, in the task: given to calls by address. Offsets in bytes from the data's start. */
-export interface Data {
-  readonly kind: "data"
-  readonly offset: number
-  readonly size: number
-}
-/** A value that the kernel stored into `data` by an earlier record: loaded when the call runs. */
-export interface Load {
-  readonly kind: "u32At" | "u64At"
-  readonly data: Data
-  readonly at: number
-}
-export type Argument = bigint | number | Result | Data | Load
-
-interface CallOptions {
-  /** Any failure is an answer, not an error. */
-  readonly mayFail?: boolean
-  /** This errno is an answer too. */
-  readonly expects?: Errno
-  /** The only answer that is right, such as all bytes of a read; checked when the answers are looked at. */
-  readonly returns?: bigint | number
-  /** What the call is for, in errors: "fd 5 \"/tmp/x\"". */
-  readonly about?: string
-}
-
-interface Call {
-  readonly call: Syscall
-  readonly args: readonly Argument[]
-  readonly options: CallOptions
-}
+export type { Argument, Data, Load, Result } from "./call.ts"
 
 const DATA_ALIGN = 16
-const WORD = 2 ** 32
-const FIRST_ARGUMENT = stubRecord.fields.argument0[0]
 const RESULT = stubRecord.fields.result[0]
-const ERRNO_NUMBER = new Map<string, number>(Object.entries(ERRNO).map(([number, [name]]) => [name, Number(number)]))
+const FAILED = stubHeader.fields.failed[0]
 
 /**
  * System calls for a stub to run in one thread: pure data, so it can be printed, tested and compared without privilege.
@@ -55,10 +29,15 @@ const ERRNO_NUMBER = new Map<string, number>(Object.entries(ERRNO).map(([number,
  */
 export class Program {
   private readonly records: Call[] = []
-  private readonly parts: { readonly data: Data; readonly bytes: Uint8Array | undefined }[] = []
-  private readonly pointers: { readonly data: Data; readonly at: number; readonly target: Data }[] = []
+  private readonly parts: Parts["data"][number][] = []
+  private readonly pointers: Parts["pointers"][number][] = []
   private dataSize = 0
   private cleanupAt: number | undefined
+  /** Records of which only one answer is right. */
+  private readonly checked: number[] = []
+  /** How often it was placed since it was last changed; and then, see `place`. */
+  private placed = 0
+  private template: Template | undefined
 
   /** Appends a system call; returns a reference to its answer. */
   call(call: Syscall, ...args: Argument[]): Result {
@@ -67,12 +46,15 @@ export class Program {
 
   /** Appends a system call with a word on its failures; under the test switch one that no kernel has. */
   callWith(options: CallOptions, call: Syscall, ...args: Argument[]): Result {
+    this.placed = 0
+    if (options.returns !== undefined) this.checked.push(this.records.length)
     this.records.push({ call: isLacking(call, args) ? "vserver" : call, args, options })
     return { kind: "result", record: this.records.length - 1 }
   }
 
   /** Everything appended from here on runs whether or not an earlier record failed. */
   cleanup(): void {
+    this.placed = 0
     this.cleanupAt ??= this.records.length
   }
 
@@ -93,6 +75,7 @@ export class Program {
 
   /** Makes the 64 bits at an offset (bytes) of `data` the address of `target`: for structures that point to others. */
   point(data: Data, at: number, target: Data): void {
+    this.placed = 0
     this.pointers.push({ data, at, target })
   }
 
@@ -101,6 +84,7 @@ export class Program {
   loadU64 = (data: Data, at = 0): Load => ({ kind: "u64At", data, at })
 
   private part(size: number, bytes: Uint8Array | undefined, align: number): Data {
+    this.placed = 0
     const offset = Math.ceil(this.dataSize / align) * align
     this.dataSize = offset + size
     const data: Data = { kind: "data", offset, size }
@@ -119,6 +103,10 @@ export class Program {
       nr: syscallNumber(call),
       args: args.map((argument) => (typeof argument === "object" ? 0n : BigInt(argument))),
     }))
+  }
+
+  private get content(): Parts {
+    return { records: this.records, data: this.parts, pointers: this.pointers }
   }
 
   private get dataStart(): number {
@@ -142,41 +130,27 @@ export class Program {
     header: Parameters<typeof encodeInto<(typeof stubHeader)["fields"]>>[2],
     image: Uint8Array = new Uint8Array(this.size),
   ): Uint8Array {
+    this.placed++
+    // One that many threads run is written twice, and then copied.
+    if (this.placed === 2) {
+      const template: Template = { bytes: new Uint8Array(this.size), addresses: [] }
+      writeCalls(this.content, 0n, this.dataStart, template.bytes, template.addresses)
+      this.template = template
+    }
+    if (this.template && this.placed > 1) {
+      image.set(this.template.bytes)
+      const view = new DataView(image.buffer, image.byteOffset)
+      for (const { at, offset } of this.template.addresses) view.setBigUint64(at, address + offset, true)
+    } else writeCalls(this.content, address, this.dataStart, image)
     const count = this.records.length
     encodeInto(stubHeader, image, { ...header, count, cleanup: this.cleanupAt ?? count, failed: NOT_BEGUN })
-    const dataAddress = address + BigInt(this.dataStart)
-    const view = new DataView(image.buffer, image.byteOffset)
-    // Written member by member: a large restore has a hundred thousand records.
-    let at = stubHeader.size
-    for (const { call, args, options } of this.records) {
-      let flags = (options.mayFail ? MAY_FAIL : 0) | ((options.expects ? (ERRNO_NUMBER.get(options.expects) ?? 0) : 0) << EXPECTED_ERRNO)
-      for (let position = 0; position < args.length; position++) {
-        const argument = args[position] as Argument
-        const place = at + FIRST_ARGUMENT + 8 * position
-        if (typeof argument === "number") {
-          view.setUint32(place, argument, true)
-          view.setUint32(place + 4, Math.floor(argument / WORD), true)
-        } else if (typeof argument === "bigint") view.setBigUint64(place, BigInt.asUintN(64, argument), true)
-        else {
-          const [meaning, value] = resolve(argument, dataAddress)
-          flags |= meaning << (2 * position)
-          view.setBigUint64(place, BigInt(value), true)
-        }
-      }
-      view.setUint32(at, syscallNumber(call), true)
-      view.setUint32(at + 4, flags, true)
-      at += stubRecord.size
-    }
-    for (const { data, bytes } of this.parts) if (bytes) image.set(bytes, this.dataStart + data.offset)
-    for (const { data, at: offset, target } of this.pointers)
-      view.setBigUint64(this.dataStart + data.offset + offset, dataAddress + BigInt(target.offset), true)
     return image
   }
 
   /** The answers of a program that nobody ran, as if each call had answered 0. */
   imagined(): Answers {
     const image = this.place(0n, { pid: 0, tid: 0, signal: 0 })
-    new DataView(image.buffer).setUint32(stubHeader.fields.failed[0], NONE_FAILED, true)
+    new DataView(image.buffer).setUint32(FAILED, NONE_FAILED, true)
     return this.answers(image, "")
   }
 
@@ -188,8 +162,8 @@ export class Program {
    * @throws SyscallError the first record that failed unexpectedly · CheckpointError E_INJECTION nothing has run
    */
   answers(image: Uint8Array, where: string): Answers {
-    const { failed } = decode(stubHeader, image)
     const view = new DataView(image.buffer, image.byteOffset, image.byteLength)
+    const failed = view.getUint32(FAILED, true)
     const resultOf = (record: number): bigint => view.getBigInt64(stubHeader.size + record * stubRecord.size + RESULT, true)
     if (failed === NOT_BEGUN)
       throw new CheckpointError(
@@ -205,14 +179,16 @@ export class Program {
       const shown = record.args.map((argument) => (typeof argument === "object" ? 0 : argument))
       throw new SyscallError(record.call, errnoName(Number(-resultOf(failed))), shown, `${about}${where}`)
     }
-    for (const [index, { call, options }] of this.records.entries()) {
-      const { returns, about } = options
-      if (returns !== undefined && resultOf(index) !== BigInt(returns))
+    for (const index of this.checked) {
+      const { call, options } = this.records[index] as Call
+      const { returns = 0, about } = options
+      if (resultOf(index) !== BigInt(returns))
         throw new Error(`${call}${about ? ` for ${about}` : ""}${where} answered ${resultOf(index)} instead of ${returns}`)
     }
+    const { dataStart } = this
     return {
       of: ({ record }) => resultOf(record),
-      bytes: ({ offset, size }) => image.subarray(this.dataStart + offset, this.dataStart + offset + size),
+      bytes: ({ offset, size }) => image.subarray(dataStart + offset, dataStart + offset + size),
     }
   }
 
@@ -239,10 +215,4 @@ export class Program {
 export interface Answers {
   of(result: Result): bigint
   bytes(data: Data): Uint8Array
-}
-
-function resolve(argument: Exclude<Argument, number | bigint>, dataAddress: bigint): readonly [meaning: number, value: bigint | number] {
-  if (argument.kind === "result") return [ARGUMENT.result, argument.record]
-  if (argument.kind === "data") return [ARGUMENT.literal, dataAddress + BigInt(argument.offset)]
-  return [ARGUMENT[argument.kind], dataAddress + BigInt(argument.data.offset + argument.at)]
 }

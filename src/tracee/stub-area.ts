@@ -129,7 +129,7 @@ export function openStubArea(
         offset = at + aligned64(program.size)
         return { ...job, at, header }
       })
-      for (const { tid, header } of placed) setRegisters(tid, stubRegisters(base, start + STUB_ENTRY, header))
+      for (const { tid, header } of placed) setRegisters(tid, base, stubRegisters(start + STUB_ENTRY, header))
       for (const { tid } of placed) ptrace("CONT", tid)
       for (const { pid, tid, ends } of placed) {
         if (ends) waitForEnd(tid, patience())

@@ -57,7 +57,7 @@ export function signalUse(statuses: readonly Status[], masks?: readonly bigint[]
  * True for the mask of a thread that still goes the way that a killed run laid for it: all but one of our signals are blocked. No library
  * does that.
  */
-export const isLoanMask = (mask: bigint): boolean => {
-  const always = sigbit(SIG.KILL) | sigbit(SIG.STOP)
-  return LOAN_SIGNALS.some((signal) => (mask | always) === (ALL_SIGNALS & ~sigbit(signal)))
-}
+export const isLoanMask = (mask: bigint): boolean => LOAN_MASKS.has(mask | NEVER_BLOCKED)
+
+const NEVER_BLOCKED = sigbit(SIG.KILL) | sigbit(SIG.STOP)
+const LOAN_MASKS: ReadonlySet<bigint> = new Set(LOAN_SIGNALS.map((signal) => ALL_SIGNALS & ~sigbit(signal)))

@@ -1,9 +1,9 @@
 import { iovec, NT_X86_XSTATE, PTRACE, PTRACE_PEEKSIGINFO_SHARED, peeksiginfoArgs } from "../../ffi/abi/ptrace.ts"
 import { type Registers, userRegsStruct } from "../../ffi/abi/registers.x86_64.ts"
-import { SIGINFO_SIZE } from "../../ffi/abi/signal.ts"
+import { SIGINFO_SIZE, siginfo } from "../../ffi/abi/signal.ts"
 import { usesTiles } from "../../ffi/abi/xsave.x86_64.ts"
 import { xstateSize, xstateSizeWithoutTiles } from "../../ffi/cpu.x86_64.ts"
-import { decode, encodeInto } from "../../ffi/layout.ts"
+import { decode, encodeInto, encodeWhole } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError, syscall } from "../../ffi/syscall.ts"
 
 const memory = allocate(64 * 1024)
@@ -24,9 +24,21 @@ export function getRegisters(tid: number): Registers {
   return decode(userRegsStruct, memory.bytes, STATE)
 }
 
-/** Sets all general registers of a stopped thread. orig_ax = -1n (as u64) keeps the kernel from restarting a system call. */
-export function setRegisters(tid: number, registers: Registers): void {
-  encodeInto(userRegsStruct, memory.bytes, registers, STATE)
+/** Where a stopped thread is, and in which system call: for the many of which nothing else is asked. */
+export function getPosition(tid: number): Pick<Registers, "ip" | "orig_ax"> {
+  ptrace("GETREGS", tid, 0, memory.address + STATE)
+  const at = (register: "ip" | "orig_ax"): bigint => memory.view.getBigUint64(STATE + userRegsStruct.fields[register][0], true)
+  return { ip: at("ip"), orig_ax: at("orig_ax") }
+}
+
+/**
+ * Sets all general registers of a stopped thread. orig_ax = -1n (as u64) keeps the kernel from restarting a system call.
+ *
+ * @param instead some that are set to this
+ */
+export function setRegisters(tid: number, registers: Registers, instead: Partial<Registers> = {}): void {
+  encodeWhole(userRegsStruct, memory.bytes, registers, STATE)
+  encodeInto(userRegsStruct, memory.bytes, instead, STATE)
   ptrace("SETREGS", tid, 0, memory.address + STATE)
 }
 
@@ -73,6 +85,13 @@ export function setSignalMask(tid: number, mask: bigint): void {
 export function getSignalInfo(tid: number): Uint8Array {
   ptrace("GETSIGINFO", tid, 0, memory.address)
   return memory.bytes.slice(0, SIGINFO_SIZE)
+}
+
+/** si_code and si_pid of the same: of most signals nothing else is asked. */
+export function getSignalOrigin(tid: number): { readonly code: number; readonly pid: number } {
+  ptrace("GETSIGINFO", tid, 0, memory.address)
+  const { si_code, si_pid } = siginfo.fields
+  return { code: memory.view.getInt32(si_code[0], true), pid: memory.view.getInt32(si_pid[0], true) }
 }
 
 /**

@@ -36,6 +36,7 @@ const CORE = titled([
   "hugepages memfd exact",
   "hugepages fork",
   "fpu",
+  "pkeys",
   "posixtimers",
   "restarts nanosleep",
   "pipes",

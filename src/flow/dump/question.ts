@@ -70,15 +70,20 @@ export function planQuestions(
   mappings: readonly MappingDetail[],
   showsKeys: boolean,
 ): Questions {
-  const tids = [...threads.keys()]
-  const programs = new Map(tids.map((tid) => [tid, new Program()]))
-  const leader = programs.get(pid)
-  if (!leader) throw new Error(`Unreachable: process ${pid} has no leader among ${tids.join(", ")}`)
-  return {
-    programs,
-    process: askProcess(pid, mappings, showsKeys, leader),
-    threads: new Map([...programs].map(([tid, program]) => [tid, askThread(program, threads.get(tid))])),
+  const programs = new Map<number, Program>()
+  const questions = new Map<number, ReturnType<typeof askThread>>()
+  // Threads that are asked the same run the same program; the leader is asked for the process, too.
+  const common = new Map<number | undefined, { readonly program: Program; readonly own: ReturnType<typeof askThread> }>()
+  const leader = new Program()
+  const process = askProcess(pid, mappings, showsKeys, leader)
+  for (const [tid, witness] of threads) {
+    const make = (program: Program) => ({ program, own: askThread(program, witness) })
+    const { program, own } = tid === pid ? make(leader) : common.getOrInsertComputed(witness, () => make(new Program()))
+    programs.set(tid, program)
+    questions.set(tid, own)
   }
+  if (!programs.has(pid)) throw new Error(`Unreachable: process ${pid} has no leader among ${[...threads.keys()].join(", ")}`)
+  return { programs, process, threads: questions }
 }
 
 /** Sets of pending signals, which change when a timer runs out. */

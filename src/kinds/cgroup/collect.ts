@@ -47,13 +47,21 @@ export function collectSets(
   const known = new Map([[JSON.stringify(membersOf(own, only, undefined)), OWN_SET]])
   const sets: cg_set_entry[] = []
   const setOf = new Map<number, number>()
+  // Threads whose files say the same have the same memberships, see `readCgroups`.
+  const met = new Map<readonly Cgroup[], number>()
   for (const [tid, { cgroups, inside }] of threads) {
+    const before = inside ? undefined : met.get(cgroups)
+    if (before !== undefined) {
+      setOf.set(tid, before)
+      continue
+    }
     const ctls = membersOf(cgroups, only, inside)
     const key = JSON.stringify(ctls)
     const id = known.get(key) ?? OWN_SET + known.size
     if (!known.has(key)) sets.push({ id, ctls })
     known.set(key, id)
     setOf.set(tid, id)
+    if (!inside) met.set(cgroups, id)
   }
   return { setOf, sets }
 }

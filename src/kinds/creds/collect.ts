@@ -15,6 +15,16 @@ export const askCreds = (program: Program): Result => program.call("prctl", PR.G
  * Not looked at: the label of a security module, see `surveyAttributes`, and keyrings.
  */
 export function collectCreds(status: Status, answers: Answers, question: Result): creds_entry {
+  const { credentials } = status
+  const secbits = Number(answers.of(question))
+  if (last?.credentials !== credentials || last.entry.secbits !== secbits) last = { credentials, entry: entryOf(status, secbits) }
+  return last.entry
+}
+
+/** Of the thread before: most threads have the same. */
+let last: { readonly credentials: string; readonly entry: creds_entry } | undefined
+
+function entryOf(status: Status, secbits: number): creds_entry {
   const { uid, gid } = status
   return create(creds_entrySchema, {
     uid: uid.real,
@@ -30,7 +40,7 @@ export function collectCreds(status: Status, answers: Answers, question: Result)
     cap_eff: capWords(status.capEffective),
     cap_bnd: capWords(status.capBounding),
     cap_amb: capWords(status.capAmbient),
-    secbits: Number(answers.of(question)),
+    secbits,
     groups: [...status.groups],
     ...(status.noNewPrivs ? { no_new_privs: 1 } : {}),
   })

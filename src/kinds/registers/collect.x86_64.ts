@@ -28,7 +28,7 @@ export const XSAVE_FIELDS = [
 const zeros = new Map<string, (number | bigint)[]>()
 const NOTHING = Buffer.alloc(2048)
 
-/** Little-endian words of 4 or 8 bytes. */
+/** Little-endian words of 4 or 8 bytes. @param at a multiple of 8, in memory that begins at one */
 function words(state: Buffer, at: number, size: number, width: 4): number[]
 function words(state: Buffer, at: number, size: number, width: 4 | 8): (number | bigint)[]
 function words(state: Buffer, at: number, size: number, width: 4 | 8): (number | bigint)[] {
@@ -39,8 +39,10 @@ function words(state: Buffer, at: number, size: number, width: 4 | 8): (number |
       Object.freeze(list)
       return list
     })
-  const list: (number | bigint)[] = []
-  for (let i = at; i < at + size; i += width) list.push(width === 4 ? state.readUInt32LE(i) : state.readBigUInt64LE(i))
+  const { buffer, byteOffset } = state
+  const found = width === 4 ? new Uint32Array(buffer, byteOffset + at, count) : new BigUint64Array(buffer, byteOffset + at, count)
+  const list = new Array<number | bigint>(count)
+  for (let i = 0; i < count; i++) list[i] = found[i] as number | bigint
   return list
 }
 
@@ -48,6 +50,7 @@ function words(state: Buffer, at: number, size: number, width: 4 | 8): (number |
  * Standard-layout XSAVE bytes -> the entry of core-%u.img. Mirror: ./restore.x86_64.ts
  *
  * @param xstate as PTRACE_GETREGSET NT_X86_XSTATE gives it: components out of use hold their initial values there
+ *   Precondition: its memory begins at a multiple of 8.
  * Kernel: arch/x86/kernel/fpu/xstate.c __copy_xstate_to_uabi_buf()
  */
 export function collectFpu(xstate: Uint8Array): user_x86_fpregs_entry {

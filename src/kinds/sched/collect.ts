@@ -27,6 +27,9 @@ const memory = allocate(4096)
 const UCLAMP_FULL = 1024
 const IOPRIO_CLASS_SHIFT = 13
 
+/** Of this tool, which nobody changes meanwhile. */
+let ours: Decoded<typeof schedAttr> | undefined
+
 /** Policies whose tasks have a real-time priority instead of a nice value in force. */
 export const isRealTime = (policy: number): boolean => policy === SCHED.FIFO || policy === SCHED.RR
 
@@ -54,7 +57,7 @@ export function collectSched(tid: number, slack: bigint): { entry: SchedEntry; e
   if (ioprio !== undefined) extension.ioprio = ioprio
   const flags = sched_flags & ~BigInt(SCHED_FLAG.RESET_ON_FORK)
   if (flags) extension.sched_flags = flags
-  const ours = getAttributes(0)
+  ours ??= getAttributes(0)
   // A kernel without clamps tells 0 of everybody.
   if (ours.sched_util_max) Object.assign(extension, clampsOf(attr, isRealTime(sched_policy)))
   if (sched_policy === SCHED.DEADLINE) {
