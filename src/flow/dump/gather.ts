@@ -31,7 +31,9 @@ export const extensionHead = { format_version: 1, producer: "stasis", threads: [
 
 /** What a process and its threads said, as entries. */
 export interface Gathered {
-  readonly cores: ReadonlyMap<number, core_entry>
+  /** Those of its threads, made when the tree may go on again: all that they are made from was read before. */
+  readonly threads: () => { readonly cores: ReadonlyMap<number, core_entry>; readonly extensions: stasis_thread_entry[] }
+  readonly isStopped: boolean
   readonly mm: ProcessAttributes["mm"]
   /** End of the heap. */
   readonly brk: bigint
@@ -44,6 +46,13 @@ export interface Gathered {
   readonly extension: stasis_task_entry
 }
 
+interface ThreadEntries {
+  readonly core: thread_core_entry
+  readonly info: thread_info_x86
+  readonly extension: stasis_thread_entry
+}
+
+/** Asks what only a stopped thread can be asked from outside. @returns what makes its entries, at any time */
 function collectThread(
   { frozen, rseq, restart }: InspectedThread,
   status: Status,
@@ -52,42 +61,46 @@ function collectThread(
   questions: ReturnType<typeof askThread>,
   personality: number,
   seccomp: SeccompEntry,
-): { core: thread_core_entry; info: thread_info_x86; extension: stasis_thread_entry } {
+): () => ThreadEntries {
   const { tid, mask, xstate } = frozen
   const sched = collectSched(tid, answers.of(questions.slack))
-  const attributes = collectThreadAttributes(answers, questions.attributes, personality)
-  const mempolicy = collectPolicy(answers, questions.policy)
-  const entry = rseqEntry(rseq)
-  const core: thread_core_entry = {
-    ...collectRobustList(tid),
-    ...sched.entry,
-    ...(tid === pid ? {} : { blk_sigset: mask }),
-    sas: collectAltStack(answers, questions.stack),
-    signals_p: collectPending(tid, false, status.sigPending),
-    creds: collectCreds(status, answers, questions.creds),
-    comm: status.name,
-    ...attributes.entry,
-    ...seccomp,
-    ...(entry ? { rseq_entry: entry } : {}),
+  const robustList = collectRobustList(tid)
+  const pending = collectPending(tid, false, status.sigPending)
+  return () => {
+    const attributes = collectThreadAttributes(answers, questions.attributes, personality)
+    const mempolicy = collectPolicy(answers, questions.policy)
+    const entry = rseqEntry(rseq)
+    const core: thread_core_entry = {
+      ...robustList,
+      ...sched.entry,
+      ...(tid === pid ? {} : { blk_sigset: mask }),
+      sas: collectAltStack(answers, questions.stack),
+      signals_p: pending,
+      creds: collectCreds(status, answers, questions.creds),
+      comm: status.name,
+      ...attributes.entry,
+      ...seccomp,
+      ...(entry ? { rseq_entry: entry } : {}),
+    }
+    const info: thread_info_x86 = {
+      clear_tid_addr: collectTidAddress(answers, questions.tidAddress),
+      gpregs: collectRegisters(restart.image),
+      fpregs: collectFpu(xstate),
+      tls: collectTls(),
+    }
+    const extension: stasis_thread_entry = {
+      tid,
+      ...sched.extension,
+      ...attributes.extension,
+      ...rseqExtension(rseq),
+      ...(mempolicy ? { mempolicy } : {}),
+      ...collectSliceExtension(answers, questions.sliceExtension),
+      ...(isLandlocked(answers, questions.landlock) ? { landlocked: true } : {}),
+      ...(restart.entry ? { restart: restart.entry } : {}),
+      ...(hasForeignState(xstate) ? { extra_xstate: xstate } : {}),
+    }
+    return { core, info, extension }
   }
-  const info: thread_info_x86 = {
-    clear_tid_addr: collectTidAddress(answers, questions.tidAddress),
-    gpregs: collectRegisters(restart.image),
-    fpregs: collectFpu(xstate),
-    tls: collectTls(),
-  }
-  const extension: stasis_thread_entry = {
-    tid,
-    ...sched.extension,
-    ...attributes.extension,
-    ...rseqExtension(rseq),
-    ...(mempolicy ? { mempolicy } : {}),
-    ...collectSliceExtension(answers, questions.sliceExtension),
-    ...(isLandlocked(answers, questions.landlock) ? { landlocked: true } : {}),
-    ...(restart.entry ? { restart: restart.entry } : {}),
-    ...(hasForeignState(xstate) ? { extra_xstate: xstate } : {}),
-  }
-  return { core, info, extension }
 }
 
 /**
@@ -132,16 +145,20 @@ export function gather(
     signals_s: collectPending(pid, true, status.sharedPending),
     sigactions: collectSigactions(leader.own, questions.process.actions),
   }
-  const cores = new Map<number, core_entry>()
-  const extensions: stasis_thread_entry[] = []
   const seccomp = collectSeccomp(new Map(threads.map((thread) => [thread.frozen.tid, thread.seccomp])), filters)
-  for (const { thread, tid, own, of, status } of asked) {
-    const { core, info, extension } = collectThread(thread, status, pid, own, of, attributes.entry.personality, seccomp.get(tid) ?? {})
-    cores.set(tid, collectCore(info, core, tid === pid ? tc : undefined))
-    extensions.push(extension)
-  }
+  const making = asked.map(({ thread, tid, own, of, status }) => {
+    const { personality } = attributes.entry
+    return { tid, entries: collectThread(thread, status, pid, own, of, personality, seccomp.get(tid) ?? {}) }
+  })
   return {
-    cores,
+    threads: () => {
+      const made = making.map(({ tid, entries }) => ({ tid, ...entries() }))
+      return {
+        cores: new Map(made.map(({ tid, core, info }) => [tid, collectCore(info, core, tid === pid ? tc : undefined)])),
+        extensions: made.map(({ extension }) => extension),
+      }
+    },
+    isStopped: stopSignal !== 0,
     mm: attributes.mm,
     brk: leader.own.of(questions.process.brk),
     umask: status.umask,
@@ -151,7 +168,6 @@ export function gather(
       ...extensionHead,
       ...attributes.extension,
       ...collectKeys(leader.own, questions.process.keys, mappings),
-      threads: extensions,
     },
   }
 }

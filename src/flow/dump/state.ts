@@ -123,7 +123,7 @@ export function collectState(
     const memory = collectMemory(pid, mappings, table.of(pid))
     const stat = byMember.get(pid)?.stat ?? readStat(pid)
     const entry = { ...collectMm(stat, gathered.brk, readAuxv(pid).pairs.flat(), memory.vmas, table.exe(pid)), ...gathered.mm }
-    const extension = { ...gathered.extension, ...collectEnds(stat, gathered.cores.get(pid)) }
+    const extension = { ...gathered.extension, ...collectEnds(stat, gathered.isStopped) }
     return {
       ...gathered,
       extension,
@@ -159,13 +159,14 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
   if (clocks) images.write("timens", clocksId(ownTime), [clocks])
   for (const stat of dead) {
     images.write("core", stat.pid, [collectDeadCore(stat)])
-    const ends = collectEnds(stat, undefined)
+    const ends = collectEnds(stat, false)
     if (ends.exit_signal !== undefined) images.write("stasis-core", stat.pid, [{ ...extensionHead, ...ends }])
   }
-  for (const { pid, cores, entry, fs, extension, vmaExtension } of processes) {
+  for (const { pid, threads, entry, fs, extension, vmaExtension } of processes) {
     const ids = objects.get(pid)
     if (!ids) throw new Error(`Unreachable: process ${pid} has no object ids`)
     images.write("ids", pid, [collectIds(ids, ownTime)])
+    const { cores, extensions } = threads()
     for (const [tid, core] of cores) {
       const thread_core = core.thread_core && { ...core.thread_core, cg_set: cgroups.setOf(tid) }
       images.write("core", tid, [thread_core ? { ...core, thread_core } : core])
@@ -178,7 +179,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
     const first = pid === processes[0]?.pid
     const files = first ? descriptors.extension : []
     const shm = first ? sysv.map((segment) => segment.extension) : []
-    images.write("stasis-core", pid, [{ ...extension, files, shm, descriptors: own?.length ?? 0, vmas: vmaExtension }])
+    images.write("stasis-core", pid, [{ ...extension, threads: extensions, files, shm, descriptors: own?.length ?? 0, vmas: vmaExtension }])
   }
   const cgroup = cgroups.entry()
   if (cgroup) images.write("cgroup", undefined, [cgroup])

@@ -127,10 +127,10 @@ export const collectTree = (stat: TreePlace, ppid: number, threads: readonly num
  */
 export const collectEnds = (
   { exit_signal, exit_code }: Pick<Stat, "exit_signal" | "exit_code">,
-  core: core_entry | undefined,
+  isStopped: boolean,
 ): Pick<stasis_task_entry, "exit_signal" | "stop_unseen"> => ({
   ...(exit_signal === SIG.CHLD ? {} : { exit_signal }),
-  ...(core?.tc?.task_state === TASK.STOPPED && exit_code !== 0 ? { stop_unseen: true } : {}),
+  ...(isStopped && exit_code !== 0 ? { stop_unseen: true } : {}),
 })
 
 /** The core image of a zombie: its name and how it ended, in the form of wait(2). Needs ptrace access to it, else the kernel says 0. */
