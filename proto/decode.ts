@@ -47,9 +47,26 @@ export class MessageSource extends BinaryReader {
 
 /** Where the value ends whose length is next, in bytes from the start of the source. */
 function endOf(reader: MessageSource): number {
-  const length = reader.uint32()
+  const short = takeVarint(reader)
+  const length = short >= 0 && short <= 0xffffffff ? short : reader.uint32()
   return reader.pos + length
 }
+
+/** The tag at the reader: of one byte or two, as all that are written, without the package, which makes a list of each. */
+function takeTag(reader: MessageSource): number {
+  const first = reader.content[reader.pos] ?? MORE
+  const second = reader.content[reader.pos + 1] ?? MORE
+  const tag = first < MORE ? first : (first & 0x7f) | (second << 7)
+  if (tag >>> 3 !== 0 && PLAIN_WIRE.has(tag & 7) && (first < MORE || second < MORE)) {
+    reader.pos += first < MORE ? 1 : 2
+    return tag
+  }
+  const [number, wire] = reader.tag()
+  return (number << 3) | wire
+}
+
+/** Wire types that the package takes. */
+const PLAIN_WIRE: ReadonlySet<number> = new Set([WireType.Varint, WireType.Bit64, WireType.LengthDelimited, WireType.Bit32])
 
 /** Bytes of varints that are read here: 56 bits, as addresses have. What is longer, or cut short, is the package's. */
 const LONGEST = 8
@@ -158,7 +175,9 @@ function takeMessage(reader: MessageSource, schema: AnySchema, end: number): obj
           continue
         }
       }
-      const [number, wire] = reader.tag()
+      const whole = takeTag(reader)
+      const number = whole >>> 3
+      const wire: WireType = whole & 7
       const tagEnd = reader.pos
       field = table.get(number)
       if (field) takeField(reader, field, wire, message)

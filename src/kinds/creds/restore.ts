@@ -34,13 +34,13 @@ export function restoreCreds(entry: creds_entry, program: Program, from: Origin)
       `the task was confined by the security profile "${entry.lsm_profile ?? entry.lsm_sockcreate}"`,
       "Restore this image with CRIU on a host with the same security module",
     )
-  const { status } = from
+  const { capInheritable, capPermitted, capEffective, capBounding, capAmbient, noNewPrivs } = from.status
   const inheritable = known("inheritable", entry.cap_inh, from)
   const permitted = known("permitted", entry.cap_prm, from)
   const effective = known("effective", entry.cap_eff, from)
   const bounding = known("bounding", entry.cap_bnd, from)
   const ambient = known("ambient", entry.cap_amb, from)
-  const missing = permitted & ~status.capPermitted
+  const missing = permitted & ~capPermitted
   if (missing)
     throw new CheckpointError(
       "E_RESTORE",
@@ -48,7 +48,7 @@ export function restoreCreds(entry: creds_entry, program: Program, from: Origin)
       `the task had capabilities ${hex(missing)} that this tool may not give`,
       "Restore as root, with the same capabilities as the task had",
     )
-  const out = (bounding & ~status.capBounding) | (inheritable & ~(status.capInheritable | status.capBounding))
+  const out = (bounding & ~capBounding) | (inheritable & ~(capInheritable | capBounding))
   if (out)
     throw new CheckpointError(
       "E_RESTORE",
@@ -65,14 +65,14 @@ export function restoreCreds(entry: creds_entry, program: Program, from: Origin)
     )
 
   const { secbits, changed: uidsChange } = restoreIds(entry, program, from)
-  if (inheritable !== status.capInheritable || bounding !== status.capBounding || ambient !== 0n)
-    setCaps(program, inheritable, status.capPermitted, status.capPermitted, "inheritable capabilities")
-  for (let cap = 0; cap <= from.lastCap; cap++) {
-    const bit = 1n << BigInt(cap)
-    if (status.capBounding & bit && !(bounding & bit))
-      program.callWith({ about: `capability ${cap} of the bounding set` }, "prctl", PR.CAPBSET_DROP, cap, 0, 0, 0)
-  }
-  if (ambient !== status.capAmbient) {
+  if (inheritable !== capInheritable || bounding !== capBounding || ambient !== 0n)
+    setCaps(program, inheritable, capPermitted, capPermitted, "inheritable capabilities")
+  const dropped = capBounding & ~bounding
+  if (dropped)
+    for (let cap = 0; cap <= from.lastCap; cap++)
+      if (dropped & (1n << BigInt(cap)))
+        program.callWith({ about: `capability ${cap} of the bounding set` }, "prctl", PR.CAPBSET_DROP, cap, 0, 0, 0)
+  if (ambient !== capAmbient) {
     program.call("prctl", PR.CAP_AMBIENT, PR_CAP_AMBIENT.CLEAR_ALL, 0, 0, 0)
     for (let cap = 0; cap <= from.lastCap; cap++)
       if (ambient & (1n << BigInt(cap)))
@@ -80,15 +80,9 @@ export function restoreCreds(entry: creds_entry, program: Program, from: Origin)
   }
   if (secbits !== entry.secbits)
     program.callWith({ about: `secure bits ${hex(entry.secbits)}` }, "prctl", PR.SET_SECUREBITS, entry.secbits, 0, 0, 0)
-  if (
-    uidsChange ||
-    inheritable !== status.capInheritable ||
-    permitted !== status.capPermitted ||
-    effective !== status.capEffective ||
-    ambient !== 0n
-  )
+  if (uidsChange || inheritable !== capInheritable || permitted !== capPermitted || effective !== capEffective || ambient !== 0n)
     setCaps(program, inheritable, permitted, effective, "capabilities")
-  if (entry.no_new_privs && !status.noNewPrivs) program.call("prctl", PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+  if (entry.no_new_privs && !noNewPrivs) program.call("prctl", PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 }
 
 /** Step 1 and 2. @returns the secure bits in force afterwards, and whether any ID was set */

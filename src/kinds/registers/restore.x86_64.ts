@@ -44,8 +44,8 @@ export function restoreFpu(entry: user_x86_fpregs_entry, template: Uint8Array, t
   const { st_space, xmm_space } = entry
   if (st_space.length !== FXREGS.stWords) throw corrupt("st_space", st_space.length, FXREGS.stWords)
   if (xmm_space.length !== FXREGS.xmmWords) throw corrupt("xmm_space", xmm_space.length, FXREGS.xmmWords)
-  for (const [i, word] of st_space.entries()) view.setUint32(FXREGS.stAt + 4 * i, word, true)
-  for (const [i, word] of xmm_space.entries()) view.setUint32(FXREGS.xmmAt + 4 * i, word, true)
+  new Uint32Array(bytes.buffer, FXREGS.stAt, FXREGS.stWords).set(st_space)
+  new Uint32Array(bytes.buffer, FXREGS.xmmAt, FXREGS.xmmWords).set(xmm_space)
   let inUse = (1n << BigInt(XFEATURE.FP)) | (1n << BigInt(XFEATURE.SSE))
   for (const [field, feature, width] of XSAVE_FIELDS) {
     const values: readonly (number | bigint)[] = xsave?.[field] ?? []
@@ -60,10 +60,8 @@ export function restoreFpu(entry: user_x86_fpregs_entry, template: Uint8Array, t
         "Restore on a CPU with the same vector extensions",
       )
     if (values.length !== component.size / width) throw corrupt(field, values.length, component.size / width)
-    values.forEach((word, i) => {
-      if (width === 4) view.setUint32(component.offset + 4 * i, Number(word), true)
-      else view.setBigUint64(component.offset + 8 * i, BigInt(word), true)
-    })
+    if (width === 4) new Uint32Array(bytes.buffer, component.offset, values.length).set(values.map(Number))
+    else new BigUint64Array(bytes.buffer, component.offset, values.length).set(values.map(BigInt))
     inUse |= 1n << BigInt(feature)
   }
   view.setBigUint64(XSTATE_HEADER, inUse, true)
