@@ -42,25 +42,21 @@ const KIND: Readonly<Record<Field["type"], string>> = {
 const wrong = (schema: AnySchema, field: Field, value: unknown): Error =>
   new Error(`Unreachable: ${schema.name}.${field.name} is ${String(value)}, which is no ${field.type}`)
 
+const LARGEST = 0xffff_ffff_ffff_ffffn
 const halves = new DataView(new ArrayBuffer(8))
 
 /** Appends a tag and a number. @returns false when it is out of range; nothing is appended then */
 function putNumber(output: Output, type: keyof typeof VARINTS, tag: number, value: number | bigint | boolean): boolean {
-  let low = 0
-  let high = 0
   if (typeof value === "bigint") {
+    if (type === "int64" ? BigInt.asIntN(64, value) !== value : value < 0n || value > LARGEST) return false
     halves.setBigUint64(0, value, true)
-    if ((type === "int64" ? halves.getBigInt64(0, true) : halves.getBigUint64(0, true)) !== value) return false
-    low = halves.getUint32(0, true)
-    high = halves.getUint32(4, true)
-  } else {
-    const number = Number(value)
-    low = number >>> 0
-    if (type === "uint32" ? low !== number : (number | 0) !== number) return false
-    if (number < 0) high = 0xffffffff
+    output.tagged(tag, halves.getUint32(0, true), halves.getUint32(4, true))
+    return true
   }
-  output.varint(tag)
-  output.varint(low, high)
+  const number = Number(value)
+  const low = number >>> 0
+  if (type === "uint32" ? low !== number : (number | 0) !== number) return false
+  output.tagged(tag, low, number < 0 ? 0xffffffff : 0)
   return true
 }
 
@@ -104,17 +100,8 @@ function putOther(output: Output, field: Field, value: unknown): boolean {
   }
 }
 
-/** Numbers below this are a varint of one byte, and so are the tags of most fields. */
-const MORE = 0x80
-
 function put(output: Output, schema: AnySchema, field: Field, value: unknown): void {
   const { type } = field
-  // Most numbers are small, and not negative.
-  if (typeof value === "number" && value >>> 0 === value && value < MORE && KIND[type] === "number" && type !== "sint32") {
-    output.varint(field.number << 3)
-    output.varint(value)
-    return
-  }
   if (typeof value !== KIND[type] || value === null) throw wrong(schema, field, value)
   if (isVarint(type)) {
     if (!putNumber(output, type, field.number << 3, value as number | bigint | boolean)) throw wrong(schema, field, value)
@@ -154,13 +141,21 @@ function putList(output: Output, schema: AnySchema, field: Field, list: readonly
  */
 export function putMessage(output: Output, schema: AnySchema, message: object): void {
   const values = valuesOf(message)
-  for (const field of schema.fields) {
+  const { fields } = schema
+  for (let i = 0; i < fields.length; i++) {
+    const field = fields[i] as Field
     const value = values[field.name]
     if (field.label === "repeated") {
       if (!Array.isArray(value)) throw wrong(schema, field, value)
-      putList(output, schema, field, value)
-    } else if (value !== undefined) put(output, schema, field, value)
-    else if (field.label === "required") throw wrong(schema, field, value)
+      if (value.length > 0) putList(output, schema, field, value)
+    } else if (value === undefined) {
+      if (field.label === "required") throw wrong(schema, field, value)
+      // By far the most, and without a detour.
+    } else if (field.type === "uint32" && typeof value === "number" && value >>> 0 === value) output.tagged(field.number << 3, value)
+    else if (field.type === "uint64" && typeof value === "bigint" && value >= 0n && value <= LARGEST) {
+      halves.setBigUint64(0, value, true)
+      output.tagged(field.number << 3, halves.getUint32(0, true), halves.getUint32(4, true))
+    } else put(output, schema, field, value)
   }
 }
 

@@ -45,6 +45,25 @@ export class Output {
     this.length = at
   }
 
+  /** A tag of 32 bits and a varint as above: most of what an image consists of. */
+  tagged(tag: number, low: number, high = 0): void {
+    this.makeRoom(2 * LONGEST)
+    const { bytes } = this
+    let at = this.length
+    while (tag > 0x7f) {
+      bytes[at++] = (tag & 0x7f) | 0x80
+      tag >>>= 7
+    }
+    bytes[at++] = tag
+    while (high !== 0 || low > 0x7f) {
+      bytes[at++] = (low & 0x7f) | 0x80
+      low = ((low >>> 7) | (high << 25)) >>> 0
+      high >>>= 7
+    }
+    bytes[at++] = low
+    this.length = at
+  }
+
   /**
    * Numbers of 32 bits, unsigned, each behind a tag: registers are hundreds of them.
    *
