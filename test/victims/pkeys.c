@@ -1,6 +1,7 @@
 /*
  * Holds: memory under protection keys, one of them write-protected by the rights of a thread, one given back while an area still has it;
- * memory of code alone, for which the kernel takes a key itself; a second thread with other rights; a child of the same memory.
+ * memory of code alone, for which the kernel takes a key itself; a second thread with other rights; a child of the same memory, and one
+ * from before it, which has that very key for memory of its own.
  * Checks: keys of areas and of the process, who may do what with which area, and what the areas hold.
  */
 #include "victim.h"
@@ -125,6 +126,22 @@ static void make(int which, uint32_t rights)
 	set_rights(keys[which], rights);
 }
 
+static pid_t before_all(void)
+{
+	pid_t child = fork();
+	MUST(child);
+	if (child)
+		return child;
+	make(FULL, NO_WRITE);
+	go[3] = 1;
+	while (!go[0])
+		pause_ms(1);
+	CHECK(key_of(areas[FULL]) == keys[FULL], "first child: its area has key %d, had %d", key_of(areas[FULL]), keys[FULL]);
+	CHECK(denied(areas[FULL], 1) == keys[FULL], "first child: key %d stands against writing", cause);
+	CHECK(syscall(SYS_pkey_alloc, 0, 0) == keys[FULL] + 1, "first child: another key is free");
+	_exit(0);
+}
+
 int main(int argc, char **argv)
 {
 	static const unsigned char code[] = { 0xb8, 42, 0, 0, 0, 0xc3 };
@@ -136,6 +153,9 @@ int main(int argc, char **argv)
 	long gap = syscall(SYS_pkey_alloc, 0, 0);
 	if (gap < 0)
 		skip("this CPU or kernel has no protection keys");
+	MUST(syscall(SYS_pkey_free, gap));
+	pid_t first = before_all();
+	gap = syscall(SYS_pkey_alloc, 0, 0);
 	make(FULL, 0);
 	make(READ, NO_WRITE);
 	MUST(syscall(SYS_pkey_free, gap));
@@ -157,7 +177,7 @@ int main(int argc, char **argv)
 		_exit(0);
 	}
 	pthread_t thread = victim_thread(second, NULL);
-	while (!go[1] || !go[2])
+	while (!go[1] || !go[2] || !go[3])
 		pause_ms(1);
 	victim_ready();
 	victim_wait();
@@ -166,5 +186,6 @@ int main(int argc, char **argv)
 	check("main thread", 1);
 	check_contents("main thread");
 	CHECK(waitpid(child, &status, 0) == child && status == 0, "the child ended with status %x", status);
+	CHECK(waitpid(first, &status, 0) == first && status == 0, "the first child ended with status %x", status);
 	ok();
 }

@@ -3,6 +3,7 @@ import { resurveyAttributes } from "../../kinds/attributes/survey.ts"
 import { lowerFiles } from "../../kinds/files/lower.ts"
 import { mayFollowMapped, refusedMapping } from "../../kinds/files/mapped.ts"
 import { refusedThreads } from "../../kinds/files/survey.ts"
+import { surveyRights } from "../../kinds/memory/protection-keys.ts"
 import { surveyMemory } from "../../kinds/memory/survey.ts"
 import { surveyWindows } from "../../kinds/memory/windows.ts"
 import { surveyRegisters } from "../../kinds/registers/survey.x86_64.ts"
@@ -19,7 +20,7 @@ export interface Stopped {
   readonly pid: number
   readonly statuses: readonly Status[]
   readonly mappings: readonly MappingDetail[]
-  readonly threads: readonly Pick<FrozenThread, "tid" | "registers">[]
+  readonly threads: readonly Pick<FrozenThread, "tid" | "registers" | "xstate">[]
 }
 
 const idOf = ({ pid }: Status): number => pid
@@ -46,7 +47,7 @@ export function resurvey(places: readonly TreePlace[], stopped: readonly Stopped
       ...surveyMemory(pid, mappings, (mapping) => refusedMapping(pid, mapping, options), lowerFiles),
       ...(mayFollowMapped() ? [] : surveyWindows(pid, mappings)),
       ...resurveyAttributes(pid, statuses),
-      ...threads.flatMap((thread) => surveyRegisters(pid, thread)),
+      ...threads.flatMap((thread) => [...surveyRegisters(pid, thread), ...surveyRights(pid, thread)]),
       ...refusedThreads(pid, statuses.map(idOf)),
       ...(before.processes.has(pid) ? [] : resurveyNew(pid, statuses.map(idOf), before, options)),
     ]),

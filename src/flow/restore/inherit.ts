@@ -4,8 +4,9 @@ import { memoryAt } from "../../../ffi/kernel.ts"
 import { syscall } from "../../../ffi/syscall.ts"
 import type { Range } from "../../base/units.ts"
 import { type Inheritance, type MemoryFacts, planInheritance, type Run, type SameBytes } from "../../kinds/memory/inherit.ts"
+import { fitsBirth, type Keys } from "../../kinds/memory/protection-keys.ts"
 import type { Fill } from "../../kinds/memory/restore.ts"
-import type { BirthPlan } from "../../kinds/tree/plan.ts"
+import { type BirthPlan, bornFrom, clonersOf, earlyTasks } from "../../kinds/tree/plan.ts"
 import type { SavedTree } from "../images.ts"
 
 /** Fills by the path of their pages file. */
@@ -81,7 +82,36 @@ export function planInheritances(
         const inheritance = child && parent && planInheritance(child, parent, same)
         if (act.act === "clone" && inheritance) found.set(act.child, inheritance)
       }
-  return found
+  const keys = new Map(
+    processes.flatMap(({ tree: { pid }, extension }) => (facts.has(pid) && extension ? [[pid, extension] as const] : [])),
+  )
+  return withFittingKeys(found, keys, birthPlan)
+}
+
+/**
+ * What can be inherited when nobody is to be born with a protection key that he cannot have: who has such a child makes his memory after
+ * all his children are born, and they read theirs.
+ *
+ * @param keys of each process that makes its own memory
+ */
+export function withFittingKeys<T>(
+  inheritances: ReadonlyMap<number, T>,
+  keys: ReadonlyMap<number, Keys>,
+  birthPlan: Pick<BirthPlan, "rounds">,
+): Map<number, T> {
+  const cloners = clonersOf(birthPlan)
+  const left = new Map(inheritances)
+  for (;;) {
+    const early = earlyTasks(left.keys(), cloners)
+    const givers = new Set(
+      [...keys].flatMap(([pid, own]) => {
+        const giver = bornFrom(pid, cloners, early)
+        return giver !== undefined && !fitsBirth(own, keys.get(giver)) ? [giver] : []
+      }),
+    )
+    if (givers.size === 0) return left
+    for (const heir of inheritances.keys()) if (givers.has(cloners.get(heir) ?? 0)) left.delete(heir)
+  }
 }
 
 /** What is still to be read of a process that inherits. */

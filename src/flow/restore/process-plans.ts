@@ -1,9 +1,8 @@
 import type { Inheritance } from "../../kinds/memory/inherit.ts"
-import { checkKeys } from "../../kinds/memory/protection-keys.ts"
 import { planVdso, specialMappings } from "../../kinds/memory/vdso.ts"
-import { type BirthPlan, clonersOf, type TaskId } from "../../kinds/tree/plan.ts"
+import { type BirthPlan, bornFrom, clonersOf, earlyTasks, type TaskId } from "../../kinds/tree/plan.ts"
 import type { Mapping } from "../../proc/maps.ts"
-import type { SavedProcess, SavedTree } from "../images.ts"
+import type { SavedTree } from "../images.ts"
 import type { PagesToRead, ProcessPlan, Share } from "./restore-context.ts"
 
 /** What the plans of the processes of a tree are made from. */
@@ -36,7 +35,7 @@ export function planProcesses({
   keyring,
 }: PlanSources): Map<number, ProcessPlan> {
   const cloners = clonersOf(birthPlan)
-  const early = new Set([...inheritances.keys()].flatMap((pid) => cloners.get(pid) ?? []))
+  const early = earlyTasks(inheritances.keys(), cloners)
   const ofSeed = specialMappings(mappings)
   const byPid = new Map(processes.map((one) => [one.tree.pid, one]))
   const found = new Map<TaskId, readonly Mapping[]>()
@@ -59,18 +58,11 @@ export function planProcesses({
     return after
   }
 
-  /** The nearest task above that had its memory when it cloned: its executable and its protection keys are what this task is born with. */
-  function bornFrom(task: TaskId): SavedProcess | undefined {
-    for (let at = cloners.get(task); at !== undefined; at = cloners.get(at)) if (early.has(at)) return byPid.get(at)
-    return undefined
-  }
-
   return new Map(
-    processes.map(({ tree: { pid }, mm, extension }) => {
-      const parent = bornFrom(pid)
-      const keysAtBirth = parent?.extension ?? {}
+    processes.map(({ tree: { pid }, mm }) => {
+      // Its executable and its protection keys are what this one is born with.
+      const parent = byPid.get(bornFrom(pid, cloners, early) ?? 0)
       const makes = shares.get(pid) ?? { memory: true, files: true, directories: true, handlers: true }
-      if (makes.memory) checkKeys(pid, extension, keysAtBirth)
       const plan: ProcessPlan = {
         pages: pages.get(pid) ?? [],
         moves: planVdso(mm.vmas, specialOf(cloners.get(pid))) ?? [],
@@ -79,7 +71,7 @@ export function planProcesses({
         inherited: inheritances.get(pid),
         early: early.has(pid),
         exeAtBirth: parent?.mm.exe_file_id,
-        keysAtBirth,
+        keysAtBirth: parent?.extension ?? {},
         keyring,
       }
       return [pid, plan]

@@ -2,16 +2,19 @@ import { MAP, PROT } from "../../../ffi/abi/mman.ts"
 import { XFEATURE } from "../../../ffi/abi/xsave.x86_64.ts"
 import { hasProtectionKeys, xstateComponent } from "../../../ffi/cpu.x86_64.ts"
 import type { stasis_task_entry } from "../../../proto/gen/stasis_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import type { Refusal } from "../../base/errors.ts"
 import { PAGE_SIZE } from "../../base/units.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
+import type { FrozenThread } from "../../tracee/frozen.ts"
 import type { Answers, Program, Result } from "../../tracee/program.ts"
 
 /** Key 0 is everybody's. Header: arch/x86/include/asm/mmu_context.h */
 const LAST_KEY = 15
 /** The rights that the kernel gives a new program: no access by any key but 0. Kernel: arch/x86/mm/pkeys.c init_pkru_value */
 const DEFAULT_RIGHTS = 0x5555_5554
+/** The two bits of key 0: no access, no writing. */
+const RIGHTS_OF_ALL = 0b11
 /** The last page that is no user's, in front of the last one of all: behind that an area would end at 0. */
 const NEVER_MAPPED = 0xffff_ffff_ffff_e000n
 const ENOMEM = -12n
@@ -22,15 +25,30 @@ export type Keys = Pick<stasis_task_entry, "protection_keys" | "execute_only_key
 /** Readable and writable by nobody: where the CPU has keys the kernel gives such an area one. Kernel: __arch_override_mprotect_pkey() */
 const isCodeAlone = ({ read, write, exec, path }: Mapping): boolean => exec && !read && !write && path !== "[vsyscall]"
 
+/** What a thread may not do, two bits a key; undefined where the CPU has no keys. @param xstate in the standard layout */
+function rightsOf(xstate: Uint8Array): number | undefined {
+  const rights = hasProtectionKeys() ? xstateComponent(XFEATURE.PKRU) : undefined
+  return rights && new DataView(xstate.buffer, xstate.byteOffset).getUint32(rights.offset, true)
+}
+
+/**
+ * A thread that denies itself memory of key 0 (a sandbox): what a dump runs in it could not use memory either, and the frame by which it
+ * goes back when stasis is killed could not be read.
+ */
+export function surveyRights(pid: number, { tid, xstate }: Pick<FrozenThread, "tid" | "xstate">): Refusal[] {
+  const rights = rightsOf(xstate)
+  if (rights === undefined || (rights & RIGHTS_OF_ALL) === 0) return []
+  const what = `denying itself memory without a protection key (PKRU 0x${rights.toString(16)})`
+  return [{ what, where: `thread ${tid} of task ${pid}`, remedy: "Dump again when its rights allow key 0" }]
+}
+
 /**
  * Whether a process shows that it has keys: an area with one, or a thread with other rights than every new program's. Of one that has
  * allocated keys without either only the first is found: `askKeys` asks for that alone.
  */
 export function showsKeys(mappings: readonly MappingDetail[], xstates: readonly Uint8Array[]): boolean {
   if (!hasProtectionKeys()) return false
-  const rights = xstateComponent(XFEATURE.PKRU)
-  const isUsual = (xstate: Uint8Array): boolean =>
-    !rights || new DataView(xstate.buffer, xstate.byteOffset).getUint32(rights.offset, true) === DEFAULT_RIGHTS
+  const isUsual = (xstate: Uint8Array): boolean => (rightsOf(xstate) ?? DEFAULT_RIGHTS) === DEFAULT_RIGHTS
   return !xstates.every(isUsual) || mappings.some(({ counters }) => counters.protectionKey > 0)
 }
 
@@ -80,21 +98,15 @@ const needed = (keys: Keys, areas: readonly KeyedArea[]): number =>
   areas.reduce((mask, { protection_key = 0 }) => mask | (1 << protection_key), keys.protection_keys ?? 0) & ~1
 
 /**
- * Checks that a process can have its keys where another has made its memory before.
+ * Whether a process can have its keys when it is cloned from one that has its own already. The key that the kernel took for memory of code
+ * alone is the one that no call gives back: one who does not use it is left a key less.
  *
- * @param atBirth keys of the task that it is cloned from
- * @throws CheckpointError E_IMAGE_UNSUPPORTED
+ * @param atBirth keys of the task that it is cloned from   Kernel: arch/x86/include/asm/pkeys.h mm_pkey_is_allocated()
  */
-export function checkKeys(pid: number, own: Keys | undefined, atBirth: Keys): void {
-  const taken = atBirth.execute_only_key
-  if (taken === undefined || own?.execute_only_key === taken) return
-  if (own?.execute_only_key === undefined && !((own?.protection_keys ?? 0) & (1 << taken))) return
-  throw new CheckpointError(
-    "E_IMAGE_UNSUPPORTED",
-    `Cannot restore process ${pid}`,
-    `its parent has protection key ${taken} for memory of code alone, which it has for something else`,
-    "Dump the processes one by one",
-  )
+export function fitsBirth(own: Keys | undefined, atBirth: Keys | undefined): boolean {
+  const taken = atBirth?.execute_only_key
+  if (taken === undefined || own?.execute_only_key === taken) return true
+  return own?.execute_only_key === undefined && !((own?.protection_keys ?? 0) & (1 << taken))
 }
 
 /**

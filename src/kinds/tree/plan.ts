@@ -61,3 +61,13 @@ export const clonersOf = ({ rounds }: Pick<BirthPlan, "rounds">): Map<TaskId, Ta
       [...round].flatMap(([task, acts]) => acts.flatMap((act): [TaskId, TaskId][] => (act.act === "clone" ? [[act.child, task]] : []))),
     ),
   )
+
+/** Tasks that make their memory before they clone, so that these can inherit it. @param heirs who inherits */
+export const earlyTasks = (heirs: Iterable<TaskId>, cloners: ReadonlyMap<TaskId, TaskId>): Set<TaskId> =>
+  new Set([...heirs].flatMap((heir) => cloners.get(heir) ?? []))
+
+/** The nearest task above that had its memory when it cloned; undefined = there is none. @param early see `earlyTasks` */
+export function bornFrom(task: TaskId, cloners: ReadonlyMap<TaskId, TaskId>, early: ReadonlySet<TaskId>): TaskId | undefined {
+  for (let at = cloners.get(task); at !== undefined; at = cloners.get(at)) if (early.has(at)) return at
+  return undefined
+}

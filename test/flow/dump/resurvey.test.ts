@@ -34,7 +34,7 @@ describe("resurvey", () => {
     expect(refusal({ statuses: [Object.create(status, { threadFeatures: { value: ["shstk"] } })] })).toMatchObject({
       found: expect.stringContaining("shadow stack"),
     })
-    const threadWith = (cs: bigint) => ({ threads: [{ tid: pid, registers: { cs } as Registers }] })
+    const threadWith = (cs: bigint) => ({ threads: [{ tid: pid, registers: { cs } as Registers, xstate: new Uint8Array(4096) }] })
     expect(refusal(threadWith(USER32_CS))).toMatchObject({ found: expect.stringContaining("running 32-bit code") })
     expect(refusal(threadWith(0xfn))).toMatchObject({ found: expect.stringContaining("running 32-bit code") })
     expect(() => refusal(threadWith(USER_CS))).toThrow("nothing was thrown")

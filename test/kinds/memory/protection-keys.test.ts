@@ -2,10 +2,19 @@ import { afterAll, describe, expect, spyOn, test } from "bun:test"
 import { PROT } from "../../../ffi/abi/mman.ts"
 import * as cpu from "../../../ffi/cpu.x86_64.ts"
 import { stasis_task_entrySchema } from "../../../proto/gen/stasis_pb.ts"
-import { areaKey, askKeys, checkKeys, collectKeys, restoreAreaKeys, restoreKeys } from "../../../src/kinds/memory/protection-keys.ts"
+import { withFittingKeys } from "../../../src/flow/restore/inherit.ts"
+import {
+  areaKey,
+  askKeys,
+  collectKeys,
+  fitsBirth,
+  type Keys,
+  restoreAreaKeys,
+  restoreKeys,
+  surveyRights,
+} from "../../../src/kinds/memory/protection-keys.ts"
 import { type MappingDetail, parseSmaps } from "../../../src/proc/smaps.ts"
 import { Program } from "../../../src/tracee/program.ts"
-import { failureOf } from "../../image/sample.ts"
 import { answersOf, throughBytes } from "../fixture.ts"
 import { plan } from "./sample.ts"
 
@@ -96,8 +105,29 @@ describe("keys for memory protection", () => {
 
   test("a key that the kernel keeps for the parent's code cannot be the child's for anything else", () => {
     const parent = { execute_only_key: 2 }
-    for (const own of [undefined, {}, { protection_keys: 0b10 }, { execute_only_key: 2 }]) checkKeys(7, own, parent)
-    for (const own of [{ protection_keys: 0b100 }, { execute_only_key: 1 }])
-      expect(failureOf(() => checkKeys(7, own, parent))).toMatchObject({ code: "E_IMAGE_UNSUPPORTED" })
+    for (const own of [undefined, {}, { protection_keys: 0b10 }, { execute_only_key: 2 }]) expect(fitsBirth(own, parent)).toBe(true)
+    for (const own of [{ protection_keys: 0b100 }, { execute_only_key: 1 }]) expect(fitsBirth(own, parent)).toBe(false)
+  })
+
+  test("who has such a child, or grandchild, gives memory to none of his; others go on to", () => {
+    const born = (child: number) => ({ act: "clone", child }) as const
+    const rounds = [new Map([[1, [born(2), born(3), born(4)]]]), new Map([[4, [born(5), born(6)]]])]
+    const heirs = new Map([2, 3, 6].map((pid) => [pid, pid]))
+    const fitting = (...keys: (readonly [number, Keys])[]): number[] => [...withFittingKeys(heirs, new Map(keys), { rounds }).keys()]
+    const parent = [1, { execute_only_key: 2 }] as const
+    expect(fitting(parent)).toEqual([2, 3, 6])
+    expect(fitting(parent, [3, { execute_only_key: 1 }])).toEqual([6])
+    expect(fitting([1, {}], [4, parent[1]], [5, { protection_keys: 0b100 }])).toEqual([2, 3])
+    // With a parent who gives none it is born with what his own gave him.
+    expect(fitting(parent, [4, parent[1]], [5, { protection_keys: 0b100 }])).toEqual([])
+  })
+
+  test("a thread that denies itself memory of key 0 is refused", () => {
+    const component = spyOn(cpu, "xstateComponent").mockReturnValue({ offset: 8, size: 8 })
+    const thread = (rights: number) => ({ tid: 8, xstate: new Uint8Array(new Uint32Array([0, 0, rights, 0]).buffer) })
+    for (const rights of [0, 0x5555_5554, 0xffff_fffc]) expect(surveyRights(7, thread(rights))).toEqual([])
+    for (const rights of [0x5555_5555, 2])
+      expect(surveyRights(7, thread(rights))).toMatchObject([{ what: expect.stringContaining("PKRU 0x"), where: "thread 8 of task 7" }])
+    component.mockRestore()
   })
 })
