@@ -78,6 +78,8 @@ export const ARCH = {
   GET_UNTAG_MASK: 0x4001,
   GET_XCOMP_PERM: 0x1022,
   REQ_XCOMP_PERM: 0x1023,
+  GET_XCOMP_GUEST_PERM: 0x1024,
+  REQ_XCOMP_GUEST_PERM: 0x1025,
 } as const
 
 /** modify_ldt(2), x86 only: reads the local descriptor table; bytes of an entry. Header: arch/x86/include/uapi/asm/ldt.h */

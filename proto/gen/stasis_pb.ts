@@ -407,6 +407,8 @@ export interface stasis_task_entry {
   protection_keys?: number
   /** The one that the kernel has taken for memory that may be executed only; absent = none. */
   execute_only_key?: number
+  /** As xstate_permission: what it may give virtual machines (ARCH_GET_XCOMP_GUEST_PERM). */
+  guest_xstate_permission?: bigint
   /** Segments of the whole tree, in the image of one process. */
   shm: stasis_shm_entry[]
 }
@@ -434,5 +436,6 @@ export const stasis_task_entrySchema: Schema<stasis_task_entry> = schema("stasis
   { number: 45, name: "xstate_permission", type: "uint64", label: "optional" },
   { number: 46, name: "protection_keys", type: "uint32", label: "optional" },
   { number: 47, name: "execute_only_key", type: "uint32", label: "optional" },
+  { number: 48, name: "guest_xstate_permission", type: "uint64", label: "optional" },
   { number: 70, name: "shm", type: "message", label: "repeated", message: () => stasis_shm_entrySchema },
 ])

@@ -1,6 +1,7 @@
 /*
- * Holds: AMX tiles with a pattern of its own in each of two threads that make no call; a third one that has used tiles and released them.
- * Checks: configuration and content of the tiles when the loop ends; that the third can use tiles again.
+ * Holds: AMX tiles with a pattern of its own in each of two threads that make no call; a third one that has used tiles and released them;
+ * the permission to give tiles to virtual machines.
+ * Checks: configuration and content of the tiles when the loop ends; that the third can use tiles again; both permissions.
  */
 #include "victim.h"
 #include <cpuid.h>
@@ -62,6 +63,13 @@ static void *hold(void *number)
 	return NULL;
 }
 
+static uint64_t permission(int option)
+{
+	uint64_t bits = 0;
+	MUST(syscall(SYS_arch_prctl, option, &bits));
+	return bits;
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t a, b, c, d;
@@ -71,12 +79,17 @@ int main(int argc, char **argv)
 		skip("this CPU has no AMX");
 	if (syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, TILE_DATA))
 		skip("this kernel gives no AMX");
+	/* A kernel without KVM, or before 5.17, gives none. */
+	int guests = !syscall(SYS_arch_prctl, 0x1025 /* ARCH_REQ_XCOMP_GUEST_PERM */, TILE_DATA);
 	for (long i = 0; i < THREADS; i++)
 		threads[i] = victim_thread(hold, (void *)i);
 	while (ready < THREADS)
 		pause_ms(1);
 	victim_ready();
 	victim_wait();
+	CHECK(permission(0x1022 /* ARCH_GET_XCOMP_PERM */) & 1 << TILE_DATA, "no permission any more");
+	if (guests)
+		CHECK(permission(0x1024 /* ARCH_GET_XCOMP_GUEST_PERM */) & 1 << TILE_DATA, "none for virtual machines any more");
 	go = 1;
 	for (int i = 0; i < THREADS; i++)
 		victim_join(threads[i]);

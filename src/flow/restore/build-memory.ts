@@ -52,7 +52,7 @@ export function appendMemory(
   for (const { fd, fills } of pages) restorePages(fills, fd, program)
   restoreOverlays(saved.standIn?.overlays ?? [], tree.pid, program)
   restoreProtection(mm.vmas, areas, isFilled, inherited, program)
-  restoreAreaKeys(extension ?? {}, areas, (start) => mm.vmas.find((vma) => vma.start === start)?.prot, program)
+  restoreAreaKeys(extension ?? {}, areas, mm.vmas, program)
   if (exeAtBirth === mm.exe_file_id) {
     restoreMm(mm, undefined, program)
     return

@@ -38,6 +38,7 @@ export interface ProcessAttributes {
     | "autogroup_nice"
     | "mlock_future"
     | "xstate_permission"
+    | "guest_xstate_permission"
   >
 }
 
@@ -61,10 +62,24 @@ export interface ProcessQuestions {
   readonly futexSlots: Result
   readonly timerRestoreIds: Result
   readonly descriptorTable: Result
-  readonly permission: Data
-  readonly permissionAnswer: Result
+  readonly permission: Permission
+  readonly guestPermission: Permission
   readonly membarrier: MembarrierQuestions
 }
+
+/** The question for a permission: where its bits will be, and how it ended. */
+interface Permission {
+  readonly bits: Data
+  readonly answer: Result
+}
+
+function askPermission(program: Program, option: number): Permission {
+  const bits = program.room(8)
+  return { bits, answer: program.callWith({ mayFail: true }, "arch_prctl", option, bits) }
+}
+
+const permissionOf = (answers: Answers, { bits, answer }: Permission): bigint =>
+  answers.of(answer) === 0n ? u64(answers, bits) & ON_REQUEST : 0n
 
 /** Where the answers about a thread will be. */
 export interface ThreadQuestions {
@@ -89,7 +104,6 @@ const askOption = (program: Program, option: number, argument: Data | number = 0
 export function askAttributes(program: Program): ProcessQuestions {
   const subreaper = program.room(4)
   program.call("prctl", PR.GET_CHILD_SUBREAPER, subreaper, 0, 0, 0)
-  const permission = program.room(8)
   return {
     personality: program.call("personality", PERSONALITY_READ),
     dumpable: program.call("prctl", PR.GET_DUMPABLE, 0, 0, 0, 0),
@@ -101,8 +115,8 @@ export function askAttributes(program: Program): ProcessQuestions {
     timerRestoreIds: askOption(program, PR.TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_GET),
     // One entry: it answers how many bytes it has written, none when there is no table.
     descriptorTable: program.callWith({ mayFail: true }, "modify_ldt", MODIFY_LDT_READ, program.room(LDT_ENTRY_SIZE), LDT_ENTRY_SIZE),
-    permission,
-    permissionAnswer: program.callWith({ mayFail: true }, "arch_prctl", ARCH.GET_XCOMP_PERM, permission),
+    permission: askPermission(program, ARCH.GET_XCOMP_PERM),
+    guestPermission: askPermission(program, ARCH.GET_XCOMP_GUEST_PERM),
     membarrier: askMembarrier(program),
   }
 }
@@ -146,7 +160,8 @@ export function collectAttributes(
   // The group is the session's: who does not lead it has no say in it.
   const autogroup_nice = session === pid ? readAutogroupNiceIfAlive(pid) : null
   const futexSlots = answers.of(questions.futexSlots)
-  const permitted = answers.of(questions.permissionAnswer) === 0n ? u64(answers, questions.permission) & ON_REQUEST : 0n
+  const permitted = permissionOf(answers, questions.permission)
+  const guestPermitted = permissionOf(answers, questions.guestPermission)
   const registrations = collectMembarrier(answers, questions.membarrier)
   return {
     entry: {
@@ -167,6 +182,7 @@ export function collectAttributes(
       ...(setting(answers, questions.timerRestoreIds) ? { timer_restore_ids: true } : {}),
       ...(autogroup_nice ? { autogroup_nice } : {}),
       ...(permitted ? { xstate_permission: permitted } : {}),
+      ...(guestPermitted ? { guest_xstate_permission: guestPermitted } : {}),
     },
   }
 }

@@ -31,12 +31,17 @@ export function restoreAttributes({ entry, mm, extension }: FromImage, program: 
   if (entry.child_subreaper) program.call("prctl", PR.SET_CHILD_SUBREAPER, 1, 0, 0, 0)
   if (extension?.timer_restore_ids) program.call("prctl", PR.TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_ON, 0, 0, 0)
   // Each thread that needs the room for it is given that by its first instruction of the kind.
-  for (let component = 0, left = extension?.xstate_permission ?? 0n; left !== 0n; component++, left >>= 1n)
-    if (left & 1n) {
-      const about = `the permission to use component ${component} of the extended state (AMX)`
-      program.callWith({ about }, "arch_prctl", ARCH.REQ_XCOMP_PERM, component)
-    }
+  requestComponents(extension?.xstate_permission, ARCH.REQ_XCOMP_PERM, "use", program)
+  requestComponents(extension?.guest_xstate_permission, ARCH.REQ_XCOMP_GUEST_PERM, "give virtual machines", program)
   restoreMembarrier(entry.membarrier_registration_mask ?? 0, program)
+}
+
+function requestComponents(permission = 0n, option: number, to: string, program: Program): void {
+  for (let component = 0, left = permission; left !== 0n; component++, left >>= 1n)
+    if (left & 1n) {
+      const about = `the permission to ${to} component ${component} of the extended state (AMX)`
+      program.callWith({ about }, "arch_prctl", option, component)
+    }
 }
 
 /**

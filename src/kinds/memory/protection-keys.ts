@@ -3,7 +3,7 @@ import { XFEATURE } from "../../../ffi/abi/xsave.x86_64.ts"
 import { hasProtectionKeys, xstateComponent } from "../../../ffi/cpu.x86_64.ts"
 import type { stasis_task_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { Refusal } from "../../base/errors.ts"
-import { PAGE_SIZE } from "../../base/units.ts"
+import { PAGE_SIZE, type Range } from "../../base/units.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
 import type { FrozenThread } from "../../tracee/frozen.ts"
@@ -132,11 +132,12 @@ export function restoreKeys(keys: Keys, areas: readonly KeyedArea[], atBirth: Ke
 export function restoreAreaKeys(
   keys: Keys,
   areas: readonly KeyedArea[],
-  protectionOf: (start: bigint) => number | undefined,
+  vmas: readonly (Range & { readonly prot: number })[],
   program: Program,
 ): void {
   for (const { start, end, protection_key: key } of areas) {
-    const prot = protectionOf(start)
+    // [vvar] and [vvar_vclock] are one entry, which begins with the former.
+    const prot = vmas.find((vma) => vma.start <= start && start < vma.end)?.prot
     if (key === undefined || prot === undefined || key === keys.execute_only_key) continue
     const about = `protection key ${key} of the area at 0x${start.toString(16)}`
     program.callWith({ about }, "pkey_mprotect", start, end - start, prot, key)
