@@ -87,7 +87,7 @@ const SHELL_JOB = "--shell-job"
 /** What only stopped threads tell, and what may come of it. */
 const UNSEEN = [
   "rseq: registrations and sections; malformed ones are refused (stasis rseq PID stops the threads for a moment and shows them)",
-  "system calls that a thread handles itself, tagged addresses: refused",
+  "system calls that a thread handles itself, tagged addresses, rights that deny memory without a protection key: refused",
   "registers, signal handlers, timers: kept",
 ] as const
 

@@ -1,3 +1,4 @@
+import type { stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../proto/values.ts"
 import { hex } from "../../base/units.ts"
@@ -16,6 +17,17 @@ function piecesOf(areas: readonly vma_entry[], borders: readonly bigint[]): Map<
     }
   }
   return pieces
+}
+
+/** What our extension tells of areas, where it is the same of neighbours told once. */
+export function joined(areas: readonly stasis_vma_entry[]): stasis_vma_entry[] {
+  const joint: stasis_vma_entry[] = []
+  for (const area of areas) {
+    const last = joint.at(-1)
+    if (last?.end === area.start && Bun.deepEquals({ ...last, start: area.start, end: area.end }, area)) last.end = area.end
+    else joint.push({ ...area })
+  }
+  return joint
 }
 
 /** Compares areas piece by piece. Which bounds they have between equal neighbours is the kernel's affair. */

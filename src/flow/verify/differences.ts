@@ -11,7 +11,7 @@ import type { EntryKind, EntryOf } from "../../image/catalog.ts"
 import { type Aliases, type Comparison, compareMessages, pairUp, type Rules } from "../../image/compare.ts"
 import type { ImageId } from "../../image/name.ts"
 import type { Entries } from "../../image/set.ts"
-import { areaDifferences } from "./areas.ts"
+import { areaDifferences, joined } from "./areas.ts"
 import { alias, ignore, RULES } from "./difference-rules.ts"
 import { seccompDifferences } from "./seccomp-differences.ts"
 
@@ -70,6 +70,11 @@ export function treeDifferences(saved: Entries, now: Entries, { processes, dead,
     const [entry] = saved(kind, id)
     return entry ? compareMessages(schema, entry, now(kind, id)[0], { ...how, rules }, where) : []
   }
+  const joint = (entry: EntryOf<"stasis-core"> | undefined) => entry && { ...entry, vmas: joined(entry.vmas) }
+  const own = (pid: number): string[] => {
+    const [was, is] = [joint(saved("stasis-core", pid)[0]), joint(now("stasis-core", pid)[0])]
+    return was ? compareMessages(stasis_task_entrySchema, was, is, how, `process ${pid}`) : []
+  }
   return [
     ...list("pstree", pstree_entrySchema, [undefined, undefined], "pid", "process"),
     ...dead.flatMap((pid) => one("core", core_entrySchema, pid, `zombie ${pid}`)),
@@ -83,7 +88,7 @@ export function treeDifferences(saved: Entries, now: Entries, { processes, dead,
       ...one("mm", mm_entrySchema, pid, `process ${pid} mm`),
       ...areaDifferences(saved("mm", pid)[0]?.vmas ?? [], now("mm", pid)[0]?.vmas ?? [], how, `process ${pid}`),
       ...one("fs", fs_entrySchema, pid, `process ${pid} fs`),
-      ...one("stasis-core", stasis_task_entrySchema, pid, `process ${pid}`),
+      ...own(pid),
       ...list("fdinfo", fdinfo_entrySchema, tables, "fd", `process ${pid} descriptor`),
     ]),
     ...objectDifferences(saved, now, how),

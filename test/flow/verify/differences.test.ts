@@ -3,6 +3,7 @@ import { O } from "../../../ffi/abi/file.ts"
 import { SIG, siginfo } from "../../../ffi/abi/signal.ts"
 import { encode } from "../../../ffi/layout.ts"
 import { reg_file_entrySchema } from "../../../proto/gen/regfile_pb.ts"
+import { joined } from "../../../src/flow/verify/areas.ts"
 import { RULES } from "../../../src/flow/verify/difference-rules.ts"
 import { type Scope, treeDifferences } from "../../../src/flow/verify/differences.ts"
 import { Aliases, compareMessages } from "../../../src/image/compare.ts"
@@ -99,3 +100,11 @@ test("however many terminals there are, each image is read once for all of them"
       expect(readings).toBe(1)
     },
   ))
+
+test("what is the same of neighbouring areas is one, wherever the kernel divides them", () => {
+  const area = (start: bigint, end: bigint, protection_key: number) => ({ start, end, protection_key })
+  const [one, other] = [area(0x3000n, 0x5000n, 1), area(0x5000n, 0x6000n, 2)]
+  expect(joined([area(0x3000n, 0x4000n, 1), area(0x4000n, 0x5000n, 1), other])).toEqual([one, other])
+  expect(joined([one, other, area(0x7000n, 0x8000n, 2)])).toHaveLength(3)
+  expect(joined([one, { ...area(0x5000n, 0x6000n, 1), name: "n" }])).toHaveLength(2)
+})
