@@ -156,7 +156,7 @@ function takeMessage(reader: MessageSource, schema: AnySchema, end: number): obj
   const { content: bytes } = reader
   const { table, lists, required } = planOf(schema)
   const message: Record<string, unknown> = {}
-  for (const name of lists) message[name] = []
+  for (let i = 0; i < lists.length; i++) message[lists[i] as string] = []
   let from = reader.pos
   let field: Field | undefined
   try {
@@ -191,7 +191,8 @@ function takeMessage(reader: MessageSource, schema: AnySchema, end: number): obj
     const name = field ? `${schema.name}.${field.name}` : `a field of ${schema.name}`
     throw new Error(`${name} at byte ${from - reader.start}: ${error instanceof Error ? error.message : String(error)}`)
   }
-  for (const name of required) if (message[name] === undefined) throw new Error(`${schema.name} lacks its required field ${name}`)
+  for (let i = 0; i < required.length; i++)
+    if (message[required[i] as string] === undefined) throw new Error(`${schema.name} lacks its required field ${required[i]}`)
   return message
 }
 

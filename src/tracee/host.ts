@@ -158,10 +158,30 @@ function enter({ host: { thread, terms, mask, chain }, call, args }: HostCall): 
   setSignalMask(thread.tid, mask)
 }
 
+/** Signals of faults. Sent by somebody they are blocked: nothing but what is run for us raises one. */
+const FAULTS: readonly number[] = [SIG.SEGV, SIG.ILL, SIG.BUS]
+
+/**
+ * Gives up where a thread faults in what it runs for us: it would do so for ever. On its way back to the program the kernel writes to the
+ * rseq area, too, which the thread may not be allowed to.
+ *
+ * @throws CheckpointError E_INJECTION
+ */
+export function refuseFault({ pid }: FrozenProcess, { tid }: FrozenThread, report: Report): void {
+  if (report.kind !== "signal-stop" || !FAULTS.includes(report.signal)) return
+  throw new CheckpointError(
+    "E_INJECTION",
+    `Cannot ask task ${pid} about itself`,
+    `thread ${tid} gets signal ${report.signal} at 0x${getRegisters(tid).ip.toString(16)}, in what it should run`,
+    "Dump again when the thread may write to its memory (protection keys), its rseq area above all; else report this with the log of -v4",
+  )
+}
+
 function waitForSyscall({ process, thread }: Host, patience: Patience): void {
   // One call is soon over: whoever asks the tool to stop is heard when it is known what became of it.
   const wait = (): Report => waitReport(thread.tid, { ...patience(), deaf: true }, `a call in thread ${thread.tid}`)
   for (let report = wait(); ; report = wait()) {
+    refuseFault(process, thread, report)
     const passed = expectStop(process, thread, report)
     if (report.kind === "syscall-stop") return
     ptrace("SYSCALL", thread.tid, 0, passed)

@@ -1,5 +1,4 @@
 import { MAP, PROT } from "../../ffi/abi/mman.ts"
-import { SIG } from "../../ffi/abi/signal.ts"
 import { type Errno, errnoName, isFailure, SyscallError } from "../../ffi/syscall.ts"
 import { failuresOf } from "../base/all.ts"
 import { CheckpointError } from "../base/errors.ts"
@@ -9,12 +8,23 @@ import { readSysctl } from "../proc/sysctl.ts"
 import { STUB_ENTRY, STUB_STOPPED, stubCode, stubRegisters } from "./arch.x86_64.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "./frozen.ts"
 import { haltAll, isStubSignal } from "./halt.ts"
-import { callInHosts, closeHost, closeHosts, expectStop, type Host, type HostAnswer, isDeath, type LoanTerms, openHosts } from "./host.ts"
+import {
+  callInHosts,
+  closeHost,
+  closeHosts,
+  expectStop,
+  type Host,
+  type HostAnswer,
+  isDeath,
+  type LoanTerms,
+  openHosts,
+  refuseFault,
+} from "./host.ts"
 import { codePage } from "./leftover.ts"
 import { forceMemory, readMemory } from "./memory.ts"
 import { placePrograms } from "./placement.ts"
 import type { Answers, Program } from "./program.ts"
-import { getPosition, getRegisters, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
+import { getPosition, ptrace, setRegisters, setSignalMask, tryPtrace } from "./trace.ts"
 import { cleanupDeadline, type Deadline, type Patience, waitReport } from "./wait.ts"
 
 /**
@@ -181,9 +191,6 @@ function returnAll(lent: Lent[]): void {
   if (told.length > 0) throw told[0]
 }
 
-/** Signals of faults: nothing but a mistake of the stub itself raises one. */
-const FAULTS: readonly number[] = [SIG.SEGV, SIG.ILL, SIG.BUS]
-
 /** Asked again: waiting for a process may show that it is. */
 const isDead = ({ ending }: FrozenProcess): boolean => ending === "dead"
 
@@ -201,8 +208,7 @@ function waitForStub(process: FrozenProcess, thread: FrozenThread, signal: numbe
       if (!isStubSignal(thread.tid)) process.heldSignals.push(signal)
       return
     }
-    if (report.kind === "signal-stop" && FAULTS.includes(report.signal))
-      throw new Error(`The stub in thread ${thread.tid} stopped by signal ${report.signal} at ${getRegisters(thread.tid).ip.toString(16)}`)
+    refuseFault(process, thread, report)
     const passed = expectStop(process, thread, report)
     thread.running = true
     tryPtrace("CONT", thread.tid, 0, passed)
