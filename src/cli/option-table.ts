@@ -81,7 +81,7 @@ export const OPTIONS: readonly OptionRow[] = [
     value: "BYTES[K|M|G]",
     commands: ["dump", "plan"],
     idle: ["restore"],
-    help: "Largest deleted file that is kept whole (a quarter of the free space, 64M at most)",
+    help: "Largest deleted file that is kept whole (a quarter of the free space, 1G at most)",
   },
   {
     name: "file-locks",

@@ -8,6 +8,7 @@ import { readFailure } from "../image/failure.ts"
 import { imageOf } from "../image/name.ts"
 import { decodeImage } from "../image/read.ts"
 import { readImage } from "../image/set.ts"
+import { readGhost } from "../image/streamed.ts"
 import { type Json, messageJson } from "./show-json.ts"
 import { bytesText, flatLines, isFlat, messageLines } from "./show-value.ts"
 import { sizeWords } from "./show-words.ts"
@@ -92,6 +93,29 @@ function entryLines({ head, entry }: EntryImage, entries: readonly Shown[]): str
   })
 }
 
+/** Bytes of a deleted file's image that is not read as a whole. */
+const LARGE = 64 << 20
+
+/** Of what follows each entry, where it stands. */
+function showLargeGhost(path: string, size: number, json: boolean): string {
+  const { head, entry } = catalog["ghost-file"]
+  const entries = readGhost(path)
+  const name = basename(path)
+  if (json) {
+    const list = entries.map(({ message, at, length }, index): Json => {
+      const value = messageJson(index === 0 ? head : entry, message)
+      return length > 0 ? { message: value, payload_at: at, payload_length: length } : { message: value }
+    })
+    return JSON.stringify({ file: name, kind: "ghost-file", size, entries: list }, undefined, 2)
+  }
+  const lines = entries.flatMap(({ message, at, length }, index) => {
+    const schema = index === 0 ? head : entry
+    const rest = length > 0 ? [`  payload ${length} bytes from byte ${at} of the file`] : []
+    return ["", `${index} ${schema.name}`, ...messageLines(schema, message, "  "), ...rest]
+  })
+  return [`${name}: ghost-file, ${entries.length} entries, ${size} bytes`, ...lines].join("\n")
+}
+
 /**
  * One image, whole, for people or as JSON (see ./show-json.ts for how values are written).
  *
@@ -103,6 +127,8 @@ export function showFile(path: string, json: boolean): string {
     if (!isEntryKind(kind)) return showRaw(path, kind, json)
     const image: EntryImage = catalog[kind]
     const name = basename(path)
+    const { size } = statSync(path)
+    if (kind === "ghost-file" && size > LARGE) return showLargeGhost(path, size, json)
     const bytes = readImage(path)
     const entries = decodeImage(kind, path, bytes)
     if (json) {

@@ -6,12 +6,14 @@ import { catalog, type EntryKind } from "../image/catalog.ts"
 import { fileName } from "../image/name.ts"
 import { decodeImage } from "../image/read.ts"
 import { type ImageFile, type ImageSet, readImage } from "../image/set.ts"
+import { readGhost } from "../image/streamed.ts"
 import { readProcess, type ShownProcess } from "./show-process.ts"
 
 /** Entries of an image, or why they cannot be counted. */
 export function countEntries(set: ImageSet, { kind, name, size }: ImageFile): number | string {
   if (catalog[kind].framing === "raw") return kind === "pages" ? `${size / PAGE_SIZE} pages` : "raw"
   try {
+    if (kind === "ghost-file") return readGhost(join(set.directory, name)).length
     return decodeImage(kind as EntryKind, name, readImage(join(set.directory, name))).length
   } catch (error) {
     if (error instanceof CheckpointError) return `damaged: ${error.found}`

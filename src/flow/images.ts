@@ -154,7 +154,7 @@ export function readSavedTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, 
     bpfMapsData: set.withPayloads("bpfmap-data"),
     ttyInfos: set.optional("tty-info"),
     ttyData: set.optional("tty-data"),
-    ghosts: savedGhosts(remaps, files, (number) => set.withPayloads("ghost-file", number)),
+    ghosts: savedGhosts(remaps, files, (number) => set.ghost(number)),
     departed: savedDeparted(remaps, files, (pid) => entries.some((entry) => entry.pid === pid)),
     extension: leaders.flatMap(({ extension }) => extension?.files ?? []),
   }

@@ -9,7 +9,7 @@ const S_IFREG = 0o100000
 export const padded = (bytes: number, to: number): number => Math.ceil(bytes / to) * to
 
 /** Contents of a ghost file follow its entry only when it is a regular file stored in one piece: up to the end of the image. */
-export const ghostLength = ({ chunks, mode }: ghost_file_entry, rest: Uint8Array): number =>
+export const ghostLength = ({ chunks, mode }: ghost_file_entry, rest: Pick<Uint8Array, "length">): number =>
   chunks || (mode & S_IFMT) !== S_IFREG ? 0 : rest.length
 
 /** A queue of SysV messages: each a size word, an ipc_msg and the text, zero-padded to 8 bytes. */

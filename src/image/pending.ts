@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "../../ffi/fs.ts"
 import type { EntryKind } from "./catalog.ts"
+import type { StreamedParts } from "./streamed.ts"
 
 /** A file of the set under its temporary name. */
 export interface PendingFile {
@@ -7,8 +8,10 @@ export interface PendingFile {
   readonly temporary: string
   /** Open for reading and writing; undefined while it is closed. */
   fd: number | undefined
-  /** What was written; undefined for pages. */
+  /** What was written; undefined for pages, and for what was streamed. */
   readonly written: { readonly kind: EntryKind; readonly bytes: Uint8Array } | undefined
+  /** What is known of an image that was streamed. */
+  streamed?: StreamedParts
   /** N of pages-N.img. */
   readonly pagesId: number | undefined
 }

@@ -33,7 +33,7 @@ function expectWord(path: string, view: DataView, at: number, expected: number):
 }
 
 /** Steps over the words at the start. Without a version, either form is taken. */
-function skipHead(path: string, { framing, magic }: EntryImage, view: DataView, version: HeadVersion | undefined): number {
+export function skipHead(path: string, { framing, magic }: EntryImage, view: DataView, version: HeadVersion | undefined): number {
   const common = framing === "service" ? SERVICE_MAGIC : COMMON_MAGIC
   if (framing === "inventory" || version === 1) return expectWord(path, view, 0, magic)
   if (version === undefined && view.byteLength >= 4 && view.getUint32(0, true) === magic) return 4

@@ -7,6 +7,7 @@ import type { EntryKind, EntryOf, HeadOf, Kind } from "./catalog.ts"
 import { corrupt, missing, readFailure } from "./failure.ts"
 import { fileName, type ImageId, type ImageName, imageOf } from "./name.ts"
 import { decodeImage, type HeadVersion } from "./read.ts"
+import { type GhostEntry, readGhost } from "./streamed.ts"
 import type { Framed } from "./write.ts"
 
 /** One file of a set. */
@@ -35,6 +36,8 @@ export interface ImageSet {
   optional<K extends EntryKind>(kind: K, id?: ImageId): EntryOf<K>[]
   /** All entries with the bytes that follow each, none when the image does not exist. */
   withPayloads<K extends EntryKind>(kind: K, id?: ImageId): Required<Framed<K>>[]
+  /** The entries of ghost-file-N.img with the places of what follows them, none when it does not exist; and its path. */
+  ghost(number: number): { readonly path: string; readonly entries: readonly GhostEntry[] }
   /** Path of pages-N.img, which must exist. */
   pagesPath(pagesId: number): string
   /** Every file of the directory that is an image, by name. */
@@ -126,6 +129,10 @@ export function openImages(path: string, { preDump = false, nameOnDisk = (name) 
     all: (kind, id) => read(kind, id, version).map(({ message }) => message),
     optional: (kind, id) => set.withPayloads(kind, id).map(({ message }) => message),
     withPayloads: (kind, id) => (set.has(kind, id) ? read(kind, id, version) : []),
+    ghost(number) {
+      const path = pathOf("ghost-file", number)
+      return { path, entries: existsSync(path) ? readGhost(path, version) : [] }
+    },
     pagesPath(pagesId) {
       const file = pathOf("pages", pagesId)
       if (!existsSync(file)) throw missing(file)

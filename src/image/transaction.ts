@@ -8,6 +8,7 @@ import { ioFailure } from "./failure.ts"
 import { fileName, type ImageId } from "./name.ts"
 import { closePending, OpenFiles, type PendingFile } from "./pending.ts"
 import { type ImageSet, openImages } from "./set.ts"
+import { type Streamed, writeStreamed } from "./streamed.ts"
 import { encodeImage, type Framed } from "./write.ts"
 
 const log = logger("image")
@@ -48,6 +49,8 @@ export interface ImageTransaction extends Disposable {
    * @throws CheckpointError E_DISK_FULL, E_DIRECTORY, E_IO
    */
   write<K extends EntryKind>(kind: K, id: ImageId, entries: readonly (EntryOf<K> | Framed<K>)[]): void
+  /** The same of an image whose payloads are copied into it now, whatever their size. @throws as `write`, and what a source throws */
+  stream<K extends EntryKind>(kind: K, id: ImageId, entries: readonly Streamed<K>[]): void
   /** Makes pages-N.img. @throws CheckpointError E_DISK_FULL, E_DIRECTORY, E_IO */
   pages(pagesId: number): PagesFile
   /** The set as it is until then: all of it is written, nothing of it has its name. @throws as `openImages` */
@@ -95,6 +98,16 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
         throw ioFailure(`Cannot write ${join(directory, name)}`, error)
       }
       log.debug(`${name}: ${entries.length} entries, ${bytes.length} bytes`)
+    },
+    stream(kind, id, entries) {
+      const file = open(fileName(kind, id), { written: undefined, pagesId: undefined })
+      const { name } = file
+      try {
+        file.streamed = writeStreamed(opened.descriptorOf(file), kind, entries)
+      } catch (error) {
+        throw ioFailure(`Cannot write ${join(directory, name)}`, error)
+      }
+      log.debug(`${name}: ${entries.length} entries, ${file.streamed.size} bytes`)
     },
     pages(pagesId) {
       const file = open(fileName("pages", pagesId), { written: undefined, pagesId })

@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path"
-import { parseFileSync, statSync } from "../../ffi/fs.ts"
+import { closeSync, openSync, parseFileSync, readSync, statSync } from "../../ffi/fs.ts"
 import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { PE } from "../../proto/values.ts"
 import { CheckpointError } from "../base/errors.ts"
@@ -7,6 +7,7 @@ import { PAGE_SIZE } from "../base/units.ts"
 import { pagesOf, storedFlags } from "./pagemap-entry.ts"
 import type { PendingFile } from "./pending.ts"
 import { checkImage, decodeImage } from "./read.ts"
+import type { StreamedParts } from "./streamed.ts"
 
 function broken(file: PendingFile, found: string, cause?: unknown): CheckpointError {
   const next = "Check the disk (kernel log, free space), then dump again; the target was left as it was"
@@ -18,6 +19,22 @@ function storedBytes(entries: readonly pagemap_entry[]): number {
   return entries.reduce((sum, entry) => sum + (storedFlags(entry) & PE.PRESENT ? Number(pagesOf(entry)) * PAGE_SIZE : 0), 0)
 }
 
+/** Of what was copied from elsewhere only the length is known. */
+function verifyStreamed(file: PendingFile, { size, parts }: StreamedParts): void {
+  const found = statSync(file.temporary).size
+  if (found !== size) throw broken(file, `${found} bytes are on the disk, not the ${size} that were written`)
+  const fd = openSync(file.temporary, "r")
+  try {
+    for (const { at, bytes } of parts) {
+      const disk = Buffer.alloc(bytes.length)
+      if (readSync(fd, disk, 0, bytes.length, at) !== bytes.length || !disk.equals(bytes))
+        throw broken(file, `bytes ${at}-${at + bytes.length - 1} on the disk are not those that were written`)
+    }
+  } finally {
+    closeSync(fd)
+  }
+}
+
 /**
  * Reads every image of a set again, as its files are now: the bytes are those that were written, and they decode; each pages file is as
  * long as its pagemaps say.
@@ -27,6 +44,7 @@ function storedBytes(entries: readonly pagemap_entry[]): number {
 export function verifySet(files: readonly PendingFile[]): void {
   const wanted = new Map<number, number>()
   for (const file of files) {
+    if (file.streamed) verifyStreamed(file, file.streamed)
     if (!file.written) continue
     const { kind, bytes } = file.written
     parseFileSync(file.temporary, (disk) => {

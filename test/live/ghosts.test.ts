@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test"
-import { closeSync, existsSync, openSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs"
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs"
 import { join } from "node:path"
 import { allocate, attempt, pathArgument } from "../../ffi/syscall.ts"
 import { type ErrorCode, EXIT_STATUS } from "../../src/base/errors.ts"
@@ -108,6 +108,27 @@ describe("deleted files", () => {
     expect((await tryDump(large.path)).status).toBe(0)
     expect(statSync(join(large.path, "ghost-file-1.img")).size).toBeGreaterThan(3_000_000)
   })
+
+  test("that are copied, not read, come back byte for byte", async () => {
+    const inside = "exec 3<>file; rm file; head -c 150000000 /dev/urandom >&3; echo READY; exec sleep 600"
+    const victim = launch("ghost", ["setsid", "sh", "-c", inside])
+    await waitFor("the file", () => victim.lines().includes("READY") && statusOf(victim.pid, "Name") === "sleep")
+    const sum = () => new Bun.CryptoHasher("sha256").update(readFileSync(`/proc/${victim.pid}/fd/3`)).digest("hex")
+    const before = sum()
+    for (const words of [
+      ["dump", "-t", `${victim.pid}`, "-D", victim.images, "--ghost-limit", "1G"],
+      ["plan", victim.images],
+      ["restore", "-D", victim.images, "-d", "--verify"],
+    ]) {
+      const { status, stderr } = await run([...stasisTool.command, ...words])
+      expect([words[0], status, stderr]).toEqual([words[0], 0, ""])
+      if (words[0] === "dump") await victim.gone()
+    }
+    expect(sum()).toBe(before)
+    const shown = (await must(stasisTool, "show", join(victim.images, "ghost-file-1.img"))).stdout
+    expect(shown).toMatch(/ghost-file, \d+ entries, 1500\d{5} bytes/)
+    expect(shown).toMatch(/payload \d+ bytes from byte \d+ of the file/)
+  }, 60_000)
 
   test("lose their extended attributes, which is told", async () => {
     const inside = "exec 3<>file; echo READY; while [ -e file ]; do sleep 0.1; done; exec sleep 600"

@@ -124,7 +124,7 @@ function saveFrozen(
   }
   // Packets pass again before the tree goes on, whatever happens.
   using connections = openDumpConnections(options, "live")
-  const provisions = { pagesFiles, witnesses, cgroup, connections }
+  const provisions = { pagesFiles, images, witnesses, cgroup, connections }
   const saved = explained(frozen, () => saveTree(frozen, before, provisions, options))
   using links = saved.links
   if (leaveRunning || leaveStopped) connections[Symbol.dispose]()

@@ -5,8 +5,11 @@ import { allocate, attempt, isFailure, pathArgument } from "../../../ffi/syscall
 
 const memory = allocate(4096)
 
-/** CRIU's limit, which is always kept to at least, and the most that is kept without being asked for: it passes through memory. Bytes. */
-const [LEAST, MOST] = [1 << 20, 64 << 20]
+/**
+ * CRIU's limit, which is always kept to at least, and the most that is kept without being asked for: the program stands still while it is
+ * copied, for half a second a GiB or longer. Bytes.
+ */
+const [LEAST, MOST] = [1 << 20, 1 << 30]
 
 /**
  * Most bytes that a deleted file may have stored where the user names no limit: a quarter of what is free where the images go.

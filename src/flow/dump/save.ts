@@ -2,6 +2,7 @@ import { logger } from "../../base/log.ts"
 import type { ImageTransaction } from "../../image/transaction.ts"
 import type { FrozenCgroup } from "../../kinds/cgroup/freezer.ts"
 import { collectSessionKeyring } from "../../kinds/creds/keyrings.ts"
+import { isRead } from "../../kinds/files/ghost/collect.ts"
 import { type MadeLinks, makeLinks } from "../../kinds/files/ghost/links.ts"
 import { collectFutureLocks } from "../../kinds/memory/future.ts"
 import { without } from "../../kinds/memory/holes.ts"
@@ -168,14 +169,16 @@ export function readFrozenTree<T>(
 }
 
 /** The frozen part of a dump: reads the tree, and copies its memory into the pages files. As `readFrozenTree`. */
-export const saveTree = (
-  frozen: FrozenTree,
-  before: Survey,
-  provisions: Provisions & { readonly pagesFiles: PagesFiles },
-  options: DumpOptions,
-): Saved => readFrozenTree(frozen, before, provisions, options, (reading) => save(reading, provisions.pagesFiles, options))
+export const saveTree = (frozen: FrozenTree, before: Survey, provisions: Provisions & Stores, options: DumpOptions): Saved =>
+  readFrozenTree(frozen, before, provisions, options, (reading) => save(reading, provisions, options))
 
-function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFiles, options: DumpOptions): Saved {
+/** Where goes what must be copied while the tree stands still. */
+interface Stores {
+  readonly pagesFiles: PagesFiles
+  readonly images: Pick<ImageTransaction, "stream">
+}
+
+function save({ state, requests, loans, rseq }: TreeReading, { pagesFiles, images }: Stores, options: DumpOptions): Saved {
   for (const loss of [
     ...state.descriptors.losses,
     ...lostSemUndo(state.processes.map(({ pid }) => pid)),
@@ -184,6 +187,7 @@ function save({ state, requests, loans, rseq }: TreeReading, pagesFiles: PagesFi
     log.warn(`not kept: ${loss}`)
   using undo = new DisposableStack()
   const links = undo.use(makeLinks(state.table.links))
+  for (const [number, parts] of state.table.ghosts.files) if (!isRead(parts)) images.stream("ghost-file", number, parts)
   const copyingSince = performance.now()
   const stored = withAioRingsAtRest(state, () => [
     ...state.processes.map(({ pid, memory: { ranges, common } }, i) => {

@@ -49,6 +49,10 @@ export function withOwnIds(set: ImageSet): ImageSet {
     one: (kind, id) => changed(kind, set.one(kind, id)),
     all: (kind, id) => set.all(kind, id).map((message) => changed(kind, message)),
     optional: (kind, id) => set.optional(kind, id).map((message) => changed(kind, message)),
+    ghost(number) {
+      const { path, entries } = set.ghost(number)
+      return { path, entries: entries.map((one) => ({ ...one, message: changed("ghost-file", one.message) })) }
+    },
     withPayloads: (kind, id) => set.withPayloads(kind, id).map((one) => ({ ...one, message: changed(kind, one.message) })),
   }
 }

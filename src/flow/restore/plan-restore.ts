@@ -195,7 +195,9 @@ function conclude(
 
 /** Reads every image, whether or not the tree can be made out; then what the tree needs. */
 function readWhole(set: ImageSet, tcpClose: boolean, ledger: Ledger): SavedTree | undefined {
-  for (const { kind, id } of set.files()) if (isEntryKind(kind) && kind !== "stats") ledger.keep(() => set.withPayloads(kind, id))
+  for (const { kind, id } of set.files())
+    if (kind === "ghost-file") ledger.keep(() => set.ghost(Number(id)))
+    else if (isEntryKind(kind) && kind !== "stats") ledger.keep(() => set.withPayloads(kind, id))
   const saved = ledger.keep(() => readSavedTree(set, { tcpClose }))
   if (saved) return saved
   // The first missing image has ended the reading: what else is missing?

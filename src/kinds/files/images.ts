@@ -1,11 +1,17 @@
 import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
-import type { ghost_file_entry } from "../../../proto/gen/ghost-file_pb.ts"
+import type { ghost_chunk_entry, ghost_file_entry } from "../../../proto/gen/ghost-file_pb.ts"
 import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import type { BpfMapData, PipeData, SocketData } from "./payloads.ts"
 import type { Stream } from "./socket/inet/stream.ts"
+
+/** ghost-file-N.img: its entries, none when there is no such image, and where in it the bytes behind each stand. */
+export interface GhostImage {
+  readonly path: string
+  readonly entries: readonly { readonly message: ghost_file_entry | ghost_chunk_entry; readonly at: number; readonly length: number }[]
+}
 
 /** A deleted file: ghost-file-N.img. Or one that has another name. */
 export interface Ghost {
@@ -16,8 +22,10 @@ export interface Ghost {
   readonly entry: ghost_file_entry
   /** Bytes, of a regular file. */
   readonly size: bigint
-  /** Content between its holes; offsets in bytes. */
-  readonly pieces: readonly { readonly offset: bigint; readonly bytes: Uint8Array }[]
+  /** Its image; "" of one that has another name. */
+  readonly image: string
+  /** Content between its holes: where it goes, and where it stands in the image. Bytes. */
+  readonly pieces: readonly { readonly offset: bigint; readonly at: number; readonly length: number }[]
 }
 
 /** What images say about the open files of one process. */

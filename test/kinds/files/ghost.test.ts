@@ -9,6 +9,7 @@ import {
   readFileSync,
   readlinkSync,
   rmdirSync,
+  truncateSync,
   unlinkSync,
   writeFileSync,
   writeSync,
@@ -17,9 +18,9 @@ import { join } from "node:path"
 import { S_IF } from "../../../ffi/abi/file.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { remap_type } from "../../../proto/gen/remap-file-path_pb.ts"
-import { decodeImage } from "../../../src/image/read.ts"
-import { encodeImage } from "../../../src/image/write.ts"
-import { type GhostPart, GhostTable } from "../../../src/kinds/files/ghost/collect.ts"
+import type { CheckpointError } from "../../../src/base/errors.ts"
+import { type GhostEntry, readGhost } from "../../../src/image/streamed.ts"
+import { GhostTable } from "../../../src/kinds/files/ghost/collect.ts"
 import { makeGhosts } from "../../../src/kinds/files/ghost/make.ts"
 import { planGhosts, type Wanted } from "../../../src/kinds/files/ghost/plan.ts"
 import { savedGhosts } from "../../../src/kinds/files/ghost/saved.ts"
@@ -27,6 +28,8 @@ import { USUAL } from "../../../src/kinds/files/keeping.ts"
 import { wayBackTo } from "../../../src/kinds/files/name.ts"
 import { statPath } from "../../../src/kinds/files/stat.ts"
 import { scratch } from "../../harness/folders.ts"
+import { failureOf } from "../../image/sample.ts"
+import { throughImage } from "./holder.ts"
 
 const fown = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }
 const reg = (id: number, name: string, flags = 2): file_entry => ({
@@ -35,10 +38,9 @@ const reg = (id: number, name: string, flags = 2): file_entry => ({
   reg: { id, flags, pos: 0n, fown, name, mode: 0o100600, build_id: [] },
 })
 const byId = (...files: file_entry[]) => new Map(files.map((file) => [file.id, file]))
-const through = (parts: readonly GhostPart[]): GhostPart[] => decodeImage("ghost-file", "ghost", encodeImage("ghost-file", parts))
 
 const wanted = (number: number, name: string, mode: number = S_IF.REG, flags = 2): Wanted => ({
-  ghost: { number, entry: { uid: 0, gid: 0, mode }, size: 0n, pieces: [] },
+  ghost: { number, entry: { uid: 0, gid: 0, mode }, size: 0n, image: "", pieces: [] },
   name,
   flags,
 })
@@ -96,8 +98,8 @@ describe("a deleted file", () => {
       const table = new GhostTable()
       for (const id of [4, 7]) table.add(id, link, stat!)
       expect(table.remaps).toEqual([4, 7].map((orig_id) => ({ orig_id, remap_id: 1, remap_type: remap_type.GHOST })))
-      const parts = through(table.files.get(1) ?? [])
-      const bytes = parts.reduce((sum, { payload }) => sum + payload.length, 0)
+      const parts = throughImage(table.files.get(1) ?? [])
+      const bytes = parts.entries.reduce((sum, { length }) => sum + length, 0)
       expect(bytes).toBeLessThan(size > 12288 ? 20000 : size + 1)
       const files = byId(reg(4, join(folder, "file")), reg(7, join(folder, "file")))
       const ghosts = savedGhosts(table.remaps, files, () => parts)
@@ -144,19 +146,43 @@ describe("a deleted file", () => {
   })
 })
 
+test("a ghost image that is cut short, or is none, is told with the place", () => {
+  const part = { length: 20_000, copyTo() {} }
+  const { path, entries } = throughImage([
+    { message: { uid: 0, gid: 0, mode: S_IF.REG, chunks: true, size: 90_000n }, payload: new Uint8Array(0) },
+    { message: { off: 4096n, len: 20_000n }, payload: part },
+    { message: { off: 40_960n, len: 20_000n }, payload: part },
+  ])
+  expect(entries.map(({ length }) => length)).toEqual([0, 20_000, 20_000])
+  const [, first, second] = entries
+  const cut = (length: number) => {
+    truncateSync(path, length)
+    return (failureOf(() => readGhost(path)) as CheckpointError).found
+  }
+  expect(cut((second?.at ?? 0) + 5)).toBe(`the payload of entry 2 at byte ${second?.at} should have 20000 bytes, 5 are left`)
+  const end = (first?.at ?? 0) + 20_000
+  expect(cut(end + 6)).toMatch(/^entry 2 \(ghost_chunk_entry\) at byte \d+ should have \d+ bytes, 2 are left$/)
+  expect(cut(end + 3)).toBe(`the size of entry 2 at byte ${end} is cut short: 3 of 4 bytes`)
+  writeFileSync(path, "x".repeat(100))
+  expect(failureOf(() => readGhost(path))).toMatchObject({ code: "E_IMAGE_VERSION" })
+})
+
 test("savedGhosts refuses what does not fit together", () => {
   const remap = (orig_id: number, kind: remap_type, remap_id = 1) => ({ orig_id, remap_id, remap_type: kind })
-  const head = { message: { uid: 0, gid: 0, mode: S_IF.REG, chunks: true, size: 10n }, payload: new Uint8Array(0) }
-  const piece = { message: { off: 8n, len: 4n }, payload: new Uint8Array(4) }
+  const head = { message: { uid: 0, gid: 0, mode: S_IF.REG, chunks: true, size: 10n }, at: 40, length: 0 }
+  const piece = { message: { off: 8n, len: 4n }, at: 60, length: 4 }
+  const image = (...entries: GhostEntry[]) => ({ path: "ghost-file-1.img", entries })
   const files = byId(reg(4, "/x"))
-  expect(() => savedGhosts([remap(5, remap_type.GHOST)], files, () => [head])).toThrow("no such regular file")
-  expect(() => savedGhosts([remap(4, remap_type.GHOST)], files, () => [])).toThrow("ghost-file-1.img is missing")
-  expect(() => savedGhosts([remap(4, remap_type.GHOST)], files, () => [head, piece])).toThrow("data past its size")
+  expect(() => savedGhosts([remap(5, remap_type.GHOST)], files, () => image(head))).toThrow("no such regular file")
+  expect(() => savedGhosts([remap(4, remap_type.GHOST)], files, () => image())).toThrow("ghost-file-1.img is missing")
+  expect(() => savedGhosts([remap(4, remap_type.GHOST)], files, () => image(head, piece))).toThrow("data past its size")
   const ofProcess = [remap(4, remap_type.PROCFS, 33)]
-  expect(savedGhosts(ofProcess, files, () => []).size).toBe(0)
-  expect(() => savedGhosts([remap(4, remap_type.LINKED, 9)], files, () => [])).toThrow("name of file 9, which files.img does not have")
-  const linked = savedGhosts([remap(4, remap_type.LINKED, 9)], byId(reg(4, "/x"), reg(9, "/link_remap.9")), () => [])
+  expect(savedGhosts(ofProcess, files, () => image()).size).toBe(0)
+  expect(() => savedGhosts([remap(4, remap_type.LINKED, 9)], files, () => image())).toThrow("name of file 9, which files.img does not have")
+  const linked = savedGhosts([remap(4, remap_type.LINKED, 9)], byId(reg(4, "/x"), reg(9, "/link_remap.9")), () => image())
   expect(linked.get(4)?.source).toBe("/link_remap.9")
   // Images before remap_type have a bit in its place.
-  expect(savedGhosts([{ orig_id: 4, remap_id: 2 ** 31 + 9 }], files, (number) => (number === 9 ? [head] : [])).get(4)?.number).toBe(9)
+  expect(
+    savedGhosts([{ orig_id: 4, remap_id: 2 ** 31 + 9 }], files, (number) => (number === 9 ? image(head) : image())).get(4)?.number,
+  ).toBe(9)
 })

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs"
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { decode } from "../../../proto/decode.ts"
 import { encode } from "../../../proto/encode.ts"
@@ -8,11 +8,12 @@ import { sk_packet_entrySchema } from "../../../proto/gen/sk-packet_pb.ts"
 import { stasis_file_entrySchema } from "../../../proto/gen/stasis_pb.ts"
 import { tty_info_entrySchema } from "../../../proto/gen/tty_pb.ts"
 import type { AnySchema, MessageOf } from "../../../proto/schema.ts"
-import { decodeImage } from "../../../src/image/read.ts"
-import { encodeImage } from "../../../src/image/write.ts"
+import type { ImageSet } from "../../../src/image/set.ts"
+import { readGhost, writeStreamed } from "../../../src/image/streamed.ts"
 import { clockNow } from "../../../src/kinds/clocks/now.ts"
 import { collectDescriptors } from "../../../src/kinds/files/collect.ts"
 import type { FileOptions } from "../../../src/kinds/files/collecting.ts"
+import type { GhostPart } from "../../../src/kinds/files/ghost/collect.ts"
 import { savedGhosts } from "../../../src/kinds/files/ghost/saved.ts"
 import { filesById } from "../../../src/kinds/files/ids.ts"
 import type { FileImages } from "../../../src/kinds/files/images.ts"
@@ -76,9 +77,17 @@ export const plainTable = (): FileTable =>
 const through = <S extends AnySchema>(schema: S, message: MessageOf<S>): MessageOf<S> =>
   decode(schema, encode(schema, message)) as MessageOf<S>
 
+/** A deleted file through its image. */
+export function throughImage(parts: readonly GhostPart[]): ReturnType<ImageSet["ghost"]> {
+  const path = join(scratch("ghost-image"), "ghost-file-1.img")
+  const fd = openSync(path, "wx+")
+  writeStreamed(fd, "ghost-file", parts)
+  closeSync(fd)
+  return { path, entries: readGhost(path) }
+}
+
 /** The parts of a deleted file, through the bytes of its image. */
-export const ghostParts = ({ ghosts }: FileTable, number: number) =>
-  decodeImage("ghost-file", "ghost", encodeImage("ghost-file", ghosts.files.get(number) ?? []))
+export const ghostParts = ({ ghosts }: FileTable, number: number) => throughImage(ghosts.files.get(number) ?? [])
 
 /** The files of a process as images tell them: every message went through its bytes. */
 export function imagesOf(pid: number, options: FileOptions = { ...USUAL, ...REFUSED, shellJob: false }): FileImages {

@@ -1,24 +1,38 @@
 import { AT, O, S_IF, SEEK } from "../../../../ffi/abi/file.ts"
+import { copyBytes } from "../../../../ffi/copy.ts"
 import { closeSync, readSync } from "../../../../ffi/fs.ts"
 import { allocate, attempt, errnoName, SyscallError, syscall } from "../../../../ffi/syscall.ts"
 import type { ghost_chunk_entry, ghost_file_entry } from "../../../../proto/gen/ghost-file_pb.ts"
 import { type remap_file_path_entry, remap_type } from "../../../../proto/gen/remap-file-path_pb.ts"
 import { textOf } from "../../../../proto/text.ts"
 import { logger } from "../../../base/log.ts"
+import { checkInterrupt } from "../../../tracee/wait.ts"
 import { layPath } from "../path.ts"
 import { detailsOf, type FileStat, type FileTime, kindOf, userDevice } from "../stat.ts"
 import { findSystems, type Systems } from "../system.ts"
 
 const log = logger("ghost")
 
+/** Content that is copied while its owners stand still: bytes, and what copies them to a place in a file. */
+interface Copy {
+  readonly length: number
+  copyTo(fd: number, at: number): void
+}
+
 /** An entry of a ghost image and the bytes behind it. */
 export interface GhostPart {
   readonly message: ghost_file_entry | ghost_chunk_entry
-  readonly payload: Uint8Array
+  readonly payload: Uint8Array | Copy
 }
+
+/** A deleted file that has been read: its image may be written at any time. */
+export const isRead = (parts: readonly GhostPart[]): parts is readonly (GhostPart & { readonly payload: Uint8Array })[] =>
+  parts.every(({ payload }) => payload instanceof Uint8Array)
 
 /** From so many bytes on a file is stored in pieces, without its holes. Authority: REFERENCE 5.3 */
 const IN_PIECES = 12288
+/** Bytes of all deleted files that pass through memory: they are read while the tree stands still, and written when it may go on. */
+const IN_MEMORY = 64 << 20
 
 /**
  * The files of one dump that need more than their name. Deleted ones are stored once, however many descriptors, mappings and processes lead
@@ -31,12 +45,14 @@ export class GhostTable {
   readonly files = new Map<number, readonly GhostPart[]>()
   private readonly numbers = new Map<string, number>()
   private readonly systems = findSystems()
+  /** Bytes that may still be read into memory. */
+  private room = IN_MEMORY
 
   /** @param isRead false where processes run: then no content is read, and nothing is told of what is lost */
   constructor(private readonly isRead = true) {}
 
   /**
-   * Notes that file `id` of files.img is a deleted file, and reads it when it is new.
+   * Notes that file `id` of files.img is a deleted file, and when it is new reads it, or notes what will copy it where it is large.
    *
    * @param link in /proc that leads to it; nothing about it is changed, its time of access included
    * @throws SyscallError, FileError
@@ -48,7 +64,9 @@ export class GhostTable {
     if (number === undefined) {
       number = this.numbers.size + 1
       this.numbers.set(key, number)
-      this.files.set(number, this.isRead ? collectGhost(link, stat, this.systems) : [])
+      const read = Number(stat.size) <= this.room
+      if (read) this.room -= Number(stat.size)
+      this.files.set(number, this.isRead ? collectGhost(link, stat, this.systems, read) : [])
       const lost = this.isRead ? attributesOf(link) : []
       if (lost.length > 0) log.warn(`the deleted file that ${link} leads to loses its extended attributes: ${lost.join(", ")}`)
     }
@@ -76,8 +94,8 @@ const timeval = ({ seconds, nanoseconds }: FileTime) => ({
   tv_usec: BigInt(Math.floor(nanoseconds / 1000)),
 })
 
-/** A deleted file -> the entries of its image. Mirror: ./saved.ts, ./make.ts */
-function collectGhost(link: string, stat: FileStat, systems: Systems): GhostPart[] {
+/** A deleted file -> the entries of its image. @param readNow and not copied later. Mirror: ./saved.ts, ./make.ts */
+function collectGhost(link: string, stat: FileStat, systems: Systems, readNow: boolean): GhostPart[] {
   const { mode, uid, gid, ino, rdevMajor, rdevMinor } = stat
   const details = detailsOf(link)
   if (!details) throw new SyscallError("statx", "ENOENT", [], ` for "${link}"`)
@@ -91,9 +109,12 @@ function collectGhost(link: string, stat: FileStat, systems: Systems): GhostPart
   const fd = openToRead(link)
   try {
     if (size < IN_PIECES) return [{ message: head, payload: readPart(fd, 0, size) }]
+    const take = readNow
+      ? (off: number, length: number) => readPart(fd, off, length)
+      : (off: number, length: number) => part(link, off, length)
     const pieces = [...dataOf(fd, size)].map(([off, end]) => ({
       message: { len: BigInt(end - off), off: BigInt(off) },
-      payload: readPart(fd, off, end - off),
+      payload: take(off, end - off),
     }))
     return [{ message: { ...head, chunks: true, size: stat.size }, payload: new Uint8Array(0) }, ...pieces]
   } finally {
@@ -136,7 +157,26 @@ function* dataOf(fd: number, size: number): Generator<[start: number, end: numbe
   }
 }
 
-/** What is past the end by now reads as zeros. */
+/** Bytes that are copied before the tool looks whether it is asked to stop. */
+const AT_ONCE = 64 << 20
+
+/** A stretch of a file that is copied later: it is opened again then. */
+const part = (link: string, offset: number, length: number): Copy => ({
+  length,
+  copyTo(to, at) {
+    const fd = openToRead(link)
+    try {
+      for (let done = 0; done < length; done += AT_ONCE) {
+        checkInterrupt("the copying of a deleted file")
+        copyBytes(fd, offset + done, to, at + done, Math.min(AT_ONCE, length - done))
+      }
+    } finally {
+      closeSync(fd)
+    }
+  },
+})
+
+/** A stretch of a file as it is now. What is past the end by now reads as zeros. */
 function readPart(fd: number, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length)
   for (let done = 0; done < length; ) {

@@ -1,5 +1,6 @@
 import { AT, O, S_IF } from "../../../../ffi/abi/file.ts"
-import { closeSync, FileError, ftruncateSync, writeAll } from "../../../../ffi/fs.ts"
+import { copyBytes } from "../../../../ffi/copy.ts"
+import { closeSync, FileError, ftruncateSync, openSync } from "../../../../ffi/fs.ts"
 import { allocate, attempt, errnoName, isFailure, SyscallError, syscall } from "../../../../ffi/syscall.ts"
 import type { timeval } from "../../../../proto/gen/time_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
@@ -111,10 +112,17 @@ function makeOther({ source, entry: { mode, rdev, symlnk_target } }: Ghost, path
   return syscall("openat", AT.FDCWD, layPath(path), O.PATH | O.NOFOLLOW | O.CLOEXEC, 0)
 }
 
-function fill({ entry, size, pieces }: Ghost, fd: number): void {
+function fill({ entry, size, image, pieces }: Ghost, fd: number): void {
   if (kindOf(entry.mode) !== S_IF.REG) return
   ftruncateSync(fd, Number(size))
-  for (const { offset, bytes } of pieces) writeAll(fd, bytes, Number(offset))
+  if (pieces.length === 0) return
+  const from = openSync(image, "r")
+  try {
+    for (const { offset, at, length } of pieces)
+      if (copyBytes(from, at, fd, Number(offset), length) < length) throw new FileError("EIO", "read", image)
+  } finally {
+    closeSync(from)
+  }
 }
 
 /** Owner, mode and times, in this order: each call undoes what follows it here. */
