@@ -7,7 +7,7 @@ import { mayFollowMapped } from "../../kinds/files/mapped.ts"
 import { askAioRings } from "../../kinds/memory/aio/collect.ts"
 import { askBreak } from "../../kinds/memory/collect.ts"
 import { askAreaPolicies, askThreadPolicy } from "../../kinds/memory/policy/collect.ts"
-import { askKeys } from "../../kinds/memory/protection-keys.ts"
+import { askKeys } from "../../kinds/memory/protection-keys.x86_64.ts"
 import { askWindows } from "../../kinds/memory/windows.ts"
 import { askTimerSlack } from "../../kinds/sched/collect.ts"
 import { askAltStack, askSigactions } from "../../kinds/signals/collect.ts"
@@ -62,7 +62,7 @@ export function askThread(program: Program, witness: number | undefined) {
  * Writes the questions for every thread; the leader also answers for the process.
  *
  * @param threads thread IDs, each with its witness, see `askLandlock`
- * @param showsKeys see ../../kinds/memory/protection-keys.ts
+ * @param showsKeys see ../../kinds/memory/protection-keys.x86_64.ts
  */
 export function planQuestions(
   pid: number,

@@ -16,7 +16,7 @@ import { isHugeAnonymous } from "./huge/mapping.ts"
 import { sizeBits } from "./huge-size.ts"
 import { isLockedOnFault } from "./on-fault.ts"
 import { isSocketMapping } from "./packet-ring.ts"
-import { areaKey } from "./protection-keys.ts"
+import { areaKey } from "./protection-keys.x86_64.ts"
 import { isShmem } from "./shmem.ts"
 import type { LowerFiles } from "./stale.ts"
 import { isAttachment, segmentId } from "./sysv/mapping.ts"
@@ -104,7 +104,7 @@ const NAME = /^\[anon(?:_shmem)?:(.*)\]$/
 
 /**
  * What CRIU's entries have no field for: names of anonymous areas, locks that work on fault, memory policies, protection keys.
- * Mirror: restoreProtection of ./restore.ts, ./policy/restore.ts, ./protection-keys.ts
+ * Mirror: restoreProtection of ./restore.ts, ./policy/restore.ts, ./protection-keys.x86_64.ts
  *
  * @param policies by the start of their area
  */

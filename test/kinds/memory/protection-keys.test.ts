@@ -12,7 +12,7 @@ import {
   restoreAreaKeys,
   restoreKeys,
   surveyRights,
-} from "../../../src/kinds/memory/protection-keys.ts"
+} from "../../../src/kinds/memory/protection-keys.x86_64.ts"
 import { type MappingDetail, parseSmaps } from "../../../src/proc/smaps.ts"
 import { Program } from "../../../src/tracee/program.ts"
 import { answersOf, throughBytes } from "../fixture.ts"
