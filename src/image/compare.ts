@@ -18,6 +18,8 @@ export type Rule =
   | { readonly kind: "subset"; readonly mayGo: (entry: object) => boolean }
   /** Flags of which some do not count. */
   | { readonly kind: "flags"; readonly without: number }
+  /** A text of which what matches does not count. */
+  | { readonly kind: "text"; readonly without: RegExp }
   /** Bytes of a mask: how many zeros follow is the kernel's affair. */
   | { readonly kind: "mask" }
 
@@ -108,6 +110,10 @@ function compareValues(field: Field, saved: unknown, now: unknown, how: Comparis
   if (rule?.kind === "flags") {
     const [a, b] = [saved, now].map((value) => Number(value ?? 0) & ~rule.without)
     return compareValues(field, a, b, how, undefined, at)
+  }
+  if (rule?.kind === "text" && [saved, now].every((text) => typeof text === "string")) {
+    const [a, b] = [saved, now].map((text) => (text as string).replace(rule.without, ""))
+    if (a === b) return []
   }
   if (rule?.kind === "mask" && saved instanceof Uint8Array && now instanceof Uint8Array)
     return compareValues(field, withoutZeros(saved), withoutZeros(now), how, undefined, at)

@@ -58,7 +58,7 @@ const musl = (source: string): Row => ({ title: `${source}, musl`, source, linka
 /** A thread that stays in one section with all NO_RESTART flags. */
 export const STAY: Case = { mode: "again", row: own("rseqstay") }
 // Those that take no word in the guest: it verifies every restore, and knows no options.
-const plain = rows.filter(({ differs, options }) => differs === undefined && options === undefined)
+const plain = rows.filter(({ options }) => options === undefined)
 const kept = (title: string): boolean => ALL || CORE.has(title)
 
 /** Titles of what goes from machine to machine; the first ones in the short run. */

@@ -7,10 +7,7 @@ const NOT_THE_KERNELS = "control characters and open flags that the kernel never
 export const files: readonly Row[] = [
   beyondCriu("loses O_DIRECTORY", row("files", "{folder}")),
   ...["files", "exe", "cwd"].map((name) => row("ghosts", name, "{folder}")),
-  {
-    ...beyondCriu("makes a file that cannot get a name", row("ghosts", "unnamed", "{folder}")),
-    differs: "O_TMPFILE is not among the flags of the file any more",
-  },
+  beyondCriu("makes a file that cannot get a name", row("ghosts", "unnamed", "{folder}")),
   beyondCriu("keeps such a file with --link-remap alone", row("ghosts", "renamed", "{folder}")),
   { ...row("ghosts", "moved", "{folder}"), options: ["--link-remap"] },
   beyondCriu("removes a deleted folder before those that were in it", row("ghosts", "folders", "{folder}")),

@@ -11,8 +11,6 @@ export interface Row extends Start {
   readonly criuSays?: string
   /** Options of the dump, stasis's and CRIU's; CRIU wants them for the restore too. */
   readonly options?: readonly string[]
-  /** What of it comes back otherwise than it was, which --verify would refuse. */
-  readonly differs?: string
   /** Huge pages of 2 MiB that it needs: without them it is skipped. */
   readonly hugePages?: number
   /** Why CRIU 4.1.1 cannot do this one: crossing tests leave it out. Absent = CRIU can. */

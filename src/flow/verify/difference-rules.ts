@@ -81,6 +81,8 @@ export const RULES: Rules = {
   "unix_sk_entry.backlog": ignore,
   // A file that O_TMPFILE made is opened again as any other is, and what is not at its name by a link that must be followed.
   "reg_file_entry.flags": { kind: "flags", without: O.TMPFILE | O.DIRECTORY | O.NOFOLLOW },
+  // The kernel names such a file by its inode, which is another one now. Kernel: fs/dcache.c d_mark_tmpfile()
+  "reg_file_entry.name": { kind: "text", without: /(?<=\/#)\d+$/ },
   // Compared before anything was made, as the options want it.
   "reg_file_entry.build_id": ignore,
   // Flags of the kernel's own, and the order of what is numbered in cgroup.img, which restores its own way.

@@ -85,6 +85,21 @@ test("how a file was opened is compared, but for what a file without a name cann
   expect(changed(O.RDWR | O.APPEND, O.RDWR)).toEqual([expect.stringMatching(/^reg flags: was /)])
 })
 
+test("the name of a deleted file is compared, but for the inode by which the kernel names what O_TMPFILE made", () => {
+  const entry = { id: 1, flags: O.RDWR, pos: 0n, fown: NO_OWNER, build_id: [] }
+  const changed = (was: string, is: string): string[] =>
+    compareMessages(
+      reg_file_entrySchema,
+      { ...entry, name: was },
+      { ...entry, name: is },
+      { rules: RULES, aliases: new Aliases(), complete: true },
+      "reg",
+    )
+  expect(changed("/tmp/#7", "/tmp/#12")).toEqual([])
+  for (const is of ["/var/#7", "/tmp/#7a", "/tmp/a#7", "/tmp/7"])
+    expect(changed("/tmp/#7", is)).toEqual([`reg name: was "/tmp/#7", is "${is}"`])
+})
+
 test("however many terminals there are, each image is read once for all of them", () =>
   withSet(
     () => {},
