@@ -174,6 +174,16 @@ describe("deleted files", () => {
   })
 })
 
+test("a file that never had a name can be given one after two restores as after one", async () => {
+  const victim = await startGhosts("unnamed")
+  for (let round = 0; round < 2; round++) {
+    await dump(stasisTool, victim.pid, victim.images)
+    await victim.gone()
+    await restore(stasisTool, victim.images, "--verify")
+  }
+  await expectWell(victim)
+})
+
 describe("a file that lost one of its names and has another one elsewhere", () => {
   const strace = Bun.which("strace")
 

@@ -15,7 +15,7 @@ import {
   writeSync,
 } from "node:fs"
 import { join } from "node:path"
-import { S_IF } from "../../../ffi/abi/file.ts"
+import { O, S_IF } from "../../../ffi/abi/file.ts"
 import { fd_types, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { remap_type } from "../../../proto/gen/remap-file-path_pb.ts"
 import type { CheckpointError } from "../../../src/base/errors.ts"
@@ -68,6 +68,17 @@ describe("planGhosts", () => {
       ["/tmp/a/b", true],
       ["/tmp/a", true],
     ])
+  })
+
+  test("a file that never had a name gets none: it is open by O_TMPFILE, or named by its inode", () => {
+    const named = (base: string, ino: bigint, mode: number = S_IF.REG, flags = 2): Wanted => {
+      const one = wanted(1, `/tmp/${base}`, mode, flags)
+      return { ...one, ghost: { ...one.ghost, entry: { ...one.ghost.entry, ino } } }
+    }
+    const folders = (...list: Wanted[]) => plan(...list).makings.map(({ unnamed }) => unnamed)
+    expect(folders(named("#7", 7n))).toEqual(["/tmp"])
+    expect(folders(named("#7", 8n, S_IF.REG, 2 | O.TMPFILE))).toEqual(["/tmp"])
+    for (const other of [named("#7", 8n), named("7", 7n), named("#7", 7n, S_IF.DIR)]) expect(folders(other)).toEqual([undefined])
   })
 
   test("names stay within 255 bytes", () => {

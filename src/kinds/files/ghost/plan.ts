@@ -46,6 +46,13 @@ function stepAside(name: string, pid: number, number: number): string {
 }
 
 /**
+ * True for a file that never had a name. That of one that was restored before is not open by O_TMPFILE any more, but the kernel has named
+ * it by its inode. Kernel: fs/dcache.c d_mark_tmpfile()
+ */
+const wasUnnamed = ({ ghost, name, flags }: Wanted): boolean =>
+  (flags & O.TMPFILE) !== 0 || (kindOf(ghost.entry.mode) === S_IF.REG && baseOf(name) === `#${ghost.entry.ino}`)
+
+/**
  * Lays out how deleted files are made again. A folder that is gone is made for those that were in it, and is the folder itself when it was
  * open too. Looks at paths, and changes nothing.
  *
@@ -75,7 +82,7 @@ export function planGhosts(
         ghost,
         name,
         aside: stepAside(name, pid, ghost.number),
-        unnamed: users.some(({ flags }) => flags & O.TMPFILE) ? folderOf(name) : undefined,
+        unnamed: users.some(wasUnnamed) ? folderOf(name) : undefined,
         isThere: owned.get(name) === ghost.number,
       },
     ]
