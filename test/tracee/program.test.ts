@@ -129,6 +129,34 @@ describe("Program.place", () => {
   })
 })
 
+describe("a program that many threads run", () => {
+  const make = (): Program => {
+    const program = new Program()
+    const room = program.room(24)
+    const text = program.string("text")
+    program.point(room, 8, text)
+    const first = program.callWith({ mayFail: true }, "prctl", 1, room, text)
+    program.callWith({ expects: "ENOENT" }, "kcmp", first, program.loadU32(room, 4), program.loadU64(room), -1, 2n ** 63n)
+    return program
+  }
+  const fresh = (address: bigint) => make().place(address, WHO)
+
+  test("is the same, byte for byte, wherever and however often it is placed", () => {
+    const program = make()
+    for (let time = 0; time < 4; time++) {
+      const address = ADDRESS + BigInt(time) * 4096n
+      expect([time, program.place(address, WHO)]).toEqual([time, fresh(address)])
+    }
+  })
+
+  test("is written anew when something was appended", () => {
+    const [program, other] = [make(), make()]
+    for (let time = 0; time < 3; time++) program.place(ADDRESS, WHO)
+    for (const one of [program, other]) one.call("write", 1, one.string("more"), 4)
+    for (let time = 0; time < 3; time++) expect(program.place(ADDRESS, WHO)).toEqual(other.place(ADDRESS, WHO))
+  })
+})
+
 describe("Program.answers", () => {
   test("gives results and data by their references", () => {
     const program = new Program()
