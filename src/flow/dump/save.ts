@@ -2,7 +2,7 @@ import { logger } from "../../base/log.ts"
 import type { ImageTransaction } from "../../image/transaction.ts"
 import type { FrozenCgroup } from "../../kinds/cgroup/freezer.ts"
 import { collectSessionKeyring } from "../../kinds/creds/keyrings.ts"
-import { isRead } from "../../kinds/files/ghost/collect.ts"
+import { isInMemory } from "../../kinds/files/ghost/collect.ts"
 import { type MadeLinks, makeLinks } from "../../kinds/files/ghost/links.ts"
 import { collectFutureLocks } from "../../kinds/memory/future.ts"
 import { without } from "../../kinds/memory/holes.ts"
@@ -187,7 +187,7 @@ function save({ state, requests, loans, rseq }: TreeReading, { pagesFiles, image
     log.warn(`not kept: ${loss}`)
   using undo = new DisposableStack()
   const links = undo.use(makeLinks(state.table.links))
-  for (const [number, parts] of state.table.ghosts.files) if (!isRead(parts)) images.stream("ghost-file", number, parts)
+  for (const [number, parts] of state.table.ghosts.files) if (!isInMemory(parts)) images.stream("ghost-file", number, parts)
   const copyingSince = performance.now()
   const stored = withAioRingsAtRest(state, () => [
     ...state.processes.map(({ pid, memory: { ranges, common } }, i) => {

@@ -9,7 +9,7 @@ import { clocksOf } from "../../kinds/clocks/now.ts"
 import { collectFs } from "../../kinds/cwd/collect.ts"
 import { collectDescriptors } from "../../kinds/files/collect.ts"
 import type { CollectMoment, FileOptions } from "../../kinds/files/collecting.ts"
-import { isRead } from "../../kinds/files/ghost/collect.ts"
+import { isInMemory } from "../../kinds/files/ghost/collect.ts"
 import { mayFollowMapped } from "../../kinds/files/mapped.ts"
 import { FileTable } from "../../kinds/files/table.ts"
 import { collectMm, collectVmaExtension } from "../../kinds/memory/collect.ts"
@@ -198,7 +198,7 @@ export function writeMetadata(images: Pick<ImageTransaction, "write">, state: Tr
     )
   images.write("files", undefined, table.entries)
   images.write("remap-fpath", undefined, table.ghosts.remaps)
-  for (const [number, parts] of table.ghosts.files) if (isRead(parts)) images.write("ghost-file", number, parts)
+  for (const [number, parts] of table.ghosts.files) if (isInMemory(parts)) images.write("ghost-file", number, parts)
   images.write("filelocks", undefined, descriptors.locks)
   images.write("pipes-data", undefined, descriptors.pipesData)
   if (descriptors.skQueues.length > 0) images.write("sk-queues", undefined, descriptors.skQueues)

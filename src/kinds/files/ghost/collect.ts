@@ -25,8 +25,8 @@ export interface GhostPart {
   readonly payload: Uint8Array | Copy
 }
 
-/** A deleted file that has been read: its image may be written at any time. */
-export const isRead = (parts: readonly GhostPart[]): parts is readonly (GhostPart & { readonly payload: Uint8Array })[] =>
+/** Whether a deleted file has been read: its image may be written at any time. */
+export const isInMemory = (parts: readonly GhostPart[]): parts is readonly (GhostPart & { readonly payload: Uint8Array })[] =>
   parts.every(({ payload }) => payload instanceof Uint8Array)
 
 /** From so many bytes on a file is stored in pieces, without its holes. Authority: REFERENCE 5.3 */
