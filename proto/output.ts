@@ -10,6 +10,17 @@ const SHORT = 64
 /** Bytes of an output that is not copied. */
 const LARGE = 1 << 20
 
+/** Writes a varint into bytes that have room for it. @returns where it ends */
+function putVarint(bytes: Uint8Array, at: number, low: number, high: number): number {
+  while (high !== 0 || low > 0x7f) {
+    bytes[at++] = (low & 0x7f) | 0x80
+    low = ((low >>> 7) | (high << 25)) >>> 0
+    high >>>= 7
+  }
+  bytes[at++] = low
+  return at
+}
+
 /** Bytes of an image as they are written, one after another. The memory grows, and is kept from image to image. */
 export class Output {
   private bytes: Uint8Array<ArrayBuffer>
@@ -34,34 +45,14 @@ export class Output {
   /** A varint. @param low, high halves of a 64-bit value, unsigned */
   varint(low: number, high = 0): void {
     this.makeRoom(LONGEST)
-    const { bytes } = this
-    let at = this.length
-    while (high !== 0 || low > 0x7f) {
-      bytes[at++] = (low & 0x7f) | 0x80
-      low = ((low >>> 7) | (high << 25)) >>> 0
-      high >>>= 7
-    }
-    bytes[at++] = low
-    this.length = at
+    this.length = putVarint(this.bytes, this.length, low, high)
   }
 
   /** A tag of 32 bits and a varint as above: most of what an image consists of. */
   tagged(tag: number, low: number, high = 0): void {
     this.makeRoom(2 * LONGEST)
     const { bytes } = this
-    let at = this.length
-    while (tag > 0x7f) {
-      bytes[at++] = (tag & 0x7f) | 0x80
-      tag >>>= 7
-    }
-    bytes[at++] = tag
-    while (high !== 0 || low > 0x7f) {
-      bytes[at++] = (low & 0x7f) | 0x80
-      low = ((low >>> 7) | (high << 25)) >>> 0
-      high >>>= 7
-    }
-    bytes[at++] = low
-    this.length = at
+    this.length = putVarint(bytes, putVarint(bytes, this.length, tag, 0), low, high)
   }
 
   /**
@@ -77,18 +68,7 @@ export class Output {
     for (; index < list.length; index++) {
       const value = list[index]
       if (typeof value !== "number" || value >>> 0 !== value) break
-      let left = tag
-      while (left > 0x7f) {
-        bytes[at++] = (left & 0x7f) | 0x80
-        left >>>= 7
-      }
-      bytes[at++] = left
-      left = value
-      while (left > 0x7f) {
-        bytes[at++] = (left & 0x7f) | 0x80
-        left >>>= 7
-      }
-      bytes[at++] = left
+      at = putVarint(bytes, putVarint(bytes, at, tag, 0), value, 0)
     }
     this.length = at
     return index

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path"
-import { closeSync, openSync, readdirSync, readSync, statSync } from "../../ffi/fs.ts"
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from "../../ffi/fs.ts"
 import type { pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
@@ -8,7 +8,7 @@ import { readFailure } from "../image/failure.ts"
 import { imageOf } from "../image/name.ts"
 import { decodeImage } from "../image/read.ts"
 import { readImage } from "../image/set.ts"
-import { readGhost } from "../image/streamed.ts"
+import { type GhostEntry, readGhost } from "../image/streamed.ts"
 import { type Json, messageJson } from "./show-json.ts"
 import { bytesText, flatLines, isFlat, messageLines } from "./show-value.ts"
 import { sizeWords } from "./show-words.ts"
@@ -68,16 +68,25 @@ function showRaw(path: string, kind: Kind, json: boolean): string {
   return `${name}: no entries, the data of another program\n  ${bytesText(bytes)}`
 }
 
-/** Entries of one kind as JSON; a payload is hexadecimal text under "payload". */
-function entryJson(image: EntryImage, index: number, message: object, payload: Uint8Array): Json {
-  const value = messageJson(index === 0 ? image.head : image.entry, message)
-  return payload.length > 0 ? { message: value, payload: payload.toHex() } : { message: value }
-}
+/** Bytes of a deleted file's image from which on what follows an entry is not read. */
+const LARGE = 64 << 20
 
+/** What is shown of an entry, with what follows it: its bytes, or where they stand. */
 interface Shown {
   readonly message: object
-  readonly payload: Uint8Array
+  readonly payload: Uint8Array | Pick<GhostEntry, "at" | "length">
 }
+
+/** An entry as JSON; a payload is hexadecimal text under "payload", or its place in the file. */
+function entryJson(image: EntryImage, index: number, { message, payload }: Shown): Json {
+  const value = messageJson(index === 0 ? image.head : image.entry, message)
+  if (payload.length === 0) return { message: value }
+  if (payload instanceof Uint8Array) return { message: value, payload: payload.toHex() }
+  return { message: value, payload_at: payload.at, payload_length: payload.length }
+}
+
+const payloadText = (payload: Shown["payload"]): string =>
+  payload instanceof Uint8Array ? bytesText(payload) : `${payload.length} bytes from byte ${payload.at} of the file`
 
 /** Every entry under its number; entries without payload that fit a line as one line each. */
 function entryLines({ head, entry }: EntryImage, entries: readonly Shown[]): string[] {
@@ -88,32 +97,17 @@ function entryLines({ head, entry }: EntryImage, entries: readonly Shown[]): str
   }
   return entries.flatMap(({ message, payload }, index) => {
     const schema = index === 0 ? head : entry
-    const rest = payload.length > 0 ? [`  payload ${bytesText(payload)}`] : []
+    const rest = payload.length > 0 ? [`  payload ${payloadText(payload)}`] : []
     return ["", `${index} ${schema.name}`, ...messageLines(schema, message, "  "), ...rest]
   })
 }
 
-/** Bytes of a deleted file's image that is not read as a whole. */
-const LARGE = 64 << 20
-
-/** Of what follows each entry, where it stands. */
-function showLargeGhost(path: string, size: number, json: boolean): string {
-  const { head, entry } = catalog["ghost-file"]
-  const entries = readGhost(path)
-  const name = basename(path)
-  if (json) {
-    const list = entries.map(({ message, at, length }, index): Json => {
-      const value = messageJson(index === 0 ? head : entry, message)
-      return length > 0 ? { message: value, payload_at: at, payload_length: length } : { message: value }
-    })
-    return JSON.stringify({ file: name, kind: "ghost-file", size, entries: list }, undefined, 2)
-  }
-  const lines = entries.flatMap(({ message, at, length }, index) => {
-    const schema = index === 0 ? head : entry
-    const rest = length > 0 ? [`  payload ${length} bytes from byte ${at} of the file`] : []
-    return ["", `${index} ${schema.name}`, ...messageLines(schema, message, "  "), ...rest]
-  })
-  return [`${name}: ghost-file, ${entries.length} entries, ${size} bytes`, ...lines].join("\n")
+/** Every entry of an image, and its size in bytes. */
+function readEntries(kind: EntryKind, path: string): { size: number; entries: readonly Shown[] } {
+  const size = kind === "ghost-file" && existsSync(path) ? statSync(path).size : 0
+  if (size > LARGE) return { size, entries: readGhost(path).map((entry) => ({ message: entry.message, payload: entry })) }
+  const bytes = readImage(path)
+  return { size: bytes.length, entries: decodeImage(kind, path, bytes) }
 }
 
 /**
@@ -127,16 +121,13 @@ export function showFile(path: string, json: boolean): string {
     if (!isEntryKind(kind)) return showRaw(path, kind, json)
     const image: EntryImage = catalog[kind]
     const name = basename(path)
-    const { size } = statSync(path)
-    if (kind === "ghost-file" && size > LARGE) return showLargeGhost(path, size, json)
-    const bytes = readImage(path)
-    const entries = decodeImage(kind, path, bytes)
+    const { size, entries } = readEntries(kind, path)
     if (json) {
-      const list = entries.map(({ message, payload }, index) => entryJson(image, index, message, payload))
-      return JSON.stringify({ file: name, kind, size: bytes.length, entries: list }, undefined, 2)
+      const list = entries.map((entry, index) => entryJson(image, index, entry))
+      return JSON.stringify({ file: name, kind, size, entries: list }, undefined, 2)
     }
     return [
-      `${name}: ${kind}, ${entries.length} ${entries.length === 1 ? "entry" : "entries"}, ${bytes.length} bytes`,
+      `${name}: ${kind}, ${entries.length} ${entries.length === 1 ? "entry" : "entries"}, ${size} bytes`,
       ...entryLines(image, entries),
     ].join("\n")
   } catch (error) {

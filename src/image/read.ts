@@ -1,4 +1,5 @@
 import { basename } from "node:path"
+import { statSync } from "../../ffi/fs.ts"
 import { isPlainly } from "../../proto/check.ts"
 import { decodeFrom, MessageSource } from "../../proto/decode.ts"
 import { CheckpointError } from "../base/errors.ts"
@@ -55,6 +56,16 @@ export function decodeImage<K extends EntryKind>(kind: K, path: string, bytes: U
 export function checkImage(kind: EntryKind, path: string, bytes: Uint8Array, version?: HeadVersion): void {
   const image: EntryImage = catalog[kind]
   if (!areAllPlain(image, bytes, skipHead(path, image, viewOf(bytes), version))) walk(image, path, bytes, version)
+}
+
+/**
+ * Makes sure that the opening of an image does not wait for a writer, as that of a FIFO does, and that its bytes have an end.
+ *
+ * @throws CheckpointError E_IMAGE_CORRUPT · FileError ENOENT ...
+ */
+export function expectFile(path: string): void {
+  const stat = statSync(path)
+  if (!stat.isFile() && !stat.isDirectory()) throw corrupt(path, "it is a FIFO, a socket or a device")
 }
 
 const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView => new DataView(buffer, byteOffset, byteLength)

@@ -6,7 +6,7 @@ import { CheckpointError } from "../base/errors.ts"
 import type { EntryKind, EntryOf, HeadOf, Kind } from "./catalog.ts"
 import { corrupt, missing, readFailure } from "./failure.ts"
 import { fileName, type ImageId, type ImageName, imageOf } from "./name.ts"
-import { decodeImage, type HeadVersion } from "./read.ts"
+import { decodeImage, expectFile, type HeadVersion } from "./read.ts"
 import { type GhostEntry, readGhost } from "./streamed.ts"
 import type { Framed } from "./write.ts"
 
@@ -47,9 +47,7 @@ export interface ImageSet {
 /** The bytes of an image. @throws CheckpointError E_IMAGE_MISSING · E_IMAGE_CORRUPT it is no file · E_DIRECTORY, E_IO */
 export function readImage(path: string): Buffer {
   try {
-    const stat = statSync(path)
-    // The opening of a FIFO waits for a writer, and the zeros of a device have no end.
-    if (!stat.isFile() && !stat.isDirectory()) throw corrupt(path, "it is a FIFO, a socket or a device")
+    expectFile(path)
     return readFileSync(path)
   } catch (error) {
     if (errnoOf(error) === "ENOENT") throw missing(path, error)

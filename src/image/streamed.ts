@@ -5,7 +5,7 @@ import { errnoOf } from "../base/errno.ts"
 import { catalog, type EntryImage, type EntryKind, type EntryOf } from "./catalog.ts"
 import { corrupt, missing, readFailure } from "./failure.ts"
 import { ghostLength } from "./payload.ts"
-import { type HeadVersion, skipHead } from "./read.ts"
+import { expectFile, type HeadVersion, skipHead } from "./read.ts"
 import { encodeFrame } from "./write.ts"
 
 /** Bytes that whoever has them copies into an image: they never lie in memory, of which there may be too little. */
@@ -66,6 +66,7 @@ const HEAD = 8
  */
 export function readGhost(path: string, version?: HeadVersion): GhostEntry[] {
   try {
+    expectFile(path)
     const fd = openSync(path, "r")
     try {
       return walk(fd, path, version)

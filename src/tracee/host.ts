@@ -6,7 +6,7 @@ import { PAGE_SIZE, type RemoteAddress } from "../base/units.ts"
 import { frameSize, interruptedCall, resultRegister, signalFrame, syscallRegisters } from "./arch.x86_64.ts"
 import { type FrozenProcess, type FrozenThread, putBack } from "./frozen.ts"
 import type { Gadgets } from "./gadgets.ts"
-import { haltAll } from "./halt.ts"
+import { FAULTS, haltAll } from "./halt.ts"
 import { writeMemory } from "./memory.ts"
 import { getRegisters, ptrace, setRegisters, setSignalMask } from "./trace.ts"
 import { type Patience, type Report, waitReport } from "./wait.ts"
@@ -158,9 +158,6 @@ function enter({ host: { thread, terms, mask, chain }, call, args }: HostCall): 
   setSignalMask(thread.tid, mask)
 }
 
-/** Signals of faults. Sent by somebody they are blocked: nothing but what is run for us raises one. */
-const FAULTS: readonly number[] = [SIG.SEGV, SIG.ILL, SIG.BUS]
-
 /**
  * Gives up where a thread faults in what it runs for us: it would do so for ever. On its way back to the program the kernel writes to the
  * rseq area, too, which the thread may not be allowed to.
@@ -168,7 +165,7 @@ const FAULTS: readonly number[] = [SIG.SEGV, SIG.ILL, SIG.BUS]
  * @throws CheckpointError E_INJECTION
  */
 export function refuseFault({ pid }: FrozenProcess, { tid }: FrozenThread, report: Report): void {
-  if (report.kind !== "signal-stop" || !FAULTS.includes(report.signal)) return
+  if (report.kind !== "signal-stop" || !FAULTS.has(report.signal)) return
   throw new CheckpointError(
     "E_INJECTION",
     `Cannot ask task ${pid} about itself`,

@@ -98,22 +98,23 @@ export function openStubArea(
   const dataStart = start + BigInt(PAGE_SIZE)
 
   const stops = new Set<number>()
-  /** Runs one call in each process at `ip`, an address of a system call instruction, and stops at its exit. */
-  const remote = (pids: readonly number[], ip: bigint, call: Syscall, ...args: (bigint | number)[]): void => {
-    for (const pid of pids) setRegisters(pid, syscallRegisters(base, ip, base.sp, call, args))
+  /** Runs one call in each thread at `ip`, where code leads to a system call instruction, and stops at its exit. */
+  const remote = (threads: readonly Pick<Job, "pid" | "tid">[], ip: bigint, call: Syscall, ...args: (bigint | number)[]): void => {
+    for (const { tid } of threads) setRegisters(tid, syscallRegisters(base, ip, base.sp, call, args))
     for (let borders = 0; borders < 2; borders++) {
-      for (const pid of pids) ptrace("SYSCALL", pid)
-      for (const pid of pids) waitForSyscall(pid, pid, patience(), stops)
+      for (const { tid } of threads) ptrace("SYSCALL", tid)
+      for (const { pid, tid } of threads) waitForSyscall(pid, tid, patience(), stops)
     }
-    for (const pid of pids) {
-      const answer = Number(resultRegister(getRegisters(pid)))
-      if (isFailure(answer)) throw new SyscallError(call, errnoName(-answer), [], ` in process ${pid}`)
+    for (const { pid, tid } of threads) {
+      const answer = Number(resultRegister(getRegisters(tid)))
+      if (isFailure(answer)) throw new SyscallError(call, errnoName(-answer), [], ` in thread ${tid} of process ${pid}`)
     }
   }
+  const leaders = (pids: readonly number[]) => pids.map((pid) => ({ pid, tid: pid }))
   setSignalMask(seed, mask)
   const fixed = MAP.FIXED_NOREPLACE | MAP.SHARED
-  remote([seed], SEED_SYSCALL, "mmap", start, PAGE_SIZE, PROT.READ | PROT.EXEC, fixed, fd, 0)
-  remote([seed], SEED_SYSCALL, "mmap", dataStart, size - PAGE_SIZE, PROT.READ | PROT.WRITE, fixed, fd, PAGE_SIZE)
+  remote(leaders([seed]), SEED_SYSCALL, "mmap", start, PAGE_SIZE, PROT.READ | PROT.EXEC, fixed, fd, 0)
+  remote(leaders([seed]), SEED_SYSCALL, "mmap", dataStart, size - PAGE_SIZE, PROT.READ | PROT.WRITE, fixed, fd, PAGE_SIZE)
 
   return {
     start,
@@ -167,14 +168,10 @@ export function openStubArea(
     },
     useTiles(pid, tid) {
       memory.bytes.set(TILE_CONFIGURATION, PAGE_SIZE)
-      setRegisters(tid, syscallRegisters(base, start + STUB_TILES, base.sp, "gettid", [dataStart]))
-      for (let borders = 0; borders < 2; borders++) {
-        ptrace("SYSCALL", tid)
-        waitForSyscall(pid, tid, patience(), stops)
-      }
+      remote([{ pid, tid }], start + STUB_TILES, "gettid", dataStart)
     },
     remove(pids) {
-      remote(pids, start + STUB_SYSCALL, "munmap", start, size)
+      remote(leaders(pids), start + STUB_SYSCALL, "munmap", start, size)
     },
     stops,
   }

@@ -121,20 +121,22 @@ export function depart(
   const undoing = [...(connections?.silence ?? []), ...killing(processes.map(({ tree }) => tree.pid))]
   using guard = isGuarded ? standGuard(undoing, connections?.keeps, connections?.releasing) : undefined
   connections?.endRepair()
+  const stopping = new Set(stopped)
   for (const saved of processes) {
     const { pid } = saved.tree
     const isToStop = stopsAtOnce(saved) || (stops.has(pid) && !isUndone(pid))
-    if (isToStop && !stopped.has(pid)) attempt("kill", pid, SIG.STOP)
+    if (!isToStop || stopping.has(pid)) continue
+    attempt("kill", pid, SIG.STOP)
+    stopping.add(pid)
   }
   if (guard) {
     for (const { thread } of departures) outliveUs(thread.tid)
     guard.advance()
   }
   connections?.release()
-  const toStop = new Set(processes.filter((saved) => stopsAtOnce(saved) || stops.has(saved.tree.pid)).map(({ tree }) => tree.pid))
   const lost = inOrderOfRelease(processes).flatMap(({ pid, tids }) => {
     const ended = tids.filter((tid) => !detach(tid))
-    if (toStop.has(pid) || stopped.has(pid)) awaitStop(tids)
+    if (stopping.has(pid)) awaitStop(tids)
     return ended
   })
   guard?.dismiss()

@@ -176,6 +176,11 @@ test("a ghost image that is cut short, or is none, is told with the place", () =
   expect(cut(end + 3)).toBe(`the size of entry 2 at byte ${end} is cut short: 3 of 4 bytes`)
   writeFileSync(path, "x".repeat(100))
   expect(failureOf(() => readGhost(path))).toMatchObject({ code: "E_IMAGE_VERSION" })
+  unlinkSync(path)
+  expect(failureOf(() => readGhost(path))).toMatchObject({ code: "E_IMAGE_MISSING" })
+  // Who opened it would wait.
+  Bun.spawnSync(["mkfifo", path])
+  expect(failureOf(() => readGhost(path))).toMatchObject({ code: "E_IMAGE_CORRUPT", found: "it is a FIFO, a socket or a device" })
 })
 
 test("savedGhosts refuses what does not fit together", () => {
