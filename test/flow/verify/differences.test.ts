@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { O } from "../../../ffi/abi/file.ts"
 import { SIG, siginfo } from "../../../ffi/abi/signal.ts"
 import { encode } from "../../../ffi/layout.ts"
-import { reg_file_entrySchema } from "../../../proto/gen/regfile_pb.ts"
+import { type reg_file_entry, reg_file_entrySchema } from "../../../proto/gen/regfile_pb.ts"
 import { joined } from "../../../src/flow/verify/areas.ts"
 import { RULES } from "../../../src/flow/verify/difference-rules.ts"
 import { type Scope, treeDifferences } from "../../../src/flow/verify/differences.ts"
@@ -70,31 +70,26 @@ test("a SIGSTOP that was on its way has had its effect by the second look; any o
   expect(missing(SIG.CONT)).toEqual([expect.stringMatching(/^thread 1141 thread_core signals_p signals: .* is missing$/)])
 })
 
+const REG: reg_file_entry = { id: 1, flags: O.RDWR, pos: 0n, fown: NO_OWNER, name: "/tmp/#7", build_id: [] }
+/** How two entries differ that are alike but for what is given. */
+const regDifferences = (was: Partial<reg_file_entry>, is: Partial<reg_file_entry>): string[] =>
+  compareMessages(
+    reg_file_entrySchema,
+    { ...REG, ...was },
+    { ...REG, ...is },
+    { rules: RULES, aliases: new Aliases(), complete: true },
+    "reg",
+  )
+
 test("how a file was opened is compared, but for what a file without a name cannot be opened by again", () => {
-  const entry = { id: 1, pos: 0n, fown: NO_OWNER, name: "/tmp/#7", build_id: [] }
-  const changed = (was: number, is: number): string[] =>
-    compareMessages(
-      reg_file_entrySchema,
-      { ...entry, flags: was },
-      { ...entry, flags: is },
-      { rules: RULES, aliases: new Aliases(), complete: true },
-      "reg",
-    )
+  const changed = (was: number, is: number): string[] => regDifferences({ flags: was }, { flags: is })
   expect(changed(O.RDWR | O.TMPFILE | O.DIRECTORY, O.RDWR)).toEqual([])
   expect(changed(O.PATH | O.NOFOLLOW, O.PATH)).toEqual([])
   expect(changed(O.RDWR | O.APPEND, O.RDWR)).toEqual([expect.stringMatching(/^reg flags: was /)])
 })
 
 test("the name of a deleted file is compared, but for the inode by which the kernel names what O_TMPFILE made", () => {
-  const entry = { id: 1, flags: O.RDWR, pos: 0n, fown: NO_OWNER, build_id: [] }
-  const changed = (was: string, is: string): string[] =>
-    compareMessages(
-      reg_file_entrySchema,
-      { ...entry, name: was },
-      { ...entry, name: is },
-      { rules: RULES, aliases: new Aliases(), complete: true },
-      "reg",
-    )
+  const changed = (was: string, is: string): string[] => regDifferences({ name: was }, { name: is })
   expect(changed("/tmp/#7", "/tmp/#12")).toEqual([])
   for (const is of ["/var/#7", "/tmp/#7a", "/tmp/a#7", "/tmp/7"])
     expect(changed("/tmp/#7", is)).toEqual([`reg name: was "/tmp/#7", is "${is}"`])
