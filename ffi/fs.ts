@@ -32,6 +32,8 @@ export class FileError extends Error {
 
 const PATH_MAX = 4096
 const ROOM = 256 * 1024
+/** Of a sysctl: the kernel clears as much memory as is asked for, twice. Kernel: fs/proc/proc_sysctl.c proc_sys_call_handler() */
+const SYSCTL_ROOM = 4096
 const AT_REMOVEDIR = 0x200
 /** struct linux_dirent64: d_reclen at 16, d_type at 18, d_name from 19. Man page: getdents(2) */
 const [DIRENT_LENGTH, DIRENT_TYPE, DIRENT_NAME] = [16, 18, 19] as const
@@ -130,9 +132,10 @@ function throughDoor(): Files {
   }
   /** @param take sees bytes that the next call here writes over */
   function readAll<T>(path: string, take: (bytes: Buffer) => T): T {
+    const most = path.startsWith("/proc/sys/") ? SYSCTL_ROOM : ROOM
     for (;;) {
-      const got = readWhole(lay(path), room.address, ROOM)
-      if (got >= 0) return take(got < ROOM ? roomBuffer.subarray(0, got) : readParts(path))
+      const got = readWhole(lay(path), room.address, most)
+      if (got >= 0) return take(got < most ? roomBuffer.subarray(0, got) : readParts(path))
       const code = errnoName(-got)
       if (code !== "EINTR") throw new FileError(code, "openat", path)
     }

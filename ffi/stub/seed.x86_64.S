@@ -17,6 +17,8 @@ _start: mov     edi, [rip + seed_pipe]
 remote_syscall:
         syscall
         ret                             # never reached as a return: after a remote call the tool sets every register
+        mov     eax, 15                 # rt_sigreturn, as a libc has it: for those who borrow its threads, see src/tracee/gadgets.ts
+        syscall
         .balign 4
         .globl seed_pipe
 seed_pipe:                              # u32, appended by the tool

@@ -4,6 +4,7 @@ import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { PE } from "../../proto/values.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE } from "../base/units.ts"
+import type { EntryKind } from "./catalog.ts"
 import { pagesOf, storedFlags } from "./pagemap-entry.ts"
 import type { PendingFile } from "./pending.ts"
 import { checkImage, decodeImage } from "./read.ts"
@@ -36,6 +37,21 @@ function verifyStreamed(file: PendingFile, { size, parts }: StreamedParts): void
 }
 
 /**
+ * Decodes an image again.
+ *
+ * @returns of a pagemap: number and size of its pages file   @throws CheckpointError E_IMAGE_CORRUPT
+ */
+export function verifyImage(kind: EntryKind, name: string, bytes: Uint8Array): { id: number; bytes: number } | undefined {
+  if (kind !== "pagemap" && kind !== "pagemap-shmem") {
+    checkImage(kind, name, bytes, 2)
+    return undefined
+  }
+  const [head, ...runs] = decodeImage(kind, name, bytes, 2).map(({ message }) => message)
+  const { pages_id } = head as pagemap_head
+  return { id: pages_id, bytes: storedBytes(runs as pagemap_entry[]) }
+}
+
+/**
  * Reads every image of a set again, as its files are now: the bytes are those that were written, and they decode; each pages file is as
  * long as its pagemaps say.
  *
@@ -51,13 +67,8 @@ export function verifySet(files: readonly PendingFile[]): void {
       if (!disk.equals(bytes))
         throw broken(file, `${disk.length} bytes are on the disk, which are not the ${bytes.length} that were written`)
     })
-    if (kind !== "pagemap" && kind !== "pagemap-shmem") {
-      checkImage(kind, file.name, bytes, 2)
-      continue
-    }
-    const [head, ...runs] = decodeImage(kind, file.name, bytes, 2).map(({ message }) => message)
-    const { pages_id } = head as pagemap_head
-    wanted.set(pages_id, (wanted.get(pages_id) ?? 0) + storedBytes(runs as pagemap_entry[]))
+    const pages = verifyImage(kind, file.name, bytes)
+    if (pages) wanted.set(pages.id, (wanted.get(pages.id) ?? 0) + pages.bytes)
   }
   for (const file of files) {
     if (file.pagesId === undefined) continue

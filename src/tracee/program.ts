@@ -147,13 +147,6 @@ export class Program {
     return image
   }
 
-  /** The answers of a program that nobody ran, as if each call had answered 0. */
-  imagined(): Answers {
-    const image = this.place(0n, { pid: 0, tid: 0, signal: 0 })
-    new DataView(image.buffer).setUint32(FAILED, NONE_FAILED, true)
-    return this.answers(image, "")
-  }
-
   /**
    * The answers in a program that has run.
    *

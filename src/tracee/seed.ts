@@ -79,7 +79,27 @@ export function startWaiter(deadline: Deadline): number {
   return pid
 }
 
-/** Kills a child that `startWaiter` or `spawnSeed` has started, and reaps it. @throws CheckpointError E_TIMEOUT */
+/**
+ * Starts a child that only waits, with any PID, for the tool to practise on: it is not traced. It ends with the tool, or by disposal.
+ *
+ * @throws as `startWaiter`
+ */
+export function startUnderstudy(): { readonly pid: number } & Disposable {
+  const leash = openLeash()
+  try {
+    const pid = startLeashed(leash)
+    const end = (): void => {
+      leash[Symbol.dispose]()
+      endWaiter(pid)
+    }
+    return { pid, [Symbol.dispose]: end }
+  } catch (error) {
+    leash[Symbol.dispose]()
+    throw error
+  }
+}
+
+/** Kills a child that `startUnderstudy`, `startWaiter` or `spawnSeed` has started, and reaps it. @throws CheckpointError E_TIMEOUT */
 export function endWaiter(pid: number): void {
   attempt("kill", pid, SIG.KILL)
   awaitGone(pid, cleanupDeadline(), `the end of process ${pid}`)

@@ -52,6 +52,13 @@ export function linkOf(path: string): string | undefined {
   }
 }
 
+/** Children of a tool that has ended (understudies, waiters, stand-ins) which have not. */
+export const orphans = (): number[] =>
+  readdirSync("/proc")
+    .filter((name) => linkOf(`/proc/${name}/exe`)?.startsWith("/memfd:stasis-seed") === true)
+    .map(Number)
+    .filter((pid) => !linkOf(`/proc/${statusOf(pid, "PPid")}/exe`)?.includes("stasis"))
+
 /** Sends a signal. Returns false when the process is gone. Refuses PIDs below 2, which mean groups or init. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   if (pid < 2) throw new Error(`Refused to send ${name} to ${pid}`)

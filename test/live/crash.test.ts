@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { readCpu } from "../../ffi/cpu.x86_64.ts"
 import { waitFor } from "../harness/deadline.ts"
-import { alive, cleanUp, statusOf, threadsOf } from "../harness/process.ts"
+import { alive, cleanUp, orphans, statusOf, threadsOf } from "../harness/process.ts"
 import { skip } from "../harness/skip.ts"
 import { must, run, startDump, stasisTool } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
@@ -35,12 +35,13 @@ async function dumpInto(victim: Victim, folder: string) {
   return must(stasisTool, "dump", "-t", `${victim.pid}`, "-D", folder, "--leave-running", "--no-sync")
 }
 
-/** After the tool died: no tracer, no stop, as many threads as before, and either a complete set or none. */
+/** After the tool died: no tracer, no stop, as many threads as before, no child of it, and either a complete set or none. */
 async function expectReleased(victim: Victim, folder: string, threads: number): Promise<void> {
   await waitFor(`${victim.name} to be released`, () => statusOf(victim.pid, "TracerPid") === "0")
   expect(alive(victim.pid)).toBe(true)
   expect(statusOf(victim.pid, "State")).not.toMatch(/^[tTZ]/)
   expect(threadsOf(victim.pid).length).toBe(threads)
+  await waitFor("the tool's own children to end", () => orphans().length === 0)
   if (existsSync(join(folder, "inventory.img"))) await must(stasisTool, "show", folder)
 }
 

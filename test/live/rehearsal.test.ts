@@ -31,7 +31,10 @@ describe("a rehearsal reaches its end, before the freeze,", () => {
     test(name, async () => {
       const victim = await begin()
       const { stderr } = await dump(stasisTool, victim.pid, victim.images, "-R", "-v4")
-      const [done, frozen] = ["rehearsal: done after", "seize: froze"].map((words) => stderr.indexOf(words)) as [number, number]
+      const [done, frozen] = ["rehearsal: done after", `seize: froze task ${victim.pid}`].map((words) => stderr.indexOf(words)) as [
+        number,
+        number,
+      ]
       expect(stderr).not.toContain("rehearsal: stopped early")
       expect(done).toBeGreaterThan(-1)
       expect(frozen).toBeGreaterThan(done)

@@ -11,11 +11,11 @@ export const restorer = {
   code: "SIt7KEiF/3QZSItzMLoDAAAAuAoAAAAPBUiFwA+FnQEAADHtx0MI/////zsrD4OMAQAASYnvScHnBk6NvDuAAAAARYtnBE2LbwhFieZBwewCQYPmA3QgQYP+AncWdA5JweUGTousK7gAAADrCkWLbQDrBE2LbQBMie9Ni28QRYnmQcHsAkGD5gN0IEGD/gJ3FnQOScHlBk6LrCu4AAAA6wpFi20A6wRNi20ATInuTYtvGEWJ5kHB7AJBg+YDdCBBg/4CdxZ0DknB5QZOi6wruAAAAOsKRYttAOsETYttAEyJ6k2LbyBFieZBwewCQYPmA3QgQYP+AncWdA5JweUGTousK7gAAADrCkWLbQDrBE2LbQBNiepNi28oRYnmQcHsAkGD5gN0IEGD/gJ3FnQOScHlBk6LrCu4AAAA6wpFi20A6wRNi20ATYnoTYtvMEWJ5kHB7AJBg+YDdCBBg/4CdxZ0DknB5QZOi6wruAAAAOsKRYttAOsETYttAE2J6UGLBw8FSYlHOEg9AfD//3IpRYtnBEH3xAAQAAB1HEHB7BD32EQ54HQRg3sI/3ULiWsIi2sE6XP+////xels/v//i3sQi3MUi1MYuOoAAAAPBUyLYyBNheR0PUyLazhNhe10Kr8CAAAASItzQDHSQboIAAAAuA4AAAAPBUyJ7LjbAAAADwVMi2tISYlFAEyJ5LgPAAAADwW/fwAAALjnAAAADwUPC2ZmLg8fhAAAAAAAZpDE4nhJB8Tie0nAxOJ4ScDrD2ZmLg8fhAAAAAAADx9AAA8Fww8L",
   symbols: { restorer: 0, stopped: 463, use_tiles: 560, remote_syscall: 592 },
 } as const
-/** 36 bytes of seed.x86_64.S, linked at 4194304. */
+/** 44 bytes of seed.x86_64.S, linked at 4194304. */
 export const seed = {
   base: 4194304,
-  code: "iz0eAAAASI10JPi6AQAAADHADwVIhcB45zH/uOcAAAAPBcOQ",
-  symbols: { _start: 0, remote_syscall: 32, seed_pipe: 36 },
+  code: "iz0mAAAASI10JPi6AQAAADHADwVIhcB45zH/uOcAAAAPBcO4DwAAAA8FZpA=",
+  symbols: { _start: 0, remote_syscall: 32, seed_pipe: 44 },
 } as const
 /** 343 bytes of probe.x86_64.S, linked at 65536. */
 export const probe = {

@@ -47,16 +47,16 @@ export async function dump(given: DumpOptions): Promise<DumpReport> {
     // Who waits at a listening socket now may be let in until the freeze.
     survey({ ...options, skipInFlight: options.skipInFlight || holdsListeners(options) }),
   )
-  rehearse(pid, before, options)
-  tidyUp()
   // Not given back: what ends the tool after the set is complete would make a finished dump look like a failed one.
   holdInterruptsFor(`Cannot dump task ${pid}`)
+  using witnesses = openWitnesses()
+  rehearse(before, witnesses, options)
+  tidyUp()
   using images = beginImages(imagesDir, { sync: options.sync, allocate: allocateBlocks })
   checkOutputs(options)
   if (options.cpuCap?.length !== 0) images.write("cpuinfo", undefined, [collectCpu()])
   const pagesFiles = openPagesFiles(images)
   for (const [member, { smaps }] of before.processes) pagesFiles.prepare(member, smaps)
-  using witnesses = openWitnesses()
   // Made before the freeze, which they would make longer.
   for (const { status } of before.processes.values()) witnesses.of(status)
   const script = { imagesDir, initPid: pid }
