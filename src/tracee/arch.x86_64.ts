@@ -34,10 +34,16 @@ export const STUB_ENTRY = BigInt(restorer.symbols.restorer)
 export const STUB_STOPPED = BigInt(restorer.symbols.stopped)
 /** A system call instruction in it that a remote call can use. */
 export const STUB_SYSCALL = BigInt(restorer.symbols.remote_syscall)
-/** The same, behind code that uses an AMX tile: the call's first argument is the address of TILE_CONFIGURATION. */
+/** The same, behind code that uses an AMX tile: the call's first argument is the address of `tileConfiguration`. */
 export const STUB_TILES = BigInt(restorer.symbols.use_tiles)
 /** One tile of one row with four bytes. Authority: Intel SDM, LDTILECFG, "memory area layout" */
-export const TILE_CONFIGURATION = Uint8Array.from({ length: 64 }, (_, at) => ({ 0: 1, 16: 4, 48: 1 })[at] ?? 0)
+export function tileConfiguration(): Uint8Array {
+  const bytes = new Uint8Array(64)
+  bytes[0] = 1
+  bytes[16] = 4
+  bytes[48] = 1
+  return bytes
+}
 
 /** Byte patterns to look for in executable mappings: a system call that returns, and the signal return of libc's restorer. */
 export const GADGETS = {

@@ -55,7 +55,12 @@ export interface Parts {
 
 const WORD = 2 ** 32
 const FIRST_ARGUMENT = stubRecord.fields.argument0[0]
-const ERRNO_NUMBER = new Map<string, number>(Object.entries(ERRNO).map(([number, [name]]) => [name, Number(number)]))
+
+let errnoNumbers: ReadonlyMap<string, number> | undefined
+function errnoNumber(name: string): number {
+  errnoNumbers ??= new Map(Object.entries(ERRNO).map(([number, [name]]) => [name, Number(number)]))
+  return errnoNumbers.get(name) ?? 0
+}
 
 /**
  * Writes records and data as the stub reads them, behind the header.
@@ -80,7 +85,7 @@ export function writeCalls(
   // Written member by member: a large restore has a hundred thousand records.
   let at = stubHeader.size
   for (const { call, args, options } of records) {
-    let flags = (options.mayFail ? MAY_FAIL : 0) | ((options.expects ? (ERRNO_NUMBER.get(options.expects) ?? 0) : 0) << EXPECTED_ERRNO)
+    let flags = (options.mayFail ? MAY_FAIL : 0) | ((options.expects ? errnoNumber(options.expects) : 0) << EXPECTED_ERRNO)
     for (let position = 0; position < args.length; position++) {
       const argument = args[position] as Argument
       const place = at + FIRST_ARGUMENT + 8 * position

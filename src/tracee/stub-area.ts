@@ -13,7 +13,7 @@ import {
   stubCode,
   stubRegisters,
   syscallRegisters,
-  TILE_CONFIGURATION,
+  tileConfiguration,
 } from "./arch.x86_64.ts"
 import { FAULTS } from "./halt.ts"
 import { aligned64 } from "./placement.ts"
@@ -167,7 +167,7 @@ export function openStubArea(
       return resultRegister(getRegisters(tid))
     },
     useTiles(pid, tid) {
-      memory.bytes.set(TILE_CONFIGURATION, PAGE_SIZE)
+      memory.bytes.set(tileConfiguration(), PAGE_SIZE)
       remote([{ pid, tid }], start + STUB_TILES, "gettid", dataStart)
     },
     remove(pids) {

@@ -98,7 +98,7 @@ export function synFilter({ port, address, family }: Listener): Uint8Array[] {
     loadHeader(register, NFT_PAYLOAD.TRANSPORT_HEADER, FLAGS_AT, 1),
     mask,
     equals(Uint8Array.of(FLAGS.SYN)),
-    drop,
+    drop(),
   ]
 }
 

@@ -91,11 +91,12 @@ export const loadHeader = (register: number, base: number, offset: number, lengt
   )
 
 /** What ends a rule: the packet was never there. */
-export const drop = expression(
-  "immediate",
-  number(NFTA_IMMEDIATE.DREG, NFT_REG.VERDICT),
-  nested(NFTA_IMMEDIATE.DATA, nested(NFTA_DATA.VERDICT, number(NFTA_VERDICT_CODE, NF_DROP))),
-)
+export const drop = (): Uint8Array =>
+  expression(
+    "immediate",
+    number(NFTA_IMMEDIATE.DREG, NFT_REG.VERDICT),
+    nested(NFTA_IMMEDIATE.DATA, nested(NFTA_DATA.VERDICT, number(NFTA_VERDICT_CODE, NF_DROP))),
+  )
 
 /** Drops packets of TCP whose ends are in a set, but for those that bear our mark, a number of the machine's order. */
 function dropping({ name, protocol, address, at }: (typeof SETS)[number]): Uint8Array[] {
@@ -113,7 +114,7 @@ function dropping({ name, protocol, address, at }: (typeof SETS)[number]): Uint8
     loadHeader(first + words + 1, NFT_PAYLOAD.NETWORK_HEADER, at[1], address),
     loadHeader(first + 2 * words + 1, NFT_PAYLOAD.TRANSPORT_HEADER, 2, 2),
     expression("lookup", text(NFTA_LOOKUP.SET, name), number(NFTA_LOOKUP.SREG, first)),
-    drop,
+    drop(),
   ]
 }
 
