@@ -76,7 +76,8 @@ function putOther(output: Output, field: Field, value: unknown): boolean {
   switch (field.type) {
     case "message": {
       const start = output.begin()
-      putMessage(output, field.message(), value as object)
+      if (Object.isFrozen(value)) output.raw(encodedOnce(field.message(), value as object))
+      else putMessage(output, field.message(), value as object)
       output.end(start)
       return true
     }
@@ -115,6 +116,17 @@ function put(output: Output, schema: AnySchema, field: Field, value: unknown): v
 /** Room for a list or a message alone, bytes. */
 const FEW = 512
 
+/** Frozen messages as bytes: threads of a process have many in common. */
+const encodedMessages = new WeakMap<object, Uint8Array>()
+
+function encodedOnce(schema: AnySchema, message: object): Uint8Array {
+  return encodedMessages.getOrInsertComputed(message, () => {
+    const alone = new Output(FEW)
+    putMessage(alone, schema, message)
+    return alone.take()
+  })
+}
+
 /** Frozen lists as bytes, by the field that they stand in: the registers of most threads are the same few lists of zeros. */
 const encodedLists = new WeakMap<readonly unknown[], Map<Field, Uint8Array>>()
 
@@ -134,8 +146,8 @@ function putList(output: Output, schema: AnySchema, field: Field, list: readonly
 }
 
 /**
- * Appends a message: fields in the order of the table, repeated ones unpacked, as CRIU writes them. A frozen list is encoded once: its
- * items must not change either.
+ * Appends a message: fields in the order of the table, repeated ones unpacked, as CRIU writes them. A frozen list, and a frozen message in
+ * another one, is encoded once: what it holds must not change either.
  *
  * @throws Error a required field is missing, or a value is out of range of its type: a defect of the caller; a part may be appended then
  */

@@ -9,7 +9,7 @@ import { collectLimits } from "../../kinds/limits/collect.ts"
 import { collectAreaPolicies, collectPolicy } from "../../kinds/memory/policy/collect.ts"
 import { collectKeys } from "../../kinds/memory/protection-keys.x86_64.ts"
 import { collectWindows } from "../../kinds/memory/windows.ts"
-import { collectFpu, collectRegisters, collectTls, hasForeignState } from "../../kinds/registers/collect.x86_64.ts"
+import { collectFpu, collectRegisters, hasForeignState, UNUSED_TLS } from "../../kinds/registers/collect.x86_64.ts"
 import { collectSched } from "../../kinds/sched/collect.ts"
 import { collectSeccomp, type FilterTable, type SeccompEntry } from "../../kinds/seccomp/collect.ts"
 import { collectAltStack, collectPending, collectSigactions } from "../../kinds/signals/collect.ts"
@@ -86,7 +86,7 @@ function collectThread(
       clear_tid_addr: collectTidAddress(answers, questions.tidAddress),
       gpregs: collectRegisters(restart.image),
       fpregs: collectFpu(xstate),
-      tls: collectTls(),
+      tls: UNUSED_TLS,
     }
     const extension: stasis_thread_entry = {
       tid,

@@ -21,12 +21,12 @@ export function collectCreds(status: Status, answers: Answers, question: Result)
   return last.entry
 }
 
-/** Of the thread before: most threads have the same. */
+/** Of the thread before: most threads have the same. Frozen, so that it is encoded once. */
 let last: { readonly credentials: string; readonly entry: creds_entry } | undefined
 
 function entryOf(status: Status, secbits: number): creds_entry {
   const { uid, gid } = status
-  return create(creds_entrySchema, {
+  const entry = create(creds_entrySchema, {
     uid: uid.real,
     gid: gid.real,
     euid: uid.effective,
@@ -44,6 +44,7 @@ function entryOf(status: Status, secbits: number): creds_entry {
     groups: [...status.groups],
     ...(status.noNewPrivs ? { no_new_privs: 1 } : {}),
   })
+  return Object.freeze(entry)
 }
 
 /** A capability set as the image holds it: two 32-bit words, low first. */

@@ -55,6 +55,19 @@ function words(state: Buffer, at: number, size: number, width: 4 | 8): (number |
  */
 export function collectFpu(xstate: Uint8Array): user_x86_fpregs_entry {
   const state = Buffer.from(xstate.buffer, xstate.byteOffset, xstate.byteLength)
+  const key = state.toString("latin1")
+  const known = entries.get(key)
+  if (known) return known
+  const entry = entryOf(state)
+  if (entries.size < MOST_ENTRIES) entries.set(key, Object.freeze(entry))
+  return entry
+}
+
+/** Entries by the bytes that they are made from: threads that wait have few different ones. Frozen, so that they are encoded once. */
+const entries = new Map<string, user_x86_fpregs_entry>()
+const MOST_ENTRIES = 64
+
+function entryOf(state: Buffer): user_x86_fpregs_entry {
   const xsave: user_x86_xsave_entry = {
     // Others, of which CRIU knows nothing, have their bits and their bytes in our extension.
     xstate_bv: state.readBigUInt64LE(XSTATE_HEADER) & CARRIED,
@@ -68,11 +81,11 @@ export function collectFpu(xstate: Uint8Array): user_x86_fpregs_entry {
   }
   for (const [field, feature, width] of XSAVE_FIELDS) {
     const component = xstateComponent(feature)
-    if (!component || component.offset + component.size > xstate.length) continue
+    if (!component || component.offset + component.size > state.length) continue
     Object.assign(xsave, { [field]: words(state, component.offset, component.size, width) })
   }
   return {
-    ...decode(fxregs, xstate),
+    ...decode(fxregs, state),
     st_space: words(state, FXREGS.stAt, FXREGS.stWords * 4, 4),
     xmm_space: words(state, FXREGS.xmmAt, FXREGS.xmmWords * 4, 4),
     padding: [],
@@ -90,16 +103,16 @@ export function hasForeignState(xstate: Uint8Array): boolean {
 }
 
 /** The GDT's TLS slots 12 to 14: a 64-bit program has none, so all three are marked unused, as CRIU writes them. */
-export const collectTls = (): user_desc_t[] =>
-  [12, 13, 14].map((entry_number) => ({
-    entry_number,
-    base_addr: 0,
-    limit: 0,
-    seg_32bit: false,
-    contents_h: false,
-    contents_l: false,
-    read_exec_only: true,
-    limit_in_pages: false,
-    seg_not_present: true,
-    usable: false,
-  }))
+export const UNUSED_TLS: user_desc_t[] = [12, 13, 14].map((entry_number) => ({
+  entry_number,
+  base_addr: 0,
+  limit: 0,
+  seg_32bit: false,
+  contents_h: false,
+  contents_l: false,
+  read_exec_only: true,
+  limit_in_pages: false,
+  seg_not_present: true,
+  usable: false,
+}))
+Object.freeze(UNUSED_TLS)
