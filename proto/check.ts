@@ -1,4 +1,5 @@
 import { WireType } from "@bufbuild/protobuf/wire"
+import { Alike } from "./alike.ts"
 import { WIRE_TYPE } from "./encode.ts"
 import type { AnySchema } from "./schema.ts"
 
@@ -16,6 +17,8 @@ interface Plan {
   readonly rules: ReadonlyMap<number, Rule>
   /** Every bit of a required field; undefined = there are more than a number has bits. */
   readonly required: number | undefined
+  /** Which messages inside of others are such. */
+  readonly alike: Alike<boolean>
 }
 
 const plans = new WeakMap<AnySchema, Plan>()
@@ -32,7 +35,7 @@ function planOf(schema: AnySchema): Plan {
     const inner = field.type === "message" ? () => planOf(field.message()) : undefined
     rules.set((field.number << 3) | wire, { wire, inner, bit })
   }
-  const plan = { rules, required: next > BITS ? undefined : required }
+  const plan = { rules, required: next > BITS ? undefined : required, alike: new Alike<boolean>() }
   plans.set(schema, plan)
   return plan
 }
@@ -75,7 +78,11 @@ function isMessage(bytes: Uint8Array, start: number, end: number, { rules, requi
         (from > at + 1 ? ((bytes[at + 1] ?? 0) & 0x7f) << 7 : 0) |
         (from > at + 2 ? (bytes[at + 2] ?? 0) << 14 : 0)
       at = from + length
-      if (at > end || (rule.inner && !isMessage(bytes, from, at, rule.inner()))) return false
+      if (at > end) return false
+      if (rule.inner) {
+        const inner = rule.inner()
+        if (!inner.alike.of(bytes, from, at, () => isMessage(bytes, from, at, inner))) return false
+      }
     }
     if (at < 0 || at > end) return false
   }

@@ -1,4 +1,5 @@
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire"
+import { Alike } from "./alike.ts"
 import { WIRE_TYPE } from "./encode.ts"
 import type { AnySchema, Field, Schema } from "./schema.ts"
 import { textOf } from "./text.ts"
@@ -103,7 +104,7 @@ function takeValue(reader: MessageSource, field: Field): unknown {
   }
   switch (field.type) {
     case "message":
-      return takeMessage(reader, field.message(), endOf(reader))
+      return takeInner(reader, field.message(), endOf(reader))
     case "enum":
       return reader.int32()
     case "bytes":
@@ -113,6 +114,17 @@ function takeValue(reader: MessageSource, field: Field): unknown {
       // The package's methods bear the names of the types.
       return reader[field.type]()
   }
+}
+
+/** The largest message that the threads of a process have alike, so often that it is read once: it is frozen then. */
+const FPU_STATE = "user_x86_fpregs_entry"
+const fpuStates = new Alike<object>()
+
+function takeInner(reader: MessageSource, schema: AnySchema, end: number): object {
+  if (schema.name !== FPU_STATE) return takeMessage(reader, schema, end)
+  const message = fpuStates.of(reader.content, reader.pos, end, () => takeMessage(reader, schema, end))
+  reader.pos = end
+  return message
 }
 
 function takeField(reader: MessageSource, field: Field, wire: WireType, message: Record<string, unknown>): void {

@@ -7,6 +7,7 @@ import { isPlainly } from "../../proto/check.ts"
 import { decode } from "../../proto/decode.ts"
 import { encode } from "../../proto/encode.ts"
 import { aa_policySchema } from "../../proto/gen/apparmor_pb.ts"
+import { thread_info_x86Schema } from "../../proto/gen/core-x86_pb.ts"
 import { eventfd_file_entrySchema } from "../../proto/gen/eventfd_pb.ts"
 import { file_entrySchema } from "../../proto/gen/fdinfo_pb.ts"
 import { pstree_entrySchema } from "../../proto/gen/pstree_pb.ts"
@@ -97,6 +98,37 @@ describe("isPlainly", () => {
         expect(isRight(schema, other) && fails(() => decode(schema, other))).toBe(false)
       }
     })
+})
+
+test("a frozen message is encoded as any other, each as its own", () => {
+  const owner = { uid: 1, euid: 2, signum: 3, pid_type: 0, pid: 4 }
+  for (const pid of [4, 5]) {
+    const [plain, frozen] = [{ ...owner, pid }, Object.freeze({ ...owner, pid })].map((fown) => ({ id: 1, flags: 2, fown, counter: 3n }))
+    if (!plain || !frozen) throw new Error("Unreachable: two of two")
+    for (let time = 0; time < 2; time++) expect(encode(eventfd_file_entrySchema, frozen)).toEqual(encode(eventfd_file_entrySchema, plain))
+  }
+})
+
+test("an FPU state that occurs again is read once, others are their own", () => {
+  const infoOf = (seed: number): object => fullMessage(thread_info_x86Schema, seed)
+  const bytesOfInfo = (seed: number): Uint8Array => encode(thread_info_x86Schema as AnySchema, infoOf(seed))
+  const first = decode(thread_info_x86Schema, bytesOfInfo(1))
+  expect(decode(thread_info_x86Schema, bytesOfInfo(1)).fpregs).toBe(first.fpregs)
+  for (let seed = 2; seed < 200; seed++) expect(decode(thread_info_x86Schema, bytesOfInfo(seed)) as object).toEqual(infoOf(seed))
+  const damaged = bytesOfInfo(1).slice(0, -1)
+  expect(() => decode(thread_info_x86Schema, damaged)).toThrow()
+})
+
+test("what is checked once is not taken for what is like it", () => {
+  const bytes = encode(thread_info_x86Schema as AnySchema, fullMessage(thread_info_x86Schema, 1))
+  expect(isPlainly(thread_info_x86Schema, bytes, 0, bytes.length)).toBe(true)
+  const refused = bytes.map((_, at) => {
+    const other = Uint8Array.from(bytes)
+    other[at] = 0xff
+    return Number(!isPlainly(thread_info_x86Schema, other, 0, other.length))
+  })
+  expect(refused.reduce((sum, one) => sum + one)).toBeGreaterThan(bytes.length / 4)
+  expect(isPlainly(thread_info_x86Schema, bytes, 0, bytes.length)).toBe(true)
 })
 
 test("a frozen list is encoded as any other", () => {
