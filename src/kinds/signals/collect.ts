@@ -26,10 +26,25 @@ export function askSigactions(program: Program): SigactionQuestions {
 
 /** Signal actions as the kernel holds them: 62 entries in the order of ACTION_SIGNALS. Mirror: ./restore.ts */
 export function collectSigactions(answers: Answers, questions: SigactionQuestions): sa_entry[] {
-  return questions.map((room) => {
-    const { sa_handler, sa_flags, sa_restorer, sa_mask } = decode(kernelSigaction, answers.bytes(room))
-    return create(sa_entrySchema, { sigaction: sa_handler, flags: sa_flags, restorer: sa_restorer, mask: sa_mask })
-  })
+  const list = questions.map((room) => actionOf(answers.bytes(room)))
+  if (list.length !== last.length || list.some((action, index) => action !== last[index])) last = Object.freeze(list)
+  return last as sa_entry[]
+}
+
+/** Of the process before: many processes of a tree have the same. Frozen, as its entries are, so that it is encoded once. */
+let last: readonly sa_entry[] = []
+/** Entries by the bytes that they are made from: most signals have the default action. */
+const actions = new Map<string, sa_entry>()
+const MOST_ACTIONS = 256
+
+function actionOf(bytes: Uint8Array): sa_entry {
+  const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
+  const known = actions.get(key)
+  if (known) return known
+  const { sa_handler, sa_flags, sa_restorer, sa_mask } = decode(kernelSigaction, bytes)
+  const entry = Object.freeze(create(sa_entrySchema, { sigaction: sa_handler, flags: sa_flags, restorer: sa_restorer, mask: sa_mask }))
+  if (actions.size < MOST_ACTIONS) actions.set(key, entry)
+  return entry
 }
 
 /**
