@@ -1,3 +1,5 @@
+import { allAtOnce } from "../../base/all.ts"
+import { askSessionKeyring, collectSessionKeyring } from "../../kinds/creds/keyrings.ts"
 import { collectFutureLocks } from "../../kinds/memory/future.ts"
 import { without } from "../../kinds/memory/holes.ts"
 import { showsKeys } from "../../kinds/memory/protection-keys.x86_64.ts"
@@ -9,7 +11,7 @@ import type { FrozenTree } from "../../tracee/freeze.ts"
 import type { FrozenProcess } from "../../tracee/frozen.ts"
 import { borrowAll, type Loan, type LoanRequest } from "../../tracee/loan.ts"
 import { loanSize } from "../../tracee/placement.ts"
-import type { Answers, Program } from "../../tracee/program.ts"
+import { type Answers, Program } from "../../tracee/program.ts"
 import { patienceOf } from "../../tracee/wait.ts"
 import type { DumpOptions } from "../options.ts"
 import { type Proofs, planProofs, proveGuesses } from "../rseq/proof.ts"
@@ -139,10 +141,32 @@ function readFutureLocks(pid: number, [leader]: readonly InspectedThread[], loan
 }
 
 /** Has the leader of a process run one more program. */
-export function askLeader(pid: number, loan: Loan, program: Program): Answers {
-  const answers = loan.run(new Map([[pid, program]])).get(pid)
-  if (!answers) throw new Error(`Unreachable: process ${pid} was not asked`)
-  return answers
+const askLeader = (pid: number, loan: Loan, program: Program): Answers => startLeader(pid, loan, program)()
+
+function startLeader(pid: number, loan: Loan, program: Program): () => Answers {
+  const wait = loan.start(new Map([[pid, program]]))
+  return () => {
+    const answers = wait().get(pid)
+    if (!answers) throw new Error(`Unreachable: process ${pid} was not asked`)
+    return answers
+  }
+}
+
+/**
+ * Asks processes for their session keyrings, all at the same time.
+ *
+ * @param loans of each   @returns for each what `collectSessionKeyring` finds   Precondition: as `askSessionKeyring`
+ */
+export function readSessionKeyrings(processes: readonly { readonly pid: number }[], loans: readonly Loan[]): (number | undefined)[] {
+  const program = new Program()
+  const questions = askSessionKeyring(program)
+  if (!questions) return []
+  return allAtOnce(processes.entries(), ([index, { pid }]) => {
+    const loan = loans[index]
+    if (!loan) throw new Error(`Unreachable: process ${pid} has lent nothing`)
+    const wait = startLeader(pid, loan, program)
+    return () => collectSessionKeyring(wait(), questions)
+  })
 }
 
 function statOf(member: FrozenTree["members"][number]): MemberStat {

@@ -1,4 +1,4 @@
-import { failuresOf } from "../../base/all.ts"
+import { allAtOnce } from "../../base/all.ts"
 import { askAttributes, askThreadAttributes } from "../../kinds/attributes/collect.ts"
 import { askLandlock } from "../../kinds/attributes/landlock.ts"
 import { askCreds } from "../../kinds/creds/collect.ts"
@@ -120,15 +120,12 @@ export interface Answered {
  * on then, until the loans are returned.
  */
 export function questionAll(asked: readonly Asked[]): ReadonlyMap<number, Answered> {
-  const answered = new Map<number, Answered>()
-  const waits: (() => void)[] = []
-  const failures = failuresOf(asked, (one) => {
-    const wait = one.loan.start(one.questions.programs)
-    waits.push(() => answered.set(one.pid, settle(one, wait())))
-  })
-  failures.push(...failuresOf(waits, (wait) => wait()))
-  if (failures.length > 0) throw failures[0]
-  return answered
+  return new Map(
+    allAtOnce(asked, (one) => {
+      const wait = one.loan.start(one.questions.programs)
+      return () => [one.pid, settle(one, wait())] as const
+    }),
+  )
 }
 
 /** Threads that are not given a program stay stopped. */

@@ -3,7 +3,6 @@ import { PE } from "../../../proto/values.ts"
 import { logger } from "../../base/log.ts"
 import { PAGE_SIZE } from "../../base/units.ts"
 import { forgottenImages } from "../../image/rehearsal.ts"
-import { collectSessionKeyring } from "../../kinds/creds/keyrings.ts"
 import { readSmaps } from "../../proc/smaps.ts"
 import { readStat } from "../../proc/stat.ts"
 import { readStatus } from "../../proc/status.ts"
@@ -16,7 +15,7 @@ import { fixedDeadline } from "../../tracee/wait.ts"
 import { saveCgroups } from "../cgroups.ts"
 import { openDumpConnections } from "../connections.ts"
 import type { DumpOptions } from "../options.ts"
-import { type AskedTree, askFrozenTree, askLeader } from "./ask.ts"
+import { type AskedTree, askFrozenTree, readSessionKeyrings } from "./ask.ts"
 import { withoutFrame } from "./frame-pages.ts"
 import { collectState, type TreeState, writeMetadata } from "./state.ts"
 import { type StoredPages, savePages } from "./store-pages.ts"
@@ -88,8 +87,7 @@ export function rehearse(before: Survey, witnesses: Witnesses, options: DumpOpti
     askFrozenTree(frozen, known, witnesses, { ...options, pid, shellJob: true }, (asked) => {
       const state = readTarget(asked, before, options)
       const stored = saveOnePage(asked)
-      const [loan] = asked.loans
-      if (loan) collectSessionKeyring((program) => askLeader(pid, loan, program))
+      readSessionKeyrings(asked.sources, asked.loans)
       if (state) writeMetadata(forgottenImages, state, stored)
     })
     log.debug(`done after ${(performance.now() - started).toFixed(1)} ms`)

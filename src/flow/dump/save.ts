@@ -1,7 +1,6 @@
 import { logger } from "../../base/log.ts"
 import type { ImageTransaction } from "../../image/transaction.ts"
 import type { FrozenCgroup } from "../../kinds/cgroup/freezer.ts"
-import { collectSessionKeyring } from "../../kinds/creds/keyrings.ts"
 import { isInMemory } from "../../kinds/files/ghost/collect.ts"
 import { type MadeLinks, makeLinks } from "../../kinds/files/ghost/links.ts"
 import { imagePatches } from "../../rseq/fixup.ts"
@@ -12,7 +11,7 @@ import { withAioRingsAtRest } from "../aio-rings.ts"
 import { saveCgroups } from "../cgroups.ts"
 import type { DumpedConnections } from "../connections.ts"
 import type { DumpOptions } from "../options.ts"
-import { askFrozenTree, askLeader } from "./ask.ts"
+import { askFrozenTree, readSessionKeyrings } from "./ask.ts"
 import { withoutFrame } from "./frame-pages.ts"
 import type { PagesFiles } from "./pages-files.ts"
 import { lostSemUndo } from "./sem-undo.ts"
@@ -100,10 +99,9 @@ function save({ state, requests, loans, rseq }: TreeReading, { pagesFiles, image
   pagesFiles.dropUnused()
   // Last of all, and only when nothing that it changes can matter any more.
   if (!options.leaveRunning && !options.leaveStopped)
-    for (const [index, { pid, extension }] of state.processes.entries()) {
-      const loan = loans[index]
-      const keyring = loan && collectSessionKeyring((program) => askLeader(pid, loan, program))
-      if (keyring !== undefined) extension.session_keyring = keyring
+    for (const [index, keyring] of readSessionKeyrings(state.processes, loans).entries()) {
+      const process = state.processes[index]
+      if (process && keyring !== undefined) process.extension.session_keyring = keyring
     }
   undo.move()
   return {

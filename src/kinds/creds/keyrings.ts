@@ -2,7 +2,7 @@ import { KEY_SPEC, KEYCTL } from "../../../ffi/abi/keys.ts"
 import { attempt } from "../../../ffi/syscall.ts"
 import type { Refusal } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
-import { type Answers, Program, type Result } from "../../tracee/program.ts"
+import type { Answers, Program, Result } from "../../tracee/program.ts"
 
 const log = logger("creds")
 
@@ -30,18 +30,26 @@ export function refuseKeyrings(where: string, answers: Answers, { thread, proces
   )
 }
 
+/** Where the answers about the session keyring of a process and of its user will be. */
+export interface SessionQuestions {
+  readonly session: Result
+  readonly userSession: Result
+}
+
 /**
- * Serial number of a process's session keyring where it is not just its user's; undefined without one.
+ * Appends the questions for a process's session keyring to a program of any of its threads.
  *
- * @param run has the leader run a program
+ * @returns undefined where this tool has none, as without CONFIG_KEYS
  * Precondition: the process is killed soon. Whoever asks without a session keyring is given its user's by the kernel, and would keep it
  * when it becomes another user. Kernel: security/keys/process_keys.c lookup_user_key()
  */
-export function collectSessionKeyring(run: (program: Program) => Answers): number | undefined {
-  if (ownKeyrings().session < 0) return undefined
-  const program = new Program()
-  const [session, userSession] = [ask(program, KEY_SPEC.SESSION_KEYRING), ask(program, KEY_SPEC.USER_SESSION_KEYRING)]
-  const answers = run(program)
+export const askSessionKeyring = (program: Program): SessionQuestions | undefined =>
+  ownKeyrings().session < 0
+    ? undefined
+    : { session: ask(program, KEY_SPEC.SESSION_KEYRING), userSession: ask(program, KEY_SPEC.USER_SESSION_KEYRING) }
+
+/** Serial number of a process's session keyring where it is not just its user's; undefined without one. */
+export function collectSessionKeyring(answers: Answers, { session, userSession }: SessionQuestions): number | undefined {
   const serial = answers.of(session)
   return serial > 0n && serial !== answers.of(userSession) ? Number(serial) : undefined
 }
