@@ -1,5 +1,6 @@
 import { aioRing } from "../../ffi/abi/aio.ts"
 import { closeSync, openSync, readSync } from "../../ffi/fs.ts"
+import type { vma_entry } from "../../proto/gen/vma_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { hex, PAGE, remoteAddress } from "../base/units.ts"
 import { pagemapRuns } from "../image/pagemap.ts"
@@ -10,7 +11,6 @@ import { MASK_SIZE } from "../kinds/sched/cpus.ts"
 import { parseBitList } from "../proc/bitlist.ts"
 import { readBytesIfAlive } from "../proc/source.ts"
 import { readMemoryIfMapped } from "../tracee/memory.ts"
-import type { TreeState } from "./dump/state.ts"
 import type { SavedProcess } from "./images.ts"
 
 /** CPUs that this machine may come to have. Man page: Documentation/admin-guide/cputopology.rst */
@@ -37,8 +37,13 @@ export function aioRingsOf(set: ImageSet, { tree: { pid }, mm }: SavedProcess): 
   return savedAioRings(pid, mm, headOf, possibleCpus())
 }
 
+interface WithAreas {
+  readonly pid: number
+  readonly memory: { readonly vmas: readonly vma_entry[] }
+}
+
 /** The heads of all rings of a stopped tree, to be compared with later ones: requests that were made go on to their ends. */
-function headsOf({ processes }: Pick<TreeState, "processes">): Map<string, string> {
+function headsOf(processes: readonly WithAreas[]): Map<string, string> {
   return new Map(
     processes.flatMap(({ pid, memory: { vmas } }) =>
       vmas.filter(isAioRingArea).map(({ start }) => {
@@ -54,10 +59,10 @@ function headsOf({ processes }: Pick<TreeState, "processes">): Map<string, strin
  *
  * @throws CheckpointError E_TARGET_CHANGED
  */
-export function withAioRingsAtRest<T>(state: Pick<TreeState, "processes">, copy: () => T): T {
-  const before = headsOf(state)
+export function withAioRingsAtRest<T>(processes: readonly WithAreas[], copy: () => T): T {
+  const before = headsOf(processes)
   const copied = copy()
-  const after = before.size > 0 ? headsOf(state) : before
+  const after = before.size > 0 ? headsOf(processes) : before
   for (const [where, head] of before)
     if (after.get(where) !== head)
       throw new CheckpointError(

@@ -4,7 +4,7 @@ import { type MappingDetail, privateMemory } from "../../proc/smaps.ts"
 /** A pages file and its number: N of pages-N.img. */
 export interface NumberedPages {
   readonly pagesId: number
-  readonly file: PagesFile
+  readonly file: Pick<PagesFile, "fill" | "truncate">
 }
 
 /** Private memory that is worth allocating beforehand, bytes. */
@@ -29,9 +29,9 @@ const estimate = (mappings: readonly MappingDetail[]): number => privateMemory(m
 
 /** Numbers pages files from 1. */
 export function openPagesFiles(images: ImageTransaction): PagesFiles {
-  const prepared = new Map<number, NumberedPages>()
+  const prepared = new Map<number, { readonly pagesId: number; readonly file: PagesFile }>()
   let last = 0
-  const next = (): NumberedPages => {
+  const next = () => {
     const pagesId = ++last
     return { pagesId, file: images.pages(pagesId) }
   }

@@ -6,7 +6,6 @@ import { forgottenImages } from "../../image/rehearsal.ts"
 import { readSmaps } from "../../proc/smaps.ts"
 import { readStat } from "../../proc/stat.ts"
 import { readStatus } from "../../proc/status.ts"
-import { imagePatches } from "../../rseq/fixup.ts"
 import { seizeTree } from "../../tracee/freeze.ts"
 import { findGadgets } from "../../tracee/gadgets.ts"
 import { liveTasks } from "../../tracee/lists.ts"
@@ -16,9 +15,9 @@ import { saveCgroups } from "../cgroups.ts"
 import { openDumpConnections } from "../connections.ts"
 import type { DumpOptions } from "../options.ts"
 import { type AskedTree, askFrozenTree, readSessionKeyrings } from "./ask.ts"
-import { withoutFrame } from "./frame-pages.ts"
+import { storeMemory } from "./save.ts"
 import { collectState, type TreeState, writeMetadata } from "./state.ts"
-import { type StoredPages, savePages } from "./store-pages.ts"
+import type { StoredPages } from "./store-pages.ts"
 import type { ProcessSurvey, Survey } from "./survey.ts"
 import { codeRanges } from "./terms.ts"
 import type { Witnesses } from "./witness.ts"
@@ -36,15 +35,16 @@ function surveyUnderstudy(pid: number): ProcessSurvey {
 }
 
 /** Copies a page of the understudy's stack into nothing. @throws FileError */
-function saveOnePage({ sources: [source], requests: [request] }: AskedTree): StoredPages[] {
+function storeOnePage({ sources: [source], requests }: AskedTree): StoredPages[] {
   const stack = source?.mappings.find(({ path }) => path === "[stack]")
-  if (!source || !request || !stack) return []
+  if (!source || !stack) return []
   const page = { start: stack.end - BigInt(PAGE_SIZE), end: stack.end, flags: PE.PRESENT }
-  const ranges = withoutFrame(request.process, [page], request.terms)
+  const processes = [{ pid: source.pid, memory: { vmas: [], ranges: [page], common: [] } }]
+  const rseq = [source.threads.map((thread) => thread.rseq)]
   const fd = openSync("/dev/null", "r+")
   try {
-    const file = { pagesId: 1, file: { fill: <T>(step: (fd: number) => T): T => step(fd), truncate() {} } }
-    return [savePages(source.pid, file, { ranges, common: [] }, imagePatches(source.threads.map(({ rseq }) => rseq)))]
+    const nothing = { pagesId: 1, file: { fill: <T>(step: (fd: number) => T): T => step(fd), truncate() {} } }
+    return storeMemory({ processes, memfds: [], sysv: [] }, { requests, rseq }, { take: () => nothing, next: () => nothing })
   } finally {
     closeSync(fd)
   }
@@ -86,7 +86,7 @@ export function rehearse(before: Survey, witnesses: Witnesses, options: DumpOpti
     const known = { ...before, processes: new Map([[pid, surveyUnderstudy(pid)]]) }
     askFrozenTree(frozen, known, witnesses, { ...options, pid, shellJob: true }, (asked) => {
       const state = readTarget(asked, before, options)
-      const stored = saveOnePage(asked)
+      const stored = storeOnePage(asked)
       readSessionKeyrings(asked.sources, asked.loans)
       if (state) writeMetadata(forgottenImages, state, stored)
     })

@@ -13,10 +13,11 @@ import type { DumpedConnections } from "../connections.ts"
 import type { DumpOptions } from "../options.ts"
 import { askFrozenTree, readSessionKeyrings } from "./ask.ts"
 import { withoutFrame } from "./frame-pages.ts"
+import type { CollectedMemory } from "./memory.ts"
 import type { PagesFiles } from "./pages-files.ts"
 import { lostSemUndo } from "./sem-undo.ts"
 import { collectState, type TreeState, writeMetadata } from "./state.ts"
-import { savePages, saveSegment } from "./store-pages.ts"
+import { type StoredPages, savePages, saveSegment } from "./store-pages.ts"
 import type { Survey } from "./survey.ts"
 import type { Witnesses } from "./witness.ts"
 
@@ -76,6 +77,30 @@ interface Stores {
   readonly images: Pick<ImageTransaction, "stream">
 }
 
+/** Memory of a tree: of its processes, and shared. */
+export interface Stored {
+  readonly processes: readonly { readonly pid: number; readonly memory: CollectedMemory }[]
+  readonly memfds: TreeState["memfds"]
+  readonly sysv: TreeState["sysv"]
+}
+
+/** Copies the memory of a tree into its pages files. @param lent what was asked of each process, and found in its threads */
+export function storeMemory(
+  { processes, memfds, sysv }: Stored,
+  { requests, rseq }: Pick<TreeReading, "requests" | "rseq">,
+  pagesFiles: Pick<PagesFiles, "take" | "next">,
+): StoredPages[] {
+  return withAioRingsAtRest(processes, () => [
+    ...processes.map(({ pid, memory: { ranges, common } }, i) => {
+      const request = requests[i]
+      const own = request ? withoutFrame(request.process, ranges, request.terms) : ranges
+      return savePages(pid, pagesFiles.take(pid), { ranges: own, common }, imagePatches(rseq[i] ?? []))
+    }),
+    ...memfds.map((memory) => saveSegment(memory.inode.shmid, memory, pagesFiles)),
+    ...sysv.map((segment) => saveSegment(segment.entry.desc.id, segment, pagesFiles)),
+  ])
+}
+
 function save({ state, requests, loans, rseq }: TreeReading, { pagesFiles, images }: Stores, options: DumpOptions): Saved {
   for (const loss of [
     ...state.descriptors.losses,
@@ -87,15 +112,7 @@ function save({ state, requests, loans, rseq }: TreeReading, { pagesFiles, image
   const links = undo.use(makeLinks(state.table.links))
   for (const [number, parts] of state.table.ghosts.files) if (!isInMemory(parts)) images.stream("ghost-file", number, parts)
   const copyingSince = performance.now()
-  const stored = withAioRingsAtRest(state, () => [
-    ...state.processes.map(({ pid, memory: { ranges, common } }, i) => {
-      const request = requests[i]
-      const own = request ? withoutFrame(request.process, ranges, request.terms) : ranges
-      return savePages(pid, pagesFiles.take(pid), { ranges: own, common }, imagePatches(rseq[i] ?? []))
-    }),
-    ...state.memfds.map((memory) => saveSegment(memory.inode.shmid, memory, pagesFiles)),
-    ...state.sysv.map((segment) => saveSegment(segment.entry.desc.id, segment, pagesFiles)),
-  ])
+  const stored = storeMemory(state, { requests, rseq }, pagesFiles)
   pagesFiles.dropUnused()
   // Last of all, and only when nothing that it changes can matter any more.
   if (!options.leaveRunning && !options.leaveStopped)

@@ -66,7 +66,11 @@ function applyPatch(
 }
 
 /** Copies the data of a shared segment into its own pages file. @param id of its pagemap */
-export function saveSegment(id: number, { ranges, source }: Pick<SharedMemory, "ranges" | "source">, pagesFiles: PagesFiles): StoredPages {
+export function saveSegment(
+  id: number,
+  { ranges, source }: Pick<SharedMemory, "ranges" | "source">,
+  pagesFiles: Pick<PagesFiles, "next">,
+): StoredPages {
   const facts = { kind: "pagemap-shmem", id } as const
   const { pagesId, file } = pagesFiles.next()
   using segment = openSegment(source)
