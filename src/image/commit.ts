@@ -77,6 +77,29 @@ function renames(directory: string) {
   }
 }
 
+/** Brings files to the disk and reads them again. */
+function settle(files: readonly PendingFile[], directoryFd: number, sync: boolean): void {
+  const open = files.filter(({ settled }) => !settled)
+  if (sync) syncFiles(open, directoryFd)
+  for (const file of open) closePending(file)
+  verifySet(open)
+  for (const file of open) file.settled = true
+}
+
+/**
+ * Does what `commitSet` would do with images that have been written by now, and looks whether it could replace the older set.
+ *
+ * @param files no pagemap is among them   @throws CheckpointError E_DISK_FULL, E_DIRECTORY, E_IO
+ */
+export function settleSet({ directory, fd }: PreparedDirectory, files: readonly PendingFile[], sync: boolean): void {
+  try {
+    settle(files, fd, sync)
+    olderImages(directory)
+  } catch (error) {
+    throw ioFailure(`Cannot complete the images in ${directory}`, error)
+  }
+}
+
 /**
  * Turns temporaries into the set of `directory`: everything on the disk and read again, then the older set moved aside, the new one moved
  * in, inventory.img last. Any failure puts the older set back.
@@ -90,9 +113,7 @@ export function commitSet({ directory, fd }: PreparedDirectory, files: readonly 
   const retired: string[] = []
   const marker = join(directory, temporaryName(MARKER))
   try {
-    if (sync) syncFiles(files, fd)
-    for (const file of files) closePending(file)
-    verifySet(files)
+    settle(files, fd, sync)
     for (const name of olderImages(directory)) {
       const aside = temporaryName(`${name}${OLD}`)
       steps.move(name, aside)

@@ -14,6 +14,8 @@ export interface PendingFile {
   streamed?: StreamedParts
   /** N of pages-N.img. */
   readonly pagesId: number | undefined
+  /** On the disk and read again: see `settleSet`. */
+  settled?: true
 }
 
 /** From so many files on, one sync of the file system takes less time than one of each file: each may be a commit of its journal. */

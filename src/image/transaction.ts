@@ -2,7 +2,7 @@ import { join } from "node:path"
 import { closeSync, FileError, ftruncateSync, rmdirSync, rmSync, statSync, writeAll } from "../../ffi/fs.ts"
 import { logger } from "../base/log.ts"
 import type { EntryKind, EntryOf } from "./catalog.ts"
-import { commitSet } from "./commit.ts"
+import { commitSet, settleSet } from "./commit.ts"
 import { prepareDirectory, temporaryName } from "./directory.ts"
 import { ioFailure } from "./failure.ts"
 import { fileName, type ImageId } from "./name.ts"
@@ -53,6 +53,12 @@ export interface ImageTransaction extends Disposable {
   stream<K extends EntryKind>(kind: K, id: ImageId, entries: readonly Streamed<K>[]): void
   /** Makes pages-N.img. @throws CheckpointError E_DISK_FULL, E_DIRECTORY, E_IO */
   pages(pagesId: number): PagesFile
+  /**
+   * Does now what `commit` would do for the images that have been written: before a freeze it makes the freeze no longer.
+   *
+   * @throws as `commit`   Precondition: none of them is a pagemap
+   */
+  settle(): void
   /** The set as it is until then: all of it is written, nothing of it has its name. @throws as `openImages` */
   open(): ImageSet
   /** Makes the set complete. Afterwards the older set is gone. @throws CheckpointError; then the older set is as before */
@@ -136,6 +142,13 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
           rmSync(temporary, { force: true })
         },
       }
+    },
+    settle() {
+      settleSet(
+        prepared,
+        [...files.values()].filter(({ written }) => written !== undefined),
+        options.sync,
+      )
     },
     open: () => openImages(directory, { nameOnDisk: temporaryName }),
     commit() {

@@ -1,5 +1,16 @@
 import { describe, expect, test } from "bun:test"
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmdirSync, statSync, unlinkSync, watch, writeFileSync } from "node:fs"
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  watch,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
 import { openImages } from "../../src/image/set.ts"
 import { beginImages } from "../../src/image/transaction.ts"
@@ -142,6 +153,34 @@ describe("commit", () => {
     mkdirSync(join(dir.path, "core-3.img"))
     expect(failureOf(() => tx.commit())).toMatchObject({ code: "E_DIRECTORY", found: "core-3.img is a directory, not an image" })
     expect(existsSync(join(dir.path, "inventory.img"))).toBe(false)
+  })
+})
+
+describe("settle", () => {
+  const temporary = (directory: string): string => join(directory, readdirSync(directory).find((name) => name.includes("pstree")) ?? "")
+
+  test("reads again what was written, which the commit then need not", () => {
+    using dir = scratch()
+    using tx = beginImages(dir.path, { sync: true })
+    tx.write("pstree", undefined, [tree(7)])
+    tx.settle()
+    appendFileSync(temporary(dir.path), "x")
+    tx.write("inventory", undefined, [inventory])
+    tx.commit()
+    expect(readdirSync(dir.path).sort()).toEqual(["inventory.img", "pstree.img"])
+  })
+
+  test("finds what the commit would", () => {
+    using dir = scratch()
+    {
+      using tx = beginImages(dir.path, { sync: false })
+      tx.write("pstree", undefined, [tree(7)])
+      appendFileSync(temporary(dir.path), "x")
+      expect(failureOf(() => tx.settle())).toMatchObject({ code: "E_IO" })
+    }
+    mkdirSync(join(dir.path, "core-3.img"))
+    using tx = beginImages(dir.path, { sync: false })
+    expect(failureOf(() => tx.settle())).toMatchObject({ code: "E_DIRECTORY", found: "core-3.img is a directory, not an image" })
   })
 })
 

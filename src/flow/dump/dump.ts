@@ -55,6 +55,7 @@ export async function dump(given: DumpOptions): Promise<DumpReport> {
   using images = beginImages(imagesDir, { sync: options.sync, allocate: allocateBlocks })
   checkOutputs(options)
   if (options.cpuCap?.length !== 0) images.write("cpuinfo", undefined, [collectCpu()])
+  images.settle()
   const pagesFiles = openPagesFiles(images)
   for (const [member, { smaps }] of before.processes) pagesFiles.prepare(member, smaps)
   // Made before the freeze, which they would make longer.
