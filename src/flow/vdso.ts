@@ -11,7 +11,7 @@ import type { ImageSet } from "../image/set.ts"
 import { findHole } from "../kinds/memory/holes.ts"
 import { type Overlay, withStandIn } from "../kinds/memory/stand-in.ts"
 import { isSameShape, savedSpecial, specialMappings } from "../kinds/memory/vdso.ts"
-import { type Mapping, readMaps } from "../proc/maps.ts"
+import { type Mapping, readOwnMaps } from "../proc/maps.ts"
 import { savedBytes } from "./read-pages.ts"
 import { interruptedIn, type Stacked } from "./vdso-frames.ts"
 
@@ -24,8 +24,8 @@ interface OwnVdso {
   readonly bytes: Uint8Array | undefined
 }
 
-function ownVdso(): OwnVdso {
-  const mappings = specialMappings(readMaps(process.pid))
+function ownVdso(maps: readonly Mapping[]): OwnVdso {
+  const mappings = specialMappings(maps)
   const vdso = mappings.find(({ path }) => path === "[vdso]")
   return { mappings, bytes: vdso && memoryAt(Number(vdso.start), Number(vdso.end - vdso.start)).bytes.slice() }
 }
@@ -127,10 +127,11 @@ function adopted<T extends Saved>({ one, place, bytes }: Foreign<T>, { mappings,
  * Kernel: arch/x86/entry/vdso/vma.c; the special mappings can be moved and unmapped, but not made.
  */
 export function adoptVdso<T extends Saved>(set: ImageSet, processes: readonly T[]): T[] {
-  const own = ownVdso()
+  const maps = readOwnMaps("[v")
+  const own = ownVdso(maps)
   const ownerOf = (one: T): T => processes.find(({ tree, ids }) => ids.vm_id === one.ids.vm_id && set.has("pagemap", tree.pid)) ?? one
   const foreign = new Map(processes.map((one) => [one, foreignVdso(set, one, ownerOf(one), own)]))
-  warnVsyscall(processes)
+  warnVsyscall(processes, maps)
   const sharers = [...foreign.values()].filter((found) => found !== undefined)
   if (sharers.length === 0) return [...processes]
   for (const one of sharers) refuseInside(set, one)
@@ -148,9 +149,9 @@ export function adoptVdso<T extends Saved>(set: ImageSet, processes: readonly T[
 }
 
 /** The page of before the vdso is there or not, by the kernel's command line: nothing can be put in its place. */
-function warnVsyscall(processes: readonly Saved[]): void {
+function warnVsyscall(processes: readonly Saved[], maps: readonly Mapping[]): void {
   const had = processes.some(({ mm }) => mm.vmas.some(({ status }) => status & VMA.VSYSCALL))
-  if (had && !readMaps(process.pid).some(({ path }) => path === "[vsyscall]"))
+  if (had && !maps.some(({ path }) => path === "[vsyscall]"))
     log.warn(
       "this kernel has no vsyscall page, that of the dump had one: programs from before 2008 that call it end by SIGSEGV (vsyscall=xonly)",
     )

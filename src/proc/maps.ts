@@ -75,13 +75,13 @@ function hexAt(text: string, from: number, to: number): bigint {
   return digits.length <= 13 ? BigInt(Number.parseInt(digits, 16)) : BigInt(`0x${digits}`)
 }
 
-/** /proc/PID/maps -> its mappings, lowest address first. */
-export function parseMaps(text: string): Mapping[] {
+/** /proc/PID/maps -> its mappings, lowest address first. @param part of the lines that count */
+export function parseMaps(text: string, part = ""): Mapping[] {
   const mappings: Mapping[] = []
   for (let at = 0; at < text.length; ) {
     const end = text.indexOf("\n", at)
     const to = end < 0 ? text.length : end
-    mappings.push(parseMapping(text, at, to))
+    if (part === "" || text.slice(at, to).includes(part)) mappings.push(parseMapping(text, at, to))
     at = to + 1
   }
   return mappings
@@ -92,7 +92,10 @@ export function parseMaps(text: string): Mapping[] {
  * Each page of the file is consistent, the whole only while the process is stopped.
  * @throws CheckpointError E_PERMISSION · E_IO
  */
-export const readMapsIfAlive = textReader("maps", parseMaps)
+export const readMapsIfAlive = textReader("maps", (text) => parseMaps(text))
 
 /** As `readMapsIfAlive`. @throws CheckpointError E_NO_PROCESS when it is gone */
 export const readMaps = expectAlive("maps", readMapsIfAlive)
+
+/** Mappings of this tool, which has hundreds, whose lines have this part: "[v" for those of the kernel, " /" for files. */
+export const readOwnMaps = (part: string): Mapping[] => textReader("maps", (text) => parseMaps(text, part))(process.pid) ?? []

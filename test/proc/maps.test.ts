@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
-import { parseMaps, readMaps } from "../../src/proc/maps.ts"
+import { parseMaps, readMaps, readOwnMaps } from "../../src/proc/maps.ts"
 import { parseSmaps, readSmaps } from "../../src/proc/smaps.ts"
 
 const MAPS = `00400000-00401000 r--p 00000000 fe:00 260386                             /usr/bin/head
@@ -53,6 +53,12 @@ describe("parseMaps", () => {
       ["[vvar_vclock]", false],
       ["[vsyscall]", false],
     ])
+  })
+
+  test("takes the lines that have a part, and no others", () => {
+    expect(parseMaps(MAPS, "[v")).toEqual(maps.filter(({ path }) => path.startsWith("[v")))
+    expect(parseMaps(MAPS, " /").every(({ path }) => path.startsWith("/"))).toBe(true)
+    expect(readOwnMaps("[vdso]").map(({ path }) => path)).toEqual(["[vdso]"])
   })
 
   test("answers no mappings for a kernel thread", () => expect(parseMaps("")).toEqual([]))

@@ -8,7 +8,7 @@ import { remoteAddress } from "../../base/units.ts"
 import { aioRingLength } from "../../kinds/memory/aio/ring.ts"
 import { NEXT_ID } from "../../kinds/memory/sysv/restore.ts"
 import { AUXV, readAuxv } from "../../proc/auxv.ts"
-import { mapLink, readMaps } from "../../proc/maps.ts"
+import { mapLink, readOwnMaps } from "../../proc/maps.ts"
 import { tryMemoryFile } from "../../tracee/child.ts"
 import { readMemory } from "../../tracee/memory.ts"
 import { possibleCpus } from "../aio-rings.ts"
@@ -88,7 +88,7 @@ function guard(): Found {
 }
 
 function mapFiles(): Found {
-  const mapping = readMaps(process.pid).find(({ path }) => path.startsWith("/"))
+  const [mapping] = readOwnMaps(" /")
   if (!mapping) return { present: "unknown", detail: "this process maps no file" }
   const path = mapLink("self", mapping)
   return withFile(path, () => ({ present: true, detail: `${path} leads to ${readlinkSync(path, "buffer")}` }))

@@ -6,7 +6,7 @@ import { wantedNumbers } from "../../kinds/files/images.ts"
 import type { FileChanged } from "../../kinds/files/keeping.ts"
 import { specialMappings } from "../../kinds/memory/vdso.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
-import { readMaps } from "../../proc/maps.ts"
+import { readOwnMaps } from "../../proc/maps.ts"
 import type { SavedTree } from "../images.ts"
 import { gatherInputs, prepareTree, readSeedFacts, type SeedFacts, type Services } from "./build-inputs.ts"
 import { reserveDeparted } from "./departed.ts"
@@ -50,7 +50,7 @@ function standInFacts(): SeedFacts {
   const stack = mappings.filter(({ path }) => path === "[stack]")
   const start = BigInt(seed.base)
   const text = stack.map((mapping) => ({ ...mapping, start, end: start + SEED_PAGES, path: "" }))
-  return { ...inherited, mappings: [...text, ...stack, ...specialMappings(readMaps(process.pid))] }
+  return { ...inherited, mappings: [...text, ...stack, ...specialMappings(readOwnMaps("[v"))] }
 }
 
 /** Numbers for descriptors, none of which is made. */

@@ -1,6 +1,6 @@
 import { AT, O } from "../../../ffi/abi/file.ts"
 import { attempt, syscall } from "../../../ffi/syscall.ts"
-import { type Mapping, mapLink, mappedInode, readMaps } from "../../proc/maps.ts"
+import { type Mapping, mapLink, mappedInode, readOwnMaps } from "../../proc/maps.ts"
 import { readMountinfo } from "../../proc/mountinfo.ts"
 import { numbersIfAlive } from "../../proc/source.ts"
 import type { Reason } from "./collecting.ts"
@@ -22,7 +22,7 @@ let allowed: boolean | undefined
 /** Whether this tool may follow such links: tried on one of its own. Kernel: fs/proc/base.c proc_map_files_get_link() */
 export function mayFollowMapped(): boolean {
   if (allowed !== undefined) return allowed
-  const own = readMaps(process.pid).find(({ path, deleted }) => path.startsWith("/") && !deleted)
+  const own = readOwnMaps(" /").find(({ deleted }) => !deleted)
   const fd = own ? attempt("openat", AT.FDCWD, layPath(mapLink(process.pid, own)), O.PATH | O.CLOEXEC, 0) : -1
   if (fd >= 0) syscall("close", fd)
   allowed = fd >= 0
