@@ -11,13 +11,13 @@ import type { FrozenTree } from "../../tracee/freeze.ts"
 import type { FrozenProcess } from "../../tracee/frozen.ts"
 import { borrowAll, type Loan, type LoanRequest } from "../../tracee/loan.ts"
 import { loanSize } from "../../tracee/placement.ts"
-import { type Answers, Program } from "../../tracee/program.ts"
+import { Program } from "../../tracee/program.ts"
 import { patienceOf } from "../../tracee/wait.ts"
 import type { DumpOptions } from "../options.ts"
 import { type Proofs, planProofs, proveGuesses } from "../rseq/proof.ts"
 import { warnFiltered } from "./filtered.ts"
 import { gather } from "./gather.ts"
-import { planQuestions, type Questions, questionAll } from "./question.ts"
+import { planQuestions, type Questions, questionAll, startAlone } from "./question.ts"
 import { resurvey } from "./resurvey.ts"
 import type { MemberStat, Source } from "./state.ts"
 import { refuseStopped } from "./stopped.ts"
@@ -137,19 +137,7 @@ export function askFrozenTree<T>(
 function readFutureLocks(pid: number, [leader]: readonly InspectedThread[], loan: Loan): number {
   const { start, end } = loan.area
   const before = leader?.status.vmLocked ?? 0
-  return collectFutureLocks(before, readStatus(pid).vmLocked, Number(end - start), (program) => askLeader(pid, loan, program))
-}
-
-/** Has the leader of a process run one more program. */
-const askLeader = (pid: number, loan: Loan, program: Program): Answers => startLeader(pid, loan, program)()
-
-function startLeader(pid: number, loan: Loan, program: Program): () => Answers {
-  const wait = loan.start(new Map([[pid, program]]))
-  return () => {
-    const answers = wait().get(pid)
-    if (!answers) throw new Error(`Unreachable: process ${pid} was not asked`)
-    return answers
-  }
+  return collectFutureLocks(before, readStatus(pid).vmLocked, Number(end - start), (program) => startAlone(loan, pid, program)())
 }
 
 /**
@@ -164,7 +152,7 @@ export function readSessionKeyrings(processes: readonly { readonly pid: number }
   return allAtOnce(processes.entries(), ([index, { pid }]) => {
     const loan = loans[index]
     if (!loan) throw new Error(`Unreachable: process ${pid} has lent nothing`)
-    const wait = startLeader(pid, loan, program)
+    const wait = startAlone(loan, pid, program)
     return () => collectSessionKeyring(wait(), questions)
   })
 }

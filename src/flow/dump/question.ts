@@ -128,14 +128,15 @@ export function questionAll(asked: readonly Asked[]): ReadonlyMap<number, Answer
   )
 }
 
-/** Threads that are not given a program stay stopped. */
-const runAlone =
-  (loan: Loan) =>
-  (tid: number, program: Program): Answers => {
-    const answers = loan.run(new Map([[tid, program]])).get(tid)
+/** Starts a program in one thread; those that are not given one stay stopped. @returns what waits for the answers, see `Loan` */
+export function startAlone(loan: Loan, tid: number, program: Program): () => Answers {
+  const wait = loan.start(new Map([[tid, program]]))
+  return () => {
+    const answers = wait().get(tid)
     if (!answers) throw new Error(`Unreachable: thread ${tid} was not asked`)
     return answers
   }
+}
 
 /** Asks again while timers run out: their signals would be saved and the timers too. */
 function settle({ pid, threads, questions, loan }: Asked, first: ReadonlyMap<number, Answers>): Answered {
@@ -144,7 +145,9 @@ function settle({ pid, threads, questions, loan }: Asked, first: ReadonlyMap<num
   let answers = first
   const leader = answers.get(pid)
   const tids = threads.map(({ frozen: { tid } }) => tid)
-  const clocks = leader ? findClocks(pid, tids, leader, questions.process.timers, runAlone(loan)) : new Map<number, number>()
+  const clocks = leader
+    ? findClocks(pid, tids, leader, questions.process.timers, (tid, program) => startAlone(loan, tid, program)())
+    : new Map<number, number>()
   for (let round = 1; ; round++) {
     if (!isTicking(answers.get(pid), questions)) return { answers, statuses: before, clocks }
     const after = look()
