@@ -1,7 +1,7 @@
 import { type Holders, type Other, Outside } from "../../proc/outside.ts"
 import { openBpfMaps } from "./bpf-map/holders.ts"
 import type { Found } from "./collecting.ts"
-import { pipeInode } from "./pipe/holders.ts"
+import { pipeInode } from "./pipe/ends.ts"
 import { socketInode } from "./socket/unix/scene.ts"
 import { inodeKey, knownStat } from "./stat.ts"
 import { findTerminalHolders } from "./tty/holders.ts"

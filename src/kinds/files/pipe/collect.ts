@@ -4,7 +4,7 @@ import type { Collecting, Found, OpenFile, Reason, Surveying } from "../collecti
 import { contentOf } from "../content.ts"
 import { inheritOption, pipeResource } from "../external.ts"
 import { eventsOf, POLL } from "../poll.ts"
-import { isPipeLink, pipeInode } from "./holders.ts"
+import { isPipeLink, pipeInode } from "./ends.ts"
 
 /** Pipes without a name. */
 export const isPipe = ({ target }: Found): boolean => isPipeLink(target)
