@@ -24,9 +24,6 @@ import { misused } from "./refuse.ts"
 import type { Canonical } from "./spelling.ts"
 import { atMost, bytes, choice, flag, parsePid, text, texts, verbosityOf, wholeNumber } from "./values.ts"
 
-/** Largest signed 32-bit number: descriptors, seconds and counts are ints in the kernel and in CRIU. */
-const INT_MAX = 2147483647
-
 /** Turns a command line into the record of one command; pure. Every one of them throws CheckpointError E_USAGE. */
 
 /** `stasis dump`. @param cwd absolute; relative paths start there */
@@ -127,7 +124,7 @@ export function rseqOptions(line: Canonical, cwd: string): RseqOptions {
       pid === undefined ? "Neither a process nor images are named" : "A process and images are both named",
       "Use stasis rseq PID or stasis rseq -D DIR",
     )
-  const samples = wholeNumber(line, "sample", "number of samples", 1, INT_MAX)
+  const samples = wholeNumber(line, "sample", "number of samples", 1)
   if (samples !== undefined && pid === undefined)
     throw misused(line.command, "--sample is given with images", "Sample a live process: stasis rseq PID --sample N")
   return {
@@ -212,9 +209,9 @@ function commonOptions(line: Canonical, directory: string | undefined, cwd: stri
     ...connectionOptions(line),
     networkLock: choice(line, "network-lock", NETWORK_LOCK),
     shellJob: flag(line, "shell-job"),
-    timeoutSeconds: wholeNumber(line, "timeout", "time in seconds", 0, INT_MAX) ?? DEFAULT_TIMEOUT,
+    timeoutSeconds: wholeNumber(line, "timeout", "time in seconds", 0) ?? DEFAULT_TIMEOUT,
     actionScripts: texts(line, "action-script").map((path) => resolve(cwd, path)),
-    statusFd: wholeNumber(line, "status-fd", "descriptor", 0, INT_MAX),
+    statusFd: wholeNumber(line, "status-fd", "descriptor", 0),
     pidfile: pidfile === undefined ? undefined : resolve(workDir, pidfile),
     json: flag(line, "json"),
   }

@@ -4,6 +4,9 @@ import type { Canonical } from "./spelling.ts"
 /** Largest PID a kernel can be set to give, PID_MAX_LIMIT. Authority: proc_sys_kernel(5), pid_max. */
 const PID_LIMIT = 4194304
 
+/** Largest signed 32-bit number: descriptors, seconds and counts are ints in the kernel and in CRIU. */
+const INT_MAX = 2147483647
+
 /** Highest verbosity that shows anything new. */
 const TOP_VERBOSITY = 4
 
@@ -27,11 +30,11 @@ export function flag(line: Canonical, name: string, usual = false): boolean {
  * A whole number in decimal.
  *
  * @param unit what it counts, for the message
- * @throws CheckpointError E_USAGE: not a number, or outside `least` to `most`, both included
+ * @throws CheckpointError E_USAGE: not a number, less than `least`, or more than an int of C holds
  */
-export function wholeNumber(line: Canonical, name: string, unit: string, least: number, most: number): number | undefined {
+export function wholeNumber(line: Canonical, name: string, unit: string, least: number): number | undefined {
   const value = text(line, name)
-  return value === undefined ? undefined : parseNumber(line, `--${name} "${value}"`, value, unit, least, most)
+  return value === undefined ? undefined : parseNumber(line, `--${name} "${value}"`, value, unit, least, INT_MAX)
 }
 
 const SUFFIXES: Readonly<Record<string, number>> = { "": 0, K: 10, M: 20, G: 30 }

@@ -1,4 +1,4 @@
-import type { Range } from "../base/units.ts"
+import { pageDown, type Range } from "../base/units.ts"
 import { PT_LOAD } from "./constants.ts"
 import type { Elf } from "./open.ts"
 import { symbolize } from "./symbolize.ts"
@@ -46,11 +46,10 @@ export function vaddrOf({ segments }: Elf, fileOffset: bigint): bigint | null {
  * What has to be added to the addresses of the file to get those of the process; null = this mapping shows no loaded segment.
  * A kernel maps whole pages, so a page may stand in two segments: the one with the mapping's rights is taken first.
  */
-export function loadBias(elf: Elf, { start, offset }: Mapped, page = 4096n): bigint | null {
+export function loadBias(elf: Elf, { start, offset }: Mapped): bigint | null {
   const loads = elf.segments.filter(({ type }) => type === PT_LOAD)
-  const down = (value: bigint) => value - (value % page)
-  const exact = loads.find((load) => down(load.offset) === offset)
-  const segment = exact ?? loads.find((load) => offset >= down(load.offset) && offset < load.offset + load.fileSize)
+  const exact = loads.find((load) => pageDown(load.offset) === offset)
+  const segment = exact ?? loads.find((load) => offset >= pageDown(load.offset) && offset < load.offset + load.fileSize)
   return segment ? start - (offset - segment.offset + segment.vaddr) : null
 }
 

@@ -10,9 +10,9 @@ import type { PendingFile } from "./pending.ts"
 import { checkImage, decodeImage } from "./read.ts"
 import type { StreamedParts } from "./streamed.ts"
 
-function broken(file: PendingFile, found: string, cause?: unknown): CheckpointError {
+function broken(file: PendingFile, found: string): CheckpointError {
   const next = "Check the disk (kernel log, free space), then dump again; the target was left as it was"
-  return new CheckpointError("E_IO", `Cannot complete ${dirname(file.temporary)}/${file.name}`, found, next, cause)
+  return new CheckpointError("E_IO", `Cannot complete ${dirname(file.temporary)}/${file.name}`, found, next)
 }
 
 /** Bytes that a pagemap wants from its pages file. */

@@ -75,17 +75,16 @@ const unreadable = (key: string, found: string) =>
  * fdinfo of one descriptor; null when it was closed or the task is gone.
  * @throws CheckpointError E_PERMISSION · E_IO · E_KERNEL no pos, flags or mnt_id
  */
-export function readFdInfoIfOpen(pid: number, fd: number, tid?: number): FdInfo | null {
-  const path = `/proc/${pid}${tid === undefined ? "" : `/task/${tid}`}/fdinfo/${fd}`
-  const bytes = readBytesIfAlive(path)
+export function readFdInfoIfOpen(pid: number, fd: number): FdInfo | null {
+  const bytes = readBytesIfAlive(`/proc/${pid}/fdinfo/${fd}`)
   return bytes && parseFdInfo(decodeBytes(bytes))
 }
 
 /** As `readFdInfoIfOpen`. @throws CheckpointError E_TARGET_CHANGED the descriptor was closed · E_NO_PROCESS the task is gone */
-export function readFdInfo(pid: number, fd: number, tid?: number): FdInfo {
-  const info = readFdInfoIfOpen(pid, fd, tid)
+export function readFdInfo(pid: number, fd: number): FdInfo {
+  const info = readFdInfoIfOpen(pid, fd)
   if (info) return info
-  const reason = missing(pid, tid, `fdinfo/${fd}`)
+  const reason = missing(pid, undefined, `fdinfo/${fd}`)
   if (reason.code === "E_NO_PROCESS") throw reason
   throw new CheckpointError(
     "E_TARGET_CHANGED",

@@ -81,13 +81,7 @@ export function setSignalMask(tid: number, mask: bigint): void {
   ptrace("SETSIGMASK", tid, 8, memory.address)
 }
 
-/** siginfo_t (128 bytes) of the signal that a thread in signal-delivery-stop is about to get. */
-export function getSignalInfo(tid: number): Uint8Array {
-  ptrace("GETSIGINFO", tid, 0, memory.address)
-  return memory.bytes.slice(0, SIGINFO_SIZE)
-}
-
-/** si_code and si_pid of the same: of most signals nothing else is asked. */
+/** si_code and si_pid of the signal that a thread in signal-delivery-stop is about to get. */
 export function getSignalOrigin(tid: number): { readonly code: number; readonly pid: number } {
   ptrace("GETSIGINFO", tid, 0, memory.address)
   const { si_code, si_pid } = siginfo.fields

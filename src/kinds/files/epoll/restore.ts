@@ -18,7 +18,7 @@ export function restoreEpoll({ id }: eventpoll_file_entry, { program, extension 
 type Watching = Pick<Restoring, "program" | "users" | "extension">
 
 /** What an epoll watches, each with the number that it was added under; in the image's order. */
-export function addedUnder(
+function addedUnder(
   { id, tfd }: Pick<eventpoll_file_entry, "id" | "tfd">,
   extension: Restoring["extension"],
 ): [watched: eventpoll_tfd_entry, number: number][] {
