@@ -59,7 +59,7 @@ const leftoversOf = (pid: number, mappings: readonly MappingDetail[]): Range[] =
  * False when a thread may be on its way back from a killed run, or from several, one after the other: by areas and frames that must stay as
  * they are.
  *
- * @param mappings those that will go left out
+ * @param mappings without the areas that the questions will remove
  */
 const isQuiet = ({ pid, threads }: FrozenProcess, mappings: readonly MappingDetail[]): boolean =>
   !threads.some(({ mask }) => isLoanMask(mask)) && leftoversOf(pid, mappings).length === 0
