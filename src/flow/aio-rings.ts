@@ -1,7 +1,8 @@
 import { aioRing } from "../../ffi/abi/aio.ts"
-import { closeSync, openSync, readSync } from "../../ffi/fs.ts"
+import { closeSync, openSync } from "../../ffi/fs.ts"
 import type { vma_entry } from "../../proto/gen/vma_pb.ts"
 import { CheckpointError } from "../base/errors.ts"
+import { readFully } from "../base/read-fully.ts"
 import { hex, PAGE, remoteAddress } from "../base/units.ts"
 import { pagemapRuns } from "../image/pagemap.ts"
 import type { ImageSet } from "../image/set.ts"
@@ -29,7 +30,7 @@ export function aioRingsOf(set: ImageSet, { tree: { pid }, mm }: SavedProcess): 
     const into = Buffer.alloc(bytes)
     const fd = openSync(run.path, "r")
     try {
-      return readSync(fd, into, 0, bytes, Number(run.offset + start - run.vaddr)) === bytes ? into : undefined
+      return readFully(fd, into, Number(run.offset + start - run.vaddr)) === bytes ? into : undefined
     } finally {
       closeSync(fd)
     }

@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync } from "../../ffi/fs.ts"
+import { closeSync, openSync } from "../../ffi/fs.ts"
+import { readFully } from "../base/read-fully.ts"
 import { buildId } from "../elf/build-id.ts"
 import { openElf } from "../elf/open.ts"
 import { detailsOf, type FileStat } from "../kinds/files/stat.ts"
@@ -35,9 +36,7 @@ function readBuildId(path: string): number[] {
 
 function readAt(fd: number, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length)
-  let filled = 0
-  for (let got = 1; got > 0 && filled < length; filled += got) got = readSync(fd, bytes, filled, length - filled, offset + filled)
-  return bytes.subarray(0, filled)
+  return bytes.subarray(0, readFully(fd, bytes, offset))
 }
 
 function words(bytes: Uint8Array): number[] {

@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync } from "../../ffi/fs.ts"
+import { closeSync, openSync } from "../../ffi/fs.ts"
+import { readFully } from "../base/read-fully.ts"
 import { PAGE, type Range } from "../base/units.ts"
 import { type PagemapKind, pagemapRuns } from "../image/pagemap.ts"
 import type { ImageSet } from "../image/set.ts"
@@ -46,7 +47,7 @@ export function* savedParts(set: ImageSet, pid: number, { start, end }: Range): 
     const bytes = Buffer.alloc(Number(to - from))
     const fd = openSync(path, "r")
     try {
-      if (readSync(fd, bytes, 0, bytes.length, Number(offset + from - vaddr)) === bytes.length) yield { start: from, bytes }
+      if (readFully(fd, bytes, Number(offset + from - vaddr)) === bytes.length) yield { start: from, bytes }
     } finally {
       closeSync(fd)
     }

@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeAll } from "../../ffi/fs.ts"
+import { closeSync, fstatSync, ftruncateSync, openSync, writeAll } from "../../ffi/fs.ts"
 import { decode } from "../../proto/decode.ts"
 import type { ghost_chunk_entry, ghost_file_entry } from "../../proto/gen/ghost-file_pb.ts"
 import { errnoOf } from "../base/errno.ts"
+import { readFully } from "../base/read-fully.ts"
 import { catalog, type EntryImage, type EntryKind, type EntryOf } from "./catalog.ts"
 import { corrupt, missing, readFailure } from "./failure.ts"
 import { ghostLength } from "./payload.ts"
@@ -84,13 +85,7 @@ function walk(fd: number, path: string, version: HeadVersion | undefined): Ghost
   const { size: total } = fstatSync(fd)
   const bytesAt = (at: number, length: number): DataView => {
     const bytes = new Uint8Array(length)
-    let done = 0
-    while (done < length) {
-      const got = readSync(fd, bytes, done, length - done, at + done)
-      if (got === 0) break
-      done += got
-    }
-    return new DataView(bytes.buffer, 0, done)
+    return new DataView(bytes.buffer, 0, readFully(fd, bytes, at))
   }
   const entries: GhostEntry[] = []
   let at = skipHead(path, image, bytesAt(0, Math.min(HEAD, total)), version)

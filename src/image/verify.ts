@@ -1,10 +1,12 @@
-import { basename, dirname } from "node:path"
-import { closeSync, openSync, parseFileSync, readSync, statSync } from "../../ffi/fs.ts"
+import { dirname } from "node:path"
+import { closeSync, openSync, parseFileSync, statSync } from "../../ffi/fs.ts"
 import type { pagemap_entry, pagemap_head } from "../../proto/gen/pagemap_pb.ts"
 import { PE } from "../../proto/values.ts"
 import { CheckpointError } from "../base/errors.ts"
+import { readFully } from "../base/read-fully.ts"
 import { PAGE_SIZE } from "../base/units.ts"
 import type { EntryKind } from "./catalog.ts"
+import { fileName } from "./name.ts"
 import { pagesOf, storedFlags } from "./pagemap-entry.ts"
 import type { PendingFile } from "./pending.ts"
 import { checkImage, decodeImage } from "./read.ts"
@@ -28,7 +30,7 @@ function verifyStreamed(file: PendingFile, { size, parts }: StreamedParts): void
   try {
     for (const { at, bytes } of parts) {
       const disk = Buffer.alloc(bytes.length)
-      if (readSync(fd, disk, 0, bytes.length, at) !== bytes.length || !disk.equals(bytes))
+      if (readFully(fd, disk, at) !== bytes.length || !disk.equals(bytes))
         throw broken(file, `bytes ${at}-${at + bytes.length - 1} on the disk are not those that were written`)
     }
   } finally {
@@ -78,5 +80,5 @@ export function verifySet(files: readonly PendingFile[]): void {
     if (size !== sum) throw broken(file, `it has ${size} bytes, its pagemaps want ${sum ?? "none"}`)
   }
   for (const [id, bytes] of wanted)
-    if (bytes > 0) throw new Error(`Unreachable: a pagemap names ${basename(`pages-${id}.img`)}, which was not written`)
+    if (bytes > 0) throw new Error(`Unreachable: a pagemap names ${fileName("pages", id)}, which was not written`)
 }

@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
+import { closeSync, openSync } from "../../../ffi/fs.ts"
+import { readFully } from "../../base/read-fully.ts"
 import { elfCache } from "../../elf/cache.ts"
 import { describeModule, loadBias, type Mapped, mappingAt, symbolizeMapped } from "../../elf/module.ts"
 import type { Elf } from "../../elf/open.ts"
@@ -35,7 +36,7 @@ export function openPlaces(mappings: readonly Mapped[], paths: (mapping: Mapped)
     opened.push(fd)
     return (offset, length) => {
       const bytes = new Uint8Array(length)
-      return bytes.subarray(0, readSync(fd, bytes, 0, length, offset))
+      return bytes.subarray(0, readFully(fd, bytes, offset))
     }
   }
   const open = (mapping: Mapped): Elf | null => (mapping.path.startsWith("/") ? cache(mapping.path, () => source(mapping)) : null)

@@ -1,11 +1,12 @@
 import { AT, O, S_IF, SEEK } from "../../../../ffi/abi/file.ts"
 import { copyBytes } from "../../../../ffi/copy.ts"
-import { closeSync, readSync } from "../../../../ffi/fs.ts"
+import { closeSync } from "../../../../ffi/fs.ts"
 import { allocate, attempt, errnoName, SyscallError, syscall } from "../../../../ffi/syscall.ts"
 import type { ghost_chunk_entry, ghost_file_entry } from "../../../../proto/gen/ghost-file_pb.ts"
 import { type remap_file_path_entry, remap_type } from "../../../../proto/gen/remap-file-path_pb.ts"
 import { textOf } from "../../../../proto/text.ts"
 import { logger } from "../../../base/log.ts"
+import { readFully } from "../../../base/read-fully.ts"
 import { checkInterrupt } from "../../../tracee/wait.ts"
 import { layPath } from "../path.ts"
 import { detailsOf, type FileStat, type FileTime, kindOf, userDevice } from "../stat.ts"
@@ -179,10 +180,6 @@ const part = (link: string, offset: number, length: number): Copy => ({
 /** A stretch of a file as it is now. What is past the end by now reads as zeros. */
 function readPart(fd: number, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length)
-  for (let done = 0; done < length; ) {
-    const got = readSync(fd, bytes, done, length - done, offset + done)
-    if (got === 0) break
-    done += got
-  }
+  readFully(fd, bytes, offset)
   return bytes
 }
