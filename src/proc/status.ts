@@ -28,8 +28,6 @@ export interface Status {
   readonly credentials: string
   /** Its ID in each PID namespace from the reader's inwards: the last is the innermost. */
   readonly nsPid: readonly number[]
-  /** Since Linux 6.9. */
-  readonly kthread: boolean | null
   /** Memory, KiB; 0 in kernel threads and zombies. */
   readonly vmSize: number
   readonly vmData: number
@@ -118,10 +116,6 @@ class StatusText implements Status {
   }
   get nsPid(): number[] {
     return this.numbers("\nNSpid:\t")
-  }
-  get kthread(): boolean | null {
-    const value = this.find("\nKthread:\t")
-    return value === null ? null : value === "1"
   }
   get vmSize(): number {
     return this.number("\nVmSize:\t")

@@ -158,7 +158,7 @@ test("countSamples counts by thread, class and section", () => {
 
 describe("inspectRseq refuses", () => {
   test("itself", () => expect(inspectRseq(options({ pid: process.pid }))).rejects.toMatchObject({ code: "E_SELF" }))
-  test("a PID that nobody has", () => expect(inspectRseq(options({ pid: 4194303 }))).rejects.toMatchObject({ code: "E_NO_PROCESS" }))
+  test("a PID that nobody has", () => expect(inspectRseq(options({ pid: 4194303 }))).rejects.toThrow("there is no such process"))
   test("a directory without a set", () =>
     expect(inspectRseq(options({ imagesDir: "/proc/self" }))).rejects.toMatchObject({ code: "E_IMAGE_MISSING" }))
   test.skipIf(!(existsSync("/proc/2/comm") && readFileSync("/proc/2/comm", "utf8").startsWith("kthreadd")))("a kernel thread", () =>

@@ -81,11 +81,11 @@ describe("parseStatus", () => {
 
   test("reads shadow stack words and memory", () => {
     expect(status.threadFeatures).toEqual(["shstk", "wrss"])
-    expect(status).toMatchObject({ vmSize: 3060, vmLocked: 16, kthread: false })
+    expect(status).toMatchObject({ vmSize: 3060, vmLocked: 16 })
   })
 
   test("answers null or nothing for what an older kernel or a zombie does not print", () => {
     const zombie = parseStatus("Name:\tz\nState:\tZ (zombie)\nPid:\t7\nGroups:\t \nSigQ:\t0/10\n")
-    expect(zombie).toMatchObject({ umask: null, kthread: null, seccomp: null, vmSize: 0, groups: [], threadFeatures: [] })
+    expect(zombie).toMatchObject({ umask: null, seccomp: null, vmSize: 0, groups: [], threadFeatures: [] })
   })
 })

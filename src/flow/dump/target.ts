@@ -3,52 +3,59 @@ import { allocate, attempt, errnoName, pathArgument } from "../../../ffi/syscall
 import { CheckpointError } from "../../base/errors.ts"
 import { PF_KTHREAD } from "../../proc/source.ts"
 import { readStat } from "../../proc/stat.ts"
-import { readStatus, readStatusIfAlive } from "../../proc/status.ts"
+import { readStatus, readStatusIfAlive, type Status } from "../../proc/status.ts"
 
 const ROOM = 256
 const room = allocate(4096)
 
-/** Errors of the target itself, which no option can change. @throws CheckpointError E_SELF · E_NO_PROCESS · E_KERNEL_THREAD · E_TRACED */
-export function checkTarget(pid: number): void {
-  if (pid === process.pid)
-    throw new CheckpointError("E_SELF", `Cannot dump task ${pid}`, "it is stasis itself", "Name the PID of another process")
+/**
+ * Refuses what is no process of a program, or this one, in words that say what to name instead.
+ *
+ * @param action what cannot be done with it, for the error
+ * @throws CheckpointError E_SELF · E_NO_PROCESS · E_KERNEL_THREAD
+ */
+export function checkProcess(pid: number, action: string): Status {
+  if (pid === process.pid) throw new CheckpointError("E_SELF", action, "it is stasis itself", "Name the PID of another process")
   const alive = attempt("kill", pid, 0)
   if (alive < 0 && errnoName(-alive) === "ESRCH")
-    throw new CheckpointError("E_NO_PROCESS", `Cannot dump task ${pid}`, "there is no such process", "Look for its PID with ps")
-  const stat = readStat(pid)
-  if (stat.flags & PF_KTHREAD)
-    throw new CheckpointError(
-      "E_KERNEL_THREAD",
-      `Cannot dump task ${pid}`,
-      `it is the kernel thread "${stat.comm}"`,
-      "Name the PID of a program",
-    )
-  const { tgid, tracerPid, ppid, threads } = readStatus(pid)
-  if ((stat.state === "Z" || stat.state === "X") && threads <= 1)
-    throw new CheckpointError(
-      "E_NO_PROCESS",
-      `Cannot dump task ${pid}`,
-      `it has ended, and its parent ${ppid} has not waited for it (a zombie)`,
-      "Name a running process",
-    )
+    throw new CheckpointError("E_NO_PROCESS", action, "there is no such process", "Look for its PID with ps")
+  const { flags, comm } = readStat(pid)
+  if (flags & PF_KTHREAD)
+    throw new CheckpointError("E_KERNEL_THREAD", action, `it is the kernel thread "${comm}"`, "Name the PID of a program")
+  const status = readStatus(pid)
+  const { tgid } = status
   if (tgid !== pid)
     throw new CheckpointError(
       "E_NO_PROCESS",
-      `Cannot dump task ${pid}`,
+      action,
       `it is a thread of process ${tgid}`,
-      `Dump ${tgid}: a process is saved with all its threads`,
+      `Name process ${tgid}, which stands for all its threads`,
+    )
+  return status
+}
+
+/** Errors of the target itself, which no option can change. @throws CheckpointError E_SELF · E_NO_PROCESS · E_KERNEL_THREAD · E_TRACED */
+export function checkTarget(pid: number): void {
+  const action = `Cannot dump task ${pid}`
+  const { state, tracerPid, ppid, threads } = checkProcess(pid, action)
+  if ((state === "Z" || state === "X") && threads <= 1)
+    throw new CheckpointError(
+      "E_NO_PROCESS",
+      action,
+      `it has ended, and its parent ${ppid} has not waited for it (a zombie)`,
+      "Name a running process",
     )
   if (tracerPid !== 0)
     throw new CheckpointError(
       "E_TRACED",
-      `Cannot dump task ${pid}`,
+      action,
       ...aboutTracer(tracerPid, readStatusIfAlive(tracerPid)?.name, readStatus(process.pid).name),
     )
   for (let ancestor = process.ppid; ancestor > 0; ancestor = readStatus(ancestor).ppid)
     if (ancestor === pid)
       throw new CheckpointError(
         "E_SELF",
-        `Cannot dump task ${pid}`,
+        action,
         "it is an ancestor of stasis",
         "Run stasis from outside the tree, for example with setsid",
       )

@@ -3,7 +3,6 @@ import { interruptedBy } from "../../../ffi/interrupt.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { readExeIfAlive } from "../../proc/links.ts"
 import { type Mapping, readMaps } from "../../proc/maps.ts"
-import { readStatus } from "../../proc/status.ts"
 import { readCommIfAlive } from "../../proc/tasks.ts"
 import { discover } from "../../rseq/discover.ts"
 import type { GuessSource } from "../../rseq/guess.ts"
@@ -16,6 +15,7 @@ import { holdInterruptsFor } from "../../tracee/own-limit.ts"
 import { seizeProcess } from "../../tracee/seize.ts"
 import { deadlineIn } from "../../tracee/wait.ts"
 import { checkThawed } from "../cgroups.ts"
+import { checkProcess } from "../dump/target.ts"
 import { kernelRseq } from "../kernel-rseq.ts"
 import type { RseqOptions } from "../options.ts"
 import { inspectImages } from "./from-images.ts"
@@ -50,9 +50,10 @@ export async function inspectRseq(options: RseqOptions): Promise<RseqReport> {
   const { pid, imagesDir, samples } = options
   if (imagesDir !== undefined) return { rows: inspectImages(imagesDir), counts: undefined, interruptedBy: 0 }
   if (pid === undefined) throw new Error("Unreachable: rseq without a process and without images")
-  checkTarget(pid)
-  checkThawed(pid, `Cannot inspect task ${pid}`)
-  using _ = holdInterruptsFor(`Cannot inspect task ${pid}`)
+  const action = `Cannot inspect task ${pid}`
+  checkProcess(pid, action)
+  checkThawed(pid, action)
+  using _ = holdInterruptsFor(action)
   using context = openContext(pid)
   let rows = inspectOnce(context, options)
   if (samples === undefined) return { rows, counts: undefined, interruptedBy: 0 }
@@ -131,15 +132,4 @@ function rowOf({ pid, places, featureSize }: Context, discovery: Exclude<Discove
     ...verdictCells(state, places.of),
     ip: places.of(ip),
   }
-}
-
-/** Refuses what cannot be looked at, in words that say what to name instead. */
-function checkTarget(pid: number): void {
-  const action = `Cannot inspect task ${pid}`
-  if (pid === process.pid) throw new CheckpointError("E_SELF", action, "it is this very stasis", "Name another process")
-  const { tgid, kthread, vmSize, state } = readStatus(pid)
-  // Before Linux 6.9 only the missing address space tells.
-  if (kthread ?? (vmSize === 0 && state !== "Z"))
-    throw new CheckpointError("E_KERNEL_THREAD", action, "it is a thread of the kernel", "Name a process of user space")
-  if (tgid !== pid) throw new CheckpointError("E_NO_PROCESS", action, `it is a thread of process ${tgid}`, `Name process ${tgid}`)
 }
