@@ -1,4 +1,5 @@
 import { kernelSigaction, SA, SIG, sigbit } from "./abi/signal.ts"
+import { CLOCK_MONOTONIC, SIGEV } from "./abi/timer.ts"
 import { clearDoorFlag, doorFlag, doorHandlers } from "./kernel.ts"
 import { encode } from "./layout.ts"
 import { allocate, attempt, syscall } from "./syscall.ts"
@@ -6,8 +7,6 @@ import { allocate, attempt, syscall } from "./syscall.ts"
 /** Sent by our own timer; a real-time signal that neither libc nor JavaScriptCore uses. */
 const TICK = 50
 const TICK_NANOSECONDS = 20_000_000n
-const CLOCK_MONOTONIC = 1
-const SIGEV_THREAD_ID = 4
 const STOPPERS = [SIG.INT, SIG.TERM, SIG.HUP, SIG.QUIT] as const
 const memory = allocate(4096)
 
@@ -39,7 +38,7 @@ export function holdInterrupts(): Disposable {
   const { address, view } = memory
   memory.bytes.fill(0, 0, 128)
   view.setInt32(8, TICK, true) //            sigev_signo
-  view.setInt32(12, SIGEV_THREAD_ID, true)
+  view.setInt32(12, SIGEV.THREAD_ID, true)
   view.setInt32(16, syscall("gettid"), true)
   syscall("timer_create", CLOCK_MONOTONIC, address, address + 64)
   const timer = view.getInt32(64, true)

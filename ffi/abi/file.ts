@@ -70,12 +70,15 @@ export const F = {
 export const SEEK = { SET: 0, DATA: 3, HOLE: 4 } as const
 
 /**
- * A seal that forbids others; flags of memfd_create(2): seals are allowed, its pages are huge. Headers: include/uapi/linux/fcntl.h,
- * include/uapi/linux/memfd.h
+ * A seal that forbids others; flags of memfd_create(2): closed by execve, seals are allowed, its pages are huge.
+ * Headers: include/uapi/linux/fcntl.h, include/uapi/linux/memfd.h
  */
 export const F_SEAL_SEAL = 1
+export const MFD_CLOEXEC = 1
 export const MFD_ALLOW_SEALING = 2
 export const MFD_HUGETLB = 4
+/** The file may be executed although vm.memfd_noexec is 1. Since Linux 6.3. */
+export const MFD_EXEC = 0x10
 
 /** The one flag of a descriptor. Header: include/uapi/asm-generic/fcntl.h */
 export const FD_CLOEXEC = 1

@@ -32,6 +32,10 @@ export const NSIG = 64
 /** Bit of a signal in a 64-bit set. */
 export const sigbit = (signal: number): bigint => 1n << BigInt(signal - 1)
 export const ALL_SIGNALS = (1n << 64n) - 1n
+/** What rt_sigprocmask(2) does with a mask. Header: include/uapi/asm-generic/signal-defs.h */
+export const SIG_HOW = { BLOCK: 0, UNBLOCK: 1, SETMASK: 2 } as const
+/** Who sent a signal: si_code. Header: include/uapi/asm-generic/siginfo.h */
+export const SI = { USER: 0, TKILL: -6 } as const
 
 /** The kernel's own struct sigaction (rt_sigaction(2) takes sigsetsize 8). Header: include/linux/signal_types.h */
 export const kernelSigaction = layout("struct kernel_sigaction", "include/linux/signal_types.h", 32, {

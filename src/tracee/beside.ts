@@ -1,4 +1,5 @@
 import { CLONE, cloneArgs } from "../../ffi/abi/clone.ts"
+import { FUTEX } from "../../ffi/abi/futex.ts"
 import { timespec } from "../../ffi/abi/timer.ts"
 import { callAside } from "../../ffi/kernel.ts"
 import { encode } from "../../ffi/layout.ts"
@@ -9,8 +10,6 @@ import { checkInterrupt, type Deadline, reap } from "./wait.ts"
 
 /** Offsets in such a process's memory: struct clone_args, its PID, which the kernel makes 0 at its end, how long to look away, calls. */
 const [CLONE_ARGS, PID, MOMENT, CALLS] = [0, 128, 144, 192] as const
-/** Header: include/uapi/linux/futex.h */
-const FUTEX_WAIT = 0
 /** How long to look away at most, ns: until the next look at the deadline. */
 const GLANCE = 20_000_000
 
@@ -48,7 +47,7 @@ export function startBeside(flags: number, calls: readonly BesideCall[]): Beside
     pid,
     glance() {
       const left = view.getInt32(PID, true)
-      if (left !== 0) attempt("futex", address + PID, FUTEX_WAIT, left, address + MOMENT)
+      if (left !== 0) attempt("futex", address + PID, FUTEX.WAIT, left, address + MOMENT)
       return view.getInt32(PID, true) === 0
     },
     answerOf: (index) => Number(view.getBigInt64(CALLS + index * asideCall.size + asideCall.fields.answer[0], true)),

@@ -1,6 +1,6 @@
 import { CLONE, cloneArgs } from "../../ffi/abi/clone.ts"
 import { elfHeader, elfSegment } from "../../ffi/abi/elf.ts"
-import { AT } from "../../ffi/abi/file.ts"
+import { AT, MFD_CLOEXEC, MFD_EXEC } from "../../ffi/abi/file.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { closeSync, writeAll } from "../../ffi/fs.ts"
 import { expectChildren } from "../../ffi/interrupt.ts"
@@ -11,9 +11,6 @@ import { CheckpointError } from "../base/errors.ts"
 import { withSignalsBlocked } from "./blocked.ts"
 import { reap } from "./wait.ts"
 
-const MFD_CLOEXEC = 1
-/** Linux 6.3: the file may be executed although vm.memfd_noexec is 1. */
-const MFD_EXEC = 0x10
 /** Where the code starts in the file, bytes: a page of its own. */
 const CODE_AT = 4096
 const MACHINE = process.arch === "arm64" ? 183 : 62

@@ -1,4 +1,5 @@
 import { CLONE, cloneArgs, THREAD_FLAGS } from "../../ffi/abi/clone.ts"
+import { FUTEX } from "../../ffi/abi/futex.ts"
 import { runBeside } from "../../ffi/kernel.ts"
 import { encode } from "../../ffi/layout.ts"
 import { allocate, attempt } from "../../ffi/syscall.ts"
@@ -7,8 +8,6 @@ import { allocate, attempt } from "../../ffi/syscall.ts"
 const CLONE_ARGS = 0
 const THREAD_ID = 256
 const STACK = 1024
-/** Operation of futex(2). Header: include/uapi/linux/futex.h */
-const FUTEX_WAIT = 0
 
 /** A thread of the tool's own that runs machine code of the door and never JavaScript: it may be started again when it has ended. */
 export class DoorThread {
@@ -35,6 +34,6 @@ export class DoorThread {
   join(): void {
     const { address, view } = this.memory
     for (let id = view.getInt32(THREAD_ID, true); id !== 0; id = view.getInt32(THREAD_ID, true))
-      attempt("futex", address + THREAD_ID, FUTEX_WAIT, id, 0)
+      attempt("futex", address + THREAD_ID, FUTEX.WAIT, id, 0)
   }
 }

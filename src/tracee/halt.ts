@@ -1,12 +1,11 @@
-import { SIG } from "../../ffi/abi/signal.ts"
+import { SI, SIG } from "../../ffi/abi/signal.ts"
 import { logger } from "../base/log.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
 import { getSignalOrigin, tryPtrace } from "./trace.ts"
 import { cleanupDeadline, type Deadline, waitReport } from "./wait.ts"
 
 const log = logger("seize")
-const SI_TKILL = -6
-const SI_USER = 0
+
 /**
  * What a failing instruction raises. Sent by somebody they are blocked, so one that is met is the stub's own, and of no use to the target.
  */
@@ -33,7 +32,7 @@ interface Halting {
  */
 export function isStubSignal(tid: number): boolean {
   const { code, pid } = getSignalOrigin(tid)
-  return code === SI_TKILL || (code === SI_USER && pid === 0)
+  return code === SI.TKILL || (code === SI.USER && pid === 0)
 }
 
 /**

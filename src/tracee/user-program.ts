@@ -1,5 +1,5 @@
 import { CLONE } from "../../ffi/abi/clone.ts"
-import { kernelSigaction, SIG } from "../../ffi/abi/signal.ts"
+import { kernelSigaction, SIG, SIG_HOW } from "../../ffi/abi/signal.ts"
 import { timespec } from "../../ffi/abi/timer.ts"
 import { closeSync, openSync } from "../../ffi/fs.ts"
 import { expectChildren } from "../../ffi/interrupt.ts"
@@ -10,7 +10,8 @@ import { listProcesses } from "../proc/tasks.ts"
 import { type BesideCall, startBeside } from "./beside.ts"
 import { cleanupDeadline, deadlineIn, fixedDeadline, pollReport, waitReport } from "./wait.ts"
 
-const [SIG_BLOCK, SIG_SETMASK, MASK] = [0, 2, 8] as const
+/** Bytes of a signal mask. */
+const MASK = 8
 /** Signals that the runtime ignores. */
 const IGNORED = [SIG.PIPE, SIG.XFSZ] as const
 const CLOSE_RANGE_CLOEXEC = 4
@@ -89,7 +90,7 @@ export function runUserProgram(path: string, environment: readonly string[], doi
   expectChildren()
   // The mask, and an action that is all zero: the default.
   const { address } = allocate(MASK + kernelSigaction.size)
-  syscall("rt_sigprocmask", SIG_BLOCK, 0, address, MASK)
+  syscall("rt_sigprocmask", SIG_HOW.BLOCK, 0, address, MASK)
   const argv = listOf([path])
   const nothing = openSync("/dev/null", "r")
   const calls: readonly BesideCall[] = [
@@ -98,7 +99,7 @@ export function runUserProgram(path: string, environment: readonly string[], doi
     ["dup3", 2, 1, 0],
     ["close_range", 3, 0xffffffff, CLOSE_RANGE_CLOEXEC], // since Linux 5.11; ours are close-on-exec, these are those that we were given
     ...IGNORED.map((signal) => ["rt_sigaction", signal, address + MASK, 0, MASK] as const),
-    ["rt_sigprocmask", SIG_SETMASK, address, 0, MASK],
+    ["rt_sigprocmask", SIG_HOW.SETMASK, address, 0, MASK],
     ["execve", argv + 16, argv, listOf(environment)], // the path stands behind its own address and the zero
   ]
   const beside = startBeside(CLONE.CLEAR_SIGHAND, calls)

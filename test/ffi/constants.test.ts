@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test"
 import { CLONE } from "../../ffi/abi/clone.ts"
+import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_HUGETLB } from "../../ffi/abi/file.ts"
+import { FUTEX } from "../../ffi/abi/futex.ts"
 import { IPC, SEM, SHM } from "../../ffi/abi/ipc.ts"
 import * as mman from "../../ffi/abi/mman.ts"
 import { NT_X86_XSTATE, PTRACE, PTRACE_EVENT_STOP, PTRACE_O, PTRACE_PEEKSIGINFO_SHARED } from "../../ffi/abi/ptrace.ts"
@@ -27,6 +29,8 @@ const portable: readonly (readonly [Headers, readonly Row[]])[] = [
     ],
   ],
   [["linux/sched.h"], named("CLONE_", CLONE)],
+  [["linux/futex.h"], named("FUTEX_", FUTEX)],
+  [["linux/memfd.h"], named("", { MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_HUGETLB })],
   [["linux/wait.h"], named("W", W, { ALL: "__WALL" })],
   [["sys/sem.h"], [["GETPID", SEM.GETPID]]],
   [["sys/shm.h"], [...named("IPC_", IPC), ...named("SHM_", SHM)]],
@@ -53,6 +57,8 @@ const portable: readonly (readonly [Headers, readonly Row[]])[] = [
     [
       ...named("SIG", signal.SIG),
       ...named("SA_", signal.SA),
+      ...named("SIG_", signal.SIG_HOW),
+      ...named("SI_", signal.SI),
       ["(long)SIG_IGN", signal.SIG_IGN],
       ["SS_DISABLE", signal.SS_DISABLE],
       ["sizeof(siginfo_t)", signal.SIGINFO_SIZE],

@@ -1,4 +1,5 @@
 import type { Registers } from "../../../ffi/abi/registers.x86_64.ts"
+import { CLOCK_MONOTONIC } from "../../../ffi/abi/timer.ts"
 import { type Syscall, syscallNumber } from "../../../ffi/syscall.ts"
 import type { stasis_restart_entry } from "../../../proto/gen/stasis_pb.ts"
 import { logger } from "../../base/log.ts"
@@ -14,7 +15,6 @@ import {
 import { type ReadIfMapped, restartedNumber } from "./restarted.ts"
 
 const log = logger("restart")
-const CLOCK_MONOTONIC = 1n
 
 /** What becomes of a system call that the freeze interrupted. */
 export interface Restart {
@@ -68,8 +68,14 @@ function remainingTime(number: number, args: readonly bigint[], read: ReadIfMapp
   const seconds = view.getBigInt64(0, true)
   const nanoseconds = view.getBigInt64(8, true)
   if (seconds < 0n || nanoseconds < 0n || nanoseconds >= NANOSECONDS) return undefined
-  const clock = sleep.clock === undefined ? CLOCK_MONOTONIC : (args[sleep.clock] ?? CLOCK_MONOTONIC)
-  return { syscall_nr: number, clock_id: Number(clock), remaining_sec: seconds, remaining_nsec: Number(nanoseconds), args: [...args] }
+  const clock = sleep.clock === undefined ? undefined : args[sleep.clock]
+  return {
+    syscall_nr: number,
+    clock_id: Number(clock ?? CLOCK_MONOTONIC),
+    remaining_sec: seconds,
+    remaining_nsec: Number(nanoseconds),
+    args: [...args],
+  }
 }
 
 /**

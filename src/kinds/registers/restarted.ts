@@ -1,3 +1,4 @@
+import { FUTEX } from "../../../ffi/abi/futex.ts"
 import { type Syscall, syscallNumber } from "../../../ffi/syscall.ts"
 import { NANOSECONDS } from "../../base/units.ts"
 import { CALL_LOAD_SIZE, loadedNumber, SYSCALL_SIZE } from "../../tracee/arch.x86_64.ts"
@@ -12,10 +13,6 @@ const TIMESPEC_SIZE = 16
 const POLLFD_SIZE = 8
 /** More descriptors than fs.nr_open lets a process have, unless it was raised. Kernel: fs/file.c sysctl_nr_open */
 const MOST_DESCRIPTORS = 1 << 20
-/** FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME. Header: include/uapi/linux/futex.h */
-const FUTEX_FLAGS = 0x180
-const FUTEX_WAIT = 0
-const FUTEX_WAIT_BITSET = 9
 const TIMER_ABSTIME = 1n
 /** CLOCK_TAI; those of processes and threads are negative. Header: include/uapi/linux/time.h */
 const LAST_CLOCK = 11
@@ -36,9 +33,11 @@ function isTime(address: bigint, read: ReadIfMapped): boolean {
 
 const isRemainder = (address: bigint, read: ReadIfMapped): boolean => address === 0n || readable(address, TIMESPEC_SIZE, read)
 
+const WAITS: readonly number[] = [FUTEX.WAIT, FUTEX.WAIT_BITSET]
+
 /** Whatever the word's value is by now: asked again, the kernel compares it as it would have done. */
 const isFutex: Fits = ([word = 0n, operation, , time = 0n], read) =>
-  [FUTEX_WAIT, FUTEX_WAIT_BITSET].includes(int(operation) & ~FUTEX_FLAGS) &&
+  WAITS.includes(int(operation) & ~(FUTEX.PRIVATE_FLAG | FUTEX.CLOCK_REALTIME)) &&
   word % 4n === 0n &&
   readable(word, 4, read) &&
   isTime(time, read)

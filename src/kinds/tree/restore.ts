@@ -1,6 +1,6 @@
 import { CLONE, cloneArgs } from "../../../ffi/abi/clone.ts"
 import { PR, TASK_COMM_LEN } from "../../../ffi/abi/prctl.ts"
-import { sigbit } from "../../../ffi/abi/signal.ts"
+import { SIG_HOW, sigbit } from "../../../ffi/abi/signal.ts"
 import { W } from "../../../ffi/abi/wait.ts"
 import { encode } from "../../../ffi/layout.ts"
 import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
@@ -8,8 +8,6 @@ import { bytesOf } from "../../../proto/text.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import type { Program } from "../../tracee/program.ts"
 import type { Act, TaskId } from "./plan.ts"
-
-const SIG_UNBLOCK = 1
 
 /** Id of the time namespace of a process that is not in the dumping program's; undefined = it is, or an older program did not say. */
 export const ownTimeOf = (ids: task_kobj_ids_entry, dumper: task_kobj_ids_entry | undefined): number | undefined =>
@@ -103,5 +101,5 @@ export function appendDeath(comm: string, status: number, program: Program): voi
   program.call("prctl", PR.SET_DUMPABLE, 0, 0, 0, 0)
   const unblocked = program.bytes(new Uint8Array(new BigUint64Array([sigbit(signal)]).buffer))
   program.call("kill", program.call("getpid"), signal)
-  program.call("rt_sigprocmask", SIG_UNBLOCK, unblocked, 0, 8)
+  program.call("rt_sigprocmask", SIG_HOW.UNBLOCK, unblocked, 0, 8)
 }
