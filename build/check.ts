@@ -1,11 +1,11 @@
 /**
- * The whole gate but the tests: `npm run check`. Types, format and lint, layers, sizes, names, markers, generated code. Prints each step;
- * exit status 1 with a list of complaints when any fails. Changes nothing in the tree.
+ * The whole gate but the tests: `npm run check`. Types, format and lint, layers, unused exports, sizes, names, markers,
+ * generated code. Prints each step; exit status 1 with a list of complaints when any fails. Changes nothing in the tree.
  */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { badNames, bannedWords, brokenLayers, cycles, type Source, tooLong, wideComments } from "./rules.ts"
+import { badNames, bannedWords, brokenLayers, cycles, type Source, tooLong, unusedExports, wideComments } from "./rules.ts"
 import { generateStubs } from "./stub.ts"
 
 const root = join(import.meta.dir, "..")
@@ -65,6 +65,7 @@ const STEPS: readonly [string, () => string[]][] = [
   ["format and lint: biome", () => tool("biome", "check", "--error-on-warnings", "--diagnostic-level=warn", ".")],
   ["layers", () => brokenLayers(typescript)],
   ["import cycles", () => cycles(written)],
+  ["unused exports", () => unusedExports(typescript)],
   ["file sizes", () => tooLong(typescript)],
   ["comments", () => wideComments(typescript)],
   ["file names", () => badNames(typescript)],

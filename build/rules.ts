@@ -123,6 +123,20 @@ export const bannedWords = (sources: readonly Source[]): string[] =>
     }),
   )
 
+/** Functions, values and classes of ffi and src that no other file names, tests included. Types are exported for who reads signatures. */
+export function unusedExports(sources: readonly Source[]): string[] {
+  const files = new Map<string, number>()
+  const codes = sources.map(({ path, text }) => ({ path, code: withoutComments(text) }))
+  for (const { code } of codes) for (const word of new Set(code.match(/\w+/g))) files.set(word, (files.get(word) ?? 0) + 1)
+  return codes
+    .filter(({ path }) => inSource(path))
+    .flatMap(({ path, code }) =>
+      [...code.matchAll(/^export (?:async )?(?:function\*?|const|let|class) (\w+)/gm)].flatMap(([, name = ""]) =>
+        (files.get(name) ?? 0) > 1 ? [] : [`${path} exports ${name}, which nothing uses`],
+      ),
+    )
+}
+
 /** Names that say nothing: barrels and drawers. */
 export const badNames = (sources: readonly Source[]): string[] =>
   sources

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { mayImport } from "../../build/layers.ts"
-import { badNames, bannedWords, brokenLayers, cycles, importsOf, tooLong, wideComments } from "../../build/rules.ts"
+import { badNames, bannedWords, brokenLayers, cycles, importsOf, tooLong, unusedExports, wideComments } from "../../build/rules.ts"
 
 const source = (path: string, ...lines: string[]) => ({ path, text: `${lines.join("\n")}\n` })
 
@@ -100,6 +100,12 @@ describe("bannedWords", () => {
   ])("in %s: %p", (path, text, expected) => {
     expect(bannedWords([source(path, text)])).toEqual(expected)
   })
+})
+
+test("unusedExports names what only its own file has, or a comment, and no types", () => {
+  const own = source("src/a.ts", "export const used = 1", "export function alone(): void {}", "export type Word = string", "alone()")
+  const other = source("test/a.test.ts", 'import { used } from "../src/a.ts"', "// alone", "export const here = used")
+  expect(unusedExports([own, other])).toEqual(["src/a.ts exports alone, which nothing uses"])
 })
 
 test("badNames refuses barrels, drawers and capitals", () => {
