@@ -91,41 +91,34 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
     }
   }
 
+  /** A step that writes to a file. @throws CheckpointError as `ioFailure` tells it */
+  function writing<T>(name: string, step: () => T): T {
+    try {
+      return step()
+    } catch (error) {
+      throw ioFailure(`Cannot write ${join(directory, name)}`, error)
+    }
+  }
+
   return {
     directory,
     write(kind, id, entries) {
       if (entries.length === 0) return
       const bytes = encodeImage(kind, entries)
       const file = open(fileName(kind, id), { written: { kind, bytes }, pagesId: undefined })
-      const { name } = file
-      try {
-        writeAll(opened.descriptorOf(file), bytes)
-      } catch (error) {
-        throw ioFailure(`Cannot write ${join(directory, name)}`, error)
-      }
-      log.debug(`${name}: ${entries.length} entries, ${bytes.length} bytes`)
+      writing(file.name, () => writeAll(opened.descriptorOf(file), bytes))
+      log.debug(`${file.name}: ${entries.length} entries, ${bytes.length} bytes`)
     },
     stream(kind, id, entries) {
       const file = open(fileName(kind, id), { written: undefined, pagesId: undefined })
-      const { name } = file
-      try {
-        file.streamed = writeStreamed(opened.descriptorOf(file), kind, entries)
-      } catch (error) {
-        throw ioFailure(`Cannot write ${join(directory, name)}`, error)
-      }
-      log.debug(`${name}: ${entries.length} entries, ${file.streamed.size} bytes`)
+      const streamed = writing(file.name, () => writeStreamed(opened.descriptorOf(file), kind, entries))
+      file.streamed = streamed
+      log.debug(`${file.name}: ${entries.length} entries, ${streamed.size} bytes`)
     },
     pages(pagesId) {
       const file = open(fileName("pages", pagesId), { written: undefined, pagesId })
       const { name, temporary } = file
       const fd = (): number => opened.descriptorOf(file)
-      const guarded = (step: () => void): void => {
-        try {
-          step()
-        } catch (error) {
-          throw ioFailure(`Cannot write ${join(directory, name)}`, error)
-        }
-      }
       return {
         fill(step) {
           try {
@@ -134,8 +127,8 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
             throw error instanceof FileError ? ioFailure(`Cannot write ${join(directory, name)}`, error) : error
           }
         },
-        preallocate: (bytes) => guarded(() => (options.allocate ? options.allocate(fd(), bytes) : ftruncateSync(fd(), bytes))),
-        truncate: (bytes) => guarded(() => ftruncateSync(fd(), bytes)),
+        preallocate: (bytes) => writing(name, () => (options.allocate ? options.allocate(fd(), bytes) : ftruncateSync(fd(), bytes))),
+        truncate: (bytes) => writing(name, () => ftruncateSync(fd(), bytes)),
         discard: () => {
           files.delete(name)
           closePending(file)

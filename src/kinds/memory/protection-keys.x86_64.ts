@@ -78,6 +78,9 @@ export function collectKeys(answers: Answers, questions: readonly Result[], mapp
   }
 }
 
+/** The kernel's own key as a bit; 0 = there is none. */
+const codeBit = ({ execute_only_key }: Keys): number => (execute_only_key === undefined ? 0 : 1 << execute_only_key)
+
 const keyOf = ({ counters }: MappingDetail): number => counters.protectionKey
 
 /** The key of an area, to be kept; undefined where it is the one that such an area gets by itself. Mirror: `restoreAreaKeys` */
@@ -117,7 +120,7 @@ export function fitsBirth(own: Keys | undefined, atBirth: Keys | undefined): boo
 export function restoreKeys(keys: Keys, areas: readonly KeyedArea[], atBirth: Keys, program: Program): void {
   for (const key of bits(atBirth.protection_keys ?? 0)) program.call("pkey_free", key)
   const own = atBirth.execute_only_key ?? keys.execute_only_key
-  const wanted = needed(keys, areas) | (keys.execute_only_key === undefined ? 0 : 1 << keys.execute_only_key)
+  const wanted = needed(keys, areas) | codeBit(keys)
   for (let key = 1; wanted >> key !== 0; key++) {
     if (key !== own) program.callWith({ about: `protection key ${key}`, returns: key }, "pkey_alloc", 0, 0)
     else if (atBirth.execute_only_key === undefined) {
@@ -142,7 +145,7 @@ export function restoreAreaKeys(
     const about = `protection key ${key} of the area at 0x${start.toString(16)}`
     program.callWith({ about }, "pkey_mprotect", start, end - start, prot, key)
   }
-  const kept = (keys.protection_keys ?? 0) | (keys.execute_only_key === undefined ? 0 : 1 << keys.execute_only_key)
+  const kept = (keys.protection_keys ?? 0) | codeBit(keys)
   const made = needed(keys, areas) | kept
   for (let key = 1; made >> key !== 0; key++) if (!((1 << key) & kept)) program.call("pkey_free", key)
 }
