@@ -18,7 +18,10 @@ interface WriteOptions {
   readonly mode?: number
 }
 
-/** The part of node:fs that ./fs.ts has. `readSync` may be short, `writeSync` on a full pipe or disk: files are written by `writeAll`. */
+/**
+ * The part of node:fs that ./fs.ts has. `readSync` may be short, and gives 256 KiB at most: src/base/read-fully.ts reads on. `writeSync`
+ * may be short on a full pipe or disk: files are written by `writeAll`.
+ */
 export interface Files {
   openSync(path: string, flags: Flags, mode?: number): number
   closeSync(fd: number): void
