@@ -68,7 +68,7 @@ const unreadable = (key: string, found: string) =>
     "E_KERNEL",
     `Cannot read "${key}" of a descriptor's fdinfo`,
     found,
-    "Use a kernel that prints it, see the support table",
+    "Use a kernel that prints it: the README names those that were tried (Kernels)",
   )
 
 /**

@@ -93,7 +93,7 @@ function reasonOf(mapping: MappingDetail, refuseFile: RefuseFile): ReturnType<Re
 /**
  * What in a process's address space cannot be dumped. Nothing is stopped or changed.
  *
- * What is restored: the support table in README.
+ * What is restored: "What is kept" in README.md.
  */
 export function surveyMemory(pid: number, mappings: readonly MappingDetail[], refuseFile: RefuseFile, lower: LowerFiles): Refusal[] {
   const refusals: Refusal[] = []
