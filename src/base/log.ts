@@ -50,9 +50,24 @@ export function gatherWarnings<T>(step: () => T): { readonly value: T; readonly 
   }
 }
 
+/** Whether lines of every level are debug ones now. */
+let isTrial = false
+
+/** Takes a step that stands for another one: what it tells, errors too, is for who wants to see every call, and no warning to gather. */
+export function asTrial<T>(step: () => T): T {
+  const outer = isTrial
+  isTrial = true
+  try {
+    return step()
+  } finally {
+    isTrial = outer
+  }
+}
+
 /** A logger whose lines carry the folder's name. */
 export function logger(tag: string): Logger {
-  const at = (type: keyof Logger) => (line: string) => {
+  const at = (given: keyof Logger) => (line: string) => {
+    const type = isTrial ? "debug" : given
     if (type === "warn" && gathered) return void gathered.push(line)
     if (level < LogLevels[type]) return
     root ??= makeRoot()

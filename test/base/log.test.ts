@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test"
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { logger, logTo } from "../../src/base/log.ts"
+import { asTrial, gatherWarnings, logger, logTo } from "../../src/base/log.ts"
 
 const early = logger("early")
 let scratch: string
@@ -73,4 +73,21 @@ test("logger writes objects when it is to", () => {
   ])
   expect(first.seconds).toBeGreaterThanOrEqual(0)
   expect(more).toEqual([])
+})
+
+test("a trial's lines of every level are debug ones, and none of its warnings is gathered", () => {
+  const tellAll = () => {
+    early.error("e")
+    early.warn("w")
+    early.info("i")
+    early.debug("d")
+  }
+  logTo(fd, 3)
+  expect(gatherWarnings(() => asTrial(tellAll))).toMatchObject({ warnings: [] })
+  expect(() => asTrial(() => JSON.parse("{"))).toThrow()
+  expect(lines()).toEqual([])
+  early.error("after")
+  logTo(fd, 4)
+  asTrial(tellAll)
+  expect(lines()).toEqual(["error: early: after", "early: e", "early: w", "early: i", "early: d"])
 })

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "../../../ffi/fs.ts"
 import { PE } from "../../../proto/values.ts"
-import { logger } from "../../base/log.ts"
+import { asTrial, logger } from "../../base/log.ts"
 import { PAGE_SIZE } from "../../base/units.ts"
 import { forgottenImages } from "../../image/rehearsal.ts"
 import { readSmaps } from "../../proc/smaps.ts"
@@ -67,6 +67,20 @@ function readTarget(
   return collectState([{ ...source, pid, mappings }], [{ stat, ppid: 0, dead: false }], moment, treeWide)
 }
 
+/** Freezes a new understudy, asks and copies it, and makes entries of the target by its answers. @throws whatever stops that */
+function practise(before: Survey, witnesses: Witnesses, options: DumpOptions): void {
+  using understudy = startUnderstudy()
+  const { pid } = understudy
+  using frozen = seizeTree(pid, [], fixedDeadline(DEADLINE), liveTasks)
+  const known = { ...before, processes: new Map([[pid, surveyUnderstudy(pid)]]) }
+  askFrozenTree(frozen, known, witnesses, { ...options, pid, shellJob: true }, (asked) => {
+    const state = readTarget(asked, before, options)
+    const stored = storeOnePage(asked)
+    readSessionKeyrings(asked.sources, asked.loans)
+    if (state) writeMetadata(forgottenImages, state, stored)
+  })
+}
+
 /**
  * Does with a child of the tool, the understudy, what the freeze will do with the target, as far as it can with the target's own files, and
  * throws the result away.
@@ -80,16 +94,7 @@ function readTarget(
 export function rehearse(before: Survey, witnesses: Witnesses, options: DumpOptions): void {
   const started = performance.now()
   try {
-    using understudy = startUnderstudy()
-    const { pid } = understudy
-    using frozen = seizeTree(pid, [], fixedDeadline(DEADLINE), liveTasks)
-    const known = { ...before, processes: new Map([[pid, surveyUnderstudy(pid)]]) }
-    askFrozenTree(frozen, known, witnesses, { ...options, pid, shellJob: true }, (asked) => {
-      const state = readTarget(asked, before, options)
-      const stored = storeOnePage(asked)
-      readSessionKeyrings(asked.sources, asked.loans)
-      if (state) writeMetadata(forgottenImages, state, stored)
-    })
+    asTrial(() => practise(before, witnesses, options))
     log.debug(`done after ${(performance.now() - started).toFixed(1)} ms`)
   } catch (error) {
     log.debug(`stopped early: ${error}`)
