@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test"
+import { syscallNumber } from "../../ffi/syscall.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { cleanUp } from "../harness/process.ts"
 import { dump, stasisTool } from "../harness/tool.ts"
@@ -39,4 +40,21 @@ describe("a rehearsal reaches its end, before the freeze,", () => {
       expect(done).toBeGreaterThan(-1)
       expect(frozen).toBeGreaterThan(done)
     })
+})
+
+test("a filter of seccomp that kills stasis for what only a rehearsal calls: there is none", async () => {
+  const victim = await start("unused")
+  const [prctl, forbidden] = [syscallNumber("prctl"), syscallNumber("memfd_create")]
+  const confine = [
+    `my $filter = pack("SCCL" x 4, 0x20, 0, 0, 0, 0x15, 0, 1, ${forbidden}, 0x06, 0, 0, 0x80000000, 0x06, 0, 0, 0x7fff0000)`,
+    `syscall(${prctl}, 38, 1, 0, 0, 0); my $program = pack("S x6 P", 4, $filter)`,
+    `syscall(${prctl}, 22, 2, $program) == 0 or die $!; exec @ARGV`,
+  ].join("; ")
+  const { stderr } = await dump(
+    { ...stasisTool, command: ["perl", "-e", confine, ...stasisTool.command] },
+    victim.pid,
+    victim.images,
+    "-v4",
+  )
+  expect(stderr).toContain("rehearsal: none")
 })
