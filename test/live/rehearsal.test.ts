@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from "bun:test"
 import { syscallNumber } from "../../ffi/syscall.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { cleanUp } from "../harness/process.ts"
-import { dump, stasisTool } from "../harness/tool.ts"
+import { skip } from "../harness/skip.ts"
+import { dump, run, stasisTool } from "../harness/tool.ts"
 import { launch, start, type Victim } from "../harness/victim.ts"
 
 afterEach(cleanUp)
@@ -40,6 +41,22 @@ describe("a rehearsal reaches its end, before the freeze,", () => {
       expect(done).toBeGreaterThan(-1)
       expect(frozen).toBeGreaterThan(done)
     })
+})
+
+test("registrations of the target are found by its libc: the understudy, which has none, is asked in its own way", async () => {
+  const victim = await start("unused")
+  const { stderr, status } = await run([
+    ...stasisTool.command,
+    "dump",
+    `${victim.pid}`,
+    "-D",
+    victim.images,
+    "-v4",
+    "--rseq-discovery",
+    "libc",
+  ])
+  if (status !== 0) return skip("this C library does not say where it registers")
+  expect(stderr).toContain("rehearsal: done after")
 })
 
 test("a filter of seccomp that kills stasis for what only a rehearsal calls: there is none", async () => {

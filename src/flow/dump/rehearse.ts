@@ -23,6 +23,7 @@ import { codeRanges } from "./terms.ts"
 import type { Witnesses } from "./witness.ts"
 
 const log = logger("rehearsal")
+/** For each wait: what the user allows the target may be without end. */
 const DEADLINE = 2 // s
 /** Descriptors of the target that take part. */
 const MOST_DESCRIPTORS = 16
@@ -73,7 +74,8 @@ function practise(before: Survey, witnesses: Witnesses, options: DumpOptions): v
   const { pid } = understudy
   using frozen = seizeTree(pid, [], fixedDeadline(DEADLINE), liveTasks)
   const known = { ...before, processes: new Map([[pid, surveyUnderstudy(pid)]]) }
-  askFrozenTree(frozen, known, witnesses, { ...options, pid, shellJob: true }, (asked) => {
+  const own = { ...options, pid, shellJob: true, timeoutSeconds: DEADLINE, rseqDiscovery: "auto" } as const
+  askFrozenTree(frozen, known, witnesses, own, (asked) => {
     const state = readTarget(asked, before, options)
     const stored = storeOnePage(asked)
     readSessionKeyrings(asked.sources, asked.loans)
