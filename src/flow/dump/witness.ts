@@ -48,8 +48,14 @@ export function openWitnesses(): Witnesses {
         return undefined
       }
       const pid = startWaiter(fixedDeadline(DEADLINE))
+      try {
+        dress(pid, uid.real, gid.real)
+      } catch (error) {
+        // One that has more capabilities than a thread would look like one outside of its domain.
+        endWaiter(pid)
+        throw error
+      }
       started.set(key, pid)
-      dress(pid, uid.real, gid.real)
       return pid
     },
     [Symbol.dispose]() {
