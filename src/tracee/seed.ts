@@ -4,7 +4,7 @@ import { closeSync } from "../../ffi/fs.ts"
 import { seed } from "../../ffi/stub/gen/x86_64.ts"
 import { attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { errnoOf } from "../base/errno.ts"
-import { CheckpointError } from "../base/errors.ts"
+import { CheckpointError, type ErrorCode } from "../base/errors.ts"
 import { executable, memoryFile, spawnFile, startChild } from "./child.ts"
 import type { Late } from "./late.ts"
 import { type Leash, openLeash } from "./leash.ts"
@@ -71,6 +71,7 @@ export function spawnSeed(
  * `endWaiter`.
  *
  * @throws SyscallError · CheckpointError E_TIMEOUT, E_INTERRUPTED · E_DISK_FULL a limit of file sizes, which counts for memfds too
+ *   · E_KERNEL a limit of processes
  */
 export function startWaiter(deadline: Deadline): number {
   using leash = openLeash()
@@ -109,9 +110,13 @@ function startLeashed(leash: Leash): number {
   try {
     return startChild("stasis-seed", seed, leashData(leash))
   } catch (error) {
-    if (errnoOf(error) !== "EFBIG") throw error
-    const found = "the limit of file sizes (RLIMIT_FSIZE) is too small for it"
-    throw new CheckpointError("E_DISK_FULL", "Cannot start a program of stasis", found, "Raise ulimit -f, then try again", error)
+    const refuse = (code: ErrorCode, found: string, next: string): CheckpointError =>
+      new CheckpointError(code, "Cannot start a program of stasis", found, `${next}, then try again`, error)
+    const errno = errnoOf(error)
+    if (errno === "EFBIG") throw refuse("E_DISK_FULL", "the limit of file sizes (RLIMIT_FSIZE) is too small for it", "Raise ulimit -f")
+    if (errno === "EAGAIN")
+      throw refuse("E_KERNEL", "no more processes may be started (RLIMIT_NPROC, or pids.max of a cgroup)", "Raise ulimit -u or pids.max")
+    throw error
   }
 }
 

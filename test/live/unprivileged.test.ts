@@ -84,6 +84,20 @@ describe.skipIf(why !== undefined)("an ordinary user", () => {
     expect(await victim.answer()).toBe("OK")
   })
 
+  test("may have no more processes: the limit is named, and the process goes on", async () => {
+    const victim = await startAs(USER, ordinary, "unused")
+    const told = new Set<string>()
+    // How many threads the runtime has is its own: where they alone are too many it ends by itself.
+    for (let most = 2; most < 10; most++) {
+      const { command } = toolAs(...ordinary, "prlimit", `--nproc=${most}`)
+      const { status, stderr } = await run([...command, "dump", "-R", "--json", `${victim.pid}`, "-D", victim.images])
+      if (stderr.startsWith("{")) told.add(`${status} ${stderr}`)
+    }
+    for (const one of told) expect(one).toMatch(/^6 .*"E_KERNEL".*RLIMIT_NPROC.*ulimit -u.*EAGAIN/)
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  })
+
   test("may be killed at any moment of a dump", async () => {
     const victim = await startAs(USER, ordinary, "rseqcount", { args: ["{folder}"] })
     const { command } = toolAs(...ordinary)
