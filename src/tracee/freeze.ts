@@ -1,4 +1,5 @@
 import { KCMP } from "../../ffi/abi/file.ts"
+import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { failuresOf, runAll } from "../base/all.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
@@ -46,7 +47,11 @@ const isZombie = (pid: number): boolean => readStatusIfAlive(pid)?.state === "Z"
 interface Search {
   readonly living: Map<number, Seizure>
   readonly dead: Set<number>
+  readonly traceOptions: number
 }
+
+const begin = (pid: number, search: Search, lists: TreeLists): Seizure =>
+  beginSeizure(pid, () => relieve(pid, search, lists), search.traceOptions)
 
 /**
  * A parent that is suspended by vfork comes to its stop when its child has executed a program or ended: what we hold of its children may go
@@ -68,7 +73,7 @@ function relieve(parent: number, search: Search, lists: TreeLists): void {
 /** Looks at one process that was met: stops all its threads, or finds that it is a zombie, or gone. */
 function meet(pid: number, search: Search, deadline: Deadline, lists: TreeLists): void {
   const { living, dead } = search
-  const seizure = living.get(pid) ?? beginSeizure(pid, () => relieve(pid, search, lists))
+  const seizure = living.get(pid) ?? begin(pid, search, lists)
   living.set(pid, seizure)
   stopAll(seizure, deadline, lists)
   if (seizure.seized.has(pid)) return
@@ -118,10 +123,10 @@ function bringAside({ living }: Search, deadline: Deadline, lists: TreeLists): b
 }
 
 /** Attaches to the whole tree before anything in it is waited for: only where nothing in it moves. */
-function attachAll(root: number, { living }: Search, lists: TreeLists): void {
+function attachAll(root: number, { living, traceOptions }: Search, lists: TreeLists): void {
   const met = new Set([root])
   for (const pid of met) {
-    const seizure = living.get(pid) ?? beginSeizure(pid)
+    const seizure = living.get(pid) ?? beginSeizure(pid, undefined, traceOptions)
     living.set(pid, seizure)
     attach(seizure, lists)
     for (const child of lists.children(pid)) met.add(child)
@@ -145,19 +150,27 @@ function preOrder(root: number, parents: ReadonlyMap<number, number>): number[] 
  *
  * @param known PIDs that were members a moment ago: they are stopped first, all at once
  * @param thaw ends a freeze by cgroup, in which no task reports a stop: called when the whole tree is asked to stop
+ * @param traceOptions as of `FrozenProcess`
  * @throws CheckpointError E_TRACED · E_PERMISSION · E_NO_PROCESS the root · E_TIMEOUT · E_INTERRUPTED; every thread runs on then
  *
  * A process whose parent ends before it was met is out of reach: it belongs to init, or to a subreaper outside the tree.
  * Kernel: fs/proc/array.c children_seq_show(), exact while all children are stopped. Precondition: as seizeProcess.
  */
-export function seizeTree(root: number, known: readonly number[], deadline: Deadline, lists: TreeLists, thaw?: () => void): FrozenTree {
-  const search: Search = { living: new Map(), dead: new Set() }
+export function seizeTree(
+  root: number,
+  known: readonly number[],
+  deadline: Deadline,
+  lists: TreeLists,
+  thaw?: () => void,
+  traceOptions: number = PTRACE_O.TRACESYSGOOD,
+): FrozenTree {
+  const search: Search = { living: new Map(), dead: new Set(), traceOptions }
   const frozenAt = performance.now()
   const members: TreeMember[] = []
   try {
     for (const pid of [root, ...known]) {
       if (search.living.has(pid)) continue
-      const seizure = beginSeizure(pid, () => relieve(pid, search, lists))
+      const seizure = begin(pid, search, lists)
       search.living.set(pid, seizure)
       attach(seizure, lists)
     }

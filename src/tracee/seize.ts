@@ -27,13 +27,13 @@ function hasEnded(tid: number): boolean {
 }
 
 /** Attaches to one thread without stopping it. False when the thread is gone. */
-function seizeThread(pid: number, tid: number, tracer: (tid: number) => number): boolean {
-  const answer = tryPtrace("SEIZE", tid, 0, PTRACE_O.TRACESYSGOOD)
+function seizeThread({ pid, traceOptions }: Seizure, tid: number, tracer: (tid: number) => number): boolean {
+  const answer = tryPtrace("SEIZE", tid, 0, traceOptions)
   if (answer === 0) return true
   const errno = errnoName(-answer)
   // A thread that has ended but is still listed is refused as if it were forbidden.
   if (errno === "ESRCH" || hasEnded(tid)) return false
-  const cause = new SyscallError("ptrace", errno, [0x4206, tid, 0, PTRACE_O.TRACESYSGOOD])
+  const cause = new SyscallError("ptrace", errno, [0x4206, tid, 0, traceOptions])
   const by = tracer(tid)
   if (by)
     throw new CheckpointError(
@@ -90,16 +90,26 @@ export interface Seizure {
   stopSignal: number
   /** Called again and again while a thread is suspended by vfork. */
   readonly relieve: (() => void) | undefined
+  /** As of `FrozenProcess`. */
+  readonly traceOptions: number
 }
 
-/** A process of which nothing is seized yet. @param relieve see `Seizure` */
-export const beginSeizure = (pid: number, relieve?: () => void): Seizure => ({ pid, seized: new Set(), moving: [], stopSignal: 0, relieve })
+/** A process of which nothing is seized yet. @param relieve, traceOptions see `Seizure` */
+export const beginSeizure = (pid: number, relieve?: () => void, traceOptions: number = PTRACE_O.TRACESYSGOOD): Seizure => ({
+  pid,
+  seized: new Set(),
+  moving: [],
+  stopSignal: 0,
+  relieve,
+  traceOptions,
+})
 
 /** Attaches to threads that are not yet ours, and asks them to stop. @returns whether there were any */
-export function attach({ pid, seized, moving }: Seizure, lists: TaskLists): boolean {
+export function attach(seizure: Seizure, lists: TaskLists): boolean {
+  const { pid, seized, moving } = seizure
   const before = moving.length
   for (const tid of lists.threads(pid)) {
-    if (seized.has(tid) || !seizeThread(pid, tid, lists.tracer)) continue
+    if (seized.has(tid) || !seizeThread(seizure, tid, lists.tracer)) continue
     seized.add(tid)
     moving.push(tid)
     tryPtrace("INTERRUPT", tid)
@@ -137,7 +147,7 @@ export function stopAll(seizure: Seizure, deadline: Deadline, lists: TaskLists):
 }
 
 /** Reads the state of stopped threads. @throws CheckpointError E_NO_PROCESS the leader is not among them */
-export function readFrozen({ pid, seized, stopSignal }: Seizure, frozenAt: number): FrozenProcess {
+export function readFrozen({ pid, seized, stopSignal, traceOptions }: Seizure, frozenAt: number): FrozenProcess {
   const threads: FrozenThread[] = []
   for (const tid of seized)
     try {
@@ -167,7 +177,7 @@ export function readFrozen({ pid, seized, stopSignal }: Seizure, frozenAt: numbe
     threads,
     frozenAt,
     stopSignal,
-    traceOptions: PTRACE_O.TRACESYSGOOD,
+    traceOptions,
     heldSignals: [],
     ending: "run",
     [Symbol.dispose]: () => {

@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { syscallNumber } from "../../ffi/syscall.ts"
 import { waitFor } from "../harness/deadline.ts"
-import { cleanUp } from "../harness/process.ts"
+import { alive, cleanUp, statusOf } from "../harness/process.ts"
 import { skip } from "../harness/skip.ts"
 import { dump, run, stasisTool } from "../harness/tool.ts"
 import { launch, start, type Victim } from "../harness/victim.ts"
+import { treeOf } from "./kin.ts"
 
 afterEach(cleanUp)
 
@@ -74,4 +75,23 @@ test("a filter of seccomp that kills stasis for what only a rehearsal calls: the
     "-v4",
   )
   expect(stderr).toContain("rehearsal: none")
+})
+
+test("a stasis that is stopped with its whole process group, then killed, leaves no understudy", async () => {
+  const victim = await start("unused")
+  const command = ["setsid", ...stasisTool.command, "dump", "-R", `${victim.pid}`, "-D", victim.images]
+  const traced = (tool: number): number[] => treeOf(tool).filter((pid) => statusOf(pid, "TracerPid") === `${tool}`)
+  let met: number | undefined
+  for (let tries = 0; met === undefined && tries < 20; tries++) {
+    const tool = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "ignore" })
+    while (met === undefined && tool.exitCode === null && tool.signalCode === null) {
+      met = traced(tool.pid)[0]
+      await Bun.sleep(0)
+    }
+    if (met !== undefined) process.kill(-tool.pid, "SIGSTOP")
+    tool.kill("SIGKILL")
+    await tool.exited
+  }
+  expect(met).toBeDefined()
+  await waitFor("the understudy to end", () => !alive(met as number))
 })

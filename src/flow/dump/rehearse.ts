@@ -1,3 +1,4 @@
+import { PTRACE_O } from "../../../ffi/abi/ptrace.ts"
 import { closeSync, openSync } from "../../../ffi/fs.ts"
 import { PE } from "../../../proto/values.ts"
 import { asTrial, logger } from "../../base/log.ts"
@@ -25,6 +26,8 @@ import type { Witnesses } from "./witness.ts"
 const log = logger("rehearsal")
 /** For each wait: what the user allows the target may be without end. */
 const DEADLINE = 2 // s
+/** It dies with the tool, even when the tool's whole process group was stopped: stopped, it does not see that its leash goes. */
+const TRACE_OPTIONS = PTRACE_O.TRACESYSGOOD | PTRACE_O.EXITKILL
 /** Descriptors of the target that take part. */
 const MOST_DESCRIPTORS = 16
 /** Mappings of the target that take part. */
@@ -72,7 +75,7 @@ function readTarget(
 function practise(before: Survey, witnesses: Witnesses, options: DumpOptions): void {
   using understudy = startUnderstudy()
   const { pid } = understudy
-  using frozen = seizeTree(pid, [], fixedDeadline(DEADLINE), liveTasks)
+  using frozen = seizeTree(pid, [], fixedDeadline(DEADLINE), liveTasks, undefined, TRACE_OPTIONS)
   const known = { ...before, processes: new Map([[pid, surveyUnderstudy(pid)]]) }
   const own = { ...options, pid, shellJob: true, timeoutSeconds: DEADLINE, rseqDiscovery: "auto" } as const
   askFrozenTree(frozen, known, witnesses, own, (asked) => {
