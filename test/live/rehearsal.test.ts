@@ -1,13 +1,18 @@
 import { afterEach, describe, expect, test } from "bun:test"
+import { existsSync, readFileSync } from "node:fs"
 import { syscallNumber } from "../../ffi/syscall.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, cleanUp, statusOf } from "../harness/process.ts"
+import { asUser, hindrance, startAs, toolAs, unpublish } from "../harness/rung.ts"
 import { skip } from "../harness/skip.ts"
-import { dump, run, stasisTool } from "../harness/tool.ts"
+import { dump, must, run, stasisTool } from "../harness/tool.ts"
 import { launch, start, type Victim } from "../harness/victim.ts"
 import { treeOf } from "./kin.ts"
 
-afterEach(cleanUp)
+afterEach(() => {
+  cleanUp()
+  unpublish()
+})
 
 /** A program with a deleted file of a million bytes, a pipe and a listening socket. */
 async function startDescriptors(): Promise<Victim> {
@@ -94,4 +99,15 @@ test("a stasis that is stopped with its whole process group, then killed, leaves
   }
   expect(met).toBeDefined()
   await waitFor("the understudy to end", () => !alive(met as number))
+})
+
+const keyUsers = "/proc/key-users"
+const why = hindrance() ?? (existsSync(keyUsers) ? undefined : "this kernel has no keys")
+if (why) skip(`keyrings of a rehearsal: ${why}`)
+test.skipIf(why !== undefined)("a dump that leaves its tree running makes no keyrings of the user's", async () => {
+  // They would stay until the next boot: one who has none yet.
+  const user = 1_000_000 + Math.floor(Math.random() * 1_000_000)
+  const victim = await startAs(user, asUser(user), "unused")
+  await must(toolAs(...asUser(user)), "dump", "-R", `${victim.pid}`, "-D", victim.images)
+  expect(readFileSync(keyUsers, "utf8")).not.toMatch(new RegExp(`^ *${user}:`, "m"))
 })

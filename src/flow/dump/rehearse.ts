@@ -81,7 +81,8 @@ function practise(before: Survey, witnesses: Witnesses, options: DumpOptions): v
   askFrozenTree(frozen, known, witnesses, own, (asked) => {
     const state = readTarget(asked, before, options)
     const stored = storeOnePage(asked)
-    readSessionKeyrings(asked.sources, asked.loans)
+    // The look makes keyrings of the tool's user that stay: only where the dump itself does it.
+    if (!options.leaveRunning && !options.leaveStopped) readSessionKeyrings(asked.sources, asked.loans)
     if (state) writeMetadata(forgottenImages, state, stored)
   })
 }
