@@ -5,11 +5,15 @@ import { join } from "node:path"
 import { compileVictim } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, cleanUp, signal, statusOf } from "../harness/process.ts"
+import { asUser, toolAs, USER, unpublish } from "../harness/rung.ts"
 import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { isReady, launch, start, type Victim } from "../harness/victim.ts"
 
-afterEach(cleanUp)
+afterEach(() => {
+  cleanUp()
+  unpublish()
+})
 
 /** Runs a step beside such a server. Who waits for its answer goes on when it is gone. @param args of mute.c */
 async function withMute(step: (mute: Victim) => Promise<void>, ...args: readonly string[]): Promise<void> {
@@ -47,6 +51,12 @@ describe("a server of a file system that does not answer", () => {
 
   /** The command, where the file system of such a server is mounted. */
   const beside = (mute: Victim, ...command: readonly string[]): string[] => ["nsenter", "-t", `${mute.pid}`, "-m", "--", ...command]
+
+  test("is not asked for a process of somebody else's: whose it is is told, as where there is no such server", () =>
+    withMute(async (mute) => {
+      const refused = await run(beside(mute, ...toolAs(...asUser(USER)).command, "dump", `${mute.pid}`, "-D", "/", "--json"))
+      expect(toldError(refused)).toMatchObject({ code: "E_PERMISSION", found: `it belongs to user 0, and stasis runs as user ${USER}` })
+    }))
 
   test("at restore is named before anything is created, by plan too", async () => {
     const victim = await start("root", { args: ["{folder}"] })

@@ -168,9 +168,10 @@ export function lookAtTree(options: SurveyOptions): Outlook {
   const cgroups = prepareSaving(options)
   const members = walkTree(root)
   const living = members.filter((member) => !hasEnded(member))
+  // Before the servers: whose files are on them is not to be seen without it.
+  checkAccess(root)
   checkServersOf(root, living, options.timeoutSeconds)
   expectWork({ processes: living.length, threads: living.reduce((sum, { stat }) => sum + stat.num_threads, 0) })
-  checkAccess(root)
   const namespaces = expectedNamespaces(ownNamespaces(), readNamespace(root, "time"))
   const processes = new Map<number, ProcessSurvey>()
   const refusals = surveyTree(
