@@ -49,7 +49,10 @@ export async function startFixture(...words: string[]): Promise<Fixture> {
   const output = join(scratch("rseq-run"), "output")
   const { stdout } = Bun.spawnSync(["sh", "-c", `setsid "$0" "$@" >"${output}" 2>&1 </dev/null & echo $!`, build(), ...words])
   const pid = Number(stdout.toString())
-  const line = await waitFor("the addresses of section.c", () => statSync(output).size > 0 && readFileSync(output, "utf8"))
+  const line = await waitFor(
+    "the addresses of section.c",
+    () => statSync(output).size > 0 && /^.*\n/.exec(readFileSync(output, "utf8"))?.[0],
+  )
   const [slots = 0n, start = 0n, end = 0n, abort = 0n] = line.trim().split(" ").map(BigInt)
   const at = (slot: number, word: number) => remoteAddress(slots + BigInt(slot * SLOT_SIZE + 4 * word))
   return {
