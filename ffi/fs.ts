@@ -11,8 +11,8 @@ import { decode } from "./layout.ts"
 import { type Argument, allocate, attempt, type Errno, errnoMeaning, errnoName, type Syscall } from "./syscall.ts"
 import { lackOfPath, lackOfRight } from "./without.ts"
 
-/** False where this build has no machine code for the processor: files can be read and written, and nothing else can be done. */
-export const machineKnown = doorExists
+/** Without machine code for the processor, or the right to it, files can be read and written, and nothing else can be done. */
+export { doorExists as machineKnown, doorFailure as machineFailure } from "./kernel.ts"
 
 /**
  * A failed call on a file, told as node:fs does: branch on `code`. A class of its own beside SyscallError, since what is

@@ -12,9 +12,6 @@ const DOORS = { x64: doorX86_64, arm64: undefined } as const
 
 const door = DOORS[process.arch as keyof typeof DOORS]
 
-/** True where this build can call the kernel at all; false on architectures without a stub. */
-export const doorExists = door !== undefined
-
 /** Memory that the kernel sees: at a fixed address, never moved, never freed. */
 export interface KernelMemory {
   readonly address: number
@@ -42,7 +39,7 @@ function openLibc() {
       // the next name is another libc's
     }
   }
-  throw new Error(`Unreachable: no libc among ${LIBC.join(", ")} although this program runs on one`)
+  throw new Error(`none of ${LIBC.join(", ")} can be called`)
 }
 
 /** Maps the door page. Its flag word lives in the page behind it, which stays writable. */
@@ -53,8 +50,20 @@ function openDoor({ code, symbols }: typeof doorX86_64): { page: number; flag: K
   const { bytes, view } = memoryAt(page, PAGE)
   bytes.set(Buffer.from(code, "base64"))
   view.setBigUint64(symbols.door_flag, BigInt(flag.address), true)
-  if (libc.mprotect(page, PAGE, PROT_READ_EXEC) !== 0) throw new Error("Cannot make the system call page executable")
+  if (libc.mprotect(page, PAGE, PROT_READ_EXEC) !== 0) throw new Error("mprotect makes no page executable")
   return { page, flag }
+}
+
+/** What keeps this process from machine code of its own: bun:ffi makes some to call libc, and the door is some. */
+let failure: string | undefined
+
+function tryDoor(code: typeof doorX86_64): ReturnType<typeof openDoor> | undefined {
+  try {
+    return openDoor(code)
+  } catch (error) {
+    failure = String(error)
+    return undefined
+  }
 }
 
 /** A view of this process's own memory. Precondition: the range is mapped and stays mapped. */
@@ -66,7 +75,13 @@ export function memoryAt(address: number, size: number): KernelMemory {
 /** Address of an array's first byte now. Nothing holds it there: good for telling which part of memory arrays are in. */
 export const addressOf = (bytes: Uint8Array): number => Number(ptr(bytes))
 
-const opened = door && openDoor(door)
+const opened = door && tryDoor(door)
+
+/** True where this process can call the kernel at all; false on architectures without a stub, and where it may make no machine code. */
+export const doorExists = opened !== undefined
+
+/** Why there is no door although this build has one. */
+export const doorFailure = failure
 
 const entry = (symbol: keyof typeof doorX86_64.symbols): number => {
   if (!opened || !door) throw new Error(`No kernel door for architecture ${process.arch}: this build can only show images`)

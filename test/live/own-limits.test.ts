@@ -45,3 +45,17 @@ test("stasis may have no timer: what to raise is said by each command that wants
   victim.ask()
   expect(await victim.answer()).toBe("OK")
 })
+
+/** Starts a program that may make no memory executable that it could write to. Man page: PR_SET_MDWE(2const), Linux 6.3 */
+const DENYING = ["perl", "-e", "syscall(157, 65, 1, 0, 0, 0) == 0 or exit 99; exec @ARGV"]
+
+test("stasis may make no machine code: that is said, and images can be shown", async () => {
+  const victim = await start("forest", { args: ["1", "1"] })
+  const denied = (...words: string[]) => run([...DENYING, ...stasisTool.command, ...words])
+  const refused = await denied("dump", `${victim.pid}`, "-D", victim.images, "--json")
+  if (refused.status === 99) return skip("the kernel has no PR_SET_MDWE")
+  expect(toldError(refused)).toMatchObject({ code: "E_KERNEL", next: expect.stringContaining("PR_SET_MDWE") })
+  expect(readdirSync(victim.images)).toEqual([])
+  await dump(stasisTool, victim.pid, victim.images, "-R")
+  expect(await denied("show", victim.images)).toMatchObject({ status: 0 })
+})
