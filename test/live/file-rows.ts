@@ -81,6 +81,7 @@ export const files: readonly Row[] = [
   beyondCriu("leaves such a socket unconnected", row("unixpairs", "lone")),
   beyondCriu("cannot look into the queue of a socket with a pending error", row("unixpairs", "reset")),
   beyondCriu("loses packets of no bytes", row("unixpairs", "empty")),
+  beyondCriu("loses such names", row("unixpairs", "named")),
   ...["listen", "dgram", "accepted", "seqpacket", "waiting", "removed"].map((name) => row("unixnames", name, "{folder}")),
   beyondCriu("gives an accepted socket no name", row("unixnames", "names", "{folder}")),
   beyondCriu("leaves the files where they were bound", row("unixnames", "renamed", "{folder}")),

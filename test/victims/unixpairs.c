@@ -1,12 +1,13 @@
 /*
  * Holds: unix socket pairs with both ends inside: stream, dgram and seqpacket with data in both directions, empty, nonblocking, a
  * duplicated end, shut-down halves, ends whose peers are gone. Argument "options": options away from their defaults instead, and "all" of
- * them; "lone": a dgram socket whose peer is gone; "reset": a peer that was closed with data unread; "empty": packets of no bytes; "urgent",
- * "inline", "error" and "early" are refused. Checks: data and its bounds, flags, ends of file, errors, options.
+ * them; "lone": a dgram socket whose peer is gone; "reset": a peer that was closed with data unread; "empty": packets of no bytes; "named":
+ * automatic names; "urgent", "inline", "error" and "early" are refused. Checks: data and its bounds, flags, ends of file, errors, options.
  */
 #include "victim.h"
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <poll.h>
 
 static char text[150000], found[150000];
@@ -221,6 +222,43 @@ static void hold_refused(const char *kind)
 	ok();
 }
 
+static void expect_named(int fd, const struct sockaddr_un *want, const char *what)
+{
+	struct sockaddr_un now;
+	socklen_t size = sizeof now;
+	MUST(getsockname(fd, (void *)&now, &size));
+	CHECK(size == sizeof(sa_family_t) + 6 && !memcmp(now.sun_path, want->sun_path, 6), "%s has another name, of %d bytes", what, (int)size);
+}
+
+/* Names that the kernel gives for SO_PASSCRED with the first packet: of a pair's ends, and of one whose peer has gone. */
+static void hold_named(void)
+{
+	int ends[3], gone, on = 1;
+	struct sockaddr_un names[3];
+	pair(SOCK_SEQPACKET, ends);
+	int lone[2];
+	pair(SOCK_SEQPACKET, lone);
+	ends[2] = lone[0];
+	gone = lone[1];
+	for (int i = 0; i < 3; i++) {
+		socklen_t size = sizeof *names;
+		MUST(setsockopt(ends[i], SOL_SOCKET, SO_PASSCRED, &on, sizeof on));
+		MUST(write(ends[i], "named", 5));
+		MUST(getsockname(ends[i], (void *)&names[i], &size));
+		CHECK(size == sizeof(sa_family_t) + 6, "set-up: a name of %d bytes", (int)size);
+	}
+	MUST(read(gone, found, sizeof found));
+	close(gone);
+	victim_ready();
+	victim_wait();
+	expect_named(ends[0], &names[0], "the first end");
+	expect_named(ends[1], &names[1], "the second end");
+	expect_named(ends[2], &names[2], "the end without a peer");
+	expect_packet(ends[0], "named", "to the first end");
+	expect_packet(ends[1], "named", "to the second end");
+	ok();
+}
+
 static const struct {
 	const char *name;
 	int option, set, want;
@@ -299,6 +337,8 @@ int main(int argc, char **argv)
 		hold_reset();
 	else if (!strcmp(kind, "empty"))
 		hold_empty();
+	else if (!strcmp(kind, "named"))
+		hold_named();
 	else if (*kind)
 		hold_refused(kind);
 	hold_pairs();

@@ -49,6 +49,12 @@ export function bindSocket(socket: unix_sk_entry, fd: Argument, program: Program
   program.callWith({ about: `the permissions of ${about}` }, "fchmodat", AT.FDCWD, path, file_perms.mode & PERMISSIONS)
 }
 
+/** Appends that a socket gets a name by which nobody finds it, unless somebody else has that by now. */
+export function bindIfFree(socket: unix_sk_entry, fd: Argument, program: Program): void {
+  const address = addressOf(socket.name)
+  program.callWith({ about: socketName(socket), expects: "EADDRINUSE" }, "bind", fd, program.bytes(address), address.length)
+}
+
 /** Appends that a socket is connected to another one by its name. */
 export function connectSocket(fd: Argument, to: unix_sk_entry, program: Program): void {
   enter(to, program)

@@ -8,6 +8,8 @@ type Files = ReadonlyMap<number, file_entry>
 interface Index {
   readonly byInode: ReadonlyMap<number, unix_sk_entry>
   readonly listeners: ReadonlyMap<string, unix_sk_entry>
+  /** How many have a name. */
+  readonly named: ReadonlyMap<string, number>
 }
 
 const indexes = new WeakMap<Files, Index>()
@@ -17,7 +19,10 @@ function indexOf(files: Files): Index {
   const known = indexes.get(files)
   if (known) return known
   const sockets = [...files.values()].flatMap(({ usk }) => usk ?? [])
+  const named = new Map<string, number>()
+  for (const socket of sockets) named.set(nameKey(socket), (named.get(nameKey(socket)) ?? 0) + 1)
   const index = {
+    named,
     byInode: new Map(sockets.map((socket) => [socket.ino, socket])),
     listeners: new Map(
       sockets
@@ -80,6 +85,18 @@ export function isBound(socket: unix_sk_entry, files: Files): boolean {
     relation.kind === "outside" ||
     (relation.kind === "pair" && relation.accepted !== undefined && relation.accepted !== socket)
   )
+}
+
+/** Kernel: net/unix/af_unix.c unix_autobind() */
+const AUTOMATIC = /^\0[0-9a-f]{5}$/
+
+/**
+ * True for one that has an automatic name, got with SO_PASSCRED when it sent its first packet, by which nobody finds it. An accepted one
+ * has its listener's, as others do that the same one accepted.
+ */
+export function hasAutomaticName(socket: unix_sk_entry, files: Files): boolean {
+  if (isBound(socket, files) || !AUTOMATIC.test(Buffer.from(socket.name).toString("latin1"))) return false
+  return indexOf(files).named.get(nameKey(socket)) === 1
 }
 
 /** Files that must be made by the program that makes a socket: its peer, its listener, and what travels in its queue. */

@@ -4,9 +4,9 @@ import type { Argument } from "../../../../tracee/program.ts"
 import type { Opened, Restoring } from "../../restoring.ts"
 import { restoreBeyond } from "../beyond.ts"
 import { restoreBuffers, restoreSocketOptions, setOption } from "../options.ts"
-import { addressOf, bindSocket, connectSocket, socketName, unlinkSocket } from "./bind.ts"
+import { addressOf, bindIfFree, bindSocket, connectSocket, socketName, unlinkSocket } from "./bind.ts"
 import { asPeer, sendersOf } from "./credentials.ts"
-import { isBound, relationOf } from "./relations.ts"
+import { hasAutomaticName, isBound, relationOf } from "./relations.ts"
 import { sendQueue } from "./send.ts"
 
 type Making = Pick<
@@ -38,13 +38,18 @@ function newPair({ id, type }: unix_sk_entry, about: string, making: Making): re
   return [program.loadU32(room, 0), program.loadU32(room, 4)]
 }
 
+/** Names one that was connected as it was made. */
+function nameEnd(socket: unix_sk_entry, fd: Opened, { program, files }: Making): void {
+  if (isBound(socket, files)) bindSocket(socket, fd, program)
+  else if (hasAutomaticName(socket, files)) bindIfFree(socket, fd, program)
+}
+
 function makePair(socket: unix_sk_entry, peer: unix_sk_entry, making: Making): void {
-  const { program, files, sockets } = making
   const ends = newPair(socket, socketName(socket), making)
   for (const [index, end] of [socket, peer].entries()) {
     const fd = ends[index] as Opened
-    sockets.set(end.id, fd)
-    if (isBound(end, files)) bindSocket(end, fd, program)
+    making.sockets.set(end.id, fd)
+    nameEnd(end, fd, making)
   }
 }
 
@@ -65,6 +70,7 @@ function makeLonely(socket: unix_sk_entry, making: Making): void {
   const about = socketName(socket)
   const [own, other] = newPair(socket, about, making)
   sockets.set(socket.id, own)
+  nameEnd(socket, own, making)
   const queue = skQueues.get(socket.id) ?? []
   later(() => {
     sendQueue(program, other, queue, { senders: sendersOf(socket.id, making), numberOf: (id) => numberIn(making, id), about })
