@@ -1,6 +1,9 @@
-import { closeSync, openSync } from "../../ffi/fs.ts"
+import { closeSync, openSync, rmSync } from "../../ffi/fs.ts"
+import { logger } from "../base/log.ts"
 import type { EntryKind } from "./catalog.ts"
 import type { StreamedParts } from "./streamed.ts"
+
+const log = logger("image")
 
 /** A file of the set under its temporary name. */
 export interface PendingFile {
@@ -26,6 +29,16 @@ export function closePending(file: PendingFile): void {
   const { fd } = file
   file.fd = undefined
   if (fd !== undefined) closeSync(fd)
+}
+
+/** Removes a file of a set that is given up. What its close tells (SSHFS on a full disk: EIO) is of no matter then: it is closed. */
+export function dropPending(file: PendingFile): void {
+  try {
+    closePending(file)
+  } catch (error) {
+    log.debug(`${file.temporary}: ${String(error)}`)
+  }
+  rmSync(file.temporary, { force: true })
 }
 
 /** Descriptors of a set's files: a tree of a thousand processes has more files than a process may have open. */

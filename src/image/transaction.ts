@@ -1,12 +1,12 @@
 import { join } from "node:path"
-import { closeSync, FileError, ftruncateSync, rmdirSync, rmSync, statSync, writeAll } from "../../ffi/fs.ts"
+import { closeSync, FileError, ftruncateSync, rmdirSync, statSync, writeAll } from "../../ffi/fs.ts"
 import { logger } from "../base/log.ts"
 import type { EntryKind, EntryOf } from "./catalog.ts"
 import { commitSet, settleSet } from "./commit.ts"
 import { prepareDirectory, temporaryName } from "./directory.ts"
 import { ioFailure } from "./failure.ts"
 import { fileName, type ImageId } from "./name.ts"
-import { closePending, OpenFiles, type PendingFile } from "./pending.ts"
+import { dropPending, OpenFiles, type PendingFile } from "./pending.ts"
 import { type ImageSet, openImages } from "./set.ts"
 import { type Streamed, writeStreamed } from "./streamed.ts"
 import { encodeImage, type Framed } from "./write.ts"
@@ -117,7 +117,7 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
     },
     pages(pagesId) {
       const file = open(fileName("pages", pagesId), { written: undefined, pagesId })
-      const { name, temporary } = file
+      const { name } = file
       const fd = (): number => opened.descriptorOf(file)
       return {
         fill(step) {
@@ -131,8 +131,7 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
         truncate: (bytes) => writing(name, () => ftruncateSync(fd(), bytes)),
         discard: () => {
           files.delete(name)
-          closePending(file)
-          rmSync(temporary, { force: true })
+          dropPending(file)
         },
       }
     },
@@ -159,10 +158,7 @@ export function beginImages(path: string, options: ImageOptions): ImageTransacti
     },
     [Symbol.dispose]() {
       if (committed) return
-      for (const file of files.values()) {
-        closePending(file)
-        rmSync(file.temporary, { force: true })
-      }
+      for (const file of files.values()) dropPending(file)
       files.clear()
       if (made) removeIfEmpty(directory)
       closeSync(lock)
