@@ -7,9 +7,11 @@ import { parseStatus, readStatus } from "../../src/proc/status.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { answersOf, canRun, inside, perform, startFixture, throughBytes, why } from "./fixture.ts"
 
-const ROOT = parseStatus(
-  "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nGroups:\t0\nSigQ:\t0/1\nCapPrm:\t1ff\nCapEff:\t1ff\nCapBnd:\t1ff\nNoNewPrivs:\t0\n",
-)
+const withCaps = (caps: string) =>
+  parseStatus(
+    `Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nGroups:\t0\nSigQ:\t0/1\nCapPrm:\t${caps}\nCapEff:\t${caps}\nCapBnd:\t1ff\nNoNewPrivs:\t0\n`,
+  )
+const ROOT = withCaps("1ff")
 const from: Origin = { status: ROOT, secbits: 0, lastCap: 8 }
 const same = (): creds_entry => collectCreds(ROOT, answersOf(new Map()), { kind: "result", record: 0 })
 const calls = (entry: creds_entry): string[] => {
@@ -67,6 +69,19 @@ describe("restoreCreds", () => {
       restoreCreds({ ...same(), cap_prm: [0x1ff, 0] }, new Program(), { ...from, status: { ...ROOT, capPermitted: 1n } }),
     ).toThrow("may not give")
     expect(() => calls({ ...same(), lsm_profile: "docker-default" })).toThrow('"docker-default"')
+  })
+
+  test("refuses by name what needs CAP_SETPCAP, where the tool lacks it", () => {
+    const lacking: Origin = { ...from, status: withCaps("ff") }
+    const without = (entry: Partial<creds_entry>, origin = lacking) =>
+      restoreCreds(throughBytes(creds_entrySchema, { ...same(), cap_prm: [0xff, 0], cap_eff: [0xff, 0], ...entry }), new Program(), origin)
+    expect(() => without({})).not.toThrow()
+    expect(() => without({ cap_bnd: [0x1fe, 0] })).toThrow("a bounding set without capabilities 0x1, which this tool's has")
+    expect(() => without({ secbits: 0x10 })).toThrow("secure bits 0x10, and this tool has 0x0, and giving that needs CAP_SETPCAP")
+    expect(() => without({ cap_inh: [0x100, 0] })).toThrow("inheritable capabilities 0x100")
+    expect(() => without({ cap_inh: [0x1, 0] })).not.toThrow()
+    expect(() => without({ uid: 5, euid: 5, suid: 5, fsuid: 5 })).toThrow("other user IDs than this tool")
+    expect(() => without({ cap_bnd: [0x1fe, 0] }, from)).not.toThrow()
   })
 
   test("drops capabilities that this kernel does not know", () => {

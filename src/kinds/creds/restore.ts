@@ -1,4 +1,4 @@
-import { capData, capHeader, LINUX_CAPABILITY_VERSION_3, SECBIT_NO_SETUID_FIXUP } from "../../../ffi/abi/caps.ts"
+import { CAP, capData, capHeader, LINUX_CAPABILITY_VERSION_3, SECBIT_NO_SETUID_FIXUP } from "../../../ffi/abi/caps.ts"
 import { PR, PR_CAP_AMBIENT } from "../../../ffi/abi/prctl.ts"
 import { encode, encodeInto } from "../../../ffi/layout.ts"
 import type { creds_entry } from "../../../proto/gen/creds_pb.ts"
@@ -21,7 +21,7 @@ const log = logger("creds")
  * 5. ambient capabilities, before secure bits that may forbid them; 6. secure bits, the last that needs CAP_SETPCAP;
  * 7. all three sets as they were; 8. no_new_privs.
  *
- * @throws CheckpointError E_IMAGE_UNSUPPORTED a security label · E_RESTORE a capability is needed that `from` lacks
+ * @throws CheckpointError E_IMAGE_UNSUPPORTED a security label · E_RESTORE, E_PERMISSION a capability is needed that `from` lacks
  *
  * Preconditions: last of all that needs privileges (limits, scheduling, timers); before dumpable and pdeath_sig, which the kernel
  * resets when IDs change. Afterwards compare with `credsDifferences`.
@@ -63,6 +63,14 @@ export function restoreCreds(entry: creds_entry, program: Program, from: Origin)
       "the task had effective or ambient capabilities that it was not permitted",
       "Use another image set",
     )
+  const forbidden = needsSetpcap(entry, { inheritable, bounding }, from)
+  if (forbidden && !(capPermitted & (1n << BigInt(CAP.SETPCAP))))
+    throw new CheckpointError(
+      "E_PERMISSION",
+      "Cannot restore credentials",
+      `the task had ${forbidden}, and giving that needs CAP_SETPCAP`,
+      "Restore as root, or with CAP_SETPCAP too",
+    )
 
   const { secbits, changed: uidsChange } = restoreIds(entry, program, from)
   if (inheritable !== capInheritable || bounding !== capBounding || ambient !== 0n)
@@ -83,6 +91,22 @@ export function restoreCreds(entry: creds_entry, program: Program, from: Origin)
   if (uidsChange || inheritable !== capInheritable || permitted !== capPermitted || effective !== capEffective || ambient !== 0n)
     setCaps(program, inheritable, permitted, effective, "capabilities")
   if (entry.no_new_privs && !noNewPrivs) program.call("prctl", PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+}
+
+/** What of credentials only CAP_SETPCAP may set, in words; undefined when nothing is. Man page: capabilities(7) */
+function needsSetpcap(
+  { secbits, uid, euid, suid }: creds_entry,
+  { inheritable, bounding }: { readonly inheritable: bigint; readonly bounding: bigint },
+  { status, secbits: ours }: Origin,
+): string | undefined {
+  const dropped = status.capBounding & ~bounding
+  if (dropped) return `a bounding set without capabilities ${hex(dropped)}, which this tool's has`
+  if (secbits !== ours) return `secure bits ${hex(secbits)}, and this tool has ${hex(ours)}`
+  // Step 1 of it sets a secure bit.
+  const { real, effective, saved } = status.uid
+  if (uid !== real || euid !== effective || suid !== saved) return "other user IDs than this tool"
+  const more = inheritable & ~(status.capInheritable | status.capPermitted)
+  return more ? `inheritable capabilities ${hex(more)}` : undefined
 }
 
 /** Step 1 and 2. @returns the secure bits in force afterwards, and whether any ID was set */
