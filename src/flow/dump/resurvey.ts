@@ -43,7 +43,7 @@ export function resurvey(places: readonly TreePlace[], stopped: readonly Stopped
   const refusals = [
     ...surveyTree(places, options.shellJob, lives),
     ...stopped.flatMap(({ pid, statuses, mappings, threads }): Refusal[] => [
-      ...surveyNamespaces(pid, expected, readNamespaces(pid)),
+      ...surveyNamespaces(pid, options.pid, expected, readNamespaces(pid)),
       ...surveyMemory(pid, mappings, (mapping) => refusedMapping(pid, mapping, options), lowerFiles),
       ...(mayFollowMapped() ? [] : surveyWindows(pid, mappings)),
       ...resurveyAttributes(pid, statuses),

@@ -124,7 +124,7 @@ function surveyProcess(
   const status = readStatus(pid)
   const refuseLink = (link: string) => refusedName(link, options)
   const refusals = [
-    ...surveyNamespaces(pid, namespaces, readNamespaces(pid)),
+    ...surveyNamespaces(pid, options.pid, namespaces, readNamespaces(pid)),
     ...surveyThreads(pid, tids),
     ...surveyMemory(pid, smaps, (mapping) => refusedMapping(pid, mapping, options), lowerFiles),
     ...(mayFollowMapped() ? [] : surveyWindows(pid, smaps)),

@@ -57,17 +57,30 @@ export const collectInventory = (runId: string, ownSet: number, network: Partial
   dump_criu_run_id: runId,
 })
 
-/** Namespaces that are not as expected, and what to do when one is not. */
-export function surveyNamespaces(pid: number, expected: Namespaces, theirs: Namespaces): Refusal[] {
-  const refusals: Refusal[] = []
-  for (const [name, inode] of expected) {
-    // What children get is a process's own namespace again unless it was unshared.
-    if (theirs.get(name) === inode) continue
-    const remedy = "Run stasis inside that namespace (nsenter), from where the process can be dumped"
-    const what = `in another ${name} namespace (${theirs.get(name) ?? "unreadable"})`
-    refusals.push({ what, where: `task ${pid}`, remedy, code: "E_NAMESPACE" })
-  }
-  return refusals
+/** Namespaces that are not as expected, and their inodes; those of children only where they are not the process's own. */
+function otherNamespaces(expected: Namespaces, theirs: Namespaces): { name: string; inode: string }[] {
+  const differs = (name: string): boolean => expected.has(name) && theirs.get(name) !== expected.get(name)
+  return [...expected.keys()].filter(differs).flatMap((name) => {
+    const own = name.replace(/_for_children$/, "")
+    const isTold = own !== name && differs(own) && theirs.get(own) === theirs.get(name)
+    return isTold ? [] : [{ name, inode: String(theirs.get(name) ?? "unreadable") }]
+  })
+}
+
+/** What to do about a process in other namespaces than the tool: it has entered those of the root where it can. */
+const apart = (pid: number, root: number): string =>
+  pid === root
+    ? "Run stasis inside those namespaces (nsenter), from where the process can be dumped"
+    : `Dump that process by itself (stasis dump ${pid}), or keep the program from giving its children namespaces of their own`
+
+/** Namespaces of a process that are not as expected, and what to do when one is not. @param root of the tree */
+export function surveyNamespaces(pid: number, root: number, expected: Namespaces, theirs: Namespaces): Refusal[] {
+  const others = otherNamespaces(expected, theirs)
+  const [first] = others
+  if (!first) return []
+  const listed = others.map(({ name, inode }) => `${name} (${inode})`).join(", ")
+  const what = others.length === 1 ? `in another ${first.name} namespace (${first.inode})` : `in other namespaces: ${listed}`
+  return [{ what, where: `task ${pid}`, remedy: apart(pid, root), code: "E_NAMESPACE" }]
 }
 
 /** A process of the tree: its place as /proc tells it. */

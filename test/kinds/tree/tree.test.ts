@@ -109,28 +109,34 @@ describe("survey", () => {
     ["pid", 3n],
   ])
 
-  test("surveyNamespaces refuses each that is another, or that cannot be read", () => {
-    expect(surveyNamespaces(7, namespaces, new Map(namespaces))).toEqual([])
+  test("surveyNamespaces refuses what is in others, or in such as cannot be read, once for each process", () => {
+    expect(surveyNamespaces(7, 7, namespaces, new Map(namespaces))).toEqual([])
     const theirs = new Map([
       ["mnt", 1n],
       ["net", 5n],
+      ["pid", 3n],
     ])
-    expect(surveyNamespaces(7, namespaces, theirs).map(({ what, where }) => [what, where])).toEqual([
+    expect(surveyNamespaces(7, 7, namespaces, theirs).map(({ what, where }) => [what, where])).toEqual([
       ["in another net namespace (5)", "task 7"],
-      ["in another pid namespace (unreadable)", "task 7"],
     ])
+    theirs.delete("pid")
+    expect(surveyNamespaces(7, 7, namespaces, theirs)).toMatchObject([{ what: "in other namespaces: net (5), pid (unreadable)" }])
+  })
+
+  test("a child in namespaces of its own is to be dumped by itself: no namespace is that of all of the tree", () => {
+    const theirs = new Map([...namespaces, ["pid", 9n]])
+    expect(surveyNamespaces(7, 7, namespaces, theirs)[0]?.remedy).toContain("nsenter")
+    expect(surveyNamespaces(8, 7, namespaces, theirs)[0]?.remedy).toStartWith("Dump that process by itself (stasis dump 8), or")
   })
 
   test("the clocks of a tree are its root's, for everybody and every child", () => {
     const ours = new Map([...namespaces, ["time", 6n], ["time_for_children", 6n]])
     const root = new Map([...namespaces, ["time", 7n], ["time_for_children", 7n]])
     const expected = expectedNamespaces(ours, 7n)
-    expect(surveyNamespaces(7, expected, root)).toEqual([])
-    expect(surveyNamespaces(8, expected, ours).map(({ what }) => what)).toEqual([
-      "in another time namespace (6)",
-      "in another time_for_children namespace (6)",
-    ])
-    expect(surveyNamespaces(9, expectedNamespaces(ours, 6n), new Map([...ours, ["time_for_children", 8n]]))).toHaveLength(1)
+    expect(surveyNamespaces(7, 7, expected, root)).toEqual([])
+    expect(surveyNamespaces(8, 7, expected, ours).map(({ what }) => what)).toEqual(["in another time namespace (6)"])
+    const children = surveyNamespaces(9, 7, expectedNamespaces(ours, 6n), new Map([...ours, ["time_for_children", 8n]]))
+    expect(children.map(({ what }) => what)).toEqual(["in another time_for_children namespace (8)"])
     expect(expectedNamespaces(namespaces, undefined)).toBe(namespaces)
   })
 
