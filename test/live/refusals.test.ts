@@ -114,7 +114,8 @@ describe("dump refuses a target", () => {
     test(`that holds what is not supported: ${kind}`, async () => {
       const victim = await start("unsupported", { args: [kind] })
       if (!isReady(victim)) return
-      await expectUnsupported(victim)
+      const { next } = await expectUnsupported(victim)
+      if (kind.startsWith("mount")) expect(next).toMatch(/; or give --external 'file\[[0-9a-f]+:[0-9a-f]+\]' at dump and --inherit-fd /)
     })
 })
 

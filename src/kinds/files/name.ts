@@ -117,16 +117,20 @@ function refuseGhost(link: string, name: string, stat: FileStat, { ghostLimit }:
   }
 }
 
-/**
- * Why a file is not found again whose mount is attached nowhere; undefined where it is attached.
- *
- * @param target its path from the root of that mount   Man page: open_tree(2)
- */
-export function refuseDetached(link: string, target: string): Reason | undefined {
+/** True for a file on a mount that this namespace of mounts does not have. Man page: open_tree(2) */
+export function isDetached(link: string): boolean {
   const mount = detailsOf(link)?.mount
-  if (mount === undefined || readMountinfo(process.pid).some(({ id }) => BigInt(id) === mount)) return undefined
-  const what = `"${target}" of a mount that is attached nowhere: it was unmounted while it was in use (umount -l), or is open_tree(2)'s`
-  return { what, remedy: "Let the program close it before the dump, or attach the mount" }
+  return mount !== undefined && !readMountinfo(process.pid).some(({ id }) => BigInt(id) === mount)
+}
+
+/** Why such a file is not found again; undefined for others. @param target its path from the root of its mount */
+export function refuseDetached(link: string, target: string): Reason | undefined {
+  if (!isDetached(link)) return undefined
+  const kinds = "it is another mount namespace's, was unmounted while it was in use (umount -l), or is open_tree(2)'s"
+  return {
+    what: `"${target}" of a mount that is attached nowhere here: ${kinds}`,
+    remedy: "Let the program close it before the dump, or attach the mount",
+  }
 }
 
 /** Nothing can be made among the kernel's own. */

@@ -1,8 +1,8 @@
 import { O, S_IF } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "../collecting.ts"
-import { fileResource } from "../external.ts"
-import { reasonIn, refuseDetached, wayBackTo } from "../name.ts"
+import { fileResource, inheritOption } from "../external.ts"
+import { isDetached, reasonIn, refuseDetached, wayBackTo } from "../name.ts"
 import { kindOf } from "../stat.ts"
 import { fileFacts } from "../table.ts"
 import { barOn } from "./barred.ts"
@@ -42,7 +42,10 @@ export function refuseRegular(found: Found, { keeping, externals = [] }: Pick<Su
     return { what: `"${target}", a file about one thread`, remedy: "Let the program close it before the dump" }
   if ("way" in wayBack && wayBack.way === "departed") return refuseDeparted(found)
   // An open_tree(2) is the mount itself: the file is found by its name, and would not be what move_mount(2) takes.
-  return reasonIn(wayBack) ?? (flags & O.PATH ? refuseDetached(linkOf(found), target) : undefined)
+  const reason = reasonIn(wayBack) ?? (flags & O.PATH ? refuseDetached(linkOf(found), target) : undefined)
+  if (!reason || !isDetached(linkOf(found))) return reason
+  const resource = fileResource(found)
+  return { ...reason, remedy: `${reason.remedy}; or give --external '${resource}' at dump and ${inheritOption(resource)} at restore` }
 }
 
 /** True for a file that whoever restores gives. */
