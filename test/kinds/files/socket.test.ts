@@ -3,7 +3,7 @@ import { AF, IPPROTO, SOCK, TCP_STATE } from "../../../ffi/abi/socket.ts"
 import { fd_types } from "../../../proto/gen/fdinfo_pb.ts"
 import type { inet_sk_entry } from "../../../proto/gen/sk-inet_pb.ts"
 import type { Found } from "../../../src/kinds/files/collecting.ts"
-import { inetAnswer, inetQuestion } from "../../../src/kinds/files/socket/diag.ts"
+import { findInetSockets, inetAnswer, inetQuestion } from "../../../src/kinds/files/socket/diag.ts"
 import { addressText, bytesOfWords, parseAddress, sockaddrOf, wordsOf } from "../../../src/kinds/files/socket/inet/address.ts"
 import { checkInet } from "../../../src/kinds/files/socket/inet/check.ts"
 import { refuseInet } from "../../../src/kinds/files/socket/inet/survey.ts"
@@ -14,6 +14,10 @@ import { imagesOf, plansOf } from "./plans.ts"
 /** The restore's calls, without the placeholder. */
 const planOf = (isk: inet_sk_entry): string[] =>
   plansOf(imagesOf({ 3: { type: fd_types.INETSK, id: 1, isk } })).open.map((line) => line.replace(/^#\d+ /, "").replace(/ \/\/.*/, ""))
+
+test("findInetSockets asks for no other family, whose protocols may have the same numbers: NETLINK_XFRM is 6", () => {
+  expect(findInetSockets([{ family: AF.NETLINK, protocol: IPPROTO.TCP }])).toEqual(new Map())
+})
 
 describe("restoreInet", () => {
   test("binds with SO_REUSEADDR, listens, and takes it away when all is open", () => {

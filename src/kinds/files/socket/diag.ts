@@ -10,7 +10,7 @@ import {
   NLM_F,
   SOCK_DIAG_BY_FAMILY,
 } from "../../../../ffi/abi/netlink.ts"
-import { IPPROTO } from "../../../../ffi/abi/socket.ts"
+import { AF, IPPROTO } from "../../../../ffi/abi/socket.ts"
 import { decode, encode } from "../../../../ffi/layout.ts"
 import { SyscallError } from "../../../../ffi/syscall.ts"
 import { isTorn, message, type Netlink, openNetlink, parseAttributes, type Reply } from "./netlink.ts"
@@ -39,6 +39,8 @@ export interface Wanted {
 
 /** Protocols that the kernel keeps tables of. A socket that is neither bound nor connected is in none. */
 const TABLED: ReadonlySet<number> = new Set([IPPROTO.TCP, IPPROTO.UDP, IPPROTO.UDPLITE])
+/** Other families count their protocols for themselves: NETLINK_XFRM is 6 too. */
+const isTabled = ({ family, protocol }: Wanted): boolean => (family === AF.INET || family === AF.INET6) && TABLED.has(protocol)
 const ALL_STATES = 0xffffffff
 const LOOKS = 5
 
@@ -99,7 +101,7 @@ export function askTable(netlink: Netlink, wanted: Wanted): Reply[] {
  */
 export function findInetSockets(wanted: Iterable<Wanted>): ReadonlyMap<bigint, DiagSocket> {
   const tables = new Map<string, Wanted>()
-  for (const one of wanted) if (TABLED.has(one.protocol)) tables.set(`${one.family}:${one.protocol}`, one)
+  for (const one of wanted) if (isTabled(one)) tables.set(`${one.family}:${one.protocol}`, one)
   if (tables.size === 0) return new Map()
   using netlink = openNetlink(NETLINK.SOCK_DIAG)
   return new Map([...tables.values()].flatMap((one) => askTable(netlink, one)).map(inetAnswer))
