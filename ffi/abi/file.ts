@@ -173,5 +173,7 @@ export const [PROC_SUPER_MAGIC, SYSFS_MAGIC] = [0x9fa0, 0x62656572]
 export const EFD_SEMAPHORE = 1
 /** f_type of statfs(2) of overlayfs. Header: include/uapi/linux/magic.h */
 export const OVERLAYFS_MAGIC = 0x794c7630
+/** f_type of statfs(2) of FUSE. Header: include/uapi/linux/magic.h */
+export const FUSE_SUPER_MAGIC = 0x65735546
 /** f_type of statfs(2) of POSIX message queues. In the kernel's own source alone: ipc/mqueue.c */
 export const MQUEUE_MAGIC = 0x19800202

@@ -8,7 +8,7 @@ import type { Keeping, WayBack } from "./keeping.ts"
 import { isNameless } from "./overlay.ts"
 import { folderOf } from "./path.ts"
 import { wayBackToDeparted } from "./regular/departed.ts"
-import { detailsOf, type FileStat, isOfHugePages, isOfKernel, kindOf, sameFile, statPath } from "./stat.ts"
+import { detailsOf, type FileStat, isOfFuse, isOfHugePages, isOfKernel, kindOf, sameFile, statPath } from "./stat.ts"
 
 /** Longest path that open(2) takes, bytes without the NUL. */
 const PATH_LIMIT = 4095
@@ -86,12 +86,23 @@ function refuseFolder(link: string, name: string): Reason | undefined {
 /** Names that dumps gave to files: they go when the file is restored. */
 const BORROWED = /^link_remap\.\d+$/
 
+/** The name by which a FUSE server keeps a deleted file until it is closed. libfuse: lib/fuse.c hide_node() */
+const HIDDEN = /^\.fuse_hidden[0-9a-f]+$/
+
 /** Another name of a file in the folder of one that it lost: what sem_open(3) leaves, and whoever renames by link and unlink. */
-function siblingOf(name: string, stat: FileStat): string | undefined {
+const siblingOf = (name: string, stat: FileStat, isServed: boolean): string | undefined =>
+  nameLike(name, stat, (base) => !(BORROWED.test(base) || (isServed && HIDDEN.test(base))))
+
+/** True for a deleted file whose one name is its server's: that goes with the last descriptor. */
+const isHidden = (name: string, stat: FileStat, isServed: boolean): boolean =>
+  isServed && stat.nlink === 1 && nameLike(name, stat, (base) => HIDDEN.test(base)) !== undefined
+
+/** A name of a file in the folder of one that it lost. @param counts whether a name there may be it */
+function nameLike(name: string, stat: FileStat, counts: (base: string) => boolean): string | undefined {
   const folder = folderOf(name)
   const names = listIfAlive(folder) ?? []
   for (const base of names) {
-    if (BORROWED.test(base)) continue
+    if (!counts(base)) continue
     const path = `${folder === "/" ? "" : folder}/${base}`
     const found = statPath(path, false)
     if (found && sameFile(found, stat)) return path
@@ -157,9 +168,11 @@ export function wayBackTo(link: string, target: string, stat: FileStat, keeping:
   const name = formerName(target)
   if (stat.nlink === 0) return refuseGhost(link, name, stat, keeping) ?? { name, way: "ghost" }
   if (!target.endsWith(DELETED)) return refuseDetached(link, target) ?? refusal
-  const other = kindOf(stat.mode) === S_IF.DIR ? undefined : siblingOf(name, stat)
+  const isServed = isOfFuse(link)
+  const other = kindOf(stat.mode) === S_IF.DIR ? undefined : siblingOf(name, stat, isServed)
   if (other !== undefined) return { name: other, way: "name" }
-  if (isNameless(link, target, stat)) return refuseGhost(link, name, stat, keeping) ?? { name, way: "ghost" }
+  if (isNameless(link, target, stat) || isHidden(name, stat, isServed))
+    return refuseGhost(link, name, stat, keeping) ?? { name, way: "ghost" }
   if (!keeping.linkRemap) return refusal
   return refuseFolder(link, name) ?? { name, way: "link" }
 }

@@ -1,5 +1,6 @@
 import {
   AT,
+  FUSE_SUPER_MAGIC,
   HUGETLBFS_MAGIC,
   PROC_SUPER_MAGIC,
   S_IF,
@@ -165,6 +166,9 @@ export const isNoExec = (path: string): boolean =>
 
 /** True for a file of hugetlbfs, which nobody can write(2) to; false for one that is gone. */
 export const isOfHugePages = (path: string): boolean => magicOf(path) === HUGETLBFS_MAGIC
+
+/** True for a file of a FUSE server; false for one that is gone. */
+export const isOfFuse = (path: string): boolean => magicOf(path) === FUSE_SUPER_MAGIC
 
 const KERNELS: ReadonlySet<number> = new Set([PROC_SUPER_MAGIC, SYSFS_MAGIC])
 /** Whether a path leads to a file of /proc or /sys, which the kernel alone makes and takes away. */

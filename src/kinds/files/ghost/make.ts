@@ -7,7 +7,7 @@ import { CheckpointError } from "../../../base/errors.ts"
 import { type GuardCall, standGuard } from "../../../tracee/guard.ts"
 import type { Ghost } from "../images.ts"
 import { layPath, pathBytes } from "../path.ts"
-import { kindOf } from "../stat.ts"
+import { isOfFuse, kindOf } from "../stat.ts"
 import { type Making, planGhosts, type Wanted } from "./plan.ts"
 
 const memory = allocate(4096)
@@ -23,7 +23,7 @@ const remove = (path: string, flags = 0): void => void syscall("unlinkat", AT.FD
  * Makes the deleted files of a set again, without names: each is made in the folder that it was in, and so are folders that are gone; then
  * all names are removed, before anything is written. A guard removes them if the tool is killed in between.
  *
- * @returns a descriptor (O_PATH) of each by its number, close-on-exec, the caller's
+ * @returns a descriptor (O_PATH, of FUSE to be read) of each by its number, close-on-exec, the caller's
  * @throws CheckpointError E_RESTORE, E_DISK_FULL: nothing is left then
  */
 export function makeGhosts(wanted: readonly Wanted[]): Map<number, number> {
@@ -60,11 +60,23 @@ export function makeGhosts(wanted: readonly Wanted[]): Map<number, number> {
       const fd = made.get(ghost.number) ?? -1
       fill(ghost, fd)
       dress(ghost, fd)
-      made.set(ghost.number, syscall("openat", AT.FDCWD, layPath(`/proc/self/fd/${fd}`), O.PATH | O.CLOEXEC, 0))
-      closeSync(fd)
+      const held = hold(fd)
+      made.set(ghost.number, held)
+      if (held !== fd) closeSync(fd)
     })
   scope.move()
   return made
+}
+
+/**
+ * Another descriptor of a file without a name, by which nobody writes: a program, or a lease, may want that. A FUSE server does not know of
+ * one with O_PATH, and removes the file (libfuse: .fuse_hidden*) when the last that it knows of is closed.
+ */
+function hold(fd: number): number {
+  const link = `/proc/self/fd/${fd}`
+  if (!isOfFuse(link)) return syscall("openat", AT.FDCWD, layPath(link), O.PATH | O.CLOEXEC, 0)
+  const known = attempt("openat", AT.FDCWD, layPath(link), O.RDONLY | O.CLOEXEC, 0)
+  return isFailure(known) ? fd : known
 }
 
 function naming<T>(name: string, step: () => T): T {
