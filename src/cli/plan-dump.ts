@@ -1,5 +1,6 @@
 import type { Refusal } from "../base/errors.ts"
 import type { DumpPlan, PlannedProcess } from "../flow/dump/plan-dump.ts"
+import type { PlanOptions } from "../flow/options.ts"
 import type { Json } from "./show-json.ts"
 import { safeText, tableLines } from "./show-table.ts"
 import { sizeWords } from "./show-words.ts"
@@ -52,9 +53,28 @@ function treeLines({ processes }: DumpPlan): string[] {
 const refusalLines = (refusals: readonly Refusal[]): string[] =>
   refusals.flatMap(({ where, what, remedy }) => [`  ${safeText(`${where}: ${what}`)}`, `           next    ${safeText(remedy)}`])
 
+type Given = Pick<
+  PlanOptions,
+  | ("shellJob" | "fileLocks" | "linkRemap" | "tcpEstablished" | "tcpClose" | "skipInFlight")
+  | ("extUnixSk" | "externalUnix" | "externals" | "ghostLimit")
+>
+
+/** The options that the plan was made with, as a dump wants them too. */
+export const givenWords = (given: Given): string[] => [
+  ...(given.shellJob ? ["--shell-job"] : []),
+  ...(given.fileLocks ? ["--file-locks"] : []),
+  ...(given.linkRemap ? ["--link-remap"] : []),
+  ...(given.tcpEstablished ? ["--tcp-established"] : []),
+  ...(given.tcpClose ? ["--tcp-close"] : []),
+  ...(given.skipInFlight ? ["--skip-in-flight"] : []),
+  ...(given.extUnixSk ? ["--ext-unix-sk"] : []),
+  ...[...given.externalUnix.map((inode) => `unix[${inode}]`), ...given.externals].map((name) => `--external '${name}'`),
+  ...(given.ghostLimit === undefined ? [] : [`--ghost-limit ${given.ghostLimit}`]),
+]
+
 /** What stands against the dump, and what helps. */
-function verdictLines({ refusals, refusedAnyway, options }: DumpPlan, asked: number): string[] {
-  if (refusals.length === 0) return [`A dump would succeed: stasis dump ${asked}`]
+function verdictLines({ refusals, refusedAnyway, options }: DumpPlan, asked: number, given: readonly string[]): string[] {
+  if (refusals.length === 0) return [safeText(["A dump would succeed: stasis dump", asked, ...given].join(" "))]
   const objects = refusals.length === 1 ? "1 object" : `${refusals.length} objects`
   const left = refusedAnyway.length === 0 ? "nothing is refused" : `${refusedAnyway.length} of them are left`
   return [
@@ -81,9 +101,9 @@ function outsideLines({ outside }: DumpPlan): string[] {
 /**
  * The plan of a dump, for people; without a final newline.
  *
- * @param asked the PID that was asked for: another one for a process in a container
+ * @param asked the PID that was asked for: another one for a process in a container   @param given see `givenWords`
  */
-export function dumpPlanText(plan: DumpPlan, asked = plan.pid): string {
+export function dumpPlanText(plan: DumpPlan, asked = plan.pid, given: readonly string[] = []): string {
   const { files, segments, unseen, prediction } = plan
   const kinds = [...files].map(([kind, count]) => `${KINDS[kind] ?? kind}${count > 1 ? ` x ${count}` : ""}`)
   const shared = segments.map(({ name, size, stored }) => `${safeText(name)} ${sizeWords(size)} (${sizeWords(stored)} stored)`)
@@ -96,7 +116,7 @@ export function dumpPlanText(plan: DumpPlan, asked = plan.pid): string {
     "Not seen without a stop:",
     ...unseen.map((line) => `  ${line}`),
     `Estimate: images of ${sizeWords(prediction.imageBytes)}, frozen for ${milliseconds(prediction.frozenMicroseconds)} (a quiet machine; a busy one takes several times longer)`,
-    ...verdictLines(plan, asked),
+    ...verdictLines(plan, asked, given),
   ].join("\n")
 }
 

@@ -15,9 +15,9 @@ export async function runPlan({ pid, ...options }: PlanOptions): Promise<number>
   const reach = reachProcess(pid, () => {})
   if ("status" in reach) return reach.status
   const { planDump } = await import("../flow/dump/plan-dump.ts")
-  const { dumpPlanJson, dumpPlanText } = await import("./plan-dump.ts")
+  const { dumpPlanJson, dumpPlanText, givenWords } = await import("./plan-dump.ts")
   const plan = planDump(reach.pid, options)
-  print(options.json ? JSON.stringify(dumpPlanJson(plan)) : dumpPlanText(plan, pid))
+  print(options.json ? JSON.stringify(dumpPlanJson(plan)) : dumpPlanText(plan, pid, givenWords(options)))
   return plan.refusals.length > 0 ? EXIT_STATUS.E_UNSUPPORTED : 0
 }
 

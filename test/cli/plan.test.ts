@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { CheckpointError } from "../../src/base/errors.ts"
-import { dumpPlanJson, dumpPlanText } from "../../src/cli/plan-dump.ts"
+import { dumpPlanJson, dumpPlanText, givenWords } from "../../src/cli/plan-dump.ts"
 import { restorePlanJson, restorePlanText } from "../../src/cli/plan-restore.ts"
 import type { DumpPlan } from "../../src/flow/dump/plan-dump.ts"
 import type { RestorePlan } from "../../src/flow/restore/plan-restore.ts"
@@ -66,6 +66,21 @@ describe("dumpPlanText", () => {
       "Estimate: images of 1 MiB, frozen for 8.7 ms (a quiet machine; a busy one takes several times longer)",
       "A dump would succeed: stasis dump 40",
     ])
+  })
+
+  test("the dump's command with the options that the plan was made with: without them it would be refused", () => {
+    const none = { shellJob: false, fileLocks: false, linkRemap: false, tcpEstablished: false, tcpClose: false, skipInFlight: false }
+    const given = {
+      ...none,
+      shellJob: true,
+      fileLocks: true,
+      extUnixSk: false,
+      externalUnix: [7],
+      externals: ["dev[1/5]"],
+      ghostLimit: 4096,
+    }
+    const words = "--shell-job --file-locks --external 'unix[7]' --external 'dev[1/5]' --ghost-limit 4096"
+    expect(dumpPlanText(fine, 99, givenWords(given))).toEndWith(`A dump would succeed: stasis dump 99 ${words}`)
   })
 
   test("every refusal with its remedy, and what is left of them with the options that are missing", () => {
