@@ -65,6 +65,10 @@ export class CheckpointError extends Error {
   }
 }
 
+/** The failure of an image whose content cannot be: E_IMAGE_CORRUPT. @param action what cannot be done with it */
+export const damagedImage = (action: string, found: string, cause?: unknown): CheckpointError =>
+  new CheckpointError("E_IMAGE_CORRUPT", action, found, "Dump the program again: this image was damaged or changed", cause)
+
 /** Runs checks one after the other. @returns what each refused with, in order; any other failure is thrown */
 export function complaintsOf(checks: Iterable<() => void>): CheckpointError[] {
   const complaints: CheckpointError[] = []

@@ -104,7 +104,7 @@ export function planOwnCgroups(
       "E_IMAGE_CORRUPT",
       "Cannot restore the cgroups",
       `cgroup set ${stray} is used and there is no cgroup.img`,
-      "Use another image set, or restore with --manage-cgroups=ignore",
+      "Dump the program again, or restore with --manage-cgroups=ignore",
     )
   }
   const rootSet = leaderSet(root) ?? ownSet

@@ -3,7 +3,7 @@ import type { core_entry, task_core_entry, thread_core_entry } from "../../proto
 import type { thread_info_x86 } from "../../proto/gen/core-x86_pb.ts"
 import type { stasis_restart_entry } from "../../proto/gen/stasis_pb.ts"
 import { TASK } from "../../proto/values.ts"
-import { CheckpointError } from "../base/errors.ts"
+import { CheckpointError, damagedImage } from "../base/errors.ts"
 import { isTimedSleep } from "../kinds/registers/interrupted.ts"
 import { faultOfTimers } from "../kinds/timers/restore.ts"
 
@@ -18,8 +18,7 @@ export function checkCore(
   leader: boolean,
 ): { info: thread_info_x86; core: thread_core_entry } {
   const action = `Cannot restore thread ${tid}`
-  const bad = (found: string): CheckpointError =>
-    new CheckpointError("E_IMAGE_CORRUPT", action, `core-${tid}.img ${found}`, "Use another image set")
+  const bad = (found: string): CheckpointError => damagedImage(action, `core-${tid}.img ${found}`)
   if (mtype !== X86_64)
     throw new CheckpointError(
       "E_IMAGE_UNSUPPORTED",
@@ -38,12 +37,7 @@ export function checkCore(
 export function checkTask(pid: number, { task_state, timers, rlimits }: task_core_entry): void {
   const action = `Cannot restore process ${pid}`
   if (task_state !== TASK.ALIVE && task_state !== TASK.STOPPED)
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      action,
-      `its state is ${task_state}, known are ${TASK.ALIVE} alive, ${TASK.DEAD} dead and ${TASK.STOPPED} stopped`,
-      "Use another image set",
-    )
+    throw damagedImage(action, `its state is ${task_state}, known are ${TASK.ALIVE} alive, ${TASK.DEAD} dead and ${TASK.STOPPED} stopped`)
   if (!timers || !rlimits)
     throw new CheckpointError(
       "E_IMAGE_VERSION",
@@ -52,7 +46,7 @@ export function checkTask(pid: number, { task_state, timers, rlimits }: task_cor
       "Dump again with a newer program",
     )
   const fault = faultOfTimers(timers)
-  if (fault !== undefined) throw new CheckpointError("E_IMAGE_CORRUPT", action, `core-${pid}.img: ${fault}`, "Use another image set")
+  if (fault !== undefined) throw damagedImage(action, `core-${pid}.img: ${fault}`)
 }
 
 /**
@@ -62,10 +56,8 @@ export function checkTask(pid: number, { task_state, timers, rlimits }: task_cor
  */
 export function checkRestart(pid: number, tid: number, restart: stasis_restart_entry | undefined): void {
   if (restart?.remaining_sec === undefined || isTimedSleep(restart.syscall_nr)) return
-  throw new CheckpointError(
-    "E_IMAGE_CORRUPT",
+  throw damagedImage(
     `Cannot restore thread ${tid}`,
     `stasis-core-${pid}.img has a time left for system call ${restart.syscall_nr}, which is no sleep`,
-    "Use another image set",
   )
 }

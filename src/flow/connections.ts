@@ -2,7 +2,7 @@ import { TCP_STATE } from "../../ffi/abi/socket.ts"
 import { existsSync, readFileSync } from "../../ffi/fs.ts"
 import type { file_entry } from "../../proto/gen/fdinfo_pb.ts"
 import type { inventory_entry } from "../../proto/gen/inventory_pb.ts"
-import { CheckpointError, refusedTarget } from "../base/errors.ts"
+import { damagedImage, refusedTarget } from "../base/errors.ts"
 import type { ImageSet } from "../image/set.ts"
 import { type Connections, openConnections, RUN_ID_ROOM } from "../kinds/files/socket/inet/connections.ts"
 import { isConnection } from "../kinds/files/socket/inet/entry.ts"
@@ -104,12 +104,7 @@ export function readStreams(set: ImageSet, files: readonly file_entry[]): Map<nu
               ? "timestamp"
               : undefined
       if (lacks !== undefined)
-        throw new CheckpointError(
-          "E_IMAGE_CORRUPT",
-          `Cannot restore socket ${isk?.id}`,
-          `tcp-stream-${inode.toString(16)}.img has no ${lacks} that fits`,
-          "Dump the program again: this image was damaged or changed",
-        )
+        throw damagedImage(`Cannot restore socket ${isk?.id}`, `tcp-stream-${inode.toString(16)}.img has no ${lacks} that fits`)
       streams.set(inode, { message, payload })
     }
   }

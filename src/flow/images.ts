@@ -11,7 +11,7 @@ import type { stasis_task_entry, stasis_thread_entry } from "../../proto/gen/sta
 import type { timens_entry } from "../../proto/gen/timens_pb.ts"
 import { TASK } from "../../proto/values.ts"
 import { expectWork } from "../base/engine.ts"
-import { CheckpointError } from "../base/errors.ts"
+import { CheckpointError, damagedImage } from "../base/errors.ts"
 import type { ImageSet } from "../image/set.ts"
 import { checkClocks } from "../kinds/clocks/restore.ts"
 import { savedGhosts } from "../kinds/files/ghost/saved.ts"
@@ -119,8 +119,7 @@ function readProcess(set: ImageSet, { tree, core: leaderCore, extension }: Leade
   const seccomp = savedSeccomp(threads, tc, filters)
   const [mm, fs] = [set.one("mm", pid), set.one("fs", pid)]
   const fault = faultOfAreas(mm.vmas)
-  if (fault !== undefined)
-    throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore process ${pid}`, `mm-${pid}.img: ${fault}`, "Use another image set")
+  if (fault !== undefined) throw damagedImage(`Cannot restore process ${pid}`, `mm-${pid}.img: ${fault}`)
   checkPacketRings(pid, mm.vmas, { fdinfos, files: files.files })
   return { tree, tc, threads, ids, mm, fs, files: { ...files, fdinfos }, seccomp, extension }
 }
@@ -164,13 +163,7 @@ export function readSavedTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, 
     leaders.filter((leader) => !isDead(leader)).map((leader) => readProcess(set, leader, { files: images, filters })),
   )
   const root = processes.find(({ tree }) => tree.ppid === 0)
-  if (!root)
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      "Cannot restore this process tree",
-      "its root was dead when it was dumped",
-      "Use another image set",
-    )
+  if (!root) throw damagedImage("Cannot restore this process tree", "its root was dead when it was dumped")
   for (const { ids } of processes) sameNamespaces(ids, root.ids, set.inventory.root_ids)
   const locks = set.optional("filelocks")
   checkFileLocks(locks, (pid) => processes.find(({ tree }) => tree.pid === pid)?.files.fdinfos)

@@ -5,7 +5,7 @@ import { SIG } from "../../../ffi/abi/signal.ts"
 import { encode } from "../../../ffi/layout.ts"
 import { syscall } from "../../../ffi/syscall.ts"
 import type { memfd_inode_entry } from "../../../proto/gen/memfd_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../base/errors.ts"
 import { restoreClocks } from "../../kinds/clocks/restore.ts"
 import { mayFollowMapped } from "../../kinds/files/mapped.ts"
 import { restoreShared } from "../../kinds/files/restore-shared.ts"
@@ -118,12 +118,7 @@ function checkSharing(birthPlan: BirthPlan, processes: readonly SavedProcess[], 
     const share = shares.get(pid)
     // Man page: clone(2), CLONE_SIGHAND
     if (share?.memory && !share.handlers)
-      throw new CheckpointError(
-        "E_IMAGE_CORRUPT",
-        `Cannot restore process ${pid}`,
-        `it shares signal actions with its parent ${ppid}, and not its memory`,
-        "Use another image set",
-      )
+      throw damagedImage(`Cannot restore process ${pid}`, `it shares signal actions with its parent ${ppid}, and not its memory`)
     if (!share || cloneFlags(share) === 0 || cloner.get(pid) === ppid) continue
     throw new CheckpointError(
       "E_IMAGE_UNSUPPORTED",

@@ -1,5 +1,5 @@
 import { O } from "../../../ffi/abi/file.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { damagedImage } from "../../base/errors.ts"
 import { openRegular } from "../../kinds/files/open.ts"
 import { restoreAioRings } from "../../kinds/memory/aio/restore.ts"
 import { toucher } from "../../kinds/memory/holes.ts"
@@ -19,13 +19,7 @@ function fileOpener(saved: SavedProcess, { memfds, ghosts }: RestoreContext, pro
     const entry = saved.files.files.get(id)
     if (entry?.reg) return openRegular(program, entry.reg, access, ghosts)
     const made = entry?.memfd && memfds.get(entry.memfd.inode_id)
-    if (made === undefined)
-      throw new CheckpointError(
-        "E_IMAGE_CORRUPT",
-        "Cannot restore memory",
-        `a mapping names file ${id}, which files.img does not have`,
-        "Use another image set",
-      )
+    if (made === undefined) throw damagedImage("Cannot restore memory", `a mapping names file ${id}, which files.img does not have`)
     // Opened anew where that gives fewer rights: mprotect(2) looks at them.
     return access === O.RDWR ? program.call("dup", made) : openRegular(program, { id, name: `/proc/self/fd/${made}` }, access, ghosts)
   }
@@ -60,12 +54,7 @@ export function appendMemory(
   const exe = saved.files.files.get(mm.exe_file_id)
   const made = exe?.memfd && context.memfds.get(exe.memfd.inode_id)
   if (!exe?.reg && made === undefined)
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      `Cannot restore process ${tree.pid}`,
-      `its executable is file ${mm.exe_file_id}, which files.img does not have`,
-      "Use another image set",
-    )
+    throw damagedImage(`Cannot restore process ${tree.pid}`, `its executable is file ${mm.exe_file_id}, which files.img does not have`)
   const reg = exe?.reg ?? { id: mm.exe_file_id, name: `/proc/self/fd/${made}` }
   const opened = openRegular(program, reg, 0, context.ghosts)
   program.call("dup3", opened, context.exeNumber, 0)

@@ -1,6 +1,6 @@
 import { THREAD_FLAGS } from "../../../ffi/abi/clone.ts"
 import type { memfd_inode_entry } from "../../../proto/gen/memfd_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { restoreLoginUid } from "../../kinds/attributes/login-uid.ts"
 import { restoreThreadAttributes, sealProcess } from "../../kinds/attributes/restore.ts"
@@ -40,12 +40,7 @@ function directories({ files: { files } }: SavedProcess, { ghosts }: RestoreCont
   const entry = (id: number) => {
     const reg = files.get(id)?.reg
     if (reg) return reg
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      "Cannot restore the directories",
-      `one is file ${id}, which files.img does not have`,
-      "Use another image set",
-    )
+    throw damagedImage("Cannot restore the directories", `one is file ${id}, which files.img does not have`)
   }
   return { path: (id) => entry(id).name, open: (id, flags) => openRegular(program, entry(id), flags, ghosts) }
 }

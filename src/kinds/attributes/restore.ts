@@ -1,7 +1,7 @@
 import { KEYCTL } from "../../../ffi/abi/keys.ts"
 import { ARCH, PR, PR_MCE_KILL_SET, PR_TIMER_CREATE_RESTORE_IDS_ON, TASK_COMM_LEN } from "../../../ffi/abi/prctl.ts"
 import { NSIG } from "../../../ffi/abi/signal.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { damagedImage } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { encodeText } from "../../proc/text.ts"
 import type { Program } from "../../tracee/program.ts"
@@ -93,13 +93,7 @@ export function restoreThreadAttributes(
  * @throws CheckpointError E_IMAGE_CORRUPT not a signal. Precondition: credentials are final, since changing them clears it.
  */
 export function sealThread({ pdeath_sig = 0 }: ThreadAttributes["entry"], program: Program): void {
-  if (pdeath_sig > NSIG)
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      "Cannot restore a thread",
-      `its parent's death would send it signal ${pdeath_sig}`,
-      "Dump the program again: this image was damaged or changed",
-    )
+  if (pdeath_sig > NSIG) throw damagedImage("Cannot restore a thread", `its parent's death would send it signal ${pdeath_sig}`)
   if (pdeath_sig) program.call("prctl", PR.SET_PDEATHSIG, pdeath_sig, 0, 0, 0)
 }
 

@@ -1,5 +1,5 @@
 import type { cgroup_dir_entry, cgroup_entry, cgroup_perms, cgroup_prop_entry } from "../../../proto/gen/cgroup_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../base/errors.ts"
 import type { Cgroup } from "../../proc/cgroup.ts"
 import { type CgroupRoot, rootFor } from "./directories.ts"
 import { directoryOf, type Hierarchy, isWithin, nameOf } from "./hierarchy.ts"
@@ -73,7 +73,7 @@ export function planCgroups(
   for (const id of wanted) {
     if (id === 0 || id === ownSet) continue
     const set = sets.find((candidate) => candidate.id === id)
-    if (!set) throw new CheckpointError("E_IMAGE_CORRUPT", ACTION, `cgroup set ${id} is not in cgroup.img`, "Use another image set")
+    if (!set) throw damagedImage(ACTION, `cgroup set ${id} is not in cgroup.img`)
     targets.set(id, new Map(set.ctls.map(({ name, path }) => [sorted(name), moved(name, path)])))
   }
   const home = new Map(own.map((membership) => [sorted(nameOf(membership)), membership.path]))
@@ -144,10 +144,8 @@ function addOne(
   if (directory === undefined || (directories.get(directory) && !entry)) return
   const { properties = [], dir_perms: perms } = entry ?? {}
   for (const name of [...path.split("/"), ...properties.map((property) => property.name)])
-    if (name === ".." || name === ".")
-      throw new CheckpointError("E_IMAGE_CORRUPT", ACTION, `"${path}" leaves its hierarchy`, "Use another image set")
-  if (properties.some(({ name }) => name.includes("/")))
-    throw new CheckpointError("E_IMAGE_CORRUPT", ACTION, `a property of "${path}" has a slash`, "Use another image set")
+    if (name === ".." || name === ".") throw damagedImage(ACTION, `"${path}" leaves its hierarchy`)
+  if (properties.some(({ name }) => name.includes("/"))) throw damagedImage(ACTION, `a property of "${path}" has a slash`)
   directories.set(directory, {
     directory,
     saved: entry !== undefined,

@@ -2,7 +2,7 @@ import { CAP } from "../../../ffi/abi/caps.ts"
 import { CLONE } from "../../../ffi/abi/clone.ts"
 import { AT, O } from "../../../ffi/abi/file.ts"
 import type { timens_entry, timespec } from "../../../proto/gen/timens_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { damagedImage } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { NANOSECONDS } from "../../base/units.ts"
 import { ownNamespaces, readNamespace } from "../../proc/links.ts"
@@ -19,12 +19,7 @@ const MOST = 4_611_686_018n
 export function checkClocks({ monotonic, boottime }: timens_entry): void {
   for (const { tv_sec, tv_nsec } of [monotonic, boottime])
     if (tv_nsec >= NANOSECONDS || tv_sec >= MOST)
-      throw new CheckpointError(
-        "E_IMAGE_CORRUPT",
-        "Cannot restore the clocks",
-        `one was at ${tv_sec} s and ${tv_nsec} ns`,
-        "Dump the program again: this image was damaged or changed",
-      )
+      throw damagedImage("Cannot restore the clocks", `one was at ${tv_sec} s and ${tv_nsec} ns`)
 }
 
 const nanoseconds = ({ tv_sec, tv_nsec }: timespec): bigint => tv_sec * NANOSECONDS + tv_nsec

@@ -2,7 +2,7 @@ import { CAP, capData, capHeader, LINUX_CAPABILITY_VERSION_3, SECBIT_NO_SETUID_F
 import { PR, PR_CAP_AMBIENT } from "../../../ffi/abi/prctl.ts"
 import { encode, encodeInto } from "../../../ffi/layout.ts"
 import type { creds_entry } from "../../../proto/gen/creds_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { hex } from "../../base/units.ts"
 import type { Program } from "../../tracee/program.ts"
@@ -57,12 +57,7 @@ export function restoreCreds(entry: creds_entry, program: Program, from: Origin)
       "Restore as root, outside of a container that takes capabilities away",
     )
   if (effective & ~permitted || ambient & ~(permitted & inheritable))
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      "Cannot restore credentials",
-      "the task had effective or ambient capabilities that it was not permitted",
-      "Use another image set",
-    )
+    throw damagedImage("Cannot restore credentials", "the task had effective or ambient capabilities that it was not permitted")
   const forbidden = needsSetpcap(entry, { inheritable, bounding }, from)
   if (forbidden && !(capPermitted & (1n << BigInt(CAP.SETPCAP))))
     throw new CheckpointError(

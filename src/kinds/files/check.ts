@@ -3,7 +3,7 @@ import type { task_kobj_ids_entry } from "../../../proto/gen/core_pb.ts"
 import { fd_types, type fdinfo_entry, type file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_info_entry } from "../../../proto/gen/tty_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../base/errors.ts"
 import { LIMIT, RLIM_INFINITY, readLimits } from "../../proc/limits.ts"
 import { readSysctl } from "../../proc/sysctl.ts"
 import { checkContents, faultOfBpfMap } from "./bpf-map/restore.ts"
@@ -45,10 +45,7 @@ export interface FileCheckOptions extends Checking, InetOptions {
   readonly given?: ReadonlyMap<number, GivenFd>
 }
 
-const DAMAGED = "Dump the program again: this image was damaged or changed"
-
-const corrupt = (object: string, found: string): CheckpointError =>
-  new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore ${object}`, found, DAMAGED)
+const corrupt = (object: string, found: string): CheckpointError => damagedImage(`Cannot restore ${object}`, found)
 
 const unsupported = (object: string, type: number): CheckpointError =>
   new CheckpointError(

@@ -3,7 +3,7 @@ import type { ghost_chunk_entry, ghost_file_entry } from "../../../proto/gen/gho
 import type { reg_file_entry } from "../../../proto/gen/regfile_pb.ts"
 import type { stasis_file_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { tty_data_entry, tty_info_entry } from "../../../proto/gen/tty_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { damagedImage } from "../../base/errors.ts"
 import type { BpfMapData, PipeData, SocketData } from "./payloads.ts"
 import type { Stream } from "./socket/inet/stream.ts"
 
@@ -69,8 +69,7 @@ export const queuesOf = (skQueues: readonly SocketData[]): Map<number, SocketDat
 export function pathEntry(id: number, pathId: number, what: string, files: FileImages["files"]): reg_file_entry {
   const reg = files.get(pathId)?.reg
   if (reg) return reg
-  const next = "Dump the program again: this image was damaged or changed"
-  throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore file ${id} of files.img`, `the path of this ${what} is missing`, next)
+  throw damagedImage(`Cannot restore file ${id} of files.img`, `the path of this ${what} is missing`)
 }
 
 /** Every descriptor number that a process is to have: for good, or for a moment while an epoll is told what it watches. */

@@ -1,6 +1,6 @@
 import type { fd_types, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { fown_entry } from "../../../proto/gen/fown_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { damagedImage } from "../../base/errors.ts"
 import type { Collecting, Found, OpenFile, Reason, Surveying } from "./collecting.ts"
 import type { Linked, Opened, Restoring, Starting } from "./restoring.ts"
 
@@ -87,12 +87,7 @@ export function fileKind<K extends BodyName>(kind: FileKind<K>): FileRow {
   const bodyOf = (entry: file_entry): Body<K> => {
     const found = entry[body]
     if (found) return found
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      `Cannot restore file ${entry.id} of files.img`,
-      `it is of type ${type} but has no "${body}"`,
-      "Dump the program again: this image was damaged or changed",
-    )
+    throw damagedImage(`Cannot restore file ${entry.id} of files.img`, `it is of type ${type} but has no "${body}"`)
   }
   return {
     type,

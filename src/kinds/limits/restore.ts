@@ -1,7 +1,7 @@
 import { rlimit64 } from "../../../ffi/abi/resource.ts"
 import { encode } from "../../../ffi/layout.ts"
 import type { task_rlimits_entry } from "../../../proto/gen/core_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { damagedImage } from "../../base/errors.ts"
 import { LIMIT_NAMES, type Limit, RLIM_INFINITY } from "../../proc/limits.ts"
 import type { Program } from "../../tracee/program.ts"
 
@@ -17,12 +17,7 @@ import type { Program } from "../../tracee/program.ts"
  */
 export function restoreLimits({ rlimits }: task_rlimits_entry, program: Program, current: readonly Limit[]): void {
   if (rlimits.length > LIMIT_NAMES.length)
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      "Cannot restore resource limits",
-      `the core image has ${rlimits.length} of them, there are ${LIMIT_NAMES.length}`,
-      "Dump the program again: this image was damaged or changed",
-    )
+    throw damagedImage("Cannot restore resource limits", `the core image has ${rlimits.length} of them, there are ${LIMIT_NAMES.length}`)
   for (const [resource, { cur, max }] of rlimits.entries()) {
     const soft = cur > max ? max : cur
     const now = current[resource]

@@ -2,7 +2,7 @@ import { MAP } from "../../../ffi/abi/mman.ts"
 import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../proto/values.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { damagedImage } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { Program } from "../../tracee/program.ts"
@@ -26,11 +26,9 @@ export function checkPacketRings(
 ): void {
   for (const vma of vmas.filter(isPacketRing))
     if (!files.get(Number(vma.shmid))?.psk || numberOf(vma, fdinfos) === undefined)
-      throw new CheckpointError(
-        "E_IMAGE_CORRUPT",
+      throw damagedImage(
         `Cannot restore process ${pid}`,
         `the area at ${hex(vma.start)} shows file ${vma.shmid}, which is no packet socket that it has open`,
-        "Dump the program again: this image was damaged or changed",
       )
 }
 

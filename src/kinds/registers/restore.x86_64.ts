@@ -3,7 +3,7 @@ import { FXREGS, fxregs, XFEATURE, XSTATE_EXTENDED, XSTATE_HEADER } from "../../
 import { xstateComponent, xstateSize } from "../../../ffi/cpu.x86_64.ts"
 import { decode, encodeInto } from "../../../ffi/layout.ts"
 import type { user_x86_fpregs_entry, user_x86_regs_entry } from "../../../proto/gen/core-x86_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import { NO_SYSCALL } from "../../tracee/arch.x86_64.ts"
 import { XSAVE_FIELDS } from "./collect.x86_64.ts"
@@ -35,12 +35,7 @@ export function restoreFpu(entry: user_x86_fpregs_entry, template: Uint8Array, t
   const { cwd, swd, twd, fop, rip, rdp, mxcsr, mxcsr_mask, xsave } = entry
   encodeInto(fxregs, bytes, { cwd, swd, twd, fop, rip, rdp, mxcsr, mxcsr_mask })
   const corrupt = (field: string, found: number, wanted: number): CheckpointError =>
-    new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      `Cannot restore the FPU of thread ${tid}`,
-      `${field} has ${found} words instead of ${wanted}`,
-      "Use another image set",
-    )
+    damagedImage(`Cannot restore the FPU of thread ${tid}`, `${field} has ${found} words instead of ${wanted}`)
   const { st_space, xmm_space } = entry
   if (st_space.length !== FXREGS.stWords) throw corrupt("st_space", st_space.length, FXREGS.stWords)
   if (xmm_space.length !== FXREGS.xmmWords) throw corrupt("xmm_space", xmm_space.length, FXREGS.xmmWords)
@@ -74,7 +69,7 @@ const MXCSR_BITS = 0x2ffff
 function checkMxcsr(mxcsr: number, tid: number): void {
   if ((mxcsr & ~MXCSR_BITS) === 0) return
   const found = `mxcsr is ${hex(mxcsr)}, which has bits that no CPU has`
-  throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore the FPU of thread ${tid}`, found, "Use another image set")
+  throw damagedImage(`Cannot restore the FPU of thread ${tid}`, found)
 }
 
 /**
@@ -90,8 +85,7 @@ export function checkFpu(entry: user_x86_fpregs_entry, whole: Uint8Array | undef
     return
   }
   const action = `Cannot restore the FPU of thread ${tid}`
-  if (whole.length < XSTATE_EXTENDED)
-    throw new CheckpointError("E_IMAGE_CORRUPT", action, `its extended state has ${whole.length} bytes only`, "Use another image set")
+  if (whole.length < XSTATE_EXTENDED) throw damagedImage(action, `its extended state has ${whole.length} bytes only`)
   const view = new DataView(whole.buffer, whole.byteOffset)
   checkMxcsr(decode(fxregs, whole).mxcsr, tid)
   const inUse = view.getBigUint64(XSTATE_HEADER, true)

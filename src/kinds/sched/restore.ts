@@ -1,7 +1,7 @@
 import { PR } from "../../../ffi/abi/prctl.ts"
 import { IOPRIO_WHO_PROCESS, PRIO_PROCESS, SCHED, SCHED_FLAG, SCHED_RESET_ON_FORK, schedAttr } from "../../../ffi/abi/sched.ts"
 import { encode } from "../../../ffi/layout.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { overlaps } from "../../proc/bitlist.ts"
 import type { Program } from "../../tracee/program.ts"
@@ -65,13 +65,7 @@ function validated(
 ) {
   const policy = sched_policy & ~SCHED_RESET_ON_FORK
   const inRange = nice >= -20 && nice <= 19 && (isRealTime(policy) ? priority >= 1 && priority <= 99 : priority === 0)
-  if (!inRange)
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      "Cannot restore scheduling",
-      `policy ${policy} with priority ${priority} and nice ${nice} cannot be`,
-      "Dump the program again: this image was damaged or changed",
-    )
+  if (!inRange) throw damagedImage("Cannot restore scheduling", `policy ${policy} with priority ${priority} and nice ${nice} cannot be`)
   if (!FAIR.includes(policy) && !isRealTime(policy) && !(policy === SCHED.DEADLINE && extension?.sched_runtime))
     throw new CheckpointError(
       "E_IMAGE_UNSUPPORTED",

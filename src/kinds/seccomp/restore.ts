@@ -10,12 +10,11 @@ import {
 import { encode } from "../../../ffi/layout.ts"
 import type { task_core_entry } from "../../../proto/gen/core_pb.ts"
 import type { seccomp_filter } from "../../../proto/gen/seccomp_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { type CheckpointError, damagedImage } from "../../base/errors.ts"
 import { Program } from "../../tracee/program.ts"
 import { type Filter, type Seccomp, type SeccompEntry, UNFILTERED } from "./collect.ts"
 
-const corrupt = (tid: number, found: string): CheckpointError =>
-  new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore seccomp of thread ${tid}`, found, "Use another image set")
+const corrupt = (tid: number, found: string): CheckpointError => damagedImage(`Cannot restore seccomp of thread ${tid}`, found)
 
 /** A thread's chain, the oldest filter first, found through the indexes of seccomp.img. */
 function chainOf(tid: number, oldest: number | undefined, filters: readonly seccomp_filter[]): Filter[] {

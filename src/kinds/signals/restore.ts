@@ -3,7 +3,7 @@ import { decode, encode } from "../../../ffi/layout.ts"
 import type { thread_sas_entry } from "../../../proto/gen/core_pb.ts"
 import type { sa_entry } from "../../../proto/gen/sa_pb.ts"
 import type { signal_queue_entry } from "../../../proto/gen/siginfo_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import type { Program } from "../../tracee/program.ts"
 import { ACTION_SIGNALS } from "./collect.ts"
@@ -85,13 +85,11 @@ export function restorePending(entry: signal_queue_entry | undefined, program: P
   for (const { siginfo: info } of entry?.signals ?? []) {
     const signal = info.length === SIGINFO_SIZE ? decode(siginfo, info).si_signo : 0
     if (signal < 1 || signal > NSIG)
-      throw new CheckpointError(
-        "E_IMAGE_CORRUPT",
+      throw damagedImage(
         `Cannot restore a queued signal of task ${tid}`,
         info.length === SIGINFO_SIZE
           ? `its number is ${decode(siginfo, info).si_signo}`
           : `it has ${info.length} bytes instead of ${SIGINFO_SIZE}`,
-        "Dump the program again: this image was damaged or changed",
       )
     const about = `queued signal ${signal} (their number is limited by RLIMIT_SIGPENDING)`
     const data = program.bytes(info)

@@ -1,6 +1,6 @@
 import { ROBUST_LIST_HEAD_SIZE } from "../../../ffi/abi/resource.ts"
 import type { thread_core_entry } from "../../../proto/gen/core_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { damagedImage } from "../../base/errors.ts"
 import { hex } from "../../base/units.ts"
 import type { Program } from "../../tracee/program.ts"
 
@@ -19,11 +19,6 @@ export function restoreRobustList(entry: Pick<thread_core_entry, "futex_rla" | "
   const { futex_rla, futex_rla_len } = entry
   if (futex_rla_len === 0) return
   if (futex_rla_len !== ROBUST_LIST_HEAD_SIZE)
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      "Cannot restore the list of robust futexes",
-      `its head has ${futex_rla_len} bytes, not ${ROBUST_LIST_HEAD_SIZE}`,
-      "Dump the program again: this image was damaged or changed",
-    )
+    throw damagedImage("Cannot restore the list of robust futexes", `its head has ${futex_rla_len} bytes, not ${ROBUST_LIST_HEAD_SIZE}`)
   program.callWith({ about: `the robust list at ${hex(futex_rla)}` }, "set_robust_list", futex_rla, futex_rla_len)
 }

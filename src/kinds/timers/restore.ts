@@ -8,7 +8,7 @@ import { CLOCK_MONOTONIC, ITIMER, itimerspec, itimerval, SIGEV, sigevent } from 
 import { encode } from "../../../ffi/layout.ts"
 import { attempt, isFailure } from "../../../ffi/syscall.ts"
 import type { itimer_entry, posix_timer_entry, task_timers_entry } from "../../../proto/gen/timer_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../base/errors.ts"
 import type { Data, Program } from "../../tracee/program.ts"
 
 /** Timers made only to be deleted again, for one process, on kernels that hand out IDs in order. Each costs two calls of 64 bytes. */
@@ -35,13 +35,7 @@ export function createPosixTimers(timers: readonly posix_timer_entry[], program:
   const spare = { event: program.bytes(encode(sigevent, { sigev_notify: SIGEV.NONE })), id: program.room(4) }
   let next = 0
   for (const timer of sorted) {
-    if (timer.it_id < next)
-      throw new CheckpointError(
-        "E_IMAGE_CORRUPT",
-        "Cannot restore timers",
-        `two have the ID ${timer.it_id}`,
-        "Dump the program again: this image was damaged or changed",
-      )
+    if (timer.it_id < next) throw damagedImage("Cannot restore timers", `two have the ID ${timer.it_id}`)
     const id = program.bytes(word(timer.it_id))
     if (!restoreIds) for (; next < timer.it_id; next++) skipId(program, spare)
     const { clock_id, it_sigev_notify: sigev_notify, si_signo: sigev_signo, sival_ptr: sigev_value } = timer

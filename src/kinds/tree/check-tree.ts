@@ -1,5 +1,5 @@
 import type { pstree_entry } from "../../../proto/gen/pstree_pb.ts"
-import { CheckpointError } from "../../base/errors.ts"
+import { damagedImage } from "../../base/errors.ts"
 
 /** PIDs, and so ids of sessions and groups, stay below this. Authority: include/linux/threads.h PID_MAX_LIMIT */
 const PID_LIMIT = 4_194_304
@@ -14,7 +14,7 @@ const PID_LIMIT = 4_194_304
  */
 export function checkTree(entries: readonly pstree_entry[], dead: ReadonlySet<number>): void {
   const found = complaint(entries, dead)
-  if (found) throw new CheckpointError("E_IMAGE_CORRUPT", "Cannot restore this process tree", found, "Use another image set")
+  if (found) throw damagedImage("Cannot restore this process tree", found)
 }
 
 /** The first thing wrong with a tree. */

@@ -2,15 +2,14 @@ import { S_IF } from "../../../../ffi/abi/file.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { ghost_chunk_entry, ghost_file_entry } from "../../../../proto/gen/ghost-file_pb.ts"
 import { type remap_file_path_entry, remap_type } from "../../../../proto/gen/remap-file-path_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../../base/errors.ts"
 import type { Ghost, GhostImage } from "../images.ts"
 import { kindOf } from "../stat.ts"
 
 /** Images before `remap_type`: this bit of remap_id says that it is a ghost. Authority: REFERENCE 5.3 */
 const OLD_GHOST = 2 ** 31
 
-const corrupt = (id: number, found: string): CheckpointError =>
-  new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore file ${id} of files.img`, found, "Use another image set")
+const corrupt = (id: number, found: string): CheckpointError => damagedImage(`Cannot restore file ${id} of files.img`, found)
 
 /**
  * The deleted files of a set, by the ids of all files that lead to them.

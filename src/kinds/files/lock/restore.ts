@@ -2,7 +2,7 @@ import { F, flock, LOCK } from "../../../../ffi/abi/file.ts"
 import { encode } from "../../../../ffi/layout.ts"
 import type { fdinfo_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { file_lock_entry } from "../../../../proto/gen/file-lock_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../../base/errors.ts"
 import type { Program } from "../../../tracee/program.ts"
 import { LOCK_FLAG, LOCK_TYPE } from "./words.ts"
 
@@ -18,8 +18,7 @@ const isKnownType = (type: number): boolean => Object.values(LOCK_TYPE).includes
 export function checkFileLocks(locks: readonly file_lock_entry[], fdinfosOf: (pid: number) => readonly fdinfo_entry[] | undefined): void {
   for (const { flag, type, pid, fd } of locks) {
     const action = `Cannot lock fd ${fd} of process ${pid}`
-    if (!fdinfosOf(pid)?.some((info) => info.fd === fd))
-      throw new CheckpointError("E_IMAGE_CORRUPT", action, "the images have no such descriptor", "Use another image set")
+    if (!fdinfosOf(pid)?.some((info) => info.fd === fd)) throw damagedImage(action, "the images have no such descriptor")
     if (kindOfLock(flag) === undefined || !isKnownType(type))
       throw new CheckpointError(
         "E_IMAGE_UNSUPPORTED",

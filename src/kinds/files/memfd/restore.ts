@@ -1,6 +1,6 @@
 import { F, O } from "../../../../ffi/abi/file.ts"
 import type { memfd_file_entry } from "../../../../proto/gen/memfd_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { damagedImage } from "../../../base/errors.ts"
 import type { Result } from "../../../tracee/program.ts"
 import { openRegular } from "../open.ts"
 import type { Restoring } from "../restoring.ts"
@@ -22,8 +22,7 @@ export function restoreMemfd(
   const { id, flags, pos, inode_id } = entry
   const number = memfds.get(inode_id)
   if (number === undefined) {
-    const next = "Dump the program again: this image was damaged or changed"
-    throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore memory file ${id}`, `memfd.img has no memory ${inode_id}`, next)
+    throw damagedImage(`Cannot restore memory file ${id}`, `memfd.img has no memory ${inode_id}`)
   }
   const isMakers = executed.has(inode_id) && (flags & O.ACCMODE) === O.RDWR && !(flags & O.PATH)
   const fd = isMakers

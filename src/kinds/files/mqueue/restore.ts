@@ -1,6 +1,6 @@
 import { O, SEEK } from "../../../../ffi/abi/file.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../../base/errors.ts"
 import type { Result } from "../../../tracee/program.ts"
 import type { Restoring } from "../restoring.ts"
 import { isHidden, lookUpQueue, queueName } from "./queue.ts"
@@ -22,13 +22,7 @@ export function restoreQueue({ name, flags, pos }: reg_file_entry, { program }: 
  * @throws CheckpointError E_FILE_CHANGED · E_IMAGE_CORRUPT
  */
 export function checkQueue({ id, name }: reg_file_entry, inode: bigint): void {
-  if (!isHidden({ target: name }))
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      `Cannot restore file ${id} of files.img`,
-      `"${name}" is no name of a message queue`,
-      "Dump the program again",
-    )
+  if (!isHidden({ target: name })) throw damagedImage(`Cannot restore file ${id} of files.img`, `"${name}" is no name of a message queue`)
   const there = lookUpQueue(name)
   if (there?.ino === inode) return
   throw new CheckpointError(

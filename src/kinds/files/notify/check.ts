@@ -3,17 +3,16 @@ import { closeSync } from "../../../../ffi/fs.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import { type fanotify_file_entry, type inotify_file_entry, mark_type } from "../../../../proto/gen/fsnotify_pb.ts"
 import type { stasis_file_entry } from "../../../../proto/gen/stasis_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../../base/errors.ts"
 import type { FileImages } from "../images.ts"
 import { statPath } from "../stat.ts"
 import { mountPath } from "./fanotify/restore.ts"
 import { type Handles, isWhole, openHandles } from "./handle.ts"
 import { ghostOf, gone, openTarget, type SavedTarget } from "./target.ts"
 
-const DAMAGED = "Dump the program again: this image was damaged or changed"
 const MAX_WD = 0x7fffffff
 
-const corrupt = (action: string, found: string): CheckpointError => new CheckpointError("E_IMAGE_CORRUPT", action, found, DAMAGED)
+const corrupt = (action: string, found: string): CheckpointError => damagedImage(action, found)
 
 /** That a watched file is there, or will be. @throws CheckpointError E_IMAGE_CORRUPT · E_FILE_CHANGED */
 function checkTarget(action: string, target: SavedTarget, handles: Handles, ghosts: FileImages["ghosts"]): void {

@@ -1,7 +1,7 @@
 import { AT } from "../../../../ffi/abi/file.ts"
 import type { task_kobj_ids_entry } from "../../../../proto/gen/core_pb.ts"
 import type { ns_file_entry } from "../../../../proto/gen/ns_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../../base/errors.ts"
 import type { Result } from "../../../tracee/program.ts"
 import { NAMESPACE_KINDS } from "../../namespaces.ts"
 import { openFlags } from "../open.ts"
@@ -20,13 +20,7 @@ export const namespaceFacts = ({ id, flags }: ns_file_entry): FileFacts => ({ id
 export function checkNamespace({ id, ns_id, ns_cflag }: ns_file_entry, ids: Partial<task_kobj_ids_entry>): void {
   const kind = NAMESPACE_KINDS.find(({ flag }) => flag === ns_cflag)
   const action = `Cannot restore file ${id} of files.img`
-  if (!kind)
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      action,
-      `0x${ns_cflag.toString(16)} is no kind of namespace`,
-      "Dump the program again: this image was damaged or changed",
-    )
+  if (!kind) throw damagedImage(action, `0x${ns_cflag.toString(16)} is no kind of namespace`)
   if (ids[kind.id] === ns_id) return
   const found = `it is ${kind.name} namespace ${ns_id}, which the tree is not in`
   throw new CheckpointError("E_IMAGE_UNSUPPORTED", action, found, "Restore this image with CRIU, or dump the program without it")

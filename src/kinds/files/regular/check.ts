@@ -1,7 +1,7 @@
 import { S_IF } from "../../../../ffi/abi/file.ts"
 import type { fdinfo_entry, file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { reg_file_entry } from "../../../../proto/gen/regfile_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../../base/errors.ts"
 import { logger } from "../../../base/log.ts"
 import type { Program } from "../../../tracee/program.ts"
 import type { Checking } from "../keeping.ts"
@@ -69,13 +69,7 @@ export function checkRegular(entry: reg_file_entry, pids: ReadonlySet<number>, h
   const { name, mode, size, ext, mnt_id, build_id } = entry
   if (ext) throw unsupported(name, "it is a file from outside (--external), which is not supported yet")
   if (mnt_id !== undefined && mnt_id !== -1) throw unsupported(name, `it belongs to mount ${mnt_id} of a dumped mount namespace`)
-  if (!name.startsWith("/"))
-    throw new CheckpointError(
-      "E_IMAGE_CORRUPT",
-      `Cannot restore file ${entry.id} of files.img`,
-      `"${name}" is no absolute path`,
-      "Dump the program again",
-    )
+  if (!name.startsWith("/")) throw damagedImage(`Cannot restore file ${entry.id} of files.img`, `"${name}" is no absolute path`)
   if (isOwnProc(name, pids)) return
   const now = statPath(name, false)
   if (!now) throw changed(name, "it does not exist", "Put the file back, or mount the file system that it is on")

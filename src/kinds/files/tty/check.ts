@@ -1,7 +1,7 @@
 import { NCCS } from "../../../../ffi/abi/tty.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { tty_file_entry, tty_info_entry } from "../../../../proto/gen/tty_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../../base/errors.ts"
 import { inheritOption, terminalName } from "../external.ts"
 import { isMasterInfo, masterOfSession, type Role, roleOf } from "./driver.ts"
 
@@ -23,8 +23,7 @@ export function checkTty(
   options: { readonly shellJob: boolean; readonly terminal: boolean; readonly isGiven: boolean },
 ): Role {
   const action = `Cannot restore terminal ${id} of files.img`
-  const corrupt = (found: string) =>
-    new CheckpointError("E_IMAGE_CORRUPT", action, found, "Dump the program again: this image was damaged or changed")
+  const corrupt = (found: string) => damagedImage(action, found)
   const info = infos.get(tty_info_id)
   if (!info) throw corrupt(`tty-info.img has no terminal ${tty_info_id}`)
   checkInfo(info, corrupt)

@@ -3,7 +3,7 @@ import { AT } from "../../../../ffi/abi/file.ts"
 import { MAP, MREMAP, PROT } from "../../../../ffi/abi/mman.ts"
 import { decode, encode } from "../../../../ffi/layout.ts"
 import type { mm_entry } from "../../../../proto/gen/mm_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../../base/errors.ts"
 import { hex } from "../../../base/units.ts"
 import type { Data, Program } from "../../../tracee/program.ts"
 import { aioRingLength, eventsIn, isAioRingArea } from "./ring.ts"
@@ -35,7 +35,7 @@ export function savedAioRings(
 ): SavedAioRing[] {
   const areas = vmas.filter(isAioRingArea)
   const action = `Cannot restore the AIO rings of process ${pid}`
-  const bad = (found: string): CheckpointError => new CheckpointError("E_IMAGE_CORRUPT", action, found, "Use another image set")
+  const bad = (found: string): CheckpointError => damagedImage(action, found)
   if (areas.length !== aios.length) throw bad(`it has ${aios.length} of them and ${areas.length} areas for them`)
   return areas.map(({ start, end }): SavedAioRing => {
     const length = Number(end - start)

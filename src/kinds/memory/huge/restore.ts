@@ -1,7 +1,7 @@
 import { AT, F_SEAL_SEAL, MFD_ALLOW_SEALING, MFD_HUGETLB, O } from "../../../../ffi/abi/file.ts"
 import { MAP, PROT } from "../../../../ffi/abi/mman.ts"
 import type { memfd_inode_entry } from "../../../../proto/gen/memfd_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { type CheckpointError, damagedImage } from "../../../base/errors.ts"
 import { mapLink } from "../../../proc/maps.ts"
 import type { Program, Result } from "../../../tracee/program.ts"
 import { namedSize, sizeBits } from "../huge-size.ts"
@@ -17,8 +17,7 @@ const STAND_IN = "anon_hugepage"
 
 /** @throws CheckpointError E_IMAGE_CORRUPT a part of a page, or pages behind the end */
 function checkSegment({ inode_id, size, hugetlb_flag = 0 }: memfd_inode_entry, fills: readonly Fill[]): void {
-  const bad = (found: string): CheckpointError =>
-    new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore shared memory ${inode_id}`, found, "Use another image set")
+  const bad = (found: string): CheckpointError => damagedImage(`Cannot restore shared memory ${inode_id}`, found)
   if (size % namedSize(hugetlb_flag) !== 0n) throw bad(`it has ${size} bytes, which is no multiple of its pages`)
   for (const { start, length } of fills)
     if (start + length > size) throw bad(`it has pages up to ${start + length}, beyond its ${size} bytes`)

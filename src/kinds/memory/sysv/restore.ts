@@ -4,7 +4,7 @@ import { MADV, MAP, MREMAP, PROT } from "../../../../ffi/abi/mman.ts"
 import { PR } from "../../../../ffi/abi/prctl.ts"
 import { encode } from "../../../../ffi/layout.ts"
 import type { vma_entry } from "../../../../proto/gen/vma_pb.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { damagedImage } from "../../../base/errors.ts"
 import { hex, PAGE, type Range, roundUp } from "../../../base/units.ts"
 import type { Argument, Program } from "../../../tracee/program.ts"
 import { overlaps, without } from "../holes.ts"
@@ -80,7 +80,7 @@ function checkBounds(one: PlannedShm, end: bigint): void {
   if (end <= lengthOf(one)) return
   const { id, size } = one
   const found = `pagemap-shmem-${id}.img has pages up to ${end}, beyond its ${size} bytes`
-  throw new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore System V segment ${id}`, found, "Use another image set")
+  throw damagedImage(`Cannot restore System V segment ${id}`, found)
 }
 
 /**

@@ -3,7 +3,7 @@ import type { ipc_shm_entry } from "../../../../proto/gen/ipc-shm_pb.ts"
 import type { stasis_shm_entry } from "../../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../../proto/values.ts"
-import { CheckpointError } from "../../../base/errors.ts"
+import { type CheckpointError, damagedImage } from "../../../base/errors.ts"
 import { hex, PAGE, roundUp } from "../../../base/units.ts"
 import { namedSize } from "../huge-size.ts"
 
@@ -31,8 +31,7 @@ export function savedShm(
   extensions: readonly stasis_shm_entry[],
   vmas: readonly vma_entry[],
 ): readonly SavedShm[] {
-  const bad = (found: string): CheckpointError =>
-    new CheckpointError("E_IMAGE_CORRUPT", "Cannot restore System V shared memory", found, "Use another image set")
+  const bad = (found: string): CheckpointError => damagedImage("Cannot restore System V shared memory", found)
   const sizes = new Map<bigint, bigint>()
   const saved = entries.map((entry): SavedShm => {
     const { id } = entry.desc

@@ -1,7 +1,7 @@
 import { AF, IPPROTO } from "../../../../../ffi/abi/socket.ts"
 import type { inet_sk_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
 import type { stasis_file_entry } from "../../../../../proto/gen/stasis_pb.ts"
-import { CheckpointError } from "../../../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../../../base/errors.ts"
 import { deviceNumber } from "../device.ts"
 import { addressLength } from "./address.ts"
 import { inetText, isConnection } from "./entry.ts"
@@ -16,8 +16,7 @@ export interface InetOptions {
 const BACKLOG_MOST = 0x7fffffff
 const PORT_MOST = 0xffff
 
-const corrupt = (id: number, found: string): CheckpointError =>
-  new CheckpointError("E_IMAGE_CORRUPT", `Cannot restore socket ${id}`, found, "Dump the program again: this image was damaged or changed")
+const corrupt = (id: number, found: string): CheckpointError => damagedImage(`Cannot restore socket ${id}`, found)
 
 /** Checks that an entry fits together, and that this machine and the options have what it needs. @throws CheckpointError */
 export function checkInet(entry: inet_sk_entry, { tcpEstablished, tcpClose }: InetOptions, extension?: stasis_file_entry): void {

@@ -2,7 +2,7 @@ import { LONGEST_ADDRESS } from "../../../../../ffi/abi/packet.ts"
 import { SOCK } from "../../../../../ffi/abi/socket.ts"
 import type { packet_ring, packet_sock_entry } from "../../../../../proto/gen/packet-sock_pb.ts"
 import type { stasis_file_entry } from "../../../../../proto/gen/stasis_pb.ts"
-import { CheckpointError } from "../../../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../../../base/errors.ts"
 import { deviceHere, savedName } from "./restore.ts"
 import { ringBytes } from "./table.ts"
 
@@ -32,8 +32,7 @@ export function checkPacket(entry: packet_sock_entry, extension: stasis_file_ent
   const { id, ifindex, mclist } = entry
   const fault = faultOfPacket(entry)
   const action = `Cannot restore packet socket ${id} of files.img`
-  if (fault !== undefined)
-    throw new CheckpointError("E_IMAGE_CORRUPT", action, fault, "Dump the program again: this image was damaged or changed")
+  if (fault !== undefined) throw damagedImage(action, fault)
   for (const index of new Set([ifindex, ...mclist.map((one) => one.index)]))
     if (index !== 0 && deviceHere(index, extension) === undefined)
       throw new CheckpointError(

@@ -1,7 +1,7 @@
 import { S_IF } from "../../../../../ffi/abi/file.ts"
 import { SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { unix_sk_entry } from "../../../../../proto/gen/sk-unix_pb.ts"
-import { CheckpointError } from "../../../../base/errors.ts"
+import { CheckpointError, damagedImage } from "../../../../base/errors.ts"
 import type { Linked } from "../../restoring.ts"
 import { isReadOnly, kindName, kindOf, statPath } from "../../stat.ts"
 import { findSystems } from "../../system.ts"
@@ -10,13 +10,7 @@ import { pathText } from "./bound.ts"
 import { isBound, relationOf, UFLAGS } from "./relations.ts"
 import { isPath, nameText, readUnixSockets, UNIX_STATES, UNIX_TYPES, type UnixSocket } from "./sockets.ts"
 
-const corrupt = (socket: unix_sk_entry, found: string): CheckpointError =>
-  new CheckpointError(
-    "E_IMAGE_CORRUPT",
-    `Cannot restore ${socketName(socket)}`,
-    found,
-    "Dump the program again: this image was damaged or changed",
-  )
+const corrupt = (socket: unix_sk_entry, found: string): CheckpointError => damagedImage(`Cannot restore ${socketName(socket)}`, found)
 
 const inTheWay = (socket: unix_sk_entry, found: string, next: string): CheckpointError =>
   new CheckpointError("E_FILE_CHANGED", `Cannot restore ${socketName(socket)}`, found, next)
