@@ -3,7 +3,7 @@ import { logTo } from "../base/log.ts"
 import { type CommandName, isCommand } from "./commands.ts"
 import { requireMachine } from "./machine.ts"
 import { print } from "./print.ts"
-import { checkOptions, planOptions, rseqOptions, showOptions } from "./records.ts"
+import { checkOptions, rseqOptions, showOptions } from "./records.ts"
 import { report } from "./report.ts"
 import { type Canonical, canonical } from "./spelling.ts"
 import { flag, verbosityOf } from "./values.ts"
@@ -12,10 +12,7 @@ import { flag, verbosityOf } from "./values.ts"
 const RUN: Readonly<Record<CommandName, (line: Canonical) => Promise<number>>> = {
   dump: async (line) => (await import("./dump.ts")).runDump(line),
   restore: async (line) => (await import("./restore.ts")).runRestore(line),
-  plan: async (line) => {
-    const options = planOptions(line, process.cwd())
-    return (await import("./plan.ts")).runPlan(options)
-  },
+  plan: async (line) => (await import("./plan.ts")).runPlan(line),
   rseq: async (line) => {
     const options = rseqOptions(line, process.cwd())
     return (await import("./rseq.ts")).runRseq(options)

@@ -1,6 +1,5 @@
 import type { Refusal } from "../base/errors.ts"
 import type { DumpPlan, PlannedProcess } from "../flow/dump/plan-dump.ts"
-import type { PlanOptions } from "../flow/options.ts"
 import type { Json } from "./show-json.ts"
 import { safeText, tableLines } from "./show-table.ts"
 import { sizeWords } from "./show-words.ts"
@@ -53,25 +52,6 @@ function treeLines({ processes }: DumpPlan): string[] {
 const refusalLines = (refusals: readonly Refusal[]): string[] =>
   refusals.flatMap(({ where, what, remedy }) => [`  ${safeText(`${where}: ${what}`)}`, `           next    ${safeText(remedy)}`])
 
-type Given = Pick<
-  PlanOptions,
-  | ("shellJob" | "fileLocks" | "linkRemap" | "tcpEstablished" | "tcpClose" | "skipInFlight")
-  | ("extUnixSk" | "externalUnix" | "externals" | "ghostLimit")
->
-
-/** The options that the plan was made with, as a dump wants them too. */
-export const givenWords = (given: Given): string[] => [
-  ...(given.shellJob ? ["--shell-job"] : []),
-  ...(given.fileLocks ? ["--file-locks"] : []),
-  ...(given.linkRemap ? ["--link-remap"] : []),
-  ...(given.tcpEstablished ? ["--tcp-established"] : []),
-  ...(given.tcpClose ? ["--tcp-close"] : []),
-  ...(given.skipInFlight ? ["--skip-in-flight"] : []),
-  ...(given.extUnixSk ? ["--ext-unix-sk"] : []),
-  ...[...given.externalUnix.map((inode) => `unix[${inode}]`), ...given.externals].map((name) => `--external '${name}'`),
-  ...(given.ghostLimit === undefined ? [] : [`--ghost-limit ${given.ghostLimit}`]),
-]
-
 /** What stands against the dump, and what helps. */
 function verdictLines({ refusals, refusedAnyway, options }: DumpPlan, asked: number, given: readonly string[]): string[] {
   if (refusals.length === 0) return [safeText(["A dump would succeed: stasis dump", asked, ...given].join(" "))]
@@ -101,7 +81,7 @@ function outsideLines({ outside }: DumpPlan): string[] {
 /**
  * The plan of a dump, for people; without a final newline.
  *
- * @param asked the PID that was asked for: another one for a process in a container   @param given see `givenWords`
+ * @param asked the PID that was asked for: another one for a process in a container   @param given see `optionsAgain`
  */
 export function dumpPlanText(plan: DumpPlan, asked = plan.pid, given: readonly string[] = []): string {
   const { files, segments, unseen, prediction } = plan

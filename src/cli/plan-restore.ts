@@ -60,8 +60,8 @@ const waitLines = ({ waits }: RestorePlan): string[] =>
 const warningLines = ({ warnings }: RestorePlan): string[] =>
   warnings.length > 0 ? ["A restore would warn:", ...warnings.map((line) => `  ${safeText(line)}`)] : []
 
-function verdictLines({ directory, complaints, options, unchecked }: RestorePlan): string[] {
-  if (complaints.length === 0) return [`A restore would succeed: stasis restore ${safeText(directory)}`]
+function verdictLines({ directory, complaints, options, unchecked }: RestorePlan, given: readonly string[]): string[] {
+  if (complaints.length === 0) return [safeText(["A restore would succeed: stasis restore", directory, ...given].join(" "))]
   return [
     `A restore would fail, with ${count(complaints.length, "reason")}:`,
     ...complaints.flatMap((complaint) => safeLines(format(describe(complaint)))),
@@ -72,9 +72,9 @@ function verdictLines({ directory, complaints, options, unchecked }: RestorePlan
 
 const safeLines = (text: string): string[] => text.split("\n").map((line) => `  ${safeText(line)}`)
 
-/** The plan of a restore, for people; without a final newline. */
-export const restorePlanText = (plan: RestorePlan, syscalls: boolean): string =>
-  [...treeLine(plan), ...programLines(plan, syscalls), ...waitLines(plan), ...warningLines(plan), ...verdictLines(plan)].join("\n")
+/** The plan of a restore, for people; without a final newline. @param given see `optionsAgain` */
+export const restorePlanText = (plan: RestorePlan, syscalls: boolean, given: readonly string[] = []): string =>
+  [...treeLine(plan), ...programLines(plan, syscalls), ...waitLines(plan), ...warningLines(plan), ...verdictLines(plan, given)].join("\n")
 
 /** The same for programs. Names are never changed, only added. */
 export function restorePlanJson(

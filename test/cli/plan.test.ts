@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test"
 import { CheckpointError } from "../../src/base/errors.ts"
-import { dumpPlanJson, dumpPlanText, givenWords } from "../../src/cli/plan-dump.ts"
+import { optionsAgain } from "../../src/cli/again.ts"
+import { dumpPlanJson, dumpPlanText } from "../../src/cli/plan-dump.ts"
 import { restorePlanJson, restorePlanText } from "../../src/cli/plan-restore.ts"
+import { canonical } from "../../src/cli/spelling.ts"
 import type { DumpPlan } from "../../src/flow/dump/plan-dump.ts"
 import type { RestorePlan } from "../../src/flow/restore/plan-restore.ts"
 
@@ -68,21 +70,21 @@ describe("dumpPlanText", () => {
     ])
   })
 
-  test("the dump's command with the options that the plan was made with: without them it would be refused", () => {
-    const none = { shellJob: false, fileLocks: false, linkRemap: false, tcpEstablished: false, tcpClose: false, skipInFlight: false }
-    const given = {
-      ...none,
-      shellJob: true,
-      fileLocks: true,
-      extUnixSk: false,
-      externalUnix: [7],
-      externals: ["dev[1/5]"],
-      ghostLimit: 4096,
-    }
-    const words = "--shell-job --file-locks --external 'unix[7]' --external 'dev[1/5]' --ghost-limit 4096"
-    expect(dumpPlanText(fine, 99, givenWords(given))).toEndWith(`A dump would succeed: stasis dump 99 ${words}`)
+  test("the command with the options that the plan was made with, and that it takes: without them it would be refused", () => {
+    const words = ["--shell-job", "--tcp-close", "--external", "dev[1/5]", "--ghost-limit", "4096", "--external", "it's", "--no-file-locks"]
+    const given = canonical(["plan", "99", ...words, "--json", "-v4"])
+    const again = "--shell-job --tcp-close --external 'dev[1/5]' --ghost-limit 4096 --external 'it'\\''s' --no-file-locks"
+    expect(dumpPlanText(fine, 99, optionsAgain(given, "dump"))).toEndWith(`A dump would succeed: stasis dump 99 ${again}`)
+    expect(optionsAgain(canonical(["plan", "-D", "x", "--strict", "--syscalls", "--ghost-limit", "1", "-j"]), "restore")).toEqual([
+      "--strict",
+      "--shell-job",
+    ])
+    for (const line of [
+      ["dump", "99", ...words],
+      ["plan", "99", ...words],
+    ])
+      expect(() => canonical(line)).not.toThrow()
   })
-
   test("every refusal with its remedy, and what is left of them with the options that are missing", () => {
     const plan = { ...fine, refusals: [session, socket], refusedAnyway: [socket], options: ["--shell-job"] }
     expect(dumpPlanText(plan).split("\n").slice(9)).toEqual([
