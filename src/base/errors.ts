@@ -59,6 +59,11 @@ export class CheckpointError extends Error {
     super(`${action}: ${found}`, { cause })
   }
 
+  /** For lines of a log: without the name of this class. */
+  override toString(): string {
+    return this.message
+  }
+
   /** Exit status of this failure's class, see EXIT_STATUS. */
   get status(): number {
     return EXIT_STATUS[this.code]

@@ -1,11 +1,19 @@
 import { expect, test } from "bun:test"
-import { CheckpointError, complaintsOf, EXIT_STATUS, refusedTarget } from "../../src/base/errors.ts"
+import { CheckpointError, complaintsOf, damagedImage, EXIT_STATUS, refusedTarget } from "../../src/base/errors.ts"
 
 test("CheckpointError keeps its parts and its cause", () => {
   const cause = new Error("EPERM")
   const error = new CheckpointError("E_TRACED", "Cannot seize task 1", "TracerPid is 2", "Detach task 2", cause)
   expect(error.message).toBe("Cannot seize task 1: TracerPid is 2")
+  expect(`${error}`).toBe(error.message)
   expect(error).toMatchObject({ code: "E_TRACED", next: "Detach task 2", status: 4, cause })
+})
+
+test("damagedImage is E_IMAGE_CORRUPT, and says what to do", () => {
+  const cause = new Error("byte 3")
+  const error = damagedImage("Cannot restore task 1", "mm-1.img ends early", cause)
+  expect(error).toMatchObject({ code: "E_IMAGE_CORRUPT", action: "Cannot restore task 1", found: "mm-1.img ends early", cause })
+  expect(error.next).toStartWith("Dump the program again")
 })
 
 test("EXIT_STATUS: each code is of one of the documented classes, none is success", () => {
