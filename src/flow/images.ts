@@ -124,6 +124,9 @@ function readProcess(set: ImageSet, { tree, core: leaderCore, extension }: Leade
   return { tree, tc, threads, ids, mm, fs, files: { ...files, fdinfos }, seccomp, extension }
 }
 
+/** What an open file takes in files.img, about: how many there are is to be known before they are read. */
+const FILE_BYTES = 100
+
 /**
  * Reads everything that a restore needs except pages, and checks that it fits together.
  *
@@ -140,8 +143,8 @@ export function readSavedTree(set: ImageSet, { tcpClose }: Pick<RestoreOptions, 
   const isDead = ({ core }: Leader): boolean => core.tc?.task_state === TASK.DEAD
   const dead = leaders.filter(isDead).flatMap(({ tree, core: { tc }, extension }) => (tc ? [{ tree, tc, extension }] : []))
   checkTree(entries, new Set(dead.map(({ tree }) => tree.pid)))
+  expectWork({ descriptors: Math.floor(set.bytesOf("files") / FILE_BYTES) })
   const openFiles = set.all("files").map((file) => (tcpClose ? withoutConnection(file) : file))
-  expectWork({ descriptors: openFiles.length })
   const files = filesById(openFiles)
   const remaps = set.optional("remap-fpath")
   const images = {

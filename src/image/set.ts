@@ -28,6 +28,8 @@ export interface ImageSet {
   readonly directory: string
   readonly inventory: inventory_entry
   has(kind: Kind, id?: ImageId): boolean
+  /** Size of an image's file, 0 when it does not exist: it tells how much there is before that is read. */
+  bytesOf(kind: Kind, id?: ImageId): number
   /** The first entry of an image that must exist. */
   one<K extends EntryKind>(kind: K, id?: ImageId): HeadOf<K>
   /** All entries of an image that must exist. */
@@ -123,6 +125,7 @@ export function openImages(path: string, { preDump = false, nameOnDisk = (name) 
     directory,
     inventory,
     has: (kind, id) => existsSync(pathOf(kind, id)),
+    bytesOf: (kind, id) => (set.has(kind, id) ? statSync(pathOf(kind, id)).size : 0),
     one: (kind, id) => first(kind, id, version),
     all: (kind, id) => read(kind, id, version).map(({ message }) => message),
     optional: (kind, id) => set.withPayloads(kind, id).map(({ message }) => message),

@@ -73,6 +73,7 @@ describe("openImages", () => {
     expect(error).toMatchObject({ code: "E_IMAGE_MISSING", message: "Cannot read image core-12.img: there is no such file" })
     expect(failureOf(() => set.pagesPath(1))).toMatchObject({ code: "E_IMAGE_MISSING" })
     expect(set.files().map(({ name, size }) => `${name} ${size > 0}`)).toEqual(["files.img true", "inventory.img true"])
+    expect([set.bytesOf("files"), set.bytesOf("core", 12)]).toEqual([set.files()[0]?.size ?? -1, 0])
   })
 })
 
