@@ -3,7 +3,7 @@ import { fullGC } from "bun:jsc"
 /** How much later than usual JavaScriptCore compiles: for a small tree, which is done before compiled code pays, see build/compile.ts. */
 const FOR_MUCH = 5
 /** What makes a tree a large one, measured: from here on compiled code pays. */
-const MANY = { processes: 32, threads: 200, descriptors: 500 } as const
+const MANY = { processes: 12, threads: 48, descriptors: 250 } as const
 
 /** How much later for a tree that is next to nothing: nothing of it is compiled, which would begin with a thread that is made for it. */
 const FOR_LITTLE = 400
