@@ -78,15 +78,20 @@ interface Stores {
 }
 
 /** Memory of a tree: of its processes, and shared. */
-export interface Stored {
+interface TreeMemory {
   readonly processes: readonly { readonly pid: number; readonly memory: CollectedMemory }[]
   readonly memfds: TreeState["memfds"]
   readonly sysv: TreeState["sysv"]
 }
 
-/** Copies the memory of a tree into its pages files. @param lent what was asked of each process, and found in its threads */
+/**
+ * Copies the memory of a tree into its pages files.
+ *
+ * @param requests, rseq of each process, in their order
+ * @returns of each process and segment how many pages, and its pagemap   @throws as `savePages` · CheckpointError E_TARGET_CHANGED
+ */
 export function storeMemory(
-  { processes, memfds, sysv }: Stored,
+  { processes, memfds, sysv }: TreeMemory,
   { requests, rseq }: Pick<TreeReading, "requests" | "rseq">,
   pagesFiles: Pick<PagesFiles, "take" | "next">,
 ): StoredPages[] {
