@@ -106,6 +106,7 @@ static inline void victim_begin(int argc, char **argv)
 	setsid();
 }
 
+/* Arguments count from 1: before them is the ASK-FILE. "" when there are fewer. */
 static inline const char *victim_argument(int argc, char **argv, int index)
 {
 	return argc > index + 1 ? argv[index + 1] : "";

@@ -44,7 +44,7 @@ export function refuseName(target: string, stat: FileStat): Reason | undefined {
     return { what, remedy: "Let the program close the file, or keep the file until the program has been restored" }
   }
   if (target.endsWith(DELETED)) {
-    const what = `"${target}": this name of the file was removed, another one is left`
+    const what = `"${target}": this name of the file was removed, and its file system counts another one`
     return { what, remedy: "Give --link-remap, link the file at its old name again, or let the program reopen it" }
   }
   const now = named ? "another file has this path now, or another mount covers it" : "no file has this path for stasis"

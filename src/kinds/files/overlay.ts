@@ -2,9 +2,10 @@ import { AT, OVERLAYFS_MAGIC, S_IF } from "../../../ffi/abi/file.ts"
 import { AT_HANDLE_FID, fileHandle, MAX_HANDLE_SZ } from "../../../ffi/abi/notify.ts"
 import { encodeInto } from "../../../ffi/layout.ts"
 import { allocate, attempt, isFailure } from "../../../ffi/syscall.ts"
+import { readMountinfo } from "../../proc/mountinfo.ts"
 import { DELETED } from "../../proc/text.ts"
 import { layPath } from "./path.ts"
-import { detailsOf, type FileStat, kindOf } from "./stat.ts"
+import { detailsOf, type FileStat, isOfFuse, kindOf } from "./stat.ts"
 
 const memory = allocate(4096)
 const MOUNT_ID = 512
@@ -36,14 +37,26 @@ export function lowerStamp(path: string): string | undefined {
   return changed && `${changed.seconds}.${changed.nanoseconds}`
 }
 
+/** What mountinfo calls the overlays that containers without root have where they may not mount the kernel's. */
+const FUSE_OVERLAY = "fuse.fuse-overlayfs"
+
+/** Whether a path leads to fuse-overlayfs. @param pid of a process that has its mount   @throws CheckpointError E_NO_PROCESS */
+export function isOfFuseOverlay(path: string, pid: number): boolean {
+  if (!isOfFuse(path)) return false
+  const mount = detailsOf(path)?.mount
+  return readMountinfo(pid).some(({ id, type }) => BigInt(id) === mount && type === FUSE_OVERLAY)
+}
+
 /**
  * Whether no name leads to a file any more. A directory has one name; a file of a lower layer keeps its names there when overlayfs hides
- * them.
+ * them; fuse-overlayfs counts the last name that it has removed, until the file is closed.
  *
- * @param link in /proc that leads to it   @param target what that link says, which is none of its names
+ * @param link in /proc/PID that leads to it   @param target what that link says, which is none of its names
+ * @throws CheckpointError E_NO_PROCESS
  * Kernel: fs/overlayfs/inode.c ovl_getattr()
  */
 export function isNameless(link: string, target: string, { mode, nlink }: Pick<FileStat, "mode" | "nlink">): boolean {
   if (nlink === 0) return true
-  return target.endsWith(DELETED) && (kindOf(mode) === S_IF.DIR || isOfLower(link))
+  if (!target.endsWith(DELETED)) return false
+  return kindOf(mode) === S_IF.DIR || isOfLower(link) || (nlink === 1 && isOfFuseOverlay(link, Number(link.split("/")[2])))
 }

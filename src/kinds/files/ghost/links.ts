@@ -46,7 +46,7 @@ export function makeLinks(wanted: readonly WantedLink[]): MadeLinks {
       "E_DIRECTORY",
       `Cannot give ${link} another name`,
       `"${entry.name}" could not be made`,
-      "Make its folder writable, or leave --link-remap out and link the file at its old name again",
+      "Make its folder writable, or leave --link-remap out and link the file at its old name again; or let the program reopen it",
       new SyscallError("linkat", errnoName(-answer), [], ` for "${entry.name}"`),
     )
   }

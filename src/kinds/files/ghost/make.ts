@@ -6,7 +6,8 @@ import type { timeval } from "../../../../proto/gen/time_pb.ts"
 import { CheckpointError } from "../../../base/errors.ts"
 import { type GuardCall, standGuard } from "../../../tracee/guard.ts"
 import type { Ghost } from "../images.ts"
-import { layPath, pathBytes } from "../path.ts"
+import { isOfFuseOverlay } from "../overlay.ts"
+import { folderOf, layPath, pathBytes } from "../path.ts"
 import { isOfFuse, kindOf } from "../stat.ts"
 import { type Making, planGhosts, type Wanted } from "./plan.ts"
 
@@ -109,10 +110,15 @@ function make({ ghost, name, aside, unnamed, isThere }: Making): number {
   const flags = O.CREAT | O.EXCL | O.RDWR | O.CLOEXEC
   const fd =
     kind === S_IF.REG && source === undefined ? syscall("openat", AT.FDCWD, layPath(aside), flags, PRIVATE) : makeOther(ghost, aside)
-  // What it is called when its name is removed stays in its links in /proc.
-  const taken = isFailure(attempt("renameat2", AT.FDCWD, layPath(aside), AT.FDCWD, layPath(name, 1), RENAME_NOREPLACE))
-  remove(taken ? aside : name, kind === S_IF.DIR ? AT.REMOVEDIR : 0)
+  remove(isRenamed(aside, name) ? name : aside, kind === S_IF.DIR ? AT.REMOVEDIR : 0)
   return fd
+}
+
+/** What a file is called when its name is removed stays in its links in /proc: it gets its own name, where nobody has that. */
+function isRenamed(aside: string, name: string): boolean {
+  // fuse-overlayfs shows a deleted file of a lower layer again, when another one was renamed to its name and removed.
+  if (isOfFuseOverlay(folderOf(name), process.pid)) return false
+  return !isFailure(attempt("renameat2", AT.FDCWD, layPath(aside), AT.FDCWD, layPath(name, 1), RENAME_NOREPLACE))
 }
 
 function makeOther({ source, entry: { mode, rdev, symlnk_target } }: Ghost, path: string): number {
