@@ -1,15 +1,12 @@
-import { CheckpointError, refusedTarget } from "../../base/errors.ts"
-import { roomForDescriptors } from "../../tracee/own-limit.ts"
+import { refusedTarget } from "../../base/errors.ts"
 import { findUsedBpfMaps, type LoadedProgram } from "./bpf-map/ask.ts"
 import { isBpfMap } from "./bpf-map/collect.ts"
 import type { CollectMoment, FileOptions, Found, Insider, Surveying } from "./collecting.ts"
-import { borrowDescriptors, type Copies } from "./copies.ts"
 import { groupShared, type Shared } from "./group-shared.ts"
 import { openersAmong } from "./notify/place.ts"
 import { NOBODY, type Outsiders } from "./outsiders.ts"
 import { findWholePipes } from "./pipe/ends.ts"
-import { beginScan } from "./scan.ts"
-import { runLooks } from "./sight.ts"
+import { type Scan, scanAll } from "./scan-all.ts"
 import { findInetSockets } from "./socket/diag.ts"
 import { isPacket } from "./socket/packet-sk/survey.ts"
 import { findPacketSockets } from "./socket/packet-sk/table.ts"
@@ -22,48 +19,6 @@ import { masterIndex } from "./tty/holders.ts"
 
 /** An open file with what was found of it, and all descriptors that share it. */
 export type JudgedFile = Judgement & { readonly shared: Shared }
-
-/** What a process has open, and the way to it. */
-export interface Scan {
-  readonly copies: Copies
-  readonly found: readonly Found[]
-}
-
-/** Processes whose folders are open at once. */
-const AT_ONCE = 64
-
-/**
- * Looks at the descriptors of every process.
- *
- * @param scope keeps the ways to them open   @param mayGo a process that is gone by now is left out, else it is an error
- * @param most as of `beginScan`
- * @throws CheckpointError E_NO_PROCESS · E_PERMISSION · SyscallError
- */
-export function scanAll(insiders: readonly Insider[], scope: DisposableStack, mayGo: boolean, most?: number): ReadonlyMap<number, Scan> {
-  const scans = new Map<number, Scan>()
-  scope.use(roomForDescriptors(insiders.length))
-  const unlessGone = <T>(step: () => T): T | undefined => {
-    try {
-      return step()
-    } catch (error) {
-      if (!(mayGo && error instanceof CheckpointError && error.code === "E_NO_PROCESS")) throw error
-    }
-  }
-  for (let first = 0; first < insiders.length; first += AT_ONCE) {
-    using open = new DisposableStack()
-    const begun = insiders.slice(first, first + AT_ONCE).flatMap(({ pid }) => {
-      const copies = unlessGone(() => scope.use(borrowDescriptors(pid)))
-      const scanning = copies && unlessGone(() => open.use(beginScan(pid, copies, most)))
-      return scanning ? [{ pid, copies, scanning }] : []
-    })
-    runLooks(begun.map(({ scanning }) => scanning))
-    for (const { pid, copies, scanning } of begun) {
-      const found = unlessGone(() => scanning.found())
-      if (found) scans.set(pid, { copies, found })
-    }
-  }
-  return scans
-}
 
 /** All in one list. Not by flatMap, which takes a tenth of a look where there are thousands. */
 function foundIn(scans: ReadonlyMap<number, Scan>): Found[] {
@@ -125,7 +80,7 @@ export function judgeAll(
 
 /** All that is open, judged, with the ways to it. */
 export interface JudgedFiles extends ReturnType<typeof judgeAll> {
-  readonly scans: ReturnType<typeof scanAll>
+  readonly scans: ReadonlyMap<number, Scan>
   readonly flight: Flight
 }
 

@@ -1,7 +1,8 @@
 import type { FileOptions, Insider } from "./collecting.ts"
-import { judgeAll, scanAll } from "./judge.ts"
+import { judgeAll } from "./judge.ts"
 import { findLeadingOut, notesOn, type OpenFiles } from "./leading-out.ts"
 import { findOutsiders } from "./outsiders.ts"
+import { scanAll } from "./scan-all.ts"
 import { isPacket, lossesOf } from "./socket/packet-sk/survey.ts"
 import { describeRefused, kindWord, type Refused, refusedOf, refusedThreads, stillRefused } from "./survey.ts"
 
