@@ -8,7 +8,7 @@ import { NOBODY, type Outsiders } from "./outsiders.ts"
 import { findWholePipes } from "./pipe/ends.ts"
 import { type Scan, scanAll } from "./scan-all.ts"
 import { findInetSockets } from "./socket/diag.ts"
-import { isPacket } from "./socket/packet-sk/survey.ts"
+import { isPacketSocket } from "./socket/packet-sk/survey.ts"
 import { findPacketSockets } from "./socket/packet-sk/table.ts"
 import { type Flight, lookInFlight } from "./socket/unix/flight.ts"
 import { rehearsePeek } from "./socket/unix/queue.ts"
@@ -46,7 +46,7 @@ export function judgeAll(
   const masters = new Set(all.map(masterIndex).filter((index) => index !== undefined))
   const hasBothEnds = findWholePipes(all)
   const inetSockets = findInetSockets(all.map(({ socket }) => socket).filter((socket) => socket !== undefined))
-  const packetSockets = findPacketSockets(all.some(isPacket))
+  const packetSockets = findPacketSockets(all.some(isPacketSocket))
   const usedBpfMaps = all.some(isBpfMap) ? findUsedBpfMaps() : new Map<number, LoadedProgram>()
   const openers = openersAmong(all)
   const surveying = new Map<number, Surveying>()

@@ -3,7 +3,7 @@ import { judgeAll } from "./judge.ts"
 import { findLeadingOut, notesOn, type OpenFiles } from "./leading-out.ts"
 import { findOutsiders } from "./outsiders.ts"
 import { scanAll } from "./scan-all.ts"
-import { isPacket, lossesOf } from "./socket/packet-sk/survey.ts"
+import { isPacketSocket, lossesOf } from "./socket/packet-sk/survey.ts"
 import { describeRefused, kindWord, type Refused, refusedOf, refusedThreads, stillRefused } from "./survey.ts"
 
 /**
@@ -38,7 +38,7 @@ function lookOnce(
     notes: notesOn(judged, outsiders, options, unix),
     losses: judged.flatMap(({ by, reason }) => {
       const packet = reason ? undefined : packetSockets.get(by.stat.ino)
-      return packet && isPacket(by) ? lossesOf(packet, `task ${by.pid} fd ${by.fd}`) : []
+      return packet && isPacketSocket(by) ? lossesOf(packet, `task ${by.pid} fd ${by.fd}`) : []
     }),
     refused: refusedOf(judged),
   }

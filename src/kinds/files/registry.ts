@@ -38,7 +38,7 @@ import { collectNetlink, isNetlink, refuseNetlink } from "./socket/netlink-sk/co
 import { restoreNetlink } from "./socket/netlink-sk/restore.ts"
 import { collectPacket } from "./socket/packet-sk/collect.ts"
 import { restorePacket } from "./socket/packet-sk/restore.ts"
-import { isPacket, refusePacket } from "./socket/packet-sk/survey.ts"
+import { isPacketSocket, refusePacket } from "./socket/packet-sk/survey.ts"
 import { collectUnix } from "./socket/unix/collect.ts"
 import { linksOfUnix } from "./socket/unix/relations.ts"
 import { finishUnix, restoreUnix } from "./socket/unix/restore.ts"
@@ -202,7 +202,7 @@ export const fileKinds: readonly FileRow[] = [
   fileKind({
     type: fd_types.PACKETSK,
     body: "psk",
-    matches: isPacket,
+    matches: isPacketSocket,
     refuse: refusePacket,
     collect: collectPacket,
     restore: restorePacket,

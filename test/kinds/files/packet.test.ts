@@ -21,7 +21,7 @@ import { attribute, joined } from "../../../src/kinds/files/socket/netlink.ts"
 import { NO_OPTIONS } from "../../../src/kinds/files/socket/options.ts"
 import { collectPacket, swapped } from "../../../src/kinds/files/socket/packet-sk/collect.ts"
 import { deviceHere } from "../../../src/kinds/files/socket/packet-sk/restore.ts"
-import { isPacket, lossesOf, refusePacket } from "../../../src/kinds/files/socket/packet-sk/survey.ts"
+import { isPacketSocket, lossesOf, refusePacket } from "../../../src/kinds/files/socket/packet-sk/survey.ts"
 import { findPacketSockets, type PacketSocket, parsePacket, ringRequest } from "../../../src/kinds/files/socket/packet-sk/table.ts"
 import { skip } from "../../harness/skip.ts"
 import { close, fown, imagesOf, ownCollecting, plansOf } from "./plans.ts"
@@ -97,7 +97,7 @@ test.skipIf(isFailure(own) || findPacketSockets(true).size === 0)("collectPacket
   tellOption(own, SOL_PACKET, PACKET.TX_RING, words(4096, 2, 2048, 4))
   tellOption(own, SOL_PACKET, PACKET.ADD_MEMBERSHIP, Uint8Array.of(LO, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
   const found = scanOwn(own)
-  expect(isPacket(found)).toBe(true)
+  expect(isPacketSocket(found)).toBe(true)
   const rings = new Map<bigint, PacketRings>()
   const collecting = ownCollecting()
   const table = { notePacketRings: (inode: bigint, file: PacketRings) => void rings.set(inode, file) } as never

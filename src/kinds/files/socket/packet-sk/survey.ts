@@ -3,8 +3,8 @@ import { AF } from "../../../../../ffi/abi/socket.ts"
 import type { Found, Reason, Surveying } from "../../collecting.ts"
 import { GONE, type PacketSocket } from "./table.ts"
 
-/** A packet socket, of whatever type. */
-export const isPacket = ({ socket }: Pick<Found, "socket">): boolean => socket?.family === AF.PACKET
+/** Whether a descriptor leads to a packet socket, of whatever type. */
+export const isPacketSocket = ({ socket }: Pick<Found, "socket">): boolean => socket?.family === AF.PACKET
 
 /** Ways to share packets that run a program, which nobody can read. */
 const RUNS_PROGRAM: ReadonlySet<number> = new Set(Object.values(PACKET_FANOUT))
