@@ -1,10 +1,10 @@
 import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
-import { rseqArea } from "../../ffi/abi/rseq.ts"
 import { CheckpointError } from "../base/errors.ts"
-import { type RemoteAddress, remoteAddress } from "../base/units.ts"
+import type { RemoteAddress } from "../base/units.ts"
 import type { FrozenThread } from "../tracee/frozen.ts"
 import { writeWord } from "../tracee/memory.ts"
 import { settled } from "./arch.x86_64.ts"
+import { memberAddress } from "./area.ts"
 import type { RseqClass, RseqState } from "./state.ts"
 
 /**
@@ -47,7 +47,7 @@ export const applyFixup = (thread: FrozenThread, state: RseqState, proven: boole
 /** Address of the thread's rseq_cs word. Precondition: the thread is registered. */
 export function rseqCsAddress({ tid, registration }: RseqState): RemoteAddress {
   if (!registration) throw new Error(`Unreachable: thread ${tid} has no rseq registration`)
-  return remoteAddress(registration.abiPointer + BigInt(rseqArea.fields.rseq_cs[0]))
+  return memberAddress(registration.abiPointer, "rseq_cs")
 }
 
 /**

@@ -1,7 +1,8 @@
-import { RSEQ_CS_FLAG_KERNEL, RSEQ_ORIGINAL_SIZE, rseqArea } from "../../ffi/abi/rseq.ts"
-import { type RemoteAddress, remoteAddress } from "../base/units.ts"
+import { RSEQ_CS_FLAG_KERNEL, RSEQ_ORIGINAL_SIZE } from "../../ffi/abi/rseq.ts"
+import type { RemoteAddress } from "../base/units.ts"
 import { readMemory, writeMemory, writeWord } from "../tracee/memory.ts"
 import type { Program, Result } from "../tracee/program.ts"
+import { memberAddress } from "./area.ts"
 import { describeRegistration } from "./discover.ts"
 import type { SavedRseq } from "./image.ts"
 
@@ -69,7 +70,7 @@ export function appendRegistration(program: Program, saved: SavedRseq, size: num
  */
 export function clearArea(pid: number, abiPointer: RemoteAddress): void {
   pokeRseqCs(pid, abiPointer, 0n)
-  const at = remoteAddress(abiPointer + BigInt(rseqArea.fields.flags[0]))
+  const at = memberAddress(abiPointer, "flags")
   const found = readMemory(pid, at, 4)
   const flags = new DataView(found.buffer, found.byteOffset).getUint32(0, true)
   const { SLICE_EXT_AVAILABLE, SLICE_EXT_ENABLED } = RSEQ_CS_FLAG_KERNEL
@@ -87,5 +88,5 @@ export function clearArea(pid: number, abiPointer: RemoteAddress): void {
  * @param abiPointer address of struct rseq   @throws SyscallError EFAULT · ESRCH
  */
 export function pokeRseqCs(pid: number, abiPointer: RemoteAddress, value: bigint): void {
-  writeWord(pid, remoteAddress(abiPointer + BigInt(rseqArea.fields.rseq_cs[0])), value)
+  writeWord(pid, memberAddress(abiPointer, "rseq_cs"), value)
 }
