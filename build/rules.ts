@@ -123,7 +123,7 @@ export const bannedWords = (sources: readonly Source[]): string[] =>
     }),
   )
 
-/** Functions, values and classes of ffi and src that no other file names, tests included. Types are exported for who reads signatures. */
+/** Functions, values, classes and types of ffi and src that are exported although no other file names them, tests included. */
 export function unusedExports(sources: readonly Source[]): string[] {
   const files = new Map<string, number>()
   const codes = sources.map(({ path, text }) => ({ path, code: withoutComments(text) }))
@@ -131,7 +131,7 @@ export function unusedExports(sources: readonly Source[]): string[] {
   return codes
     .filter(({ path }) => inSource(path))
     .flatMap(({ path, code }) =>
-      [...code.matchAll(/^export (?:async )?(?:function\*?|const|let|class) (\w+)/gm)].flatMap(([, name = ""]) =>
+      [...code.matchAll(/^export (?:async )?(?:function\*?|const|let|class|interface|type) (\w+)/gm)].flatMap(([, name = ""]) =>
         (files.get(name) ?? 0) > 1 ? [] : [`${path} exports ${name}, which nothing uses`],
       ),
     )

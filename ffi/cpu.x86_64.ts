@@ -58,7 +58,7 @@ export function hasProtectionKeys(): boolean {
 /** The four registers that CPUID answers in. */
 export type CpuidAnswer = Readonly<Record<CpuidRegister, number>>
 /** Asks CPUID. */
-export type AskCpuid = (leaf: number, subleaf: number) => CpuidAnswer
+type AskCpuid = (leaf: number, subleaf: number) => CpuidAnswer
 
 /** What a CPU says of itself. */
 export interface Cpu {

@@ -2,7 +2,7 @@
 export type CpuidRegister = "eax" | "ebx" | "ecx" | "edx"
 
 /** 32 features of a CPU. */
-export interface FeatureWord {
+interface FeatureWord {
   /** Where CPUID has them: leaf, subleaf, register; undefined = CPUID has none of them. */
   readonly from?: readonly [leaf: number, subleaf: number, register: CpuidRegister]
   /** Names as /proc/cpuinfo has them, by bit from 0, with a blank between; "-" = no name. */

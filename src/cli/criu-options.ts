@@ -1,7 +1,7 @@
 import type { CommandName } from "./commands.ts"
 
 /** An option of CRIU 4.x that we refuse by name, before anything is touched. */
-export interface CriuOption {
+interface CriuOption {
   /** One letter, where CRIU has one. */
   readonly short?: string
   /** What CRIU does with it, in our words. */

@@ -6,7 +6,7 @@ import { safeText } from "./show-table.ts"
 const INDENT = " ".repeat(9)
 
 /** A failure in the shape of --json. Stable: names are never changed, only added. */
-export interface FailureJson {
+interface FailureJson {
   readonly error: {
     readonly code: ErrorCode
     readonly action: string

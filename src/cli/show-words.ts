@@ -2,7 +2,7 @@ import type { file_lock_entry } from "../../proto/gen/file-lock_pb.ts"
 import { PE, TASK, VMA } from "../../proto/values.ts"
 
 /** Names for bits and numbers that images hold as the kernel has them. Each table: value -> word. */
-export type Words = readonly (readonly [bit: number, word: string])[]
+type Words = readonly (readonly [bit: number, word: string])[]
 
 /** mmap(2) flags, include/uapi/linux/mman.h and asm-generic/mman.h; the low bits are a choice, see `mapWords`. */
 const MAP: Words = [

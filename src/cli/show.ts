@@ -5,7 +5,7 @@ import { showFile } from "./show-file.ts"
 import { showSet } from "./show-set.ts"
 
 /** What to show of a path. */
-export interface ShowOptions {
+interface ShowOptions {
   /** Complete machine form instead of text. */
   readonly json: boolean
   /** One image of a directory, with or without ".img". */

@@ -2,7 +2,7 @@ import { type Elf, openElf } from "./open.ts"
 import type { ReadAt } from "./source.ts"
 
 /** Opens each file once: `source` is asked only for a key not seen before. What is no ELF is remembered as null. */
-export type ElfCache = (key: string, source: () => ReadAt | null) => Elf | null
+type ElfCache = (key: string, source: () => ReadAt | null) => Elf | null
 
 /**
  * A new cache; it lives as long as its holder. Key: whatever names the file's content for that time, e.g. "devMajor:devMinor:inode".

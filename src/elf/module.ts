@@ -10,7 +10,7 @@ export interface Mapped extends Range {
 }
 
 /** Where an address of a process lies in a file. */
-export interface ModulePlace {
+interface ModulePlace {
   /** Path of the mapping, e.g. "/usr/lib/libc.so.6" or "[vdso]"; "" for memory without a name. */
   readonly module: string
   /** Bytes into the file. */

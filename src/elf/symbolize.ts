@@ -3,7 +3,7 @@ import type { Elf } from "./open.ts"
 import { type ElfSymbol, type SymbolTable, symbolAt, symbolTables } from "./symbols.ts"
 
 /** A place in code. */
-export interface CodePlace {
+interface CodePlace {
   readonly symbol: ElfSymbol
   /** Bytes from the symbol's start. */
   readonly distance: bigint

@@ -4,7 +4,7 @@ import { bytesSource } from "./source.ts"
 import { definedSymbols, symbolTables } from "./symbols.ts"
 
 /** Code that is laid over a function of an old vdso. */
-export interface VdsoPatch {
+interface VdsoPatch {
   /** Bytes from the start of the old vdso. */
   readonly offset: number
   readonly code: Uint8Array
@@ -22,7 +22,7 @@ export interface VdsoTarget {
 
 /** Functions of vdsos that a system call of the same name can stand in for: same arguments, same answers. Kernel: arch/x86/entry/vdso/ */
 const CALLS = ["clock_gettime", "gettimeofday", "time", "getcpu", "clock_getres", "getrandom"] as const
-export type VdsoCall = (typeof CALLS)[number]
+type VdsoCall = (typeof CALLS)[number]
 
 /**
  * Functions that need no data of the kernel's, so that their old code goes on doing its work: enclaves, whose device memory no dump takes,

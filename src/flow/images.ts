@@ -59,7 +59,7 @@ export interface SavedProcess {
 }
 
 /** A zombie as the images have it. */
-export interface SavedDead {
+interface SavedDead {
   readonly tree: pstree_entry
   /** Name, and how it ended in the form of wait(2). */
   readonly tc: task_core_entry

@@ -43,11 +43,11 @@ export const DEFAULT_TIMEOUT = 10
 
 /** What to do with a thread whose rseq state would make the kernel kill it: refuse the dump, or save the state as it is. */
 export const RSEQ_MALFORMED = ["refuse", "keep"] as const
-export type RseqMalformed = (typeof RSEQ_MALFORMED)[number]
+type RseqMalformed = (typeof RSEQ_MALFORMED)[number]
 
 /** How rseq registrations are found: the first way that works, or one only. */
 export const RSEQ_DISCOVERY = ["auto", "ptrace", "libc", "tls"] as const
-export type RseqDiscovery = (typeof RSEQ_DISCOVERY)[number]
+type RseqDiscovery = (typeof RSEQ_DISCOVERY)[number]
 
 /** How a restore treats cgroup directories; the first is the usual one. */
 export const MANAGE_CGROUPS = CGROUP_MODES

@@ -64,7 +64,7 @@ export function checkProc(): void {
 const numberInside = (pid: number): number => readStatusIfAlive(pid)?.nsPid.at(-1) ?? pid
 
 /** How a process is reached that is in other namespaces than the tool. */
-export type Reach =
+type Reach =
   /** It is in the same ones, or the tool is now in its. `pid`: its number here. */
   | { readonly entered: boolean; readonly pid: number }
   /** The tool was run again where the process is, and ended so. */

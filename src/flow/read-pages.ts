@@ -26,7 +26,7 @@ export function readFills(set: ImageSet, kind: PagemapKind, id: number, skip: re
 }
 
 /** Bytes of saved memory that stand behind one another. */
-export interface SavedBytes {
+interface SavedBytes {
   /** Address of the first. */
   readonly start: bigint
   readonly bytes: Buffer

@@ -23,7 +23,7 @@ export const SCRIPT_HOOKS = [
   "status-ready",
   "query-ext-files",
 ] as const
-export type ScriptHook = (typeof SCRIPT_HOOKS)[number]
+type ScriptHook = (typeof SCRIPT_HOOKS)[number]
 
 /** What a script is told beside the hook. */
 export interface ScriptFacts {

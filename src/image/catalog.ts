@@ -70,7 +70,7 @@ export const COMMON_MAGIC = 0x54564319
 export const SERVICE_MAGIC = 0x55105940
 
 /** Bytes that follow an entry. `rest` = what the file has left after it. May be more than `rest` holds: then the file is cut short. */
-export type PayloadLength<T> = (entry: T, rest: Uint8Array) => number
+type PayloadLength<T> = (entry: T, rest: Uint8Array) => number
 
 /** An image that consists of entries: how its files are named, how they begin, and what is in them. */
 export interface EntryImage<T extends object = object, H extends object = T> {
@@ -88,7 +88,7 @@ export interface EntryImage<T extends object = object, H extends object = T> {
 }
 
 /** An image without any head: bytes of another format, or pages. */
-export interface RawImage {
+interface RawImage {
   readonly framing: "raw"
   readonly file: string
 }
@@ -227,7 +227,7 @@ export const catalog = {
 
 export type Kind = keyof typeof catalog
 /** Kinds without any head. */
-export type RawKind = { [K in Kind]: (typeof catalog)[K] extends RawImage ? K : never }[Kind]
+type RawKind = { [K in Kind]: (typeof catalog)[K] extends RawImage ? K : never }[Kind]
 /** Kinds that consist of entries. */
 export type EntryKind = Exclude<Kind, RawKind>
 

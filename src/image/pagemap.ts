@@ -10,7 +10,7 @@ import { pagesOf, storedFlags } from "./pagemap-entry.ts"
 import { type ImageSet, openImages } from "./set.ts"
 
 /** Adjacent pages that are stored one after the other. */
-export interface PageRun {
+interface PageRun {
   /** Address of the first page; offset in the segment for shared memory. Bytes, page-aligned. */
   readonly vaddr: bigint
   readonly pages: number

@@ -89,7 +89,7 @@ function checkInventory(directory: string, { img_version, fdinfo_per_id, root_id
 }
 
 /** How to open a set. */
-export interface OpenOptions {
+interface OpenOptions {
   /** Takes a pre-dump too, which has pages but no process. */
   readonly preDump?: boolean
   /** The names that files have on the disk, by their names in a set: for one that is not complete yet. */

@@ -14,7 +14,7 @@ import { encodeImage, type Framed } from "./write.ts"
 const log = logger("image")
 
 /** How a set is written. */
-export interface ImageOptions {
+interface ImageOptions {
   /** Whether files reach the disk before the set counts as complete. */
   readonly sync: boolean
   /**

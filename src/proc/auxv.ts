@@ -10,7 +10,7 @@ export const AUXV = {
 } as const
 
 /** The auxiliary vector as it stands in memory. */
-export interface Auxv {
+interface Auxv {
   /** Every 8-byte word up to and with the AT_NULL pair. */
   readonly words: readonly bigint[]
   /** Pairs in order, without AT_NULL. */

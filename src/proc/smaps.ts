@@ -3,7 +3,7 @@ import { expectAlive, textReader } from "./source.ts"
 import { words } from "./text.ts"
 
 /** Counters of one mapping, KiB where nothing else is said; 0 where this kernel prints none. See proc_pid_smaps(5). */
-export interface Counters {
+interface Counters {
   readonly kernelPageSize: number
   readonly rss: number
   readonly anonymous: number

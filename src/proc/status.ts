@@ -2,7 +2,7 @@ import { expectAlive, textReader } from "./source.ts"
 import { decodeEscapes, words } from "./text.ts"
 
 /** Four IDs of one kind, in the order of /proc/PID/status. */
-export interface Ids {
+interface Ids {
   readonly real: number
   readonly effective: number
   readonly saved: number

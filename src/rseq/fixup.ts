@@ -59,7 +59,7 @@ export function resumedRegisters(registers: Registers, { class: kind, section }:
 }
 
 /** Bytes that the saved memory must have, whatever was found in it. */
-export interface ImagePatch {
+interface ImagePatch {
   readonly address: RemoteAddress
   readonly bytes: Uint8Array
 }

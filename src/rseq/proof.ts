@@ -7,7 +7,7 @@ import type { Registration } from "./state.ts"
 const KERNEL_ADDRESS = (1n << 64n) - 4096n
 
 /** Records of a program that asks whether a guess is true. */
-export interface Proof {
+interface Proof {
   readonly guess: Registration
   readonly any: Result
   readonly sizes: readonly { readonly size: number; readonly answer: Result }[]

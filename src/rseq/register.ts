@@ -15,7 +15,7 @@ export interface KernelRseq {
 }
 
 /** The length to register with, and what people must know of it; or why none is possible. */
-export type LengthChoice = { readonly size: number; readonly warning: string | undefined } | { readonly refused: string }
+type LengthChoice = { readonly size: number; readonly warning: string | undefined } | { readonly refused: string }
 
 /**
  * Chooses the length of a registration: the saved one where this kernel takes it, else 32 where it can stand in.

@@ -82,7 +82,7 @@ export const stubRegisters = (entry: bigint, header: bigint): Pick<Registers, "i
 export const resultRegister = (registers: Registers): bigint => BigInt.asIntN(64, registers.ax)
 
 /** Where a thread stands in relation to the system call that the freeze interrupted. */
-export type Interrupted = "none" | "restart" | "restart-block"
+type Interrupted = "none" | "restart" | "restart-block"
 
 /** Which restart the kernel would make for these registers. Kernel: arch/x86/kernel/signal.c arch_do_signal_or_restart() */
 export function interruptedCall(registers: Registers): Interrupted {

@@ -17,7 +17,7 @@ const GLANCE = 20_000_000
 export type BesideCall = readonly [call: Syscall, ...args: Argument[]]
 
 /** A process that makes system calls in our memory. */
-export interface Beside {
+interface Beside {
   /** Its PID, or -errno: there is none. */
   readonly pid: number
   /** Waits until it has ended, or runs another program; not for long. @returns false while it goes on */

@@ -26,7 +26,7 @@ const NAME = 208
 const memory = allocate(4096)
 
 /** A program of ours from ffi/stub/gen: machine code in base64, where it is linked, and its entry. */
-export interface Blob {
+interface Blob {
   readonly base: number
   readonly code: string
   readonly symbols: { readonly _start: number }

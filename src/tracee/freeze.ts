@@ -20,7 +20,7 @@ export interface TreeLists extends TaskLists {
 }
 
 /** A zombie of the tree: nothing is left of it but its exit status. */
-export interface DeadProcess {
+interface DeadProcess {
   readonly pid: number
   readonly ppid: number
 }

@@ -108,7 +108,7 @@ export function openHosts<T extends { readonly process: FrozenProcess; readonly 
 }
 
 /** One call for a host to run. */
-export interface HostCall {
+interface HostCall {
   readonly host: Host
   readonly call: Syscall
   readonly args: readonly (bigint | number)[]

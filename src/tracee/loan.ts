@@ -56,7 +56,7 @@ export interface LoanRequest {
 }
 
 /** Loans of several processes. Disposal returns all of them, at the same time. */
-export interface Loans extends Disposable {
+interface Loans extends Disposable {
   /** In the order of the requests. */
   readonly all: readonly Loan[]
 }

@@ -15,7 +15,7 @@ export function loanSize(process: FrozenProcess, programs: readonly Program[]): 
 }
 
 /** A program in its place. */
-export interface Placed {
+interface Placed {
   readonly thread: FrozenThread
   readonly program: Program
   readonly offset: number

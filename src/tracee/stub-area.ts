@@ -60,7 +60,7 @@ export const stubAreaSize = (programs: Iterable<Program>): number => {
 }
 
 /** The tool's view of the area's memfd. */
-export interface AreaView extends Disposable {
+interface AreaView extends Disposable {
   readonly memory: KernelMemory
 }
 

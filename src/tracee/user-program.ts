@@ -20,7 +20,7 @@ const GRACE = 2
 const GLANCE = 20_000_000n
 
 /** How a program of the user's ended: it was not started, was killed, or ended by itself. Zero or undefined: not so. */
-export interface ProgramEnd {
+interface ProgramEnd {
   readonly errno?: Errno | undefined
   readonly signal: number
   readonly status: number

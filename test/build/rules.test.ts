@@ -102,10 +102,17 @@ describe("bannedWords", () => {
   })
 })
 
-test("unusedExports names what only its own file has, or a comment, and no types", () => {
-  const own = source("src/a.ts", "export const used = 1", "export function alone(): void {}", "export type Word = string", "alone()")
+test("unusedExports names what only its own file has, or a comment, types too", () => {
+  const own = source(
+    "src/a.ts",
+    "export const used = 1",
+    "export function alone(): void {}",
+    "export type Word = string",
+    "export interface Pair<T> {",
+    "alone()",
+  )
   const other = source("test/a.test.ts", 'import { used } from "../src/a.ts"', "// alone", "export const here = used")
-  expect(unusedExports([own, other])).toEqual(["src/a.ts exports alone, which nothing uses"])
+  expect(unusedExports([own, other])).toEqual(["alone", "Word", "Pair"].map((name) => `src/a.ts exports ${name}, which nothing uses`))
 })
 
 test("badNames refuses barrels, drawers and capitals", () => {

@@ -13,7 +13,7 @@ const BY_DEATH: readonly ErrorCode[] = ["E_UNSUPPORTED", "E_NAMESPACE", "E_KERNE
 export const isDying = (pid: number): boolean => (listThreadsIfAlive(pid) ?? []).every((tid) => isEnding(pid, tid))
 
 /** The processes of a tree, whether frozen or not. */
-export interface TreeMembers {
+interface TreeMembers {
   readonly root: number
   readonly processes: readonly Pick<FrozenProcess, "pid">[]
 }

@@ -2,7 +2,7 @@ import type { ImageTransaction, PagesFile } from "../../image/transaction.ts"
 import { type MappingDetail, privateMemory } from "../../proc/smaps.ts"
 
 /** A pages file and its number: N of pages-N.img. */
-export interface NumberedPages {
+interface NumberedPages {
   readonly pagesId: number
   readonly file: Pick<PagesFile, "fill" | "truncate">
 }

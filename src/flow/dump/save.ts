@@ -44,7 +44,7 @@ export interface Provisions {
 }
 
 /** All of a frozen tree but its pages. */
-export interface TreeReading {
+interface TreeReading {
   readonly state: TreeState
   /** What was asked of each process, in the order of `state.processes`; so are the loans and the rseq states. */
   readonly requests: readonly LoanRequest[]

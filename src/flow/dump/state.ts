@@ -68,7 +68,7 @@ interface ProcessState extends Gathered {
 }
 
 /** What belongs to a tree as a whole, and is not read here: its connections, and what its threads have together. */
-export interface TreeWide extends Pick<DumpedConnections, "connections" | "runId" | "network"> {
+interface TreeWide extends Pick<DumpedConnections, "connections" | "runId" | "network"> {
   readonly cgroups: CollectedCgroups
   /** Seccomp filters. */
   readonly filters: FilterTable

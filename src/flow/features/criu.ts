@@ -1,5 +1,5 @@
 /** A feature name of CRIU: one of ours under another name, or something that stasis has no use for. */
-export type CriuFeature = { readonly same: string } | { readonly unused: string }
+type CriuFeature = { readonly same: string } | { readonly unused: string }
 
 const otherKinds = (what: string): CriuFeature => ({ unused: `${what} are not among what stasis saves` })
 

@@ -6,7 +6,7 @@ export interface Found {
 }
 
 /** How much depends on a feature: every dump and restore, a better one, or special cases only. */
-export type Need = "required" | "better" | "special"
+type Need = "required" | "better" | "special"
 
 /** One thing that a kernel, a host or a user may have or lack. */
 export interface Feature {

@@ -12,7 +12,7 @@ import { taskFeatures } from "./task.ts"
 const FEATURES: readonly Feature[] = [...taskFeatures, ...memoryFeatures, ...hostFeatures]
 
 /** A name that `--feature` takes, and what stands behind it. */
-export interface FeatureName {
+interface FeatureName {
   readonly name: string
   readonly about: string
 }

@@ -5,7 +5,7 @@ import { lookForPidChoice, OWN_NAMESPACES } from "../rights.ts"
 import { USES } from "./capabilities.ts"
 
 /** What a user's rung, and what is lost on it, are told by. */
-export interface RungFacts {
+interface RungFacts {
   /** The tool is in the machine's own user namespace, see `inFirstUserNamespace`. */
   readonly first: boolean
   /** Effective capabilities. */
@@ -16,7 +16,7 @@ export interface RungFacts {
 
 /** Where a user stands, best first. */
 export const RUNGS = ["root", "checkpoint-restore", "own-namespaces", "ordinary"] as const
-export type RungName = (typeof RUNGS)[number]
+type RungName = (typeof RUNGS)[number]
 
 /** A rung, and what is lost on it. */
 export interface Rung {

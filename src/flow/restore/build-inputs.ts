@@ -68,7 +68,7 @@ type EarlyContext =
   | "pids"
 
 /** What is prepared before the first process exists. */
-export interface PreparedTree {
+interface PreparedTree {
   readonly context: Pick<RestoreContext, EarlyContext>
   readonly birthPlan: BirthPlan
   readonly pages: ReadonlyMap<number, readonly PagesToRead[]>
@@ -81,7 +81,7 @@ export interface PreparedTree {
 }
 
 /** What the new processes inherit of the tool's. */
-export interface HandedDown {
+interface HandedDown {
   readonly services: Services
   readonly source: PagesSource
   /** Number at which they have the stub's area. */

@@ -5,7 +5,7 @@ import { type CpuDifference, compareCpu } from "../../kinds/cpu/compare.x86_64.t
 import type { CpuCap, CpuOptions } from "../options.ts"
 
 /** What comparing the CPU of a dump with another one has shown. */
-export interface CpuFindings {
+interface CpuFindings {
   /** CheckpointErrors E_IMAGE_UNSUPPORTED: what was asked for with --cpu-cap, or with --strict. */
   readonly complaints: readonly CheckpointError[]
   readonly warnings: readonly string[]

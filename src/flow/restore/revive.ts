@@ -44,7 +44,7 @@ import { restoreWatches } from "./watches.ts"
 const log = logger("restore")
 
 /** What restores: the options, and with --verify what verifies, which loads the whole of the dump. */
-export interface ReviveOptions extends RestoreOptions {
+interface ReviveOptions extends RestoreOptions {
   readonly verifier: typeof verifyTree | undefined
   /** What descriptors of ours stand for, by file id. */
   readonly given: ReadonlyMap<number, GivenFd>

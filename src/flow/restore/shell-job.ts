@@ -13,7 +13,7 @@ const STOPPED = 0x7f
 const memory = allocate(4096)
 
 /** A shell's job that we restore: between the shell and it we behave as it would without us. */
-export interface ShellJob {
+interface ShellJob {
   /** The group of it that is in the foreground. */
   readonly group: number
   readonly terminal: number

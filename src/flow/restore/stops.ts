@@ -23,7 +23,7 @@ interface Level {
  * queued of that, when its children have stopped and it has waited for them. Those below come first, since a stopped parent does nothing
  * any more.
  */
-export interface Stops {
+interface Stops {
   readonly levels: readonly Level[]
   /** Parents of what stops. */
   readonly parents: ReadonlySet<SavedProcess>

@@ -16,7 +16,7 @@ import { alias, ignore, RULES } from "./difference-rules.ts"
 import { seccompDifferences } from "./seccomp-differences.ts"
 
 /** What is compared, by process. */
-export interface Compared {
+interface Compared {
   readonly pid: number
   readonly threads: readonly number[]
   /** Threads whose wait ends with time. */

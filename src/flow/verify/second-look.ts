@@ -88,7 +88,7 @@ function withoutGiven(
 }
 
 /** How a tree is looked at again. */
-export interface SecondLook {
+interface SecondLook {
   /** Options of a dump that refuses nothing that the tree may rightly have. */
   readonly dump: DumpOptions
   readonly survey: Survey

@@ -9,7 +9,7 @@ import { checkLoginUid } from "./login-uid.ts"
 const log = logger("attributes")
 
 /** The parts of the images that are written to /proc files of the process. */
-export interface OutsideAttributes {
+interface OutsideAttributes {
   readonly entry: Pick<task_core_entry, "oom_score_adj" | "loginuid">
   readonly extension: Pick<stasis_task_entry, "coredump_filter" | "autogroup_nice"> | undefined
 }

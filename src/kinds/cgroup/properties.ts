@@ -118,7 +118,7 @@ export const savedValue = (name: string, text: string): string =>
   name === "memory.oom_control" ? (/^oom_kill_disable (\d+)/m.exec(text)?.[1] ?? text.trim()) : text.trim()
 
 /** One write into a file of a directory. */
-export interface PropertyWrite {
+interface PropertyWrite {
   readonly file: string
   readonly text: string
 }

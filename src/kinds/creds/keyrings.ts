@@ -7,7 +7,7 @@ import type { Answers, Program, Result } from "../../tracee/program.ts"
 const log = logger("creds")
 
 /** Where the answers about keyrings will be: serial numbers, or failures where there is none, or no CONFIG_KEYS. */
-export interface KeyringQuestions {
+interface KeyringQuestions {
   readonly thread: Result
   readonly process: Result
 }
@@ -31,7 +31,7 @@ export function refuseKeyrings(where: string, answers: Answers, { thread, proces
 }
 
 /** Where the answers about the session keyring of a process and of its user will be. */
-export interface SessionQuestions {
+interface SessionQuestions {
   readonly session: Result
   readonly userSession: Result
 }

@@ -3,7 +3,7 @@ import type { fs_entry } from "../../../proto/gen/fs_pb.ts"
 import { CheckpointError, type Refusal } from "../../base/errors.ts"
 
 /** How directories get their ids: by the file table of the dump. */
-export interface DirectoryIds {
+interface DirectoryIds {
   /** Id of what a link in /proc leads to, opened with an access mode. @throws CheckpointError E_UNSUPPORTED it has no name any more */
   link(link: string, access: number): number
 }

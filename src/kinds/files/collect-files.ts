@@ -50,7 +50,7 @@ export const emptyTables = (
 })
 
 /** Entries of open files, and who has them. */
-export interface CollectedFiles {
+interface CollectedFiles {
   readonly fdinfos: ReadonlyMap<number, readonly fdinfo_entry[]>
   readonly locks: readonly file_lock_entry[]
   /** File ids of what is in flight, by our descriptors of it. */

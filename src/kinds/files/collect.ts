@@ -13,7 +13,7 @@ import { isConnectedAnew } from "./socket/unix/scene.ts"
 import { collectQueued } from "./tty/queued.ts"
 
 /** The descriptors of a dump as images want them. The files themselves are in the table. */
-export interface Descriptors extends Pick<FileImages, "pipesData" | "skQueues" | "fifoData" | "bpfMapsData" | "ttyInfos" | "ttyData"> {
+interface Descriptors extends Pick<FileImages, "pipesData" | "skQueues" | "fifoData" | "bpfMapsData" | "ttyInfos" | "ttyData"> {
   /** By process, ascending by number. */
   readonly fdinfos: ReadonlyMap<number, readonly fdinfo_entry[]>
   readonly locks: readonly file_lock_entry[]

@@ -11,7 +11,7 @@ const memory = allocate(4096)
 let room = allocate(64 * 1024)
 
 /** What is in a pipe, and how it is divided. */
-export interface Content {
+interface Content {
   readonly data: PipeData
   /** Bytes of each packet; undefined where nothing is divided. */
   readonly packets: number[] | undefined

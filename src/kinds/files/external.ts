@@ -45,7 +45,7 @@ export function resourceOf({ pipe, usk, reg, tty }: file_entry, infos: ReadonlyM
 }
 
 /** Files that descriptors of the tool stand for. */
-export interface GivenFiles {
+interface GivenFiles {
   /** By file id. */
   readonly files: ReadonlyMap<number, GivenFd>
   /** What names no open file of the images. */

@@ -12,7 +12,7 @@ export interface Keeping {
 
 /** How files are compared: by size and build ID, or by size alone. The first is the usual one. */
 export const FILE_VALIDATION = ["buildid", "filesize"] as const
-export type FileValidation = (typeof FILE_VALIDATION)[number]
+type FileValidation = (typeof FILE_VALIDATION)[number]
 
 /** What is done about a file that has changed: "truncate" cuts what has grown back to the size that it had. The first is the usual one. */
 export const FILE_CHANGED = ["fail", "accept", "truncate"] as const

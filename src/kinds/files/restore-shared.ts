@@ -11,13 +11,13 @@ import { masterOfSession } from "./tty/driver.ts"
 import { inheritedTerminal } from "./tty/restore.ts"
 
 /** Descriptors of one table, as the image has them. */
-export interface Table {
+interface Table {
   readonly pid: number
   readonly fdinfos: readonly fdinfo_entry[]
 }
 
 /** Files that several tables have open. */
-export interface SharedFiles {
+interface SharedFiles {
   /** In the order of their first descriptors. */
   readonly ids: readonly number[]
   /** The process that gives each its owner, and the like; none for what is in flight alone. */
@@ -94,7 +94,7 @@ function finisherOf(id: number, tables: readonly Table[], files: ReadonlyMap<num
 }
 
 /** A process as far as terminals control it. */
-export interface SessionTable extends Table {
+interface SessionTable extends Table {
   readonly sid: number
 }
 

@@ -124,7 +124,7 @@ function ask(path: string, flags: number, mask: number): boolean {
 }
 
 /** What else is to be known of a file that its name does not lead to. */
-export interface FileDetails {
+interface FileDetails {
   /** Bytes that the file system has given it. */
   readonly room: number
   /** Mount that the path leads through; undefined before Linux 5.8. */

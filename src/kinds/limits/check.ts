@@ -3,7 +3,7 @@ import { LIMIT, LIMIT_NAMES, type Limit, RLIM_INFINITY } from "../../proc/limits
 import { readSysctl } from "../../proc/sysctl.ts"
 
 /** What whoever restores may do with limits. */
-export interface LimitRights {
+interface LimitRights {
   /** CAP_SYS_RESOURCE: hard limits may go up. */
   readonly mayRaise: boolean
   /** fs.nr_open: nobody may have more open files. Documentation/admin-guide/sysctl/fs.rst */

@@ -13,7 +13,7 @@ export interface PageRange extends Range {
 }
 
 /** Pages in a row that count: their own, or under a guard. */
-export interface Region extends Range {
+interface Region extends Range {
   readonly guard: boolean
 }
 

@@ -16,7 +16,7 @@ export interface LowerFiles {
 }
 
 /** What a mapping has that its file does not have any more. */
-export interface Stale {
+interface Stale {
   /** Pages that differ from those of the file. */
   readonly ranges: readonly PageRange[]
   /** Some of them lie behind the end of the file. */

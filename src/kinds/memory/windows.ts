@@ -27,7 +27,7 @@ export interface Window extends Range {
 const isSegment = (mapping: Mapping): boolean => mapping.shared && (isShmem(mapping) || isAttachment(mapping))
 
 /** Where the answer about one mapping will be: a byte a page, whose lowest bit says that the memory has the page. */
-export interface WindowQuestion {
+interface WindowQuestion {
   readonly mapping: MappingDetail
   readonly pages: Data
   readonly answer: Result
@@ -129,7 +129,7 @@ export function unionOf(ranges: readonly PageRange[]): PageRange[] {
 export type SegmentSource = string | readonly Window[]
 
 /** Content of shared memory. */
-export interface SegmentReader extends Disposable {
+interface SegmentReader extends Disposable {
   /** Reads at an offset; what is not there reads as zeros. @returns bytes read, `length` but at the end of a window */
   read(into: Buffer, length: number, at: bigint): number
 }

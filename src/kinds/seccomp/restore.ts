@@ -33,7 +33,7 @@ function chainOf(tid: number, oldest: number | undefined, filters: readonly secc
 }
 
 /** A thread's core image, as far as it is about seccomp. */
-export interface SeccompThread {
+interface SeccompThread {
   readonly tid: number
   readonly core: SeccompEntry
 }
@@ -88,7 +88,7 @@ function sharedLength(threads: readonly Seccomp[]): number {
 }
 
 /** What each thread runs to be under seccomp again. */
-export interface SeccompPlan {
+interface SeccompPlan {
   /** For the leader, before all others: filters that every thread shares. Undefined without any. */
   readonly shared: Program | undefined
   /** For each thread that has more, by thread ID. */

@@ -2,7 +2,7 @@ import { AUDIT_ARCH_X86_64, SECCOMP_RET, SECCOMP_RET_ACTION_FULL, seccompData, s
 import { encodeInto } from "../../../ffi/layout.ts"
 
 /** One system call as a filter sees it. */
-export interface FilteredCall {
+interface FilteredCall {
   readonly nr: number
   /** Up to six; what is missing is 0. */
   readonly args?: readonly bigint[]

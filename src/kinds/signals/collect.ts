@@ -13,7 +13,7 @@ export const ACTION_SIGNALS: readonly number[] = Array.from({ length: NSIG }, (_
 )
 
 /** Where the answers about signal actions will be, in the order of ACTION_SIGNALS. */
-export type SigactionQuestions = readonly Data[]
+type SigactionQuestions = readonly Data[]
 
 /** Appends 62 rt_sigaction(2) to the program of any one thread of the process. */
 export function askSigactions(program: Program): SigactionQuestions {

@@ -25,7 +25,7 @@ export type Act =
 export type Round = ReadonlyMap<TaskId, readonly Act[]>
 
 /** A short-lived process that no image knows. */
-export interface Helper {
+interface Helper {
   /** Positive: the PID it must have. */
   readonly task: TaskId
   /** Who clones it, and later waits for it. */

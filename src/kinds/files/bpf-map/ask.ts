@@ -30,7 +30,7 @@ function nameAt(at: number): string {
 }
 
 /** What the kernel tells of a map beside its fdinfo. */
-export interface MapInfo {
+interface MapInfo {
   readonly name: string
   /** Device that it was made for, 0 = none. */
   readonly ifindex: number
@@ -98,7 +98,7 @@ export function findUsedBpfMaps(): ReadonlyMap<number, LoadedProgram> {
 }
 
 /** Sizes of a map, bytes; and how many entries it has room for. */
-export interface MapShape {
+interface MapShape {
   readonly keySize: number
   readonly valueSize: number
   readonly most: number
@@ -111,7 +111,7 @@ export const KEPT_TYPES: ReadonlySet<number> = new Set([BPF_MAP_TYPE.HASH, BPF_M
 export const MOST_CONTENT = 2 ** 28
 
 /** Keys and values one after another, each list whole. */
-export interface MapEntries {
+interface MapEntries {
   readonly keys: Uint8Array
   readonly values: Uint8Array
   readonly count: number

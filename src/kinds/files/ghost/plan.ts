@@ -25,7 +25,7 @@ export interface Making {
 }
 
 /** The making of all of them, as data. */
-export interface GhostPlan {
+interface GhostPlan {
   /** Folders that are there for a moment only, outer ones first. */
   readonly folders: readonly string[]
   readonly makings: readonly Making[]

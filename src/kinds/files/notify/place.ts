@@ -39,7 +39,7 @@ export function openersAmong(all: readonly Found[]): Surveying["openers"] {
 }
 
 /** What of the tree has a file open. */
-export type Openers = Pick<Surveying, "openers" | "insiders">
+type Openers = Pick<Surveying, "openers" | "insiders">
 
 /** Whether a link in /proc leads to what is watched. Only a look by its handle tells the device that stat(2) does. */
 const isAt = (link: string, stat: FileStat, watched: Watched, seen: Seen | undefined): boolean =>

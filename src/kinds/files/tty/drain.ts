@@ -10,7 +10,7 @@ const CHUNK = 64 * 1024
 const memory = allocate(CHUNK)
 
 /** What is on its way through a pseudo-terminal, as tty-data.img has it. */
-export interface Queued {
+interface Queued {
   /** What the slave has not read yet; in line mode an end of file is the character that types it. */
   readonly input: Uint8Array
   /** What the master has not read yet. */

@@ -18,7 +18,7 @@ const log = logger("tty")
 const NOTHING = new Uint8Array(0)
 
 /** A pseudo-terminal that has to be made. */
-export interface WantedPair {
+interface WantedPair {
   /** Its number: N of /dev/pts/N. */
   readonly index: number
   /** Path that masters are opened by. */
@@ -33,7 +33,7 @@ export interface WantedPair {
 }
 
 /** Masters of new pairs, by their numbers in the images. Disposal closes our descriptors of them. */
-export interface Pairs extends Disposable {
+interface Pairs extends Disposable {
   readonly masters: ReadonlyMap<number, number>
 }
 

@@ -14,7 +14,7 @@ export const collectAioRings = (vmas: readonly vma_entry[]): aio_ring_entry[] =>
   })
 
 /** A ring, and what the kernel says of it. */
-export interface AskedAioRing {
+interface AskedAioRing {
   readonly start: bigint
   readonly known: Result
 }

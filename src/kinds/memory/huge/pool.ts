@@ -5,7 +5,7 @@ import { usualSize } from "../huge-size.ts"
 import type { HugePages } from "./need.ts"
 
 /** The pool of one size of huge pages. Documentation/admin-guide/mm/hugetlbpage.rst */
-export interface HugePool {
+interface HugePool {
   /** Pages that it has: nr_hugepages shows surplus ones too, and they are the first to become ordinary ones when it is raised. */
   readonly total: number
   /** Pages that can still be had: free ones that are promised to nobody, and those that the kernel may make when they are wanted. */

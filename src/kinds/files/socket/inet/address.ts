@@ -2,7 +2,7 @@ import { AF, sockaddrIn, sockaddrIn6 } from "../../../../../ffi/abi/socket.ts"
 import { decode, encode } from "../../../../../ffi/layout.ts"
 
 /** End of a connection. */
-export interface Address {
+interface Address {
   /** In network order: 4 or 16 bytes. */
   readonly bytes: Uint8Array
   readonly port: number

@@ -32,7 +32,7 @@ export interface Listener {
 }
 
 /** One look at the tables of TCP. */
-export interface ListenerTable {
+interface ListenerTable {
   readonly listeners: readonly Listener[]
   /** Local ports of connections of which the last of the first three packets is missing: nobody has them open. */
   readonly arriving: ReadonlySet<number>

@@ -119,7 +119,7 @@ function dropping({ name, protocol, address, at }: (typeof SETS)[number]): Uint8
 }
 
 /** Kind and body of one message. */
-export type Step = readonly [type: number, body: Uint8Array]
+type Step = readonly [type: number, body: Uint8Array]
 
 /** Steps that make a table which holds connections off, both ways of each. */
 function tableSteps(table: string, flags: number, connections: readonly Ends[]): Step[] {

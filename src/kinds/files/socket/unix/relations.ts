@@ -38,7 +38,7 @@ function indexOf(files: Files): Index {
 export const UFLAGS = { EXTERN: 1, CALLBACK: 4 } as const
 
 /** How a socket stands to the others of its images: each is made in its own way. */
-export type Relation =
+type Relation =
   /** Not connected: bound or not, a listener too. */
   | { readonly kind: "single" }
   /** Two that are each other's peers. `listener`: it has accepted one of them, `accepted`, and that one has its name. */
