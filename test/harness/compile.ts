@@ -73,5 +73,13 @@ export function compileVictim(name: string, linkage: Linkage = "dynamic"): strin
   )
 }
 
+/**
+ * Compiles a program of the unit tests, a C source without headers of ours, to .cache/fixtures.
+ *
+ * @param path of the source, from test/   @returns the program's path   @throws Error the compiler's words
+ */
+export const compileFixture = (path: string): string =>
+  compile(join(ROOT, "test", path), join(CACHE, "fixtures", path.replace(/\.c$/, "")), FLAGS)
+
 /** Compiles the program that tests run under, see ./reaper.c. */
 export const compileReaper = (): string => compile(join(ROOT, "test/harness/reaper.c"), join(CACHE, "reaper"), FLAGS)

@@ -38,7 +38,7 @@ export function discard(folder: string): void {
   if (!process.env.STASIS_KEEP) rmSync(folder, { recursive: true, force: true })
 }
 
-/** Removes all that were made so far. */
+/** Removes all that were made so far, by whatever test file: none may keep one for another. */
 export function discardAll(): void {
   for (const folder of made.splice(0)) discard(folder)
 }

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { decode } from "../../proto/decode.ts"
@@ -16,7 +16,7 @@ import { type Answers, type Data, Program, type Result } from "../../src/tracee/
 import { seizeProcess } from "../../src/tracee/seize.ts"
 import { chooseStubSignal, signalUse } from "../../src/tracee/stub-signal.ts"
 import { deadlineIn } from "../../src/tracee/wait.ts"
-import { compiler } from "../harness/compile.ts"
+import { compileFixture, compiler } from "../harness/compile.ts"
 import { scratch } from "../harness/folders.ts"
 import { borrow } from "../tracee/borrow.ts"
 
@@ -34,24 +34,6 @@ export interface Fixture extends Disposable {
   readonly says: ReadonlyMap<string, string>
 }
 
-let folder: string | undefined
-const compiled = new Map<string, string>()
-
-/** Compiles test/kinds/NAME.c once. @throws Error with the compiler's words */
-function compileFixture(name: string): string {
-  const known = compiled.get(name)
-  if (known) return known
-  folder ??= scratch("kinds")
-  const program = join(folder, name)
-  const command = [compiler() ?? "cc", "-O1", "-Wall", "-Wextra", "-pthread", "-o", program, join(import.meta.dir, `${name}.c`)]
-  const { exitCode, stderr } = Bun.spawnSync(command, { stdin: "ignore" })
-  if (exitCode !== 0) throw new Error(`${name}.c: ${stderr.toString()}`)
-  // The program may become another user, who must be able to find its /proc files and itself.
-  chmodSync(folder, 0o755)
-  compiled.set(name, program)
-  return program
-}
-
 /**
  * $0 with the argument $1 and its output in $2, as a child of nobody that Bun would wait for; says its PID. It begins when the shell
  * between, $3, has ended: the signal of that parent's end (PR_SET_PDEATHSIG) would end it.
@@ -60,8 +42,8 @@ const ORPHAN = `echo $$; exec >"$2" 2>&1 </dev/null; while [ -d "/proc/$3" ]; do
 
 /** Starts a fixture and waits until it says "ready". */
 export async function startFixture(name: string, argument = ""): Promise<Fixture> {
-  const program = compileFixture(name)
-  const output = `${program}.${performance.now()}.out`
+  const program = compileFixture(`kinds/${name}.c`)
+  const output = join(scratch(name), "output")
   writeFileSync(output, "")
   const { stdout } = Bun.spawnSync(["sh", "-c", `sh -c "$3" "$0" "$1" "$2" $$ &`, program, argument, output, ORPHAN], { stdin: "ignore" })
   const pid = Number(stdout.toString())

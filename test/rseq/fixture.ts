@@ -2,24 +2,12 @@ import { readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { remoteAddress } from "../../src/base/units.ts"
 import { readMemory, writeMemory } from "../../src/tracee/memory.ts"
-import { compiler } from "../harness/compile.ts"
+import { compileFixture, compiler } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 
 /** Whether the fixture can be built here. */
 export const canCompile = compiler() !== undefined
-
-let program: string | undefined
-
-/** Compiles section.c once. */
-function build(): string {
-  if (program) return program
-  program = join(scratch("rseq"), "section")
-  const source = join(import.meta.dir, "section.c")
-  const { exitCode, stderr } = Bun.spawnSync([compiler() ?? "cc", "-O1", "-pthread", "-o", program, source])
-  if (exitCode !== 0) throw new Error(`section.c does not compile:\n${stderr}`)
-  return program
-}
 
 /** One thread's words in the fixture, see struct slot in section.c. */
 export interface Slot {
@@ -46,8 +34,9 @@ export interface Fixture extends Disposable {
 
 /** Starts section.c. `words`: flags of the section, and how to use it. */
 export async function startFixture(...words: string[]): Promise<Fixture> {
+  const program = compileFixture("rseq/section.c")
   const output = join(scratch("rseq-run"), "output")
-  const { stdout } = Bun.spawnSync(["sh", "-c", `setsid "$0" "$@" >"${output}" 2>&1 </dev/null & echo $!`, build(), ...words])
+  const { stdout } = Bun.spawnSync(["sh", "-c", `setsid "$0" "$@" >"${output}" 2>&1 </dev/null & echo $!`, program, ...words])
   const pid = Number(stdout.toString())
   const line = await waitFor(
     "the addresses of section.c",
@@ -57,7 +46,7 @@ export async function startFixture(...words: string[]): Promise<Fixture> {
   const at = (slot: number, word: number) => remoteAddress(slots + BigInt(slot * SLOT_SIZE + 4 * word))
   return {
     pid,
-    program: build(),
+    program,
     start,
     end,
     abort,

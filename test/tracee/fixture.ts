@@ -18,7 +18,7 @@ import type { Program } from "../../src/tracee/program.ts"
 import { seizeProcess } from "../../src/tracee/seize.ts"
 import { chooseStubSignal, signalUse } from "../../src/tracee/stub-signal.ts"
 import { deadlineIn, patienceOf } from "../../src/tracee/wait.ts"
-import { compiler } from "../harness/compile.ts"
+import { compileFixture, compiler } from "../harness/compile.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { borrow } from "./borrow.ts"
@@ -29,17 +29,6 @@ export const canTrace = compiler() !== undefined && process.getuid?.() === 0
 export const why = canTrace ? "" : " (skipped: needs root and a C compiler)"
 
 const DEADLINE = 20 // s
-
-let program: string | undefined
-
-function compileTarget(): string {
-  if (program) return program
-  program = join(scratch("tracee"), "target")
-  const source = join(import.meta.dir, "target.c")
-  const { exitCode, stderr } = Bun.spawnSync([compiler() ?? "cc", "-O1", "-Wall", "-Wextra", "-pthread", "-o", program, source])
-  if (exitCode !== 0) throw new Error(`target.c does not compile:\n${stderr}`)
-  return program
-}
 
 /** What the threads of a target in mode "states" counted. */
 export interface Board {
@@ -64,7 +53,7 @@ export async function startTarget(...words: string[]): Promise<Target> {
   const output = join(folder, "output")
   writeFileSync(output, "")
   const script = `cd "${folder}"; setsid "$0" "$@" >"${output}" 2>&1 </dev/null & echo $!`
-  const { stdout } = Bun.spawnSync(["sh", "-c", script, compileTarget(), ...words], { stdin: "ignore" })
+  const { stdout } = Bun.spawnSync(["sh", "-c", script, compileFixture("tracee/target.c"), ...words], { stdin: "ignore" })
   const pid = Number(stdout.toString())
   const text = await waitFor("target.c to be ready", () => {
     const said = readFileSync(output, "utf8")

@@ -23,21 +23,10 @@ import { REFUSED } from "../../../src/kinds/files/socket/inet/modes.ts"
 import { FileTable } from "../../../src/kinds/files/table.ts"
 import { readStat } from "../../../src/proc/stat.ts"
 import { listThreads } from "../../../src/proc/tasks.ts"
-import { compiler } from "../../harness/compile.ts"
+import { compileFixture } from "../../harness/compile.ts"
 import { waitFor } from "../../harness/deadline.ts"
 import { scratch } from "../../harness/folders.ts"
 import { signal } from "../../harness/process.ts"
-
-let program: string | undefined
-
-function build(): string {
-  if (program) return program
-  program = join(scratch("holder"), "holder")
-  const command = [compiler() ?? "cc", "-O1", "-Wall", "-Wextra", "-o", program, join(import.meta.dir, "holder.c")]
-  const { exitCode, stderr } = Bun.spawnSync(command, { stdin: "ignore" })
-  if (exitCode !== 0) throw new Error(`holder.c: ${stderr}`)
-  return program
-}
 
 /** A running holder.c. Disposal kills it. */
 export interface Holder extends Disposable {
@@ -53,7 +42,8 @@ export async function startHolder(kind: string): Promise<Holder> {
   const folder = scratch("held")
   const output = join(scratch("held-output"), "output")
   writeFileSync(output, "")
-  const command = ["sh", "-c", `"$0" "$1" "$2" >"$3" 2>&1 </dev/null & echo $!`, build(), kind, folder, output]
+  const program = compileFixture("kinds/files/holder.c")
+  const command = ["sh", "-c", `"$0" "$1" "$2" >"$3" 2>&1 </dev/null & echo $!`, program, kind, folder, output]
   const pid = Number(Bun.spawnSync(command, { stdin: "ignore", env: {} }).stdout.toString())
   const said = await waitFor(`holder.c ${kind}`, () => {
     const text = readFileSync(output, "utf8")
