@@ -96,3 +96,9 @@ export function takeInterrupt(): number {
   if (signal !== 0) clearDoorFlag()
   return signal
 }
+
+/**
+ * Does nothing for a moment, between two looks at something that is about to change. It may be over sooner: any signal ends it, the tool's
+ * own timer too.
+ */
+export const pause = (milliseconds: number): void => void attempt("poll", 0, 0, milliseconds)

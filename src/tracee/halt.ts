@@ -1,4 +1,5 @@
 import { SI, SIG } from "../../ffi/abi/signal.ts"
+import { pause } from "../../ffi/interrupt.ts"
 import { logger } from "../base/log.ts"
 import { readStatusIfAlive } from "../proc/status.ts"
 import { getSignalOrigin, tryPtrace } from "./trace.ts"
@@ -87,5 +88,5 @@ const COMING = 100
  */
 export function awaitStop(tids: readonly number[]): void {
   const end = performance.now() + COMING
-  for (const tid of tids) while (readStatusIfAlive(tid)?.state === "R" && performance.now() < end) Bun.sleepSync(1)
+  for (const tid of tids) while (readStatusIfAlive(tid)?.state === "R" && performance.now() < end) pause(1)
 }

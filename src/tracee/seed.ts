@@ -1,6 +1,7 @@
 import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { closeSync } from "../../ffi/fs.ts"
+import { pause } from "../../ffi/interrupt.ts"
 import { seed } from "../../ffi/stub/gen/x86_64.ts"
 import { attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { errnoOf } from "../base/errno.ts"
@@ -58,7 +59,7 @@ export function spawnSeed(
           cause,
         )
       checkDeadline(deadline, `the wait for PID ${pid}, which belongs to ${name}`, late)
-      attempt("poll", 0, 0, 2)
+      pause(2)
     }
   } finally {
     closeSync(file)

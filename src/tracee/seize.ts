@@ -1,6 +1,7 @@
 import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
-import { attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
+import { pause } from "../../ffi/interrupt.ts"
+import { errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { failuresOf } from "../base/all.ts"
 import { CheckpointError } from "../base/errors.ts"
 import { logger } from "../base/log.ts"
@@ -142,7 +143,7 @@ export function stopAll(seizure: Seizure, deadline: Deadline, lists: TaskLists):
       found: `it has ${existing} threads and lists ${seized.size}: one is about to end`,
       next: "Dump again when it has",
     }))
-    attempt("poll", 0, 0, 1) // a thread is about to end
+    pause(1)
   }
 }
 

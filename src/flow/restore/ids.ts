@@ -1,4 +1,4 @@
-import { attempt } from "../../../ffi/syscall.ts"
+import { pause } from "../../../ffi/interrupt.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
 import { readStatIfAlive } from "../../proc/stat.ts"
@@ -130,7 +130,7 @@ export function checkIdsFree(saved: SavedTree, helpers: BirthPlan["helpers"], de
     let owner = ownerOf(wanted.id)
     for (; owner?.dying; owner = ownerOf(wanted.id)) {
       checkDeadline(deadline, `the wait for ${wanted.what} ${wanted.id}, which belongs to ${owner.name}`, () => lateEnd(wanted.id))
-      attempt("poll", 0, 0, 2)
+      pause(2)
     }
     if (owner) throw taken(wanted, owner, highest(all))
   }

@@ -1,5 +1,6 @@
 import { F } from "../../../ffi/abi/file.ts"
 import { IPPROTO, SO, SOL_SOCKET, TCP, TCP_REPAIR } from "../../../ffi/abi/socket.ts"
+import { pause } from "../../../ffi/interrupt.ts"
 import { attempt, syscall } from "../../../ffi/syscall.ts"
 import type { inet_sk_entry } from "../../../proto/gen/sk-inet_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
@@ -146,6 +147,6 @@ function awaitState(copy: number, entry: inet_sk_entry): void {
         "Look for rules of the firewall that drop its packets, or use --tcp-close",
       )
     checkInterrupt("the restore of connections")
-    attempt("poll", 0, 0, 1)
+    pause(1)
   }
 }

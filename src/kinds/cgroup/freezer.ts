@@ -1,7 +1,7 @@
 import { join } from "node:path"
 import { O } from "../../../ffi/abi/file.ts"
 import { closeSync, existsSync, lstatSync, openSync, readdirSync, readFileSync, writeFileSync } from "../../../ffi/fs.ts"
-import { attempt } from "../../../ffi/syscall.ts"
+import { pause } from "../../../ffi/interrupt.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import { type Guard, standGuard } from "../../tracee/guard.ts"
@@ -107,7 +107,7 @@ function waitFrozen(freezer: Freezer, directory: string, deadline: Deadline): vo
       found: "not all tasks in it are frozen",
       next: "Look for tasks of it in uninterruptible sleep (state D), and wait for them",
     }))
-    attempt("poll", 0, 0, 1)
+    pause(1)
   }
 }
 

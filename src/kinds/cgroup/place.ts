@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path"
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "../../../ffi/fs.ts"
-import { attempt } from "../../../ffi/syscall.ts"
+import { pause } from "../../../ffi/interrupt.ts"
 import type { cgroup_perms } from "../../../proto/gen/cgroup_pb.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
@@ -192,7 +192,7 @@ function remove(directory: string): void {
         log.warn(`${directory} was made for this restore and cannot be removed: ${error instanceof Error ? error.message : error}`)
         return
       }
-      attempt("poll", 0, 0, 5)
+      pause(5)
     }
   }
 }

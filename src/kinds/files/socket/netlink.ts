@@ -1,5 +1,6 @@
 import { type NETLINK, NLA_F_NESTED, NLM_F, NLMSG, nlmsghdr } from "../../../../ffi/abi/netlink.ts"
 import { AF, MSG, SOCK } from "../../../../ffi/abi/socket.ts"
+import { pause } from "../../../../ffi/interrupt.ts"
 import { decode, encodeInto } from "../../../../ffi/layout.ts"
 import { allocate, attempt, errnoName, isFailure, SyscallError, syscall } from "../../../../ffi/syscall.ts"
 
@@ -109,7 +110,7 @@ export function openNetlink(family: (typeof NETLINK)[keyof typeof NETLINK]): Net
         if (isFailure(got)) {
           const errno = errnoName(-got)
           if ((errno !== "EAGAIN" && errno !== "EINTR") || performance.now() > end) throw new SyscallError("recvfrom", errno, [fd])
-          attempt("poll", 0, 0, 1)
+          pause(1)
           continue
         }
         for (const reply of parseMessages(memory.bytes.slice(0, got))) {

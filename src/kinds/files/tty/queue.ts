@@ -1,4 +1,5 @@
 import { TTY_CC, TTY_FLAG } from "../../../../ffi/abi/tty.ts"
+import { pause } from "../../../../ffi/interrupt.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../../../ffi/syscall.ts"
 import type { termios_entry } from "../../../../proto/gen/tty_pb.ts"
 import { readable } from "../poll.ts"
@@ -25,7 +26,7 @@ function insist(call: () => number): number {
     if (answer < 0 && errnoName(-answer) !== "EAGAIN" && errnoName(-answer) !== "EINTR")
       throw new SyscallError("write", errnoName(-answer), [], " for the content of a terminal")
     if (performance.now() > end) return 0
-    attempt("poll", 0, 0, 1)
+    pause(1)
   }
 }
 

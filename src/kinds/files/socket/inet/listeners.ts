@@ -10,7 +10,8 @@ import {
   NFTA_DATA,
 } from "../../../../../ffi/abi/nftables.ts"
 import { AF, IPPROTO, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
-import { attempt, SyscallError } from "../../../../../ffi/syscall.ts"
+import { pause } from "../../../../../ffi/interrupt.ts"
+import { SyscallError } from "../../../../../ffi/syscall.ts"
 import { logger } from "../../../../base/log.ts"
 import { checkInterrupt, fixedDeadline } from "../../../../tracee/wait.ts"
 import { askTable, inetAnswer } from "../diag.ts"
@@ -137,7 +138,7 @@ export function holdListeners(inodes: ReadonlySet<bigint>): HeldListeners | unde
       const late = performance.now() > deadline.at
       if (late || (crowded.length === 0 && ports.isDisjointFrom(now.arriving))) return { crowded, [Symbol.dispose]: letGo }
       checkInterrupt("the dump")
-      attempt("poll", 0, 0, 1)
+      pause(1)
     }
   } catch (error) {
     letGo()
