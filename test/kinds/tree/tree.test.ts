@@ -4,20 +4,11 @@ import { SyscallError } from "../../../ffi/syscall.ts"
 import { core_entrySchema } from "../../../proto/gen/core_pb.ts"
 import { inventory_entrySchema } from "../../../proto/gen/inventory_pb.ts"
 import { pstree_entrySchema } from "../../../proto/gen/pstree_pb.ts"
-import {
-  clocksId,
-  collectCore,
-  collectDeadCore,
-  collectIds,
-  collectInventory,
-  collectTree,
-  expectedNamespaces,
-  surveyNamespaces,
-  surveyTree,
-} from "../../../src/kinds/tree/collect.ts"
+import { clocksId, collectCore, collectDeadCore, collectIds, collectInventory, collectTree } from "../../../src/kinds/tree/collect.ts"
 import { groupObjects, surveyObjects, surveyStrangers } from "../../../src/kinds/tree/objects.ts"
 import type { Act } from "../../../src/kinds/tree/plan.ts"
 import { appendActs, appendDeath, type Births, ownTimeOf, sameNamespaces } from "../../../src/kinds/tree/restore.ts"
+import { expectedNamespaces, surveyNamespaces, surveyTree } from "../../../src/kinds/tree/survey.ts"
 import { Program } from "../../../src/tracee/program.ts"
 import { failureOf } from "../../image/sample.ts"
 import { throughBytes } from "../fixture.ts"
