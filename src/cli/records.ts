@@ -1,5 +1,6 @@
 import { resolve } from "node:path"
 import {
+  CGROUP_MODES,
   type CgroupOptions,
   type Checking,
   type CheckOptions,
@@ -10,7 +11,6 @@ import {
   FILE_VALIDATION,
   type Keeping,
   LANDLOCK,
-  MANAGE_CGROUPS,
   NETWORK_LOCK,
   type PlanOptions,
   type RestoreOptions,
@@ -189,7 +189,7 @@ function cgroupOptions(line: Canonical): CgroupOptions {
     if (path.split("/").includes("..")) throw misused(line.command, `--cgroup-root "${value}" leaves its hierarchy`, "Write it without ..")
     return { controller: controller === "" ? undefined : controller.slice(0, -1), path: path === "/" ? path : path.replace(/\/$/, "") }
   })
-  return { manageCgroups: choice(line, "manage-cgroups", MANAGE_CGROUPS), cgroupRoots }
+  return { manageCgroups: choice(line, "manage-cgroups", CGROUP_MODES), cgroupRoots }
 }
 
 function commonOptions(line: Canonical, directory: string | undefined, cwd: string): CommonOptions {

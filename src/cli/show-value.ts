@@ -2,8 +2,8 @@ import type { AnySchema, Field } from "../../proto/schema.ts"
 import { valuesOf } from "../../proto/schema.ts"
 import { safeText } from "./show-table.ts"
 import {
-  ACTION_SIGNALS,
-  AUXV,
+  ACTION_SIGNAL_NAMES,
+  AUXV_NAMES,
   LIMITS,
   MADVICE,
   mapWords,
@@ -121,14 +121,14 @@ function scalarText(schema: AnySchema, field: Field, value: unknown): string {
 
 /** What the items of a list stand for, where their position says it. */
 const LABELS: Readonly<Record<string, readonly string[]>> = {
-  "task_core_entry.sigactions": ACTION_SIGNALS,
+  "task_core_entry.sigactions": ACTION_SIGNAL_NAMES,
   "task_rlimits_entry.rlimits": LIMITS,
 }
 
 const auxvLines = (words: readonly bigint[], indent: string): string[] =>
   Array.from({ length: Math.ceil(words.length / 2) }, (_, pair) => {
     const [key = 0n, value = 0n] = words.slice(pair * 2, pair * 2 + 2)
-    return `${indent}${(AUXV[String(key)] ?? String(key)).padEnd(18)} ${hex(value)}`
+    return `${indent}${(AUXV_NAMES[String(key)] ?? String(key)).padEnd(18)} ${hex(value)}`
   })
 
 function flatText(schema: AnySchema, message: object): string {

@@ -153,7 +153,7 @@ export function signalWords(mask: bigint): string {
 }
 
 /** Signals of task_core_entry.sigactions, by position: all but SIGKILL and SIGSTOP. */
-export const ACTION_SIGNALS: readonly string[] = Array.from({ length: 64 }, (_, at) => at + 1)
+export const ACTION_SIGNAL_NAMES: readonly string[] = Array.from({ length: 64 }, (_, at) => at + 1)
   .filter((signal) => signal !== 9 && signal !== 19)
   .map(signalName)
 
@@ -161,7 +161,7 @@ export const ACTION_SIGNALS: readonly string[] = Array.from({ length: 64 }, (_, 
 export const LIMITS = "cpu fsize data stack core rss nproc nofile memlock as locks sigpending msgqueue nice rtprio rttime".split(" ")
 
 /** Keys of the auxiliary vector, include/uapi/linux/auxvec.h; by number. */
-export const AUXV: Readonly<Record<string, string>> = Object.fromEntries(
+export const AUXV_NAMES: Readonly<Record<string, string>> = Object.fromEntries(
   "0 null,3 phdr,4 phent,5 phnum,6 pagesz,7 base,8 flags,9 entry,11 uid,12 euid,13 gid,14 egid,15 platform,16 hwcap,17 clktck,23 secure,24 base_platform,25 random,26 hwcap2,27 rseq_feature_size,28 rseq_align,29 hwcap3,30 hwcap4,31 execfn,33 sysinfo_ehdr,51 minsigstksz"
     .split(",")
     .map((pair) => pair.split(" ") as [string, string]),

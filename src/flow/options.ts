@@ -1,12 +1,13 @@
-import { CGROUP_MODES, type CgroupMode } from "../kinds/cgroup/modes.ts"
+/** What a command was asked to do, as plain data. Made by src/cli from the command line; every path is absolute. */
+import type { CgroupMode } from "../kinds/cgroup/modes.ts"
 import type { GivenFd } from "../kinds/files/external.ts"
 import type { Checking, Keeping } from "../kinds/files/keeping.ts"
+import type { NetworkLock } from "../kinds/files/socket/inet/modes.ts"
 
+// Of lists of words the first is the usual one.
+export { CGROUP_MODES } from "../kinds/cgroup/modes.ts"
 export { type Checking, FILE_CHANGED, FILE_VALIDATION, type Keeping, STRICT, USUAL } from "../kinds/files/keeping.ts"
-
-import { NETWORK_LOCK as LOCKS, type NetworkLock } from "../kinds/files/socket/inet/modes.ts"
-
-/** What a command was asked to do, as plain data. Made by src/cli from the command line; every path is absolute. */
+export { NETWORK_LOCK } from "../kinds/files/socket/inet/modes.ts"
 
 /** What both directions share. */
 export interface CommonOptions {
@@ -48,12 +49,6 @@ type RseqMalformed = (typeof RSEQ_MALFORMED)[number]
 /** How rseq registrations are found: the first way that works, or one only. */
 export const RSEQ_DISCOVERY = ["auto", "ptrace", "libc", "tls"] as const
 type RseqDiscovery = (typeof RSEQ_DISCOVERY)[number]
-
-/** How a restore treats cgroup directories; the first is the usual one. */
-export const MANAGE_CGROUPS = CGROUP_MODES
-
-/** The first is the usual one. */
-export const NETWORK_LOCK = LOCKS
 
 /** What both directions are told of cgroups. */
 export interface CgroupOptions {

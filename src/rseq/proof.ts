@@ -14,7 +14,7 @@ interface Proof {
 }
 
 /** What the kernel said. `size` is the registered length, the signature is still open. */
-export type Judgement =
+type ProofOutcome =
   | { readonly kind: "unregistered" }
   | { readonly kind: "registered"; readonly size: number }
   | { readonly kind: "elsewhere" }
@@ -43,7 +43,7 @@ export function appendProof(program: Program, guess: Registration, sizes: readon
 const errnoOf = (answers: Answers, result: Result): string => errnoName(-Number(answers.of(result)))
 
 /** Reads the answers of `appendProof`. "elsewhere": the thread is registered, but not as guessed. */
-export function judgeProof({ any, sizes }: Proof, answers: Answers): Judgement {
+export function judgeProof({ any, sizes }: Proof, answers: Answers): ProofOutcome {
   if (errnoOf(answers, any) === "EFAULT") return { kind: "unregistered" }
   const right = sizes.find(({ answer }) => errnoOf(answers, answer) === "EPERM")
   return right ? { kind: "registered", size: right.size } : { kind: "elsewhere" }

@@ -18,7 +18,7 @@ import { readShm } from "../../proc/sysvipc.ts"
 import { listThreadsIfAlive, readCommIfAlive } from "../../proc/tasks.ts"
 import { isSuspended } from "../../tracee/vfork.ts"
 import { holdsListeners } from "../connections.ts"
-import { DEFAULT_TIMEOUT, MANAGE_CGROUPS, type PlanOptions } from "../options.ts"
+import { CGROUP_MODES, DEFAULT_TIMEOUT, type PlanOptions } from "../options.ts"
 import { explained, isDying } from "./dump-error.ts"
 import { ghostLimitFor } from "./ghost-limit.ts"
 import { collectMemory } from "./memory.ts"
@@ -98,7 +98,7 @@ const USUAL = {
   cgroupRoots: [],
   cgroupDumpControllers: [],
   freezeCgroup: undefined,
-  manageCgroups: MANAGE_CGROUPS[0],
+  manageCgroups: CGROUP_MODES[0],
   timeoutSeconds: DEFAULT_TIMEOUT,
 } as const
 

@@ -11,7 +11,7 @@ import type { BirthPlan } from "../../kinds/tree/plan.ts"
 import { buildIdOf } from "../build-ids.ts"
 import { planOwnCgroups } from "../cgroups.ts"
 import { readSavedTree, type SavedTree } from "../images.ts"
-import { DEFAULT_TIMEOUT, MANAGE_CGROUPS, type PlanOptions } from "../options.ts"
+import { CGROUP_MODES, DEFAULT_TIMEOUT, type PlanOptions } from "../options.ts"
 import { readFills } from "../read-pages.ts"
 import { isTerminal } from "../report.ts"
 import { rightsComplaints } from "../rights.ts"
@@ -141,7 +141,7 @@ function lookAtImages({ imagesDir = "", shellJob, strict, ...checking }: PlanOpt
   const helpers = birthPlan?.helpers ?? []
   const waits = dyingIds(saved, helpers)
   ledger.add(takenIds(saved, helpers))
-  ledger.keep(() => planOwnCgroups(set, saved, { manageCgroups: MANAGE_CGROUPS[0], cgroupRoots: [] }))
+  ledger.keep(() => planOwnCgroups(set, saved, { manageCgroups: CGROUP_MODES[0], cgroupRoots: [] }))
   ledger.add(hostComplaints())
   ledger.add(complaintsOf(pairChecks(saved.root.files)))
   ledger.add(complaintsOf(processChecks(saved)))

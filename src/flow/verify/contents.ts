@@ -6,7 +6,7 @@ import { without } from "../../kinds/memory/holes.ts"
 import type { SharedMemory } from "../../kinds/memory/shared.ts"
 import { openSegment } from "../../kinds/memory/windows.ts"
 import { readFills } from "../read-pages.ts"
-import { compareFills, isZero } from "./memory.ts"
+import { compareFills, isZeroPage } from "./memory.ts"
 
 /** Compares what is queued in each pipe, and how much it can hold. @returns one text a difference */
 export function pipeDifferences(saved: readonly PipeData[], now: readonly PipeData[], aliases: Aliases): string[] {
@@ -66,7 +66,7 @@ export function oneSegment(set: ImageSet, shmid: number, { source, ranges }: Pic
   const { read } = segment
   const filled = ranges.flatMap((range) => without(range, stored))
   const strays = filled.filter(({ start, end }) => {
-    for (let at = start; at < end; at += PAGE) if (!isZero(read, at)) return true
+    for (let at = start; at < end; at += PAGE) if (!isZeroPage(read, at)) return true
     return false
   })
   return [

@@ -62,7 +62,7 @@ const memoryReader =
   }
 
 /** True when a page holds nothing but zeros. */
-export function isZero(read: Reader, at: bigint): boolean {
+export function isZeroPage(read: Reader, at: bigint): boolean {
   read(live, PAGE_SIZE, at)
   return live.subarray(0, PAGE_SIZE).every((byte) => byte === 0)
 }
