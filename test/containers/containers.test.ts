@@ -5,9 +5,8 @@
  */
 import { afterAll, describe, expect, test } from "bun:test"
 import { discardAll } from "../harness/folders.ts"
-import { skip } from "../harness/skip.ts"
 import { answer, type Container, carry, must, ready, type Shape, startContainer } from "./container.ts"
-import { bareImage, busyboxImage, debianImage, type Image, muslImage, NotFetched } from "./images.ts"
+import { bareImage, busyboxImage, debianImage, type Image, imageOrSkip, muslImage } from "./images.ts"
 
 afterAll(discardAll)
 
@@ -86,12 +85,7 @@ for (const { title, image, short, ...shape } of KINDS)
   describe(title, () => {
     for (const words of ALL ? PROGRAMS : PROGRAMS.slice(0, short))
       test(`${words[0]}: dumped and restored inside, and in a second container`, async () => {
-        try {
-          image()
-        } catch (error) {
-          if (!(error instanceof NotFetched)) throw error
-          return skip(`${title}: ${error.message}`)
-        }
+        if (!imageOrSkip(image, title)) return
         expect(await takeThrough(image, shape, words)).toBe("OK")
       }, 300_000)
   })

@@ -6,11 +6,10 @@ import { waitFor } from "../harness/deadline.ts"
 import { step } from "../harness/debian.ts"
 import { discardAll, inside, scratch } from "../harness/folders.ts"
 import { alive, cleanUp, linkOf, signal, statusOf } from "../harness/process.ts"
-import { skip } from "../harness/skip.ts"
 import { type Run, run, stasisTool, toldError, must as tool } from "../harness/tool.ts"
 import { launch } from "../harness/victim.ts"
 import { answer, carry, must, ready, type Shape, startContainer } from "./container.ts"
-import { bareImage, busyboxImage, type Image, muslImage, NotFetched } from "./images.ts"
+import { bareImage, busyboxImage, type Image, imageOrSkip, muslImage } from "./images.ts"
 
 afterEach(cleanUp)
 afterAll(discardAll)
@@ -34,13 +33,8 @@ function refused(answered: Run, code: string): void {
 describe("a process in a container, by its PID outside", () => {
   for (const { title, image, ...shape } of KINDS)
     test(`${title}: inspected, planned, dumped to a directory outside, restored in another container`, async () => {
-      let made: Image
-      try {
-        made = image()
-      } catch (error) {
-        if (!(error instanceof NotFetched)) throw error
-        return skip(`${title}: ${error.message}`)
-      }
+      const made = imageOrSkip(image, title)
+      if (!made) return
       using first = await startContainer(made, shape, SPIN)
       await ready(first)
       const { outside, inside: number } = first.program()
@@ -75,13 +69,8 @@ describe("a process in a container, by its PID outside", () => {
     }, 120_000)
 
   test("a container in a container, from the outer one", async () => {
-    let image: Image
-    try {
-      image = busyboxImage()
-    } catch (error) {
-      if (!(error instanceof NotFetched)) throw error
-      return skip(error.message)
-    }
+    const image = imageOrSkip(busyboxImage)
+    if (!image) return
     const script = "mount -t proc proc /proc; rseqspin /work/ask /work </dev/null & wait"
     const unshare = ["/bin/busybox", "unshare", "-p", "-f", "-m", "-u", "sh", "-c", script]
     using container = await startContainer(image, { overlay: true }, ["/bin/env", "PATH=/bin", ...unshare])

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path"
 import { compile, compileVictim } from "../harness/compile.ts"
 import { fetchPackages, mirror, step, type Wanted } from "../harness/debian.ts"
 import { CACHE, ROOT, STASIS, scratch } from "../harness/folders.ts"
+import { skip } from "../harness/skip.ts"
 import { compileMusl, muslLibraries } from "./musl.ts"
 
 /** A root file system: folders that overlayfs lays over each other, the uppermost first. One alone can be a root as it is. */
@@ -14,7 +15,17 @@ export interface Image {
 const VICTIMS = ["rseqspin", "forest"] as const
 
 /** What an image needs cannot be had on this machine: the reason, for a skipped test to print. */
-export class NotFetched extends Error {}
+class NotFetched extends Error {}
+
+/** Makes an image; undefined where this machine cannot have it: the test that wants it is skipped, with the reason. */
+export function imageOrSkip(make: () => Image, title?: string): Image | undefined {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof NotFetched)) throw error
+    return skip(title === undefined ? error.message : `${title}: ${error.message}`)
+  }
+}
 
 /** What `fetch` gives. @throws NotFetched */
 function fetched<T>(fetch: () => T): T {

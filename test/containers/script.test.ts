@@ -5,11 +5,10 @@ import { join } from "node:path"
 import { waitFor } from "../harness/deadline.ts"
 import { discardAll, ROOT, STASIS, scratch } from "../harness/folders.ts"
 import { cleanUp } from "../harness/process.ts"
-import { skip } from "../harness/skip.ts"
 import { type Run, run } from "../harness/tool.ts"
 import { isReady, start } from "../harness/victim.ts"
 import { answer, ready, startContainer } from "./container.ts"
-import { busyboxImage, type Image, NotFetched } from "./images.ts"
+import { busyboxImage, imageOrSkip } from "./images.ts"
 
 afterEach(cleanUp)
 afterAll(discardAll)
@@ -85,13 +84,8 @@ describe("README's script of hourly checkpoints", () => {
   }, 120_000)
 
   test("in a container of busybox", async () => {
-    let image: Image
-    try {
-      image = busyboxImage()
-    } catch (error) {
-      if (!(error instanceof NotFetched)) throw error
-      return skip(error.message)
-    }
+    const image = imageOrSkip(busyboxImage)
+    if (!image) return
     using container = await startContainer(image, { overlay: true, sys: false, nodes: ["null"] }, ["/bin/rseqspin", "/work/ask", "/work"])
     await ready(container)
     const { outside, inside } = container.program()

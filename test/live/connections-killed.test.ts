@@ -47,12 +47,28 @@ async function callsOf(victim: Victim): Promise<string[]> {
   })
   return lines.filter((line) => /^\w+\(/.test(line))
 }
+
+/** Waits until nothing is left of a restored server whose tool was killed, and restores it again. */
+async function restoreAgain(server: Victim, images: string): Promise<void> {
+  await waitFor(`the end of ${server.pid}`, () => !alive(server.pid))
+  await server.gone()
+  await restore(stasisTool, images, OPTIONS)
+}
+
+/** Asks both ends of a connection, which end with their answers. */
+async function expectWell({ server, client, ask }: Awaited<ReturnType<typeof pair>>): Promise<void> {
+  ask()
+  expect(await server.answer()).toBe("OK")
+  expect(await client.answer()).toBe("OK")
+}
+
 const CALLS = ["ptrace", "sendto", "setsockopt"] as const
 
 test.skipIf(!strace)(
   "kill -9 in the last moments of a restore: either nothing is left and it can be restored again, or the tree and its connections go on",
   async () => {
-    const { server, client, ask } = await pair()
+    const both = await pair()
+    const { server } = both
     const restoring = (calls: string, images: string, ...more: string[]): string[] =>
       traced(server, calls, more, ["restore", "-D", images, "-d", OPTIONS])
     const counts = new Map<string, number>()
@@ -79,15 +95,9 @@ test.skipIf(!strace)(
       // It has the connection too until it has done what the tool could not.
       await waitFor("the end of the guard", () => !readdirSync("/proc").some((pid) => linkOf(`/proc/${pid}/exe`)?.includes("stasis-guard")))
       if (lives) expect([index, alive(server.pid)]).toEqual([index, true])
-      else {
-        await waitFor(`the end of ${server.pid}`, () => !alive(server.pid))
-        await server.gone()
-        await restore(stasisTool, images, OPTIONS)
-      }
+      else await restoreAgain(server, images)
     }
-    ask()
-    expect(await server.answer()).toBe("OK")
-    expect(await client.answer()).toBe("OK")
+    await expectWell(both)
   },
   120_000,
 )
@@ -98,7 +108,8 @@ const LOOKS = 6
 test.skipIf(!strace)(
   "kill -9 while --verify reads a restored connection: it dies unheard, and can be restored again",
   async () => {
-    const { server, client, ask } = await pair()
+    const both = await pair()
+    const { server } = both
     const restoring = (images: string, ...more: string[]): string[] =>
       traced(server, "setsockopt", more, ["restore", "-D", images, "-d", OPTIONS, "--verify"])
     expect(await run(restoring(await away(server, "whole")))).toMatchObject({ status: 0, stderr: "" })
@@ -108,13 +119,9 @@ test.skipIf(!strace)(
       const images = await away(server, `${further}`)
       const { status } = await run(restoring(images, "-e", `inject=setsockopt:signal=KILL:when=${begin + further}`))
       expect([further, status]).toEqual([further, 137])
-      await waitFor(`the end of ${server.pid}`, () => !alive(server.pid))
-      await server.gone()
-      await restore(stasisTool, images, OPTIONS)
+      await restoreAgain(server, images)
     }
-    ask()
-    expect(await server.answer()).toBe("OK")
-    expect(await client.answer()).toBe("OK")
+    await expectWell(both)
   },
   120_000,
 )
