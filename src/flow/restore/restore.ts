@@ -89,7 +89,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     using cgroups = openCgroups(set, saved, options)
     using control = makesWay && terminal !== undefined ? giveUpTerminal(terminal) : undefined
     const pages = explained(saved, birthPlan, () =>
-      revive(set, saved, birthPlan, { ...options, verifier, given, ownTerminal: terminal, jobGroup: job?.group }, deadline, cgroups),
+      revive(set, saved, { birthPlan, deadline, cgroups }, { ...options, verifier, given, ownTerminal: terminal, jobGroup: job?.group }),
     )
     cgroups?.keep()
     control?.keep()

@@ -28,7 +28,7 @@ export interface Stage {
 }
 
 /** The stages of a restore, in their order. */
-interface Stages {
+export interface Stages {
   readonly root: Stage
   readonly births: readonly Stage[]
   readonly deaths: Stage
