@@ -124,7 +124,8 @@ export function askFrozenTree<T>(
     const said = answered.get(pid)
     if (!said) throw new Error(`Unreachable: process ${pid} was not asked`)
     refuseStopped(pid, questions, said.answers, options.landlock)
-    const gathered = gather(stats.get(pid) ?? readStat(pid), threads, mappings, questions, said, stopSignal, filters)
+    const inspected = { stat: stats.get(pid) ?? readStat(pid), threads, mappings, stopSignal }
+    const gathered = gather(inspected, questions, said, filters)
     const loan = loans.all[index]
     const future = loan && readFutureLocks(pid, threads, loan)
     if (future) gathered.extension.mlock_future = future

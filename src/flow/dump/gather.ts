@@ -52,13 +52,24 @@ interface ThreadEntries {
   readonly extension: stasis_thread_entry
 }
 
-/** Asks what only a stopped thread can be asked from outside. @returns what makes its entries, at any time */
+/** A thread, what it was asked and what it said. */
+interface AskedThread {
+  readonly thread: InspectedThread
+  readonly tid: number
+  readonly status: Status
+  readonly questions: ReturnType<typeof askThread>
+  readonly answers: Answers
+}
+
+/**
+ * Asks what only a stopped thread can be asked from outside.
+ *
+ * @param pid its process   @param personality of that   @param seccomp what its entry says of its filters
+ * @returns what makes its entries, at any time
+ */
 function collectThread(
-  { frozen, rseq, restart }: InspectedThread,
-  status: Status,
+  { thread: { frozen, rseq, restart }, status, questions, answers }: AskedThread,
   pid: number,
-  answers: Answers,
-  questions: ReturnType<typeof askThread>,
   personality: number,
   seccomp: SeccompEntry,
 ): () => ThreadEntries {
@@ -103,53 +114,62 @@ function collectThread(
   }
 }
 
-/**
- * Turns frozen threads and their answers into entries.
- *
- * @param stopSignal that the process was stopped by, 0 = it ran
- * @param filters takes the seccomp filters of the whole tree
- */
-export function gather(
-  stat: Stat,
-  threads: readonly InspectedThread[],
-  mappings: readonly MappingDetail[],
-  questions: Questions,
-  { answers, statuses, clocks }: Answered,
-  stopSignal: number,
-  filters: FilterTable,
-): Gathered {
-  const { pid, flags } = stat
-  const asked = threads.map((thread) => {
-    const { tid } = thread.frozen
-    const [own, of, status] = [answers.get(tid), questions.threads.get(tid), statuses.get(tid)]
-    if (!own || !of || !status) throw new Error(`Unreachable: thread ${tid} was not asked`)
-    return { thread, tid, own, of, status }
-  })
-  const leader = asked.find(({ tid }) => tid === pid)
-  if (!leader) throw new Error(`Unreachable: leader ${pid} was not asked`)
-  const attributes = collectAttributes(stat, leader.own, questions.process.attributes)
-  const {
-    status,
-    thread: { frozen },
-  } = leader
-  const tc: task_core_entry = {
-    ...attributes.entry,
+/** A frozen process: what was read of it before it was asked. */
+interface InspectedProcess {
+  readonly stat: Stat
+  readonly threads: readonly InspectedThread[]
+  readonly mappings: readonly MappingDetail[]
+  /** The signal that it was stopped by; 0 = it ran. */
+  readonly stopSignal: number
+}
+
+/** Brings together what was asked of a thread and what it said. */
+function askedThread(thread: InspectedThread, questions: Questions, { answers, statuses }: Answered): AskedThread {
+  const { tid } = thread.frozen
+  const [own, of, status] = [answers.get(tid), questions.threads.get(tid), statuses.get(tid)]
+  if (!own || !of || !status) throw new Error(`Unreachable: thread ${tid} was not asked`)
+  return { thread, tid, status, questions: of, answers: own }
+}
+
+/** What the leader's core image says of the process. */
+function collectTask(
+  { stat: { pid, flags }, stopSignal }: Pick<InspectedProcess, "stat" | "stopSignal">,
+  { thread: { frozen }, status, answers }: AskedThread,
+  questions: Questions["process"],
+  attributes: ProcessAttributes["entry"],
+  clocks: Answered["clocks"],
+): task_core_entry {
+  return {
+    ...attributes,
     task_state: stopSignal ? TASK.STOPPED : TASK.ALIVE,
     ...(stopSignal ? { stop_signo: stopSignal } : {}),
     exit_code: 0,
     flags,
     blk_sigset: frozen.mask,
     comm: status.name,
-    timers: collectTimers(leader.own, questions.process.timers, clocks),
+    timers: collectTimers(answers, questions.timers, clocks),
     rlimits: collectLimits(readLimits(pid)),
     signals_s: collectPending(pid, true, status.sharedPending),
-    sigactions: collectSigactions(leader.own, questions.process.actions),
+    sigactions: collectSigactions(answers, questions.actions),
   }
+}
+
+/**
+ * Turns a frozen process and its answers into entries.
+ *
+ * @param filters takes the seccomp filters of the whole tree
+ */
+export function gather(process: InspectedProcess, questions: Questions, answered: Answered, filters: FilterTable): Gathered {
+  const { stat, threads, mappings, stopSignal } = process
+  const { pid } = stat
+  const asked = threads.map((thread) => askedThread(thread, questions, answered))
+  const leader = asked.find(({ tid }) => tid === pid)
+  if (!leader) throw new Error(`Unreachable: leader ${pid} was not asked`)
+  const attributes = collectAttributes(stat, leader.answers, questions.process.attributes)
+  const tc = collectTask(process, leader, questions.process, attributes.entry, answered.clocks)
   const seccomp = collectSeccomp(new Map(threads.map((thread) => [thread.frozen.tid, thread.seccomp])), filters)
-  const making = asked.map(({ thread, tid, own, of, status }) => {
-    const { personality } = attributes.entry
-    return { tid, entries: collectThread(thread, status, pid, own, of, personality, seccomp.get(tid) ?? {}) }
-  })
+  const { personality } = attributes.entry
+  const making = asked.map((one) => ({ tid: one.tid, entries: collectThread(one, pid, personality, seccomp.get(one.tid) ?? {}) }))
   return {
     threads: () => {
       const made = making.map(({ tid, entries }) => ({ tid, ...entries() }))
@@ -160,14 +180,14 @@ export function gather(
     },
     isStopped: stopSignal !== 0,
     mm: attributes.mm,
-    brk: leader.own.of(questions.process.brk),
-    umask: status.umask,
-    policies: collectAreaPolicies(leader.own, questions.process.policies),
-    windows: collectWindows(pid, leader.own, questions.process.windows),
+    brk: leader.answers.of(questions.process.brk),
+    umask: leader.status.umask,
+    policies: collectAreaPolicies(leader.answers, questions.process.policies),
+    windows: collectWindows(pid, leader.answers, questions.process.windows),
     extension: {
       ...extensionHead,
       ...attributes.extension,
-      ...collectKeys(leader.own, questions.process.keys, mappings),
+      ...collectKeys(leader.answers, questions.process.keys, mappings),
     },
   }
 }
