@@ -9,6 +9,7 @@ import { CheckpointError, damagedImage } from "../../base/errors.ts"
 import { restoreClocks } from "../../kinds/clocks/restore.ts"
 import { mayFollowMapped } from "../../kinds/files/mapped.ts"
 import { restoreShared } from "../../kinds/files/restore-shared.ts"
+import type { PagesToRead } from "../../kinds/memory/restore.ts"
 import { restoreSharedMemory } from "../../kinds/memory/shared.ts"
 import { restoreShm } from "../../kinds/memory/sysv/restore.ts"
 import { type BirthPlan, clonersOf, type Round, type TaskId } from "../../kinds/tree/plan.ts"
@@ -20,7 +21,10 @@ import type { SavedProcess, SavedTree } from "../images.ts"
 import { selfOf } from "./build.ts"
 import { rangesOutside } from "./descriptors.ts"
 import { sparePids } from "./ids.ts"
-import type { PagesToRead, RestoreContext, Share } from "./restore-context.ts"
+import type { RestoreContext, Share } from "./restore-context.ts"
+
+/** Pages of shared memory, by its ID in images. */
+type PagesById = ReadonlyMap<number, PagesToRead>
 
 /**
  * First program of all, in the root before it has children: closes what the tool left open, and makes what several processes share. All
@@ -28,13 +32,13 @@ import type { PagesToRead, RestoreContext, Share } from "./restore-context.ts"
  *
  * @param hole where nothing is, as large as the largest shared memory
  */
-export function buildRoot(saved: SavedTree, context: RestoreContext, pages: ReadonlyMap<number, PagesToRead>, hole: bigint): Program {
-  const { root, memfds } = saved
+export function buildRoot(saved: SavedTree, context: RestoreContext, pages: PagesById, hole: bigint): Program {
+  const { root } = saved
   const program = new Program()
   for (const [first, last] of rangesOutside(context.services)) program.call("close_range", first, last, 0)
   if (saved.clocks) restoreClocks(saved.clocks, program)
   raiseDescriptorLimit(context.limits, program)
-  for (const inode of memfds) appendSharedMemory(inode, isUnreserved(inode, saved), context, pages, hole, program)
+  appendSharedMemory(saved, context, pages, hole, program)
   const { uid, gid } = context.origin.status
   restoreShm(context.shm, { uid: uid.effective, gid: gid.effective }, (id) => pages.get(id), context.shmHole, program)
   restoreShared(root.files, context, context.placeholder, context, selfOf(root.tree.pid, context.origin), program)
@@ -58,20 +62,16 @@ const isUnreserved = ({ inode_id }: memfd_inode_entry, { processes }: SavedTree)
     mm.vmas.some(({ flags, shmid }) => flags & MAP.NORESERVE && files.get(Number(shmid))?.memfd?.inode_id === Number(inode_id)),
   )
 
-function appendSharedMemory(
-  inode: memfd_inode_entry,
-  unreserved: boolean,
-  { memfds }: RestoreContext,
-  pages: ReadonlyMap<number, PagesToRead>,
-  hole: bigint,
-  program: Program,
-): void {
-  const number = memfds.get(Number(inode.inode_id))
-  if (number === undefined) throw new Error(`Unreachable: shared memory ${inode.inode_id} has no descriptor`)
-  const { fd, fills } = pages.get(inode.shmid) ?? { fd: -1, fills: [] }
-  const made = restoreSharedMemory(inode, fills, fd, hole, program, unreserved, mayFollowMapped())
-  program.call("dup3", made, number, 0)
-  program.call("close", made)
+/** Appends the making of all shared memory, each at its number. @param hole as of `buildRoot` */
+function appendSharedMemory(saved: SavedTree, { memfds }: RestoreContext, pages: PagesById, hole: bigint, program: Program): void {
+  for (const inode of saved.memfds) {
+    const number = memfds.get(Number(inode.inode_id))
+    if (number === undefined) throw new Error(`Unreachable: shared memory ${inode.inode_id} has no descriptor`)
+    const making = { hole, unreserved: isUnreserved(inode, saved), mayFollow: mayFollowMapped() }
+    const made = restoreSharedMemory(inode, pages.get(inode.shmid) ?? { fd: -1, fills: [] }, making, program)
+    program.call("dup3", made, number, 0)
+    program.call("close", made)
+  }
 }
 
 /** What a process makes itself; the rest is its parent's. */

@@ -1,8 +1,8 @@
 import { closeSync, openSync } from "../../../ffi/fs.ts"
 import { readFailure } from "../../image/failure.ts"
+import type { PagesToRead } from "../../kinds/memory/restore.ts"
 import type { ServiceDescriptors } from "./descriptors.ts"
 import type { Fills } from "./inherit.ts"
-import type { PagesToRead } from "./restore-context.ts"
 
 /** Files of pages, each opened once and inherited by all new processes; the copies for that are the service descriptors' to close. */
 export interface PagesSource {

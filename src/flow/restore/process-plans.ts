@@ -1,9 +1,10 @@
 import type { Inheritance } from "../../kinds/memory/inherit.ts"
+import type { PagesToRead } from "../../kinds/memory/restore.ts"
 import { planVdso, specialMappings } from "../../kinds/memory/vdso.ts"
 import { type BirthPlan, bornFrom, clonersOf, earlyTasks, type TaskId } from "../../kinds/tree/plan.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { SavedTree } from "../images.ts"
-import type { PagesToRead, ProcessPlan, Share } from "./restore-context.ts"
+import type { ProcessPlan, Share } from "./restore-context.ts"
 
 /** What the plans of the processes of a tree are made from. */
 interface PlanSources {

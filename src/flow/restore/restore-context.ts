@@ -6,7 +6,7 @@ import type { Given } from "../../kinds/files/restoring.ts"
 import type { SavedAioRing } from "../../kinds/memory/aio/restore.ts"
 import type { Inheritance } from "../../kinds/memory/inherit.ts"
 import type { Keys } from "../../kinds/memory/protection-keys.x86_64.ts"
-import type { Fill } from "../../kinds/memory/restore.ts"
+import type { PagesToRead } from "../../kinds/memory/restore.ts"
 import type { PlannedShm } from "../../kinds/memory/sysv/restore.ts"
 import type { planVdso } from "../../kinds/memory/vdso.ts"
 import type { Limit } from "../../proc/limits.ts"
@@ -65,12 +65,6 @@ export interface Share {
   readonly files: boolean
   readonly directories: boolean
   readonly handlers: boolean
-}
-
-/** A pages file that all new processes have open, and what is read from where in it. */
-export interface PagesToRead {
-  readonly fd: number
-  readonly fills: readonly Fill[]
 }
 
 /** What one new process is made from. */

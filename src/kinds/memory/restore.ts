@@ -97,6 +97,12 @@ export interface Fill {
   readonly offset: bigint
 }
 
+/** A pages file that all new processes have open, and what is read from where in it. */
+export interface PagesToRead {
+  readonly fd: number
+  readonly fills: readonly Fill[]
+}
+
 /**
  * Appends the filling of pages from an open pages file.
  *

@@ -8,12 +8,12 @@ import { hex, PAGE, PAGE_SIZE, pageUp } from "../../base/units.ts"
 import { mapLink } from "../../proc/maps.ts"
 import type { Program, Result } from "../../tracee/program.ts"
 import { HUGE_ANONYMOUS } from "./huge/mapping.ts"
-import { isHugeSegment, restoreHugeSegment } from "./huge/restore.ts"
+import { isHugeSegment, type Making, restoreHugeSegment } from "./huge/restore.ts"
 import { hugePageSize, hugeRanges } from "./huge-data.ts"
 import { namedSize, sizeBits } from "./huge-size.ts"
 import { restoreOwner } from "./owner.ts"
 import type { PageRange } from "./pages.ts"
-import type { Fill } from "./restore.ts"
+import type { PagesToRead } from "./restore.ts"
 import { ANONYMOUS } from "./shmem.ts"
 import { extentOf, type SegmentSource, unionOf, type Window } from "./windows.ts"
 
@@ -99,24 +99,13 @@ export function collectWindowed(
  *
  * Shared anonymous memory is made as such and opened through /proc/self/map_files, so that its mappings look as before; a memfd by
  * memfd_create.
- *
- * @param hole where nothing else is or will be, large enough for it
- * @param mayFollow links to mappings may be opened; else a memfd stands for memory without a name
- * @param unreserved no memory was reserved for it (MAP_NORESERVE): it may be larger than this machine could promise. Kernel: mm/shmem.c
  */
-export function restoreSharedMemory(
-  inode: memfd_inode_entry,
-  fills: readonly Fill[],
-  pagesFd: number,
-  hole: bigint,
-  program: Program,
-  unreserved = false,
-  mayFollow = true,
-): Result {
+export function restoreSharedMemory(inode: memfd_inode_entry, pages: PagesToRead, making: Making, program: Program): Result {
+  if (isHugeSegment(inode)) return restoreHugeSegment(inode, pages, making, program)
+  const { hole, unreserved = false, mayFollow = true } = making
   const { name, size, seals } = inode
   const about = `shared memory ${inode.inode_id}`
   let fd: Result
-  if (isHugeSegment(inode)) return restoreHugeSegment(inode, fills, pagesFd, hole, program, mayFollow)
   if (name === ANONYMOUS && size > 0n && mayFollow) {
     const length = pageUp(size)
     const flags = MAP.SHARED | MAP.ANONYMOUS | MAP.FIXED_NOREPLACE | (unreserved ? MAP.NORESERVE : 0)
@@ -134,12 +123,12 @@ export function restoreSharedMemory(
     program.callWith({ about }, "ftruncate", fd, size)
   }
   restoreOwner(inode, fd, program)
-  for (const { start, length: whole, offset } of fills) {
+  for (const { start, length: whole, offset } of pages.fills) {
     // Pages are stored whole; a write past the end would make the memory longer.
     const length = start + whole > size ? size - start : whole
     program.call("lseek", fd, start, 0)
     const from = program.bytes(new Uint8Array(new BigUint64Array([offset]).buffer))
-    program.callWith({ about: `${about} at ${hex(start)}`, returns: length }, "sendfile", fd, pagesFd, from, length)
+    program.callWith({ about: `${about} at ${hex(start)}`, returns: length }, "sendfile", fd, pages.fd, from, length)
   }
   return fd
 }

@@ -113,12 +113,13 @@ describe("restore", () => {
     ])
   })
 
+  const NOTHING = { fd: -1, fills: [] }
   const inode = { name: "/anon_hugepage", uid: 0, gid: 0, size: 2n * MIB2, shmid: 77, seals: 1, inode_id: 4n, hugetlb_flag: 4 | (21 << 26) }
   const fill = { start: MIB2, length: 0x1000n, offset: 0x8000n }
 
   test("shared anonymous memory is made as such, and filled where it is mapped for a moment", () => {
     expect(throughBytes(memfd_inode_entrySchema, inode)).toEqual(inode)
-    const lines = plan((program) => restoreSharedMemory(inode, [fill], 5, 0x40000000n, program))
+    const lines = plan((program) => restoreSharedMemory(inode, { fd: 5, fills: [fill] }, { hole: 0x40000000n }, program))
     expect(withoutNotes(lines)).toEqual([
       "mmap(0x40000000, 0x400000, 3, 0x54144021, -1, 0)",
       'openat(-100, "/proc/self/map_files/40000000-40400000\\u0000", 2)',
@@ -128,14 +129,16 @@ describe("restore", () => {
   })
 
   test("a memfd stands for it where links to mappings may not be opened", () => {
-    const lines = withoutNotes(plan((program) => restoreSharedMemory(inode, [fill], 5, 0x40000000n, program, false, false)))
+    const lines = withoutNotes(
+      plan((program) => restoreSharedMemory(inode, { fd: 5, fills: [fill] }, { hole: 0x40000000n, mayFollow: false }, program)),
+    )
     expect(lines.slice(0, 2)).toEqual(['memfd_create("anon_hugepage\\u0000", 0x54000004)', "ftruncate(#0, 0x400000)"])
     expect(lines).toContain("pread64(5, 0x40200000, 0x1000, 0x8000)")
   })
 
   test("a memfd gets its page size, and is mapped when there is something to fill", () => {
     const memfd = { ...inode, name: "named", seals: 6, mode: 0o100640 }
-    expect(withoutNotes(plan((program) => restoreSharedMemory(memfd, [fill], 5, 0x40000000n, program)))).toEqual([
+    expect(withoutNotes(plan((program) => restoreSharedMemory(memfd, { fd: 5, fills: [fill] }, { hole: 0x40000000n }, program)))).toEqual([
       'memfd_create("named\\u0000", 0x54000006)',
       "ftruncate(#0, 0x400000)",
       "mmap(0x40000000, 0x400000, 3, 0x104001, #0, 0)",
@@ -143,7 +146,7 @@ describe("restore", () => {
       "munmap(0x40000000, 0x400000)",
       "fchmod(#0, 0x1a0)",
     ])
-    expect(plan((program) => restoreSharedMemory(memfd, [], -1, 0x40000000n, program)).length).toBe(3)
+    expect(plan((program) => restoreSharedMemory(memfd, NOTHING, { hole: 0x40000000n }, program)).length).toBe(3)
     expect(holeFor([{ ...inode, hugetlb_flag: 0 }, memfd])).toEqual({ size: 2n * MIB2 + 0x1000n, unit: MIB2 })
   })
 
@@ -151,7 +154,9 @@ describe("restore", () => {
     ["a part of a page", { size: MIB2 + 0x1000n }, "is no multiple of its pages"],
     ["pages behind its end", { size: MIB2 }, "beyond its 2097152 bytes"],
   ])("%s is refused", (_, change, found) => {
-    expect(() => plan((program) => restoreSharedMemory({ ...inode, ...change }, [fill], 5, 0x40000000n, program))).toThrow(found)
+    expect(() =>
+      plan((program) => restoreSharedMemory({ ...inode, ...change }, { fd: 5, fills: [fill] }, { hole: 0x40000000n }, program)),
+    ).toThrow(found)
   })
 })
 

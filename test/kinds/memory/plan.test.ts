@@ -140,12 +140,15 @@ describe("restoreMm", () => {
   })
 })
 
+/** No pages to read. */
+const NOTHING = { fd: -1, fills: [] }
+
 describe("restoreSharedMemory", () => {
   const inode = { name: "/dev/zero", uid: 0, gid: 0, size: 0x2100n, shmid: 77, seals: 0, inode_id: 4n }
 
   test("shared anonymous memory is made as such and opened through map_files", () => {
     const lines = plan((program) =>
-      restoreSharedMemory(inode, [{ start: 0x1000n, length: 0x1000n, offset: 0x8000n }], 5, 0x700000n, program),
+      restoreSharedMemory(inode, { fd: 5, fills: [{ start: 0x1000n, length: 0x1000n, offset: 0x8000n }] }, { hole: 0x700000n }, program),
     )
     expect(lines.map((line) => line.replace(/ \/\/.*/, ""))).toEqual([
       "#0 mmap(0x700000, 0x3000, 3, 0x100021, -1, 0)",
@@ -159,19 +162,21 @@ describe("restoreSharedMemory", () => {
   })
 
   test("what had no memory reserved gets none", () => {
-    expect(plan((program) => restoreSharedMemory(inode, [], -1, 0x700000n, program, true))[0]).toStartWith(
+    expect(plan((program) => restoreSharedMemory(inode, NOTHING, { hole: 0x700000n, unreserved: true }, program))[0]).toStartWith(
       "#0 mmap(0x700000, 0x3000, 3, 0x104021, -1, 0)",
     )
   })
 
   test("shared anonymous memory belongs to who made it", () => {
-    const lines = plan((program) => restoreSharedMemory({ ...inode, uid: 3, gid: 4, mode: 0o100777 }, [], -1, 0x700000n, program))
+    const lines = plan((program) =>
+      restoreSharedMemory({ ...inode, uid: 3, gid: 4, mode: 0o100777 }, NOTHING, { hole: 0x700000n }, program),
+    )
     expect(lines.at(-1)).toStartWith("#3 fchown(#1, 3, 4)")
   })
 
   test("a memfd gets size, owner, mode and contents, and its seals by a call for later", () => {
     const memfd = { ...inode, name: "named", uid: 3, gid: 4, mode: 0o100640, seals: 6 }
-    const lines = plan((program) => restoreSharedMemory(memfd, [], -1, 0x700000n, program))
+    const lines = plan((program) => restoreSharedMemory(memfd, NOTHING, { hole: 0x700000n }, program))
     expect(lines.map((line) => line.replace(/ \/\/.*/, ""))).toEqual([
       '#0 memfd_create("named\\u0000", 2)',
       "#1 ftruncate(#0, 0x2100)",
@@ -181,10 +186,12 @@ describe("restoreSharedMemory", () => {
     const sealed = (seals: number) =>
       plan((program) => sealSharedMemory({ ...memfd, seals }, 9, program)).map((line) => line.replace(/ \/\/.*/, ""))
     expect([sealed(6), sealed(1), sealed(0)]).toEqual([["#0 fcntl(9, 0x409, 6)"], [], []])
-    const filled = plan((program) => restoreSharedMemory(memfd, [{ start: 0x2000n, length: 0x1000n, offset: 0n }], 5, 0n, program))
+    const filled = plan((program) =>
+      restoreSharedMemory(memfd, { fd: 5, fills: [{ start: 0x2000n, length: 0x1000n, offset: 0n }] }, { hole: 0n }, program),
+    )
     expect(filled.at(-1)).toContain(", 0x100) //")
     expect(
-      plan((program) => restoreSharedMemory({ ...memfd, seals: 1, uid: 0, gid: 0, mode: undefined }, [], -1, 0n, program))[0],
+      plan((program) => restoreSharedMemory({ ...memfd, seals: 1, uid: 0, gid: 0, mode: undefined }, NOTHING, { hole: 0n }, program))[0],
     ).toStartWith('#0 memfd_create("named\\u0000", 0)')
   })
 })

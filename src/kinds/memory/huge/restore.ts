@@ -6,7 +6,7 @@ import { mapLink } from "../../../proc/maps.ts"
 import type { Program, Result } from "../../../tracee/program.ts"
 import { namedSize, sizeBits } from "../huge-size.ts"
 import { restoreOwner } from "../owner.ts"
-import { type Fill, restorePages } from "../restore.ts"
+import { type Fill, type PagesToRead, restorePages } from "../restore.ts"
 import { HUGE_ANONYMOUS } from "./mapping.ts"
 
 /** True for a segment of huge pages. */
@@ -23,23 +23,29 @@ function checkSegment({ inode_id, size, hugetlb_flag = 0 }: memfd_inode_entry, f
     if (start + length > size) throw bad(`it has pages up to ${start + length}, beyond its ${size} bytes`)
 }
 
+/** How shared memory is made. */
+export interface Making {
+  /** Where nothing else is or will be, large enough for it; for huge pages at a multiple of their size. */
+  readonly hole: bigint
+  /** No memory was reserved for it (MAP_NORESERVE): it may be larger than this machine could promise. Kernel: mm/shmem.c */
+  readonly unreserved?: boolean
+  /** Links to mappings may be opened, which is so unless it says false; else a memfd stands for memory without a name. */
+  readonly mayFollow?: boolean
+}
+
 /**
  * Appends the making of a segment of huge pages; the result is its descriptor. Mirror: collectSharedMemory of ../shared.ts
  *
  * It is filled through a mapping, for nobody can write(2) to hugetlbfs. That mapping asks for no promise of pages: the areas that are
  * mapped later do, each as it did before. What was anonymous is opened through /proc/self/map_files, so that its mappings look as before.
  *
- * @param hole where nothing else is or will be, large enough for the segment, at a multiple of its page size
- * @param mayFollow links to mappings may be opened; else a memfd stands for memory without a name
  * @throws CheckpointError E_IMAGE_CORRUPT
  */
 export function restoreHugeSegment(
   inode: memfd_inode_entry,
-  fills: readonly Fill[],
-  pagesFd: number,
-  hole: bigint,
+  { fd: pagesFd, fills }: PagesToRead,
+  { hole, mayFollow = true }: Making,
   program: Program,
-  mayFollow = true,
 ): Result {
   checkSegment(inode, fills)
   const { inode_id, name, size, seals, hugetlb_flag = 0 } = inode
