@@ -9,11 +9,10 @@ import type { CommandName } from "./commands.ts"
 import { misused } from "./refuse.ts"
 
 /**
- * Opens what the command line names before anything is touched: the log file, and --status-fd to be open.
+ * Begins to log where the command line says, and looks whether the descriptor of --status-fd is open: before anything is touched. A dump's
+ * log may be the first file in a directory of images, which is made then.
  *
- * @throws CheckpointError E_USAGE: the descriptor is closed · E_DIRECTORY: the log file cannot be written
- * A dump's log may be the first file in a directory of images that is not there yet.
- *
+ * @throws CheckpointError E_USAGE the descriptor is closed · E_DIRECTORY the log file cannot be written
  * Authority: criu(8), -o: the file is emptied first, and readable by its owner only.
  */
 export function openSession(

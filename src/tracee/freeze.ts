@@ -28,7 +28,7 @@ interface DeadProcess {
 /** A process of the tree: one in our hands, or a zombie. */
 export type TreeMember = { readonly ppid: number; readonly frozen: FrozenProcess } | { readonly ppid: number; readonly dead: DeadProcess }
 
-/** Every process of a tree, stopped by us. Disposal puts all of them back and lets them run, parents before children. */
+/** Every process of a tree, stopped by us. Disposal puts all of them back and lets them run, children before their parents. */
 export interface FrozenTree extends Disposable {
   readonly root: number
   /** Living processes, parents before their children, siblings by age. */
@@ -145,28 +145,43 @@ function preOrder(root: number, parents: ReadonlyMap<number, number>): number[] 
   return order
 }
 
+/** Reads the state of all that is stopped, parents before their children. @throws CheckpointError as `readFrozen` */
+function readMembers(root: number, parents: ReadonlyMap<number, number>, { living, dead }: Search, frozenAt: number): TreeMember[] {
+  return preOrder(root, parents).flatMap((pid): TreeMember[] => {
+    const ppid = parents.get(pid) ?? 0
+    const seizure = living.get(pid)
+    if (seizure) return [{ ppid, frozen: readFrozen(seizure, frozenAt) }]
+    return dead.has(pid) ? [{ ppid, dead: { pid, ppid } }] : []
+  })
+}
+
+/** How a tree is stopped where it is not the usual way. */
+interface FreezeOptions {
+  /** Ends a freeze by cgroup, in which no task reports a stop: called when the whole tree is asked to stop. */
+  readonly thaw?: (() => void) | undefined
+  /** As of `FrozenProcess`. */
+  readonly traceOptions?: number
+}
+
 /**
  * Stops every thread of every process of a tree, those included that appear meanwhile: the tree is walked until a walk meets nothing new.
  *
  * @param known PIDs that were members a moment ago: they are stopped first, all at once
- * @param thaw ends a freeze by cgroup, in which no task reports a stop: called when the whole tree is asked to stop
- * @param traceOptions as of `FrozenProcess`
  * @throws CheckpointError E_TRACED · E_PERMISSION · E_NO_PROCESS the root · E_TIMEOUT · E_INTERRUPTED; every thread runs on then
  *
  * A process whose parent ends before it was met is out of reach: it belongs to init, or to a subreaper outside the tree.
  * Kernel: fs/proc/array.c children_seq_show(), exact while all children are stopped. Precondition: as seizeProcess.
  */
-export function seizeTree(
+export function freezeTree(
   root: number,
   known: readonly number[],
   deadline: Deadline,
   lists: TreeLists,
-  thaw?: () => void,
-  traceOptions: number = PTRACE_O.TRACESYSGOOD,
+  { thaw, traceOptions = PTRACE_O.TRACESYSGOOD }: FreezeOptions = {},
 ): FrozenTree {
   const search: Search = { living: new Map(), dead: new Set(), traceOptions }
   const frozenAt = performance.now()
-  const members: TreeMember[] = []
+  let members: readonly TreeMember[]
   try {
     for (const pid of [root, ...known]) {
       if (search.living.has(pid)) continue
@@ -185,12 +200,7 @@ export function seizeTree(
     const parents = bringAside(search, deadline, lists) ? walkToEnd(root, search, deadline, lists) : first
     expectLiving(root, search)
     dropStrangers(search, parents)
-    for (const pid of preOrder(root, parents)) {
-      const ppid = parents.get(pid) ?? 0
-      const seizure = search.living.get(pid)
-      if (seizure) members.push({ ppid, frozen: readFrozen(seizure, frozenAt) })
-      else if (search.dead.has(pid)) members.push({ ppid, dead: { pid, ppid } })
-    }
+    members = readMembers(root, parents, search, frozenAt)
   } catch (error) {
     // Children first: a parent that is suspended by vfork cannot be let go before its child.
     for (const failure of failuresOf([...search.living.values()].reverse(), abandon)) log.error(`the tree of task ${root}: ${failure}`)

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { attempt } from "../../ffi/syscall.ts"
 import { readStatus } from "../../src/proc/status.ts"
-import { seizeTree } from "../../src/tracee/freeze.ts"
+import { freezeTree } from "../../src/tracee/freeze.ts"
 import { liveTasks } from "../../src/tracee/lists.ts"
 import { seizeProcess } from "../../src/tracee/seize.ts"
 import { getRegisters, tryPtrace } from "../../src/tracee/trace.ts"
@@ -137,7 +137,7 @@ describe.skipIf(!canTrace)(`what seizeProcess refuses${why}`, () => {
 
   test("a root that is gone is no tree, and nobody waits for it", () => {
     const gone = Bun.spawnSync(["true"]).pid
-    expect(failureOf(() => seizeTree(gone, [], deadlineIn(2), liveTasks))).toMatchObject({ code: "E_NO_PROCESS" })
+    expect(failureOf(() => freezeTree(gone, [], deadlineIn(2), liveTasks))).toMatchObject({ code: "E_NO_PROCESS" })
   })
 
   test("a process without threads is gone", () => {

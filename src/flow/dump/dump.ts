@@ -4,7 +4,7 @@ import { writeStats } from "../../image/stats.ts"
 import { beginImages, type ImageTransaction } from "../../image/transaction.ts"
 import { freezeCgroup } from "../../kinds/cgroup/freezer.ts"
 import { collectCpu } from "../../kinds/cpu/collect.x86_64.ts"
-import { seizeTree } from "../../tracee/freeze.ts"
+import { freezeTree } from "../../tracee/freeze.ts"
 import { liveTasks } from "../../tracee/lists.ts"
 import { holdInterruptsFor } from "../../tracee/own-limit.ts"
 import { checkInterrupt, deadlineIn } from "../../tracee/wait.ts"
@@ -112,7 +112,7 @@ function saveFrozen(
   const deadline = deadlineIn(options.timeoutSeconds)
   using cgroup = options.freezeCgroup === undefined ? undefined : freezeCgroup(options.freezeCgroup, deadline)
   using frozen = explained({ root: pid, processes: [{ pid }] }, () =>
-    seizeTree(pid, [...before.processes.keys()], deadline, liveTasks, cgroup?.thaw),
+    freezeTree(pid, [...before.processes.keys()], deadline, liveTasks, { thaw: cgroup?.thaw }),
   )
   // Once more, to be disposed of first: what was frozen before us must be so again before its threads are let go.
   using _asFound = cgroup

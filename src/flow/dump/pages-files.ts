@@ -24,8 +24,10 @@ export interface PagesFiles {
   dropUnused(): void
 }
 
+const KIB = 1024
+
 /** Bytes that a process will need at most, as far as smaps tells. */
-const estimate = (mappings: readonly MappingDetail[]): number => privateMemory(mappings) * 1024
+const estimate = (mappings: readonly MappingDetail[]): number => privateMemory(mappings) * KIB
 
 /** Numbers pages files from 1. */
 export function openPagesFiles(images: ImageTransaction): PagesFiles {

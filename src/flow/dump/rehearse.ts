@@ -7,7 +7,7 @@ import { forgottenImages } from "../../image/rehearsal.ts"
 import { readSmaps } from "../../proc/smaps.ts"
 import { readStat } from "../../proc/stat.ts"
 import { readStatus } from "../../proc/status.ts"
-import { seizeTree } from "../../tracee/freeze.ts"
+import { freezeTree } from "../../tracee/freeze.ts"
 import { findGadgets } from "../../tracee/gadgets.ts"
 import { liveTasks } from "../../tracee/lists.ts"
 import { startUnderstudy } from "../../tracee/seed.ts"
@@ -75,7 +75,7 @@ function readTarget(
 function practise(before: Survey, witnesses: Witnesses, options: DumpOptions): void {
   using understudy = startUnderstudy()
   const { pid } = understudy
-  using frozen = seizeTree(pid, [], fixedDeadline(DEADLINE), liveTasks, undefined, TRACE_OPTIONS)
+  using frozen = freezeTree(pid, [], fixedDeadline(DEADLINE), liveTasks, { traceOptions: TRACE_OPTIONS })
   const known = { ...before, processes: new Map([[pid, surveyUnderstudy(pid)]]) }
   const own = { ...options, pid, shellJob: true, timeoutSeconds: DEADLINE, rseqDiscovery: "auto" } as const
   askFrozenTree(frozen, known, witnesses, own, (asked) => {
