@@ -5,12 +5,17 @@ import type { FrozenProcess, FrozenThread } from "./frozen.ts"
 import type { Program } from "./program.ts"
 import { zeros } from "./zeros.ts"
 
+/** What the beginnings of programs and frames are multiples of, bytes. */
+const ALIGN = 64
+/** Bytes behind each frame: the thread's signal mask, for who goes back into a restart block. */
+const MASK_ROOM = ALIGN
+
 /** Rounds bytes up to what the beginnings of programs and frames want. */
-export const aligned64 = (bytes: number): number => Math.ceil(bytes / 64) * 64
+export const aligned64 = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN
 
 /** Bytes that a run of these programs needs. */
 export function loanSize(process: FrozenProcess, programs: readonly Program[]): number {
-  const frame = aligned64(frameSize(Math.max(...process.threads.map(({ xstate }) => xstate.length)))) + 64
+  const frame = aligned64(frameSize(Math.max(...process.threads.map(({ xstate }) => xstate.length)))) + MASK_ROOM
   return programs.reduce((sum, program) => sum + aligned64(program.size) + frame, 0)
 }
 
@@ -60,10 +65,13 @@ export function placePrograms(
     }
     program.place(header, who, image.subarray(offset, frameAt))
     threads.push({ thread, program, offset, header })
-    offset = end + 64
+    offset = end + MASK_ROOM
   }
   return { image, threads }
 }
 
-/** A stack pointer below all that the thread may have in use: the ABI's red zone is 128 bytes. */
-const stackBelow = ({ sp }: Registers): bigint => (sp - 256n) & ~15n
+/** Bytes below its stack pointer that a thread may have in use, twice the red zone of the ABI. */
+const RED_ZONE = 256n
+
+/** A stack pointer, 16-aligned, below all that the thread may have in use. */
+const stackBelow = ({ sp }: Registers): bigint => (sp - RED_ZONE) & ~15n

@@ -1,4 +1,4 @@
-import { PTRACE_O } from "../../ffi/abi/ptrace.ts"
+import { PTRACE, PTRACE_O } from "../../ffi/abi/ptrace.ts"
 import { SIG } from "../../ffi/abi/signal.ts"
 import { pause } from "../../ffi/interrupt.ts"
 import { errnoName, SyscallError } from "../../ffi/syscall.ts"
@@ -34,7 +34,7 @@ function seizeThread({ pid, traceOptions }: Seizure, tid: number, tracer: (tid: 
   const errno = errnoName(-answer)
   // A thread that has ended but is still listed is refused as if it were forbidden.
   if (errno === "ESRCH" || hasEnded(tid)) return false
-  const cause = new SyscallError("ptrace", errno, [0x4206, tid, 0, traceOptions])
+  const cause = new SyscallError("ptrace", errno, [PTRACE.SEIZE, tid, 0, traceOptions])
   const by = tracer(tid)
   if (by)
     throw new CheckpointError(

@@ -60,12 +60,16 @@ function lowestPages(
 
 /** Nobody can write to a guard. */
 const TAKEN = PM.PRESENT | PM.SWAP | PM.GUARD
-const pagemapWindow = Buffer.alloc(8 * 512)
+/** Pages of an area that are looked at, from its low end. */
+const WINDOW = 512
+/** Bytes of an entry of /proc/PID/pagemap. */
+const ENTRY = 8
+const pagemapWindow = Buffer.alloc(ENTRY * WINDOW)
 
-/** Pagemap entries from an address on. @param pages 512 at most */
+/** Pagemap entries from an address on. @param pages WINDOW at most */
 function pagesOf(fd: number, start: bigint, pages: number): bigint[] {
-  const got = readSync(fd, pagemapWindow, 0, pages * 8, (Number(start) / PAGE_SIZE) * 8) / 8
-  return Array.from({ length: got }, (_, i) => pagemapWindow.readBigUInt64LE(i * 8))
+  const got = readSync(fd, pagemapWindow, 0, pages * ENTRY, (Number(start) / PAGE_SIZE) * ENTRY) / ENTRY
+  return Array.from({ length: got }, (_, i) => pagemapWindow.readBigUInt64LE(i * ENTRY))
 }
 
 function absentPages(fd: number, mappings: readonly MappingDetail[], size: number): RemoteAddress | undefined {
@@ -76,7 +80,7 @@ function absentPages(fd: number, mappings: readonly MappingDetail[], size: numbe
   const pages = size / PAGE_SIZE
   for (const { start, end } of stacksFirst) {
     let run = 0
-    for (const [i, entry] of pagesOf(fd, start, Math.min(512, Number(end - start) / PAGE_SIZE)).entries()) {
+    for (const [i, entry] of pagesOf(fd, start, Math.min(WINDOW, Number(end - start) / PAGE_SIZE)).entries()) {
       run = (entry & TAKEN) === 0n ? run + 1 : 0
       if (run === pages) return remoteAddress(start + BigInt((i + 1 - pages) * PAGE_SIZE))
     }

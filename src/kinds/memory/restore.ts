@@ -14,7 +14,7 @@ import type { mm_entry } from "../../../proto/gen/mm_pb.ts"
 import type { stasis_vma_entry } from "../../../proto/gen/stasis_pb.ts"
 import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
 import { VMA } from "../../../proto/values.ts"
-import { hex, type Range } from "../../base/units.ts"
+import { hex, PAGE, type Range } from "../../base/units.ts"
 import type { Argument, Program, Result } from "../../tracee/program.ts"
 import { restoreAdvice } from "./advice.ts"
 import { outside } from "./holes.ts"
@@ -89,6 +89,8 @@ export function restoreVmas(
 
 /** Bytes that are faulted in by one MADV_POPULATE_WRITE in front of their read. */
 const CHUNK = 512n << 10n
+/** That call is made for more bytes than these. */
+const WORTH_POPULATING = 16n * PAGE
 
 /** Pages in a row, and where they stand in a file. Bytes. */
 export interface Fill {
@@ -113,7 +115,7 @@ export function restorePages(fills: Iterable<Fill>, fd: number, program: Program
   for (const { start, length, offset } of fills) {
     for (let done = 0n; done < length; done += CHUNK) {
       const part = length - done < CHUNK ? length - done : CHUNK
-      if (part > 16n << 12n) program.callWith({ mayFail: true }, "madvise", start + done, part, MADV.POPULATE_WRITE)
+      if (part > WORTH_POPULATING) program.callWith({ mayFail: true }, "madvise", start + done, part, MADV.POPULATE_WRITE)
       program.callWith({ about: `pages at ${hex(start + done)}`, returns: part }, "pread64", fd, start + done, part, offset + done)
     }
   }
