@@ -1,8 +1,8 @@
 import { MAP, PROT } from "../../ffi/abi/mman.ts"
-import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
+import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
+import { ALL_SIGNALS, sigbit } from "../../ffi/abi/signal.ts"
 import { type KernelMemory, memoryAt } from "../../ffi/kernel.ts"
 import { errnoName, isFailure, type Syscall, SyscallError, syscall } from "../../ffi/syscall.ts"
-import { CheckpointError } from "../base/errors.ts"
 import { PAGE_SIZE, type Range } from "../base/units.ts"
 import {
   resultRegister,
@@ -15,12 +15,12 @@ import {
   syscallRegisters,
   tileConfiguration,
 } from "./arch.x86_64.ts"
-import { FAULTS } from "./halt.ts"
 import { aligned64 } from "./placement.ts"
 import type { Answers, Program } from "./program.ts"
 import { SEED_SYSCALL } from "./seed.ts"
+import { died, isStop, waitForEnd, waitForStop, waitForSyscall } from "./stub-waits.ts"
 import { getRegisters, ptrace, setRegisters, setSignalMask } from "./trace.ts"
-import { type Deadline, type Patience, type Report, waitReport } from "./wait.ts"
+import { type Patience, waitReport } from "./wait.ts"
 
 /** A program for one task of the tree. */
 export interface Job {
@@ -77,72 +77,117 @@ export function viewArea(fd: number, size: number): AreaView {
   }
 }
 
-/**
- * Sets the interpreter up in a fresh seed.
- *
- * @param fd number of the area's memfd in the seed   @param start where the area goes: free now and in the final layout of every process
- * @param stubSignal ends a stub: unblocked in every thread until the end; no thread may have it pending in the images
- * Precondition: the seed is in ptrace-stop.
- */
-export function openStubArea(
-  seed: number,
-  fd: number,
-  { memory }: AreaView,
-  start: bigint,
-  stubSignal: number,
-  patience: Patience,
-): StubArea {
+/** Where and how an area is set up. */
+interface StubAreaPlan {
+  /** Number of the area's memfd in the seed. */
+  readonly fd: number
+  /** Where the area goes: free now and in the final layout of every process. */
+  readonly start: bigint
+  /** Ends a stub: unblocked in every thread until the end; no thread may have it pending in the images. */
+  readonly stubSignal: number
+  readonly patience: Patience
+}
+
+/** An area that is set up: what each of its functions needs. */
+interface Mapped extends StubAreaPlan {
+  readonly memory: KernelMemory
+  /** Bytes. */
+  readonly size: number
+  /** Of a fresh seed: what every thread has while it runs something of ours, but for what the call takes. */
+  readonly base: Registers
+  readonly stops: Set<number>
+}
+
+/** Runs one call in each thread at `ip`, where code leads to a system call instruction, and stops at its exit. @throws SyscallError */
+function callInThreads(
+  { base, patience, stops }: Mapped,
+  threads: readonly Pick<Job, "pid" | "tid">[],
+  ip: bigint,
+  call: Syscall,
+  ...args: (bigint | number)[]
+): void {
+  for (const { tid } of threads) setRegisters(tid, syscallRegisters(base, ip, base.sp, call, args))
+  for (let borders = 0; borders < 2; borders++) {
+    for (const { tid } of threads) ptrace("SYSCALL", tid)
+    for (const { pid, tid } of threads) waitForSyscall(pid, tid, patience(), stops)
+  }
+  for (const { pid, tid } of threads) {
+    const answer = Number(resultRegister(getRegisters(tid)))
+    if (isFailure(answer)) throw new SyscallError(call, errnoName(-answer), [], ` in thread ${tid} of process ${pid}`)
+  }
+}
+
+const leaders = (pids: readonly number[]) => pids.map((pid) => ({ pid, tid: pid }))
+
+/** As `StubArea.run`. */
+function runJobs({ memory, size, base, start, stubSignal, patience, stops }: Mapped, jobs: readonly Job[]): Map<number, Answers> {
+  let offset = PAGE_SIZE
+  const placed = jobs.map((job) => {
+    const { pid, tid, program } = job
+    const at = offset
+    const header = start + BigInt(at)
+    if (at + program.size > size) throw new Error(`Unreachable: programs larger than the area of ${size} bytes`)
+    memory.bytes.set(program.place(header, { pid, tid, signal: stubSignal }), at)
+    offset = at + aligned64(program.size)
+    return { ...job, at, header }
+  })
+  for (const { tid, header } of placed) setRegisters(tid, base, stubRegisters(start + STUB_ENTRY, header))
+  for (const { tid } of placed) ptrace("CONT", tid)
+  for (const { pid, tid, ends } of placed) {
+    if (ends) waitForEnd(tid, patience())
+    else waitForStop(pid, tid, { signal: stubSignal, at: start + STUB_STOPPED }, patience(), stops)
+  }
+  return new Map(
+    placed.map(({ pid, tid, program, at }) => [
+      tid,
+      program.answers(memory.bytes.slice(at, at + program.size), ` in thread ${tid} of the new process ${pid}`),
+    ]),
+  )
+}
+
+/** Starts a call in a thread and stops it inside. @returns what it answers for that */
+function interruptCall(
+  { base, start, patience, stops }: Mapped,
+  pid: number,
+  tid: number,
+  call: Syscall,
+  args: readonly (bigint | number)[],
+): bigint {
+  setRegisters(tid, syscallRegisters(base, start + STUB_SYSCALL, base.sp, call, args))
+  ptrace("SYSCALL", tid)
+  waitForSyscall(pid, tid, patience(), stops)
+  // Asked for before the call sleeps: it is interrupted at once, however short the time left is.
+  ptrace("INTERRUPT", tid)
+  ptrace("CONT", tid)
+  for (;;) {
+    const report = waitReport(tid, patience(), `the wait in thread ${tid}`)
+    if (report.kind === "gone") throw died(pid, tid, report.status)
+    if (!isStop(report)) break
+    stops.add(pid)
+    ptrace("INTERRUPT", tid)
+    ptrace("CONT", tid)
+  }
+  return resultRegister(getRegisters(tid))
+}
+
+/** Sets the interpreter up in a fresh seed. @throws SyscallError. Precondition: the seed is in ptrace-stop. */
+export function openStubArea(seed: number, { memory }: AreaView, plan: StubAreaPlan): StubArea {
+  const { fd, start, stubSignal, patience } = plan
   const size = memory.bytes.length
-  const base = getRegisters(seed)
   const mask = ALL_SIGNALS & ~sigbit(stubSignal)
   const dataStart = start + BigInt(PAGE_SIZE)
-
-  const stops = new Set<number>()
-  /** Runs one call in each thread at `ip`, where code leads to a system call instruction, and stops at its exit. */
-  const remote = (threads: readonly Pick<Job, "pid" | "tid">[], ip: bigint, call: Syscall, ...args: (bigint | number)[]): void => {
-    for (const { tid } of threads) setRegisters(tid, syscallRegisters(base, ip, base.sp, call, args))
-    for (let borders = 0; borders < 2; borders++) {
-      for (const { tid } of threads) ptrace("SYSCALL", tid)
-      for (const { pid, tid } of threads) waitForSyscall(pid, tid, patience(), stops)
-    }
-    for (const { pid, tid } of threads) {
-      const answer = Number(resultRegister(getRegisters(tid)))
-      if (isFailure(answer)) throw new SyscallError(call, errnoName(-answer), [], ` in thread ${tid} of process ${pid}`)
-    }
-  }
-  const leaders = (pids: readonly number[]) => pids.map((pid) => ({ pid, tid: pid }))
+  const area: Mapped = { ...plan, memory, size, base: getRegisters(seed), stops: new Set() }
   setSignalMask(seed, mask)
   const fixed = MAP.FIXED_NOREPLACE | MAP.SHARED
-  remote(leaders([seed]), SEED_SYSCALL, "mmap", start, PAGE_SIZE, PROT.READ | PROT.EXEC, fixed, fd, 0)
-  remote(leaders([seed]), SEED_SYSCALL, "mmap", dataStart, size - PAGE_SIZE, PROT.READ | PROT.WRITE, fixed, fd, PAGE_SIZE)
-
+  const map = (at: bigint, length: number, access: number, offset: number): void =>
+    callInThreads(area, leaders([seed]), SEED_SYSCALL, "mmap", at, length, access, fixed, fd, offset)
+  map(start, PAGE_SIZE, PROT.READ | PROT.EXEC, 0)
+  map(dataStart, size - PAGE_SIZE, PROT.READ | PROT.WRITE, PAGE_SIZE)
   return {
     start,
     end: start + BigInt(size),
-    run(jobs) {
-      let offset = PAGE_SIZE
-      const placed = jobs.map((job) => {
-        const { pid, tid, program } = job
-        const at = offset
-        const header = start + BigInt(at)
-        if (at + program.size > size) throw new Error(`Unreachable: programs larger than the area of ${size} bytes`)
-        memory.bytes.set(program.place(header, { pid, tid, signal: stubSignal }), at)
-        offset = at + aligned64(program.size)
-        return { ...job, at, header }
-      })
-      for (const { tid, header } of placed) setRegisters(tid, base, stubRegisters(start + STUB_ENTRY, header))
-      for (const { tid } of placed) ptrace("CONT", tid)
-      for (const { pid, tid, ends } of placed) {
-        if (ends) waitForEnd(tid, patience())
-        else waitForStop(pid, tid, { signal: stubSignal, at: start + STUB_STOPPED }, patience(), stops)
-      }
-      return new Map(
-        placed.map(({ pid, tid, program, at }) => [
-          tid,
-          program.answers(memory.bytes.slice(at, at + program.size), ` in thread ${tid} of the new process ${pid}`),
-        ]),
-      )
-    },
+    stops: area.stops,
+    run: (jobs) => runJobs(area, jobs),
     adopt(pid, tid) {
       const report = waitReport(tid, patience(), `the start of task ${tid}`)
       if (report.kind === "gone") throw died(pid, tid, report.status)
@@ -150,88 +195,12 @@ export function openStubArea(
     },
     interruptCall(pid, tid, call, args, data) {
       memory.bytes.set(data, PAGE_SIZE)
-      setRegisters(tid, syscallRegisters(base, start + STUB_SYSCALL, base.sp, call, args(dataStart)))
-      ptrace("SYSCALL", tid)
-      waitForSyscall(pid, tid, patience(), stops)
-      // Asked for before the call sleeps: it is interrupted at once, however short the time left is.
-      ptrace("INTERRUPT", tid)
-      ptrace("CONT", tid)
-      for (;;) {
-        const report = waitReport(tid, patience(), `the wait in thread ${tid}`)
-        if (report.kind === "gone") throw died(pid, tid, report.status)
-        if (!isStop(report)) break
-        stops.add(pid)
-        ptrace("INTERRUPT", tid)
-        ptrace("CONT", tid)
-      }
-      return resultRegister(getRegisters(tid))
+      return interruptCall(area, pid, tid, call, args(dataStart))
     },
     useTiles(pid, tid) {
       memory.bytes.set(tileConfiguration(), PAGE_SIZE)
-      remote([{ pid, tid }], start + STUB_TILES, "gettid", dataStart)
+      callInThreads(area, [{ pid, tid }], start + STUB_TILES, "gettid", dataStart)
     },
-    remove(pids) {
-      remote(leaders(pids), start + STUB_SYSCALL, "munmap", start, size)
-    },
-    stops,
-  }
-}
-
-const died = (pid: number, tid: number, status: number): CheckpointError =>
-  new CheckpointError(
-    "E_RESTORE",
-    `Cannot build process ${pid}`,
-    `thread ${tid} ended with wait status 0x${status.toString(16)}`,
-    "Look at the kernel log: the memory limit of the cgroup may be too small",
-  )
-
-const faulted = (pid: number, tid: number, signal: number): CheckpointError =>
-  new CheckpointError(
-    "E_RESTORE",
-    `Cannot build process ${pid}`,
-    `thread ${tid} got signal ${signal} at 0x${getRegisters(tid).ip.toString(16)}`,
-    "Report this with the log of -v4",
-  )
-
-const isStop = (report: Report): boolean => report.kind === "signal-stop" && report.signal === SIG.STOP
-
-/** Waits for the next stop at the border of a system call. @param stops gets the process if it is told to stop meanwhile */
-function waitForSyscall(pid: number, tid: number, deadline: Deadline, stops: Set<number>): void {
-  for (;;) {
-    const report = waitReport(tid, deadline, `a call in thread ${tid}`)
-    if (report.kind === "gone") throw died(pid, tid, report.status)
-    if (report.kind === "syscall-stop") return
-    if (isStop(report)) stops.add(pid)
-    else if (report.kind === "signal-stop" && FAULTS.has(report.signal)) throw faulted(pid, tid, report.signal)
-    ptrace("SYSCALL", tid)
-  }
-}
-
-/** Waits until a task has ended by its own last call. A signal that it sends itself is let through. */
-function waitForEnd(tid: number, deadline: Deadline): void {
-  for (;;) {
-    const report = waitReport(tid, deadline, `the end of task ${tid}`)
-    if (report.kind === "gone") return
-    ptrace("CONT", tid, 0, report.kind === "signal-stop" ? report.signal : 0)
-  }
-}
-
-/**
- * Waits until a stub has run to its end, which its address tells: above RLIMIT_SIGPENDING the signal comes without its siginfo.
- *
- * @param stops as for `waitForSyscall`
- */
-function waitForStop(pid: number, tid: number, end: { signal: number; at: bigint }, deadline: Deadline, stops: Set<number>): void {
-  for (;;) {
-    const report = waitReport(tid, deadline, `the calls in thread ${tid}`)
-    if (report.kind === "gone") throw died(pid, tid, report.status)
-    if (isStop(report)) stops.add(pid)
-    else if (report.kind === "signal-stop") {
-      const { ip } = getRegisters(tid)
-      if (report.signal === end.signal && ip === end.at) return
-      // Anything else that is not blocked comes from a fault of the program itself.
-      if (report.signal !== end.signal) throw faulted(pid, tid, report.signal)
-    }
-    ptrace("CONT", tid)
+    remove: (pids) => callInThreads(area, leaders(pids), start + STUB_SYSCALL, "munmap", start, size),
   }
 }

@@ -129,7 +129,7 @@ describe.skipIf(!canTrace)(`openStubArea${why}`, () => {
       using area = viewArea(file, stubAreaSize(programs))
       const pid = start()
       const { start: at } = findHole(readMaps(pid), 1n << 30n)
-      step(pid, openStubArea(pid, file, area, at, STOP_SIGNAL, patienceOf(10)))
+      step(pid, openStubArea(pid, area, { fd: file, start: at, stubSignal: STOP_SIGNAL, patience: patienceOf(10) }))
     } finally {
       closeSync(file)
     }

@@ -66,7 +66,8 @@ function buildStages(inputs: StageInputs, areaFile: number, areaFd: number): Bui
   syscall("ftruncate", areaFile, size)
   using scope = new DisposableStack()
   const view = scope.use(viewArea(areaFile, size))
-  const stubArea = openStubArea(saved.root.tree.pid, areaFd, view, context.area.start, freeStubSignal(saved), patienceOf(0))
+  const plan = { fd: areaFd, start: context.area.start, stubSignal: freeStubSignal(saved), patience: patienceOf(0) }
+  const stubArea = openStubArea(saved.root.tree.pid, view, plan)
   const kept = scope.move()
   return {
     stages,
