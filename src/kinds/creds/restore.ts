@@ -34,12 +34,43 @@ export function restoreCreds(entry: creds_entry, program: Program, from: Origin)
       `the task was confined by the security profile "${entry.lsm_profile ?? entry.lsm_sockcreate}"`,
       "Restore this image with CRIU on a host with the same security module",
     )
-  const { capInheritable, capPermitted, capEffective, capBounding, capAmbient, noNewPrivs } = from.status
-  const inheritable = known("inheritable", entry.cap_inh, from)
-  const permitted = known("permitted", entry.cap_prm, from)
-  const effective = known("effective", entry.cap_eff, from)
-  const bounding = known("bounding", entry.cap_bnd, from)
-  const ambient = known("ambient", entry.cap_amb, from)
+  const sets = savedSets(entry, from)
+  const { inheritable, permitted, effective, bounding, ambient } = sets
+  checkSets(sets, entry, from)
+
+  const { capInheritable, capPermitted, capEffective, capBounding, noNewPrivs } = from.status
+  const { secbits, changed: uidsChange } = restoreIds(entry, program, from)
+  if (inheritable !== capInheritable || bounding !== capBounding || ambient !== 0n)
+    setCaps(program, inheritable, capPermitted, capPermitted, "inheritable capabilities")
+  restoreBounding(bounding, program, from)
+  restoreAmbient(ambient, program, from)
+  if (secbits !== entry.secbits)
+    program.callWith({ about: `secure bits ${hex(entry.secbits)}` }, "prctl", PR.SET_SECUREBITS, entry.secbits, 0, 0, 0)
+  if (uidsChange || inheritable !== capInheritable || permitted !== capPermitted || effective !== capEffective || ambient !== 0n)
+    setCaps(program, inheritable, permitted, effective, "capabilities")
+  if (entry.no_new_privs && !noNewPrivs) program.call("prctl", PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+}
+
+/** The five capability sets of a thread, bits by capability. Man page: capabilities(7) */
+interface CapabilitySets {
+  readonly inheritable: bigint
+  readonly permitted: bigint
+  readonly effective: bigint
+  readonly bounding: bigint
+  readonly ambient: bigint
+}
+
+const savedSets = (entry: creds_entry, from: Origin): CapabilitySets => ({
+  inheritable: known("inheritable", entry.cap_inh, from),
+  permitted: known("permitted", entry.cap_prm, from),
+  effective: known("effective", entry.cap_eff, from),
+  bounding: known("bounding", entry.cap_bnd, from),
+  ambient: known("ambient", entry.cap_amb, from),
+})
+
+/** Refuses sets that this tool may not give, or that nobody can have. @throws CheckpointError as `restoreCreds` */
+function checkSets({ inheritable, permitted, effective, bounding, ambient }: CapabilitySets, entry: creds_entry, from: Origin): void {
+  const { capInheritable, capPermitted, capBounding } = from.status
   const missing = permitted & ~capPermitted
   if (missing)
     throw new CheckpointError(
@@ -66,26 +97,24 @@ export function restoreCreds(entry: creds_entry, program: Program, from: Origin)
       `the task had ${forbidden}, and giving that needs CAP_SETPCAP`,
       "Restore as root, or with CAP_SETPCAP too",
     )
+}
 
-  const { secbits, changed: uidsChange } = restoreIds(entry, program, from)
-  if (inheritable !== capInheritable || bounding !== capBounding || ambient !== 0n)
-    setCaps(program, inheritable, capPermitted, capPermitted, "inheritable capabilities")
+/** Appends the loss of what the bounding set lacks. */
+function restoreBounding(bounding: bigint, program: Program, { status: { capBounding }, lastCap }: Origin): void {
   const dropped = capBounding & ~bounding
   if (dropped)
-    for (let cap = 0; cap <= from.lastCap; cap++)
+    for (let cap = 0; cap <= lastCap; cap++)
       if (dropped & (1n << BigInt(cap)))
         program.callWith({ about: `capability ${cap} of the bounding set` }, "prctl", PR.CAPBSET_DROP, cap, 0, 0, 0)
-  if (ambient !== capAmbient) {
-    program.call("prctl", PR.CAP_AMBIENT, PR_CAP_AMBIENT.CLEAR_ALL, 0, 0, 0)
-    for (let cap = 0; cap <= from.lastCap; cap++)
-      if (ambient & (1n << BigInt(cap)))
-        program.callWith({ about: `ambient capability ${cap}` }, "prctl", PR.CAP_AMBIENT, PR_CAP_AMBIENT.RAISE, cap, 0, 0)
-  }
-  if (secbits !== entry.secbits)
-    program.callWith({ about: `secure bits ${hex(entry.secbits)}` }, "prctl", PR.SET_SECUREBITS, entry.secbits, 0, 0, 0)
-  if (uidsChange || inheritable !== capInheritable || permitted !== capPermitted || effective !== capEffective || ambient !== 0n)
-    setCaps(program, inheritable, permitted, effective, "capabilities")
-  if (entry.no_new_privs && !noNewPrivs) program.call("prctl", PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+}
+
+/** Appends the ambient set. */
+function restoreAmbient(ambient: bigint, program: Program, { status: { capAmbient }, lastCap }: Origin): void {
+  if (ambient === capAmbient) return
+  program.call("prctl", PR.CAP_AMBIENT, PR_CAP_AMBIENT.CLEAR_ALL, 0, 0, 0)
+  for (let cap = 0; cap <= lastCap; cap++)
+    if (ambient & (1n << BigInt(cap)))
+      program.callWith({ about: `ambient capability ${cap}` }, "prctl", PR.CAP_AMBIENT, PR_CAP_AMBIENT.RAISE, cap, 0, 0)
 }
 
 /** What of credentials only CAP_SETPCAP may set, in words; undefined when nothing is. Man page: capabilities(7) */
