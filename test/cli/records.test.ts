@@ -3,60 +3,11 @@ import { checkOptions, dumpOptions, planOptions, restoreOptions, rseqOptions, sh
 import { canonical } from "../../src/cli/spelling.ts"
 import { type DumpOptions, type RestoreOptions, STRICT, USUAL } from "../../src/flow/options.ts"
 import { NO_PERMISSIONS } from "../flow/draft.ts"
+import { USUAL_DUMP, USUAL_RESTORE } from "../flow/usual.ts"
 
 const line = (words: string) => canonical(words.split(" "))
 const dump = (words: string): DumpOptions => dumpOptions(line(`dump ${words}`), "/home")
 const restore = (words: string): RestoreOptions => restoreOptions(line(`restore ${words}`.trim()), "/home")
-
-const usual = {
-  imagesDir: "/home",
-  workDir: "/home",
-  logFile: undefined,
-  verbosity: 2,
-  shellJob: false,
-  tcpEstablished: false,
-  tcpClose: false,
-  networkLock: "nftables" as const,
-  timeoutSeconds: 10,
-  actionScripts: [],
-  statusFd: undefined,
-  pidfile: undefined,
-  json: false,
-  manageCgroups: "soft" as const,
-  cgroupRoots: [],
-}
-const usualDump: DumpOptions = {
-  ...usual,
-  pid: 5,
-  leaveRunning: false,
-  leaveStopped: false,
-  sync: true,
-  rseqMalformed: "refuse",
-  rseqDiscovery: "auto",
-  cgroupProps: [],
-  cgroupPropsFiles: [],
-  cgroupDumpControllers: [],
-  freezeCgroup: undefined,
-  landlock: "refuse",
-  extUnixSk: false,
-  externalUnix: [],
-  externals: [],
-  verify: false,
-  ...USUAL,
-  cpuCap: undefined,
-  skipInFlight: false,
-}
-const usualRestore: RestoreOptions = {
-  ...usual,
-  detached: false,
-  sibling: false,
-  strict: false,
-  verify: false,
-  extUnixSk: false,
-  inheritFds: [],
-  ...STRICT,
-  cpuCap: undefined,
-}
 
 describe("dumpOptions", () => {
   test.each<[string, Partial<DumpOptions>]>([
@@ -118,7 +69,7 @@ describe("dumpOptions", () => {
     ["5 --no-default-config", {}],
     ["5 --unprivileged", {}],
   ])("makes a record of %p", (words, changes) => {
-    expect(dump(words)).toEqual({ ...usualDump, ...changes })
+    expect(dump(words)).toEqual({ ...USUAL_DUMP, ...changes })
   })
 
   test.each([
@@ -154,7 +105,7 @@ describe("restoreOptions", () => {
     ["--inherit-fd fd[0]:file[1f:a0]", { inheritFds: [{ fd: 0, resource: "file[1f:a0]" }] }],
     ["--inherit-fd fd[4]:/var/log/it", { inheritFds: [{ fd: 4, resource: "var/log/it" }] }],
   ])("makes a record of %p", (words, changes) => {
-    expect(restore(words)).toEqual({ ...usualRestore, ...changes })
+    expect(restore(words)).toEqual({ ...USUAL_RESTORE, ...changes })
   })
 
   test.each([

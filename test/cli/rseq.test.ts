@@ -2,10 +2,11 @@ import { describe, expect, test } from "bun:test"
 import { existsSync, readFileSync } from "node:fs"
 import { rseqJson, rseqText } from "../../src/cli/rseq-text.ts"
 import { dump } from "../../src/flow/dump/dump.ts"
-import { type DumpOptions, type RseqOptions, USUAL } from "../../src/flow/options.ts"
+import type { DumpOptions, RseqOptions } from "../../src/flow/options.ts"
 import type { RseqRow } from "../../src/flow/rseq/row.ts"
 import { inspectRseq } from "../../src/flow/rseq/rseq.ts"
 import { countSamples } from "../../src/flow/rseq/sample.ts"
+import { USUAL_DUMP } from "../flow/usual.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { scratch } from "../harness/folders.ts"
 import { canCompile, type Fixture, startFixture } from "../rseq/fixture.ts"
@@ -19,39 +20,12 @@ const options = (rest: Partial<RseqOptions>): RseqOptions => ({
   ...rest,
 })
 const dumpOptions = (pid: number, imagesDir: string): DumpOptions => ({
+  ...USUAL_DUMP,
   pid,
   imagesDir,
   workDir: imagesDir,
-  logFile: undefined,
-  verbosity: 2,
-  shellJob: false,
-  timeoutSeconds: 10,
-  actionScripts: [],
-  statusFd: undefined,
-  pidfile: undefined,
-  json: false,
   leaveRunning: true,
-  leaveStopped: false,
-  ...USUAL,
   sync: false,
-  rseqMalformed: "refuse",
-  rseqDiscovery: "auto",
-  manageCgroups: "soft",
-  cgroupRoots: [],
-  cgroupProps: [],
-  cgroupPropsFiles: [],
-  cgroupDumpControllers: [],
-  freezeCgroup: undefined,
-  landlock: "refuse",
-  extUnixSk: false,
-  externalUnix: [],
-  externals: [],
-  verify: false,
-  cpuCap: undefined,
-  skipInFlight: false,
-  tcpEstablished: false,
-  tcpClose: false,
-  networkLock: "nftables",
 })
 const place = (address: bigint, module: string | null = null, symbol: string | null = null) => ({ address, module, symbol })
 const row: RseqRow = {

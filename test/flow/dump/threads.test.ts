@@ -1,10 +1,9 @@
 import { expect, test } from "bun:test"
 import { inspectThreads, prepareThreads } from "../../../src/flow/dump/threads.ts"
-import type { DumpOptions } from "../../../src/flow/options.ts"
 import { canCompile, startFixture } from "../../rseq/fixture.ts"
 import { freeze } from "../../tracee/fixture.ts"
+import { USUAL_DUMP } from "../usual.ts"
 
-const OPTIONS = { rseqDiscovery: "auto", rseqMalformed: "refuse" } as DumpOptions
 /** How long to try, ms: a thread inside its section may be interrupted there, and has left it then. */
 const PATIENCE = 30_000
 
@@ -18,7 +17,7 @@ test.skipIf(!canCompile || process.getuid?.() !== 0)(
       // No sleep: a thread must be met before it is interrupted.
       while (![0, 1].every((slot) => fixture.read(slot).entered === round)) expect(performance.now()).toBeLessThan(end)
       using frozen = freeze(fixture.pid)
-      const inspected = inspectThreads(frozen, OPTIONS)
+      const inspected = inspectThreads(frozen, USUAL_DUMP)
       expect(frozen.threads.map(({ registers, resume, guess, touched }) => [resume === registers, guess, touched])).toEqual([
         [true, undefined, false],
         [true, undefined, false],
