@@ -3,6 +3,9 @@
 /** task_core_entry.task_state. The list of threads of what is dead holds garbage. Authority: REFERENCE 2.2 */
 export const TASK = { ALIVE: 1, DEAD: 2, STOPPED: 3 } as const
 
+/** inventory_entry.network_lock_method: how packets of connections were held off. Authority: REFERENCE 1.6 */
+export const LOCK_METHOD = { IPTABLES: 0, NFTABLES: 1, SKIP: 2 } as const
+
 /** Bits of vma_entry.status. Authority: REFERENCE 4.2 */
 export const VMA = {
   REGULAR: 1 << 0,

@@ -1,7 +1,8 @@
-import { TCP_STATE } from "../../ffi/abi/socket.ts"
+import { TCP_STATE, TCPI_OPT } from "../../ffi/abi/socket.ts"
 import { existsSync, readFileSync } from "../../ffi/fs.ts"
 import type { file_entry } from "../../proto/gen/fdinfo_pb.ts"
 import type { inventory_entry } from "../../proto/gen/inventory_pb.ts"
+import { LOCK_METHOD } from "../../proto/values.ts"
 import { damagedImage, refusedTarget } from "../base/errors.ts"
 import type { ImageSet } from "../image/set.ts"
 import { type Connections, openConnections, RUN_ID_ROOM } from "../kinds/files/socket/inet/connections.ts"
@@ -12,9 +13,6 @@ import { notAccepted } from "../kinds/files/socket/inet/survey.ts"
 import { socketInode } from "../kinds/files/socket/unix/scene.ts"
 import { readDescriptorsIfAlive } from "../proc/descriptors.ts"
 import type { DumpOptions } from "./options.ts"
-
-/** CRIU's numbers of its ways to hold packets off. Authority: REFERENCE 1.6 */
-export const LOCK_METHOD = { iptables: 0, nftables: 1, skip: 2 } as const
 
 const UUID = "/proc/sys/kernel/random/uuid"
 /**
@@ -42,7 +40,7 @@ export function openDumpConnections(
     network: () => {
       if (tcpClose) return { tcp_close: true }
       const stays = !leaveRunning && !leaveStopped && networkLock === "nftables" && connections?.isAnswered() === true
-      return { network_lock_method: stays ? LOCK_METHOD.nftables : LOCK_METHOD.skip }
+      return { network_lock_method: stays ? LOCK_METHOD.NFTABLES : LOCK_METHOD.SKIP }
     },
     [Symbol.dispose]: () => connections?.[Symbol.dispose](),
   }
@@ -57,7 +55,10 @@ export const holdsListeners = ({
 }: Pick<DumpOptions, "tcpEstablished" | "tcpClose" | "networkLock" | "skipInFlight">): boolean =>
   tcpEstablished && !tcpClose && !skipInFlight && networkLock === "nftables"
 
-/** True when a dump loses whoever knocks while it lasts: who keeps connections keeps none of his, and who kills the tree loses it. */
+/**
+ * True when a dump would lose clients that connect while it lasts: one that keeps connections keeps none of theirs, and one that kills the
+ * tree ends them.
+ */
 const losesKnocks = ({ tcpEstablished, tcpClose, networkLock, skipInFlight, leaveRunning, leaveStopped }: DumpOptions): boolean =>
   (tcpEstablished || !(leaveRunning || leaveStopped)) && !tcpClose && !skipInFlight && networkLock === "nftables"
 
@@ -98,9 +99,9 @@ export function readStreams(set: ImageSet, files: readonly file_entry[]): Map<nu
       const lacks =
         unsq_len === undefined || unsq_len > outq_len
           ? "unsq_len"
-          : opt_mask & 4 && rcv_wscale === undefined
+          : opt_mask & TCPI_OPT.WSCALE && rcv_wscale === undefined
             ? "rcv_wscale"
-            : opt_mask & 1 && timestamp === undefined
+            : opt_mask & TCPI_OPT.TIMESTAMPS && timestamp === undefined
               ? "timestamp"
               : undefined
       if (lacks !== undefined)

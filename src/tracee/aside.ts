@@ -15,17 +15,13 @@ const CALLS: ReadonlySet<number> = new Set(
   (["clock_gettime", "gettimeofday", "time", "getcpu", "clock_getres", "getrandom"] as const).map(syscallNumber),
 )
 
-/**
- * How often threads are let go on at least, and how long, ms, if that is longer. One that does nothing but look at the clock is inside nine
- * times of ten and more.
- */
+/** Threads run this many times at least. One that does nothing but read the clock is found inside at nine looks of ten or more. */
 const TRIES = 64
+/** They are tried for this long at least, ms. */
 const BUDGET = 100
-/**
- * How long it is let go on, ns: at least and at most, by chance, so as not to keep step with it; longer each time, for machines on which it
- * has hardly begun by then.
- */
+/** How long they run at the first try, ns: a random time between these two, so that tries do not keep step with a thread's own loop. */
 const [SHORTEST, LONGEST] = [20_000, 120_000]
+/** By how much each try is longer than the one before, up to so many ns: on a slow machine a thread has hardly begun after a short one. */
 const [GROWTH, MOST] = [1.1, 5_000_000]
 
 const moment = allocate(timespec.size)

@@ -134,7 +134,7 @@ export function askFrozenTree<T>(
   return use({ sources, members, filters, requests, loans: loans.all })
 }
 
-/** How a process locks new areas: the loan is one. */
+/** How a process locks new areas (mlockall), which shows in the loan: that is a new area. */
 function readFutureLocks(pid: number, [leader]: readonly InspectedThread[], loan: Loan): number {
   const { start, end } = loan.area
   const before = leader?.status.vmLocked ?? 0

@@ -138,7 +138,7 @@ export function startAlone(loan: Loan, tid: number, program: Program): () => Ans
   }
 }
 
-/** Asks again while timers run out: their signals would be saved and the timers too. */
+/** Asks again while timers run out: one that did so in between would be saved twice, as a timer that runs and as its signal. */
 function settle({ pid, threads, questions, loan }: Asked, first: ReadonlyMap<number, Answers>): Answered {
   const look = (): Map<number, Status> => new Map(threads.map(({ frozen: { tid } }) => [tid, readStatus(pid, tid)]))
   let before = new Map(threads.map(({ frozen: { tid }, status }) => [tid, status]))

@@ -24,7 +24,7 @@ import { codeRanges } from "./terms.ts"
 import type { Witnesses } from "./witness.ts"
 
 const log = logger("rehearsal")
-/** For each wait: what the user allows the target may be without end. */
+/** For each wait, instead of the user's --timeout: that may be none. */
 const DEADLINE = 2 // s
 /** It dies with the tool, even when the tool's whole process group was stopped: stopped, it does not see that its leash goes. */
 const TRACE_OPTIONS = PTRACE_O.TRACESYSGOOD | PTRACE_O.EXITKILL

@@ -35,7 +35,7 @@ export interface Saved {
   writeMetadata(images: ImageTransaction): void
 }
 
-/** What the reading of a frozen tree takes beside the tree: each is there before anything is asked, and outlasts the reading. */
+/** What is needed to read a frozen tree, beside the tree: made before the first question, disposed of after the reading. */
 export interface Provisions {
   readonly witnesses: Witnesses
   /** The cgroup that was frozen to catch the tree. */

@@ -3,6 +3,7 @@ import { IPPROTO, SO, SOL_SOCKET, TCP, TCP_REPAIR } from "../../../ffi/abi/socke
 import { pause } from "../../../ffi/interrupt.ts"
 import { attempt, syscall } from "../../../ffi/syscall.ts"
 import type { inet_sk_entry } from "../../../proto/gen/sk-inet_pb.ts"
+import { LOCK_METHOD } from "../../../proto/values.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { logger } from "../../base/log.ts"
 import type { ImageSet } from "../../image/set.ts"
@@ -14,7 +15,7 @@ import { askTcp } from "../../kinds/files/socket/inet/tcp-info.ts"
 import type { GuardCall } from "../../tracee/guard.ts"
 import { roomForDescriptors } from "../../tracee/own-limit.ts"
 import { checkInterrupt, deadlineIn } from "../../tracee/wait.ts"
-import { hasStream, LOCK_METHOD } from "../connections.ts"
+import { hasStream } from "../connections.ts"
 import type { RestoreOptions } from "../options.ts"
 import { type FileTree, lendFiles } from "./lend-files.ts"
 
@@ -55,7 +56,7 @@ export interface RestoredConnections extends Disposable {
 const connectionsOf = ({ root }: FileTree): inet_sk_entry[] =>
   [...root.files.files.values()].filter(hasStream).flatMap(({ isk }) => (isk && root.files.tcpStreams.has(isk.ino) ? [isk] : []))
 
-const lockMethodOf = ({ inventory }: ImageSet): number => inventory.network_lock_method ?? LOCK_METHOD.iptables
+const lockMethodOf = ({ inventory }: ImageSet): number => inventory.network_lock_method ?? LOCK_METHOD.IPTABLES
 
 /** Warns of rules that CRIU's dump left, and stasis does not remove, and of what a dump without any lost. */
 export function tellConnections(set: ImageSet, saved: FileTree): void {
@@ -66,7 +67,7 @@ export function tellConnections(set: ImageSet, saved: FileTree): void {
     return stream ? [{ ends: endsOf(entry), queues: stream.message }] : []
   })
   for (const loss of lostOnTheWay(read)) log.warn(`the dump lost ${loss}`)
-  if (all.length > 0 && lockMethodOf(set) === LOCK_METHOD.iptables)
+  if (all.length > 0 && lockMethodOf(set) === LOCK_METHOD.IPTABLES)
     log.warn("CRIU held the connections off with iptables: remove its rules, or dump with --network-lock nftables")
 }
 
@@ -80,7 +81,7 @@ export function holdConnections(set: ImageSet, saved: FileTree, { networkLock }:
   const method = lockMethodOf(set)
   tellConnections(set, saved)
   const lock = all.length > 0 && networkLock === "nftables" ? lockConnections(all.map(endsOf)) : undefined
-  const runId = method === LOCK_METHOD.nftables ? set.inventory.dump_criu_run_id : undefined
+  const runId = method === LOCK_METHOD.NFTABLES ? set.inventory.dump_criu_run_id : undefined
   return {
     makeReady: () => (all.length > 0 ? ready(saved, all, lock, runId) : undefined),
     [Symbol.dispose]: () => lock?.[Symbol.dispose](),

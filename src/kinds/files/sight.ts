@@ -21,7 +21,7 @@ function keepName(path: string): number {
 }
 
 const { state, name, told, digits } = lookItem.fields
-/** What of an item comes before its digits. */
+/** Offset of an item's digits, bytes. */
 const [DIGITS] = digits
 
 /** What a sight has before its first look. */
@@ -45,7 +45,7 @@ export class Sight {
 
   /** Begins a look. @returns an index for each number */
   begin(numbers: readonly number[]): number[] {
-    // A look that was broken off has been told what nothing was made of.
+    // The kernel has told the look that was broken off what had changed, and will not say it again: nothing found before counts.
     if (this.isOpen) this.found.fill(undefined)
     this.isOpen = true
     const fresh = numbers.filter((fd) => !this.indices.has(fd))
@@ -101,7 +101,7 @@ export class Sight {
 
   private stateOf = (index: number): number => this.memory.view.getUint32(index * lookItem.size + state[0], true)
 
-  /** A member of what is told, whose low half is all of it. */
+  /** A member of `lookTold` whose value fits into its lower 32 bits. */
   number(index: number, member: keyof typeof lookTold.fields): number {
     return this.memory.view.getInt32(this.toldAt(index) + lookTold.fields[member][0], true)
   }

@@ -10,7 +10,7 @@ import type { thread_info_x86 } from "../../../proto/gen/core-x86_pb.ts"
 import { type inventory_entry, lsmtype } from "../../../proto/gen/inventory_pb.ts"
 import type { pstree_entry } from "../../../proto/gen/pstree_pb.ts"
 import type { stasis_task_entry } from "../../../proto/gen/stasis_pb.ts"
-import { TASK } from "../../../proto/values.ts"
+import { LOCK_METHOD, TASK } from "../../../proto/values.ts"
 import type { Stat } from "../../proc/stat.ts"
 import { NAMESPACE_IDS, OWN_TIME } from "../namespaces.ts"
 import type { ObjectIds } from "./objects.ts"
@@ -18,8 +18,6 @@ import type { TreePlace } from "./survey.ts"
 
 /** Version of the image format that CRIU calls 1.1. */
 const IMG_VERSION = 2
-/** "Skip": no network is locked, so a restore has nothing to unlock. Authority: REFERENCE 1.6. */
-const NETWORK_LOCK_SKIP = 2
 
 /** Id that segments of the dumping program's IPC namespace stand under in images. */
 export const IPC_NAMESPACE = NAMESPACE_IDS.ipc_ns_id
@@ -45,7 +43,8 @@ export const collectInventory = (runId: string, ownSet: number, network: Partial
   root_ids: ROOT_IDS,
   root_cg_set: ownSet,
   lsmtype: lsmtype.NO_LSM,
-  network_lock_method: NETWORK_LOCK_SKIP,
+  // No network is locked, so a restore has nothing to unlock.
+  network_lock_method: LOCK_METHOD.SKIP,
   ...network,
   plugins_entry: { plugins: [] },
   dump_criu_run_id: runId,
