@@ -12,7 +12,7 @@ import { decode } from "../../ffi/layout.ts"
 import { hex } from "../base/units.ts"
 import type { Regime, RseqClass, Section, Verdict } from "./state.ts"
 
-/** What was read of a registered thread. `undefined` stands for memory that cannot be read. */
+/** What was read of a registered thread. `undefined` stands for memory that cannot be read, or an area that cannot be written. */
 export interface Observation {
   /** At least the 32 bytes of struct rseq. */
   readonly area: Uint8Array | undefined
@@ -44,7 +44,7 @@ export const UNREGISTERED: Verdict = { class: "unregistered", rseqCs: 0n, sectio
 /** Verdict on a registered thread. */
 export function classify(seen: Observation): Verdict {
   const { area, taskSize } = seen
-  if (!area) return { ...UNREGISTERED, class: "malformed", reason: "struct rseq cannot be read" }
+  if (!area) return { ...UNREGISTERED, class: "malformed", reason: "struct rseq cannot be read and written" }
   const { rseq_cs: rseqCs, flags } = decode(rseqArea, area)
   const verdict = (kind: RseqClass, rest: Partial<Verdict> = {}): Verdict => ({ ...UNREGISTERED, rseqCs, section, class: kind, ...rest })
   const section = seen.descriptor && decodeSection(rseqCs, seen.descriptor)

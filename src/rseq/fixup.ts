@@ -74,8 +74,8 @@ export const imagePatches = (states: readonly RseqState[]): ImagePatch[] =>
   states.filter(({ rseqCs }) => rseqCs !== 0n).map((state) => ({ address: rseqCsAddress(state), bytes: new Uint8Array(8) }))
 
 /**
- * Refuses a process with malformed threads. With "keep" only a thread is refused whose area cannot even be read: nothing could be
- * run in it, or put back.
+ * Refuses a process with malformed threads. With "keep" only a thread is refused whose area cannot even be read and written: nothing
+ * could be run in it, or put back.
  *
  * @throws CheckpointError E_RSEQ_MALFORMED, naming every such thread
  */
@@ -86,7 +86,7 @@ export function refuseMalformed(pid: number, states: readonly RseqState[], polic
     "E_RSEQ_MALFORMED",
     `Cannot dump task ${pid}`,
     refused.map(({ tid, reason }) => `the restartable sequence of thread ${tid} is malformed: ${reason}`).join("; "),
-    policy === "refuse"
+    refused.every((state) => state.area)
       ? "The kernel would kill this thread: mend the program, or give --rseq-malformed=keep to save the state as it is"
       : "The kernel kills this thread as soon as it runs: mend the program",
   )

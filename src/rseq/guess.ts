@@ -12,6 +12,11 @@ export interface GuessSource {
   readonly tls: bigint | undefined
   /** Whether anything in the process's code could make a registration. Reads all of it: asked last. */
   readonly mayRegister: () => boolean
+  /**
+   * Address of a struct rseq_cs, in the data of the code's own file, whose section holds an address. Reads all of that file's memory: asked
+   * of a guess that knows of no section there.
+   */
+  readonly sectionAt: (ip: bigint) => bigint | undefined
 }
 
 /** mov $334, %eax, and the same for the first argument of syscall(2): the number of rseq(2). */

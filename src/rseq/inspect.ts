@@ -1,6 +1,6 @@
 import { RSEQ_ORIGINAL_SIZE, rseqArea, rseqDescriptor } from "../../ffi/abi/rseq.ts"
 import { decode } from "../../ffi/layout.ts"
-import { type RemoteAddress, remoteAddress } from "../base/units.ts"
+import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../base/units.ts"
 import type { FrozenThread } from "../tracee/frozen.ts"
 import { readMemoryIfMapped } from "../tracee/memory.ts"
 import { settled, taskSize } from "./arch.x86_64.ts"
@@ -11,9 +11,16 @@ import type { Discovery, Regime, RseqState } from "./state.ts"
 export type Reader = (from: RemoteAddress, length: number) => Uint8Array | undefined
 
 /**
+ * How much of an area is looked at, bytes. A program may register any length up to 4 GiB, of which the kernel knows the beginning alone.
+ *
+ * @param size as registered
+ */
+export const areaLength = (size: number): number => Math.min(Math.max(size, RSEQ_ORIGINAL_SIZE), PAGE_SIZE)
+
+/**
  * Everything about one stopped thread's restartable sequence, read from outside.
  *
- * @param regime asked only when the class depends on it
+ * @param regime asked only when the class depends on it   @param isWritable whether the process may write at an address
  * Precondition: nothing has been run in the thread since it was stopped, for that makes the kernel clear rseq_cs.
  */
 export function readRseqState(
@@ -21,6 +28,7 @@ export function readRseqState(
   thread: Pick<FrozenThread, "tid" | "registers">,
   found: Exclude<Discovery, { kind: "unknown" }>,
   regime: () => Regime,
+  isWritable: (address: RemoteAddress) => boolean = () => true,
 ): RseqState {
   const { ip } = settled(thread.registers)
   const { tid } = thread
@@ -28,7 +36,8 @@ export function readRseqState(
   const { registration } = found
   const read: Reader = (from, length) => readMemoryIfMapped(pid, from, length)
   const { abiPointer, abiSize, signature } = registration
-  const area = read(abiPointer, Math.max(abiSize, RSEQ_ORIGINAL_SIZE)) ?? read(abiPointer, RSEQ_ORIGINAL_SIZE)
+  const readable = read(abiPointer, areaLength(abiSize)) ?? read(abiPointer, RSEQ_ORIGINAL_SIZE)
+  const area = isWritable(abiPointer) ? readable : undefined
   const limit = taskSize()
   return { ...classify({ area, ...follow(read, area, limit), ip, signature, taskSize: limit, regime }), tid, registration, area, ip }
 }

@@ -1,7 +1,12 @@
+import type { Registers } from "../../ffi/abi/registers.x86_64.ts"
 import { RSEQ_FLAG_UNREGISTER, RSEQ_ORIGINAL_SIZE } from "../../ffi/abi/rseq.ts"
 import { errnoName } from "../../ffi/syscall.ts"
+import { CheckpointError } from "../base/errors.ts"
+import { hex } from "../base/units.ts"
 import type { Answers, Program, Result } from "../tracee/program.ts"
-import type { Registration } from "./state.ts"
+import { describeRegistration } from "./discover.ts"
+import type { GuessSource } from "./guess.ts"
+import type { Registration, RseqClass, RseqState } from "./state.ts"
 
 /** Last page of the address space: well aligned, never user memory. */
 const KERNEL_ADDRESS = (1n << 64n) - 4096n
@@ -59,3 +64,29 @@ export const appendSignatureProof = (program: Program, { abiPointer, abiSize, si
 
 /** True when the signature asked for is the registered one. */
 export const isSignature = (question: Result, answers: Answers): boolean => errnoOf(answers, question) === "EBUSY"
+
+/** Classes of threads in which something can be run whatever their registration is. */
+export const HARMLESS: readonly RseqClass[] = ["idle", "outside", "unregistered"]
+
+/**
+ * Refuses a thread that seems to be in a section although its guessed registration has none there: it may have another one. The proof runs
+ * in the thread, and the kernel would take the section's protection away, unknown to us.
+ *
+ * @throws CheckpointError E_KERNEL   Precondition: nothing was run in the thread yet
+ */
+export function refuseUnknownSection(state: RseqState, { orig_ax }: Registers, guesses: GuessSource | undefined): void {
+  // Sections make no system calls, and most threads are in one: their code need not be read.
+  const isInCall = BigInt.asIntN(64, orig_ax) >= 0n
+  if (isInCall || !HARMLESS.includes(state.class)) return
+  const descriptor = guesses?.sectionAt(state.ip)
+  if (descriptor !== undefined) throw wrongGuess(state, `it is in the section that ${hex(descriptor)} describes`)
+}
+
+/** What is told of a thread whose guess is not right. */
+export const wrongGuess = ({ tid, registration }: RseqState, found: string): CheckpointError =>
+  new CheckpointError(
+    "E_KERNEL",
+    `Cannot prove the rseq registration of thread ${tid}`,
+    `${registration ? `${registration.strategy} says ${describeRegistration(registration)}` : "libc says that there is none"}, but ${found}`,
+    "Use Linux 5.13 or newer with --rseq-discovery=auto; before it only registrations by libc and, with tls, a thread-local __rseq_abi are found",
+  )

@@ -53,7 +53,7 @@ export interface Verdict {
 export interface RseqState extends Verdict {
   readonly tid: number
   readonly registration: Registration | undefined
-  /** struct rseq as it stood, `abiSize` bytes; undefined when unregistered or not readable. */
+  /** The beginning of struct rseq as it stood, see `areaLength`; undefined when unregistered, not readable or not writable. */
   readonly area: Uint8Array | undefined
   /** Where the thread would go on: an interrupted system call is counted as about to be restarted, as the kernel does. */
   readonly ip: bigint

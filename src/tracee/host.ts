@@ -164,8 +164,11 @@ function enter({ host: { thread, terms, mask, chain }, call, args }: HostCall): 
  *
  * @throws CheckpointError E_INJECTION
  */
-export function refuseFault({ pid }: FrozenProcess, { tid }: FrozenThread, report: Report): void {
+export function refuseFault({ pid }: FrozenProcess, thread: FrozenThread, report: Report): void {
   if (report.kind !== "signal-stop" || !FAULTS.has(report.signal)) return
+  // It has stopped, and will report no other stop.
+  thread.running = false
+  const { tid } = thread
   throw new CheckpointError(
     "E_INJECTION",
     `Cannot ask task ${pid} about itself`,

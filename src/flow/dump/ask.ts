@@ -39,7 +39,7 @@ interface Prepared {
 /** Reads all that must be read before anything runs in a process, prepares its threads, and writes down what it will be asked. */
 function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witnesses: Witnesses, options: DumpOptions): Prepared {
   const { pid } = process
-  const inspected = inspectThreads(process, options)
+  const inspected = inspectThreads(process, known?.smaps ?? [], options)
   // Up to here nothing of the process was changed.
   const threads = prepareThreads(process, inspected)
   // Not those of before the freeze, however equal the maps: madvise and mlock change flags that only smaps shows.

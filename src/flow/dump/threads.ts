@@ -3,17 +3,19 @@ import { logger } from "../../base/log.ts"
 import { remoteAddress } from "../../base/units.ts"
 import { decideRestart, type Restart } from "../../kinds/registers/interrupted.ts"
 import { readSeccomp, refuseListeners, type Seccomp } from "../../kinds/seccomp/collect.ts"
+import type { Mapping } from "../../proc/maps.ts"
 import { readStatus, type Status } from "../../proc/status.ts"
 import { discover } from "../../rseq/discover.ts"
 import { applyFixup, refuseMalformed, resumedRegisters } from "../../rseq/fixup.ts"
 import { readRseqState } from "../../rseq/inspect.ts"
+import { refuseUnknownSection } from "../../rseq/proof.ts"
 import { kernelRegime } from "../../rseq/regime.ts"
 import type { RseqState } from "../../rseq/state.ts"
 import type { FrozenProcess, FrozenThread } from "../../tracee/frozen.ts"
 import { readMemoryIfMapped } from "../../tracee/memory.ts"
 import { suspendSeccomp } from "../../tracee/suspend.ts"
 import type { DumpOptions } from "../options.ts"
-import { lazyGuesses } from "../rseq/guess.ts"
+import { lazyGuesses, writableBy } from "../rseq/guess.ts"
 import { withoutRestart } from "./filtered.ts"
 
 const log = logger("rseq")
@@ -32,16 +34,23 @@ export interface InspectedThread {
 /**
  * Reads what must be read first: restartable sequences, interrupted calls, pending signals, seccomp. Nothing is changed.
  *
+ * @param before mappings of before the freeze
  * @throws CheckpointError E_RSEQ_MALFORMED · E_UNSUPPORTED a seccomp listener · E_PERMISSION · E_KERNEL rseq cannot be found out
  */
-export function inspectThreads(process: FrozenProcess, { rseqDiscovery, rseqMalformed }: DumpOptions): InspectedThread[] {
+export function inspectThreads(
+  process: FrozenProcess,
+  before: readonly Mapping[],
+  { rseqDiscovery, rseqMalformed }: Pick<DumpOptions, "rseqDiscovery" | "rseqMalformed">,
+): InspectedThread[] {
   const { pid } = process
   const read = (address: bigint, length: number): Uint8Array | undefined => readMemoryIfMapped(pid, remoteAddress(address), length)
   const context = lazyGuesses(pid)
+  const isWritable = writableBy(pid, before)
   const threads = process.threads.map((frozen): InspectedThread => {
     const status = readStatus(pid, frozen.tid)
     const discovery = discover(frozen, rseqDiscovery, context)
-    const rseq = readRseqState(pid, frozen, discovery, kernelRegime)
+    const rseq = readRseqState(pid, frozen, discovery, kernelRegime, isWritable)
+    if (!discovery.proven) refuseUnknownSection(rseq, frozen.registers, context.guesses)
     const signalled = ((status.sigPending | status.sharedPending) & ~frozen.mask) !== 0n
     const seccomp = readSeccomp(frozen.tid, status.seccomp)
     const restart = withoutRestart(seccomp, frozen, decideRestart(frozen.tid, frozen.registers, signalled, read))

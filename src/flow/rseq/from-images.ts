@@ -7,6 +7,7 @@ import { type ImageSet, openImages } from "../../image/set.ts"
 import { AUXV } from "../../proc/auxv.ts"
 import { decodeSection, UNREGISTERED } from "../../rseq/classify.ts"
 import { savedRseq } from "../../rseq/image.ts"
+import { areaLength } from "../../rseq/inspect.ts"
 import type { Section } from "../../rseq/state.ts"
 import { savedBytes } from "../read-pages.ts"
 import { openPlaces, type Places } from "./place.ts"
@@ -62,7 +63,7 @@ export function inspectImages(directory: string): RseqRow[] {
 function rowOf(saved: Saved, tid: number, core: core_entry, own: stasis_thread_entry | undefined): RseqRow {
   const { set, pid, places, featureSize } = saved
   const registration = savedRseq(core.thread_core?.rseq_entry)
-  const area = own?.rseq_area ?? (registration && readPages(set, pid, registration.abiPointer, registration.abiSize))
+  const area = own?.rseq_area ?? (registration && readPages(set, pid, registration.abiPointer, areaLength(registration.abiSize)))
   const rseqCs = own ? (own.rseq_cs ?? 0n) : registration?.rseqCs
   const section = rseqCs ? readSection(saved, rseqCs) : undefined
   const ip = own?.frozen_ip ?? core.thread_info?.gpregs.ip
@@ -75,7 +76,7 @@ function rowOf(saved: Saved, tid: number, core: core_entry, own: stasis_thread_e
     size: registration?.abiSize ?? null,
     signature: registration?.signature ?? null,
     ...areaCells(area, featureSize),
-    ...(rseqCs === undefined ? {} : { rseqCs }),
+    ...(rseqCs === undefined || !registration ? {} : { rseqCs }),
     ...verdictCells({ ...UNREGISTERED, section }, places.of),
     class: own?.rseq_class ?? (registration ? (registration.rseqCs ? "no-restart" : "registered") : "unregistered"),
     ip: ip === undefined ? null : places.of(ip),

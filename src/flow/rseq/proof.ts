@@ -1,9 +1,7 @@
 import { RSEQ_ORIGINAL_FEATURES, RSEQ_ORIGINAL_SIZE } from "../../../ffi/abi/rseq.ts"
-import { CheckpointError } from "../../base/errors.ts"
 import { remoteAddress } from "../../base/units.ts"
 import { UNREGISTERED } from "../../rseq/classify.ts"
-import { describeRegistration } from "../../rseq/discover.ts"
-import { appendProof, appendSignatureProof, isSignature, judgeProof } from "../../rseq/proof.ts"
+import { appendProof, appendSignatureProof, HARMLESS, isSignature, judgeProof, wrongGuess } from "../../rseq/proof.ts"
 import type { Registration, RseqState } from "../../rseq/state.ts"
 import type { Loan } from "../../tracee/loan.ts"
 import { Program } from "../../tracee/program.ts"
@@ -58,10 +56,10 @@ export function proveGuesses(threads: readonly InspectedThread[], proofs: Proofs
 function confirmed(state: RseqState, judgement: ReturnType<typeof judgeProof>): RseqState {
   const { registration } = state
   if (judgement.kind === "registered" && registration) return { ...state, registration: { ...registration, abiSize: judgement.size } }
-  const harmless = state.class === "idle" || state.class === "outside" || state.class === "unregistered"
   // The area is a plain piece of memory then, and its bytes stay what they are.
-  if (judgement.kind === "unregistered" && harmless) return { ...state, ...UNREGISTERED, registration: undefined, area: undefined }
-  throw wrong(state, judgement.kind === "unregistered" ? "it has none" : "it has another one")
+  if (judgement.kind === "unregistered" && HARMLESS.includes(state.class))
+    return { ...state, ...UNREGISTERED, registration: undefined, area: undefined }
+  throw wrongGuess(state, judgement.kind === "unregistered" ? "it has none" : "it has another one")
 }
 
 function proveSignatures(threads: readonly InspectedThread[], loan: Loan): void {
@@ -74,14 +72,6 @@ function proveSignatures(threads: readonly InspectedThread[], loan: Loan): void 
   const answers = loan.run(new Map(asked.map(({ rseq, program }) => [rseq.tid, program])))
   for (const { rseq, question } of asked) {
     const answer = answers.get(rseq.tid)
-    if (!answer || !isSignature(question, answer)) throw wrong(rseq, "it was made with another signature")
+    if (!answer || !isSignature(question, answer)) throw wrongGuess(rseq, "it was made with another signature")
   }
 }
-
-const wrong = ({ tid, registration }: RseqState, found: string): CheckpointError =>
-  new CheckpointError(
-    "E_KERNEL",
-    `Cannot prove the rseq registration of thread ${tid}`,
-    `${registration ? `${registration.strategy} says ${describeRegistration(registration)}` : "libc says that there is none"}, but ${found}`,
-    "Leave --rseq-discovery at auto; before Linux 5.13 only registrations by libc or a thread-local __rseq_abi can be found",
-  )

@@ -19,7 +19,7 @@ import { checkProcess } from "../dump/target.ts"
 import { kernelRseq } from "../kernel-rseq.ts"
 import type { RseqOptions } from "../options.ts"
 import { inspectImages } from "./from-images.ts"
-import { filesBehind, readGuesses } from "./guess.ts"
+import { filesBehind, readGuesses, writableBy } from "./guess.ts"
 import { openPlaces, type Places } from "./place.ts"
 import { areaCells, type RseqRow, verdictCells } from "./row.ts"
 import { countSamples, type RseqCount } from "./sample.ts"
@@ -78,6 +78,7 @@ interface Context extends Disposable {
   readonly maps: readonly Mapping[]
   readonly places: Places
   readonly featureSize: number
+  readonly isWritable: (address: bigint) => boolean
   /** Read at most once, and only where the kernel does not tell. */
   readonly guesses: () => GuessSource
 }
@@ -90,6 +91,7 @@ function openContext(pid: number): Context {
     pid,
     maps,
     places,
+    isWritable: writableBy(pid, maps),
     featureSize: kernelRseq().featureSize ?? RSEQ_ORIGINAL_FEATURES,
     guesses: () => {
       guesses ??= readGuesses(pid, maps, places, readExeIfAlive(pid)?.path ?? "")
@@ -111,7 +113,7 @@ function inspectOnce(context: Context, { rseqDiscovery }: RseqOptions): RseqRow[
           return context.guesses()
         },
       })
-      found.push([discovery, readRseqState(pid, thread, discovery, kernelRegime)])
+      found.push([discovery, readRseqState(pid, thread, discovery, kernelRegime, context.isWritable)])
     }
   }
   return found.map(([discovery, state]) => rowOf(context, discovery, state))

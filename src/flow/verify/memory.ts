@@ -4,6 +4,7 @@ import { hex, PAGE_SIZE, type Range } from "../../base/units.ts"
 import type { ImageSet } from "../../image/set.ts"
 import type { Fill } from "../../kinds/memory/restore.ts"
 import { remainderOf } from "../../kinds/registers/interrupted.ts"
+import { areaLength } from "../../rseq/inspect.ts"
 import { checkInterrupt } from "../../tracee/wait.ts"
 import type { SavedProcess, SavedTree } from "../images.ts"
 import { kernelAreas } from "../kernel-areas.ts"
@@ -21,7 +22,7 @@ const [stored, live] = [Buffer.alloc(PART), Buffer.alloc(PART)]
 const kernelOwned = ({ threads, standIn }: SavedProcess): Range[] => [
   ...(standIn?.overlays ?? []).map(({ address, bytes }) => ({ start: address, end: address + BigInt(bytes.length) })),
   ...threads.flatMap(({ core: { rseq_entry: rseq }, extension }) => [
-    ...(rseq ? [{ start: rseq.rseq_abi_pointer, end: rseq.rseq_abi_pointer + BigInt(rseq.rseq_abi_size) }] : []),
+    ...(rseq ? [{ start: rseq.rseq_abi_pointer, end: rseq.rseq_abi_pointer + BigInt(areaLength(rseq.rseq_abi_size)) }] : []),
     ...(extension?.restart?.remaining_sec === undefined
       ? []
       : [remainderOf(extension.restart)].map((start) => ({ start, end: start + BigInt(TIMESPEC) }))),

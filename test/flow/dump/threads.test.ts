@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
 import { inspectThreads, prepareThreads } from "../../../src/flow/dump/threads.ts"
+import { readMaps } from "../../../src/proc/maps.ts"
 import { canCompile, startFixture } from "../../rseq/fixture.ts"
 import { freeze } from "../../tracee/fixture.ts"
 import { USUAL_DUMP } from "../usual.ts"
@@ -17,7 +18,7 @@ test.skipIf(!canCompile || process.getuid?.() !== 0)(
       // No sleep: a thread must be met before it is interrupted.
       while (![0, 1].every((slot) => fixture.read(slot).entered === round)) expect(performance.now()).toBeLessThan(end)
       using frozen = freeze(fixture.pid)
-      const inspected = inspectThreads(frozen, USUAL_DUMP)
+      const inspected = inspectThreads(frozen, readMaps(fixture.pid), USUAL_DUMP)
       expect(frozen.threads.map(({ registers, resume, guess, touched }) => [resume === registers, guess, touched])).toEqual([
         [true, undefined, false],
         [true, undefined, false],
