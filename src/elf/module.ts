@@ -18,7 +18,7 @@ interface ModulePlace {
 }
 
 /** The mapping around an address. Precondition: sorted by start, as /proc/PID/maps is. */
-export function mappingAt<M extends Mapped>(mappings: readonly M[], address: bigint): M | null {
+export function mappingAt<M extends Range>(mappings: readonly M[], address: bigint): M | null {
   let low = 0
   let high = mappings.length
   while (low < high) {

@@ -1,5 +1,7 @@
+import { PROT } from "../../ffi/abi/mman.ts"
 import { RSEQ_CS_FLAG_KERNEL, RSEQ_ORIGINAL_SIZE } from "../../ffi/abi/rseq.ts"
-import type { RemoteAddress } from "../base/units.ts"
+import type { Range, RemoteAddress } from "../base/units.ts"
+import { mappingAt } from "../elf/module.ts"
 import { readMemory, writeMemory, writeWord } from "../tracee/memory.ts"
 import type { Program, Result } from "../tracee/program.ts"
 import { memberAddress } from "./area.ts"
@@ -33,6 +35,18 @@ export function chooseLength({ abiPointer, abiSize }: SavedRseq, { featureSize, 
   if (abiSize < RSEQ_ORIGINAL_SIZE || !original) return { refused: why }
   if (strict) return { refused: `${why}, and --strict forbids 32 bytes instead of ${abiSize}` }
   return { size: RSEQ_ORIGINAL_SIZE, warning: `${why}: registered with 32 bytes instead of ${abiSize}` }
+}
+
+/**
+ * What is wrong with where a saved area lies; undefined = nothing. The kernel writes there at once.
+ *
+ * @param areas of its process, ascending
+ */
+export function faultOfPlace({ abiPointer }: SavedRseq, areas: readonly (Range & { readonly prot: number })[]): string | undefined {
+  const isWritable = (address: bigint): boolean => ((mappingAt(areas, address)?.prot ?? 0) & PROT.WRITE) !== 0
+  return isWritable(abiPointer) && isWritable(abiPointer + BigInt(RSEQ_ORIGINAL_SIZE - 1))
+    ? undefined
+    : "its area lies in no memory that it may write to"
 }
 
 function refusal(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
+import { PROT } from "../../ffi/abi/mman.ts"
 import { remoteAddress } from "../../src/base/units.ts"
-import { appendRegistration, chooseLength, type KernelRseq } from "../../src/rseq/register.ts"
+import { appendRegistration, chooseLength, faultOfPlace, type KernelRseq } from "../../src/rseq/register.ts"
 import { Program } from "../../src/tracee/program.ts"
 
 const OLD: KernelRseq = { featureSize: undefined, align: undefined } // 5.10, 6.1
@@ -47,6 +48,21 @@ describe("chooseLength", () => {
     })
     expect(chooseLength(saved(33), V6_18, true)).toEqual({ size: 33, warning: undefined })
   })
+})
+
+describe("faultOfPlace: the kernel must be able to write all 32 bytes", () => {
+  const writable = { start: 0x7000n, end: 0x8000n, prot: PROT.READ | PROT.WRITE }
+  const code = { start: 0x8000n, end: 0x9000n, prot: PROT.READ | PROT.EXEC }
+  const places: readonly (readonly [what: string, at: bigint, areas: (typeof code)[], good: boolean])[] = [
+    ["at the beginning", 0x7000n, [writable, code], true],
+    ["at the very end", 0x7fe0n, [writable, code], true],
+    ["in two writable areas", 0x7ff0n, [writable, { ...writable, start: 0x8000n, end: 0x9000n }], true],
+    ["half in what may not be written", 0x7ff0n, [writable, code], false],
+    ["in code", 0x8020n, [writable, code], false],
+    ["in no memory", 0x6000n, [writable, code], false],
+    ["in the kernel", 0xffff888000000000n, [writable, code], false],
+  ]
+  for (const [what, at, areas, good] of places) test(what, () => expect(faultOfPlace(saved(32, at), areas) === undefined).toBe(good))
 })
 
 test("appendRegistration asks for exactly what was saved, and its error would name it", () => {

@@ -23,8 +23,9 @@ import { discardSignals, restoreAltStack, restoreSigactions } from "../../kinds/
 import { restoreRobustList, restoreTidAddress } from "../../kinds/thread/restore.ts"
 import { armTimers } from "../../kinds/timers/restore.ts"
 import { cloneTask } from "../../kinds/tree/restore.ts"
+import { describeRegistration } from "../../rseq/discover.ts"
 import { savedRseq } from "../../rseq/image.ts"
-import { appendRegistration, chooseLength } from "../../rseq/register.ts"
+import { appendRegistration, chooseLength, faultOfPlace } from "../../rseq/register.ts"
 import { appendSliceExtension, lackOfSliceExtension } from "../../rseq/slice.ts"
 import { Program } from "../../tracee/program.ts"
 import type { SavedProcess, SavedThread } from "../images.ts"
@@ -115,20 +116,28 @@ export function buildThread(saved: SavedProcess, thread: SavedThread, context: R
   const comm = tid === saved.tree.pid ? saved.tc.comm : (core.comm ?? saved.tc.comm)
   restoreThreadAttributes(comm, extension, saved.extension?.personality, program)
   restoreThreadPolicy(extension?.mempolicy, nodesWithMemory, program)
-  appendRseq(thread, context, program)
+  appendRseq(saved, thread, context, program)
   return program
 }
 
 /**
  * Appends the registration, and what needs it.
  *
- * @throws CheckpointError E_IMAGE_UNSUPPORTED this kernel takes no such registration, or nothing but a lesser one
+ * @throws CheckpointError E_IMAGE_UNSUPPORTED this kernel takes no such registration, or nothing but a lesser one · E_IMAGE_CORRUPT
  */
-function appendRseq({ tid, core, extension }: SavedThread, { kernelRseq, strict }: RestoreContext, program: Program): void {
+function appendRseq(
+  { mm }: SavedProcess,
+  { tid, core, extension }: SavedThread,
+  { kernelRseq, strict }: RestoreContext,
+  program: Program,
+): void {
   const rseq = savedRseq(core.rseq_entry)
   if (!rseq) return
+  const action = `Cannot register rseq of thread ${tid}`
+  const fault = faultOfPlace(rseq, mm.vmas)
+  if (fault !== undefined) throw damagedImage(action, `${describeRegistration(rseq)}: ${fault}`)
   const refused = (found: string): CheckpointError =>
-    new CheckpointError("E_IMAGE_UNSUPPORTED", `Cannot register rseq of thread ${tid}`, found, "Restore on the kernel of the dump")
+    new CheckpointError("E_IMAGE_UNSUPPORTED", action, found, "Restore on the kernel of the dump")
   const choice = chooseLength(rseq, kernelRseq, strict)
   if ("refused" in choice) throw refused(choice.refused)
   if (choice.warning) log.warn(`thread ${tid}: ${choice.warning}`)
