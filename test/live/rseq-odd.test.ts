@@ -47,6 +47,20 @@ describe("odd registrations", () => {
     expect(result.stderr).not.toContain("does not stop")
   })
 
+  test("areas in shared memory, and in that of another process, are what the kernel writes to: --verify does not take them for changed", async () => {
+    for (const kind of ["shared", "sharers"]) {
+      const victim = await odd(kind)
+      if (!isReady(victim)) return
+      for (let round = 0; round < 4; round++)
+        await dump(stasisTool, victim.pid, join(victim.images, `${round}`), "--leave-running", "--verify", "--no-sync")
+      await dump(stasisTool, victim.pid, victim.images)
+      await victim.gone()
+      await restore(stasisTool, victim.images, "--verify")
+      victim.ask()
+      expect(await victim.answer()).toBe("OK")
+    }
+  })
+
   test("one of 64 MiB is kept with its length, and its area is stored once", async () => {
     const victim = await odd("long")
     if (!isReady(victim)) return

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test"
 import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
-import { remoteAddress } from "../../src/base/units.ts"
+import { type Range, remoteAddress } from "../../src/base/units.ts"
+import { untouchedPages } from "../../src/flow/dump/frame-pages.ts"
 import { readMaps } from "../../src/proc/maps.ts"
+import { readSmaps } from "../../src/proc/smaps.ts"
 import { stubCode } from "../../src/tracee/arch.x86_64.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
 import { framePagesSize, marked } from "../../src/tracee/host.ts"
@@ -69,6 +71,26 @@ describe.skipIf(!canTrace)(`a live target${why}`, () => {
     expect(termsOf(frozen).framePages).toBe(first)
     writeMemory(target.pid, first, new Uint8Array(framePagesSize(frozen)).fill(7))
     expect(termsOf(frozen).framePages).not.toBe(first)
+  })
+
+  test("processes that share their memory get pages apart, for each a return of its own", async () => {
+    using target = await startTarget("idle")
+    using _ = holdInterrupts()
+    using frozen = freeze(target.pid)
+    const [mappings, size] = [readSmaps(target.pid), framePagesSize(frozen)]
+    const pointers = frozen.threads.map(({ registers }) => registers.sp)
+    const taken: Range[] = []
+    // The lowest of the stack are taken first by a process that was dumped before.
+    for (const isPresent of [false, true]) {
+      for (let sharer = 0; sharer < 3; sharer++) {
+        const start = untouchedPages(target.pid, mappings, size, pointers, true, taken)!
+        expect(taken.filter((range) => start < range.end && start + BigInt(size) > range.start)).toEqual([])
+        taken.push({ start, end: start + BigInt(size) })
+      }
+      const [first] = taken
+      if (!isPresent && first) writeMemory(target.pid, remoteAddress(first.start), marked(size))
+      taken.length = 0
+    }
   })
 
   test("findGadgets is content with a bare system call, and says undefined without one", async () => {

@@ -1,9 +1,12 @@
 /*
  * Holds: a thread that sleeps, with an own registration that is odd by argument 1. "readonly": its area became read-only. "denied": the thread
- * has denied itself to write there, by a protection key. "long": of 64 MiB, all there. Up to Linux 6.18 the kernel kills the first two when
- * they run again. Checks: the registration is there.
+ * has denied itself to write there, by a protection key. "long": of 64 MiB, all there. "shared": of four threads that spin, in shared memory.
+ * "sharers": in memory that another process has too. Up to Linux 6.18 the kernel kills the first two when they run again. Checks: the
+ * registrations are there.
  */
 #include "rseq.h"
+#include <sched.h>
+#include <sys/wait.h>
 
 enum { LONG = 64 << 20, WRITE_DISABLE = 2 };
 static int ends[2];
@@ -57,10 +60,54 @@ static void *hold(void *unused)
 	return unused;
 }
 
+static void *spin(void *area)
+{
+	MUST((int)rseq_call(area, 32, 0, RSEQ_SIGNATURE));
+	while (!victim_go)
+		;
+	CHECK(rseq_call(area, 32, 0, RSEQ_SIGNATURE) == -1 && errno == EBUSY, "registering again: %s", strerror(errno));
+	return NULL;
+}
+
+static void share(void)
+{
+	enum { THREADS = 4 };
+	pthread_t threads[THREADS];
+	struct rseq_area *areas = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(areas == MAP_FAILED ? -1 : 0);
+	for (int i = 0; i < THREADS; i++)
+		threads[i] = victim_thread(spin, areas + i);
+	pause_ms(50);
+	victim_ready();
+	victim_wait();
+	for (int i = 0; i < THREADS; i++)
+		victim_join(threads[i]);
+	ok();
+}
+
+/* Runs in the memory of its parent, with its thread-local storage: no call of the C library. */
+static int sleep_for_ever(void *unused)
+{
+	long answer;
+	for (;;)
+		__asm__ volatile("syscall" : "=a"(answer) : "0"(SYS_pause) : "rcx", "r11", "memory");
+}
+
+static pid_t other_process(void)
+{
+	static char stack[16384] __attribute__((aligned(16)));
+	pid_t pid = clone(sleep_for_ever, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
+	MUST(pid);
+	return pid;
+}
+
 int main(int argc, char **argv)
 {
 	victim_begin(argc, argv);
 	kind = victim_argument(argc, argv, 1);
+	if (is("shared"))
+		share();
+	pid_t other = is("sharers") ? other_process() : 0;
 	MUST(pipe(ends));
 	pthread_t thread = victim_thread(hold, NULL);
 	while (!set)
@@ -70,5 +117,9 @@ int main(int argc, char **argv)
 	victim_ready();
 	victim_wait();
 	victim_join(thread);
+	if (other) {
+		MUST(kill(other, SIGKILL));
+		CHECK(waitpid(other, NULL, 0) == other, "waitpid: %s", strerror(errno));
+	}
 	ok();
 }

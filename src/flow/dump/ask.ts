@@ -1,9 +1,11 @@
 import { allAtOnce } from "../../base/all.ts"
+import type { Range } from "../../base/units.ts"
 import { askSessionKeyring, collectSessionKeyring } from "../../kinds/creds/keyrings.ts"
 import { collectFutureLocks } from "../../kinds/memory/future.ts"
 import { without } from "../../kinds/memory/holes.ts"
 import { showsKeys } from "../../kinds/memory/protection-keys.x86_64.ts"
 import { FilterTable } from "../../kinds/seccomp/collect.ts"
+import { collectObjects, type ObjectIds } from "../../kinds/tree/objects.ts"
 import { type MappingDetail, readSmaps } from "../../proc/smaps.ts"
 import { readStat } from "../../proc/stat.ts"
 import { readStatus } from "../../proc/status.ts"
@@ -16,6 +18,7 @@ import { patienceOf } from "../../tracee/wait.ts"
 import type { DumpOptions } from "../options.ts"
 import { type Proofs, planProofs, proveGuesses } from "../rseq/proof.ts"
 import { warnFiltered } from "./filtered.ts"
+import { frameOf } from "./frame-pages.ts"
 import { gather } from "./gather.ts"
 import { planQuestions, type Questions, questionAll, startAlone } from "./question.ts"
 import { resurvey } from "./resurvey.ts"
@@ -58,14 +61,21 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witne
   return { process, threads, mappings, questions, proofs: planProofs(threads), known }
 }
 
+/** What is to be borrowed of one process, and where the frames in its memory are: its own, and those of who shares it. */
+export interface FramedRequest extends LoanRequest {
+  readonly frames: readonly Range[]
+}
+
 /** A frozen tree that has said of itself what only it can say. */
 export interface AskedTree {
   /** In the order of `frozen.processes`, as are the requests and the loans. */
   readonly sources: readonly Source[]
   readonly members: readonly MemberStat[]
+  /** What the processes share. */
+  readonly objects: ReadonlyMap<number, ObjectIds>
   /** Seccomp filters of all threads. */
   readonly filters: FilterTable
-  readonly requests: readonly LoanRequest[]
+  readonly requests: readonly FramedRequest[]
   readonly loans: readonly Loan[]
 }
 
@@ -96,17 +106,8 @@ export function askFrozenTree<T>(
     before,
     options,
   )
-  const requests = prepared.map(({ process, threads, mappings, questions, proofs, known }) => ({
-    process,
-    terms: findTerms(process, threads, mappings, known?.gadgets),
-    bytes: Math.max(
-      loanSize(process, [...questions.programs.values()]),
-      loanSize(
-        process,
-        [...proofs.values()].map(({ program }) => program),
-      ),
-    ),
-  }))
+  const objects = collectObjects(prepared.map(({ process: { pid } }) => pid))
+  const requests = planLoans(prepared, objects)
   using loans = borrowAll(requests, patienceOf(options.timeoutSeconds))
   const proved = prepared.map((one, index) => {
     const loan = loans.all[index]
@@ -131,7 +132,21 @@ export function askFrozenTree<T>(
     if (future) gathered.extension.mlock_future = future
     return { pid, threads, mappings, gathered }
   })
-  return use({ sources, members, filters, requests, loans: loans.all })
+  return use({ sources, members, objects, filters, requests, loans: loans.all })
+}
+
+/** What is to be borrowed of each process, with frames apart: processes that share their memory would return by one another's. */
+function planLoans(prepared: readonly Prepared[], objects: AskedTree["objects"]): FramedRequest[] {
+  const framesOf = new Map<number, Range[]>()
+  return prepared.map(({ process, threads, mappings, questions, proofs, known }) => {
+    const memory = objects.get(process.pid)?.vm_id ?? 0
+    const frames = framesOf.get(memory) ?? []
+    framesOf.set(memory, frames)
+    const terms = findTerms(process, threads, mappings, known?.gadgets, frames)
+    frames.push(...frameOf(process, terms))
+    const programs = [...proofs.values()].map(({ program }) => program)
+    return { process, terms, frames, bytes: Math.max(loanSize(process, [...questions.programs.values()]), loanSize(process, programs)) }
+  })
 }
 
 /** How a process locks new areas (mlockall), which shows in the loan: that is a new area. */

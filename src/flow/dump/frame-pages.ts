@@ -1,6 +1,6 @@
 import { PM } from "../../../ffi/abi/mman.ts"
 import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
-import { PAGE_SIZE, type RemoteAddress, remoteAddress } from "../../base/units.ts"
+import { PAGE_SIZE, type Range, type RemoteAddress, remoteAddress } from "../../base/units.ts"
 import { without } from "../../kinds/memory/holes.ts"
 import type { PageRange } from "../../kinds/memory/pages.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
@@ -15,6 +15,7 @@ import { peekMemory } from "../../tracee/memory.ts"
  * the lowest of the main stack when they are zeros.
  *
  * @param size bytes, whole pages   @param stackPointers of all threads
+ * @param taken frames of the processes that share this memory
  * @param isQuiet no thread is on its way back from a killed dump, by a frame that no stack pointer may point to yet
  * @returns undefined when every writable page is in use
  */
@@ -24,6 +25,7 @@ export function untouchedPages(
   size: number,
   stackPointers: readonly bigint[],
   isQuiet: boolean,
+  taken: readonly Range[] = [],
 ): RemoteAddress | undefined {
   const usable = mappings.filter(({ read, write, counters }) => read && write && counters.protectionKey === 0)
   const stack = usable.find(({ path }) => path === "[stack]")
@@ -32,12 +34,15 @@ export function untouchedPages(
     // Absent pages are not read: that would make them present.
     const present = stack && pagesOf(fd, stack.start, size / PAGE_SIZE).every((entry) => (entry & PM.PRESENT) !== 0n)
     const lowest = (isWanted: (pages: Uint8Array) => boolean) =>
-      present ? lowestPages(pid, stack, size, stackPointers, isWanted) : undefined
-    return (isQuiet ? lowest(isFree) : undefined) ?? absentPages(fd, usable, size) ?? lowest(isZero)
+      present && isApart(taken, stack.start, size) ? lowestPages(pid, stack, size, stackPointers, isWanted) : undefined
+    return (isQuiet ? lowest(isFree) : undefined) ?? absentPages(fd, usable, size, taken) ?? lowest(isZero)
   } finally {
     closeSync(fd)
   }
 }
+
+const isApart = (ranges: readonly Range[], at: bigint, size: number): boolean =>
+  !ranges.some(({ start, end }) => at < end && at + BigInt(size) > start)
 
 /** What a handler or a call of the program may still write below its stack pointer without asking, bytes: it is left alone. */
 const STACK_DISTANCE = 16 * 1024
@@ -72,7 +77,7 @@ function pagesOf(fd: number, start: bigint, pages: number): bigint[] {
   return Array.from({ length: got }, (_, i) => pagemapWindow.readBigUInt64LE(i * ENTRY))
 }
 
-function absentPages(fd: number, mappings: readonly MappingDetail[], size: number): RemoteAddress | undefined {
+function absentPages(fd: number, mappings: readonly MappingDetail[], size: number, taken: readonly Range[]): RemoteAddress | undefined {
   const writable = mappings.filter(
     ({ shared, inode, path, vmFlags }) => !shared && inode === 0n && !path.startsWith("[v") && !vmFlags.has("ht"),
   )
@@ -81,16 +86,18 @@ function absentPages(fd: number, mappings: readonly MappingDetail[], size: numbe
   for (const { start, end } of stacksFirst) {
     let run = 0
     for (const [i, entry] of pagesOf(fd, start, Math.min(WINDOW, Number(end - start) / PAGE_SIZE)).entries()) {
-      run = (entry & TAKEN) === 0n ? run + 1 : 0
+      const isOurs = (entry & TAKEN) === 0n && isApart(taken, start + BigInt(i * PAGE_SIZE), PAGE_SIZE)
+      run = isOurs ? run + 1 : 0
       if (run === pages) return remoteAddress(start + BigInt((i + 1 - pages) * PAGE_SIZE))
     }
   }
   return undefined
 }
 
-/** Pages to store but those that hold a frame of ours now: they are zeros before and after, as those that are not stored. */
-export function withoutFrame(process: FrozenProcess, ranges: readonly PageRange[], { framePages }: LoanTerms): PageRange[] {
-  if (framePages === undefined) return [...ranges]
-  const frame = { start: framePages, end: framePages + BigInt(framePagesSize(process)) }
-  return ranges.flatMap((range) => without(range, [frame]).map((part) => ({ ...range, ...part })))
-}
+/** Where a frame is; nowhere without a return chain. */
+export const frameOf = (process: FrozenProcess, { framePages }: LoanTerms): Range[] =>
+  framePages === undefined ? [] : [{ start: framePages, end: framePages + BigInt(framePagesSize(process)) }]
+
+/** Pages to store but those that hold frames of ours now: they are zeros before and after, as those that are not stored. */
+export const withoutFrames = (frames: readonly Range[], ranges: readonly PageRange[]): PageRange[] =>
+  ranges.flatMap((range) => without(range, frames).map((part) => ({ ...range, ...part })))

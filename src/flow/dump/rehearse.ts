@@ -4,6 +4,7 @@ import { PE } from "../../../proto/values.ts"
 import { asTrial, logger } from "../../base/log.ts"
 import { PAGE_SIZE } from "../../base/units.ts"
 import { forgottenImages } from "../../image/rehearsal.ts"
+import { collectObjects } from "../../kinds/tree/objects.ts"
 import { readSmaps } from "../../proc/smaps.ts"
 import { readStat } from "../../proc/stat.ts"
 import { readStatus } from "../../proc/status.ts"
@@ -68,7 +69,7 @@ function readTarget(
   const sets = saveCgroups([understudy], cgroups, undefined, options)
   const treeWide = { ...openDumpConnections(options, undefined), cgroups: sets, filters }
   const moment = { ...options, stopped: false, most: MOST_DESCRIPTORS }
-  return collectState([{ ...source, pid, mappings }], [{ stat, ppid: 0, dead: false }], moment, treeWide)
+  return collectState([{ ...source, pid, mappings }], [{ stat, ppid: 0, dead: false }], moment, treeWide, collectObjects([pid]))
 }
 
 /** Freezes a new understudy, asks and copies it, and makes entries of the target by its answers. @throws whatever stops that */

@@ -6,13 +6,13 @@ import { type MadeLinks, makeLinks } from "../../kinds/files/ghost/links.ts"
 import { imagePatches } from "../../rseq/fixup.ts"
 import type { RseqState } from "../../rseq/state.ts"
 import type { FrozenTree } from "../../tracee/freeze.ts"
-import type { Loan, LoanRequest } from "../../tracee/loan.ts"
+import type { Loan } from "../../tracee/loan.ts"
 import { withAioRingsAtRest } from "../aio-rings.ts"
 import { saveCgroups } from "../cgroups.ts"
 import type { DumpedConnections } from "../connections.ts"
 import type { DumpOptions } from "../options.ts"
-import { askFrozenTree, readSessionKeyrings } from "./ask.ts"
-import { withoutFrame } from "./frame-pages.ts"
+import { askFrozenTree, type FramedRequest, readSessionKeyrings } from "./ask.ts"
+import { withoutFrames } from "./frame-pages.ts"
 import type { CollectedMemory } from "./memory.ts"
 import type { PagesFiles } from "./pages-files.ts"
 import { lostSemUndo } from "./sem-undo.ts"
@@ -47,7 +47,7 @@ export interface Provisions {
 interface TreeReading {
   readonly state: TreeState
   /** What was asked of each process, in the order of `state.processes`; so are the loans and the rseq states. */
-  readonly requests: readonly LoanRequest[]
+  readonly requests: readonly FramedRequest[]
   readonly loans: readonly Loan[]
   readonly rseq: readonly (readonly RseqState[])[]
 }
@@ -60,9 +60,9 @@ export function readFrozenTree<T>(
   options: DumpOptions,
   use: (reading: TreeReading) => T,
 ): T {
-  return askFrozenTree(frozen, before, witnesses, options, ({ sources, members, filters, requests, loans }) => {
+  return askFrozenTree(frozen, before, witnesses, options, ({ sources, members, objects, filters, requests, loans }) => {
     const cgroups = saveCgroups(frozen.processes, before.cgroups, cgroup, options)
-    const state = collectState(sources, members, { ...options, stopped: true }, { ...connections, cgroups, filters })
+    const state = collectState(sources, members, { ...options, stopped: true }, { ...connections, cgroups, filters }, objects)
     return use({ state, requests, loans, rseq: sources.map(({ threads }) => threads.map(({ rseq }) => rseq)) })
   })
 }
@@ -97,8 +97,7 @@ export function storeMemory(
 ): StoredPages[] {
   return withAioRingsAtRest(processes, () => [
     ...processes.map(({ pid, memory: { ranges, common } }, i) => {
-      const request = requests[i]
-      const own = request ? withoutFrame(request.process, ranges, request.terms) : ranges
+      const own = withoutFrames(requests[i]?.frames ?? [], ranges)
       return savePages(pid, pagesFiles.take(pid), { ranges: own, common }, imagePatches(rseq[i] ?? []))
     }),
     ...memfds.map((memory) => saveSegment(memory.inode.shmid, memory, pagesFiles)),

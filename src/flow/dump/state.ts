@@ -28,7 +28,7 @@ import {
   collectTree,
   IPC_NAMESPACE,
 } from "../../kinds/tree/collect.ts"
-import { collectObjects, type ObjectIds, ownersOf, surveyObjects } from "../../kinds/tree/objects.ts"
+import { type ObjectIds, ownersOf, surveyObjects } from "../../kinds/tree/objects.ts"
 import { readAuxv } from "../../proc/auxv.ts"
 import { ownNamespaces, readNamespace } from "../../proc/links.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
@@ -98,11 +98,11 @@ export function collectState(
   members: readonly MemberStat[],
   options: FileOptions & Omit<CollectMoment, "clock">,
   treeWide: TreeWide,
+  objects: ReadonlyMap<number, ObjectIds>,
 ): TreeState {
   const [root] = sources
   if (!root) throw new Error("Unreachable: a tree without a living process")
   const byMember = new Map(members.map((member) => [member.stat.pid, member]))
-  const objects = collectObjects(sources.map(({ pid }) => pid))
   const split = surveyObjects(objects, (pid) => byMember.get(pid)?.ppid ?? 0)
   const byPid = new Map(sources.map((source) => [source.pid, source]))
   const attached = findAttached(ownersOf(objects, "vm_id").flatMap((pid) => byPid.get(pid) ?? []))

@@ -20,12 +20,17 @@ const log = logger("dump")
 export const codeRanges = (mappings: readonly (Mapping & Partial<Pick<MappingDetail, "vmFlags">>)[]): CodeRange[] =>
   mappings.filter(({ exec, read, path, vmFlags }) => exec && read && path !== "[vsyscall]" && !vmFlags?.has("ht"))
 
-/** What the target lends for injection. @throws CheckpointError E_INJECTION naming what it lacks */
+/**
+ * What the target lends for injection.
+ *
+ * @param taken frames of the processes that share its memory   @throws CheckpointError E_INJECTION naming what it lacks
+ */
 export function findTerms(
   frozen: FrozenProcess,
   threads: readonly InspectedThread[],
   mappings: readonly MappingDetail[],
   known: Gadgets | undefined,
+  taken: readonly Range[],
 ): LoanTerms {
   const { pid } = frozen
   const action = `Cannot ask task ${pid} about itself`
@@ -38,7 +43,7 @@ export function findTerms(
       "Run it with the vdso enabled",
     )
   const stackPointers = frozen.threads.map(({ registers }) => registers.sp)
-  const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers, isQuiet(frozen, mappings))
+  const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers, isQuiet(frozen, mappings), taken)
   const stubSignal = chooseStubSignal(
     signalUse(
       threads.map(({ status }) => status),

@@ -5,8 +5,9 @@ import type { BpfMapData, PipeData } from "../../kinds/files/payloads.ts"
 import { without } from "../../kinds/memory/holes.ts"
 import type { SharedMemory } from "../../kinds/memory/shared.ts"
 import { openSegment } from "../../kinds/memory/windows.ts"
+import type { SavedTree } from "../images.ts"
 import { readFills } from "../read-pages.ts"
-import { compareFills, isZeroPage } from "./memory.ts"
+import { compareFills, isZeroPage, kernelOwnedShared } from "./memory.ts"
 
 /** Compares what is queued in each pipe, and how much it can hold. @returns one text a difference */
 export function pipeDifferences(saved: readonly PipeData[], now: readonly PipeData[], aliases: Aliases): string[] {
@@ -51,14 +52,19 @@ export const bpfMapDifferences = (saved: readonly BpfMapData[], now: readonly Bp
  *
  * @returns one text a part that differs
  */
-export const sharedMemoryDifferences = (set: ImageSet, now: readonly SharedMemory[], aliases: Aliases): string[] =>
+export const sharedMemoryDifferences = (set: ImageSet, saved: SavedTree, now: readonly SharedMemory[], aliases: Aliases): string[] =>
   aliases.of("sharedMemory").flatMap(([was, is]) => {
     const segment = now.find(({ inode }) => BigInt(inode.shmid) === is)
-    return segment ? oneSegment(set, Number(was), segment) : []
+    return segment ? oneSegment(set, saved, Number(was), segment) : []
   })
 
 /** Compares one segment with its stored pages. @returns one text a part that differs */
-export function oneSegment(set: ImageSet, shmid: number, { source, ranges }: Pick<SharedMemory, "source" | "ranges">): string[] {
+export function oneSegment(
+  set: ImageSet,
+  saved: SavedTree,
+  shmid: number,
+  { source, ranges }: Pick<SharedMemory, "source" | "ranges">,
+): string[] {
   const where = `shared memory ${shmid}`
   const fills = set.has("pagemap-shmem", shmid) ? readFills(set, "pagemap-shmem", shmid) : new Map()
   const stored = [...fills.values()].flat().map(({ start, length }) => ({ start, end: start + length }))
@@ -70,7 +76,7 @@ export function oneSegment(set: ImageSet, shmid: number, { source, ranges }: Pic
     return false
   })
   return [
-    ...compareFills(fills, read, [], where),
+    ...compareFills(fills, read, kernelOwnedShared(saved, shmid), where),
     ...strays.map(({ start, end }) => `${where} ${hex(start)}-${hex(end)}: holds data, and held none`),
   ]
 }

@@ -1,6 +1,9 @@
 import { closeSync, openSync, readSync } from "../../../ffi/fs.ts"
+import type { vma_entry } from "../../../proto/gen/vma_pb.ts"
+import { VMA } from "../../../proto/values.ts"
 import { errnoOf } from "../../base/errno.ts"
 import { hex, PAGE_SIZE, type Range } from "../../base/units.ts"
+import { mappingAt } from "../../elf/module.ts"
 import type { ImageSet } from "../../image/set.ts"
 import type { Fill } from "../../kinds/memory/restore.ts"
 import { remainderOf } from "../../kinds/registers/interrupted.ts"
@@ -28,6 +31,25 @@ const kernelOwned = ({ threads, standIn }: SavedProcess): Range[] => [
       : [remainderOf(extension.restart)].map((start) => ({ start, end: start + BigInt(TIMESPEC) }))),
   ]),
 ]
+
+/** The number of the shared memory that an area shows, in the images; undefined where it shows none, or a file. */
+function segmentOf({ memfds }: SavedTree, { files }: SavedProcess, { status, shmid }: vma_entry): number | undefined {
+  // CRIU's shared anonymous memory, and System V segments.
+  if ((status & (VMA.ANON_SHARED | VMA.SYSVIPC)) !== 0) return Number(shmid)
+  const memfd = (status & VMA.FILE_SHARED) === 0 ? undefined : files.files.get(Number(shmid))?.memfd
+  return memfd && memfds.find(({ inode_id }) => inode_id === BigInt(memfd.inode_id))?.shmid
+}
+
+/** What the kernel writes of shared memory that is no file, by offset: threads may have their areas there. @param shmid its number */
+export const kernelOwnedShared = (saved: SavedTree, shmid: number): Range[] =>
+  saved.processes.flatMap((process) =>
+    kernelOwned(process).flatMap(({ start, end }) => {
+      const area = mappingAt(process.mm.vmas, start)
+      if (!area || segmentOf(saved, process, area) !== shmid) return []
+      const shift = area.pgoff - area.start
+      return [{ start: start + shift, end: end + shift }]
+    }),
+  )
 
 /** The first byte that differs, of `length` in both buffers, but for what the kernel owns. @param at address of the first */
 function firstDifference(length: number, at: bigint, owned: readonly Range[]): bigint | undefined {

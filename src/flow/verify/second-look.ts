@@ -152,7 +152,7 @@ export function findDifferences(
       ...treeDifferences(...withoutGiven(before, entries, compared, given), scope),
       ...pipeDifferences(saved.root.files.pipesData, state.descriptors.pipesData, aliases),
       ...bpfMapDifferences(saved.root.files.bpfMapsData, state.descriptors.bpfMapsData, aliases),
-      ...sharedMemoryDifferences(set, state.memfds, aliases),
+      ...sharedMemoryDifferences(set, saved, state.memfds, aliases),
       ...shmDifferences(set, saved, state.sysv, { rules: {}, aliases, complete: scope.complete }),
       ...memory,
     ]

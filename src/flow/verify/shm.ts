@@ -10,12 +10,15 @@ import { oneSegment } from "./contents.ts"
  *
  * @returns one text a difference
  */
-export function shmDifferences(set: ImageSet, { shm }: SavedTree, now: readonly SysvSegment[], how: Comparison): string[] {
+export function shmDifferences(set: ImageSet, saved: SavedTree, now: readonly SysvSegment[], how: Comparison): string[] {
   const idOf = ({ entry }: Pick<SysvSegment, "entry">): number => entry.desc.id
-  return pairUp<Pick<SysvSegment, "entry">>(shm, now, idOf).flatMap(({ key, was, is }) => {
+  return pairUp<Pick<SysvSegment, "entry">>(saved.shm, now, idOf).flatMap(({ key, was, is }) => {
     const where = `System V segment ${key}`
     if (!was) return [`${where}: was not there`]
     const live = now.find((one) => one === is)
-    return [...compareMessages(ipc_shm_entrySchema, was.entry, is?.entry, how, where), ...(live ? oneSegment(set, idOf(live), live) : [])]
+    return [
+      ...compareMessages(ipc_shm_entrySchema, was.entry, is?.entry, how, where),
+      ...(live ? oneSegment(set, saved, idOf(live), live) : []),
+    ]
   })
 }
