@@ -4,6 +4,8 @@ import { W } from "../../ffi/abi/wait.ts"
 import { interruptedBy } from "../../ffi/interrupt.ts"
 import { allocate, attempt, errnoName, SyscallError } from "../../ffi/syscall.ts"
 import { CheckpointError } from "../base/errors.ts"
+import { readStatIfAlive } from "../proc/stat.ts"
+import { listThreadsIfAlive } from "../proc/tasks.ts"
 import { type Late, lateReport } from "./late.ts"
 
 const memory = allocate(4096)
@@ -109,9 +111,20 @@ export function waitReport(
     const errno = errnoName(-answer)
     if (errno === "ECHILD") return { kind: "gone", status: UNKNOWN_STATUS }
     if (errno !== "EINTR") throw new SyscallError("wait4", errno, [tid])
+    reapOthers(tid)
     meanwhile?.()
     checkDeadline(deadline, doing, late)
   }
+}
+
+/**
+ * Reaps the threads that have ended of a process whose leader has ended too, as all do at once by SIGKILL: a tracer is told of the leader
+ * only when it has waited for the others. Who waits for one of them later finds it gone. Kernel: kernel/exit.c wait_consider_task()
+ */
+function reapOthers(leader: number): void {
+  if (readStatIfAlive(leader)?.state !== "Z") return
+  for (const tid of listThreadsIfAlive(leader) ?? [])
+    if (tid !== leader && readStatIfAlive(leader, tid)?.state === "Z") attempt("wait4", tid, 0, W.ALL | W.NOHANG, 0)
 }
 
 /**

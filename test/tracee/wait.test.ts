@@ -15,7 +15,7 @@ import {
   waitReport,
 } from "../../src/tracee/wait.ts"
 import { failureOf } from "../image/sample.ts"
-import { canTrace, startTarget, why } from "./fixture.ts"
+import { canTrace, freeze, startTarget, why } from "./fixture.ts"
 
 describe("reportOf", () => {
   const stopped = (signal: number, event = 0): number => (event << 16) | (signal << 8) | 0x7f
@@ -82,6 +82,16 @@ describe.skipIf(!canTrace)(`waitReport${why}`, () => {
     attempt("kill", pid, 9)
     expect(waitReport(pid, deadlineIn(5), "the end")).toEqual({ kind: "gone", status: 9 })
     expect(tryPtrace("CONT", pid)).toBe(-3)
+  })
+
+  test("of a process that was killed with all its threads, the leader's end is told though nobody has waited for the others", async () => {
+    using target = await startTarget("crowd", "3")
+    using _ = holdInterrupts()
+    const { pid, threads } = freeze(target.pid)
+    expect(threads).toHaveLength(4)
+    attempt("kill", pid, 9)
+    expect(waitReport(pid, deadlineIn(5), "the end")).toEqual({ kind: "gone", status: 9 })
+    for (const { tid } of threads) expect(waitReport(tid, deadlineIn(1), "an end").kind).toBe("gone")
   })
 
   test("a task that is neither child nor tracee is gone, with a status that is no success", () => {
