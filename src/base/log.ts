@@ -91,6 +91,11 @@ export function logTo(fd: number, verbosity: number, form: "text" | "json" = "te
   level = LEVELS[Math.min(verbosity, LEVELS.length - 1)] ?? LogLevels.debug
 }
 
+/** Tells the log file, if there is one, what has been printed on standard error: why the command failed. */
+export function logFailure(text: string): void {
+  if (sink !== 2 && level >= LogLevels.error) logger("").error(text)
+}
+
 function write(line: string): void {
   try {
     writeSync(sink, line)

@@ -2,6 +2,7 @@ import { useHugePages } from "../../ffi/heap.ts"
 import { logTo } from "../base/log.ts"
 import { type CommandName, isCommand } from "./commands.ts"
 import { requireMachine } from "./machine.ts"
+import { refuseUnreadable, workingDirectory } from "./paths.ts"
 import { print } from "./print.ts"
 import { checkOptions, rseqOptions, showOptions } from "./records.ts"
 import { report } from "./report.ts"
@@ -14,7 +15,7 @@ const RUN: Readonly<Record<CommandName, (line: Canonical) => Promise<number>>> =
   restore: async (line) => (await import("./restore.ts")).runRestore(line),
   plan: async (line) => (await import("./plan.ts")).runPlan(line),
   rseq: async (line) => {
-    const options = rseqOptions(line, process.cwd())
+    const options = rseqOptions(line, workingDirectory())
     return (await import("./rseq.ts")).runRseq(options)
   },
   check: async (line) => {
@@ -22,7 +23,7 @@ const RUN: Readonly<Record<CommandName, (line: Canonical) => Promise<number>>> =
     return (await import("./check.ts")).runCheck(options)
   },
   show: async (line) => {
-    const { path, ...options } = showOptions(line, process.cwd())
+    const { path, ...options } = showOptions(line, workingDirectory())
     const { show } = await import("./show.ts")
     print(show(path, options))
     return 0
@@ -39,6 +40,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
       const word = argv[1] ?? ""
       return await help(isCommand(word) ? word : undefined)
     }
+    refuseUnreadable(argv)
     const line = canonical(argv)
     json = flag(line, "json")
     if (flag(line, "help")) return await help(line.command)

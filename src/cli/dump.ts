@@ -3,6 +3,7 @@ import { failureAsGiven, type HeldPaths, holdPaths } from "../flow/dump/held-pat
 import type { DumpOptions, DumpReport } from "../flow/options.ts"
 import { checkProc, followParent, reachProcess } from "../flow/reach.ts"
 import { wantsReport } from "../flow/report.ts"
+import { workingDirectory } from "./paths.ts"
 import { print } from "./print.ts"
 import { dumpOptions } from "./records.ts"
 import { openSession } from "./session.ts"
@@ -15,7 +16,7 @@ import { describeDump } from "./summary.ts"
  * @returns exit status 0, or that of the tool inside
  */
 export async function runDump(line: Canonical): Promise<number> {
-  const options = dumpOptions(line, process.cwd())
+  const options = dumpOptions(line, workingDirectory())
   followParent()
   openSession(line.command, options)
   checkProc()

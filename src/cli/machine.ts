@@ -16,7 +16,7 @@ export function requireMachine(line: Canonical, known = machineKnown): void {
       "E_KERNEL",
       `Cannot run stasis ${command}`,
       `this process may make no machine code, which its system calls go through (${machineFailure})`,
-      "Start it without PR_SET_MDWE (MemoryDenyWriteExecute= of systemd), with a larger ulimit -d, and with execmem in a security policy",
+      "Start it without PR_SET_MDWE (MemoryDenyWriteExecute= of systemd), with a larger ulimit -d and -v, and with execmem in a security policy",
     )
   throw new CheckpointError(
     "E_UNSUPPORTED",

@@ -1,6 +1,7 @@
 import { EXIT_STATUS } from "../base/errors.ts"
 import type { PlanOptions } from "../flow/options.ts"
 import { optionsAgain } from "./again.ts"
+import { workingDirectory } from "./paths.ts"
 import { print } from "./print.ts"
 import { planOptions } from "./records.ts"
 import type { Canonical } from "./spelling.ts"
@@ -11,7 +12,7 @@ import type { Canonical } from "./spelling.ts"
  * @returns the exit status that the dump or the restore would have with the same options
  */
 export async function runPlan(line: Canonical): Promise<number> {
-  const { pid, ...options } = planOptions(line, process.cwd())
+  const { pid, ...options } = planOptions(line, workingDirectory())
   if (pid === undefined) return planImages({ pid, ...options }, optionsAgain(line, "restore"))
   const { checkProc, reachProcess, followParent } = await import("../flow/reach.ts")
   followParent()

@@ -1,4 +1,3 @@
-import { resolve } from "node:path"
 import {
   CGROUP_MODES,
   type CgroupOptions,
@@ -20,13 +19,14 @@ import {
 } from "../flow/options.ts"
 import { cpuOptions } from "./cpu-cap.ts"
 import { externalOptions, inheritFds } from "./externals.ts"
+import { placed } from "./paths.ts"
 import { misused } from "./refuse.ts"
 import type { Canonical } from "./spelling.ts"
 import { atMost, bytes, choice, flag, parsePid, text, texts, verbosityOf, wholeNumber } from "./values.ts"
 
 /** Turns a command line into the record of one command; pure. Every one of them throws CheckpointError E_USAGE. */
 
-/** `stasis dump`. @param cwd absolute; relative paths start there */
+/** `stasis dump`. @param cwd as `workingDirectory` says */
 export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
   const { pid, rest } = target(line)
   if (pid === undefined) throw misused(line.command, "No process is named", "Name it: stasis dump PID [DIR], or -t PID")
@@ -40,9 +40,9 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
     ...commonOptions(line, rest[0], cwd),
     ...cgroupOptions(line),
     cgroupProps: texts(line, "cgroup-props"),
-    cgroupPropsFiles: texts(line, "cgroup-props-file").map((path) => resolve(cwd, path)),
+    cgroupPropsFiles: texts(line, "cgroup-props-file").map((path) => placed(line, cwd, path)),
     cgroupDumpControllers: texts(line, "cgroup-dump-controller"),
-    freezeCgroup: frozenCgroup === undefined ? undefined : resolve(cwd, frozenCgroup),
+    freezeCgroup: frozenCgroup === undefined ? undefined : placed(line, cwd, frozenCgroup),
     pid,
     leaveRunning,
     leaveStopped,
@@ -58,7 +58,7 @@ export function dumpOptions(line: Canonical, cwd: string): DumpOptions {
   }
 }
 
-/** `stasis restore`. @param cwd absolute; relative paths start there */
+/** `stasis restore`. @param cwd as `workingDirectory` says */
 export function restoreOptions(line: Canonical, cwd: string): RestoreOptions {
   atMost(line, 1)
   const detached = flag(line, "restore-detached")
@@ -78,7 +78,7 @@ export function restoreOptions(line: Canonical, cwd: string): RestoreOptions {
   }
 }
 
-/** `stasis plan`. A bare number is a PID, any other word a directory. @param cwd absolute; relative paths start there */
+/** `stasis plan`. A bare number is a PID, any other word a directory. @param cwd as `workingDirectory` says */
 export function planOptions(line: Canonical, cwd: string): PlanOptions {
   const [word] = line.words
   atMost(line, 1)
@@ -101,7 +101,7 @@ export function planOptions(line: Canonical, cwd: string): PlanOptions {
     ...checkingOptions(line),
     ...cpuOptions(line),
     pid: pid === undefined ? undefined : parsePid(line, pid),
-    imagesDir: directory === undefined ? undefined : resolve(cwd, directory),
+    imagesDir: directory === undefined ? undefined : placed(line, cwd, directory),
     ...connectionOptions(line),
     shellJob: flag(line, "shell-job"),
     skipInFlight: flag(line, "skip-in-flight"),
@@ -113,7 +113,7 @@ export function planOptions(line: Canonical, cwd: string): PlanOptions {
   }
 }
 
-/** `stasis rseq`. @param cwd absolute; relative paths start there */
+/** `stasis rseq`. @param cwd as `workingDirectory` says */
 export function rseqOptions(line: Canonical, cwd: string): RseqOptions {
   const { pid, rest } = target(line)
   atMost({ ...line, words: rest }, 0)
@@ -129,7 +129,7 @@ export function rseqOptions(line: Canonical, cwd: string): RseqOptions {
     throw misused(line.command, "--sample is given with images", "Sample a live process: stasis rseq PID --sample N")
   return {
     pid,
-    imagesDir: imagesDir === undefined ? undefined : resolve(cwd, imagesDir),
+    imagesDir: imagesDir === undefined ? undefined : placed(line, cwd, imagesDir),
     samples,
     rseqDiscovery: choice(line, "rseq-discovery", RSEQ_DISCOVERY),
     json: flag(line, "json"),
@@ -145,12 +145,12 @@ export function checkOptions(line: Canonical): CheckOptions {
   return { all, feature, json: flag(line, "json") }
 }
 
-/** `stasis show`. @param cwd absolute; relative paths start there */
+/** `stasis show`. @param cwd as `workingDirectory` says */
 export function showOptions(line: Canonical, cwd: string): { path: string; image: string | undefined; json: boolean } {
   atMost(line, 1)
   const path = line.words[0]
   if (path === undefined) throw misused(line.command, "Nothing to show is named", "Name it: stasis show DIR, or stasis show FILE")
-  return { path: resolve(cwd, path), image: text(line, "image"), json: flag(line, "json") }
+  return { path: placed(line, cwd, path), image: text(line, "image"), json: flag(line, "json") }
 }
 
 /** The process, by -t or as the first word, and the words after it. */
@@ -196,23 +196,23 @@ function commonOptions(line: Canonical, directory: string | undefined, cwd: stri
   const named = text(line, "images-dir")
   if (named !== undefined && directory !== undefined)
     throw misused(line.command, `Two image directories are given, "${named}" and "${directory}"`, "Give one, with or without -D")
-  const imagesDir = resolve(cwd, named ?? directory ?? ".")
-  const workDir = resolve(cwd, text(line, "work-dir") ?? imagesDir)
+  const imagesDir = placed(line, cwd, named ?? directory ?? ".")
+  const workDir = placed(line, cwd, text(line, "work-dir") ?? imagesDir)
   const logFile = text(line, "log-file")
   if (logFile === "-") throw misused(line.command, '"-" is not a log file', "Leave -o out: the log goes to standard error then")
   const pidfile = text(line, "pidfile")
   return {
     imagesDir,
     workDir,
-    logFile: logFile === undefined ? undefined : resolve(workDir, logFile),
+    logFile: logFile === undefined ? undefined : placed(line, workDir, logFile),
     verbosity: verbosityOf(line),
     ...connectionOptions(line),
     networkLock: choice(line, "network-lock", NETWORK_LOCK),
     shellJob: flag(line, "shell-job"),
     timeoutSeconds: wholeNumber(line, "timeout", "time in seconds", 0) ?? DEFAULT_TIMEOUT,
-    actionScripts: texts(line, "action-script").map((path) => resolve(cwd, path)),
+    actionScripts: texts(line, "action-script").map((path) => placed(line, cwd, path)),
     statusFd: wholeNumber(line, "status-fd", "descriptor", 0),
-    pidfile: pidfile === undefined ? undefined : resolve(workDir, pidfile),
+    pidfile: pidfile === undefined ? undefined : placed(line, workDir, pidfile),
     json: flag(line, "json"),
   }
 }

@@ -1,4 +1,5 @@
 import { CheckpointError, type ErrorCode, EXIT_STATUS } from "../base/errors.ts"
+import { logFailure } from "../base/log.ts"
 import { printError } from "./print.ts"
 import { safeText } from "./show-table.ts"
 
@@ -17,10 +18,11 @@ interface FailureJson {
   }
 }
 
-/** Prints a failure once, on standard error. @returns the exit status of its class, see EXIT_STATUS */
+/** Prints a failure on standard error, and in the log file where one is named. @returns the exit status of its class, see EXIT_STATUS */
 export function report(error: unknown, json: boolean): number {
   const failure = describe(error)
   printError(json ? JSON.stringify(failure) : format(failure))
+  logFailure(format(failure))
   return EXIT_STATUS[failure.error.code]
 }
 

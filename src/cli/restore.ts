@@ -1,6 +1,7 @@
 import { checkProc } from "../flow/reach.ts"
 import { wantsReport } from "../flow/report.ts"
 import { restore } from "../flow/restore/restore.ts"
+import { workingDirectory } from "./paths.ts"
 import { print, printError } from "./print.ts"
 import { restoreOptions } from "./records.ts"
 import { openSession } from "./session.ts"
@@ -12,7 +13,7 @@ import type { Canonical } from "./spelling.ts"
  * @returns exit status 0 when detached; else that of the restored root, 128 + signal when it was killed
  */
 export async function runRestore(line: Canonical): Promise<number> {
-  const options = restoreOptions(line, process.cwd())
+  const options = restoreOptions(line, workingDirectory())
   openSession(line.command, options)
   checkProc()
   const report = await restore(options)

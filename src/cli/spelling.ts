@@ -5,6 +5,13 @@ import { findCriuOption, misused, refuseCommand, refuseOption } from "./refuse.t
 /** CRIU's level when -v is not given, and what each bare -v adds one to. Authority: criu(8), --verbosity. */
 const DEFAULT_VERBOSITY = 2
 
+/** Values that must be joined to their option, since it may stand alone: as words of their own they would be taken for a directory. */
+const JOINED: Readonly<Record<string, { readonly value: RegExp; readonly commands: readonly CommandName[] }>> = {
+  verbosity: { value: /^[0-4]$/, commands: ["dump", "restore"] },
+  "cpu-cap": { value: /^\^?(?:fpu|ins|cpu|all|none)(?:,|$)/, commands: ["dump", "restore", "plan"] },
+  "manage-cgroups": { value: /^(?:soft|full|strict|none|props|ignore)$/, commands: ["dump", "restore"] },
+}
+
 /** A command line in one spelling only. */
 export interface Canonical {
   readonly command: CommandName
@@ -21,6 +28,8 @@ interface Reading {
   readonly left: string[]
   readonly options: { name: string; value: string | boolean }[]
   verbosity: number
+  /** The option that the last word has named without its value, by its long name and as it was written. */
+  alone?: { readonly name: string; readonly spelled: string } | undefined
 }
 
 /**
@@ -37,13 +46,30 @@ export function canonical(argv: readonly string[]): Canonical {
   const reading: Reading = { command, left, options: [], verbosity: DEFAULT_VERBOSITY }
   const words: string[] = []
   for (let word = left.shift(); word !== undefined; word = left.shift()) {
+    const { alone } = reading
+    reading.alone = undefined
     if (word === "--") words.push(...left.splice(0))
     else if (word.startsWith("--")) readName(reading, word)
     else if (word.startsWith("-") && word !== "-") readLetters(reading, word)
-    else words.push(word)
+    else {
+      refuseParted(command, alone, word)
+      words.push(word)
+    }
   }
   if (words.includes("")) throw misused(command, "A word is empty", "A variable of a script may have no value: name what it stands for")
   return { command, options: [...reading.options, { name: "verbosity", value: String(reading.verbosity) }], words }
+}
+
+/** `-v 4` and `--cpu-cap ins`: whoever means that gets no directory of this name. @throws CheckpointError E_USAGE */
+function refuseParted(command: CommandName, alone: Reading["alone"], word: string): void {
+  const joined = alone && JOINED[alone.name]
+  if (!alone || !joined?.commands.includes(command) || !joined.value.test(word)) return
+  const written = alone.spelled.startsWith("--") ? `--${alone.name}=${word}` : `-v${word}`
+  throw misused(
+    command,
+    `${alone.spelled} is followed by "${word}"`,
+    `Write ${written} if that is its value, or -D ${word} for a directory`,
+  )
 }
 
 /** The command and all other words. Options may stand before the command, as with CRIU. */
@@ -77,8 +103,10 @@ function readName(reading: Reading, word: string): void {
   if (row.value !== undefined) {
     if (negative) throw misused(command, `--${name} takes a value and has no --no- form`)
     if (row.name === "verbosity") setVerbosity(reading, attached ?? (/^\d$/.test(reading.left[0] ?? "") ? reading.left.shift() : undefined))
-    else if (row.unsaid !== undefined && attached === undefined) reading.options.push({ name, value: row.unsaid })
-    else takeValue(reading, row, spelled, attached)
+    else if (row.unsaid !== undefined && attached === undefined) {
+      reading.options.push({ name, value: row.unsaid })
+      reading.alone = { name, spelled }
+    } else takeValue(reading, row, spelled, attached)
     return
   }
   if (attached !== undefined) throw misused(command, `${spelled} takes no value`, `Use --${name} or --no-${name}`)
@@ -96,6 +124,7 @@ function readLetters(reading: Reading, word: string): void {
     if (row.name === "verbosity") {
       const digits = /^\d+/.exec(left)?.[0]
       setVerbosity(reading, digits)
+      if (digits === undefined) reading.alone = { name: row.name, spelled: `-${letter}` }
       left = left.slice(digits?.length ?? 0)
     } else if (row.unsaid !== undefined && !/^\d/.test(left)) {
       // Its value is a list of numbers, or left out: what follows are letters again.

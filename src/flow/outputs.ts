@@ -16,7 +16,7 @@ type Outputs = Pick<CommonOptions, "imagesDir" | "workDir" | "pidfile">
  */
 export function checkOutputs({ imagesDir, workDir, pidfile }: Outputs): void {
   // A restore from a read-only directory is none the worse for the statistics that it does not leave there.
-  if (workDir !== imagesDir) probeDirectory(workDir, `Cannot write statistics to ${workDir}`)
+  if (workDir !== imagesDir) probeDirectory(workDir, `Cannot write statistics to ${workDir}`, "-W")
   if (pidfile !== undefined) probePidfile(pidfile)
 }
 

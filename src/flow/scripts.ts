@@ -69,6 +69,16 @@ export function runScripts(scripts: readonly string[], hook: ScriptHook, { image
       if (status !== 0)
         throw failed(script, hook, `it ended with status ${status}`, "See what it printed above; status 0 lets the command go on")
     }
+  } catch (error) {
+    if (hook !== "post-resume" || !(error instanceof CheckpointError)) throw error
+    const { code, action, found, cause } = error
+    throw new CheckpointError(
+      code,
+      action,
+      found,
+      "The tree runs: do not restore it again, run the scripts by hand if it needs them",
+      cause,
+    )
   } finally {
     // For who looks at it after us.
     if (earlier !== 0) attempt("kill", process.pid, earlier)

@@ -138,14 +138,15 @@ export function prepareDirectory(path: string): PreparedDirectory {
 /**
  * Tries whether a file can be made in a directory. Not asked: access(2) says yes to root on file systems that will refuse.
  *
+ * @param option that names another one
  * @throws CheckpointError E_DIRECTORY, E_DISK_FULL, E_IO
  */
-export function probeDirectory(directory: string, action: string): void {
+export function probeDirectory(directory: string, action: string, option = "-D"): void {
   const probe = join(directory, temporaryName("probe"))
   try {
     closeSync(openSync(probe, "wx", 0o600))
     unlinkSync(probe)
   } catch (error) {
-    throw ioFailure(action, error)
+    throw ioFailure(action, error, option)
   }
 }

@@ -41,8 +41,10 @@ const REMEDY: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
 /**
  * Tells people why a file could not be written or read. What is no answer of the kernel (an error that is already for people, a defect of
  * ours) stays as it is.
+ *
+ * @param option that names another directory
  */
-export function ioFailure(action: string, error: unknown): Error {
+export function ioFailure(action: string, error: unknown, option = "-D"): Error {
   const errno = errnoOf(error)
   if (error instanceof Error && (errno === undefined || error instanceof CheckpointError)) return error
   const [code, found, next] = REMEDY[errno ?? ""] ?? [
@@ -50,7 +52,7 @@ export function ioFailure(action: string, error: unknown): Error {
     errno ?? String(error),
     "See the kernel log for errors of the disk, or name another directory with -D",
   ]
-  return new CheckpointError(code, action, found, next, error)
+  return new CheckpointError(code, action, found, next.replace("-D", option), error)
 }
 
 /** The same of an image that could not be read. */

@@ -2,7 +2,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test"
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { CheckpointError } from "../../src/base/errors.ts"
 import { logger, logTo } from "../../src/base/log.ts"
+import { report } from "../../src/cli/report.ts"
 import { openSession } from "../../src/cli/session.ts"
 
 let scratch: string
@@ -41,4 +43,15 @@ test("openSession refuses a log file that cannot be made, and a descriptor that 
   const logFile = join(scratch, "missing/dump.log")
   expect(() => openSession("dump", { logFile, verbosity: 2, statusFd: undefined })).toThrow(`Cannot log to "${logFile}"`)
   expect(() => openSession("dump", { logFile: undefined, verbosity: 2, statusFd: 987 })).toThrow("--status-fd 987 is not open")
+})
+
+test("a failure is in the log file too, as text whatever standard error gets, but with -v0", () => {
+  const logFile = join(scratch, "dump.log")
+  const failed = (verbosity: number): string => {
+    openSession("dump", { logFile, verbosity, statusFd: undefined })
+    expect(report(new CheckpointError("E_IO", "Cannot write x", "it is full", "Free space"), true)).toBe(6)
+    return readFileSync(logFile, "utf8")
+  }
+  expect(failed(1)).toMatch(/^\(\d+\.\d{6}\) error: Cannot write x: it is full\n {9}next {4}Free space\n {9}code {4}E_IO\n$/)
+  expect(failed(0)).toBe("")
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { canonical } from "../../src/cli/spelling.ts"
+import { failureOf } from "../image/sample.ts"
 
 /** "name=value" of every option, in order, then the bare words. */
 const seen = (line: string): string[] => {
@@ -36,6 +37,10 @@ describe("canonical", () => {
     ["restore -dS", ["restore-detached=true", "restore-sibling=true"]],
     ["restore -o log -W work -D out", ["log-file=log", "work-dir=work", "images-dir=out"]],
     ["dump --no-stream 5", ["5"]],
+    ["dump 5 --cpu-cap images", ["cpu-cap=all", "5", "images"]],
+    ["dump --manage-cgroups 5 soft", ["manage-cgroups=soft", "5", "soft"]],
+    ["dump 5 -v4 3", ["5", "3"]],
+    ["rseq -v 4", ["4"]],
   ])("reads %p", (line, expected) => {
     expect(seen(line)).toEqual(expected)
   })
@@ -89,5 +94,22 @@ describe("canonical", () => {
     ["constructor", '"constructor" is not a command'],
   ])("refuses %p", (line, expected) => {
     expect(() => canonical(line === "" ? [] : line.split(" "))).toThrow(expected)
+  })
+
+  test.each([
+    ["dump 5 -v 4", '-v is followed by "4"', "Write -v4 if that is its value, or -D 4 for a directory"],
+    ["restore -dv 2", '-v is followed by "2"', "Write -v2 if that is its value, or -D 2 for a directory"],
+    [
+      "dump -t 5 --cpu-cap ins,fpu",
+      '--cpu-cap is followed by "ins,fpu"',
+      "Write --cpu-cap=ins,fpu if that is its value, or -D ins,fpu for a directory",
+    ],
+    [
+      "restore --manage-cgroups full",
+      '--manage-cgroups is followed by "full"',
+      "Write --manage-cgroups=full if that is its value, or -D full for a directory",
+    ],
+  ])("%p has a value that would be taken for a directory", (line, found, next) => {
+    expect(failureOf(() => canonical(line.split(" ")))).toMatchObject({ code: "E_USAGE", found, next })
   })
 })

@@ -1,12 +1,16 @@
 import { afterEach, expect, test } from "bun:test"
 import { readdirSync } from "node:fs"
+import { newCgroup, removeCgroups, setProperty } from "../harness/cgroups.ts"
 import { cleanUp } from "../harness/process.ts"
 import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { start } from "../harness/victim.ts"
 import { allGone, treeOf } from "./kin.ts"
 
-afterEach(cleanUp)
+afterEach(async () => {
+  await cleanUp()
+  await removeCgroups()
+})
 
 /** A command of a stasis that may have few descriptors; with CAP_SYS_RESOURCE it gives itself more. */
 const limited = (most: number, ...words: string[]) =>
@@ -41,6 +45,22 @@ test("stasis may have no timer: what to raise is said by each command that wants
   await dump(stasisTool, victim.pid, victim.images)
   await allGone(members)
   expect(await none("restore", "-d", "-D", victim.images)).toMatchObject(lack)
+  await restore(stasisTool, victim.images)
+  victim.ask()
+  expect(await victim.answer()).toBe("OK")
+})
+
+test("no more threads may be made in the cgroup of a restore: what to raise is said, and nothing is left", async () => {
+  const pids = newCgroup("pids")
+  if (!pids) return skip("cgroups of processes (pids), which are not here or not ours")
+  const victim = await start("threads")
+  await dump(stasisTool, victim.pid, victim.images)
+  await victim.gone()
+  setProperty(pids, "pids.max", "6")
+  const inside = ["sh", "-c", `echo $$ >${pids}/cgroup.procs; exec "$@"`, "sh"]
+  const result = await run([...inside, ...stasisTool.command, "restore", "-d", "-D", victim.images, "--json"])
+  expect(toldError(result)).toMatchObject({ code: "E_RESTORE", next: expect.stringContaining("pids.max") })
+  await allGone([victim.pid])
   await restore(stasisTool, victim.images)
   victim.ask()
   expect(await victim.answer()).toBe("OK")

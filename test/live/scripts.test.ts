@@ -6,7 +6,7 @@ import { readStatIfAlive } from "../../src/proc/stat.ts"
 import { listProcesses } from "../../src/proc/tasks.ts"
 import { waitFor } from "../harness/deadline.ts"
 import { alive, cleanUp } from "../harness/process.ts"
-import { type Run, toldError } from "../harness/tool.ts"
+import { type Run, restore, stasisTool, toldError } from "../harness/tool.ts"
 import { start, type Victim } from "../harness/victim.ts"
 import { dumped, expectWell, imagesIn, scriptAt, tool } from "./scripted.ts"
 
@@ -90,6 +90,18 @@ describe("a signal to stasis ends a script that hangs, with all that it started"
     const result = await stopAt(victim, "post-resume", "SIGTERM", "restore", "-d")
     expect(result.status).toBe(0)
     expect(result.stderr).toContain("at post-resume: signal 15 asked stasis to stop")
+    expect(result.stderr).toContain("do not restore it again")
     await expectWell(victim)
   })
 })
+
+for (const hook of ["post-restore", "pre-resume"])
+  test(`a script that kills the new process, ${hook}: that is told, nothing is left, and the next restore is none the worse`, async () => {
+    const victim = await dumped()
+    const script = scriptAt(victim, hook, "kill -9 $CRTOOLS_INIT_PID")
+    const result = await tool("restore", "-d", "-D", victim.images, "--json", "--action-script", script)
+    expect(toldError(result)).toMatchObject({ code: "E_RESTORE", found: "one of its processes was killed before it ran" })
+    expect(alive(victim.pid)).toBe(false)
+    await restore(stasisTool, victim.images)
+    await expectWell(victim)
+  })

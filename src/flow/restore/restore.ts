@@ -114,6 +114,9 @@ export const membersOf = ({ processes, dead }: SavedTree): Parameters<typeof pla
   ...dead.map(({ tree: { pid, ppid, pgid, sid } }) => ({ pid, ppid, pgid, sid, dead: true })),
 ]
 
+/** Calls of the tool on a task of the new tree. */
+const ON_TASK: ReadonlySet<string> = new Set(["ptrace", "process_vm_readv", "process_vm_writev"])
+
 /** A call that failed in a new process, told as what it means for the restore. */
 function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): T {
   try {
@@ -143,6 +146,23 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
         action,
         "the limit of file sizes (RLIMIT_FSIZE) is too small for what is filled, memory among it",
         "Raise ulimit -f, then restore again: the tree gets its own limits back",
+        error,
+      )
+    if (isCall && error.call === "clone3" && error.errno === "EAGAIN")
+      throw new CheckpointError(
+        "E_RESTORE",
+        action,
+        "no more processes and threads may be made here",
+        "Raise the limit of processes (ulimit -u, pids.max of the cgroup, kernel.threads-max), then restore again",
+        error,
+      )
+    // Of a task that is held and told what to call: nothing of the restore's ends it.
+    if (isCall && ON_TASK.has(error.call) && error.errno === "ESRCH")
+      throw new CheckpointError(
+        "E_RESTORE",
+        action,
+        "one of its processes was killed before it ran",
+        "Find out who ended it (the kernel log tells of a lack of memory), then restore again",
         error,
       )
     const lack = lackOfDescriptors(action, error)
