@@ -5,6 +5,7 @@ import { usesTiles } from "../../ffi/abi/xsave.x86_64.ts"
 import { xstateSize, xstateSizeWithoutTiles } from "../../ffi/cpu.x86_64.ts"
 import { decode, encodeInto, encodeWhole } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError, syscall } from "../../ffi/syscall.ts"
+import { checkDeadline, type Deadline, deadlineIn } from "./wait.ts"
 
 const memory = allocate(64 * 1024)
 const STATE = 4096 // where the big answers go
@@ -92,12 +93,15 @@ export function getSignalOrigin(tid: number): { readonly code: number; readonly 
  * The pending signals of a stopped thread, oldest first, as raw siginfo_t of 128 bytes.
  *
  * @param shared the queue of the whole process instead of the thread's own
- * Kernel: kernel/ptrace.c ptrace_peek_siginfo()
+ * @param deadline the kernel counts from the first one for each: a hundred thousand take half a minute
+ * @throws CheckpointError E_TIMEOUT · E_INTERRUPTED. Kernel: kernel/ptrace.c ptrace_peek_siginfo()
  */
-export function peekSignals(tid: number, shared: boolean): Uint8Array[] {
+export function peekSignals(tid: number, shared: boolean, deadline: Deadline = deadlineIn(0)): Uint8Array[] {
   const BATCH = 32
   const found: Uint8Array[] = []
+  const late = () => ({ found: `${found.length} are read, and there are more`, next: "Let it take its signals, or end who sends them" })
   for (;;) {
+    if (found.length > 0) checkDeadline(deadline, `the look at the queued signals of task ${tid}`, late)
     encodeInto(peeksiginfoArgs, memory.bytes, { off: BigInt(found.length), flags: shared ? PTRACE_PEEKSIGINFO_SHARED : 0, nr: BATCH })
     const count = ptrace("PEEKSIGINFO", tid, memory.address, memory.address + STATE)
     // Not "fewer than asked for": the kernel breaks off when a signal arrives here, and the tool's own timer sends one every 20 ms.

@@ -4,6 +4,7 @@ import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { encode } from "../../ffi/layout.ts"
 import { syscall } from "../../ffi/syscall.ts"
 import { peekSignals } from "../../src/tracee/trace.ts"
+import { failureOf } from "../image/sample.ts"
 import { given } from "../kinds/files/plans.ts"
 import { canTrace, freeze, startTarget, why } from "./fixture.ts"
 
@@ -31,4 +32,14 @@ describe.skipIf(!canTrace)(`peekSignals${why}`, () => {
     expect(numbers).toEqual(Array.from({ length: QUEUED }, (_, index) => index))
     expect(peekSignals(target.pid, false)).toEqual([])
   }, 30_000)
+
+  test("a queue that takes longer than its deadline is given up", async () => {
+    using target = await startTarget("idle")
+    using _frozen = freeze(target.pid)
+    syscall("rt_sigqueueinfo", target.pid, 40, given(encode(siginfo, { si_signo: 40, si_code: -1, si_pid: process.pid })))
+    const deadline = { at: performance.now() - 1, seconds: 3 }
+    const action = `Cannot finish the look at the queued signals of task ${target.pid}`
+    expect(failureOf(() => peekSignals(target.pid, true, deadline))).toMatchObject({ code: "E_TIMEOUT", action })
+    expect(peekSignals(target.pid, false, deadline)).toEqual([])
+  })
 })

@@ -108,7 +108,8 @@ export function askFrozenTree<T>(
   )
   const objects = collectObjects(prepared.map(({ process: { pid } }) => pid))
   const requests = planLoans(prepared, objects)
-  using loans = borrowAll(requests, patienceOf(options.timeoutSeconds))
+  const patience = patienceOf(options.timeoutSeconds)
+  using loans = borrowAll(requests, patience)
   const proved = prepared.map((one, index) => {
     const loan = loans.all[index]
     return loan ? { ...one, threads: proveGuesses(one.threads, one.proofs, loan) } : one
@@ -125,7 +126,7 @@ export function askFrozenTree<T>(
     const said = answered.get(pid)
     if (!said) throw new Error(`Unreachable: process ${pid} was not asked`)
     refuseStopped(pid, questions, said.answers, options.landlock)
-    const inspected = { stat: stats.get(pid) ?? readStat(pid), threads, mappings, stopSignal }
+    const inspected = { stat: stats.get(pid) ?? readStat(pid), threads, mappings, stopSignal, patience }
     const gathered = gather(inspected, questions, said, filters)
     const loan = loans.all[index]
     const future = loan && readFutureLocks(pid, threads, loan)

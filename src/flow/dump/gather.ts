@@ -23,6 +23,7 @@ import type { Status } from "../../proc/status.ts"
 import { rseqEntry, rseqExtension } from "../../rseq/image.ts"
 import { collectSliceExtension } from "../../rseq/slice.ts"
 import type { Answers } from "../../tracee/program.ts"
+import type { Patience } from "../../tracee/wait.ts"
 import type { Answered, askThread, Questions } from "./question.ts"
 import type { InspectedThread } from "./threads.ts"
 
@@ -72,11 +73,12 @@ function collectThread(
   pid: number,
   personality: number,
   seccomp: SeccompEntry,
+  patience: Patience,
 ): () => ThreadEntries {
   const { tid, mask, xstate } = frozen
   const sched = collectSched(tid, answers.of(questions.slack))
   const robustList = collectRobustList(tid)
-  const pending = collectPending(tid, false, status.sigPending)
+  const pending = collectPending(tid, false, status.sigPending, patience())
   return () => {
     const attributes = collectThreadAttributes(answers, questions.attributes, personality)
     const mempolicy = collectPolicy(answers, questions.policy)
@@ -121,6 +123,8 @@ interface InspectedProcess {
   readonly mappings: readonly MappingDetail[]
   /** The signal that it was stopped by; 0 = it ran. */
   readonly stopSignal: number
+  /** How long the reading of a queue of signals may take. */
+  readonly patience: Patience
 }
 
 /** Brings together what was asked of a thread and what it said. */
@@ -133,7 +137,7 @@ function askedThread(thread: InspectedThread, questions: Questions, { answers, s
 
 /** What the leader's core image says of the process. */
 function collectTask(
-  { stat: { pid, flags }, stopSignal }: Pick<InspectedProcess, "stat" | "stopSignal">,
+  { stat: { pid, flags }, stopSignal, patience }: Pick<InspectedProcess, "stat" | "stopSignal" | "patience">,
   { thread: { frozen }, status, answers }: AskedThread,
   questions: Questions["process"],
   attributes: ProcessAttributes["entry"],
@@ -149,7 +153,7 @@ function collectTask(
     comm: status.name,
     timers: collectTimers(answers, questions.timers, clocks),
     rlimits: collectLimits(readLimits(pid)),
-    signals_s: collectPending(pid, true, status.sharedPending),
+    signals_s: collectPending(pid, true, status.sharedPending, patience()),
     sigactions: collectSigactions(answers, questions.actions),
   }
 }
@@ -169,7 +173,10 @@ export function gather(process: InspectedProcess, questions: Questions, answered
   const tc = collectTask(process, leader, questions.process, attributes.entry, answered.clocks)
   const seccomp = collectSeccomp(new Map(threads.map((thread) => [thread.frozen.tid, thread.seccomp])), filters)
   const { personality } = attributes.entry
-  const making = asked.map((one) => ({ tid: one.tid, entries: collectThread(one, pid, personality, seccomp.get(one.tid) ?? {}) }))
+  const making = asked.map((one) => ({
+    tid: one.tid,
+    entries: collectThread(one, pid, personality, seccomp.get(one.tid) ?? {}, process.patience),
+  }))
   return {
     threads: () => {
       const made = making.map(({ tid, entries }) => ({ tid, ...entries() }))

@@ -6,6 +6,7 @@ import { type signal_queue_entry, signal_queue_entrySchema } from "../../../prot
 import { create } from "../../../proto/schema.ts"
 import type { Answers, Data, Program } from "../../tracee/program.ts"
 import { peekSignals } from "../../tracee/trace.ts"
+import type { Deadline } from "../../tracee/wait.ts"
 
 /** Signals that have an action, ascending: 1 to 64 without SIGKILL and SIGSTOP. The order of `sigactions` in the image. */
 export const ACTION_SIGNALS: readonly number[] = Array.from({ length: NSIG }, (_, index) => index + 1).filter(
@@ -70,14 +71,15 @@ export function collectAltStack(answers: Answers, question: Data): thread_sas_en
  * @param shared the queue of the process instead of the thread's own; any thread's tid will do
  * @param pending the set of the same queue in /proc/TID/status (ShdPnd or SigPnd), read in the same stop. A signal that is in the set but
  *   not in the queue came when no memory or quota was left for its siginfo: the kernel will deliver it with zeros, so that is what is kept.
+ * @param deadline as for `peekSignals`
  * @throws SyscallError ESRCH the thread is not stopped or gone
  *
  * A timer that runs out between this and `collectTimers` would be lost or counted twice: read the sets again after the timers,
  * and when they changed ask both again. Kernel: kernel/signal.c collect_signal(). Mirror: ./restore.ts
  */
-export function collectPending(tid: number, shared: boolean, pending: bigint): signal_queue_entry {
+export function collectPending(tid: number, shared: boolean, pending: bigint, deadline?: Deadline): signal_queue_entry {
   if (pending === 0n) return create(signal_queue_entrySchema, {})
-  const queue = peekSignals(tid, shared)
+  const queue = peekSignals(tid, shared, deadline)
   const queued = queue.reduce((set, info) => set | sigbit(decode(siginfo, info).si_signo), 0n)
   for (let signal = 1; signal <= NSIG; signal++) if (pending & ~queued & sigbit(signal)) queue.push(encode(siginfo, { si_signo: signal }))
   return create(signal_queue_entrySchema, { signals: queue.map((info) => ({ siginfo: info })) })
