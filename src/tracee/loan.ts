@@ -111,12 +111,17 @@ function startOf(host: Host, size: number, outcome: HostAnswer): RemoteAddress {
 /** Linux's own number. Kernel: include/linux/mm.h DEFAULT_MAX_MAP_COUNT */
 const USUAL_MAP_COUNT = 65530
 
+/** What to do about a process that has as many areas as it may; undefined when it may have more. */
+function areasAdvice(pid: number): string | undefined {
+  const areas = readMapsIfAlive(pid)?.length ?? 0
+  const most = readSysctl("vm/max_map_count", USUAL_MAP_COUNT)
+  return areas >= most ? `Raise vm.max_map_count (sysctl), which is ${most}: the target has ${areas} areas` : undefined
+}
+
 /** What to do about a process that has no room for one area more. */
 function lendingAdvice(pid: number, errno: Errno): string {
-  const areas = errno === "ENOMEM" ? (readMapsIfAlive(pid)?.length ?? 0) : 0
-  const most = readSysctl("vm/max_map_count", USUAL_MAP_COUNT)
-  if (areas >= most) return `Raise vm.max_map_count (sysctl), which is ${most}: the target has ${areas} areas`
-  return "Raise the target's RLIMIT_AS or memory limit, or allow execmem in its security policy"
+  const advice = errno === "ENOMEM" ? areasAdvice(pid) : undefined
+  return advice ?? "Raise the target's RLIMIT_AS or memory limit, or allow execmem in its security policy"
 }
 
 /** A loan, and how it was made. */
@@ -151,7 +156,7 @@ function openLoan(host: Host, size: number, start: RemoteAddress, patience: Pati
         return new Map(
           blocks.threads.map(({ thread, program, offset }) => [
             thread.tid,
-            program.answers(image.subarray(offset, offset + program.size), ` in thread ${thread.tid}`),
+            program.answers(image.subarray(offset, offset + program.size), ` in thread ${thread.tid}`, () => areasAdvice(pid)),
           ]),
         )
       }

@@ -152,9 +152,10 @@ export class Program {
    *
    * @param image the same bytes, read back from the task
    * @param where named in errors, such as " in thread 12"
+   * @param unwritable what to do where the data of a program cannot be written, if that is known
    * @throws SyscallError the first record that failed unexpectedly · CheckpointError E_INJECTION nothing has run
    */
-  answers(image: Uint8Array, where: string): Answers {
+  answers(image: Uint8Array, where: string, unwritable: () => string | undefined = () => undefined): Answers {
     const view = new DataView(image.buffer, image.byteOffset, image.byteLength)
     const failed = view.getUint32(FAILED, true)
     const resultOf = (record: number): bigint => view.getBigInt64(stubHeader.size + record * stubRecord.size + RESULT, true)
@@ -163,7 +164,7 @@ export class Program {
         "E_INJECTION",
         `Cannot run anything${where}`,
         "its memory on loan cannot be made writable",
-        "Raise the target's RLIMIT_DATA (prlimit --data), or allow execmem in its security policy",
+        unwritable() ?? "Raise the target's RLIMIT_DATA (prlimit --data), or allow execmem in its security policy",
       )
     if (failed !== NONE_FAILED) {
       const record = this.records[failed]

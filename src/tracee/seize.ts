@@ -9,6 +9,7 @@ import { readStatusIfAlive } from "../proc/status.ts"
 import { type FrozenProcess, type FrozenThread, readThread, release } from "./frozen.ts"
 import { type Late, lateReport } from "./late.ts"
 import { ptrace, tryPtrace } from "./trace.ts"
+import { aboutTracer } from "./tracer.ts"
 import { isSuspended } from "./vfork.ts"
 import { checkDeadline, type Deadline, waitReport } from "./wait.ts"
 
@@ -40,8 +41,7 @@ function seizeThread({ pid, traceOptions }: Seizure, tid: number, tracer: (tid: 
     throw new CheckpointError(
       "E_TRACED",
       `Cannot seize task ${pid}`,
-      `TracerPid of thread ${tid} is ${by}`,
-      `Detach task ${by}, then dump again`,
+      ...aboutTracer(by, readStatusIfAlive(by)?.name, readStatusIfAlive(process.pid)?.name ?? ""),
       cause,
     )
   throw new CheckpointError(

@@ -7,7 +7,6 @@ import { remoteAddress } from "../../src/base/units.ts"
 import { asDumpError } from "../../src/flow/dump/dump-error.ts"
 import { type Mapping, readMaps } from "../../src/proc/maps.ts"
 import { readStatus } from "../../src/proc/status.ts"
-import { readSysctl } from "../../src/proc/sysctl.ts"
 import type { FrozenProcess } from "../../src/tracee/frozen.ts"
 import { framePagesSize } from "../../src/tracee/host.ts"
 import { readMemory } from "../../src/tracee/memory.ts"
@@ -25,8 +24,6 @@ import { canTrace, freeze, lend, perThread, startTarget, type Target, termsOf, w
  * way, and components out of use show those values.
  */
 const comparable = (xstate: Uint8Array): Uint8Array => xstate.fill(0, XSTATE_HEADER, XSTATE_HEADER + 8)
-
-const mostAreas = readSysctl("vm/max_map_count", 0)
 
 /** All that a thread may not notice a change of. */
 const stateOf = ({ threads }: FrozenProcess) =>
@@ -208,16 +205,6 @@ describe.skipIf(!canTrace)(`borrow and run${why}`, () => {
       expect(readMemory(pid, remoteAddress(terms.framePages), framePagesSize(frozen)).every((byte) => byte === 0)).toBe(true)
     }
     await expectWell(target)
-  })
-
-  test.skipIf(mostAreas > 100_000)("one that has as many areas as the kernel allows is told which limit that is", async () => {
-    using target = await startTarget("areas")
-    using _ = holdInterrupts()
-    using frozen = freeze(target.pid)
-    expect(failureOf(() => borrow(frozen, termsOf(frozen), 1 << 20, patienceOf(10)))).toMatchObject({
-      code: "E_INJECTION",
-      next: expect.stringMatching(new RegExp(`^Raise vm.max_map_count .sysctl., which is ${mostAreas}: the target has \\d+ areas$`)),
-    })
   })
 
   test("one that is killed meanwhile is E_TARGET_DIED, and its release takes no time", async () => {

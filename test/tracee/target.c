@@ -3,6 +3,7 @@
  *   idle              one thread in pause
  *   crowd N           N threads more, in pause
  *   areas             as many areas as the kernel allows
+ *   areas less        one less
  *   spawning          threads that are born and end all the time
  *   states            threads in different calls and loops that check themselves; see struct board
  *   memory            pages of every kind, by name
@@ -231,9 +232,13 @@ int main(int argc, char **argv)
 	if (!strcmp(mode, "crowd"))
 		for (int i = 0; i < atoi(argv[2]); i++)
 			begin(rest, NULL);
-	if (!strcmp(mode, "areas"))
-		for (int i = 0; mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED; i++)
-			;
+	if (!strcmp(mode, "areas")) {
+		void *last = NULL, *made;
+		for (int i = 0; (made = mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED; i++)
+			last = made;
+		if (argc > 2)
+			munmap(last, 2 * 4096); /* the other one is for what is printed */
+	}
 	if (!strcmp(mode, "spawning")) {
 		say("board", (uint64_t)&board);
 		for (int i = 0; i < 4; i++)

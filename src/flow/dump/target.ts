@@ -4,6 +4,7 @@ import { CheckpointError } from "../../base/errors.ts"
 import { PF_KTHREAD } from "../../proc/source.ts"
 import { readStat } from "../../proc/stat.ts"
 import { readStatus, readStatusIfAlive, type Status } from "../../proc/status.ts"
+import { aboutTracer } from "../../tracee/tracer.ts"
 
 const ROOM = 256
 const room = allocate(4096)
@@ -23,7 +24,7 @@ export function checkProcess(pid: number, action: string): Status {
   if (flags & PF_KTHREAD)
     throw new CheckpointError("E_KERNEL_THREAD", action, `it is the kernel thread "${comm}"`, "Name the PID of a program")
   const status = readStatus(pid)
-  const { tgid } = status
+  const { tgid, state, ppid, threads } = status
   if (tgid !== pid)
     throw new CheckpointError(
       "E_NO_PROCESS",
@@ -31,13 +32,6 @@ export function checkProcess(pid: number, action: string): Status {
       `it is a thread of process ${tgid}`,
       `Name process ${tgid}, which stands for all its threads`,
     )
-  return status
-}
-
-/** Errors of the target itself, which no option can change. @throws CheckpointError E_SELF · E_NO_PROCESS · E_KERNEL_THREAD · E_TRACED */
-export function checkTarget(pid: number): void {
-  const action = `Cannot dump task ${pid}`
-  const { state, tracerPid, ppid, threads } = checkProcess(pid, action)
   if ((state === "Z" || state === "X") && threads <= 1)
     throw new CheckpointError(
       "E_NO_PROCESS",
@@ -45,6 +39,13 @@ export function checkTarget(pid: number): void {
       `it has ended, and its parent ${ppid} has not waited for it (a zombie)`,
       "Name a running process",
     )
+  return status
+}
+
+/** Errors of the target itself, which no option can change. @throws CheckpointError E_SELF · E_NO_PROCESS · E_KERNEL_THREAD · E_TRACED */
+export function checkTarget(pid: number): void {
+  const action = `Cannot dump task ${pid}`
+  const { tracerPid } = checkProcess(pid, action)
   if (tracerPid !== 0)
     throw new CheckpointError(
       "E_TRACED",
@@ -59,16 +60,6 @@ export function checkTarget(pid: number): void {
         "it is an ancestor of stasis",
         "Run stasis from outside the tree, for example with setsid",
       )
-}
-
-/**
- * Who traces a process, and what to do about it: another run of this tool is soon done.
- *
- * @param name of the tracer, undefined when it cannot be seen   @param own this tool's
- */
-export function aboutTracer(tracer: number, name: string | undefined, own: string): [found: string, next: string] {
-  const found = `it is traced by process ${tracer}${name === undefined ? "" : ` ("${name}")`}`
-  return [found, name === own ? `Wait for that run of ${own}, then dump again` : `Detach the debugger ${tracer}, then dump again`]
 }
 
 /**

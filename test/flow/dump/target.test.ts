@@ -1,12 +1,20 @@
-import { describe, expect, test } from "bun:test"
-import { aboutTracer } from "../../../src/flow/dump/target.ts"
+import { expect, test } from "bun:test"
+import { checkProcess } from "../../../src/flow/dump/target.ts"
+import { readStatIfAlive } from "../../../src/proc/stat.ts"
+import { waitFor } from "../../harness/deadline.ts"
+import { failureOf } from "../../image/sample.ts"
 
-describe("a tracer", () => {
-  test.each([
-    ["gdb", 'it is traced by process 7 ("gdb")', "Detach the debugger 7"],
-    ["stasis", 'it is traced by process 7 ("stasis")', "Wait for that run of stasis"],
-    [undefined, "it is traced by process 7", "Detach the debugger 7"],
-  ])("named %p is told", (name, found, next) => {
-    expect(aboutTracer(7, name, "stasis")).toEqual([found, `${next}, then dump again`])
-  })
+test("checkProcess: one that has ended is no process of a program, whatever asks", async () => {
+  const parent = Bun.spawn(["sh", "-c", "true & echo $!; exec sleep 60"], { stdout: "pipe" })
+  try {
+    const { value } = await parent.stdout.getReader().read()
+    const pid = Number(new TextDecoder().decode(value))
+    await waitFor("a zombie", () => readStatIfAlive(pid)?.state === "Z" && readStatIfAlive(parent.pid)?.comm === "sleep")
+    expect(failureOf(() => checkProcess(pid, "Cannot inspect it"))).toMatchObject({
+      code: "E_NO_PROCESS",
+      found: `it has ended, and its parent ${parent.pid} has not waited for it (a zombie)`,
+    })
+  } finally {
+    parent.kill("SIGKILL")
+  }
 })
