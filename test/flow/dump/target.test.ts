@@ -5,7 +5,7 @@ import { waitFor } from "../../harness/deadline.ts"
 import { failureOf } from "../../image/sample.ts"
 
 test("checkProcess: one that has ended is no process of a program, whatever asks", async () => {
-  const parent = Bun.spawn(["sh", "-c", "true & echo $!; exec sleep 60"], { stdout: "pipe" })
+  const parent = Bun.spawn(["sh", "-c", "sleep 0.2 & echo $!; exec sleep 60"], { stdout: "pipe" })
   try {
     const { value } = await parent.stdout.getReader().read()
     const pid = Number(new TextDecoder().decode(value))
