@@ -90,8 +90,8 @@ const families: readonly Row[] = [
   row("families", "chain", "100"),
 ]
 
-const sharers: readonly Row[] = ["files", "fs", "vm", "sighand", "offset", "memory"].map((name) =>
-  ["fs", "vm", "sighand"].includes(name)
+const sharers: readonly Row[] = ["files", "fs", "root", "vm", "sighand", "offset", "memory"].map((name) =>
+  ["fs", "root", "vm", "sighand"].includes(name)
     ? beyondCriu(`cannot share ${name} between processes`, row("sharers", name, "{folder}"))
     : row("sharers", name, "{folder}"),
 )

@@ -1,6 +1,6 @@
 /*
- * Holds: one thing that two processes share, named by the argument: "files", "fs", "vm", "sighand" by clone(2), "offset" by fork, "memory"
- * anonymous and a memfd; with "headless" the parent's first thread has ended. Checks: what one changes, the other sees; for offset also
+ * Holds: one thing that two processes share, named by the argument: "files", "fs", "root" (directories, with another root), "vm", "sighand" by
+ * clone(2), "offset" by fork, "memory" anonymous and a memfd; with "headless" the parent's first thread has ended. Checks: what one changes, the other sees; for offset also
  * kcmp(2).
  */
 #include "tree.h"
@@ -90,6 +90,33 @@ static void parent_fs(void)
 	CHECK(umask(0) == 0123, "the mask is not shared");
 	MUST(chdir("/"));
 	step(3);
+}
+
+enum { OWN = 60 };
+
+/* Files of its own, whose names its root directory hides from it after the restore as before. */
+static int child_root(void *unused)
+{
+	int own[OWN];
+	char name[20], byte;
+	for (int i = 0; i < OWN; i++) {
+		snprintf(name, sizeof name, "/own-%d", i);
+		MUST(own[i] = open(name, O_RDWR | O_CREAT, 0600));
+		MUST(pwrite(own[i], &i, 1, 0));
+	}
+	tree_up();
+	victim_wait();
+	CHECK(same(KCMP_FS, 0, 0), "directories are no longer shared");
+	for (int i = 0; i < OWN; i++)
+		CHECK(pread(own[i], &byte, 1, 0) == 1 && byte == i, "file %d: %s", i, strerror(errno));
+	CHECK(access("/own-0", F_OK) == 0, "another root directory");
+	(void)unused;
+	return 0;
+}
+
+static void parent_root(void)
+{
+	CHECK(access("/own-0", F_OK) == 0, "the parent has another root directory");
 }
 
 static int child_vm(void *unused)
@@ -219,6 +246,7 @@ int main(int argc, char **argv)
 	static const struct row rows[] = {
 		{ "files", CLONE_FILES, child_files, parent_files },
 		{ "fs", CLONE_FS, child_fs, parent_fs },
+		{ "root", CLONE_FS, child_root, parent_root },
 		{ "vm", CLONE_VM, child_vm, parent_vm },
 		{ "sighand", CLONE_VM | CLONE_SIGHAND, child_sighand, parent_sighand },
 		{ "offset", 0, child_offset, parent_offset },
@@ -240,6 +268,13 @@ int main(int argc, char **argv)
 		MUST(ftruncate(fd, 20 * 4096));
 		second = shared_memory(fd, 10);
 		close(fd);
+	}
+	if (!strcmp(what, "root")) {
+		/* The folder that has the file to be asked by. */
+		snprintf(path, sizeof path, "%s/..", victim_argument(argc, argv, 2));
+		MUST(chroot(path));
+		MUST(chdir("/"));
+		victim_ask = "/ask";
 	}
 	const struct row *row = VICTIM_ROW(rows, what);
 	child = row->flags ? clone(row->child, stack + sizeof stack, row->flags | SIGCHLD, NULL) : tree_fork();

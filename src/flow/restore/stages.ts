@@ -32,7 +32,7 @@ export interface Stages {
   readonly root: Stage
   readonly births: readonly Stage[]
   readonly deaths: Stage
-  /** What the threads of a process share, and the threads. One for all, unless processes share descriptor tables: see `takeTurns`. */
+  /** What the threads of a process share, and the threads. One for all, unless processes share descriptors or directories: `takeTurns`. */
   readonly processes: readonly Stage[]
   /** What is each thread's own. */
   readonly threads: Stage
@@ -72,17 +72,25 @@ export const processPlanOf = ({ processPlans }: Pick<BuildInputs, "processPlans"
 
 /**
  * Processes that do not run at the same time, turn by turn: what one has open for a moment stands at a number of its descriptor table,
- * where another one of the same table may put a file. Who makes the table comes last. One turn, where no table is shared.
+ * where another one of the same table may put a file; the directory of one, while it makes a socket, is that of all who share theirs. Who
+ * makes what is shared comes after those that he shares it with: his root directory and umask would be theirs before their files are open.
+ * One turn, where nothing is shared.
+ *
+ * @param sharesWith the process of these that one has its descriptors or directories from
  */
-export function takeTurns<T>(processes: readonly T[], tableOf: (one: T) => number, makesTable: (one: T) => boolean): T[][] {
-  const taken = new Map<number, number>()
-  const lastMakers = [...processes.filter((one) => !makesTable(one)), ...processes.filter(makesTable)]
-  const turns = Map.groupBy(lastMakers, (one) => {
-    const turn = taken.get(tableOf(one)) ?? 0
-    taken.set(tableOf(one), turn + 1)
+export function takeTurns<T>(processes: readonly T[], sharesWith: (one: T) => T | undefined): T[][] {
+  const lineOf = (one: T): T[] => {
+    const maker = sharesWith(one)
+    return maker === undefined ? [one] : [...lineOf(maker), one]
+  }
+  const lines = processes.map(lineOf).sort((a, b) => b.length - a.length)
+  const taken = new Map<T | undefined, number>()
+  const turns = Map.groupBy(lines, ([first]) => {
+    const turn = taken.get(first) ?? 0
+    taken.set(first, turn + 1)
     return turn
   })
-  return [...turns.values()]
+  return [...turns.values()].map((turn) => turn.flatMap((line) => line.slice(-1)))
 }
 
 /** Lays out the whole restore as programs to be built; those of births are built at once. Runs nothing. @throws CheckpointError */
@@ -103,11 +111,11 @@ export function layStages(inputs: BuildInputs): Stages {
       ),
     )
   const early = new Map(saved.processes.filter((one) => processPlanOf(inputs, one).early).map((one) => [one.tree.pid, one]))
-  const turns = takeTurns(
-    saved.processes,
-    ({ ids }) => ids.files_id,
-    (one) => processPlanOf(inputs, one).makes.files,
-  )
+  const byPid = new Map(saved.processes.map((one) => [one.tree.pid, one]))
+  const turns = takeTurns(saved.processes, (one) => {
+    const { files, directories } = processPlanOf(inputs, one).makes
+    return files && directories ? undefined : byPid.get(one.tree.ppid)
+  })
   const { files } = saved.root.files
   const others = saved.processes.filter((one) => one !== saved.root && processPlanOf(inputs, one).makes.files)
   const pidfds = hasSharedPidfds(context, files)
