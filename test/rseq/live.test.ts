@@ -2,8 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { remoteAddress } from "../../src/base/units.ts"
 import { readMaps } from "../../src/proc/maps.ts"
-import { readStatus } from "../../src/proc/status.ts"
-import { listThreadsIfAlive } from "../../src/proc/tasks.ts"
+import { readStatusIfAlive } from "../../src/proc/status.ts"
 import { discover } from "../../src/rseq/discover.ts"
 import { applyFixup, imagePatches, rseqCsAddress } from "../../src/rseq/fixup.ts"
 import { readRseqState } from "../../src/rseq/inspect.ts"
@@ -236,6 +235,6 @@ describe.skipIf(!canCompile || process.getuid?.() !== 0)("the kernel", () => {
 
   test.skipIf(probeRegime() === "ignored")("validates a descriptor before it looks at the IP: a bad one kills outside too", async () => {
     using fixture = await startFixture("0", "bad")
-    spin(() => listThreadsIfAlive(fixture.pid) === null || readStatus(fixture.pid).state === "Z")
+    spin(() => (readStatusIfAlive(fixture.pid)?.state ?? "Z") === "Z")
   })
 })
