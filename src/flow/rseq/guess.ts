@@ -92,13 +92,18 @@ export const filesBehind =
   ({ start, end, path }: Mapped): string[] => [mapLink(pid, { start, end }), `/proc/${pid}/root${path}`]
 
 /**
- * Tells whether a process may write at an address.
+ * Tells whether a stopped process may write at an address.
  *
- * @param maps its mappings, as they were; where they deny it they are read again
+ * @param maps its mappings, as they were; where they deny it they are read again, once
  */
 export function writableBy(pid: number, maps: readonly Mapping[]): (address: bigint) => boolean {
   const among = (some: readonly Mapping[], address: bigint): boolean => mappingAt(some, address)?.write ?? false
-  return (address) => among(maps, address) || among(readMaps(pid), address)
+  let now: readonly Mapping[] | undefined
+  return (address) => {
+    if (among(maps, address)) return true
+    now ??= readMaps(pid)
+    return among(now, address)
+  }
 }
 
 /** As `readGuesses`, read when they are first asked for: only kernels that do not tell need them. */

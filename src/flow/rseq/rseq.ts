@@ -78,7 +78,6 @@ interface Context extends Disposable {
   readonly maps: readonly Mapping[]
   readonly places: Places
   readonly featureSize: number
-  readonly isWritable: (address: bigint) => boolean
   /** Read at most once, and only where the kernel does not tell. */
   readonly guesses: () => GuessSource
 }
@@ -91,7 +90,6 @@ function openContext(pid: number): Context {
     pid,
     maps,
     places,
-    isWritable: writableBy(pid, maps),
     featureSize: kernelRseq().featureSize ?? RSEQ_ORIGINAL_FEATURES,
     guesses: () => {
       guesses ??= readGuesses(pid, maps, places, readExeIfAlive(pid)?.path ?? "")
@@ -107,13 +105,14 @@ function inspectOnce(context: Context, { rseqDiscovery }: RseqOptions): RseqRow[
   const found: (readonly [Exclude<Discovery, { kind: "unknown" }>, RseqState])[] = []
   {
     using frozen: FrozenProcess = seizeProcess(pid, deadlineIn(FREEZE_SECONDS), liveTasks)
+    const isWritable = writableBy(pid, context.maps)
     for (const thread of frozen.threads) {
       const discovery = discover(thread, rseqDiscovery, {
         get guesses() {
           return context.guesses()
         },
       })
-      found.push([discovery, readRseqState(pid, thread, discovery, kernelRegime, context.isWritable)])
+      found.push([discovery, readRseqState(pid, thread, discovery, kernelRegime, isWritable)])
     }
   }
   return found.map(([discovery, state]) => rowOf(context, discovery, state))
