@@ -100,8 +100,9 @@ export function privilegeComplaints(
 
 /** What stands against a restore by this user, as CheckpointErrors; none when nothing does. No process is made. */
 export const rightsComplaints = (saved: SavedTree, imagesDir: string): CheckpointError[] => [
-  ...pidComplaint(saved.root.tree.pid, imagesDir),
+  // Before that of the PID, which namespaces of one's own would help against.
   ...idComplaints(saved, readOwnRights()),
+  ...pidComplaint(saved.root.tree.pid, imagesDir),
   ...privilegeComplaints(saved, readStatus(process.pid)),
 ]
 

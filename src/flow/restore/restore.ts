@@ -156,6 +156,14 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
         "Raise the limit of processes (ulimit -u, pids.max of the cgroup, kernel.threads-max), then restore again",
         error,
       )
+    if (isCall && error.call === "sched_setattr" && error.errno === "EPERM")
+      throw new CheckpointError(
+        "E_RESTORE",
+        action,
+        "stasis may not give a thread the scheduling that it had",
+        "Start stasis itself with as good a nice value (not under nice), raise ulimit -e and -r, or restore with CAP_SYS_NICE",
+        error,
+      )
     // Of a task that is held and told what to call: nothing of the restore's ends it.
     if (isCall && ON_TASK.has(error.call) && error.errno === "ESRCH")
       throw new CheckpointError(
