@@ -95,9 +95,12 @@ export function settleThreads({ processes }: SavedTree, departures: readonly Dep
  * True when a SIGCONT has undone a stop that was held back: one that is still on its way is later than any stop, for each takes the others
  * out of the queues when it is sent. Kernel: kernel/signal.c prepare_signal()
  */
-export function isUndone(pid: number): boolean {
+export const isUndone = (pid: number): boolean => isOnItsWay(pid, SIG.CONT)
+
+/** Whether a signal is queued for a process or for its leader. False for one that is gone. */
+export function isOnItsWay(pid: number, signal: number): boolean {
   const status = readStatusIfAlive(pid)
-  return status !== null && ((status.sharedPending | status.sigPending) & sigbit(SIG.CONT)) !== 0n
+  return status !== null && ((status.sharedPending | status.sigPending) & sigbit(signal)) !== 0n
 }
 
 /**

@@ -1,16 +1,15 @@
-import { SIG, sigbit } from "../../../ffi/abi/signal.ts"
+import { SIG } from "../../../ffi/abi/signal.ts"
 import { attempt } from "../../../ffi/syscall.ts"
 import { CheckpointError } from "../../base/errors.ts"
 import { restorePending, restoreSigactions } from "../../kinds/signals/restore.ts"
 import { appendStopSeen } from "../../kinds/tree/restore.ts"
-import { readStatusIfAlive } from "../../proc/status.ts"
 import { Program } from "../../tracee/program.ts"
 import type { Job, StubArea } from "../../tracee/stub-area.ts"
 import { ptrace } from "../../tracee/trace.ts"
 import { fixedDeadline, waitReport } from "../../tracee/wait.ts"
 import { type SavedProcess, type SavedTree, stopSignalOf } from "../images.ts"
 import { ofChildren } from "./queues.ts"
-import { type Departure, putRegisters } from "./release.ts"
+import { type Departure, isOnItsWay, putRegisters } from "./release.ts"
 
 /** Processes that stop at the same time, and what their parents do after that. */
 interface Level {
@@ -115,14 +114,8 @@ function runIntoStop(pid: number, tid: number): void {
     const report = waitReport(tid, fixedDeadline(STOP), `the stop of thread ${tid}`)
     if (report.kind === "gone")
       throw new CheckpointError("E_RESTORE", `Cannot stop process ${pid} again`, `thread ${tid} ended`, "Look at the kernel log")
-    if (report.kind === "event-stop" && !(isLeader && report.signal === SIG.TRAP && isToStop(pid))) return
+    if (report.kind === "event-stop" && !(isLeader && report.signal === SIG.TRAP && isOnItsWay(pid, SIG.STOP))) return
     if (report.kind === "signal-stop") ptrace("INTERRUPT", tid)
     ptrace("CONT", tid, 0, report.kind === "signal-stop" ? report.signal : 0)
   }
-}
-
-/** SIGSTOP is still on its way. */
-const isToStop = (pid: number): boolean => {
-  const status = readStatusIfAlive(pid)
-  return status !== null && ((status.sigPending | status.sharedPending) & sigbit(SIG.STOP)) !== 0n
 }
