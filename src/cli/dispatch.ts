@@ -1,11 +1,11 @@
 import { useHugePages } from "../../ffi/heap.ts"
 import { logTo } from "../base/log.ts"
 import { type CommandName, isCommand } from "./commands.ts"
+import { reportFailure } from "./failure.ts"
 import { requireMachine } from "./machine.ts"
 import { refuseUnreadable, workingDirectory } from "./paths.ts"
 import { print } from "./print.ts"
 import { checkOptions, rseqOptions, showOptions } from "./records.ts"
-import { report } from "./report.ts"
 import { type Canonical, canonical } from "./spelling.ts"
 import { flag, verbosityOf } from "./values.ts"
 
@@ -48,7 +48,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     requireMachine(line)
     return await RUN[line.command](line)
   } catch (error) {
-    return report(error, json)
+    return reportFailure(error, json)
   }
 }
 

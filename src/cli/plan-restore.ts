@@ -1,5 +1,5 @@
 import type { RestorePlan } from "../flow/restore/plan-restore.ts"
-import { describe, format } from "./report.ts"
+import { describe, format } from "./failure.ts"
 import type { Json } from "./show-json.ts"
 import { safeText } from "./show-table.ts"
 import { sizeWords } from "./show-words.ts"

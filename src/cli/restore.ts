@@ -1,6 +1,6 @@
 import { checkProc } from "../flow/reach.ts"
-import { wantsReport } from "../flow/report.ts"
 import { restore } from "../flow/restore/restore.ts"
+import { wantsReport } from "../flow/terminal.ts"
 import { workingDirectory } from "./paths.ts"
 import { print, printError } from "./print.ts"
 import { restoreOptions } from "./records.ts"

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { CheckpointError } from "../../src/base/errors.ts"
 import { logger, logTo } from "../../src/base/log.ts"
-import { report } from "../../src/cli/report.ts"
+import { reportFailure } from "../../src/cli/failure.ts"
 import { openSession } from "../../src/cli/session.ts"
 
 let scratch: string
@@ -49,7 +49,7 @@ test("a failure is in the log file too, as text whatever standard error gets, bu
   const logFile = join(scratch, "dump.log")
   const failed = (verbosity: number): string => {
     openSession("dump", { logFile, verbosity, statusFd: undefined })
-    expect(report(new CheckpointError("E_IO", "Cannot write x", "it is full", "Free space"), true)).toBe(6)
+    expect(reportFailure(new CheckpointError("E_IO", "Cannot write x", "it is full", "Free space"), true)).toBe(6)
     return readFileSync(logFile, "utf8")
   }
   expect(failed(1)).toMatch(/^\(\d+\.\d{6}\) error: Cannot write x: it is full\n {9}next {4}Free space\n {9}code {4}E_IO\n$/)

@@ -19,7 +19,7 @@ interface FailureJson {
 }
 
 /** Prints a failure on standard error, and in the log file where one is named. @returns the exit status of its class, see EXIT_STATUS */
-export function report(error: unknown, json: boolean): number {
+export function reportFailure(error: unknown, json: boolean): number {
   const failure = describe(error)
   printError(json ? JSON.stringify(failure) : format(failure))
   logFailure(format(failure))

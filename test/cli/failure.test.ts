@@ -1,6 +1,6 @@
 import { expect, describe as group, test } from "bun:test"
 import { CheckpointError } from "../../src/base/errors.ts"
-import { describe, format } from "../../src/cli/report.ts"
+import { describe, format } from "../../src/cli/failure.ts"
 import { describeDump } from "../../src/cli/summary.ts"
 
 const traced = new CheckpointError(
