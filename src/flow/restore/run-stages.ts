@@ -93,7 +93,7 @@ export function runStages(inputs: StageInputs, areaFile: number, areaFd: number,
   run(stages.root)
   using held = holdSysvSegments(context.shm, pid)
   setClocks(inputs, built)
-  bear(inputs, built, born)
+  runBirths(inputs, built, born)
   for (const stage of stages.processes) run(stage)
   held[Symbol.dispose]()
   for (const one of saved.processes) {
@@ -127,7 +127,7 @@ function setClocks({ saved, context }: StageInputs, built: BuiltStages): void {
 }
 
 /** Has all processes born, each into its cgroup, and zombies die. @param born gets PIDs before they are born, and loses those that end */
-function bear({ saved, cgroups }: StageInputs, { stages, stubArea, run }: BuiltStages, born: Set<number>): void {
+function runBirths({ saved, cgroups }: StageInputs, { stages, stubArea, run }: BuiltStages, born: Set<number>): void {
   for (const stage of stages.births) {
     // Known before they exist: a failure in between must end them too.
     for (const child of stage.born) born.add(child)
