@@ -31,12 +31,21 @@ int main(int argc, char **argv)
 	pid_t child = tree_fork(), own = getpid();
 	if (child == 0) {
 		MUST(prctl(PR_SET_NAME, "the child"));
+		/* About itself, and its child has it too. */
+		int mine = open_of(getpid(), "comm", O_RDONLY);
+		pid_t below = tree_fork();
 		tree_up();
 		victim_wait();
+		CHECK(!strcmp(read_at_start(mine, "comm of the child"), "the child\n"), "the name of another: %s", text);
+		if (below == 0) {
+			TREE_AWAIT(board->count[0] == 1, "the root says nothing");
+			_exit(0);
+		}
+		tree_reap(below);
 		TREE_AWAIT(board->count[0] == 1, "the parent says nothing");
 		_exit(0);
 	}
-	tree_await_up(1);
+	tree_await_up(2);
 	int folder = open_of(child, "", O_RDONLY | O_DIRECTORY), name = open_of(child, "comm", O_RDONLY), status = open_of(own, "status", O_RDONLY);
 	int memory = open_of(own, "mem", O_RDWR), score = open_of(own, "oom_score_adj", O_RDWR), fds = open_of(own, "fd", O_RDONLY | O_DIRECTORY);
 	int devices = open_of(own, "net/dev", O_RDONLY), routes = open_of(child, "net/route", O_RDONLY), machine, cpus, kernel;

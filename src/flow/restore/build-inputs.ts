@@ -133,7 +133,7 @@ export function prepareTree(
   const made = new Map(memfds.map(({ inode_id }) => [Number(inode_id), services.reserve()]))
   const wanted = new Set([...pids, ...processes.flatMap(({ tree }) => tree.threads)])
   const living = new Set(processes.map(({ tree }) => tree.pid))
-  const births = prepareBirths(birthPlan, saved, shares, wanted, terminals.takeTerminal(living, { shared, controlled, finisher }))
+  const births = prepareBirths(birthPlan, saved, shares, wanted, terminals.takeTerminal(living, { shared, controlled, finisher, pids }))
   const context = {
     services: services.numbers,
     placeholder: areaFd,

@@ -1,9 +1,10 @@
-import { hasSharedPidfds, inheritSharedPidfds, makeSharedPidfds } from "../../kinds/files/pidfd/shared.ts"
+import { madeLater } from "../../kinds/files/living.ts"
+import { inheritLater, makeLater } from "../../kinds/files/restore-shared.ts"
 import type { Program } from "../../tracee/program.ts"
 import type { Job } from "../../tracee/stub-area.ts"
 import type { SavedProcess, SavedThread } from "../images.ts"
 import { buildDeaths, buildRoot, buildRound } from "./birth.ts"
-import { buildEnd, buildProcess, buildThread } from "./build.ts"
+import { buildEnd, buildProcess, buildThread, selfOf } from "./build.ts"
 import type { BuildInputs } from "./build-inputs.ts"
 import { appendMemory } from "./build-memory.ts"
 import { buildCreds } from "./credentials.ts"
@@ -116,14 +117,17 @@ export function layStages(inputs: BuildInputs): Stages {
     const { files, directories } = processPlanOf(inputs, one).makes
     return files && directories ? undefined : byPid.get(one.tree.ppid)
   })
-  const { files } = saved.root.files
+  const { files } = saved.root
   const others = saved.processes.filter((one) => one !== saved.root && processPlanOf(inputs, one).makes.files)
-  const pidfds = hasSharedPidfds(context, files)
-    ? [
-        perProcess("descriptors of processes, shared", () => makeSharedPidfds(context, files), [saved.root]),
-        perProcess("descriptors of processes, for the others", () => inheritSharedPidfds(pid, context, files), others),
-      ]
-    : []
+  const leading =
+    madeLater(context, files, pid).length > 0
+      ? [
+          perProcess("what leads to processes, shared", () => makeLater(files, context, context, selfOf(pid, context.origin)), [
+            saved.root,
+          ]),
+          perProcess("what leads to processes, for the others", () => inheritLater(files, context, pid), others),
+        ]
+      : []
   const stops = planStops(saved, (one) => processPlanOf(inputs, one).makes.handlers)
   return {
     stops,
@@ -138,7 +142,7 @@ export function layStages(inputs: BuildInputs): Stages {
     }),
     deaths: stage("the end of zombies", buildDeaths(saved).map(built)),
     processes: [
-      ...pidfds,
+      ...leading,
       ...turns.map((turn, index) =>
         perProcess(
           `memory, files, threads${index > 0 ? `, turn ${index + 1}` : ""}`,

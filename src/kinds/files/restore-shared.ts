@@ -1,9 +1,10 @@
 import type { fdinfo_entry, file_entry } from "../../../proto/gen/fdinfo_pb.ts"
 import { TtyType } from "../../../proto/gen/tty_pb.ts"
-import type { Program } from "../../tracee/program.ts"
+import { Program } from "../../tracee/program.ts"
 import { missingTarget } from "./epoll/restore.ts"
 import type { FileImages } from "./images.ts"
-import { isDeparted } from "./pidfd/restore.ts"
+import { type Leading, madeLater } from "./living.ts"
+import { isDeparted, takeDescriptors } from "./pidfd/restore.ts"
 import { beginRestoring, checkedRow, holdNumbers, openAt, type Reserved } from "./restore.ts"
 import type { Linked, Restoring } from "./restoring.ts"
 import type { Self } from "./self.ts"
@@ -132,17 +133,14 @@ function openShared(
   const maker = { isControlled, inherited: new Map(), self, isBorn: (tid: number) => tid === self.pid }
   const last: (() => void)[] = []
   const restoring = beginRestoring({ ...images, fdinfos }, program, made, maker, (step) => last.push(step))
-  // Those that lead to living processes wait until these are born.
-  for (const [id] of numbers) if (!images.files.get(id)?.pidfd && !isMadeBefore(id, images)) openAt(id, restoring)
+  for (const [id] of numbers) openAt(id, restoring)
   for (const step of last) step()
   return restoring
 }
 
-/** Reserved descriptors of shared files, by id; the session of those that its leader makes; and who finishes each, see SharedFiles. */
-export interface SharedNumbers {
-  readonly shared: ReadonlyMap<number, number>
+/** Shared files, and the session of those that its leader makes. */
+export interface SharedNumbers extends Leading {
   readonly controlled: ReadonlyMap<number, number>
-  readonly finisher: SharedFiles["finisher"]
 }
 
 /**
@@ -152,23 +150,40 @@ export interface SharedNumbers {
  */
 export function restoreShared(
   images: Omit<FileImages, "fdinfos">,
-  { shared, controlled, finisher }: SharedNumbers,
+  numbers: SharedNumbers,
   placeholder: number,
   made: Reserved,
   self: Self,
   program: Program,
 ): void {
+  const { shared, controlled, finisher } = numbers
+  const later = new Map(madeLater(numbers, images, self.pid))
   holdNumbers(
     [...shared].filter(([id]) => !isMadeBefore(id, images)).map(([, number]) => number),
     placeholder,
     program,
   )
-  const own = [...shared].filter(([id]) => !controlled.has(id))
+  const own = [...shared].filter(([id]) => !controlled.has(id) && !later.has(id) && !isMadeBefore(id, images))
   const restoring = openShared(images, own, made, self, false, program)
   for (const [id, number] of own) {
     const file = images.files.get(id)
     if (file && !finisher.has(id) && !made.given.has(id)) checkedRow(file).finish(file, restoring, number)
   }
+}
+
+/** The making of shared files that lead to processes, for the root to run. Precondition: every process is born. */
+export function makeLater(images: Omit<FileImages, "fdinfos">, numbers: Leading, made: Reserved, self: Self): Program {
+  const program = new Program()
+  openShared(images, madeLater(numbers, images, self.pid), made, self, false, program)
+  return program
+}
+
+/** What brings them from the root into another process. Precondition: `makeLater` has run. */
+export function inheritLater(images: Omit<FileImages, "fdinfos">, numbers: Leading, root: number): Program {
+  const program = new Program()
+  const made = madeLater(numbers, images, root).map(([, number]) => number)
+  takeDescriptors(root, made, program)
+  return program
 }
 
 /** A terminal is made of no other files, and of no times. */

@@ -6,13 +6,12 @@ import { CheckpointError } from "../../../src/base/errors.ts"
 import { checkFiles } from "../../../src/kinds/files/check.ts"
 import { collectPidfd, isPidfd, refusePidfd } from "../../../src/kinds/files/pidfd/collect.ts"
 import { groupDeparted, makeDeparted } from "../../../src/kinds/files/pidfd/departed.ts"
-import { inheritSharedPidfds, makeSharedPidfds } from "../../../src/kinds/files/pidfd/shared.ts"
-import { findShared } from "../../../src/kinds/files/restore-shared.ts"
+import { findShared, inheritLater, makeLater } from "../../../src/kinds/files/restore-shared.ts"
 import { statDescriptor } from "../../../src/kinds/files/stat.ts"
 import { parseFdInfo, readFdInfo } from "../../../src/proc/fdinfo.ts"
 import { readChildren } from "../../../src/proc/tasks.ts"
 import { fixedDeadline } from "../../../src/tracee/wait.ts"
-import { close, fown, imagesOf, openFile, plansOf } from "./plans.ts"
+import { close, fown, imagesOf, openFile, PLAIN_RESTORE, plansOf } from "./plans.ts"
 
 const NONBLOCK = 0o4000
 const THREAD = 0o200
@@ -79,14 +78,19 @@ test("shared ones are made in the root when all are born, and taken from it by t
       [7, 600],
       [8, 601],
     ]),
+    finisher: new Map([
+      [7, 1],
+      [8, 1],
+    ]),
+    pids: new Set([1, 2, 42]),
   }
-  expect(makeSharedPidfds(numbers, images.files).describe()).toEqual([
+  expect(makeLater(images, numbers, PLAIN_RESTORE.made, { ...PLAIN_RESTORE.self, pid: 1 }).describe()).toEqual([
     "#0 pidfd_open(0x2a, 0) // the descriptor of process 42",
-    "#1 dup3(#0, 0x258, 0)",
+    "#1 dup3(#0, 0x258, 0) // fd 600",
     "#2 close(#0)",
-    "#3 fcntl(0x258, 4, 0x800) // the flags of file 7",
+    "#3 fcntl(0x258, 4, 0x800) // the flags of fd 600",
   ])
-  expect(inheritSharedPidfds(1, numbers, images.files).describe()).toEqual([
+  expect(inheritLater(images, numbers, 1).describe()).toEqual([
     "#0 pidfd_open(1, 0) // process 1",
     "#1 pidfd_getfd(#0, 0x258, 0) // descriptor 600 of process 1",
     "#2 dup3(#1, 0x258, 0)",

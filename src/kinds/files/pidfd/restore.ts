@@ -1,4 +1,3 @@
-import { F, O } from "../../../../ffi/abi/file.ts"
 import { PIDFD_THREAD } from "../../../../ffi/abi/pidfd.ts"
 import type { file_entry } from "../../../../proto/gen/fdinfo_pb.ts"
 import type { pidfd_entry } from "../../../../proto/gen/pidfd_pb.ts"
@@ -18,18 +17,8 @@ export function restorePidfd({ nspid, flags }: pidfd_entry, { program }: Pick<Re
   return program.callWith({ about: `the descriptor of process ${nspid}` }, "pidfd_open", nspid, flags & PIDFD_THREAD)
 }
 
-/** Appends what puts a shared pidfd at its reserved number in the process that makes it: any, when all processes are born. */
-export function makeSharedPidfd({ pidfd, id }: file_entry, number: number, program: Program): void {
-  if (!pidfd) throw new Error(`Unreachable: file ${id} is no pidfd`)
-  const made = restorePidfd(pidfd, { program })
-  program.call("dup3", made, number, 0)
-  program.call("close", made)
-  const flags = pidfd.flags & (O.NONBLOCK | O.ASYNC)
-  if (flags) program.callWith({ about: `the flags of file ${id}` }, "fcntl", number, F.SETFL, flags)
-}
-
-/** Appends what takes it from its maker to the same number here. Man page: pidfd_getfd(2) */
-export function takeSharedPidfds(maker: number, numbers: readonly number[], program: Program): void {
+/** Appends what takes descriptors from their maker to the same numbers here. Man page: pidfd_getfd(2) */
+export function takeDescriptors(maker: number, numbers: readonly number[], program: Program): void {
   const process = program.callWith({ about: `process ${maker}` }, "pidfd_open", maker, 0)
   for (const number of numbers) {
     const taken = program.callWith({ about: `descriptor ${number} of process ${maker}` }, "pidfd_getfd", process, number, 0)

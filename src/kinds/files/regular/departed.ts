@@ -30,7 +30,7 @@ const room = allocate(4096)
 const REMEDY = "Let the program close the file before the dump"
 
 /** Who a file in /proc is about. @param target what the link of an open file says */
-function subjectOf(target: string): { readonly name: string; readonly pid: number; readonly below: string } | undefined {
+export function subjectOf(target: string): { readonly name: string; readonly pid: number; readonly below: string } | undefined {
   const name = cutDeleted(target).path
   const [, digits, below = ""] = ABOUT_PROCESS.exec(name) ?? []
   if (digits === undefined) return undefined
