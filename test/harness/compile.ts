@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, statSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fetchPackages } from "./debian.ts"
 import { CACHE, ROOT } from "./folders.ts"
@@ -13,7 +13,7 @@ export type Linkage = "dynamic" | "static" | "musl"
 export const SOURCES = join(ROOT, "test/victims")
 
 const FLAGS = ["-O1", "-g", "-Wall", "-Wextra", "-pthread"]
-const HEADERS = ["victim.h", "rseq.h", "tree.h", "options.h"]
+const HEADERS = readdirSync(SOURCES).filter((name) => name.endsWith(".h"))
 
 /** The C compiler's name, or undefined where there is none. */
 export function compiler(): string | undefined {
