@@ -157,8 +157,11 @@ static void show_descriptor(int fd, const char *link)
 	bool gone = *link == '/' && strncmp(link, "/memfd:", 7) && strstr(link, " (deleted)");
 	if (gone && status.st_nlink == 0)
 		link = "(deleted)";
-	else if (gone || strstr(link, ".other") || strstr(link, ".far/") || strstr(link, "link_remap"))
+	else if (gone || strstr(link, ".other") || strstr(link, ".far/") || strstr(link, "link_remap")) {
+		/* One link more as long as link_remap.N is there: after a dump that leaves the program running, until the restore. */
 		link = "(another name)";
+		status.st_nlink = 1;
+	}
 	int flags = fcntl(fd, F_GETFL);
 	/* Files of processes belong to whom these are at the first look. */
 	if (!strncmp(link, "/proc/", 6))
