@@ -14,6 +14,7 @@ import { skip } from "../harness/skip.ts"
 import { dump, restore, run, stasisTool, toldError } from "../harness/tool.ts"
 import { start } from "../harness/victim.ts"
 import { pair } from "./peers.ts"
+import { plan, told } from "./plans.ts"
 
 afterEach(cleanUp)
 
@@ -135,16 +136,18 @@ for (const kind of ["held", "stream"]) {
   }, 60_000)
 }
 
-test("an address that is in use at the restore is told, and no process is left", async () => {
+test("an address that is in use at the restore is told by name, by plan too, before anything is made", async () => {
   const victim = await start("inets", { args: ["tcp"] })
   const listening = [4, 6].flatMap((family) => listeners(victim.pid, family))
   await dump(stasisTool, victim.pid, victim.images)
   await victim.gone()
   const port = listening[0] ?? 0
   const taker = Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } })
-  const told = await refused("restore", "-D", victim.images, "-d")
-  expect(told.code).toBe("E_RESTORE")
-  expect(told.next).toStartWith("End that program (ss -tulnp names it)")
+  const action = `Cannot restore TCP 127.0.0.1:${port} listening`
+  const answer = await refused("restore", "-D", victim.images, "-d")
+  expect(answer.code).toBe("E_RESTORE")
+  expect(answer.next).toStartWith("End that program (ss -tulnp names it)")
+  expect(told(await plan(victim.images))).toMatchObject({ possible: false, complaints: [{ code: "E_RESTORE", action }] })
   expect(existsSync(`/proc/${victim.pid}`)).toBe(false)
   taker.stop(true)
   await restore(stasisTool, victim.images)

@@ -4,6 +4,7 @@ import { isEntryKind } from "../../image/catalog.ts"
 import { type ImageSet, openImages } from "../../image/set.ts"
 import { fileChecks } from "../../kinds/files/check.ts"
 import { checkGivenFd } from "../../kinds/files/given-check.ts"
+import { takenAddresses } from "../../kinds/files/socket/inet/free.ts"
 import { pairChecks } from "../../kinds/files/tty/reserve.ts"
 import { executedFiles } from "../../kinds/memory/check.ts"
 import { planBirths } from "../../kinds/tree/births.ts"
@@ -141,6 +142,8 @@ function lookAtImages({ imagesDir = "", shellJob, strict, ...checking }: PlanOpt
   const helpers = birthPlan?.helpers ?? []
   const waits = dyingIds(saved, helpers)
   ledger.add(takenIds(saved, helpers))
+  // Who is dying has its addresses still.
+  if (waits.length === 0) ledger.add(takenAddresses(saved.root.files, given))
   ledger.keep(() => planOwnCgroups(set, saved, { manageCgroups: CGROUP_MODES[0], cgroupRoots: [] }))
   ledger.add(hostComplaints())
   ledger.add(complaintsOf(pairChecks(saved.root.files)))

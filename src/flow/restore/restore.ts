@@ -6,6 +6,7 @@ import { openImages } from "../../image/set.ts"
 import { writeStats } from "../../image/stats.ts"
 import { checkFiles } from "../../kinds/files/check.ts"
 import { checkGivenFd } from "../../kinds/files/given-check.ts"
+import { refusedBind, takenAddresses } from "../../kinds/files/socket/inet/free.ts"
 import { executedFiles } from "../../kinds/memory/check.ts"
 import { planBirths } from "../../kinds/tree/births.ts"
 import type { BirthPlan } from "../../kinds/tree/plan.ts"
@@ -85,6 +86,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     const deadline = deadlineIn(options.timeoutSeconds)
     checkIdsFree(saved, birthPlan.helpers, deadline)
     // The dumped tree has given back its own by now.
+    for (const taken of takenAddresses(saved.root.files, given)) throw taken
     checkHugePages(set, saved, birthPlan)
     using cgroups = openCgroups(set, saved, options)
     using control = makesWay && terminal !== undefined ? giveUpTerminal(terminal) : undefined
@@ -128,18 +130,8 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
     if (isCall && error.call === "clone3" && error.errno === "EEXIST") throw heldId(saved, helpers, error)
     const [limit] = isCall && error.call === "prlimit64" ? limitComplaints(saved) : []
     if (limit) throw limit
-    if (isCall && error.call === "bind" && (error.errno === "EADDRINUSE" || error.errno === "EADDRNOTAVAIL"))
-      throw new CheckpointError(
-        "E_RESTORE",
-        action,
-        error.errno === "EADDRINUSE"
-          ? "another program uses the address of one of its sockets"
-          : "this machine lacks the address of one of its sockets",
-        error.errno === "EADDRINUSE"
-          ? "End that program (ss -tulnp names it), or wait until a connection that lingers is gone (ss -tan shows it), then restore again"
-          : "Give the address to a device, then restore again",
-        error,
-      )
+    const taken = isCall && error.call === "bind" ? refusedBind(action, error.errno, error) : undefined
+    if (taken) throw taken
     if (errnoOf(error) === "EFBIG")
       throw new CheckpointError(
         "E_RESTORE",

@@ -2,7 +2,7 @@ import { IPPROTO, SOCK, TCP_STATE } from "../../../../../ffi/abi/socket.ts"
 import type { inet_sk_entry } from "../../../../../proto/gen/sk-inet_pb.ts"
 import type { Program, Result } from "../../../../tracee/program.ts"
 import { deviceNumber } from "../device.ts"
-import { addressText, bytesOfWords, sockaddrOf } from "./address.ts"
+import { addressText, bytesOfWords, isAny, sockaddrOf } from "./address.ts"
 
 const NONE = 0xffffffff
 
@@ -18,6 +18,17 @@ export function inetText({ proto, type, src_addr, src_port, dst_addr, dst_port, 
 export const isConnection = ({ proto, dst_port, state }: inet_sk_entry): boolean =>
   proto === IPPROTO.TCP && state !== TCP_STATE.LISTEN && dst_port !== 0
 
+/** What bind(2) and connect(2) of a socket take. */
+export const sockaddrIn = ({ family, ifname }: inet_sk_entry, bytes: Uint8Array, port: number): Uint8Array =>
+  sockaddrOf(family, { bytes, port, scope: ifname === undefined ? 0 : (deviceNumber(ifname) ?? NONE) })
+
+/** The port that a socket is bound to, 0 = its protocol has none, or any; undefined when it is not bound. */
+export function boundPort({ type, src_addr, src_port }: inet_sk_entry): number | undefined {
+  // The port of a raw socket is its protocol.
+  const port = type === SOCK.RAW ? 0 : src_port
+  return port === 0 && isAny(bytesOfWords(src_addr)) ? undefined : port
+}
+
 /** Appends bind(2) or connect(2). */
 export function giveAddress(
   entry: inet_sk_entry,
@@ -27,8 +38,6 @@ export function giveAddress(
   program: Program,
   fd: Result,
 ): void {
-  const { family, ifname } = entry
-  const bytes = bytesOfWords(words)
-  const sockaddr = sockaddrOf(family, { bytes, port, scope: ifname === undefined ? 0 : (deviceNumber(ifname) ?? NONE) })
+  const sockaddr = sockaddrIn(entry, bytesOfWords(words), port)
   program.callWith({ about: inetText(entry) }, call, fd, program.bytes(sockaddr), sockaddr.length)
 }

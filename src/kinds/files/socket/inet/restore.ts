@@ -7,7 +7,7 @@ import type { Restoring } from "../../restoring.ts"
 import { restoreBeyond } from "../beyond.ts"
 import { restoreBuffers, restoreSocketOptions, setOption } from "../options.ts"
 import { bytesOfWords, isAny } from "./address.ts"
-import { giveAddress, inetText, isConnection } from "./entry.ts"
+import { boundPort, giveAddress, inetText, isConnection } from "./entry.ts"
 import { restoreMulticast } from "./multicast.ts"
 import { restoreStream } from "./restore-stream.ts"
 
@@ -79,7 +79,7 @@ function shutHalves({ shutdown, proto, state }: inet_sk_entry, program: Program,
  */
 export function restoreInet(entry: inet_sk_entry, restoring: Restoring): Result {
   const { program, users, later } = restoring
-  const { id, type, proto, state, src_addr, src_port, dst_addr, dst_port, backlog, opts } = entry
+  const { id, proto, state, src_addr, dst_addr, dst_port, backlog, opts } = entry
   const about = inetText(entry)
   const fd = makeSocket(entry, restoring)
   const stream = restoring.tcpStreams.get(entry.ino)
@@ -88,9 +88,8 @@ export function restoreInet(entry: inet_sk_entry, restoring: Restoring): Result 
     return fd
   }
   restoreBuffers(opts, program, fd, about)
-  // The port of a raw socket is its protocol.
-  const isBound = !isAny(bytesOfWords(src_addr)) || (src_port !== 0 && type !== SOCK.RAW)
-  if (isBound) giveAddress(entry, "bind", src_addr, type === SOCK.RAW ? 0 : src_port, program, fd)
+  const port = boundPort(entry)
+  if (port !== undefined) giveAddress(entry, "bind", src_addr, port, program, fd)
   if (proto === IPPROTO.TCP && state === TCP_STATE.LISTEN) program.callWith({ about }, "listen", fd, backlog)
   const isPeered = proto !== IPPROTO.TCP && (dst_port !== 0 || !isAny(bytesOfWords(dst_addr)))
   if (isPeered) giveAddress(entry, "connect", dst_addr, dst_port, program, fd)
