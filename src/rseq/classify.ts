@@ -4,8 +4,11 @@
  * Kernel, up to Linux 6.18: kernel/rseq.c. rseq_get_rseq_cs() validates the whole descriptor, signature included, BEFORE
  * in_rseq_cs() looks at the IP: a wrong signature kills a thread outside of the section as well. rseq_need_restart() then judges
  * the flags: to 6.0 it masks events by them, from 6.1 on any flag inside a section is fatal.
- * From Linux 6.19: include/linux/rseq_entry.h rseq_update_user_cs(). The IP is looked at first, outside nothing else is read; version
- * and flags are not read at all, and range and version are checked on debug kernels only.
+ * From Linux 6.19: include/linux/rseq_entry.h rseq_update_user_cs(). The IP is looked at first, outside nothing else matters, inside
+ * only abort_ip and the signature in front of it. Version and flags are not read at all, a range may wrap, and abort_ip may be inside
+ * of it: the thread goes on there. With its debug switch on (rseq_debug=1, /sys/kernel/debug/rseq/debug) such a kernel checks
+ * inside what the older ones do, the flags of the descriptor included: the probe of the regime meets that as "fatal", and a thread
+ * outside is then refused too often.
  */
 import { RSEQ_CS_FLAG, rseqArea, rseqDescriptor } from "../../ffi/abi/rseq.ts"
 import { decode } from "../../ffi/layout.ts"
@@ -51,10 +54,12 @@ export function classify(seen: Observation): Verdict {
   if (rseqCs === 0n) return verdict("idle", { section: undefined })
   if (rseqCs >= taskSize) return verdict("malformed", { section: undefined, reason: `rseq_cs ${hex(rseqCs)} is no user address` })
   if (!section) return verdict("malformed", { reason: `struct rseq_cs at ${hex(rseqCs)} cannot be read` })
-  const reason = defect(section, seen)
-  const inside = isInside(seen.ip, section)
-  if (!inside) return reason && seen.regime() !== "ignored" ? verdict("malformed", { reason }) : verdict("outside")
-  if (reason) return verdict("malformed", { reason })
+  const reason = shapeDefect(section, seen) ?? abortDefect(section, seen)
+  const overlooks = reason !== undefined && seen.regime() === "ignored"
+  const fatal = overlooks ? abortDefect(section, seen) : reason
+  if (!isInside(seen.ip, section)) return reason && !overlooks ? verdict("malformed", { reason }) : verdict("outside")
+  if (fatal) return verdict("malformed", { reason: fatal })
+  if (overlooks) return verdict("abortable", { warning: `this kernel overlooks that ${reason}, and aborts the section` })
   const effective = section.flags | flags
   return effective === 0 ? verdict("abortable") : flagged(effective, seen.regime(), verdict)
 }
@@ -65,21 +70,28 @@ export function decodeSection(pointer: bigint, bytes: Uint8Array): Section {
   return { descriptor: pointer, version, flags, startIp: start_ip, endIp: u64(start_ip + post_commit_offset), abortIp: abort_ip }
 }
 
-/** What the kernel would find wrong with a descriptor, in the kernel's order. */
-function defect({ version, startIp, endIp, abortIp }: Section, { abortSignature, signature, taskSize }: Observation): string | undefined {
+/** What a kernel that looks at all of a descriptor would find wrong with it before it comes to abort_ip's signature, in its order. */
+function shapeDefect({ version, startIp, endIp, abortIp }: Section, { taskSize }: Observation): string | undefined {
   for (const [name, address] of [
     ["start_ip", startIp],
     ["end", endIp],
     ["abort_ip", abortIp],
   ] as const)
-    if (address >= taskSize) return `${name} ${hex(address)} is no user address`
+    if (address >= taskSize) return noAddress(name, address)
   if (version !== 0) return `version is ${version}, known is 0`
   if (endIp < startIp) return `the section wraps around: it starts at ${hex(startIp)} and ends at ${hex(endIp)}`
   if (isInside(abortIp, { startIp, endIp })) return `abort_ip ${hex(abortIp)} is inside the section ${hex(startIp)}-${hex(endIp)}`
+}
+
+/** What every kernel finds wrong with where a section would be left to. */
+function abortDefect({ abortIp }: Section, { abortSignature, signature, taskSize }: Observation): string | undefined {
+  if (abortIp >= taskSize) return noAddress("abort_ip", abortIp)
   if (abortSignature === undefined) return `the signature in front of abort_ip ${hex(abortIp)} cannot be read`
   if (abortSignature !== signature)
     return `the signature in front of abort_ip ${hex(abortIp)} is ${hex(abortSignature)}, registered is ${hex(signature)}`
 }
+
+const noAddress = (name: string, address: bigint): string => `${name} ${hex(address)} is no user address`
 
 /** Inside a sound section with flags set, in the descriptor or the area. */
 function flagged(flags: number, regime: Regime, verdict: (kind: RseqClass, rest?: Partial<Verdict>) => Verdict): Verdict {

@@ -57,6 +57,11 @@ const musl = (source: string): Row => ({ title: `${source}, musl`, source, linka
 
 /** A thread that stays in one section with all NO_RESTART flags. */
 export const STAY: Case = { mode: "again", row: own("rseqstay") }
+/** A thread in sections that only kernels which ignore flags do not kill for. */
+export const OVERLOOKED: Case = {
+  mode: "again",
+  row: { title: "rseqspin overlooked", source: "rseqspin", args: ["{folder}", "overlooked"] },
+}
 // Those that take no word in the guest: it verifies every restore, and knows no options.
 const plain = rows.filter(({ options }) => options === undefined)
 const kept = (title: string): boolean => ALL || CORE.has(title)
@@ -116,6 +121,7 @@ export const ownCases: readonly Case[] = [
   ...(ALL ? [{ mode: "leave", row: slices } as const] : []),
   { mode: "again", row: own("rseqspin") },
   STAY,
+  OVERLOOKED,
   { mode: "killed", row: own("rseqcount") },
 ]
 

@@ -41,7 +41,8 @@ function observe(given: Case): Observation {
 }
 
 const OUTSIDE = START - 1n
-const rows: readonly (readonly [name: string, given: Case, expected: RseqClass, text?: RegExp])[] = [
+type Row = readonly [name: string, given: Case, expected: RseqClass, text?: RegExp]
+const rows: readonly Row[] = [
   ["rseq_cs 0 is idle", { cs: 0n }, "idle"],
   ["rseq_cs 0 is idle whatever the flags", { cs: 0n, areaFlags: 7 }, "idle"],
   // the bounds
@@ -71,20 +72,42 @@ const rows: readonly (readonly [name: string, given: Case, expected: RseqClass, 
   ["ignored: no-restart is abortable, and says so", { flags: 7, regime: "ignored" }, "abortable", /ignores/],
   ["ignored: feature bits of the area mean nothing", { areaFlags: 0x30, regime: "ignored" }, "abortable"],
   ["flags outside of the section mean nothing", { flags: 7, areaFlags: 7, ip: OUTSIDE }, "outside"],
-  // malformed, inside: the same for every regime
+  // malformed for every regime
   ["area not readable", { seen: { area: undefined } }, "malformed", /struct rseq cannot be read/],
   ["rseq_cs at the limit", { cs: LIMIT, seen: { descriptor: undefined } }, "malformed", /rseq_cs 0x7ffffffff000 is no user address/],
   ["descriptor not readable", { seen: { descriptor: undefined } }, "malformed", /struct rseq_cs at 0x500000 cannot be read/],
-  ["start_ip at the limit", { start: LIMIT, ip: LIMIT }, "malformed", /start_ip/],
-  ["end at the limit", { offset: LIMIT - START }, "malformed", /end 0x7ffffffff000/],
-  ["abort_ip at the limit", { abort: LIMIT }, "malformed", /abort_ip 0x7ffffffff000 is no/],
-  ["version", { version: 1 }, "malformed", /version is 1/],
-  ["wrap", { offset: (1n << 64n) - START + 0x10n }, "malformed", /wraps/],
-  ["abort_ip at the start", { abort: START }, "malformed", /inside the section/],
-  ["abort_ip at the last address", { abort: START + LENGTH - 1n }, "malformed", /inside the section/],
-  ["signature not readable", { seen: { abortSignature: undefined } }, "malformed", /cannot be read/],
-  ["signature differs", { seen: { abortSignature: 0x11111111 } }, "malformed", /is 0x11111111, registered is 0x53053053/],
-  ["a defect comes before flags", { version: 1, flags: 7 }, "malformed", /version/],
+  ...(["honoured", "fatal", "ignored"] as const).flatMap((regime): Row[] => [
+    [`abort_ip at the limit, ${regime}`, { abort: LIMIT, regime }, "malformed", /abort_ip 0x7ffffffff000 is no/],
+    [`signature not readable, ${regime}`, { regime, seen: { abortSignature: undefined } }, "malformed", /cannot be read/],
+    [
+      `signature differs, ${regime}`,
+      { regime, seen: { abortSignature: 0x11111111 } },
+      "malformed",
+      /is 0x11111111, registered is 0x53053053/,
+    ],
+  ]),
+  [
+    "ignored: a wrong signature kills whatever else is wrong",
+    { version: 1, regime: "ignored", seen: { abortSignature: 1 } },
+    "malformed",
+    /is/,
+  ],
+  // malformed inside, but for kernels that ignore flags: those look at nothing but abort_ip
+  ...(
+    [
+      ["start_ip at the limit", { start: LIMIT, ip: LIMIT }, /start_ip/],
+      ["end at the limit", { offset: LIMIT - START, abort: START - 1n }, /end 0x7ffffffff000/],
+      ["version", { version: 1 }, /version is 1/],
+      ["wrap", { offset: (1n << 64n) - START + 0x10n }, /wraps/],
+      ["abort_ip at the start", { abort: START }, /inside the section/],
+      ["abort_ip at the last address", { abort: START + LENGTH - 1n }, /inside the section/],
+      ["a defect comes before flags", { version: 1, flags: 7 }, /version/],
+    ] as const
+  ).flatMap(([name, given, text]): Row[] => [
+    [`${name}, honoured`, { ...given, regime: "honoured" }, "malformed", text],
+    [`${name}, fatal`, { ...given, regime: "fatal" }, "malformed", text],
+    [`${name}, ignored`, { ...given, regime: "ignored" }, "abortable", new RegExp(`overlooks that .*${text.source}`)],
+  ]),
   // malformed, outside: up to 6.18 the whole descriptor is checked first
   ["outside, signature differs, fatal", { ip: OUTSIDE, regime: "fatal", seen: { abortSignature: 1 } }, "malformed", /registered is/],
   ["outside, signature differs, honoured", { ip: OUTSIDE, regime: "honoured", seen: { abortSignature: 1 } }, "malformed", /registered is/],
