@@ -14,6 +14,8 @@ export const stubHeader = layout("struct stub_header", "ffi/stub/restorer.x86_64
   restartStack: [56, "u64"], //  the thread's own stack pointer if it sat in a restart block; 0 = it did not
   restartMask: [64, "u64"], //   address of its signal mask
   restartResult: [72, "u64"], // address of the frame's result register
+  rseqAt: [80, "u64"], //        address of the rseq_cs word that is set before rt_sigreturn; 0 = none
+  rseqCs: [88, "u64"], //        what is written there
 })
 
 /** One system call. Mirror: restorer.ARCH.S. */

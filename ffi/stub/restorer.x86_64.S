@@ -15,6 +15,8 @@
         .set    RESTART_STACK, 56       # u64 the thread's own stack pointer if it sat in a restart block; 0 = it did not
         .set    RESTART_MASK, 64        # u64 address of its signal mask
         .set    RESTART_RESULT, 72      # u64 address of rax in FRAME
+        .set    RSEQ_AT, 80             # u64 address of the rseq_cs word that is set before rt_sigreturn; 0 = none
+        .set    RSEQ_CS, 88             # u64 what is written there
         .set    RECORDS, 128            # records follow, 64 bytes each
         .set    NUMBER, 0               # u32
         .set    FLAGS, 4                # u32 bits 0-11 two an argument: 0 literal, 1 result of record N, 2 u32 at address, 3 u64 at address
@@ -117,7 +119,12 @@ stopped:                                # the tool knows the stop by this addres
 .Lreturn:
         mov     rsp, r12
         mov     eax, 15                 # rt_sigreturn
-        syscall
+        mov     r13, [rbx + RSEQ_AT]
+        test    r13, r13
+        jz      .Lback
+        mov     r14, [rbx + RSEQ_CS]
+        mov     [r13], r14              # last of all: preempted outside of the section, the thread loses it again
+.Lback: syscall
 .Llost: mov     edi, 127                # nobody to return to: a half-built task must not run on
         mov     eax, 231                # exit_group
         syscall

@@ -22,11 +22,12 @@ const FIXUP: Readonly<Record<RseqClass, (thread: FrozenThread, state: RseqState,
     thread.resume = resumedRegisters(thread.registers, state)
   },
   "no-restart": (thread, state) => {
-    thread.rseqCs = { at: rseqCsAddress(state), value: state.rseqCs }
+    // A warning tells of a kernel that kills for it. Whom the tool left behind lives on without it.
+    thread.rseqCs = { at: rseqCsAddress(state), value: state.rseqCs, alone: state.warning === undefined }
   },
   // To Linux 6.18 the kernel looks at the descriptor wherever the thread is, and would kill it at the first injected instruction.
   malformed: (thread, state) => {
-    thread.rseqCs = { at: rseqCsAddress(state), value: state.rseqCs }
+    thread.rseqCs = { at: rseqCsAddress(state), value: state.rseqCs, alone: false }
     writeWord(thread.tid, rseqCsAddress(state), 0n)
     thread.touched = true
   },

@@ -27,8 +27,11 @@ export interface FrozenThread {
    * Of a section that was found by a guess: its rseq_cs word, and where the thread goes on instead when the guess turns out to be false.
    */
   guess: { readonly at: RemoteAddress; readonly otherwise: Registers } | undefined
-  /** Written back as the very last step: the rseq_cs pointer of a section that must not be restarted. */
-  rseqCs: { readonly at: RemoteAddress; readonly value: bigint } | undefined
+  /**
+   * Written back as the very last step: the rseq_cs pointer of a section that must not be restarted. `alone`: by a thread that goes back by
+   * itself, too.
+   */
+  rseqCs: { readonly at: RemoteAddress; readonly value: bigint; readonly alone: boolean } | undefined
   /** Something was run in the thread, so `resume`, mask and rseqCs must be put back. */
   touched: boolean
   /** Let run by us, and not yet met at the stop that ends what it runs: see ./halt.ts. */
@@ -87,8 +90,10 @@ function destination(pid: number, { guess, resume }: FrozenThread): Registers {
 export function putBack(pid: number, thread: FrozenThread): void {
   if (!thread.touched) return
   setSignalMask(thread.tid, thread.mask)
-  setRegisters(thread.tid, destination(pid, thread))
+  const registers = destination(pid, thread)
+  // Before the registers, for the same reason: the kernel looks at both when the thread goes on.
   if (thread.rseqCs) writeWord(pid, thread.rseqCs.at, thread.rseqCs.value)
+  setRegisters(thread.tid, registers)
   thread.touched = false
 }
 

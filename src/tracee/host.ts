@@ -55,8 +55,9 @@ export interface Host {
 /** Chooses the host of a process and lays down the frame that it returns through if the tool dies. @throws SyscallError */
 function openHost(process: FrozenProcess, terms: LoanTerms): Host {
   const { pid, threads } = process
-  // A thread in a restart block would lose it in the crash path of the bootstrap, so another one is taken if there is any.
-  const thread = threads.find(({ registers }) => interruptedCall(registers) !== "restart-block") ?? threads[0]
+  // A section that is to go on is lost in the crash path of the bootstrap, and so is a restart block: threads without come first.
+  const loss = ({ registers, rseqCs }: FrozenThread): number => (rseqCs ? 2 : interruptedCall(registers) === "restart-block" ? 1 : 0)
+  const [thread] = threads.toSorted((a, b) => loss(a) - loss(b))
   if (!thread) throw new Error("Unreachable: a process without threads")
   const { signalReturn } = terms.gadgets
   const chain = signalReturn === undefined ? undefined : terms.framePages

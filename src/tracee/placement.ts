@@ -62,6 +62,8 @@ export function placePrograms(
       restartStack: inRestart ? stackBelow(thread.registers) : 0n,
       restartMask: data + BigInt(end),
       restartResult: frame + FRAME_RESULT,
+      rseqAt: thread.rseqCs?.alone ? thread.rseqCs.at : 0n,
+      rseqCs: thread.rseqCs?.value ?? 0n,
     }
     program.place(header, who, image.subarray(offset, frameAt))
     threads.push({ thread, program, offset, header })

@@ -40,8 +40,22 @@ function constantsOf(source: string): Record<string, number> {
 }
 
 describe("restorer.x86_64.S and record.ts", () => {
-  const { count, cleanup, failed, pid, tid, signal, frame, protect, protectSize, restartStack, restartMask, restartResult } =
-    stubHeader.fields
+  const {
+    count,
+    cleanup,
+    failed,
+    pid,
+    tid,
+    signal,
+    frame,
+    protect,
+    protectSize,
+    restartStack,
+    restartMask,
+    restartResult,
+    rseqAt,
+    rseqCs,
+  } = stubHeader.fields
   const { number, flags, argument0, result } = stubRecord.fields
 
   test("constants are the layouts' offsets, every one of them", () => {
@@ -58,6 +72,8 @@ describe("restorer.x86_64.S and record.ts", () => {
       RESTART_STACK: restartStack[0],
       RESTART_MASK: restartMask[0],
       RESTART_RESULT: restartResult[0],
+      RSEQ_AT: rseqAt[0],
+      RSEQ_CS: rseqCs[0],
       RECORDS: stubHeader.size,
       NUMBER: number[0],
       FLAGS: flags[0],

@@ -55,8 +55,11 @@ const own = (source: string): Row => ({ title: source, source, args: ["{folder}"
 const slices: Row = { ...own("rseqslice"), env: NO_LIBRARY_RSEQ }
 const musl = (source: string): Row => ({ title: `${source}, musl`, source, linkage: "musl" })
 
-/** A thread that stays in one section with all NO_RESTART flags. */
-export const STAY: Case = { mode: "again", row: own("rseqstay") }
+/** A thread that stays in one section with all NO_RESTART flags, dumped again and again; and by a tool that is killed. */
+export const STAYS: readonly Case[] = [
+  { mode: "again", row: own("rseqstay") },
+  { mode: "killed", row: own("rseqstay") },
+]
 /** A thread in sections that only kernels which ignore flags do not kill for. */
 export const OVERLOOKED: Case = {
   mode: "again",
@@ -120,7 +123,7 @@ export const ownCases: readonly Case[] = [
   ...plain.filter(({ title }) => ALL || title === "rseqspin").map((row): Case => ({ mode: "leave", row })),
   ...(ALL ? [{ mode: "leave", row: slices } as const] : []),
   { mode: "again", row: own("rseqspin") },
-  STAY,
+  ...STAYS,
   OVERLOOKED,
   { mode: "killed", row: own("rseqcount") },
 ]

@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from "bun:test"
 import { compileVictim } from "../harness/compile.ts"
 import { skip } from "../harness/skip.ts"
 import type { Row } from "../live/row.ts"
-import { ALL, type Case, farRows, LONG, lineOf, nameOf, type Origin, OVERLOOKED, ownCases, STAY } from "./cases.ts"
+import { ALL, type Case, farRows, LONG, lineOf, nameOf, type Origin, OVERLOOKED, ownCases, STAYS } from "./cases.ts"
 import { KERNELS, type Kernel, type Load, prepareMachine } from "./machine.ts"
 import { HERE, isBefore, parcelOf, programsAbroad, saveHere } from "./travel.ts"
 
@@ -115,7 +115,7 @@ function notHere({ since }: Row, release: string): string | undefined {
 /** Why a case means nothing on the machine of a report, or on the one that saved it. */
 function meaningless(one: Case, { release, regime }: Report): string | undefined {
   if (one === OVERLOOKED && regime !== "ignored") return "this kernel kills for such a section"
-  if (one === STAY && regime !== "honoured") return `NO_RESTART sections are ${regime} here`
+  if (STAYS.includes(one) && regime !== "honoured") return `NO_RESTART sections are ${regime} here`
   const [, way, origin] = /^(from|lesser)-(.*)/.exec(one.mode) ?? []
   return (origin && notHere(one.row, releaseOf(origin as Origin))) || (way === "lesser" ? undefined : notHere(one.row, release))
 }

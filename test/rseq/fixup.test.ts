@@ -48,11 +48,16 @@ describe("applyFixup", () => {
     expect(frozen.guess).toEqual({ at: remoteAddress(0x7008n), otherwise: frozen.registers })
   })
 
-  test("writes the pointer of a no-restart section back, and leaves the IP", () => {
-    const frozen = thread({ ip: 0x1010n })
-    applyFixup(frozen, state("no-restart"), true)
-    expect(frozen.resume).toBe(frozen.registers)
-    expect(frozen.rseqCs).toEqual({ at: remoteAddress(0x7008n), value: 0x500000n })
+  test("writes the pointer of a no-restart section back, and leaves the IP; without the tool only where the kernel does not kill for it", () => {
+    for (const [warning, alone] of [
+      [undefined, true],
+      ["this kernel kills", false],
+    ] as const) {
+      const frozen = thread({ ip: 0x1010n })
+      applyFixup(frozen, { ...state("no-restart"), warning }, true)
+      expect(frozen.resume).toBe(frozen.registers)
+      expect(frozen.rseqCs).toEqual({ at: remoteAddress(0x7008n), value: 0x500000n, alone })
+    }
   })
 
   for (const kind of ["unregistered", "idle", "outside"] as const)

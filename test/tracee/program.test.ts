@@ -39,6 +39,8 @@ describe("Program.place", () => {
       restartStack: 0n,
       restartMask: 0n,
       restartResult: 0n,
+      rseqAt: 0n,
+      rseqCs: 0n,
     })
   })
 
