@@ -75,6 +75,21 @@ export function discover(
   )
 }
 
+/**
+ * Other registrations that a thread may have when the first guess is not right: who ends libc's and makes one in a thread-local __rseq_abi
+ * cannot be told from outside from who does not. The proof finds out.
+ */
+export function otherGuesses(
+  thread: Pick<FrozenThread, "tid" | "registers">,
+  found: Exclude<Discovery, { kind: "unknown" }>,
+  way: "auto" | Strategy,
+  context: DiscoveryContext,
+): Extract<Discovery, { kind: "registered" }>[] {
+  if (way !== "auto" || found.kind !== "registered" || found.registration.strategy !== "libc") return []
+  const other = STRATEGIES.tls(thread, context)
+  return other.kind === "registered" ? [other] : []
+}
+
 /** "0x7f0012345678, 32 bytes, signature 0x53053053" for messages. */
 export const describeRegistration = ({
   abiPointer,

@@ -69,6 +69,18 @@ export const isSignature = (question: Result, answers: Answers): boolean => errn
 export const HARMLESS: readonly RseqClass[] = ["idle", "outside", "unregistered"]
 
 /**
+ * Which of the registrations that a thread may have is believed until the proof, and which others it may confirm in its place.
+ *
+ * A section is believed: half of it without protection is worse than an abort too many. The first guess is the likelier one else, and the
+ * others are asked too where the thread has nothing to lose by any of them.
+ */
+export function believe(first: RseqState, others: readonly RseqState[]): { rseq: RseqState; others: RseqState[] } {
+  if (!HARMLESS.includes(first.class)) return { rseq: first, others: [] }
+  const inSection = others.find((state) => state.class === "abortable" || state.class === "no-restart")
+  return inSection ? { rseq: inSection, others: [] } : { rseq: first, others: others.filter((state) => HARMLESS.includes(state.class)) }
+}
+
+/**
  * Refuses a thread that seems to be in a section although its guessed registration has none there: it may have another one. The proof runs
  * in the thread, and the kernel would take the section's protection away, unknown to us.
  *
@@ -88,5 +100,5 @@ export const wrongGuess = ({ tid, registration }: RseqState, found: string): Che
     "E_KERNEL",
     `Cannot prove the rseq registration of thread ${tid}`,
     `${registration ? `${registration.strategy} says ${describeRegistration(registration)}` : "libc says that there is none"}, but ${found}`,
-    "Use Linux 5.13 or newer with --rseq-discovery=auto; before it only registrations by libc and, with tls, a thread-local __rseq_abi are found",
+    "Use Linux 5.13 or newer with --rseq-discovery=auto; before it only registrations by libc and in the executable's __rseq_abi are found",
   )

@@ -25,6 +25,39 @@ describe("registrations that guesses do not find", () => {
     })
 })
 
+describe("a registration in the executable's __rseq_abi, after libc's was ended, where the kernel does not tell", () => {
+  const untold = { STASIS_WITHOUT: "ptrace_get_rseq_configuration" }
+  const dumpUntold = async (pid: number, folder: string, ...options: string[]) =>
+    expect(
+      await run([...stasisTool.command, "dump", "-t", `${pid}`, "-D", folder, "--no-sync", ...options], { env: untold }),
+    ).toMatchObject({
+      status: 0,
+    })
+
+  test("is found and proved, and comes back", async () => {
+    const victim = await start("rseqtls")
+    const told = registrations(await rseqThreads(stasisTool, `${victim.pid}`))
+    await dumpUntold(victim.pid, victim.images)
+    expect(registrations(await rseqThreads(stasisTool, "-D", victim.images))).toEqual(told)
+    await victim.gone()
+    await restore(stasisTool, victim.images)
+    expect(registrations(await rseqThreads(stasisTool, `${victim.pid}`))).toEqual(told)
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  })
+
+  test("of a thread in a section is believed: it goes on in its abort handler", async () => {
+    const victim = await start("rseqtls", { args: ["{folder}"] })
+    const before = readBoard(victim.folder)
+    for (let round = 0; round < 5; round++) await dumpUntold(victim.pid, join(victim.images, `${round}`), "-R")
+    const after = readBoard(victim.folder)
+    expect(after.aborts).toBeGreaterThanOrEqual(before.aborts + 5)
+    expect(after).toMatchObject({ commits: 0, unprotected: 0 })
+    victim.ask()
+    expect(await victim.answer()).toBe("OK")
+  })
+})
+
 describe("odd registrations", () => {
   const odd = (kind: string) => start("rseqodd", { args: [kind], env: NO_LIBRARY_RSEQ })
 

@@ -1,10 +1,13 @@
 /*
  * Holds: threads that register the executable's thread-local __rseq_abi, as programs with librseq do, in place of the C library's area.
- * Checks, in each thread: the registration is there, with this address, length and signature, and no other.
+ * With argument 1, a folder for the counters, one more thread spins inside an abortable section of it almost all its life.
+ * Checks, in each thread: the registration is there, with this address, length and signature, and no other; the section is
+ * never left but by its abort handler.
  */
 #include "rseq.h"
 
 enum { THREADS = 3 };
+RSEQ_SPIN;
 __thread struct rseq_area __rseq_abi __attribute__((aligned(64)));
 static pthread_barrier_t started;
 
@@ -34,6 +37,18 @@ static void *hold(void *unused)
 	return unused;
 }
 
+static void *spin(void *argument)
+{
+	struct rseq_board *board = argument;
+	registered();
+	int answer;
+	while ((answer = rseq_spin(&__rseq_abi, board)) == 1)
+		;
+	CHECK(answer == 0, "the section ran on without protection after %lu aborts", board->aborts);
+	check();
+	return argument;
+}
+
 int main(int argc, char **argv)
 {
 	victim_begin(argc, argv);
@@ -41,10 +56,22 @@ int main(int argc, char **argv)
 	pthread_t threads[THREADS];
 	for (int i = 0; i < THREADS; i++)
 		threads[i] = victim_thread(hold, NULL);
+	const char *folder = victim_argument(argc, argv, 1);
+	struct rseq_board *board = *folder ? rseq_map_board(folder, sizeof *board) : NULL;
+	pthread_t spinner;
+	if (board)
+		spinner = victim_thread(spin, board);
+	/* Last: whom the C library's registration is gone from starts no more threads with one. */
 	registered();
 	pthread_barrier_wait(&started);
+	while (board && !board->entries)
+		pause_ms(1);
 	victim_ready();
 	victim_wait();
+	if (board) {
+		board->go = 1;
+		victim_join(spinner);
+	}
 	for (int i = 0; i < THREADS; i++)
 		victim_join(threads[i]);
 	check();

@@ -5,10 +5,10 @@ import { decideRestart, type Restart } from "../../kinds/registers/interrupted.t
 import { readSeccomp, refuseListeners, type Seccomp } from "../../kinds/seccomp/collect.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import { readStatus, type Status } from "../../proc/status.ts"
-import { discover } from "../../rseq/discover.ts"
+import { discover, otherGuesses } from "../../rseq/discover.ts"
 import { applyFixup, refuseMalformed, resumedRegisters } from "../../rseq/fixup.ts"
 import { readRseqState } from "../../rseq/inspect.ts"
-import { refuseUnknownSection } from "../../rseq/proof.ts"
+import { believe, refuseUnknownSection } from "../../rseq/proof.ts"
 import { kernelRegime } from "../../rseq/regime.ts"
 import type { RseqState } from "../../rseq/state.ts"
 import type { FrozenProcess, FrozenThread } from "../../tracee/frozen.ts"
@@ -27,6 +27,8 @@ export interface InspectedThread {
   readonly rseq: RseqState
   /** False when the registration is a guess, see `proveGuesses`. */
   readonly proven: boolean
+  /** What it is instead when another guess turns out to be right. */
+  readonly others: readonly RseqState[]
   readonly restart: Restart
   readonly seccomp: Seccomp
 }
@@ -49,12 +51,13 @@ export function inspectThreads(
   const threads = process.threads.map((frozen): InspectedThread => {
     const status = readStatus(pid, frozen.tid)
     const discovery = discover(frozen, rseqDiscovery, context)
-    const rseq = readRseqState(pid, frozen, discovery, kernelRegime, isWritable)
+    const stateWith = (found: typeof discovery): RseqState => readRseqState(pid, frozen, found, kernelRegime, isWritable)
+    const { rseq, others } = believe(stateWith(discovery), otherGuesses(frozen, discovery, rseqDiscovery, context).map(stateWith))
     if (!discovery.proven) refuseUnknownSection(rseq, frozen.registers, context.guesses)
     const signalled = ((status.sigPending | status.sharedPending) & ~frozen.mask) !== 0n
     const seccomp = readSeccomp(frozen.tid, status.seccomp)
     const restart = withoutRestart(seccomp, frozen, decideRestart(frozen.tid, frozen.registers, signalled, read))
-    return { frozen, status, rseq, proven: discovery.proven, seccomp, restart }
+    return { frozen, status, rseq, others, proven: discovery.proven, seccomp, restart }
   })
   const listeners = threads.flatMap(({ frozen: { tid }, seccomp }) => refuseListeners(`thread ${tid} of task ${pid}`, seccomp))
   if (listeners.length > 0) throw refusedTarget(pid, listeners)

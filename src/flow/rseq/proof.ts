@@ -4,7 +4,7 @@ import { UNREGISTERED } from "../../rseq/classify.ts"
 import { appendProof, appendSignatureProof, HARMLESS, isSignature, judgeProof, wrongGuess } from "../../rseq/proof.ts"
 import type { Registration, RseqState } from "../../rseq/state.ts"
 import type { Loan } from "../../tracee/loan.ts"
-import { Program } from "../../tracee/program.ts"
+import { type Answers, Program } from "../../tracee/program.ts"
 import type { InspectedThread } from "../dump/threads.ts"
 import { kernelRseq } from "../kernel-rseq.ts"
 
@@ -17,17 +17,27 @@ function lengths(): number[] {
   return [RSEQ_ORIGINAL_SIZE, featureSize, Math.ceil(featureSize / align) * align]
 }
 
+/** The questions for one thread: a state that it may have with each. The believed one comes first. */
+interface Asked {
+  readonly program: Program
+  readonly proofs: readonly { readonly state: RseqState; readonly proof: ReturnType<typeof appendProof> }[]
+}
+
 /** Questions that prove the guessed registrations of a process, by thread. Empty where the kernel told them. */
-export type Proofs = ReadonlyMap<number, { readonly program: Program; readonly proof: ReturnType<typeof appendProof> }>
+export type Proofs = ReadonlyMap<number, Asked>
 
 /** Puts the questions for every thread whose registration is a guess. */
 export const planProofs = (threads: readonly InspectedThread[]): Proofs =>
   new Map(
     threads
       .filter(({ proven }) => !proven)
-      .map(({ rseq: { tid, registration } }) => {
+      .map(({ rseq, others }) => {
         const program = new Program()
-        return [tid, { program, proof: appendProof(program, registration ?? NOTHING, registration ? lengths() : []) }]
+        const proofs = [rseq, ...others].map((state) => {
+          const { registration } = state
+          return { state, proof: appendProof(program, registration ?? NOTHING, registration ? lengths() : []) }
+        })
+        return [rseq.tid, { program, proofs }]
       }),
   )
 
@@ -43,7 +53,7 @@ export function proveGuesses(threads: readonly InspectedThread[], proofs: Proofs
   const judged = threads.map((thread) => {
     const { tid } = thread.frozen
     const [asked, answer] = [proofs.get(tid), answers.get(tid)]
-    return asked && answer ? { ...thread, rseq: confirmed(thread.rseq, judgeProof(asked.proof, answer)) } : thread
+    return asked && answer ? { ...thread, rseq: confirmed(asked.proofs, answer) } : thread
   })
   proveSignatures(
     judged.filter(({ frozen }) => proofs.has(frozen.tid)),
@@ -52,10 +62,15 @@ export function proveGuesses(threads: readonly InspectedThread[], proofs: Proofs
   return judged
 }
 
-/** A state with the length that was proved. @throws CheckpointError E_KERNEL */
-function confirmed(state: RseqState, judgement: ReturnType<typeof judgeProof>): RseqState {
-  const { registration } = state
-  if (judgement.kind === "registered" && registration) return { ...state, registration: { ...registration, abiSize: judgement.size } }
+/** The state whose registration was proved, with its length. @throws CheckpointError E_KERNEL */
+function confirmed(proofs: Asked["proofs"], answers: Answers): RseqState {
+  const judged = proofs.map(({ state, proof }) => ({ state, judgement: judgeProof(proof, answers) }))
+  for (const { state, judgement } of judged)
+    if (judgement.kind === "registered" && state.registration)
+      return { ...state, registration: { ...state.registration, abiSize: judgement.size } }
+  const [believed] = judged
+  if (!believed) throw new Error("Unreachable: a thread was asked nothing")
+  const { state, judgement } = believed
   // The area is a plain piece of memory then, and its bytes stay what they are.
   if (judgement.kind === "unregistered" && HARMLESS.includes(state.class))
     return { ...state, ...UNREGISTERED, registration: undefined, area: undefined }
