@@ -11,6 +11,7 @@ export const PN_XNUM = 0xffff
 export const SHN_LORESERVE = 0xff00
 
 export const ET_EXEC = 2
+export const ET_DYN = 3
 export const EM_X86_64 = 62
 export const EM_AARCH64 = 183
 

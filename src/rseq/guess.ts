@@ -13,7 +13,7 @@ export interface GuessSource {
   /** Whether anything in the process's code could make a registration. Reads all of it: asked last. */
   readonly mayRegister: () => boolean
   /**
-   * Address of a struct rseq_cs, in the data of the code's own file, whose section holds an address. Reads all of that file's memory: asked
+   * Address of a struct rseq_cs, in the data of the code's own file, whose section holds an address. Reads all of that file's code: asked
    * of a guess that knows of no section there.
    */
   readonly sectionAt: (ip: bigint) => bigint | undefined

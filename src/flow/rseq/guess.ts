@@ -1,16 +1,14 @@
 import { remoteAddress } from "../../base/units.ts"
-import { type Mapped, mappingAt } from "../../elf/module.ts"
+import { mappingAt } from "../../elf/module.ts"
 import { findSymbol, findTlsSymbol } from "../../elf/symbols.ts"
 import { executableTlsOffset } from "../../elf/tls.ts"
 import { readExeIfAlive } from "../../proc/links.ts"
-import { type Mapping, mapLink, readMaps } from "../../proc/maps.ts"
-import { CUSTOMARY_SIGNATURE } from "../../rseq/arch.x86_64.ts"
-import { isInside } from "../../rseq/classify.ts"
-import { DESCRIPTOR, type DescribedSection, describedSections } from "../../rseq/descriptors.ts"
+import { type Mapping, readMaps } from "../../proc/maps.ts"
 import type { DiscoveryContext } from "../../rseq/discover.ts"
 import { type GuessSource, loadsRseq } from "../../rseq/guess.ts"
 import { readMemoryIfMapped } from "../../tracee/memory.ts"
 import { openPlaces, type Places } from "./place.ts"
+import { filesBehind, partsOf, sectionFinder } from "./sections.ts"
 
 /** Files of a process that may define a name: the dynamic linker and libc first, then the rest, the executable last. */
 const LIBC = /\/(ld-|ld64|ld\.so|libc[.-])/
@@ -37,18 +35,6 @@ export function readGuesses(pid: number, maps: readonly Mapping[], places: Place
   }
 }
 
-/** Bytes that are searched at once, and how far two parts overlap: as long as what is looked for, an instruction or a descriptor. */
-const PART = 1 << 20
-const OVERLAP = DESCRIPTOR
-
-/** The memory of a mapping, part by part, each with its address; undefined where it cannot be read. */
-function* partsOf(pid: number, { start, end }: Mapping): Generator<readonly [at: bigint, bytes: Uint8Array | undefined]> {
-  for (let at = start; at < end; at += BigInt(PART - OVERLAP)) {
-    const length = Number(end - at < BigInt(PART) ? end - at : BigInt(PART))
-    yield [at, readMemoryIfMapped(pid, remoteAddress(at), length)]
-  }
-}
-
 function mayRegister(pid: number, maps: readonly Mapping[]): boolean {
   for (const mapping of maps) {
     if (!mapping.exec || mapping.path === "[vsyscall]" || mapping.path === "[vdso]") continue
@@ -58,38 +44,6 @@ function mayRegister(pid: number, maps: readonly Mapping[]): boolean {
   }
   return false
 }
-
-/** Each file is searched once. */
-function sectionFinder(pid: number, maps: readonly Mapping[]): GuessSource["sectionAt"] {
-  const known = new Map<string, DescribedSection[]>()
-  return (ip) => {
-    const path = mappingAt(maps, ip)?.path ?? ""
-    if (!path.startsWith("/")) return undefined
-    const sections = known.get(path) ?? sectionsOf(pid, maps, path)
-    known.set(path, sections)
-    return sections.find((section) => isInside(ip, section))?.descriptor
-  }
-}
-
-/** The sections that a mapped file, or the memory without a name behind its data, describes. */
-function sectionsOf(pid: number, maps: readonly Mapping[], path: string): DescribedSection[] {
-  const own = maps.filter((mapping) => mapping.path === path)
-  const [first, last] = [own[0], own.at(-1)]
-  if (!first || !last) return []
-  const code = { start: first.start, end: last.end }
-  const behind = maps.filter((mapping) => mapping.path === "" && mapping.start === last.end)
-  return [...own, ...behind]
-    .flatMap((mapping) => [...partsOf(pid, mapping)].flatMap(([at, bytes]) => (bytes ? describedSections(bytes, at, code) : [])))
-    .filter(({ abortIp }) => isCustomary(readMemoryIfMapped(pid, remoteAddress(abortIp - 4n), 4)))
-}
-
-const isCustomary = (bytes: Uint8Array | undefined): boolean =>
-  bytes !== undefined && new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true) === CUSTOMARY_SIGNATURE
-
-/** Where the file behind a mapping of a process may be opened, best first: its path counts in the process's own root. */
-export const filesBehind =
-  (pid: number) =>
-  ({ start, end, path }: Mapped): string[] => [mapLink(pid, { start, end }), `/proc/${pid}/root${path}`]
 
 /**
  * Tells whether a stopped process may write at an address.

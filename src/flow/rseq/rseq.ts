@@ -19,10 +19,11 @@ import { checkProcess } from "../dump/target.ts"
 import { kernelRseq } from "../kernel-rseq.ts"
 import type { RseqOptions } from "../options.ts"
 import { inspectImages } from "./from-images.ts"
-import { filesBehind, readGuesses, writableBy } from "./guess.ts"
+import { readGuesses, writableBy } from "./guess.ts"
 import { openPlaces, type Places } from "./place.ts"
 import { areaCells, type RseqRow, verdictCells } from "./row.ts"
 import { countSamples, type RseqCount } from "./sample.ts"
+import { filesBehind } from "./sections.ts"
 
 /** Seconds within which every thread must have stopped. */
 const FREEZE_SECONDS = 10
