@@ -87,10 +87,21 @@ for (const name of ["SIGKILL", "SIGINT"] as const)
       }, 180_000)
   })
 
+const strace = Bun.which("strace")
+const CALLS = "ptrace,process_vm_writev,process_vm_readv,kill,tgkill,pwrite64,renameat2,rename"
+
+/** Runs a leave-running dump under strace(1). @param words of it, as an injection   Returns its status, and the lines of strace. */
+async function straced(victim: Victim, folder: string, calls: string, ...words: string[]) {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder)
+  const dump = [...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", folder, "--leave-running", "--no-sync"]
+  const log = `${victim.images}/calls`
+  const { status } = await run(["strace", "-f", "-qq", "-e", `trace=${calls}`, ...words, "-o", log, ...dump], { seconds: 60 })
+  return { status, lines: (await Bun.file(log).text()).split("\n").length }
+}
+
 describe("SIGKILL at each kernel call that touches the victim", () => {
-  const strace = Bun.which("strace")
   if (!strace) skip("SIGKILL at each kernel call: strace is not installed (apt-get install strace, needs root)")
-  const CALLS = "ptrace,process_vm_writev,process_vm_readv,kill,tgkill,pwrite64,renameat2,rename"
 
   test.skipIf(!strace)(
     "threads stays well",
@@ -98,23 +109,38 @@ describe("SIGKILL at each kernel call that touches the victim", () => {
       const victim = await start("threads")
       const threads = threadsOf(victim.pid).length
       const folder = join(victim.images, "set")
-      const traced = async (...injection: string[]) => {
-        rmSync(folder, { recursive: true, force: true })
-        mkdirSync(folder)
-        const dump = [...stasisTool.command, "dump", "-t", `${victim.pid}`, "-D", folder, "--leave-running", "--no-sync"]
-        return run(["strace", "-f", "-qq", "-e", `trace=${CALLS}`, ...injection, "-o", `${victim.images}/calls`, ...dump], { seconds: 60 })
-      }
-      const whole = await traced()
+      const whole = await straced(victim, folder, CALLS)
       expect(whole.status).toBe(0)
-      const calls = (await Bun.file(`${victim.images}/calls`).text()).split("\n").length
+      const calls = whole.lines
       const step = Math.max(1, Math.ceil(calls / MOMENTS))
       for (let when = 1; when < calls; when += step) {
-        await traced("-e", `inject=${CALLS}:signal=KILL:when=${when}`)
+        await straced(victim, folder, CALLS, "-e", `inject=${CALLS}:signal=KILL:when=${when}`)
         await expectReleased(victim, folder, threads)
       }
       victim.ask()
       expect(await victim.answer()).toBe("OK")
     },
     300_000,
+  )
+
+  test.skipIf(!strace)(
+    "of two processes that share their memory, the next dump takes from under neither what the killed one left",
+    async () => {
+      const victim = await start("sharers", { args: ["asleep", "{folder}"] })
+      const folder = join(victim.images, "set")
+      const members = victim.members().length
+      const whole = await straced(victim, folder, "ptrace")
+      expect(whole.status).toBe(0)
+      // Earlier ones stop the processes, and nothing has run in them yet.
+      for (let when = Math.ceil(whole.lines / 3); when < whole.lines; when += 2) {
+        await straced(victim, folder, "ptrace", "-e", `inject=ptrace:signal=KILL:when=${when}`)
+        await waitFor(`${victim.name} to be released`, () => statusOf(victim.pid, "TracerPid") === "0")
+        await dumpInto(victim, folder)
+        expect(victim.members().length).toBe(members)
+      }
+      victim.ask()
+      expect(await victim.answer()).toBe("OK")
+    },
+    120_000,
   )
 })

@@ -1,11 +1,14 @@
 import { describe, expect, test } from "bun:test"
 import { ALL_SIGNALS, SIG, sigbit } from "../../ffi/abi/signal.ts"
 import { holdInterrupts } from "../../ffi/interrupt.ts"
+import { allocate } from "../../ffi/syscall.ts"
 import { type Range, remoteAddress } from "../../src/base/units.ts"
 import { untouchedPages } from "../../src/flow/dump/frame-pages.ts"
+import { removableLeftovers } from "../../src/flow/dump/terms.ts"
 import { readMaps } from "../../src/proc/maps.ts"
-import { readSmaps } from "../../src/proc/smaps.ts"
+import { type MappingDetail, readSmaps } from "../../src/proc/smaps.ts"
 import { stubCode } from "../../src/tracee/arch.x86_64.ts"
+import type { FrozenThread } from "../../src/tracee/frozen.ts"
 import { findGadgets } from "../../src/tracee/gadgets.ts"
 import { framePagesSize, marked } from "../../src/tracee/host.ts"
 import { codePage, findLeftovers } from "../../src/tracee/leftover.ts"
@@ -49,6 +52,21 @@ describe("codePage", () => {
   })
 })
 
+describe("removableLeftovers", () => {
+  test("keeps all while a thread of any process with this memory is on its way through one", () => {
+    const size = 0x3000
+    const room = allocate(size)
+    room.bytes.set(codePage(size))
+    const area = { start: BigInt(room.address), end: BigInt(room.address + size) }
+    const mapping = { ...area, exec: true, write: false, inode: 0n, path: "" } as unknown as MappingDetail
+    const at = (ip: bigint, mask = 0n) => ({ mask, registers: { ip } }) as FrozenThread
+    const leftovers = (...users: FrozenThread[]) => removableLeftovers(process.pid, users, [mapping])
+    expect(leftovers(at(0n), at(0n))).toEqual([area])
+    expect(leftovers(at(0n), at(area.start + 10n))).toEqual([])
+    expect(leftovers(at(0n), at(0n, ALL_SIGNALS & ~sigbit(SIG.URG)))).toEqual([])
+  })
+})
+
 describe.skipIf(!canTrace)(`a live target${why}`, () => {
   test("findGadgets finds a system call with a return and a signal return, in libc", async () => {
     using target = await startTarget("idle")
@@ -79,18 +97,29 @@ describe.skipIf(!canTrace)(`a live target${why}`, () => {
     using frozen = freeze(target.pid)
     const [mappings, size] = [readSmaps(target.pid), framePagesSize(frozen)]
     const pointers = frozen.threads.map(({ registers }) => registers.sp)
-    const taken: Range[] = []
-    // The lowest of the stack are taken first by a process that was dumped before.
-    for (const isPresent of [false, true]) {
+    const rounds = [1, 2].map(() => {
+      const taken: Range[] = []
       for (let sharer = 0; sharer < 3; sharer++) {
         const start = untouchedPages(target.pid, mappings, size, pointers, true, taken)!
         expect(taken.filter((range) => start < range.end && start + BigInt(size) > range.start)).toEqual([])
         taken.push({ start, end: start + BigInt(size) })
       }
-      const [first] = taken
-      if (!isPresent && first) writeMemory(target.pid, remoteAddress(first.start), marked(size))
-      taken.length = 0
-    }
+      for (const { start } of taken) writeMemory(target.pid, remoteAddress(start), marked(size))
+      return taken
+    })
+    // The second dump takes no more of what nobody has touched.
+    expect(rounds[1]).toEqual(rounds[0])
+  })
+
+  test("droppable memory holds no frame", async () => {
+    using target = await startTarget("idle")
+    using _ = holdInterrupts()
+    using frozen = freeze(target.pid)
+    const writable = readSmaps(target.pid).filter(({ write, path, inode }) => write && path !== "[stack]" && inode === 0n)
+    const droppable = writable.map((mapping) => ({ ...mapping, vmFlags: new Set([...mapping.vmFlags, "dp"]) }))
+    const size = framePagesSize(frozen)
+    expect(untouchedPages(target.pid, writable, size, [], true)).toBeDefined()
+    expect(untouchedPages(target.pid, droppable, size, [], true)).toBeUndefined()
   })
 
   test("findGadgets is content with a bare system call, and says undefined without one", async () => {

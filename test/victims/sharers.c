@@ -1,7 +1,7 @@
 /*
  * Holds: one thing that two processes share, named by the argument: "files", "fs", "root" (directories, with another root), "vm", "sighand" by
- * clone(2), "offset" by fork, "memory" anonymous and a memfd; with "headless" the parent's first thread has ended. Checks: what one changes, the other sees; for offset also
- * kcmp(2).
+ * clone(2), "asleep" as "vm" with a parent in long sleeps, "offset" by fork, "memory" anonymous and a memfd; with "headless" the parent's
+ * first thread has ended. Checks: what one changes, the other sees; for offset also kcmp(2).
  */
 #include "tree.h"
 #include <linux/kcmp.h>
@@ -235,6 +235,8 @@ static void *hold(void *row)
 {
 	tree_await_up(1);
 	victim_ready();
+	while (!strcmp(((const struct row *)row)->name, "asleep") && !victim_asked())
+		pause_ms(2000);
 	victim_wait();
 	((const struct row *)row)->parent();
 	tree_reap(child);
@@ -248,6 +250,7 @@ int main(int argc, char **argv)
 		{ "fs", CLONE_FS, child_fs, parent_fs },
 		{ "root", CLONE_FS, child_root, parent_root },
 		{ "vm", CLONE_VM, child_vm, parent_vm },
+		{ "asleep", CLONE_VM, child_vm, parent_vm },
 		{ "sighand", CLONE_VM | CLONE_SIGHAND, child_sighand, parent_sighand },
 		{ "offset", 0, child_offset, parent_offset },
 		{ "memory", 0, child_memory, parent_memory },

@@ -10,7 +10,7 @@ import { type MappingDetail, readSmaps } from "../../proc/smaps.ts"
 import { readStat } from "../../proc/stat.ts"
 import { readStatus } from "../../proc/status.ts"
 import type { FrozenTree } from "../../tracee/freeze.ts"
-import type { FrozenProcess } from "../../tracee/frozen.ts"
+import type { FrozenProcess, FrozenThread } from "../../tracee/frozen.ts"
 import { borrowAll, type Loan, type LoanRequest } from "../../tracee/loan.ts"
 import { loanSize } from "../../tracee/placement.ts"
 import { Program } from "../../tracee/program.ts"
@@ -32,6 +32,8 @@ import type { Witnesses } from "./witness.ts"
 /** A frozen process before anything was run in it. */
 interface Prepared {
   readonly process: FrozenProcess
+  /** All threads that use its memory. */
+  readonly users: readonly FrozenThread[]
   readonly threads: readonly InspectedThread[]
   readonly mappings: readonly MappingDetail[]
   readonly questions: Questions
@@ -40,14 +42,20 @@ interface Prepared {
 }
 
 /** Reads all that must be read before anything runs in a process, prepares its threads, and writes down what it will be asked. */
-function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witnesses: Witnesses, options: DumpOptions): Prepared {
+function prepare(
+  process: FrozenProcess,
+  users: readonly FrozenThread[],
+  known: ProcessSurvey | undefined,
+  witnesses: Witnesses,
+  options: DumpOptions,
+): Prepared {
   const { pid } = process
   const inspected = inspectThreads(process, known?.smaps ?? [], options)
   // Up to here nothing of the process was changed.
   const threads = prepareThreads(process, inspected)
   // Not those of before the freeze, however equal the maps: madvise and mlock change flags that only smaps shows.
   const everything = readSmaps(pid)
-  const leftovers = removableLeftovers(process, everything)
+  const leftovers = removableLeftovers(pid, users, everything)
   // The kernel may have merged the end of a leftover with a neighbour of the program's own: cut, never drop.
   const mappings =
     leftovers.length === 0
@@ -58,7 +66,7 @@ function prepare(process: FrozenProcess, known: ProcessSurvey | undefined, witne
   const questions = planQuestions(pid, witnessed, mappings, showsKeys(mappings, xstates))
   for (const { start, end } of leftovers) questions.programs.get(pid)?.call("munmap", start, end - start)
   warnFiltered(threads, questions.programs)
-  return { process, threads, mappings, questions, proofs: planProofs(threads), known }
+  return { process, users, threads, mappings, questions, proofs: planProofs(threads), known }
 }
 
 /** What is to be borrowed of one process, and where the frames in its memory are: its own, and those of who shares it. */
@@ -93,7 +101,11 @@ export function askFrozenTree<T>(
   options: DumpOptions,
   use: (asked: AskedTree) => T,
 ): T {
-  const prepared = frozen.processes.map((process) => prepare(process, before.processes.get(process.pid), witnesses, options))
+  const objects = collectObjects(frozen.processes.map(({ pid }) => pid))
+  const users = usersOfMemory(frozen.processes, objects)
+  const prepared = frozen.processes.map((process) =>
+    prepare(process, users(process), before.processes.get(process.pid), witnesses, options),
+  )
   const members = frozen.members.map(statOf)
   resurvey(
     members.map(({ stat }) => stat),
@@ -106,7 +118,6 @@ export function askFrozenTree<T>(
     before,
     options,
   )
-  const objects = collectObjects(prepared.map(({ process: { pid } }) => pid))
   const requests = planLoans(prepared, objects)
   const patience = patienceOf(options.timeoutSeconds)
   using loans = borrowAll(requests, patience)
@@ -136,14 +147,21 @@ export function askFrozenTree<T>(
   return use({ sources, members, objects, filters, requests, loans: loans.all })
 }
 
+/** Gives of a process all threads that use its memory: its own, and those of processes that share it. */
+function usersOfMemory(processes: readonly FrozenProcess[], objects: AskedTree["objects"]) {
+  const memoryOf = ({ pid }: FrozenProcess): number | undefined => objects.get(pid)?.vm_id
+  const byMemory = Map.groupBy(processes, memoryOf)
+  return (process: FrozenProcess): FrozenThread[] => (byMemory.get(memoryOf(process)) ?? []).flatMap(({ threads }) => threads)
+}
+
 /** What is to be borrowed of each process, with frames apart: processes that share their memory would return by one another's. */
 function planLoans(prepared: readonly Prepared[], objects: AskedTree["objects"]): FramedRequest[] {
   const framesOf = new Map<number, Range[]>()
-  return prepared.map(({ process, threads, mappings, questions, proofs, known }) => {
+  return prepared.map(({ process, users, threads, mappings, questions, proofs, known }) => {
     const memory = objects.get(process.pid)?.vm_id ?? 0
     const frames = framesOf.get(memory) ?? []
     framesOf.set(memory, frames)
-    const terms = findTerms(process, threads, mappings, known?.gadgets, frames)
+    const terms = findTerms(process, threads, users, mappings, known?.gadgets, frames)
     frames.push(...frameOf(process, terms))
     const programs = [...proofs.values()].map(({ program }) => program)
     return { process, terms, frames, bytes: Math.max(loanSize(process, [...questions.programs.values()]), loanSize(process, programs)) }

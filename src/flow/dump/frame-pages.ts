@@ -9,14 +9,15 @@ import { framePagesSize, isFree, isZero, type LoanTerms } from "../../tracee/hos
 import { peekMemory } from "../../tracee/memory.ts"
 
 /**
- * Pages for the bootstrap's signal frame, zeros afterwards. In a quiet process the lowest of the main stack, when they are far below every
+ * Pages for the bootstrap's signal frame, zeros afterwards. In quiet memory the lowest of the main stack, when they are far below every
  * stack pointer and hold nothing but zeros or what a killed dump left: that is where each dump finds the pages of the one before. Else such
- * that the process never touched, at the low end of the main stack or of any private writable area; else, where all are present (mlockall),
- * the lowest of the main stack when they are zeros.
+ * that nobody ever touched, at the low end of the main stack or of any private writable area; else, where all are present (mlockall), the
+ * lowest of the main stack when they are zeros.
  *
- * @param size bytes, whole pages   @param stackPointers of all threads
+ * @param size bytes, whole pages
+ * @param stackPointers of all threads that use this memory, those of other processes too
+ * @param isQuiet none of them is on its way back from a killed dump, by a frame that no stack pointer may point to yet
  * @param taken frames of the processes that share this memory
- * @param isQuiet no thread is on its way back from a killed dump, by a frame that no stack pointer may point to yet
  * @returns undefined when every writable page is in use
  */
 export function untouchedPages(
@@ -31,36 +32,41 @@ export function untouchedPages(
   const stack = usable.find(({ path }) => path === "[stack]")
   const fd = openSync(`/proc/${pid}/pagemap`, "r")
   try {
-    // Absent pages are not read: that would make them present.
-    const present = stack && pagesOf(fd, stack.start, size / PAGE_SIZE).every((entry) => (entry & PM.PRESENT) !== 0n)
-    const lowest = (isWanted: (pages: Uint8Array) => boolean) =>
-      present && isApart(taken, stack.start, size) ? lowestPages(pid, stack, size, stackPointers, isWanted) : undefined
+    const at = stack && lowestPlace(fd, stack, size, stackPointers, taken)
+    const lowest = (isWanted: (pages: Uint8Array) => boolean) => {
+      const bytes = at === undefined ? undefined : peekMemory(pid, at, size)
+      return bytes && isWanted(bytes) ? at : undefined
+    }
     return (isQuiet ? lowest(isFree) : undefined) ?? absentPages(fd, usable, size, taken) ?? lowest(isZero)
   } finally {
     closeSync(fd)
   }
 }
 
-const isApart = (ranges: readonly Range[], at: bigint, size: number): boolean =>
-  !ranges.some(({ start, end }) => at < end && at + BigInt(size) > start)
+const overlapped = (ranges: readonly Range[], at: bigint, size: number): Range | undefined =>
+  ranges.find(({ start, end }) => at < end && at + BigInt(size) > start)
 
 /** What a handler or a call of the program may still write below its stack pointer without asking, bytes: it is left alone. */
 const STACK_DISTANCE = 16 * 1024
 
-function lowestPages(
-  pid: number,
+/** The lowest place in the main stack that nobody has taken, where it is present and below all use. */
+function lowestPlace(
+  fd: number,
   stack: MappingDetail,
   size: number,
   stackPointers: readonly bigint[],
-  isWanted: (pages: Uint8Array) => boolean,
+  taken: readonly Range[],
 ): RemoteAddress | undefined {
   const pointers = stackPointers.filter((sp) => sp >= stack.start && sp <= stack.end)
   // Without one the main stack is not where the leader's frames end: nobody knows what lies there.
   if (pointers.length === 0) return undefined
   const lowest = pointers.reduce((least, sp) => (sp < least ? sp : least))
-  if (stack.start + BigInt(size + STACK_DISTANCE) > lowest) return undefined
-  const bytes = peekMemory(pid, remoteAddress(stack.start), size)
-  return bytes && isWanted(bytes) ? remoteAddress(stack.start) : undefined
+  let at: bigint = stack.start
+  for (let other = overlapped(taken, at, size); other; other = overlapped(taken, at, size)) at = other.end
+  if (at + BigInt(size + STACK_DISTANCE) > lowest) return undefined
+  // Absent pages are not to be read: that would make them present.
+  const isPresent = pagesOf(fd, at, size / PAGE_SIZE).every((entry) => (entry & PM.PRESENT) !== 0n)
+  return isPresent ? remoteAddress(at) : undefined
 }
 
 /** Nobody can write to a guard. */
@@ -78,15 +84,16 @@ function pagesOf(fd: number, start: bigint, pages: number): bigint[] {
 }
 
 function absentPages(fd: number, mappings: readonly MappingDetail[], size: number, taken: readonly Range[]): RemoteAddress | undefined {
+  // Droppable memory (MAP_DROPPABLE) may lose a frame at any moment.
   const writable = mappings.filter(
-    ({ shared, inode, path, vmFlags }) => !shared && inode === 0n && !path.startsWith("[v") && !vmFlags.has("ht"),
+    ({ shared, inode, path, vmFlags }) => !shared && inode === 0n && !path.startsWith("[v") && !vmFlags.has("ht") && !vmFlags.has("dp"),
   )
   const stacksFirst = [...writable].sort((a, b) => Number(b.path === "[stack]") - Number(a.path === "[stack]"))
   const pages = size / PAGE_SIZE
   for (const { start, end } of stacksFirst) {
     let run = 0
     for (const [i, entry] of pagesOf(fd, start, Math.min(WINDOW, Number(end - start) / PAGE_SIZE)).entries()) {
-      const isOurs = (entry & TAKEN) === 0n && isApart(taken, start + BigInt(i * PAGE_SIZE), PAGE_SIZE)
+      const isOurs = (entry & TAKEN) === 0n && !overlapped(taken, start + BigInt(i * PAGE_SIZE), PAGE_SIZE)
       run = isOurs ? run + 1 : 0
       if (run === pages) return remoteAddress(start + BigInt((i + 1 - pages) * PAGE_SIZE))
     }

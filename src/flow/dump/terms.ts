@@ -3,7 +3,7 @@ import { logger } from "../../base/log.ts"
 import type { Range } from "../../base/units.ts"
 import type { Mapping } from "../../proc/maps.ts"
 import type { MappingDetail } from "../../proc/smaps.ts"
-import type { FrozenProcess } from "../../tracee/frozen.ts"
+import type { FrozenProcess, FrozenThread } from "../../tracee/frozen.ts"
 import { type CodeRange, findGadgets, type Gadgets, gadgetsStand } from "../../tracee/gadgets.ts"
 import { framePagesSize, type LoanTerms } from "../../tracee/host.ts"
 import { findLeftovers, isInLeftover } from "../../tracee/leftover.ts"
@@ -23,11 +23,13 @@ export const codeRanges = (mappings: readonly (Mapping & Partial<Pick<MappingDet
 /**
  * What the target lends for injection.
  *
- * @param taken frames of the processes that share its memory   @throws CheckpointError E_INJECTION naming what it lacks
+ * @param users all threads that use its memory   @param taken frames of the processes that share its memory
+ * @throws CheckpointError E_INJECTION naming what it lacks
  */
 export function findTerms(
   frozen: FrozenProcess,
   threads: readonly InspectedThread[],
+  users: readonly FrozenThread[],
   mappings: readonly MappingDetail[],
   known: Gadgets | undefined,
   taken: readonly Range[],
@@ -42,8 +44,8 @@ export function findTerms(
       "it has no system call instruction in any readable executable mapping",
       "Run it with the vdso enabled",
     )
-  const stackPointers = frozen.threads.map(({ registers }) => registers.sp)
-  const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers, isQuiet(frozen, mappings), taken)
+  const stackPointers = users.map(({ registers }) => registers.sp)
+  const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers, isQuiet(pid, users, mappings), taken)
   const stubSignal = chooseStubSignal(
     signalUse(
       threads.map(({ status }) => status),
@@ -64,19 +66,20 @@ const leftoversOf = (pid: number, mappings: readonly MappingDetail[]): Range[] =
  * False when a thread may be on its way back from a killed run, or from several, one after the other: by areas and frames that must stay as
  * they are.
  *
- * @param mappings without the areas that the questions will remove
+ * @param users all threads that use this memory   @param mappings without the areas that the questions will remove
  */
-const isQuiet = ({ pid, threads }: FrozenProcess, mappings: readonly MappingDetail[]): boolean =>
-  !threads.some(({ mask }) => isLoanMask(mask)) && leftoversOf(pid, mappings).length === 0
+const isQuiet = (pid: number, users: readonly FrozenThread[], mappings: readonly MappingDetail[]): boolean =>
+  !users.some(({ mask }) => isLoanMask(mask)) && leftoversOf(pid, mappings).length === 0
 
 /**
  * Areas that an earlier, killed run left behind. They go with the next questions, but all stay while a thread is on its way back through
  * them: it may have come there from another, and returns by the same way. A stopped process stays on that way until it is continued.
+ *
+ * @param users all threads that use this memory: those of processes that share it go through the same areas
  */
-export function removableLeftovers(frozen: FrozenProcess, mappings: readonly MappingDetail[]): Range[] {
-  const leftovers = leftoversOf(frozen.pid, mappings)
-  if (leftovers.length === 0 || frozen.threads.some(({ registers: { ip }, mask }) => isLoanMask(mask) || isInLeftover(frozen.pid, ip)))
-    return []
-  log.warn(`task ${frozen.pid}: removing what a killed run of stasis left in it`)
+export function removableLeftovers(pid: number, users: readonly FrozenThread[], mappings: readonly MappingDetail[]): Range[] {
+  const leftovers = leftoversOf(pid, mappings)
+  if (leftovers.length === 0 || users.some(({ registers: { ip }, mask }) => isLoanMask(mask) || isInLeftover(pid, ip))) return []
+  log.warn(`task ${pid}: removing what a killed run of stasis left in it`)
   return leftovers
 }
