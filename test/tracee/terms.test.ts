@@ -16,6 +16,9 @@ import { readMemory, writeMemory } from "../../src/tracee/memory.ts"
 import { chooseStubSignal, type SignalUse } from "../../src/tracee/stub-signal.ts"
 import { canTrace, freeze, startTarget, termsOf, why } from "./fixture.ts"
 
+/** Bytes below a frame that a handler may need. */
+const HANDLER_ROOM = 16384n
+
 describe("chooseStubSignal", () => {
   const set = (...signals: number[]): bigint => signals.reduce((bits, signal) => bits | sigbit(signal), 0n)
   const { URG, WINCH, CHLD, CONT, PIPE, TTOU } = SIG
@@ -101,7 +104,9 @@ describe.skipIf(!canTrace)(`a live target${why}`, () => {
       const taken: Range[] = []
       for (let sharer = 0; sharer < 3; sharer++) {
         const start = untouchedPages(target.pid, mappings, size, pointers, true, taken)!
-        expect(taken.filter((range) => start < range.end && start + BigInt(size) > range.start)).toEqual([])
+        // With room below for the frame of a handler, which must meet no other.
+        const end = start + BigInt(size)
+        expect(taken.filter((range) => start - HANDLER_ROOM < range.end && end + HANDLER_ROOM > range.start)).toEqual([])
         taken.push({ start, end: start + BigInt(size) })
       }
       for (const { start } of taken) writeMemory(target.pid, remoteAddress(start), marked(size))
@@ -109,6 +114,23 @@ describe.skipIf(!canTrace)(`a live target${why}`, () => {
     })
     // The second dump takes no more of what nobody has touched.
     expect(rounds[1]).toEqual(rounds[0])
+  })
+
+  test("outside of the main stack pages have room below for the frame of a handler, which a signal before the mask would lay there", async () => {
+    using target = await startTarget("idle")
+    using _ = holdInterrupts()
+    using frozen = freeze(target.pid)
+    const others = readSmaps(target.pid).filter(({ path }) => path !== "[stack]")
+    const size = framePagesSize(frozen)
+    const start = untouchedPages(target.pid, others, size, [], true)!
+    const holder = others.find((mapping) => start >= mapping.start && start < mapping.end)!
+    expect(start - HANDLER_ROOM).toBeGreaterThanOrEqual(holder.start)
+    const below = new Uint8Array(
+      await Bun.file(`/proc/${target.pid}/pagemap`)
+        .slice(Number(start / 512n) - 32, Number(start / 512n))
+        .bytes(),
+    )
+    expect(below).toEqual(new Uint8Array(32))
   })
 
   test("droppable memory holds no frame", async () => {

@@ -11,7 +11,7 @@ import { peekMemory } from "../../tracee/memory.ts"
 /**
  * Pages for the bootstrap's signal frame, zeros afterwards. In quiet memory the lowest of the main stack, when they are far below every
  * stack pointer and hold nothing but zeros or what a killed dump left: that is where each dump finds the pages of the one before. Else such
- * that nobody ever touched, at the low end of the main stack or of any private writable area; else, where all are present (mlockall), the
+ * that nobody ever touched, near the low end of the main stack or of any private writable area; else, where all are present (mlockall), the
  * lowest of the main stack when they are zeros.
  *
  * @param size bytes, whole pages
@@ -37,7 +37,8 @@ export function untouchedPages(
       const bytes = at === undefined ? undefined : peekMemory(pid, at, size)
       return bytes && isWanted(bytes) ? at : undefined
     }
-    return (isQuiet ? lowest(isFree) : undefined) ?? absentPages(fd, usable, size, taken) ?? lowest(isZero)
+    const absent = (room: number) => absentPages(fd, usable, size, room, taken)
+    return (isQuiet ? lowest(isFree) : undefined) ?? absent(HANDLER_ROOM) ?? absent(0) ?? lowest(isZero)
   } finally {
     closeSync(fd)
   }
@@ -46,8 +47,11 @@ export function untouchedPages(
 const overlapped = (ranges: readonly Range[], at: bigint, size: number): Range | undefined =>
   ranges.find(({ start, end }) => at < end && at + BigInt(size) > start)
 
-/** What a handler or a call of the program may still write below its stack pointer without asking, bytes: it is left alone. */
-const STACK_DISTANCE = 16 * 1024
+/**
+ * What a handler or a call of the program may write below a stack pointer, bytes. So much is left alone below those of the program, and
+ * kept free below a frame: a signal that waits is taken there if the tool dies before it is blocked. The main stack grows for it.
+ */
+const HANDLER_ROOM = 16 * 1024
 
 /** The lowest place in the main stack that nobody has taken, where it is present and below all use. */
 function lowestPlace(
@@ -62,8 +66,8 @@ function lowestPlace(
   if (pointers.length === 0) return undefined
   const lowest = pointers.reduce((least, sp) => (sp < least ? sp : least))
   let at: bigint = stack.start
-  for (let other = overlapped(taken, at, size); other; other = overlapped(taken, at, size)) at = other.end
-  if (at + BigInt(size + STACK_DISTANCE) > lowest) return undefined
+  for (let other = overlapped(taken, at, size); other; other = overlapped(taken, at, size)) at = other.end + BigInt(HANDLER_ROOM)
+  if (at + BigInt(size + HANDLER_ROOM) > lowest) return undefined
   // Absent pages are not to be read: that would make them present.
   const isPresent = pagesOf(fd, at, size / PAGE_SIZE).every((entry) => (entry & PM.PRESENT) !== 0n)
   return isPresent ? remoteAddress(at) : undefined
@@ -83,19 +87,26 @@ function pagesOf(fd: number, start: bigint, pages: number): bigint[] {
   return Array.from({ length: got }, (_, i) => pagemapWindow.readBigUInt64LE(i * ENTRY))
 }
 
-function absentPages(fd: number, mappings: readonly MappingDetail[], size: number, taken: readonly Range[]): RemoteAddress | undefined {
+/** @param room bytes that are absent, too, below the pages */
+function absentPages(
+  fd: number,
+  mappings: readonly MappingDetail[],
+  size: number,
+  room: number,
+  taken: readonly Range[],
+): RemoteAddress | undefined {
   // Droppable memory (MAP_DROPPABLE) may lose a frame at any moment.
   const writable = mappings.filter(
     ({ shared, inode, path, vmFlags }) => !shared && inode === 0n && !path.startsWith("[v") && !vmFlags.has("ht") && !vmFlags.has("dp"),
   )
   const stacksFirst = [...writable].sort((a, b) => Number(b.path === "[stack]") - Number(a.path === "[stack]"))
-  const pages = size / PAGE_SIZE
-  for (const { start, end } of stacksFirst) {
-    let run = 0
+  const pages = (room + size) / PAGE_SIZE
+  for (const { start, end, path } of stacksFirst) {
+    let run = path === "[stack]" ? room / PAGE_SIZE : 0
     for (const [i, entry] of pagesOf(fd, start, Math.min(WINDOW, Number(end - start) / PAGE_SIZE)).entries()) {
       const isOurs = (entry & TAKEN) === 0n && !overlapped(taken, start + BigInt(i * PAGE_SIZE), PAGE_SIZE)
       run = isOurs ? run + 1 : 0
-      if (run === pages) return remoteAddress(start + BigInt((i + 1 - pages) * PAGE_SIZE))
+      if (run === pages) return remoteAddress(start + BigInt((i + 1) * PAGE_SIZE - size))
     }
   }
   return undefined
