@@ -9,10 +9,10 @@ import { framePagesSize, isFree, isZero, type LoanTerms } from "../../tracee/hos
 import { peekMemory } from "../../tracee/memory.ts"
 
 /**
- * Pages for the bootstrap's signal frame, zeros afterwards. In quiet memory the lowest of the main stack, when they are far below every
+ * Pages for the bootstrap's signal frame, zeros afterwards. In quiet memory low ones of the main stack, when they are far below every
  * stack pointer and hold nothing but zeros or what a killed dump left: that is where each dump finds the pages of the one before. Else such
- * that nobody ever touched, near the low end of the main stack or of any private writable area; else, where all are present (mlockall), the
- * lowest of the main stack when they are zeros.
+ * that nobody ever touched, near the low end of the main stack or of any private writable area; else, where all are present (mlockall),
+ * those of the main stack when they are zeros.
  *
  * @param size bytes, whole pages
  * @param stackPointers of all threads that use this memory, those of other processes too
@@ -49,11 +49,11 @@ const overlapped = (ranges: readonly Range[], at: bigint, size: number): Range |
 
 /**
  * What a handler or a call of the program may write below a stack pointer, bytes. So much is left alone below those of the program, and
- * kept free below a frame: a signal that waits is taken there if the tool dies before it is blocked. The main stack grows for it.
+ * kept free below a frame: a signal that waits is taken there if the tool dies before it is blocked. Nor need a stack be able to grow.
  */
 const HANDLER_ROOM = 16 * 1024
 
-/** The lowest place in the main stack that nobody has taken, where it is present and below all use. */
+/** The lowest place in the main stack that has room below and nobody has taken, where it is present and below all use. */
 function lowestPlace(
   fd: number,
   stack: MappingDetail,
@@ -65,7 +65,7 @@ function lowestPlace(
   // Without one the main stack is not where the leader's frames end: nobody knows what lies there.
   if (pointers.length === 0) return undefined
   const lowest = pointers.reduce((least, sp) => (sp < least ? sp : least))
-  let at: bigint = stack.start
+  let at = stack.start + BigInt(HANDLER_ROOM)
   for (let other = overlapped(taken, at, size); other; other = overlapped(taken, at, size)) at = other.end + BigInt(HANDLER_ROOM)
   if (at + BigInt(size + HANDLER_ROOM) > lowest) return undefined
   // Absent pages are not to be read: that would make them present.
@@ -101,8 +101,8 @@ function absentPages(
   )
   const stacksFirst = [...writable].sort((a, b) => Number(b.path === "[stack]") - Number(a.path === "[stack]"))
   const pages = (room + size) / PAGE_SIZE
-  for (const { start, end, path } of stacksFirst) {
-    let run = path === "[stack]" ? room / PAGE_SIZE : 0
+  for (const { start, end } of stacksFirst) {
+    let run = 0
     for (const [i, entry] of pagesOf(fd, start, Math.min(WINDOW, Number(end - start) / PAGE_SIZE)).entries()) {
       const isOurs = (entry & TAKEN) === 0n && !overlapped(taken, start + BigInt(i * PAGE_SIZE), PAGE_SIZE)
       run = isOurs ? run + 1 : 0
