@@ -123,6 +123,8 @@ export const ownCases: readonly Case[] = [
   ...plain.filter(({ title }) => ALL || title === "rseqspin").map((row): Case => ({ mode: "leave", row })),
   ...(ALL ? [{ mode: "leave", row: slices } as const] : []),
   { mode: "again", row: own("rseqspin") },
+  // Registered in an __rseq_abi of its own: where the kernel does not tell, a guess has to find it.
+  { mode: "kill", row: own("rseqtls") },
   ...STAYS,
   OVERLOOKED,
   { mode: "killed", row: own("rseqcount") },
