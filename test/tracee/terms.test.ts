@@ -4,7 +4,7 @@ import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { allocate } from "../../ffi/syscall.ts"
 import { type Range, remoteAddress } from "../../src/base/units.ts"
 import { untouchedPages } from "../../src/flow/dump/frame-pages.ts"
-import { removableLeftovers } from "../../src/flow/dump/terms.ts"
+import { findTerms, removableLeftovers } from "../../src/flow/dump/terms.ts"
 import { readMaps } from "../../src/proc/maps.ts"
 import { type MappingDetail, readSmaps } from "../../src/proc/smaps.ts"
 import { stubCode } from "../../src/tracee/arch.x86_64.ts"
@@ -14,6 +14,8 @@ import { framePagesSize, marked } from "../../src/tracee/host.ts"
 import { codePage, findLeftovers } from "../../src/tracee/leftover.ts"
 import { readMemory, writeMemory } from "../../src/tracee/memory.ts"
 import { chooseStubSignal, type SignalUse } from "../../src/tracee/stub-signal.ts"
+import { patienceOf } from "../../src/tracee/wait.ts"
+import { borrow } from "./borrow.ts"
 import { canTrace, freeze, startTarget, termsOf, why } from "./fixture.ts"
 
 /** Bytes below a frame that a handler may need. */
@@ -130,6 +132,21 @@ describe.skipIf(!canTrace)(`a live target${why}`, () => {
       const entries = Bun.file(`/proc/${target.pid}/pagemap`).slice(Number((start - HANDLER_ROOM) / 512n), Number(start / 512n))
       expect(await entries.bytes()).toEqual(new Uint8Array(Number(HANDLER_ROOM / 512n)))
     }
+  })
+
+  test("what a killed run left holds no frame: it may be given away before a thread has come by that", async () => {
+    using target = await startTarget("idle")
+    using _ = holdInterrupts()
+    using frozen = freeze(target.pid)
+    const terms = termsOf(frozen)
+    using loan = borrow(frozen, terms, 5 * 4096, patienceOf(20))
+    const area = readSmaps(target.pid).find(({ start, end }) => start <= loan.area.start && end >= loan.area.end)!
+    // As it is once it was let run: no thread has touched its end.
+    const data = { ...area, ...loan.area, start: loan.area.start + 4096n, exec: false, write: true }
+    const code = { ...area, ...loan.area, end: loan.area.start + 4096n }
+    const framePages = (...mappings: MappingDetail[]) => findTerms(frozen, [], frozen.threads, mappings, terms.gadgets, []).framePages
+    expect(framePages(data)).toBeGreaterThan(loan.area.start)
+    expect(framePages(code, data)).toBeUndefined()
   })
 
   test("droppable memory holds no frame", async () => {

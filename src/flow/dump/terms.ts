@@ -44,8 +44,11 @@ export function findTerms(
       "it has no system call instruction in any readable executable mapping",
       "Run it with the vdso enabled",
     )
+  const leftovers = leftoversOf(pid, mappings)
   const stackPointers = users.map(({ registers }) => registers.sp)
-  const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers, isQuiet(pid, users, mappings), taken)
+  // Not in a leftover: a thread on its way back may give that away before another has come by its frame.
+  const used = [...taken, ...leftovers]
+  const framePages = untouchedPages(pid, mappings, framePagesSize(frozen), stackPointers, isQuiet(users, leftovers), used)
   const stubSignal = chooseStubSignal(
     signalUse(
       threads.map(({ status }) => status),
@@ -66,10 +69,10 @@ const leftoversOf = (pid: number, mappings: readonly MappingDetail[]): Range[] =
  * False when a thread may be on its way back from a killed run, or from several, one after the other: by areas and frames that must stay as
  * they are.
  *
- * @param users all threads that use this memory   @param mappings without the areas that the questions will remove
+ * @param users all threads that use this memory   @param leftovers without the areas that the questions will remove
  */
-const isQuiet = (pid: number, users: readonly FrozenThread[], mappings: readonly MappingDetail[]): boolean =>
-  !users.some(({ mask }) => isLoanMask(mask)) && leftoversOf(pid, mappings).length === 0
+const isQuiet = (users: readonly FrozenThread[], leftovers: readonly Range[]): boolean =>
+  !users.some(({ mask }) => isLoanMask(mask)) && leftovers.length === 0
 
 /**
  * Areas that an earlier, killed run left behind. They go with the next questions, but all stay while a thread is on its way back through
