@@ -134,6 +134,19 @@ describe.skipIf(!canTrace)(`a live target${why}`, () => {
     }
   })
 
+  test("in a main stack that no stack pointer is in (Go), pages of an earlier dump are found again while they stand alone", async () => {
+    using target = await startTarget("idle")
+    using _ = holdInterrupts()
+    using frozen = freeze(target.pid)
+    const [mappings, size] = [readSmaps(target.pid), framePagesSize(frozen)]
+    const pages = () => untouchedPages(target.pid, mappings, size, [], true)!
+    const first = pages()
+    writeMemory(target.pid, first, new Uint8Array(size))
+    expect(pages()).toBe(first)
+    writeMemory(target.pid, remoteAddress(first + BigInt(size)), new Uint8Array(8))
+    expect(pages()).not.toBe(first)
+  })
+
   test("what a killed run left holds no frame: it may be given away before a thread has come by that", async () => {
     using target = await startTarget("idle")
     using _ = holdInterrupts()

@@ -61,16 +61,18 @@ function lowestPlace(
   stackPointers: readonly bigint[],
   taken: readonly Range[],
 ): RemoteAddress | undefined {
-  const pointers = stackPointers.filter((sp) => sp >= stack.start && sp <= stack.end)
-  // Without one the main stack is not where the leader's frames end: nobody knows what lies there.
-  if (pointers.length === 0) return undefined
-  const lowest = pointers.reduce((least, sp) => (sp < least ? sp : least))
   let at = stack.start + BigInt(HANDLER_ROOM)
   for (let other = overlapped(taken, at, size); other; other = overlapped(taken, at, size)) at = other.end + BigInt(HANDLER_ROOM)
-  if (at + BigInt(size + HANDLER_ROOM) > lowest) return undefined
+  const end = at + BigInt(size)
+  const pointers = stackPointers.filter((sp) => sp >= stack.start && sp <= stack.end)
+  // Without one the main stack is not where the leader's frames end (Go), and nobody knows what lies there: but for pages that stand alone.
+  const isBelowUse =
+    pointers.length === 0
+      ? end < stack.end && areUntouched(fd, at - BigInt(HANDLER_ROOM), HANDLER_ROOM) && areUntouched(fd, end, PAGE_SIZE)
+      : pointers.every((sp) => end + BigInt(HANDLER_ROOM) <= sp)
   // Absent pages are not to be read: that would make them present.
-  const isPresent = pagesOf(fd, at, size / PAGE_SIZE).every((entry) => (entry & PM.PRESENT) !== 0n)
-  return isPresent ? remoteAddress(at) : undefined
+  const isUsable = isBelowUse && pagesOf(fd, at, size / PAGE_SIZE).every((entry) => (entry & PM.PRESENT) !== 0n)
+  return isUsable ? remoteAddress(at) : undefined
 }
 
 /** Nobody can write to a guard. */
@@ -86,6 +88,9 @@ function pagesOf(fd: number, start: bigint, pages: number): bigint[] {
   const got = readSync(fd, pagemapWindow, 0, pages * ENTRY, (Number(start) / PAGE_SIZE) * ENTRY) / ENTRY
   return Array.from({ length: got }, (_, i) => pagemapWindow.readBigUInt64LE(i * ENTRY))
 }
+
+const areUntouched = (fd: number, start: bigint, size: number): boolean =>
+  pagesOf(fd, start, size / PAGE_SIZE).every((entry) => (entry & TAKEN) === 0n)
 
 /** @param room bytes that are absent, too, below the pages */
 function absentPages(
