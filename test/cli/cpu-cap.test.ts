@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { CheckpointError } from "../../src/base/errors.ts"
 import { cpuOptions } from "../../src/cli/cpu-cap.ts"
 import { canonical } from "../../src/cli/spelling.ts"
-import { failureOf } from "../image/sample.ts"
+import { failureOf } from "../harness/failure.ts"
 
 const capsOf = (...words: string[]) => cpuOptions(canonical(["restore", ...words])).cpuCap
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { placed, refuseUnreadable, workingDirectory } from "../../src/cli/paths.ts"
 import { canonical } from "../../src/cli/spelling.ts"
-import { failureOf } from "../image/sample.ts"
+import { failureOf } from "../harness/failure.ts"
 
 const main = join(import.meta.dir, "../../src/main.ts")
 

@@ -6,16 +6,18 @@ import { mapWords, openWords, signalWords, sizeWords } from "../../src/cli/show-
 import { catalog, type EntryImage, type EntryKind, type Kind } from "../../src/image/catalog.ts"
 import { fileName, imageOf } from "../../src/image/name.ts"
 import { encodeImage } from "../../src/image/write.ts"
+import { failureOf } from "../harness/failure.ts"
+import { scopedFolder } from "../harness/folders.ts"
 import { writeExample } from "../image/example.ts"
 import { fullMessage } from "../image/messages.ts"
-import { failureOf, inventory, scratch } from "../image/sample.ts"
+import { inventory } from "../image/sample.ts"
 
 const text = (path: string, image?: string): string => show(path, { json: false, image })
 const data = (path: string, image?: string): Record<string, unknown> => JSON.parse(show(path, { json: true, image }))
 
 describe("show of a directory", () => {
   test("waits for nobody where a FIFO has the name of an image", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     writeExample(dir.path)
     unlinkSync(join(dir.path, "seccomp.img"))
     Bun.spawnSync(["mkfifo", join(dir.path, "seccomp.img")])
@@ -24,7 +26,7 @@ describe("show of a directory", () => {
   })
 
   test("begins with sizes, then the tree, threads, areas, files and images", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     writeExample(dir.path)
     const lines = text(dir.path)
       .replace(dir.path, "DIR")
@@ -52,7 +54,7 @@ describe("show of a directory", () => {
   })
 
   test("has a JSON form with the same content", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     writeExample(dir.path)
     const shown = data(dir.path)
     expect(shown).toMatchObject({
@@ -80,7 +82,7 @@ describe("show of a directory", () => {
   })
 
   test("shows what it can of a damaged set and names what is wrong", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     writeExample(dir.path)
     truncateSync(join(dir.path, "core-1141.img"), 30)
     unlinkSync(join(dir.path, "files.img"))
@@ -91,7 +93,7 @@ describe("show of a directory", () => {
   })
 
   test("shows a pre-dump, and refuses a directory without inventory.img", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     expect(failureOf(() => text(dir.path))).toMatchObject({ code: "E_IMAGE_MISSING" })
     expect(failureOf(() => text(join(dir.path, "no")))).toMatchObject({ code: "E_IMAGE_MISSING" })
     writeFileSync(join(dir.path, "inventory.img"), encodeImage("inventory", [{ ...inventory, img_version: 0 }]))
@@ -101,7 +103,7 @@ describe("show of a directory", () => {
 
 describe("show of one image", () => {
   test("works for every kind, in both forms", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     for (const kind of Object.keys(catalog) as Kind[]) {
       if (catalog[kind].framing === "raw") continue
       const image: EntryImage = catalog[kind as EntryKind]
@@ -120,7 +122,7 @@ describe("show of one image", () => {
   })
 
   test("writes words for flags, names for signals and limits, and joins what is alike", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     writeExample(dir.path)
     const core = text(dir.path, "core-1140")
     expect(core).toContain("task_state  1 (alive)")
@@ -141,7 +143,7 @@ describe("show of one image", () => {
   })
 
   test("knows a renamed image by its words, and says what is none", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     writeExample(dir.path)
     copyFileSync(join(dir.path, "core-1140.img"), join(dir.path, "saved"))
     expect(text(join(dir.path, "saved"))).toStartWith("saved: core, 1 entry,")
@@ -153,7 +155,7 @@ describe("show of one image", () => {
   })
 
   test("keeps control characters off the terminal", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     writeExample(dir.path)
     const tc = { task_state: 1, exit_code: 0, personality: 0, flags: 0, blk_sigset: 0n, comm: "\u001b[31m\u009b", sigactions: [] }
     writeFileSync(join(dir.path, "core-1140.img"), encodeImage("core", [{ mtype: 1, tc }]))

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { canonical } from "../../src/cli/spelling.ts"
-import { failureOf } from "../image/sample.ts"
+import { failureOf } from "../harness/failure.ts"
 
 /** "name=value" of every option, in order, then the bare words. */
 const seen = (line: string): string[] => {

@@ -2,8 +2,8 @@ import { expect, test } from "bun:test"
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { copyBytes } from "../../ffi/copy.ts"
+import { failureOf } from "../harness/failure.ts"
 import { scratch } from "../harness/folders.ts"
-import { failureOf } from "../image/sample.ts"
 
 const LENGTH = 3_000_000
 const content = Buffer.from(Array.from({ length: LENGTH }, (_, at) => (at * 7 + (at >> 8)) & 0xff))

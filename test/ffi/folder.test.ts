@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { readNumbersSync } from "../../ffi/folder.ts"
 import { numbersIfAlive } from "../../src/proc/source.ts"
+import { failureOf } from "../harness/failure.ts"
 import { scratch } from "../harness/folders.ts"
-import { failureOf } from "../image/sample.ts"
 
 const sorted = (numbers: number[]): number[] => numbers.toSorted((a, b) => a - b)
 

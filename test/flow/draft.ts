@@ -3,8 +3,8 @@ import { join } from "node:path"
 import type { core_entry } from "../../proto/gen/core_pb.ts"
 import { type ImageSet, openImages } from "../../src/image/set.ts"
 import { beginImages, type ImageTransaction } from "../../src/image/transaction.ts"
+import { scopedFolder } from "../harness/folders.ts"
 import { writeExample } from "../image/example.ts"
-import { scratch } from "../image/sample.ts"
 
 /** The options that allow something or give something, none of them said. */
 export const NO_PERMISSIONS = {
@@ -41,7 +41,7 @@ const fsOf = (set: ImageSet) => set.one("fs", 1140)
  * The directory is gone afterwards.
  */
 export function withSet<T>(change: (draft: Draft) => void, look: (set: ImageSet) => T): T {
-  using folder = scratch()
+  using folder = scopedFolder()
   const [example, changed] = [join(folder.path, "example"), join(folder.path, "changed")]
   writeExample(example)
   const set = openImages(example)

@@ -6,7 +6,7 @@ import type { Range } from "../../src/base/units.ts"
 import { readSavedTree, stopSignalOf } from "../../src/flow/images.ts"
 import { kernelAreas } from "../../src/flow/kernel-areas.ts"
 import { readFills } from "../../src/flow/read-pages.ts"
-import { failureOf } from "../image/sample.ts"
+import { failureOf } from "../harness/failure.ts"
 import { type Draft, withSet } from "./draft.ts"
 
 const readAll = (change: (draft: Draft) => void) => withSet(change, (set) => readSavedTree(set, { tcpClose: false }))

@@ -26,6 +26,12 @@ export function scratch(name: string, on: string = tmpdir()): string {
   return folder
 }
 
+/** A new empty folder that goes when its scope ends: `using folder = scopedFolder()`. */
+export function scopedFolder(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), "stasis-scope-"))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
 /** A new folder inside another one. */
 export function inside(folder: string, name: string): string {
   const path = join(folder, name)

@@ -4,8 +4,9 @@ import { catalog, type EntryImage, type EntryKind, type EntryOf, type Kind } fro
 import { fileName, imageOf } from "../../src/image/name.ts"
 import { checkImage, decodeImage } from "../../src/image/read.ts"
 import { encodeImage, type Framed } from "../../src/image/write.ts"
+import { failureOf } from "../harness/failure.ts"
 import { fullMessage } from "./messages.ts"
-import { failureOf, inventory } from "./sample.ts"
+import { inventory } from "./sample.ts"
 
 const kinds = Object.keys(catalog) as Kind[]
 const entryKinds = kinds.filter((kind): kind is EntryKind => catalog[kind].framing !== "raw")

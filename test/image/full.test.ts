@@ -8,8 +8,9 @@ import { saveSegment } from "../../src/flow/dump/store-pages.ts"
 import { ioFailure, readFailure } from "../../src/image/failure.ts"
 import { writeStats } from "../../src/image/stats.ts"
 import { beginImages } from "../../src/image/transaction.ts"
+import { failureOf } from "../harness/failure.ts"
+import { scopedFolder } from "../harness/folders.ts"
 import { skip } from "../harness/skip.ts"
-import { failureOf, scratch } from "./sample.ts"
 import { contents, fill, makeSet, run } from "./sets.ts"
 
 describe("a dump that is killed while it replaces a set", () => {
@@ -20,7 +21,7 @@ describe("a dump that is killed while it replaces a set", () => {
     const outcomes: string[] = []
     // Four images are moved aside, four moved in, then four and the marker are removed.
     for (let step = 0; step <= 13; step++) {
-      using dir = scratch()
+      using dir = scopedFolder()
       makeSet(dir.path, 7)
       const older = contents(dir.path)
       const { exitCode, signalCode } = Bun.spawnSync([process.execPath, writer, dir.path, String(step)])
@@ -41,7 +42,7 @@ describe("a commit that fails", () => {
   test("whose steps cannot all be taken back tells its own error, and the next run brings the older set back whole", () => {
     // Four images are moved aside, four moved in: the third of those fails (step 6), then one or two of the steps back.
     for (const back of [["7"], ["8"], ["9"], ["8", "11"], ["12"]]) {
-      using dir = scratch()
+      using dir = scopedFolder()
       makeSet(dir.path, 7)
       const older = contents(dir.path)
       const { stdout } = Bun.spawnSync([process.execPath, writer, dir.path, "-1", "6", ...back])
@@ -56,7 +57,7 @@ describe("a full disk", () => {
   const mounted = (path: string): boolean => Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=64k", "stasis-test", path]).exitCode === 0
 
   test("is an error wherever it ends a write, also behind a short answer", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     if (process.getuid?.() !== 0 || !mounted(dir.path)) {
       return skip("mounting a tmpfs needs root")
     }
@@ -77,7 +78,7 @@ describe("a full disk", () => {
   })
 
   test("leaves errors of others as they are: what holds the memory may be gone", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     using tx = beginImages(dir.path, { sync: false })
     const gone = new SyscallError("pread64", "ENOSPC", [])
     const failure = failureOf(() =>
@@ -89,7 +90,7 @@ describe("a full disk", () => {
   })
 
   test("is E_DISK_FULL, and nothing is left", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     if (process.getuid?.() !== 0 || !mounted(dir.path)) {
       return skip("mounting a tmpfs needs root")
     }
@@ -109,7 +110,7 @@ describe("a full disk", () => {
   })
 
   test("is E_DISK_FULL when the door's fallocate says so", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     const full = Object.assign(new Error("fallocate answered ENOSPC"), { errno: "ENOSPC" })
     using tx = beginImages(dir.path, {
       sync: false,
@@ -123,7 +124,7 @@ describe("a full disk", () => {
 
 describe("a set of many files", () => {
   test("keeps few of them open, and is whole", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     const openOnes = (): number => readdirSync("/proc/self/fd").length
     const before = openOnes()
     using tx = beginImages(dir.path, { sync: true })
@@ -159,7 +160,7 @@ test("an image that may not be read is told as that", () => {
 
 describe("preallocate and truncate", () => {
   test("set the size through the open descriptor", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     using tx = beginImages(dir.path, { sync: false, allocate: (fd, bytes) => ftruncateSync(fd, bytes) })
     const file = tx.pages(3)
     file.preallocate(1 << 20)
@@ -171,7 +172,7 @@ describe("preallocate and truncate", () => {
 
 describe("writeStats", () => {
   test("writes stats-dump with the words of a service file", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     const restore = { pages_compared: 0n, pages_skipped_cow: 0n, forking_time: 1, restore_time: 2, pages_restored: 3n }
     writeStats(dir.path, "restore", { restore })
     expect(readFileSync(join(dir.path, "stats-restore")).subarray(0, 8).toString("hex")).toBe("4059105506330957")

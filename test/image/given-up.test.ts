@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test"
 import { closeSync, existsSync, readdirSync, readlinkSync } from "node:fs"
 import { beginImages } from "../../src/image/transaction.ts"
-import { scratch } from "./sample.ts"
+import { scopedFolder } from "../harness/folders.ts"
 import { fill } from "./sets.ts"
 
 test("a set that is given up leaves nothing, whatever the close of a file says", () => {
-  using dir = scratch()
+  using dir = scopedFolder()
   const tx = beginImages(dir.path, { sync: false })
   fill(tx, 7)
   const numbers = readdirSync("/proc/self/fd").filter((fd) => existsSync(`/proc/self/fd/${fd}`))

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import type { inventory_entry } from "../../proto/gen/inventory_pb.ts"
 import { inventory_entrySchema } from "../../proto/gen/inventory_pb.ts"
 import { create } from "../../proto/schema.ts"
@@ -20,19 +17,3 @@ export const inventory: inventory_entry = create(inventory_entrySchema, {
   ns_per_id: true,
   root_cg_set: 1,
 })
-
-/** A directory that is removed when its scope ends. */
-export function scratch(): Disposable & { readonly path: string } {
-  const path = mkdtempSync(join(tmpdir(), "stasis-image-"))
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
-}
-
-/** The error that a step throws. */
-export function failureOf(step: () => unknown): unknown {
-  try {
-    step()
-  } catch (error) {
-    return error
-  }
-  throw new Error("nothing was thrown")
-}

@@ -6,7 +6,9 @@ import { type PagemapKind, pagemapRuns } from "../../src/image/pagemap.ts"
 import { openImages } from "../../src/image/set.ts"
 import { beginImages } from "../../src/image/transaction.ts"
 import { encodeImage } from "../../src/image/write.ts"
-import { failureOf, inventory, scratch } from "./sample.ts"
+import { failureOf } from "../harness/failure.ts"
+import { scopedFolder } from "../harness/folders.ts"
+import { inventory } from "./sample.ts"
 
 const PARENT = 1
 const LAZY = 2
@@ -16,7 +18,7 @@ type Run = ReturnType<typeof run>
 
 describe("openImages", () => {
   test("refuses a directory without inventory.img", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     expect(failureOf(() => openImages(dir.path))).toMatchObject({ code: "E_IMAGE_MISSING" })
     expect(failureOf(() => openImages(join(dir.path, "no")))).toMatchObject({
       code: "E_IMAGE_MISSING",
@@ -33,14 +35,14 @@ describe("openImages", () => {
   ]
   for (const [name, change, code] of unfit) {
     test(`refuses ${name}`, () => {
-      using dir = scratch()
+      using dir = scopedFolder()
       writeFileSync(join(dir.path, "inventory.img"), encodeImage("inventory", [{ ...inventory, ...change }]))
       expect(failureOf(() => openImages(dir.path))).toMatchObject({ code, status: 5 })
     })
   }
 
   test("reads version-1 sets, whose images have one word", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     const tree = { pid: 7, ppid: 0, pgid: 7, sid: 7, threads: [7] }
     writeFileSync(join(dir.path, "inventory.img"), encodeImage("inventory", [{ ...inventory, img_version: 1 }]))
     writeFileSync(join(dir.path, "pstree.img"), encodeImage("pstree", [tree]).subarray(4))
@@ -50,7 +52,7 @@ describe("openImages", () => {
   })
 
   test("refuses what is no file, and waits for nobody", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     writeFileSync(join(dir.path, "inventory.img"), encodeImage("inventory", [inventory]))
     Bun.spawnSync(["mkfifo", join(dir.path, "pstree.img")])
     symlinkSync("/dev/zero", join(dir.path, "files.img"))
@@ -60,7 +62,7 @@ describe("openImages", () => {
   })
 
   test("tells absent from empty only where it must", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     writeFileSync(join(dir.path, "inventory.img"), encodeImage("inventory", [inventory]))
     writeFileSync(join(dir.path, "files.img"), encodeImage("files", []))
     const set = openImages(dir.path)
@@ -99,7 +101,7 @@ const runsOf = (directory: string) => [...pagemapRuns(openImages(directory), "pa
 
 describe("pagemapRuns", () => {
   test("gives offsets that count stored pages only", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     makeSet(dir.path, "pagemap-shmem", [run(0n, 2n), run(0x8000n, 1n, PRESENT | LAZY)])
     const path = join(dir.path, "pages-1.img")
     expect([...pagemapRuns(openImages(dir.path), "pagemap-shmem", 7)]).toEqual([
@@ -109,7 +111,7 @@ describe("pagemapRuns", () => {
   })
 
   test("follows parents to the set that has the page, through two generations", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     const [first, second, third] = ["1", "2", "3"].map((name) => join(dir.path, name)) as [string, string, string]
     // The first generation is a pre-dump: pages only.
     makeSet(first, "pagemap", [run(0x1000n, 8n), run(0x20000n, 1n)], { img_version: 0 })
@@ -128,7 +130,7 @@ describe("pagemapRuns", () => {
   })
 
   test("refuses a gap in the parent, and a parent that is not there", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     const [first, second] = ["1", "2"].map((name) => join(dir.path, name)) as [string, string]
     makeSet(first, "pagemap", [run(0x1000n, 1n), run(0x3000n, 1n)])
     makeSet(second, "pagemap", [run(0x1000n, 3n, PARENT)])
@@ -141,7 +143,7 @@ describe("pagemapRuns", () => {
   })
 
   test("reads old images: a 32-bit count, in_parent in place of flags", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     const [first, second] = ["1", "2"].map((name) => join(dir.path, name)) as [string, string]
     for (const path of [first, second]) mkdirSync(path)
     writeRuns(first, [{ vaddr: 0x1000n, compat_nr_pages: 4 }], 4)
@@ -173,14 +175,14 @@ describe("pagemapRuns", () => {
   ]
   for (const [name, runs, text] of wrong) {
     test(`refuses ${name}`, () => {
-      using dir = scratch()
+      using dir = scopedFolder()
       writeRuns(dir.path, runs, 4)
       expect(String(failureOf(() => runsOf(dir.path)))).toContain(text)
     })
   }
 
   test("refuses a pages file that is not there", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     makeSet(dir.path, "pagemap", [run(0x1000n, 1n)])
     truncateSync(join(dir.path, "pages-1.img"), 4095)
     expect(failureOf(() => runsOf(dir.path))).toMatchObject({ code: "E_IMAGE_CORRUPT" })

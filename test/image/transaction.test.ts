@@ -14,13 +14,15 @@ import {
 import { join } from "node:path"
 import { openImages } from "../../src/image/set.ts"
 import { beginImages } from "../../src/image/transaction.ts"
-import { failureOf, inventory, scratch } from "./sample.ts"
+import { failureOf } from "../harness/failure.ts"
+import { scopedFolder } from "../harness/folders.ts"
+import { inventory } from "./sample.ts"
 
 import { contents, fill, makeSet, run, tree } from "./sets.ts"
 
 describe("beginImages", () => {
   test("makes the directory when its parent exists, and removes it again without a commit", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     const images = join(dir.path, "images")
     {
       using tx = beginImages(images, { sync: false })
@@ -32,7 +34,7 @@ describe("beginImages", () => {
   })
 
   test("refuses what is no directory", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     const file = join(dir.path, "file")
     writeFileSync(file, "")
     expect(failureOf(() => beginImages(file, { sync: false }))).toMatchObject({ code: "E_DIRECTORY", found: "it is not a directory" })
@@ -40,7 +42,7 @@ describe("beginImages", () => {
   })
 
   test("refuses a directory that cannot be written", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     chmodSync(dir.path, 0o500)
     const asRoot = process.getuid?.() === 0
     // Root may write anywhere but on read-only file systems: /proc/self/fd stands for one.
@@ -48,7 +50,7 @@ describe("beginImages", () => {
   })
 
   test("removes temporaries of dead runs only", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     const dead = Bun.spawnSync(["true"]).pid
     writeFileSync(join(dir.path, `.stasis-${dead}-core-7.img.tmp`), "left")
     writeFileSync(join(dir.path, "notes.tmp"), "of the user")
@@ -57,7 +59,7 @@ describe("beginImages", () => {
   })
 
   test("refuses while another transaction writes there, which has no temporary yet, and touches nothing", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     makeSet(dir.path, 7)
     const before = contents(dir.path)
     const tx = beginImages(dir.path, { sync: false })
@@ -75,7 +77,7 @@ describe("beginImages", () => {
   })
 
   test("refuses to mix with a living run", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     writeFileSync(join(dir.path, ".stasis-1-core-7.img.tmp"), "of task 1")
     const error = failureOf(() => beginImages(dir.path, { sync: false }))
     expect(error).toMatchObject({ code: "E_DIRECTORY", found: "task 1 is writing .stasis-1-core-7.img.tmp there" })
@@ -85,7 +87,7 @@ describe("beginImages", () => {
 
 describe("commit", () => {
   test("makes a set that openImages reads", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     using tx = beginImages(dir.path, { sync: true })
     fill(tx, 7)
     tx.write("seccomp", undefined, [])
@@ -100,7 +102,7 @@ describe("commit", () => {
   })
 
   test("replaces an older set wholly, and nothing else", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     makeSet(dir.path, 7)
     for (const name of ["core-99.img", "stasis-core-99.img", "ghost-file-1f.img", "stats-dump", "dump.log", "core-99.txt"])
       writeFileSync(join(dir.path, name), "old")
@@ -117,7 +119,7 @@ describe("commit", () => {
   })
 
   test("takes the older inventory.img away first and brings the new one last", async () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     makeSet(dir.path, 7)
     const names: string[] = []
     // The kernel keeps the events of a synchronous commit in order until the watcher is asked.
@@ -139,7 +141,7 @@ describe("commit", () => {
   })
 
   test("names the directory when its files are gone before they are counted, as a mount that was taken away", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     using tx = beginImages(dir.path, { sync: false })
     fill(tx, 7)
     for (const name of readdirSync(dir.path)) unlinkSync(join(dir.path, name))
@@ -147,7 +149,7 @@ describe("commit", () => {
   })
 
   test("refuses a directory with the name of an image", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     using tx = beginImages(dir.path, { sync: false })
     fill(tx, 7)
     mkdirSync(join(dir.path, "core-3.img"))
@@ -160,7 +162,7 @@ describe("settle", () => {
   const temporary = (directory: string): string => join(directory, readdirSync(directory).find((name) => name.includes("pstree")) ?? "")
 
   test("reads again what was written, which the commit then need not", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     using tx = beginImages(dir.path, { sync: true })
     tx.write("pstree", undefined, [tree(7)])
     tx.settle()
@@ -171,7 +173,7 @@ describe("settle", () => {
   })
 
   test("finds what the commit would", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     {
       using tx = beginImages(dir.path, { sync: false })
       tx.write("pstree", undefined, [tree(7)])
@@ -186,7 +188,7 @@ describe("settle", () => {
 
 describe("a failed dump", () => {
   test("leaves an older set byte for byte, and nothing of its own", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     makeSet(dir.path, 7)
     const before = contents(dir.path)
     {
@@ -197,7 +199,7 @@ describe("a failed dump", () => {
   })
 
   test("is one whose pages file has not the length its pagemaps want", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     makeSet(dir.path, 7)
     const before = contents(dir.path)
     {
@@ -214,7 +216,7 @@ describe("a failed dump", () => {
   })
 
   test("is one whose file changed on the disk", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     makeSet(dir.path, 7)
     const before = contents(dir.path)
     {
@@ -227,7 +229,7 @@ describe("a failed dump", () => {
   })
 
   test("is one that stops between two renames: the older set comes back", () => {
-    using dir = scratch()
+    using dir = scopedFolder()
     makeSet(dir.path, 7)
     const before = contents(dir.path)
     {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { FileError } from "../../ffi/fs.ts"
 import { answerIfAlive, PF_EXITING, PF_KTHREAD, whyMissing } from "../../src/proc/source.ts"
-import { failureOf } from "../image/sample.ts"
+import { failureOf } from "../harness/failure.ts"
 
 const denied = (path: string) => () => {
   throw new FileError("EACCES", "readlinkat", path)

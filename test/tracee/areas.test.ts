@@ -3,7 +3,7 @@ import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { readSysctl } from "../../src/proc/sysctl.ts"
 import { Program } from "../../src/tracee/program.ts"
 import { patienceOf } from "../../src/tracee/wait.ts"
-import { failureOf } from "../image/sample.ts"
+import { failureOf } from "../harness/failure.ts"
 import { borrow } from "./borrow.ts"
 import { canTrace, freeze, lend, perThread, startTarget, termsOf, why } from "./fixture.ts"
 

@@ -9,8 +9,8 @@ import { type Range, remoteAddress } from "../../src/base/units.ts"
 import { copyToFile } from "../../src/tracee/copy.ts"
 import { DoorThread } from "../../src/tracee/door-thread.ts"
 import { forceMemory } from "../../src/tracee/memory.ts"
+import { failureOf } from "../harness/failure.ts"
 import { scratch } from "../harness/folders.ts"
-import { failureOf } from "../image/sample.ts"
 import { canTrace, freeze, startTarget, type Target, why } from "./fixture.ts"
 
 const PAGE = 4096

@@ -9,9 +9,9 @@ import { ptrace } from "../../src/tracee/trace.ts"
 import { deadlineIn, waitReport } from "../../src/tracee/wait.ts"
 import { cgroup, mountOf, removeCgroups, setProperty } from "../harness/cgroups.ts"
 import { waitFor } from "../harness/deadline.ts"
+import { failureOf } from "../harness/failure.ts"
 import { stateOf } from "../harness/process.ts"
 import { start } from "../harness/victim.ts"
-import { failureOf } from "../image/sample.ts"
 import { canTrace, startTarget, why } from "./fixture.ts"
 
 const parents: Bun.Subprocess[] = []

@@ -3,8 +3,8 @@ import { SyscallError } from "../../ffi/syscall.ts"
 import { remoteAddress } from "../../src/base/units.ts"
 import { forceMemory, readMemory, readMemoryIfMapped, writeMemory, writeWord } from "../../src/tracee/memory.ts"
 import { waitFor } from "../harness/deadline.ts"
+import { failureOf } from "../harness/failure.ts"
 import { stateOf } from "../harness/process.ts"
-import { failureOf } from "../image/sample.ts"
 import { canTrace, freeze, startTarget, type Target, why } from "./fixture.ts"
 
 const PAGE = 4096

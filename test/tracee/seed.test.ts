@@ -19,8 +19,8 @@ import { SEED_SYSCALL, spawnSeed } from "../../src/tracee/seed.ts"
 import { openStubArea, type StubArea, stubAreaSize, viewArea } from "../../src/tracee/stub-area.ts"
 import { cleanupDeadline, deadlineIn, patienceOf, waitReport } from "../../src/tracee/wait.ts"
 import { waitFor } from "../harness/deadline.ts"
+import { failureOf } from "../harness/failure.ts"
 import { stateOf, statusOf } from "../harness/process.ts"
-import { failureOf } from "../image/sample.ts"
 import { canTrace, startTarget, why } from "./fixture.ts"
 
 const STOP_SIGNAL = 64

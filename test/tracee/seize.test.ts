@@ -8,8 +8,8 @@ import { seizeProcess } from "../../src/tracee/seize.ts"
 import { getRegisters, tryPtrace } from "../../src/tracee/trace.ts"
 import { deadlineIn } from "../../src/tracee/wait.ts"
 import { waitFor } from "../harness/deadline.ts"
+import { failureOf } from "../harness/failure.ts"
 import { stateOf, statusOf, threadsOf } from "../harness/process.ts"
-import { failureOf } from "../image/sample.ts"
 import { canTrace, freeze, startTarget, why } from "./fixture.ts"
 
 /** No thread of it has a tracer or is stopped. */

@@ -4,7 +4,7 @@ import { holdInterrupts } from "../../ffi/interrupt.ts"
 import { encode } from "../../ffi/layout.ts"
 import { syscall } from "../../ffi/syscall.ts"
 import { peekSignals } from "../../src/tracee/trace.ts"
-import { failureOf } from "../image/sample.ts"
+import { failureOf } from "../harness/failure.ts"
 import { given } from "../kinds/files/plans.ts"
 import { canTrace, freeze, startTarget, why } from "./fixture.ts"
 

@@ -14,7 +14,7 @@ import {
   reportOf,
   waitReport,
 } from "../../src/tracee/wait.ts"
-import { failureOf } from "../image/sample.ts"
+import { failureOf } from "../harness/failure.ts"
 import { canTrace, freeze, startTarget, why } from "./fixture.ts"
 
 describe("reportOf", () => {

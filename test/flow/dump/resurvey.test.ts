@@ -5,7 +5,7 @@ import type { Survey, SurveyOptions } from "../../../src/flow/dump/survey.ts"
 import { readSmaps } from "../../../src/proc/smaps.ts"
 import { readStat } from "../../../src/proc/stat.ts"
 import { readStatus } from "../../../src/proc/status.ts"
-import { failureOf } from "../../image/sample.ts"
+import { failureOf } from "../../harness/failure.ts"
 
 const { pid } = process
 const place = readStat(pid)

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { checkProcess } from "../../../src/flow/dump/target.ts"
 import { readStatIfAlive } from "../../../src/proc/stat.ts"
 import { waitFor } from "../../harness/deadline.ts"
-import { failureOf } from "../../image/sample.ts"
+import { failureOf } from "../../harness/failure.ts"
 
 test("checkProcess: one that has ended is no process of a program, whatever asks", async () => {
   const parent = Bun.spawn(["sh", "-c", "sleep 0.2 & echo $!; exec sleep 60"], { stdout: "pipe" })

@@ -9,8 +9,8 @@ import { momentOf, propertiesOf, savedValue, writesFor } from "../../../src/kind
 import { parseProperties } from "../../../src/kinds/cgroup/spec.ts"
 import { parseCgroups } from "../../../src/proc/cgroup.ts"
 import { parseMountinfo } from "../../../src/proc/mountinfo.ts"
+import { failureOf } from "../../harness/failure.ts"
 import { discard, scratch } from "../../harness/folders.ts"
-import { failureOf } from "../../image/sample.ts"
 import { throughBytes } from "../fixture.ts"
 
 const own = parseCgroups("4:memory:/me\n1:cpu,cpuacct:/\n0::/\n")

@@ -6,8 +6,8 @@ import type { Hierarchy } from "../../../src/kinds/cgroup/hierarchy.ts"
 import { surveyCgroups } from "../../../src/kinds/cgroup/survey.ts"
 import { parseCgroups } from "../../../src/proc/cgroup.ts"
 import { deadlineIn } from "../../../src/tracee/wait.ts"
+import { failureOf } from "../../harness/failure.ts"
 import { discard, scratch } from "../../harness/folders.ts"
-import { failureOf } from "../../image/sample.ts"
 
 const folder = scratch("freezer-unit")
 afterAll(() => discard(folder))

@@ -7,8 +7,8 @@ import type { CgroupMode } from "../../../src/kinds/cgroup/modes.ts"
 import { prepareCgroups } from "../../../src/kinds/cgroup/place.ts"
 import { planCgroups, rebase } from "../../../src/kinds/cgroup/restore.ts"
 import { parseCgroups } from "../../../src/proc/cgroup.ts"
+import { failureOf } from "../../harness/failure.ts"
 import { discard, scratch } from "../../harness/folders.ts"
-import { failureOf } from "../../image/sample.ts"
 
 const folder = scratch("cgroup-plan")
 afterAll(() => discard(folder))

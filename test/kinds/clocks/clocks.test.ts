@@ -5,8 +5,8 @@ import { machineClocks } from "../../../src/kinds/clocks/now.ts"
 import { checkClocks, clockOffsets, restoreClocks } from "../../../src/kinds/clocks/restore.ts"
 import { parseClockOffsets } from "../../../src/proc/timens.ts"
 import { Program } from "../../../src/tracee/program.ts"
+import { failureOf } from "../../harness/failure.ts"
 import { skip } from "../../harness/skip.ts"
-import { failureOf } from "../../image/sample.ts"
 import { throughBytes } from "../fixture.ts"
 
 const SECOND = 1_000_000_000n

@@ -27,8 +27,8 @@ import { savedGhosts } from "../../../src/kinds/files/ghost/saved.ts"
 import { USUAL } from "../../../src/kinds/files/keeping.ts"
 import { wayBackTo } from "../../../src/kinds/files/name.ts"
 import { statPath } from "../../../src/kinds/files/stat.ts"
+import { failureOf } from "../../harness/failure.ts"
 import { scratch } from "../../harness/folders.ts"
-import { failureOf } from "../../image/sample.ts"
 import { throughImage } from "./holder.ts"
 
 const fown = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 }

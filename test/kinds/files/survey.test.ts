@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { openFolders } from "../../../src/kinds/files/scan.ts"
 import { describeRefused, type Refused, stillRefused } from "../../../src/kinds/files/survey.ts"
-import { failureOf } from "../../image/sample.ts"
+import { failureOf } from "../../harness/failure.ts"
 
 const refused = (pid: number, fd: number, what: string) => ({ by: { pid, fd }, reason: { what, remedy: "close it" } }) as unknown as Refused
 

@@ -7,7 +7,7 @@ import { overlaps } from "../../../src/kinds/memory/holes.ts"
 import { clearAddressSpace } from "../../../src/kinds/memory/restore.ts"
 import { planVdso, restoreVdso } from "../../../src/kinds/memory/vdso.ts"
 import { parseMaps } from "../../../src/proc/maps.ts"
-import { failureOf } from "../../image/sample.ts"
+import { failureOf } from "../../harness/failure.ts"
 import { plan, vma } from "./sample.ts"
 
 /** A new process: vvar, vvar_vclock and vdso behind one another at 0x10000. */

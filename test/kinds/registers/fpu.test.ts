@@ -8,7 +8,7 @@ import { collectFpu, collectRegisters, hasForeignState, UNUSED_TLS, XSAVE_FIELDS
 import { checkFpu, restoreFpu, restoreRegisters } from "../../../src/kinds/registers/restore.x86_64.ts"
 import { NO_SYSCALL } from "../../../src/tracee/arch.x86_64.ts"
 import { getXstate, setXstate } from "../../../src/tracee/trace.ts"
-import { failureOf } from "../../image/sample.ts"
+import { failureOf } from "../../harness/failure.ts"
 import { canTrace, freeze, startTarget, why } from "../../tracee/fixture.ts"
 import { throughBytes } from "../fixture.ts"
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { planBirths } from "../../../src/kinds/tree/births.ts"
 import type { Member } from "../../../src/kinds/tree/plan.ts"
-import { failureOf } from "../../image/sample.ts"
+import { failureOf } from "../../harness/failure.ts"
 import { type Row, remake, tree } from "./remake.ts"
 
 /** [name, tree, rounds of births and adoptions, helpers] */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import type { pstree_entry } from "../../../proto/gen/pstree_pb.ts"
 import { checkTree } from "../../../src/kinds/tree/check-tree.ts"
-import { failureOf } from "../../image/sample.ts"
+import { failureOf } from "../../harness/failure.ts"
 
 const entry = (pid: number, ppid: number, more: Partial<pstree_entry> = {}): pstree_entry => ({
   pid,

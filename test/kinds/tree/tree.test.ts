@@ -10,7 +10,7 @@ import type { Act } from "../../../src/kinds/tree/plan.ts"
 import { appendActs, appendDeath, type Births, ownTimeOf, sameNamespaces } from "../../../src/kinds/tree/restore.ts"
 import { expectedNamespaces, surveyNamespaces, surveyTree } from "../../../src/kinds/tree/survey.ts"
 import { Program } from "../../../src/tracee/program.ts"
-import { failureOf } from "../../image/sample.ts"
+import { failureOf } from "../../harness/failure.ts"
 import { throughBytes } from "../fixture.ts"
 
 const IDS = { vm_id: 2, files_id: 2, fs_id: 2, sighand_id: 2 }
