@@ -8,7 +8,7 @@ import { findHierarchies } from "../kinds/cgroup/hierarchy.ts"
 import { type PreparedCgroups, prepareCgroups } from "../kinds/cgroup/place.ts"
 import { type CgroupFacts, type CgroupPlan, planCgroups } from "../kinds/cgroup/restore.ts"
 import { parseProperties } from "../kinds/cgroup/spec.ts"
-import { frozenDirectory, shownAs, surveyCgroups } from "../kinds/cgroup/survey.ts"
+import { frozenDirectory, saidOnce, shownAs, surveyCgroups } from "../kinds/cgroup/survey.ts"
 import { readCgroupsIfAlive } from "../proc/cgroup.ts"
 import { readMountinfo } from "../proc/mountinfo.ts"
 import type { SavedProcess, SavedThread, SavedTree } from "./images.ts"
@@ -55,7 +55,10 @@ export const surveyProcessCgroups = (
 ): Refusal[] =>
   manageCgroups === "ignore"
     ? []
-    : tids.flatMap((tid) => surveyCgroups(tid, readCgroupsIfAlive(pid, tid) ?? [], hierarchies, freezeCgroup !== undefined))
+    : saidOnce(
+        pid,
+        tids.flatMap((tid) => surveyCgroups(tid, readCgroupsIfAlive(pid, tid) ?? [], hierarchies, freezeCgroup !== undefined)),
+      )
 
 /** @throws CheckpointError E_UNSUPPORTED a process is in a frozen cgroup, where no thread of it can be stopped */
 export function checkThawed(pid: number, action: string): void {

@@ -37,3 +37,10 @@ export function surveyCgroups(tid: number, cgroups: readonly Cgroup[], hierarchi
     return [{ what: `in the frozen cgroup ${shown}`, where, remedy: `Thaw it, or add --freeze-cgroup ${directory}` }]
   })
 }
+
+/** What stands against the threads of a process, each said once: they are mostly in the same cgroups. */
+export const saidOnce = (pid: number, refusals: readonly Refusal[]): Refusal[] =>
+  [...Map.groupBy(refusals, ({ what }) => what).values()].flatMap(([first, ...others]) => {
+    if (!first) return []
+    return [others.length === 0 ? first : { ...first, where: `task ${pid}, ${others.length + 1} threads of it` }]
+  })

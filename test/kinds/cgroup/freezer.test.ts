@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { freezeCgroup, isFrozen } from "../../../src/kinds/cgroup/freezer.ts"
 import type { Hierarchy } from "../../../src/kinds/cgroup/hierarchy.ts"
-import { surveyCgroups } from "../../../src/kinds/cgroup/survey.ts"
+import { saidOnce, surveyCgroups } from "../../../src/kinds/cgroup/survey.ts"
 import { parseCgroups } from "../../../src/proc/cgroup.ts"
 import { deadlineIn } from "../../../src/tracee/wait.ts"
 import { failureOf } from "../../harness/failure.ts"
@@ -77,6 +77,14 @@ describe("surveyCgroups", () => {
     expect(found("0::/../x\n1:cpu:/x (deleted)\n")).toEqual([
       "in cgroup cgroup2:/../x, outside our cgroup namespace",
       "in the removed cgroup cpu:/x (deleted)",
+    ])
+  })
+
+  test("says what is the same of several threads once", () => {
+    const of = (tid: number) => surveyCgroups(tid, parseCgroups("3:freezer:/cold\n"), hierarchies, false)
+    expect(saidOnce(7, of(7))).toEqual(of(7))
+    expect(saidOnce(7, [...of(7), ...of(8)]).map(({ what, where }) => [what, where])).toEqual([
+      ["in the frozen cgroup freezer:/cold", "task 7, 2 threads of it"],
     ])
   })
 })
