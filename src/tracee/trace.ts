@@ -5,7 +5,7 @@ import { usesTiles } from "../../ffi/abi/xsave.x86_64.ts"
 import { xstateSize, xstateSizeWithoutTiles } from "../../ffi/cpu.x86_64.ts"
 import { decode, encodeInto, encodeWhole } from "../../ffi/layout.ts"
 import { allocate, attempt, errnoName, SyscallError, syscall } from "../../ffi/syscall.ts"
-import { checkDeadline, type Deadline, deadlineIn } from "./wait.ts"
+import { checkDeadline, type Deadline } from "./wait.ts"
 
 const memory = allocate(64 * 1024)
 const STATE = 4096 // where the big answers go
@@ -96,7 +96,7 @@ export function getSignalOrigin(tid: number): { readonly code: number; readonly 
  * @param deadline the kernel counts from the first one for each: a hundred thousand take half a minute
  * @throws CheckpointError E_TIMEOUT · E_INTERRUPTED. Kernel: kernel/ptrace.c ptrace_peek_siginfo()
  */
-export function peekSignals(tid: number, shared: boolean, deadline: Deadline = deadlineIn(0)): Uint8Array[] {
+export function peekSignals(tid: number, shared: boolean, deadline: Deadline): Uint8Array[] {
   const BATCH = 32
   const found: Uint8Array[] = []
   const late = () => ({ found: `${found.length} are read, and there are more`, next: "Let it take its signals, or end who sends them" })

@@ -14,6 +14,7 @@ import {
 import { discardSignals, restoreAltStack, restorePending, restoreSigactions } from "../../src/kinds/signals/restore.ts"
 import { readStatus } from "../../src/proc/status.ts"
 import { Program } from "../../src/tracee/program.ts"
+import { deadlineIn } from "../../src/tracee/wait.ts"
 import { canRun, inside, startFixture, throughBytes, why } from "./fixture.ts"
 
 const actions = () => ACTION_SIGNALS.map((signal) => ({ sigaction: BigInt(signal), flags: 4n, restorer: 0n, mask: 2n ** 64n - 1n }))
@@ -29,8 +30,8 @@ const collectAll = (pid: number) =>
       return {
         actions: collectSigactions(answers, question.actions),
         stack: collectAltStack(answers, question.stack),
-        own: collectPending(tid, false, status.sigPending),
-        shared: collectPending(tid, true, status.sharedPending),
+        own: collectPending(tid, false, status.sigPending, deadlineIn(10)),
+        shared: collectPending(tid, true, status.sharedPending, deadlineIn(10)),
       }
     },
   )
@@ -133,8 +134,8 @@ describe.skipIf(!canRun)(`signals of a live process${why}`, () => {
         question && {
           actions: collectSigactions(answers, question.actions),
           stack: collectAltStack(answers, question.stack),
-          own: collectPending(tid, false, readStatus(copy.pid, tid).sigPending),
-          shared: collectPending(tid, true, readStatus(copy.pid, tid).sharedPending),
+          own: collectPending(tid, false, readStatus(copy.pid, tid).sigPending, deadlineIn(10)),
+          shared: collectPending(tid, true, readStatus(copy.pid, tid).sharedPending, deadlineIn(10)),
         },
     )
     // The copy's stack pointer is not on the alternate stack.
@@ -147,7 +148,7 @@ describe.skipIf(!canRun)(`signals of a live process${why}`, () => {
     const [queue] = inside(
       subject.pid,
       () => undefined,
-      ({ tid }) => collectPending(tid, true, 1n << 14n),
+      ({ tid }) => collectPending(tid, true, 1n << 14n, deadlineIn(10)),
     )
     expect(queue).toEqual({ signals: [{ siginfo: encode(siginfo, { si_signo: 15 }) }] })
   })

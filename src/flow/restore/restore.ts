@@ -116,8 +116,39 @@ export const membersOf = ({ processes, dead }: SavedTree): Parameters<typeof pla
   ...dead.map(({ tree: { pid, ppid, pgid, sid } }) => ({ pid, ppid, pgid, sid, dead: true })),
 ]
 
-/** Calls of the tool on a task of the new tree. */
-const ON_TASK: ReadonlySet<string> = new Set(["ptrace", "process_vm_readv", "process_vm_writev"])
+/** What a refused call of a restore means, and what to do about it. */
+const MEANINGS: readonly {
+  readonly errno: string
+  /** Any, where none is named. */
+  readonly calls?: readonly string[]
+  readonly found: string
+  readonly next: string
+}[] = [
+  {
+    errno: "EFBIG",
+    found: "the limit of file sizes (RLIMIT_FSIZE) is too small for what is filled, memory among it",
+    next: "Raise ulimit -f, then restore again: the tree gets its own limits back",
+  },
+  {
+    errno: "EAGAIN",
+    calls: ["clone3"],
+    found: "no more processes and threads may be made here",
+    next: "Raise the limit of processes (ulimit -u, pids.max of the cgroup, kernel.threads-max), then restore again",
+  },
+  {
+    errno: "EPERM",
+    calls: ["sched_setattr"],
+    found: "stasis may not give a thread the scheduling that it had",
+    next: "Start stasis itself with as good a nice value (not under nice), raise ulimit -e and -r, or restore with CAP_SYS_NICE",
+  },
+  {
+    errno: "ESRCH",
+    // Of a task that is held and told what to call: nothing of the restore's ends it.
+    calls: ["ptrace", "process_vm_readv", "process_vm_writev"],
+    found: "one of its processes was killed before it ran",
+    next: "Find out who ended it (the kernel log tells of a lack of memory), then restore again",
+  },
+]
 
 /** A call that failed in a new process, told as what it means for the restore. */
 function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): T {
@@ -132,39 +163,9 @@ function explained<T>(saved: SavedTree, { helpers }: BirthPlan, step: () => T): 
     if (limit) throw limit
     const taken = isCall && error.call === "bind" ? refusedBind(action, error.errno, error) : undefined
     if (taken) throw taken
-    if (errnoOf(error) === "EFBIG")
-      throw new CheckpointError(
-        "E_RESTORE",
-        action,
-        "the limit of file sizes (RLIMIT_FSIZE) is too small for what is filled, memory among it",
-        "Raise ulimit -f, then restore again: the tree gets its own limits back",
-        error,
-      )
-    if (isCall && error.call === "clone3" && error.errno === "EAGAIN")
-      throw new CheckpointError(
-        "E_RESTORE",
-        action,
-        "no more processes and threads may be made here",
-        "Raise the limit of processes (ulimit -u, pids.max of the cgroup, kernel.threads-max), then restore again",
-        error,
-      )
-    if (isCall && error.call === "sched_setattr" && error.errno === "EPERM")
-      throw new CheckpointError(
-        "E_RESTORE",
-        action,
-        "stasis may not give a thread the scheduling that it had",
-        "Start stasis itself with as good a nice value (not under nice), raise ulimit -e and -r, or restore with CAP_SYS_NICE",
-        error,
-      )
-    // Of a task that is held and told what to call: nothing of the restore's ends it.
-    if (isCall && ON_TASK.has(error.call) && error.errno === "ESRCH")
-      throw new CheckpointError(
-        "E_RESTORE",
-        action,
-        "one of its processes was killed before it ran",
-        "Find out who ended it (the kernel log tells of a lack of memory), then restore again",
-        error,
-      )
+    const call = isCall ? error.call : ""
+    const meaning = MEANINGS.find(({ errno, calls }) => errno === errnoOf(error) && (calls?.includes(call) ?? true))
+    if (meaning) throw new CheckpointError("E_RESTORE", action, meaning.found, meaning.next, error)
     const lack = lackOfDescriptors(action, error)
     if (lack) throw lack
     const next = "Compare this machine with the one of the dump (files, limits, kernel: stasis check), or read the log of -v4"

@@ -77,7 +77,7 @@ export function collectAltStack(answers: Answers, question: Data): thread_sas_en
  * A timer that runs out between this and `collectTimers` would be lost or counted twice: read the sets again after the timers,
  * and when they changed ask both again. Kernel: kernel/signal.c collect_signal(). Mirror: ./restore.ts
  */
-export function collectPending(tid: number, shared: boolean, pending: bigint, deadline?: Deadline): signal_queue_entry {
+export function collectPending(tid: number, shared: boolean, pending: bigint, deadline: Deadline): signal_queue_entry {
   if (pending === 0n) return create(signal_queue_entrySchema, {})
   const queue = peekSignals(tid, shared, deadline)
   const queued = queue.reduce((set, info) => set | sigbit(decode(siginfo, info).si_signo), 0n)
