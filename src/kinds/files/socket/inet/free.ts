@@ -36,7 +36,7 @@ export function refusedBind(action: string, errno: string, cause?: unknown): Che
   return new CheckpointError("E_RESTORE", action, found, next, cause)
 }
 
-/** Gives a socket what decides about its place. What cannot be told is told, and refused, in the restored process. */
+/** Sets the options that decide whether an address is free. One that is refused here is named when the restored process sets it. */
 function tellWhatBinds(fd: number, { family, v6only, ip_opts, opts, type }: inet_sk_entry, extension: stasis_file_entry | undefined): void {
   const isSix = family === AF.INET6
   offerOption(fd, SOL_SOCKET, SO.REUSEADDR, 1)
@@ -67,7 +67,12 @@ function takenAddress(entry: inet_sk_entry, extension: stasis_file_entry | undef
   }
 }
 
-/** Why sockets cannot have their addresses. @param given descriptors that stand for files of the set */
+/**
+ * Why sockets of the internet cannot have their addresses here and now.
+ *
+ * @param given descriptors that stand for files of the set   @returns one error a socket, E_RESTORE; no socket of ours is left open
+ * Man page: bind(2), socket(7) SO_REUSEADDR
+ */
 export function takenAddresses(
   { files, extension }: Pick<FileImages, "files" | "extension">,
   given: ReadonlyMap<number, GivenFd>,
